@@ -1,0 +1,145 @@
+use super::{Request, Status, escape_html};
+
+/// What an error page is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorInfo<'a> {
+    /// The status of the response.
+    pub status: Status,
+    /// The short text, which is also the reason phrase; not yet escaped.
+    pub message: &'a str,
+    /// The long text; not yet escaped.
+    pub explain: &'a str,
+    /// The request, as far as it was understood: a rejected one may have no fields, or no target.
+    pub request: &'a Request,
+}
+
+/// Makes the bodies of all responses with an error status: those of the protocol (400, 431), of a service (404) and
+/// of the server itself (500). Python's `error_message_format` and `error_content_type` (contract row HB05).
+///
+/// An implementation must escape what it takes from the request.
+pub trait ErrorPage: Send {
+    /// The value of `Content-Type`.
+    fn content_type(&self) -> &str;
+
+    /// Appends the page to `page`, which may hold other bytes already.
+    fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
+}
+
+/// An error page from a text with `%(code)d`, `%(message)s` and `%(explain)s`, escaped as HTML when they are put in;
+/// `%%` stands for `%`. The default is CPython 3.14's page (contract rows HB33, HB34).
+///
+/// ```
+/// use serve_forever::http::ErrorTemplate;
+/// let page = ErrorTemplate::new("text/html;charset=utf-8", "<h1>%(code)d</h1><p>%(message)s</p>");
+/// ```
+#[derive(Debug, Clone)]
+pub struct ErrorTemplate {
+    content_type: String,
+    format: String,
+}
+
+const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
+<html lang="en">
+    <head>
+        <meta charset="utf-8">
+        <style type="text/css">
+            :root {
+                color-scheme: light dark;
+            }
+        </style>
+        <title>Error response</title>
+    </head>
+    <body>
+        <h1>Error response</h1>
+        <p>Error code: %(code)d</p>
+        <p>Message: %(message)s.</p>
+        <p>Error code explanation: %(code)s - %(explain)s.</p>
+    </body>
+</html>
+"#;
+
+impl ErrorTemplate {
+    /// A page of this content type and text. The content type must be a valid field value; it is replaced by
+    /// `text/html;charset=utf-8` where it is not.
+    pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
+        let content_type = content_type.into();
+        let valid = super::head::is_field_value(content_type.as_bytes());
+        let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
+        ErrorTemplate { content_type, format: format.into() }
+    }
+}
+
+impl Default for ErrorTemplate {
+    fn default() -> Self {
+        ErrorTemplate::new("text/html;charset=utf-8", DEFAULT_FORMAT)
+    }
+}
+
+impl ErrorPage for ErrorTemplate {
+    fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {
+        let mut rest = self.format.as_str();
+        while let Some(at) = rest.find('%') {
+            page.extend_from_slice(&rest.as_bytes()[..at]);
+            rest = &rest[at..];
+            let mut put = |mark: &str, text: &str| {
+                let found = rest.strip_prefix(mark);
+                if found.is_some() {
+                    page.extend_from_slice(text.as_bytes());
+                }
+                found
+            };
+            let code = error.status.code();
+            rest = put("%(code)d", itoa(code, &mut [0; 5]))
+                .or_else(|| put("%(code)s", itoa(code, &mut [0; 5])))
+                .or_else(|| put("%(message)s", &escape_html(error.message, false)))
+                .or_else(|| put("%(explain)s", &escape_html(error.explain, false)))
+                .or_else(|| put("%%", "%"))
+                .or_else(|| put("%", "%"))
+                .unwrap_or_default();
+        }
+        page.extend_from_slice(rest.as_bytes());
+    }
+}
+
+/// The decimal digits of a number without an allocation.
+fn itoa(mut number: u16, digits: &mut [u8; 5]) -> &str {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return std::str::from_utf8(&digits[at..]).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(template: &ErrorTemplate, status: Status, message: &str, explain: &str) -> String {
+        let request = Request::default();
+        let mut page = Vec::new();
+        template.render(&ErrorInfo { status, message, explain, request: &request }, &mut page);
+        String::from_utf8(page).unwrap()
+    }
+
+    #[test]
+    fn the_default_page_is_as_long_as_that_of_cpython_3_14() {
+        let page =
+            render(&ErrorTemplate::default(), Status::NOT_FOUND, "File not found", Status::NOT_FOUND.description());
+        assert_eq!(page.len(), 460, "{page}");
+    }
+
+    #[test]
+    fn texts_are_escaped_and_marks_kept_apart() {
+        let template = ErrorTemplate::new("text/plain", "%(code)d|%(message)s|%(explain)s|100%%|%x|%");
+        assert_eq!(render(&template, Status::BAD_REQUEST, "<b>", "%(code)d"), "400|&lt;b&gt;|%(code)d|100%|%x|%");
+        assert_eq!(ErrorTemplate::new("a\r\nb", "").content_type(), "text/html;charset=utf-8");
+    }
+}

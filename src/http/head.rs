@@ -1,0 +1,272 @@
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+use super::{is_token, list_elements};
+
+/// The header fields of a response, kept as the bytes that will be sent.
+///
+/// Names and values are checked when they are set (contract row B08). Three fields are the connection's business and
+/// treated apart: `Content-Length` is remembered and held against what is really sent, `Connection` takes `close` and
+/// `keep-alive` and steers the connection (row HB38), `Transfer-Encoding` is refused, because the framing of a body
+/// follows from the body.
+///
+/// A head that many responses have in common can be [shared](Head::share): a clone then costs a reference count.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    lines: Lines,
+    content_length: Option<u64>,
+    keep_alive: Option<bool>,
+    has_date: bool,
+    has_server: bool,
+}
+
+/// `Name: value\r\n`, any number of times.
+#[derive(Debug, Clone)]
+enum Lines {
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Lines::Owned(Vec::new())
+    }
+}
+
+/// Why a header field was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidHeader {
+    /// The name is not a token (RFC 9110 section 5.1).
+    Name(String),
+    /// The value of the named field holds CR, LF, NUL or another control character (RFC 9110 section 5.5).
+    Value(String),
+    /// `Content-Length` is not a decimal number, or differs from one that was set before.
+    ContentLength(String),
+    /// `Transfer-Encoding`, or a `Connection` option other than `close` and `keep-alive`.
+    Framing(String),
+}
+
+impl fmt::Display for InvalidHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidHeader::Name(name) => write!(f, "invalid header name {name:?}"),
+            InvalidHeader::Value(name) => write!(f, "invalid value for header {name:?}"),
+            InvalidHeader::ContentLength(value) => write!(f, "invalid Content-Length {value:?}"),
+            InvalidHeader::Framing(field) => write!(f, "{field}: the connection frames its messages itself"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidHeader {}
+
+impl From<InvalidHeader> for std::io::Error {
+    fn from(error: InvalidHeader) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}
+
+/// Whether the bytes may stand in a field value: visible characters, SP, HTAB and bytes above 0x7f
+/// (RFC 9110 section 5.5).
+pub(crate) fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, b'\t' | 0x20..=0x7e | 0x80..))
+}
+
+impl Head {
+    /// A head without fields.
+    pub fn new() -> Head {
+        Head::default()
+    }
+
+    /// Adds a field. Fields of the same name are kept beside each other, as Python's `send_header` does.
+    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
+        let value = value.as_ref();
+        if !is_token(name.as_bytes()) {
+            return Err(InvalidHeader::Name(name.to_owned()));
+        }
+        if !is_field_value(value) {
+            return Err(InvalidHeader::Value(name.to_owned()));
+        }
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            return Err(InvalidHeader::Framing(name.to_owned()));
+        } else if name.eq_ignore_ascii_case("connection") {
+            return self.steer(value);
+        } else if name.eq_ignore_ascii_case("content-length") {
+            self.note_length(value)?;
+        }
+        self.has_date |= name.eq_ignore_ascii_case("date");
+        self.has_server |= name.eq_ignore_ascii_case("server");
+        let lines = self.owned_lines();
+        lines.reserve(name.len() + value.len() + 4);
+        lines.extend_from_slice(name.as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value);
+        lines.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    /// Adds a field whose value is made from numbers, dates and texts of our own, which cannot be invalid.
+    ///
+    /// # Panics
+    /// If the name or the formatted value is invalid after all: a fault of the calling code.
+    pub(crate) fn put(&mut self, name: &str, value: impl fmt::Display) {
+        let mut text = Vec::with_capacity(32);
+        _ = write!(text, "{value}");
+        if let Err(error) = self.add(name, text) {
+            panic!("{error}");
+        }
+    }
+
+    /// Removes all fields of this name.
+    pub fn remove(&mut self, name: &str) {
+        let mut kept = Vec::with_capacity(self.lines().len());
+        for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
+            _ = write!(kept, "{other}: ");
+            kept.extend_from_slice(value);
+            kept.extend_from_slice(b"\r\n");
+        }
+        self.lines = Lines::Owned(kept);
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => self.content_length = None,
+            "connection" => self.keep_alive = None,
+            "date" => self.has_date = false,
+            "server" => self.has_server = false,
+            _ => {}
+        }
+    }
+
+    /// The value of the first field of this name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Name and value of every field, in order; without `Connection`, which is not kept as a line.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let lines = self.lines().split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
+        lines.filter_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            Some((std::str::from_utf8(&line[..colon]).ok()?, &line[colon + 2..]))
+        })
+    }
+
+    /// Makes clones of this head cheap: they share its bytes until one of them is changed.
+    pub fn share(mut self) -> Head {
+        if let Lines::Owned(lines) = self.lines {
+            self.lines = Lines::Shared(lines.into());
+        }
+        self
+    }
+
+    /// The fields as they go over the wire, each with its CRLF.
+    pub fn lines(&self) -> &[u8] {
+        match &self.lines {
+            Lines::Owned(lines) => lines,
+            Lines::Shared(lines) => lines,
+        }
+    }
+
+    /// The value of `Content-Length`, if it was set.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// What `Connection` was set to: `close` is `Some(false)`, `keep-alive` is `Some(true)`.
+    pub fn keep_alive(&self) -> Option<bool> {
+        self.keep_alive
+    }
+
+    /// Whether `Date` was set, so that none is added.
+    pub fn has_date(&self) -> bool {
+        self.has_date
+    }
+
+    /// Whether `Server` was set, so that none is added.
+    pub fn has_server(&self) -> bool {
+        self.has_server
+    }
+
+    fn owned_lines(&mut self) -> &mut Vec<u8> {
+        if let Lines::Shared(lines) = &self.lines {
+            self.lines = Lines::Owned(lines.to_vec());
+        }
+        match &mut self.lines {
+            Lines::Owned(lines) => lines,
+            Lines::Shared(_) => unreachable!("the lines were just made our own"),
+        }
+    }
+
+    fn steer(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
+        for option in list_elements([value].into_iter()) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.keep_alive = Some(false);
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive.get_or_insert(true);
+            } else {
+                return Err(InvalidHeader::Framing(format!("Connection: {}", String::from_utf8_lossy(option))));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_length(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
+        let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(value).ok().filter(|_| digits).ok_or_else(bad)?;
+        let length = text.parse().map_err(|_| bad())?;
+        if self.content_length.is_some() {
+            return Err(bad());
+        }
+        self.content_length = Some(length);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_split_a_response_is_refused() {
+        let mut head = Head::new();
+        for (name, value) in [("A", "b\r\nC: d"), ("A", "b\nc"), ("A", "\0"), ("A", "\x1b"), ("A", "\x7f")] {
+            assert_eq!(head.add(name, value), Err(InvalidHeader::Value("A".into())), "{value:?}");
+        }
+        for name in ["", "A B", "A:", "A\r\n", "Ä"] {
+            assert_eq!(head.add(name, "x"), Err(InvalidHeader::Name(name.into())));
+        }
+        assert!(head.add("Transfer-Encoding", "chunked").is_err());
+        assert!(head.add("Connection", "upgrade").is_err());
+        assert_eq!(head.lines(), b"");
+    }
+
+    #[test]
+    fn fields_with_a_meaning_for_the_connection() {
+        let mut head = Head::new();
+        head.add("connection", "Keep-Alive").unwrap();
+        assert_eq!(head.keep_alive(), Some(true));
+        head.add("Connection", "close").unwrap();
+        assert_eq!(head.keep_alive(), Some(false));
+        for bad in ["", "+1", "0x1", "1,1", "99999999999999999999999"] {
+            assert!(head.add("Content-Length", bad).is_err(), "{bad}");
+        }
+        head.add("Content-Length", "12").unwrap();
+        assert!(head.add("Content-Length", "12").is_err());
+        assert_eq!(head.content_length(), Some(12));
+        head.remove("content-length");
+        assert_eq!(head.content_length(), None);
+    }
+
+    #[test]
+    fn a_shared_head_is_copied_when_it_is_changed() {
+        let mut head = Head::new();
+        head.put("X-Number", 5);
+        let head = head.share();
+        let mut copy = head.clone();
+        copy.add("Date", "now").unwrap();
+        assert_eq!(head.lines(), b"X-Number: 5\r\n");
+        assert_eq!(copy.lines(), b"X-Number: 5\r\nDate: now\r\n");
+        assert!(copy.has_date() && !head.has_date());
+        assert_eq!(copy.iter().collect::<Vec<_>>(), [("X-Number", &b"5"[..]), ("Date", b"now")]);
+    }
+}

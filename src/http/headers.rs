@@ -1,0 +1,98 @@
+use super::request::Field;
+
+/// The header fields of a request: in their order, duplicates kept, values as raw bytes.
+///
+/// Python's `MessageClass` (contract row HB06): `get` gives the first, `get_all` all of them; names are compared
+/// without regard to case (RFC 9110 section 5.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) fields: &'a [Field],
+}
+
+impl<'a> Headers<'a> {
+    /// The value of the first field of this name, without surrounding white space.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the first field of this name, if it is UTF-8.
+    pub fn get_str(&self, name: &str) -> Option<&'a str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let head = self.head;
+        self.fields
+            .iter()
+            .filter(move |field| field.name.slice(head).eq_ignore_ascii_case(name.as_bytes()))
+            .map(move |field| field.value.slice(head))
+    }
+
+    /// Whether there is a field of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get_all(name).next().is_some()
+    }
+
+    /// Name and value of every field, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let head = self.head;
+        self.fields.iter().map(move |field| {
+            let name = std::str::from_utf8(field.name.slice(head)).unwrap_or_default();
+            (name, field.value.slice(head))
+        })
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+/// The elements of a comma-separated list that may be spread over several field lines: white space (SP, HTAB) around
+/// them is cut off and empty ones are skipped (RFC 9110 section 5.6.1). Not for lists whose elements hold quoted
+/// strings.
+pub fn list_elements<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    values.flat_map(|value| value.split(|byte| *byte == b',')).map(trim_ows).filter(|element| !element.is_empty())
+}
+
+/// Cuts optional white space (SP and HTAB, RFC 9110 section 5.6.3) off both ends.
+pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+
+    #[test]
+    fn names_have_no_case_and_duplicates_stay() {
+        let request = Request::builder("GET", "/").header("X-A", "1").header("x-a", "2").header("Y", "").build();
+        let headers = request.headers();
+        assert_eq!(headers.get("X-a"), Some(&b"1"[..]));
+        assert_eq!(headers.get_all("x-A").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(headers.get_str("y"), Some(""));
+        assert_eq!(headers.len(), 3);
+        assert!(!headers.contains("z"));
+        assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["X-A", "x-a", "Y"]);
+    }
+
+    #[test]
+    fn lists_skip_empty_elements() {
+        let lines = [&b"a, ,b\t,"[..], b"", b" c "];
+        assert_eq!(list_elements(lines.into_iter()).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+    }
+}

@@ -1,0 +1,29 @@
+//! The nouns of HTTP: method, status, version, header fields, request, response head, date, path.
+//!
+//! They are shared by every other room: the protocol fills a [`Request`], a service reads it and answers with a
+//! status and a [`Head`], the connection sends that. Nothing here reads a socket, opens a file or looks at a clock.
+//!
+//! Invariant: a [`Head`] can only hold field lines that are well formed (RFC 9110 section 5.5), so nothing that is
+//! written to the wire from one can split a response.
+
+mod date;
+mod error_page;
+mod escape;
+mod head;
+mod headers;
+mod method;
+mod path;
+mod request;
+mod status;
+mod version;
+
+pub use date::{HttpDate, format_http_date, parse_http_date};
+pub use error_page::{ErrorInfo, ErrorPage, ErrorTemplate};
+pub use escape::{escape_html, percent_decode, percent_encode_segment};
+pub use head::{Head, InvalidHeader};
+pub use headers::{Headers, list_elements};
+pub use method::{Method, is_token, is_token_byte};
+pub use path::{BadPath, UrlPath};
+pub use request::{BodyLength, Request, RequestBuilder, Span};
+pub use status::{Status, StatusClass};
+pub use version::Version;

@@ -1,0 +1,155 @@
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::{percent_decode, percent_encode_segment};
+
+/// A path from a request target, decoded once and normalised: the one normalisation of this crate, used by every
+/// service that looks names up (contract rows SH05 to SH09, B01, B20, B21).
+///
+/// Percent-escapes are decoded exactly once; an encoded slash is a slash. Then empty segments and `.` are dropped and
+/// `..` removes the segment before it, never more than there are (RFC 3986 section 5.2.4). What remains can be joined
+/// to a directory without leaving it, except through a symbolic link.
+///
+/// ```
+/// use serve_forever::http::UrlPath;
+/// let path = UrlPath::parse(b"//sub/./%2e%2e/a%20b/").unwrap();
+/// assert_eq!(path.relative().to_str(), Some("a b"));
+/// assert_eq!(path.location(), "/a%20b/");
+/// assert!(UrlPath::parse(b"/%zz").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlPath {
+    /// Segments joined by single slashes, none at either end.
+    joined: Vec<u8>,
+    trailing_slash: bool,
+}
+
+/// Why a path was refused. Each of them is the client's fault (400).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadPath {
+    /// A `%` without two hexadecimal digits after it.
+    Escape,
+    /// A decoded NUL, which no file name can hold.
+    Nul,
+}
+
+impl std::fmt::Display for BadPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BadPath::Escape => "Bad percent-encoding in path",
+            BadPath::Nul => "NUL in path",
+        })
+    }
+}
+
+impl std::error::Error for BadPath {}
+
+impl UrlPath {
+    /// Decodes and normalises the path of a target, without its query.
+    pub fn parse(raw: &[u8]) -> Result<UrlPath, BadPath> {
+        let decoded = percent_decode(raw).ok_or(BadPath::Escape)?;
+        if memchr::memchr(0, &decoded).is_some() {
+            return Err(BadPath::Nul);
+        }
+        let mut kept: Vec<&[u8]> = Vec::new();
+        let mut trailing_slash = true;
+        for segment in decoded.split(|byte| *byte == b'/') {
+            // A path that ends in a dot segment names a directory, as one that ends in a slash does.
+            trailing_slash = matches!(segment, b"" | b"." | b"..");
+            match segment {
+                b"" | b"." => {}
+                b".." => _ = kept.pop(),
+                name => kept.push(name),
+            }
+        }
+        Ok(UrlPath { joined: kept.join(&b'/'), trailing_slash })
+    }
+
+    /// The path below the directory that is served; empty for that directory itself.
+    pub fn relative(&self) -> &Path {
+        bytes_path(&self.joined)
+    }
+
+    /// The bytes of [`UrlPath::relative`].
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.joined
+    }
+
+    /// The decoded segments, none of them empty, `.`, `..` or with a slash or NUL in it.
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.joined.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
+    }
+
+    /// Whether this is the served directory itself.
+    pub fn is_root(&self) -> bool {
+        self.joined.is_empty()
+    }
+
+    /// Whether the path asked for a directory: it ended in a slash, encoded or not, or in a dot segment.
+    pub fn has_trailing_slash(&self) -> bool {
+        self.trailing_slash
+    }
+
+    /// The path with a slash at its end, percent-encoded, as a `Location` on this site: it begins with exactly one
+    /// slash and holds no character that a browser could take for a scheme or a host (contract rows B01 to B03).
+    pub fn location(&self) -> String {
+        let mut location = String::from("/");
+        for segment in self.segments() {
+            location.extend(percent_encode_segment(segment));
+            location.push('/');
+        }
+        location
+    }
+}
+
+#[cfg(unix)]
+fn bytes_path(bytes: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt;
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// Where names are not bytes, a path that is not UTF-8 names nothing.
+#[cfg(not(unix))]
+fn bytes_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::new(std::str::from_utf8(bytes).unwrap_or("\u{fffd}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table() {
+        for (raw, relative, slash, location) in [
+            ("/", "", true, "/"),
+            ("", "", true, "/"),
+            ("/a.txt", "a.txt", false, "/a.txt/"),
+            ("/a//b/", "a/b", true, "/a/b/"),
+            ("/../../etc/passwd", "etc/passwd", false, "/etc/passwd/"),
+            ("/a/%2e%2e/b", "b", false, "/b/"),
+            ("/a%2f..%2fb", "b", false, "/b/"),
+            ("/a/..", "", true, "/"),
+            ("/a/.", "a", true, "/a/"),
+            ("/a%2F", "a", true, "/a/"),
+            ("/%252e%252e/x", "%2e%2e/x", false, "/%252e%252e/x/"),
+            ("//evil.example/..%2f..%2fsub", "sub", false, "/sub/"),
+            ("/\\evil.example/..", "", true, "/"),
+            ("/\\evil.example", "\\evil.example", false, "/%5Cevil.example/"),
+            ("/a b?", "a b?", false, "/a%20b%3F/"),
+        ] {
+            let path = UrlPath::parse(raw.as_bytes()).unwrap();
+            assert_eq!(path.relative(), Path::new(relative), "{raw}");
+            assert_eq!(path.has_trailing_slash(), slash, "{raw}");
+            assert_eq!(path.location(), location, "{raw}");
+        }
+        assert_eq!(UrlPath::parse(b"/a%00b"), Err(BadPath::Nul));
+        assert_eq!(UrlPath::parse(b"/a%"), Err(BadPath::Escape));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_as_they_are() {
+        let path = UrlPath::parse(b"/inv-%ff").unwrap();
+        assert_eq!(path.as_bytes(), b"inv-\xff");
+        assert_eq!(path.location(), "/inv-%FF/");
+    }
+}

@@ -1,0 +1,244 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use super::{Headers, Method, Version, is_token};
+
+/// A request: its line, its header fields, who sent it and when it was read.
+///
+/// It owns a copy of its head, so it can outlive the buffer it was read into; the connection fills one `Request`
+/// again and again, so that a keep-alive request costs no allocation. The body is not part of it: it reaches a
+/// service through [`Upstream::feed`](crate::service::Upstream::feed).
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    pub(crate) head: Vec<u8>,
+    pub(crate) line: Span,
+    pub(crate) target: Span,
+    pub(crate) path: Span,
+    pub(crate) query: Option<Span>,
+    pub(crate) authority: Option<Span>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) body: BodyLength,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) arrived: Instant,
+}
+
+/// A part of a request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes from `start` up to `end` of a head, which is never longer than 4 GiB.
+    pub(crate) fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Where a header field stands in the head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// The length of a request's body, as its framing announces it (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyLength {
+    /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
+    #[default]
+    None,
+    /// `Content-Length`, which may be 0.
+    Known(u64),
+    /// `Transfer-Encoding: chunked`: the end marks itself.
+    Chunked,
+}
+
+impl BodyLength {
+    /// Whether no byte of body will follow the head.
+    pub fn is_empty(self) -> bool {
+        matches!(self, BodyLength::None | BodyLength::Known(0))
+    }
+}
+
+impl Default for Request {
+    /// An empty request from nobody, for a connection to fill.
+    fn default() -> Self {
+        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Request {
+            method: Method::Get,
+            version: Version::Http11,
+            head: Vec::new(),
+            line: Span::default(),
+            target: Span::default(),
+            path: Span::default(),
+            query: None,
+            authority: None,
+            fields: Vec::new(),
+            body: BodyLength::None,
+            peer: nobody,
+            local: nobody,
+            arrived: Instant::now(),
+        }
+    }
+}
+
+impl Request {
+    /// Starts a request for tests and for services that are called without a connection.
+    pub fn builder(method: &str, target: &str) -> RequestBuilder {
+        RequestBuilder { method: method.to_owned(), target: target.to_owned(), head: Vec::new() }
+    }
+
+    /// The method. Python's `command`.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The version that this request is served as.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The request line without its CRLF, as the client sent it. Python's `requestline`.
+    ///
+    /// Empty when the line was too long to be kept.
+    pub fn request_line(&self) -> &[u8] {
+        self.line.slice(&self.head)
+    }
+
+    /// The request target as the client sent it. Python's `path`.
+    pub fn target(&self) -> &[u8] {
+        self.target.slice(&self.head)
+    }
+
+    /// The path of the target, not decoded and without the query; `*` for the target `*`, empty for CONNECT.
+    /// An absolute-form target gives its path (RFC 9112 section 3.2.2), `/` where it has none.
+    pub fn path(&self) -> &[u8] {
+        let path = self.path.slice(&self.head);
+        if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
+    }
+
+    /// What follows the first `?` of the target, not decoded.
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.map(|span| span.slice(&self.head))
+    }
+
+    /// Host and port that the request is for: those of an absolute-form target, otherwise of `Host`.
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.authority.map(|span| span.slice(&self.head))
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers { head: &self.head, fields: &self.fields }
+    }
+
+    /// How long the body is.
+    pub fn body_length(&self) -> BodyLength {
+        self.body
+    }
+
+    /// The address of the client. Python's `client_address`.
+    pub fn client_address(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The address that the client connected to, as far as the listener tells: its port, and its address unless that
+    /// is a wildcard.
+    pub fn server_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// When the turn of the loop began that this request was read in. All requests of one turn have the same time, so
+    /// what was checked once at that time need not be checked again.
+    pub fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    /// Empties the request for the next one and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.method = Method::Get;
+        self.version = Version::Http11;
+        self.head.clear();
+        self.fields.clear();
+        self.line = Span::default();
+        self.target = Span::default();
+        self.path = Span::default();
+        self.query = None;
+        self.authority = None;
+        self.body = BodyLength::None;
+    }
+
+    /// Splits the path-and-query part of a target, which begins at `start` of the head and ends at `end`.
+    pub(crate) fn split_path(&mut self, start: usize, end: usize) {
+        let question = memchr::memchr(b'?', &self.head[start..end]).map(|at| start + at);
+        self.path = Span::new(start, question.unwrap_or(end));
+        self.query = question.map(|at| Span::new(at + 1, end));
+    }
+}
+
+/// Builds a [`Request`] by hand.
+///
+/// ```
+/// use serve_forever::http::Request;
+/// let request = Request::builder("GET", "/a?b").header("Host", "localhost").build();
+/// assert_eq!(request.path(), b"/a");
+/// assert_eq!(request.query(), Some(&b"b"[..]));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RequestBuilder {
+    method: String,
+    target: String,
+    head: Vec<(String, Vec<u8>)>,
+}
+
+impl RequestBuilder {
+    /// Adds a header field.
+    ///
+    /// # Panics
+    /// In [`RequestBuilder::build`], if the name is not a token.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> RequestBuilder {
+        self.head.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The request, from an unspecified client, without a body.
+    ///
+    /// # Panics
+    /// If the method or a field name is not a token.
+    pub fn build(self) -> Request {
+        assert!(is_token(self.method.as_bytes()), "{:?} is no method", self.method);
+        let mut request = Request { method: Method::from_token(&self.method), ..Request::default() };
+        request.head = format!("{} {} HTTP/1.1", self.method, self.target).into_bytes();
+        let target = self.method.len() + 1;
+        request.target = Span::new(target, target + self.target.len());
+        request.line = Span::new(0, request.head.len());
+        request.split_path(target, target + self.target.len());
+        request.head.extend_from_slice(b"\r\n");
+        for (name, value) in self.head {
+            assert!(is_token(name.as_bytes()), "{name:?} is no field name");
+            let start = request.head.len();
+            request.head.extend_from_slice(name.as_bytes());
+            request.head.extend_from_slice(b": ");
+            request.head.extend_from_slice(&value);
+            let end = request.head.len();
+            let field =
+                Field { name: Span::new(start, start + name.len()), value: Span::new(start + name.len() + 2, end) };
+            if name.eq_ignore_ascii_case("host") {
+                request.authority = Some(field.value);
+            }
+            request.fields.push(field);
+            request.head.extend_from_slice(b"\r\n");
+        }
+        request.head.extend_from_slice(b"\r\n");
+        request
+    }
+}

@@ -1,0 +1,43 @@
+use std::fmt;
+
+/// A version of HTTP/1, as it stands in a request line or a status line.
+///
+/// Every minor version above 1 is served as [`Version::Http11`] (RFC 9110 section 6.2); other major versions never
+/// become a `Version`, they are answered with 505.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Version {
+    /// HTTP/1.0: one request a connection unless both sides say otherwise, no chunked coding, no 1xx.
+    Http10,
+    /// HTTP/1.1: connections persist, bodies of unknown length are chunked.
+    #[default]
+    Http11,
+}
+
+impl Version {
+    /// The name as it is written on the wire: `HTTP/1.0` or `HTTP/1.1`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Version {
+    type Err = String;
+
+    /// Reads `HTTP/1.0` or `HTTP/1.1`; anything else is an error that names what it was given.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "HTTP/1.0" => Ok(Version::Http10),
+            "HTTP/1.1" => Ok(Version::Http11),
+            other => Err(format!("unsupported protocol version '{other}' (HTTP/1.0 or HTTP/1.1)")),
+        }
+    }
+}

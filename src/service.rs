@@ -1,0 +1,301 @@
+//! The narrow waist: what a server of any kind is asked, and what it may answer.
+//!
+//! Above it stand the ready-made services (files) and whatever a program brings along; below it the connection, which
+//! frames, sends and logs. A [`Service`] is asked once a request, as soon as the head is there. It answers at once
+//! with a [`Response`], or hands over an [`Upstream`] that takes the body and answers later. The body of a response is
+//! bytes, a slice of a file, or a [`Source`] that is read when the client has room.
+//!
+//! Dropping an `Upstream` or a `Source` means that the client is gone: that is the whole cancellation story.
+//!
+//! Invariant: nothing here blocks. `WouldBlock` means "not now", and a short count means "no more than that now".
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::http::{Head, InvalidHeader, Request, Status};
+
+/// Something that answers requests.
+///
+/// A closure from `&Request` to a [`Response`] is a service:
+///
+/// ```
+/// use serve_forever::http::Request;
+/// use serve_forever::service::{Response, Service};
+/// fn serves(_: impl Service) {}
+/// serves(|request: &Request| Response::text(format!("you asked for {:?}", request.target())));
+/// ```
+pub trait Service {
+    /// Answers one request. Called as soon as its head is complete, before its body is read.
+    ///
+    /// It runs on the loop's only thread: while it runs, no other client is served.
+    fn call(&self, request: &Request) -> Reply;
+}
+
+impl<F, R> Service for F
+where
+    F: Fn(&Request) -> R,
+    R: Into<Reply>,
+{
+    fn call(&self, request: &Request) -> Reply {
+        self(request).into()
+    }
+}
+
+/// What a service answers with.
+#[derive(Debug)]
+pub enum Reply {
+    /// The response is known already; the body of the request is not wanted.
+    Now(Response),
+    /// Somebody takes the body and has the response later.
+    Later(Box<dyn Upstream>),
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Reply {
+        Reply::Now(response)
+    }
+}
+
+impl<U: Upstream + 'static> From<Box<U>> for Reply {
+    fn from(upstream: Box<U>) -> Reply {
+        Reply::Later(upstream)
+    }
+}
+
+/// Somebody who takes the body of a request and makes its response: a running handler, a CGI child.
+pub trait Upstream {
+    /// Whether it wants the body, or more of it. While it does not, the client is not read from; and a client that
+    /// sent `Expect: 100-continue` is told to go on only once it does (RFC 9110 section 10.1.1).
+    fn wants_body(&self) -> bool {
+        true
+    }
+
+    /// Takes bytes of the body, decoded, and returns how many it took. A short count means "not more now".
+    ///
+    /// # Errors
+    /// An error ends the exchange as one of [`Upstream::poll`] does.
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize>;
+
+    /// Learns that the body is complete. Called exactly once, also for an empty body, unless the client goes first.
+    ///
+    /// # Errors
+    /// An error ends the exchange as one of [`Upstream::poll`] does.
+    fn end(&mut self) -> io::Result<()>;
+
+    /// The response, once there is one. Called right after the service answered, and whenever something that was
+    /// registered with the wires has happened, until it returns a response.
+    ///
+    /// # Errors
+    /// An error before the response is answered with 502; the text goes to the log.
+    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>>;
+
+    /// When to be asked again even if nothing happens before.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl fmt::Debug for dyn Upstream + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upstream")
+    }
+}
+
+/// What the loop does for an [`Upstream`]: tell it when its descriptors are ready, or another thread is.
+pub trait Wires {
+    /// Wakes the connection when the source becomes ready (edge-triggered, as mio has it). `slot` tells a
+    /// connection's sources apart and is one of 1 to 7. What is dropped deregisters itself.
+    ///
+    /// # Errors
+    /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
+    fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
+
+    /// Something that any thread can wake this connection with.
+    fn wake(&self) -> Wake;
+
+    /// When this turn of the loop began.
+    fn now(&self) -> Instant;
+}
+
+/// Wakes one connection of a loop from any thread. A wake that comes too late, or without need, does no harm.
+#[derive(Clone)]
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+
+impl Wake {
+    /// A wake that does what the closure does.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Wake {
+        Wake(Arc::new(wake))
+    }
+
+    /// Has the connection run in the loop's next turn.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
+/// A body that is made while it is sent.
+pub trait Source {
+    /// Puts the next bytes into `buf` and returns how many: 0 is the end, `WouldBlock` means not yet.
+    ///
+    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection.
+    ///
+    /// # Errors
+    /// Any other error cuts the connection: the response was announced and cannot be completed.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+/// The body of a response.
+#[derive(Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Bytes that belong to this response, or to the program.
+    Bytes(Cow<'static, [u8]>),
+    /// Bytes that many responses share, such as a small file kept in memory.
+    Shared(Arc<[u8]>),
+    /// A part of a file, sent without passing through the program where the system can do that.
+    File(FileSlice),
+    /// Bytes that are made while they are sent. Counted if the head has a `Content-Length`, otherwise chunked, or
+    /// ended by closing the connection for HTTP/1.0.
+    Stream(Box<dyn Source>),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Body::Shared(bytes) => write!(f, "Shared({})", bytes.len()),
+            Body::File(slice) => write!(f, "File({}..+{})", slice.offset, slice.length),
+            Body::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl Body {
+    /// How many bytes there are, if that is known before they are read.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Body::Empty => Some(0),
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::Shared(bytes) => Some(bytes.len() as u64),
+            Body::File(slice) => Some(slice.length),
+            Body::Stream(_) => None,
+        }
+    }
+}
+
+/// A part of an open file.
+#[derive(Debug, Clone)]
+pub struct FileSlice {
+    /// The file, which other responses may be reading too: nobody uses its own offset.
+    pub file: Arc<File>,
+    /// Where the part begins, in bytes.
+    pub offset: u64,
+    /// How many bytes it has. A file that turns out to be shorter cuts the connection.
+    pub length: u64,
+}
+
+/// A response: status, header fields and body.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: Status,
+    /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
+    pub head: Head,
+    /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
+    pub body: Body,
+    /// The texts of an error: the body is then the server's error page and `body` is not used.
+    pub error: Option<ErrorText>,
+}
+
+/// The texts of an error response; what is `None` is the status's own phrase or description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorText {
+    /// The short text: the reason phrase, the page's message and the log's.
+    pub message: Option<Cow<'static, str>>,
+    /// The long text on the page.
+    pub explain: Option<Cow<'static, str>>,
+}
+
+impl Response {
+    /// A response without fields and body.
+    pub fn new(status: Status) -> Response {
+        Response { status, head: Head::new(), body: Body::Empty, error: None }
+    }
+
+    /// 200 with a text, as `text/plain; charset=utf-8`.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
+        Response::of_type("text/plain; charset=utf-8", text)
+    }
+
+    /// 200 with a page, as `text/html; charset=utf-8`.
+    pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
+        Response::of_type("text/html; charset=utf-8", page)
+    }
+
+    fn of_type(content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Response {
+        let mut response = Response::new(Status::OK);
+        response.head.put("Content-type", content_type);
+        response.body = Body::Bytes(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        });
+        response
+    }
+
+    /// An error: the server's error page with this status. Python's `send_error` (contract row HB31).
+    ///
+    /// ```
+    /// use serve_forever::http::Status;
+    /// use serve_forever::service::Response;
+    /// let response = Response::error(Status::NOT_FOUND).message("File not found");
+    /// ```
+    pub fn error(status: Status) -> Response {
+        Response { error: Some(ErrorText::default()), ..Response::new(status) }
+    }
+
+    /// Sets the short text of an error.
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Response {
+        self.error.get_or_insert_default().message = Some(message.into());
+        self
+    }
+
+    /// Sets the long text of an error.
+    pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
+        self.error.get_or_insert_default().explain = Some(explain.into());
+        self
+    }
+
+    /// Adds a header field.
+    ///
+    /// # Errors
+    /// If the name or the value would not be one field on the wire; see [`Head::add`].
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Response, InvalidHeader> {
+        self.head.add(name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: Body) -> Response {
+        self.body = body;
+        self
+    }
+
+    /// Has the connection closed after this response.
+    pub fn close(mut self) -> Response {
+        self.head.put("Connection", "close");
+        self
+    }
+}
