@@ -1,5 +1,14 @@
 //! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
 
+pub mod connection;
 pub mod http;
+mod listen;
+pub mod log;
 pub mod proto;
+pub mod reactor;
+mod server;
 pub mod service;
+
+pub use listen::ListenOptions;
+pub use reactor::{SignalAction, Stopper};
+pub use server::{HttpServer, Served, Stopped};

@@ -257,6 +257,15 @@ impl Machine {
         self.settle();
     }
 
+    /// Fills `request` with what has come of a request line, so that a request that never was completed has a name.
+    pub fn note_line(&self, input: &Buffer, request: &mut Request) {
+        request.clear();
+        if let Recv::Head(HeadProgress(scan)) = &self.recv {
+            request.head.extend_from_slice(scan.request_line(input.bytes()));
+            request.line = Span::new(0, request.head.len());
+        }
+    }
+
     /// Appends `100 Continue` if the client waits for it, once a request.
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.ask.expect == Expect::Continue && self.send == Send::Due {
@@ -321,20 +330,19 @@ impl Machine {
 
     fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
         let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
-        request.clear();
         let found = match scan.advance(input.bytes(), limits) {
             Ok(None) => return Ok(Event::More),
             Ok(Some(found)) => found,
             Err(reject) => {
-                // The log names the request by what there is of its line.
-                if reject != Reject::LongRequestLine {
-                    request.head.extend_from_slice(scan.request_line(input.bytes()));
-                    request.line = Span::new(0, request.head.len());
+                self.note_line(input, request);
+                if reject == Reject::LongRequestLine {
+                    request.clear();
                 }
                 self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
                 return Err(reject);
             }
         };
+        request.clear();
         self.ask = Ask::default();
         let asked = fields::read(input.bytes(), &found, limits, request);
         self.ask.is_head = request.method == Method::Head;
