@@ -13,6 +13,8 @@ mod exit;
 mod flags;
 mod help;
 mod options;
+#[cfg(test)]
+mod pages;
 mod parser;
 mod words;
 
