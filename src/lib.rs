@@ -1,5 +1,7 @@
 //! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod connection;
 pub mod http;
 mod listen;

@@ -27,7 +27,7 @@ impl Clock {
     /// In the zone of this system. It is read here and only here, as in Python: what a log is written in does not
     /// change in the middle, and not if the process later moves to another root.
     pub(super) fn local() -> Clock {
-        Clock::in_zone(TimeZone::system())
+        Clock::in_zone(local_zone())
     }
 
     pub(super) fn in_zone(zone: TimeZone) -> Clock {
@@ -55,6 +55,18 @@ impl Clock {
         // A write to a vector cannot fail, here and below.
         _ = write!(self.text, "{day:02}/{month}/{year:04} {hour:02}:{minute:02}:{second:02}");
     }
+}
+
+/// The zone that libc would take: `TZ`, or else `/etc/localtime`.
+///
+/// The file is read directly, because looking for the name of the zone walks the whole zone database, and nobody asks
+/// for the name. It would be most of the time that a start takes.
+fn local_zone() -> TimeZone {
+    if std::env::var_os("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let file = std::fs::read("/etc/localtime").ok();
+    file.and_then(|data| TimeZone::tzif("Local", &data).ok()).unwrap_or_else(TimeZone::system)
 }
 
 /// `ADDR - - [DATE] `: what every line begins with.

@@ -102,6 +102,7 @@ mod tests {
 
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn each_kind_of_descriptor_has_its_way() {
         let own_binary = File::open(std::env::current_exe().unwrap()).unwrap();
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(Target::new(writer).way, Way::Polled);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn the_flags_that_others_share_stay_as_they_are() {
         let (_reader, writer) = pipe().unwrap();
