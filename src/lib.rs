@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+pub mod files;
 pub mod http;
 mod listen;
 pub mod log;

@@ -1,0 +1,177 @@
+//! The bytes of a file: in memory where they are few, otherwise behind a descriptor.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::tree::{Identity, Stat, Tree, read_at};
+use crate::service::{Body, FileSlice};
+
+/// Up to this many bytes a body is kept in memory and leaves together with its head; above it, handing the descriptor
+/// to the system costs less than copying.
+pub(crate) const SMALL: u64 = 32 * 1024;
+
+/// Two changes of a file within this time may carry the same time stamp: kernels without finer stamps count in ticks
+/// of up to 10 ms.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The bytes of one state of a file, shared by all responses that send them.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// The bytes themselves.
+    Memory(Arc<[u8]>),
+    /// The open file: what is sent is what it holds then.
+    File(Arc<File>),
+}
+
+/// Content and the state of the file that it belongs to.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) content: Content,
+    pub(crate) identity: Identity,
+    /// Whether an equal identity later means equal bytes, so that the content may be kept.
+    pub(crate) settled: bool,
+}
+
+impl Content {
+    /// A body of a part of these bytes, which must lie inside of them.
+    pub(crate) fn body(&self, offset: u64, length: u64) -> Body {
+        match self {
+            _ if length == 0 => Body::Empty,
+            Content::Memory(bytes) if length == bytes.len() as u64 => Body::Shared(Arc::clone(bytes)),
+            Content::Memory(bytes) => {
+                let (from, count) = (offset as usize, length as usize);
+                Body::Bytes(bytes[from..from + count].to_vec().into())
+            }
+            Content::File(file) => Body::File(FileSlice { file: Arc::clone(file), offset, length }),
+        }
+    }
+
+    /// Reads from a position on; 0 is the end.
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Content::Memory(bytes) => {
+                let rest = bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+                let count = rest.len().min(buf.len());
+                buf[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+            Content::File(file) => read_at(file, buf, offset),
+        }
+    }
+}
+
+/// Opens a file and takes its content, exactly as long as it says it is.
+///
+/// A file that changes while it is read is read once more. If it changes again, what was read is served and not kept.
+///
+/// # Errors
+/// Those of opening and reading; `UnexpectedEof` for a file that became shorter both times.
+pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
+    match load_once(tree, path, now) {
+        Ok((loaded, Steady::Yes)) => Ok(loaded),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        _ => load_once(tree, path, now).map(|(loaded, steady)| match steady {
+            Steady::Yes => loaded,
+            Steady::No => Loaded { settled: false, ..loaded },
+        }),
+    }
+}
+
+/// Whether a file stayed as it was while it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steady {
+    Yes,
+    No,
+}
+
+fn load_once(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<(Loaded, Steady)> {
+    let (file, Stat { identity, .. }) = tree.open(path)?;
+    if identity.size > SMALL {
+        return Ok((Loaded { content: Content::File(Arc::new(file)), identity, settled: true }, Steady::Yes));
+    }
+    let bytes = read_exactly(&file, identity.size as usize)?;
+    let steady = if Stat::of(&file)?.identity == identity { Steady::Yes } else { Steady::No };
+    let settled = !is_recent(identity, now);
+    Ok((Loaded { content: Content::Memory(bytes.into()), identity, settled }, steady))
+}
+
+fn read_exactly(file: &File, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match read_at(file, &mut bytes[filled..], filled as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whether the file changed so little time ago that the next change could go unnoticed.
+fn is_recent(identity: Identity, now: SystemTime) -> bool {
+    let changed = u64::try_from(identity.changed.seconds).unwrap_or(0);
+    let changed = UNIX_EPOCH + Duration::new(changed, identity.changed.nanoseconds as u32);
+    now.duration_since(changed).is_ok_and(|age| age < TICK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_files_are_in_memory_and_large_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path()).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(10);
+        for (size, in_memory) in [(0, true), (1, true), (SMALL as usize, true), (SMALL as usize + 1, false)] {
+            let path = dir.path().join("file");
+            std::fs::write(&path, vec![b'x'; size]).unwrap();
+            let loaded = load(&tree, &path, later).unwrap();
+            assert!(loaded.settled);
+            assert_eq!(loaded.identity.size, size as u64);
+            assert_eq!(matches!(loaded.content, Content::Memory(_)), in_memory, "{size}");
+            assert_eq!(loaded.content.body(0, size as u64).length(), Some(size as u64));
+        }
+    }
+
+    #[test]
+    fn what_changed_just_now_is_not_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path()).unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "x").unwrap();
+        let changed = tree.stat(&path).unwrap().identity.changed;
+        let at = UNIX_EPOCH + Duration::new(changed.seconds as u64, changed.nanoseconds as u32);
+        assert!(!load(&tree, &path, at + TICK / 2).unwrap().settled);
+        assert!(load(&tree, &path, at + TICK).unwrap().settled);
+        assert!(
+            load(&tree, &path, at - TICK).unwrap().settled,
+            "a clock that was set back must not keep us from caching"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_than_it_says_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(5).unwrap();
+        assert_eq!(read_exactly(&file, 5).unwrap(), [0; 5]);
+        assert_eq!(read_exactly(&file, 6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn parts_of_content() {
+        let content = Content::Memory(b"0123456789"[..].into());
+        let mut buf = [0; 4];
+        assert_eq!(content.read_at(&mut buf, 8).unwrap(), 2);
+        assert_eq!(content.read_at(&mut buf, 11).unwrap(), 0);
+        assert_eq!(content.read_at(&mut buf, u64::MAX).unwrap(), 0);
+        assert!(matches!(content.body(2, 3), Body::Bytes(bytes) if *bytes == *b"234"));
+        assert!(matches!(content.body(0, 10), Body::Shared(_)));
+        assert!(matches!(content.body(0, 0), Body::Empty));
+    }
+}

@@ -1,0 +1,125 @@
+//! From the path of a request to what it names in the tree.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::policy::Policy;
+use super::refusal::Refusal;
+use super::tree::{Kind, Stat, Tree};
+use crate::http::UrlPath;
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A regular file.
+    File(FoundFile),
+    /// A directory without an index file.
+    Directory(PathBuf),
+    /// Something whose address is another one: a directory without a slash.
+    Moved(String),
+}
+
+/// A regular file, and what would have been preferred to it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FoundFile {
+    pub(crate) path: PathBuf,
+    /// Index names that come before this one and are no regular files now.
+    pub(crate) outranked_by: Vec<PathBuf>,
+}
+
+impl FoundFile {
+    /// A file that nothing else could have been found for.
+    pub(crate) fn at(path: PathBuf) -> FoundFile {
+        FoundFile { path, outranked_by: Vec::new() }
+    }
+}
+
+/// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
+pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found, Refusal> {
+    let path = match &policy.translate_path {
+        Some(translate) => translate(url).ok_or(Refusal::NotFound)?,
+        None => below(tree.root(), url.relative()),
+    };
+    let (path, stat) = stat(tree, path)?;
+    match (stat.kind, url.has_trailing_slash()) {
+        (Kind::File, false) => Ok(Found::File(FoundFile::at(path))),
+        (Kind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
+        (Kind::Directory, false) => Ok(Found::Moved(url.location())),
+        (Kind::File, true) | (Kind::Other, _) => Err(Refusal::NotFound),
+    }
+}
+
+/// Joins without the slash that joining nothing would leave at the end.
+fn below(root: &Path, relative: &Path) -> PathBuf {
+    if relative.as_os_str().is_empty() { root.to_owned() } else { root.join(relative) }
+}
+
+/// The first of the names that is a regular file, else the directory itself.
+fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Found {
+    let mut outranked_by = Vec::new();
+    for name in names {
+        let path = directory.join(name);
+        if tree.has_file(&path) {
+            return Found::File(FoundFile { path, outranked_by });
+        }
+        outranked_by.push(path);
+    }
+    Found::Directory(directory)
+}
+
+/// Python's listings write a byte that is no UTF-8 as the escape of a lone surrogate. Such a path is tried as it
+/// stands, because a file may really be called that, and then as the bytes that were meant (contract row SH35).
+fn stat(tree: &Tree, path: PathBuf) -> Result<(PathBuf, Stat), Refusal> {
+    match tree.stat(&path) {
+        Ok(stat) => Ok((path, stat)),
+        Err(error) => {
+            let meant = without_surrogates(&path).ok_or(Refusal::System(error))?;
+            let stat = tree.stat(&meant).map_err(Refusal::System)?;
+            Ok((meant, stat))
+        }
+    }
+}
+
+/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced by the byte it stands for; `None` if there is
+/// none.
+#[cfg(unix)]
+fn without_surrogates(path: &Path) -> Option<PathBuf> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut rest = path.as_os_str().as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
+    let length = rest.len();
+    while let Some((first, after)) = rest.split_first() {
+        match rest {
+            [0xed, high @ 0xb2..=0xb3, low @ 0x80..=0xbf, after @ ..] => {
+                bytes.push(((high & 3) << 6) | (low & 0x3f));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    (bytes.len() < length).then(|| OsString::from_vec(bytes).into())
+}
+
+/// Where names are not bytes, there is nothing to put in a surrogate's place.
+#[cfg(not(unix))]
+fn without_surrogates(_: &Path) -> Option<PathBuf> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn surrogates_stand_for_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = |bytes: &[u8]| Path::new(std::ffi::OsStr::from_bytes(bytes)).to_owned();
+        assert_eq!(without_surrogates(&path(b"a\xed\xb3\xbfb")), Some(path(b"a\xffb")));
+        assert_eq!(without_surrogates(&path(b"\xed\xb2\x80\xed\xb2\xbf\xed\xb3\x80")), Some(path(b"\x80\xbf\xc0")));
+        assert_eq!(without_surrogates(&path(b"plain \xed\x9f\xbf\xed\xb1\x80 \xed\xb3")), None);
+    }
+}

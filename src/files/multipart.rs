@@ -1,0 +1,134 @@
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), made while it is sent.
+
+use std::io;
+use std::ops::Range;
+
+use super::content::Content;
+use crate::service::Source;
+
+/// The parts of a representation between their boundaries. Its length is known before a byte of it is read.
+#[derive(Debug)]
+pub(crate) struct Multipart {
+    boundary: String,
+    /// What is still to come, the next piece last.
+    pieces: Vec<Piece>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Piece {
+    /// The lines around the parts, from a position on.
+    Text(Vec<u8>, usize),
+    /// Bytes of the file.
+    Bytes(Range<u64>),
+}
+
+impl Multipart {
+    /// The ranges of a file of `length` bytes. The boundary is made from a number that nobody who made the file could
+    /// have known, so that the file cannot hold it.
+    pub(crate) fn new(
+        content: Content,
+        ranges: &[Range<u64>],
+        length: u64,
+        content_type: &str,
+        secret: u64,
+    ) -> Multipart {
+        let boundary = format!("{secret:016x}");
+        let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
+        for (index, range) in ranges.iter().enumerate() {
+            let break_before = if index == 0 { "" } else { "\r\n" };
+            let lines = format!(
+                "{break_before}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{}/{length}\r\n\r\n",
+                range.start,
+                range.end - 1,
+            );
+            pieces.push(Piece::Text(lines.into_bytes(), 0));
+            pieces.push(Piece::Bytes(range.clone()));
+        }
+        pieces.push(Piece::Text(format!("\r\n--{boundary}--\r\n").into_bytes(), 0));
+        pieces.reverse();
+        Multipart { boundary, pieces, content }
+    }
+
+    /// The value of `Content-Type`.
+    pub(crate) fn content_type(&self) -> String {
+        format!("multipart/byteranges; boundary={}", self.boundary)
+    }
+
+    /// How many bytes are still to come.
+    pub(crate) fn length(&self) -> u64 {
+        let length = |piece: &Piece| match piece {
+            Piece::Text(text, from) => (text.len() - from) as u64,
+            Piece::Bytes(range) => range.end - range.start,
+        };
+        self.pieces.iter().map(length).sum()
+    }
+}
+
+impl Source for Multipart {
+    /// Fills the buffer as far as the current piece goes. A file that has become too short is an error: the length
+    /// was announced.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
+        let (count, done) = match piece {
+            Piece::Text(text, from) => {
+                let count = buf.len().min(text.len() - *from);
+                buf[..count].copy_from_slice(&text[*from..*from + count]);
+                *from += count;
+                (count, *from == text.len())
+            }
+            Piece::Bytes(range) => {
+                let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(buf.len());
+                let count = self.content.read_at(&mut buf[..wanted], range.start)?;
+                if count == 0 && wanted > 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                range.start += count as u64;
+                (count, range.is_empty())
+            }
+        };
+        if done {
+            self.pieces.pop();
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn read_all(source: &mut Multipart, step: usize) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let mut buf = vec![0; step];
+        loop {
+            match source.read(&mut buf)? {
+                0 => return Ok(all),
+                count => all.extend_from_slice(&buf[..count]),
+            }
+        }
+    }
+
+    #[test]
+    fn parts_and_length() {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"0123456789").unwrap();
+        let file = Arc::new(file);
+        let content = Content::File(Arc::clone(&file));
+        let expected = "--000000000000002a\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n\
+                        --000000000000002a\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-2/10\r\n\r\n012\r\n\
+                        --000000000000002a--\r\n";
+        for step in [1, 7, 1000] {
+            let mut source = Multipart::new(content.clone(), &[8..10, 0..3], 10, "text/plain", 42);
+            assert_eq!(source.length(), expected.len() as u64);
+            assert_eq!(source.content_type(), "multipart/byteranges; boundary=000000000000002a");
+            assert_eq!(read_all(&mut source, step).unwrap(), expected.as_bytes());
+            assert_eq!(source.length(), 0);
+        }
+        file.set_len(5).unwrap();
+        let mut source = Multipart::new(content, &[8..10, 0..1], 10, "text/plain", 42);
+        assert_eq!(read_all(&mut source, 100).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,68 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::listing::ListingOptions;
+use super::mime;
+use crate::http::{Head, Request, UrlPath};
+
+/// A caller's own `guess_type`.
+pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
+
+/// A caller's own `translate_path`.
+pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
+
+/// Everything about a file service that is a matter of taste.
+pub(crate) struct Policy {
+    pub(crate) index_names: Vec<OsString>,
+    pub(crate) types: Vec<(String, String)>,
+    pub(crate) default_type: String,
+    pub(crate) guess_type: Option<GuessType>,
+    pub(crate) translate_path: Option<TranslatePath>,
+    /// `None`: directories are not listed.
+    pub(crate) listing: Option<ListingOptions>,
+    /// Fields for answers that transfer a file or a listing.
+    pub(crate) extra: Head,
+    /// Fields for every answer.
+    pub(crate) everywhere: Head,
+    /// The time of day.
+    pub(crate) clock: fn() -> SystemTime,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            index_names: vec!["index.html".into(), "index.htm".into()],
+            types: Vec::new(),
+            default_type: mime::DEFAULT_TYPE.to_owned(),
+            guess_type: None,
+            translate_path: None,
+            listing: Some(ListingOptions::default()),
+            extra: Head::new(),
+            everywhere: Head::new(),
+            clock: SystemTime::now,
+        }
+    }
+}
+
+impl Policy {
+    /// The content type of a file. What a caller's own function says is not trusted to be one line.
+    pub(crate) fn content_type(&self, path: &Path) -> String {
+        let own = self.guess_type.as_ref().and_then(|guess| guess(path));
+        let own = own.filter(|content_type| Head::new().add("Content-Type", content_type).is_ok());
+        own.unwrap_or_else(|| mime::guess_type(path, &self.types, &self.default_type).into_owned())
+    }
+
+    /// The time when the turn of the loop began that a request is answered in: that of its `Date`.
+    pub(crate) fn now(&self, request: &Request) -> SystemTime {
+        let now = (self.clock)();
+        now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("index_names", &self.index_names).finish_non_exhaustive()
+    }
+}

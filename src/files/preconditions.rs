@@ -1,0 +1,218 @@
+//! Conditional requests (RFC 9110 section 13): pure functions from header fields and validators to a verdict.
+
+use crate::http::{Headers, HttpDate, parse_http_date};
+
+/// What a representation is compared by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Validators<'a> {
+    /// A strong entity tag, with its quotes.
+    pub(crate) etag: &'a str,
+    /// As it is announced in `Last-Modified`.
+    pub(crate) modified: HttpDate,
+}
+
+/// What the preconditions of a request come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// All of them hold, or there are none: the request is served.
+    Proceed,
+    /// The client has this representation already (304).
+    NotModified,
+    /// The client asked to be served only something else (412).
+    Failed,
+}
+
+/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2: `If-Match` hides
+/// `If-Unmodified-Since`, `If-None-Match` hides `If-Modified-Since`.
+pub(crate) fn evaluate(headers: Headers<'_>, validators: Validators<'_>) -> Verdict {
+    let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
+    if holds == Some(false) {
+        return Verdict::Failed;
+    }
+    match if_none_match(headers, validators).or_else(|| if_modified_since(headers, validators)) {
+        Some(false) => Verdict::NotModified,
+        _ => Verdict::Proceed,
+    }
+}
+
+/// Section 13.1.1: any of the tags, compared strongly; `*` is any representation at all.
+fn if_match(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+    headers.contains("If-Match").then(|| any_tag(headers.get_all("If-Match"), validators.etag, Comparison::Strong))
+}
+
+/// Section 13.1.2: none of the tags, compared weakly.
+fn if_none_match(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+    let name = "If-None-Match";
+    headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
+}
+
+/// Section 13.1.3: ignored where the date is none, or stands there more than once.
+fn if_modified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+    only_date(headers, "If-Modified-Since").map(|date| validators.modified > date)
+}
+
+/// Section 13.1.4.
+fn if_unmodified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+    only_date(headers, "If-Unmodified-Since").map(|date| validators.modified <= date)
+}
+
+/// Section 13.1.5: whether a range may be served, because the client's part is of this very representation. A tag is
+/// compared strongly; a date has to be exactly `Last-Modified`, and that second has to be over, because the file could
+/// change again within it (section 8.8.2.2): `now` is the `Date` of the response.
+pub(crate) fn if_range(headers: Headers<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
+    let mut values = headers.get_all("If-Range");
+    match (values.next(), values.next()) {
+        (None, _) => true,
+        (Some(value), None) if is_tag(value) => value == validators.etag.as_bytes(),
+        (Some(value), None) => parse_http_date(value) == Some(validators.modified) && validators.modified < now(),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn only_date(headers: Headers<'_>, name: &str) -> Option<HttpDate> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => parse_http_date(value),
+        _ => None,
+    }
+}
+
+/// Section 8.8.3.2. Our own tags are strong, so only the client's can make a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
+/// Whether one of the lists of tags holds this one, or is `*`. A list that breaks off in the middle counts up to
+/// there: a tag that was not understood is a tag that does not match.
+fn any_tag<'a>(lists: impl Iterator<Item = &'a [u8]>, etag: &str, comparison: Comparison) -> bool {
+    lists.into_iter().any(|list| list == b"*" || Tags(list).any(|tag| matches(tag, etag, comparison)))
+}
+
+fn matches(tag: &[u8], etag: &str, comparison: Comparison) -> bool {
+    match tag.strip_prefix(b"W/") {
+        Some(opaque) => comparison == Comparison::Weak && opaque == etag.as_bytes(),
+        None => tag == etag.as_bytes(),
+    }
+}
+
+fn is_tag(value: &[u8]) -> bool {
+    value.starts_with(b"\"") || value.starts_with(b"W/\"")
+}
+
+/// The tags of a list, each with its quotes and its `W/`. A comma inside of quotes separates nothing.
+struct Tags<'a>(&'a [u8]);
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
+        let list = &self.0[start..];
+        let quote = if list.starts_with(b"W/") { 2 } else { 0 };
+        if list.get(quote) != Some(&b'"') {
+            return None;
+        }
+        let length = memchr::memchr(b'"', &list[quote + 1..])?;
+        let (tag, rest) = list.split_at(quote + length + 2);
+        self.0 = rest;
+        Some(tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const EXACT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    fn validators() -> Validators<'static> {
+        Validators { etag: "\"a,b\"", modified: HttpDate::from_unix(784_111_777) }
+    }
+
+    fn request(fields: &[(&str, &str)]) -> Request {
+        fields.iter().fold(Request::builder("GET", "/"), |request, (name, value)| request.header(name, value)).build()
+    }
+
+    #[test]
+    fn one_condition() {
+        use Verdict::{Failed, NotModified, Proceed};
+        for (name, value, verdict) in [
+            ("If-Match", "\"a,b\"", Proceed),
+            ("If-Match", "\"x\", \"a,b\"", Proceed),
+            ("If-Match", "*", Proceed),
+            ("If-Match", "W/\"a,b\"", Failed),
+            ("If-Match", "\"a\"", Failed),
+            ("If-Match", "", Failed),
+            ("If-None-Match", "\"a,b\"", NotModified),
+            ("If-None-Match", "W/\"a,b\"", NotModified),
+            ("If-None-Match", "\"x\",, ,W/\"y\" , \"a,b\"", NotModified),
+            ("If-None-Match", "*", NotModified),
+            ("If-None-Match", "\"a\"", Proceed),
+            ("If-None-Match", "\"x, \"a,b\"", Proceed),
+            ("If-None-Match", "a,b", Proceed),
+            ("If-None-Match", "w/\"a,b\"", Proceed),
+            ("If-None-Match", "\"unfinished", Proceed),
+            ("If-None-Match", "W/", Proceed),
+            ("If-Modified-Since", BEFORE, Proceed),
+            ("If-Modified-Since", EXACT, NotModified),
+            ("If-Modified-Since", AFTER, NotModified),
+            ("If-Modified-Since", "Sunday, 06-Nov-94 08:49:37 GMT", NotModified),
+            ("If-Modified-Since", "Sun Nov  6 08:49:37 1994", NotModified),
+            ("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 +0100", Proceed),
+            ("If-Modified-Since", "yesterday", Proceed),
+            ("If-Unmodified-Since", BEFORE, Failed),
+            ("If-Unmodified-Since", EXACT, Proceed),
+            ("If-Unmodified-Since", "yesterday", Proceed),
+        ] {
+            assert_eq!(evaluate(request(&[(name, value)]).headers(), validators()), verdict, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn precedence() {
+        use Verdict::{Failed, NotModified, Proceed};
+        for (fields, verdict) in [
+            (&[("If-None-Match", "\"x\""), ("If-Modified-Since", AFTER)][..], Proceed),
+            (&[("If-None-Match", "\"a,b\""), ("If-Modified-Since", BEFORE)], NotModified),
+            (&[("If-Match", "\"a,b\""), ("If-Unmodified-Since", BEFORE)], Proceed),
+            (&[("If-Match", "\"x\""), ("If-Unmodified-Since", AFTER)], Failed),
+            (&[("If-Match", "\"x\""), ("If-None-Match", "\"a,b\"")], Failed),
+            (&[("If-Match", "\"a,b\""), ("If-None-Match", "\"a,b\"")], NotModified),
+            (&[("If-Unmodified-Since", AFTER), ("If-Modified-Since", AFTER)], NotModified),
+            (&[("If-None-Match", "\"x\""), ("If-None-Match", "\"a,b\"")], NotModified),
+            (&[("If-Modified-Since", AFTER), ("If-Modified-Since", AFTER)], Proceed),
+        ] {
+            assert_eq!(evaluate(request(fields).headers(), validators()), verdict, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_needs_the_very_representation() {
+        let now = || HttpDate::from_unix(784_111_778);
+        for (value, holds) in [
+            ("\"a,b\"", true),
+            ("W/\"a,b\"", false),
+            ("\"x\"", false),
+            ("*", false),
+            ("\"x\", \"a,b\"", false),
+            (EXACT, true),
+            ("Sun Nov  6 08:49:37 1994", true),
+            (BEFORE, false),
+            (AFTER, false),
+            ("", false),
+        ] {
+            assert_eq!(if_range(request(&[("If-Range", value)]).headers(), validators(), now), holds, "{value}");
+        }
+        assert!(if_range(request(&[]).headers(), validators(), now));
+        let just_now = || validators().modified;
+        assert!(!if_range(request(&[("If-Range", EXACT)]).headers(), validators(), just_now));
+        assert!(if_range(request(&[("If-Range", "\"a,b\"")]).headers(), validators(), just_now));
+        let twice = request(&[("If-Range", "\"a,b\""), ("If-Range", "\"a,b\"")]);
+        assert!(!if_range(twice.headers(), validators(), now));
+    }
+}

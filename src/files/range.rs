@@ -1,0 +1,192 @@
+//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts that are sent.
+
+use std::ops::Range;
+
+use crate::http::{Headers, list_elements};
+
+/// More ranges than this are a client that wants work done, not bytes (RFC 9110 section 17.15).
+const MAX_RANGES: usize = 16;
+
+/// Which part of a representation is sent. Positions are in bytes, the end excluded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// All of it (200).
+    Whole,
+    /// One part (206 with `Content-Range`).
+    Part(Range<u64>),
+    /// Two parts or more, in the order they were asked for (206 as `multipart/byteranges`).
+    Parts(Vec<Range<u64>>),
+    /// None of what was asked for exists (416).
+    Unsatisfiable,
+}
+
+/// What the `Range` field of a GET selects of a representation of `length` bytes.
+///
+/// A field that is not well formed, has another unit or stands there twice is ignored (section 14.2). Ranges that
+/// overlap, or that are too many, select the whole: it is less work and fewer bytes than what was asked for.
+pub(crate) fn select(headers: Headers<'_>, length: u64) -> Selection {
+    let mut fields = headers.get_all("Range");
+    let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
+    let Some(asked) = parse(field) else { return Selection::Whole };
+    let mut parts: Vec<Range<u64>> = asked.iter().filter_map(|spec| spec.within(length)).collect();
+    match parts.len() {
+        0 => Selection::Unsatisfiable,
+        _ if asked.len() > MAX_RANGES || parts.iter().any(Range::is_empty) || overlap(&parts) => Selection::Whole,
+        1 => Selection::Part(parts.remove(0)),
+        _ => Selection::Parts(parts),
+    }
+}
+
+/// One element of a set of ranges. A number beyond 64 bits is as good as the largest one: past the end of any file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spec {
+    /// First and last position, both included; the end where the last one is missing.
+    From(u64, u64),
+    /// That many bytes at the end.
+    Suffix(u64),
+}
+
+impl Spec {
+    /// What there is of it in `length` bytes (section 14.1.2). The suffix of nothing is satisfiable, and empty.
+    fn within(self, length: u64) -> Option<Range<u64>> {
+        match self {
+            Spec::From(first, _) if first >= length => None,
+            Spec::From(first, last) => Some(first..last.min(length - 1) + 1),
+            Spec::Suffix(0) => None,
+            Spec::Suffix(count) => Some(length.saturating_sub(count)..length),
+        }
+    }
+}
+
+fn parse(field: &[u8]) -> Option<Vec<Spec>> {
+    let equals = memchr::memchr(b'=', field)?;
+    let (unit, set) = (&field[..equals], &field[equals + 1..]);
+    if !unit.eq_ignore_ascii_case(b"bytes") {
+        return None;
+    }
+    // One more than is served is enough to know that there are too many.
+    let specs: Option<Vec<Spec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
+    specs.filter(|specs| !specs.is_empty())
+}
+
+fn parse_spec(text: &[u8]) -> Option<Spec> {
+    let dash = memchr::memchr(b'-', text)?;
+    match (&text[..dash], &text[dash + 1..]) {
+        (b"", count) => number(count).map(Spec::Suffix),
+        (first, b"") => number(first).map(|first| Spec::From(first, u64::MAX)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Spec::From(first, last))
+        }
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+}
+
+/// Whether two of the parts share a byte. Parts that do not cannot sum to more than the whole.
+fn overlap(parts: &[Range<u64>]) -> bool {
+    let mut sorted: Vec<_> = parts.iter().collect();
+    sorted.sort_by_key(|part| part.start);
+    sorted.windows(2).any(|pair| pair[1].start < pair[0].end)
+}
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+
+    fn of(field: &str, length: u64) -> Selection {
+        select(Request::builder("GET", "/").header("Range", field).build().headers(), length)
+    }
+
+    #[test]
+    fn one_range() {
+        for (field, part) in [
+            ("bytes=0-0", 0..1),
+            ("bytes=0-4", 0..5),
+            ("BYTES=3-7", 3..8),
+            ("bytes=7-", 7..10),
+            ("bytes=0-", 0..10),
+            ("bytes=-5", 5..10),
+            ("bytes=-10", 0..10),
+            ("bytes=-99", 0..10),
+            ("bytes=-18446744073709551616", 0..10),
+            ("bytes=5-99999", 5..10),
+            ("bytes=5-18446744073709551615", 5..10),
+            ("bytes=5-99999999999999999999999", 5..10),
+            ("bytes=009-009", 9..10),
+            ("bytes= 1-2 ", 1..3),
+            ("bytes=,1-2,,", 1..3),
+            ("bytes=0-2,50-60", 0..3),
+        ] {
+            assert_eq!(of(field, 10), Selection::Part(part), "{field}");
+        }
+        let huge = (5 << 32) - 1..5 << 32;
+        assert_eq!(of("bytes=-1", 5 << 32), Selection::Part(huge));
+    }
+
+    #[test]
+    fn several_ranges() {
+        assert_eq!(of("bytes=0-1, 4-5,-1", 10), Selection::Parts(vec![0..2, 4..6, 9..10]));
+        assert_eq!(of("bytes=8-9,0-1", 10), Selection::Parts(vec![8..10, 0..2]));
+        assert_eq!(of("bytes=0-4,5-9", 10), Selection::Parts(vec![0..5, 5..10]));
+        assert_eq!(of("bytes=0-4,4-9", 10), Selection::Whole);
+        assert_eq!(of("bytes=5-6,0-", 10), Selection::Whole);
+        let many = |count: u64| (0..count).map(|at| format!("{}-{}", at * 2, at * 2)).collect::<Vec<_>>().join(",");
+        assert!(matches!(of(&format!("bytes={}", many(16)), 100), Selection::Parts(parts) if parts.len() == 16));
+        assert_eq!(of(&format!("bytes={}", many(17)), 100), Selection::Whole);
+    }
+
+    #[test]
+    fn nothing_that_exists() {
+        for field in
+            ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=99999999999999999999-", "bytes=10-,20-30", "bytes=-0,10-"]
+        {
+            assert_eq!(of(field, 10), Selection::Unsatisfiable, "{field}");
+        }
+        let wrapped = "bytes=18446744073709551616-18446744073709551620";
+        assert_eq!(of(wrapped, 10), Selection::Unsatisfiable);
+        assert_eq!(of("bytes=0-", 0), Selection::Unsatisfiable);
+        assert_eq!(of("bytes=0-0", 0), Selection::Unsatisfiable);
+        assert_eq!(of("bytes=-5", 0), Selection::Whole);
+    }
+
+    #[test]
+    fn what_is_no_range_is_ignored() {
+        for field in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=,",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=5-2",
+            "bytes=--5",
+            "bytes 0-4",
+            "bytes=1-2-3",
+            "bytes=0x0-5",
+            "bytes=+1-5",
+            "bytes=0.5-3",
+            "bytes==0-5",
+            "bytes=0 -5",
+            "bytes=0-5x",
+            "bytes=*",
+            "bytes=0-5;6-7",
+            "lines=0-1",
+            "bytes =0-1",
+            "bytes=0-1,x",
+            "bytes=5",
+        ] {
+            assert_eq!(of(field, 10), Selection::Whole, "{field}");
+        }
+        let twice = Request::builder("GET", "/").header("Range", "bytes=0-1").header("Range", "bytes=0-1").build();
+        assert_eq!(select(twice.headers(), 10), Selection::Whole);
+        assert_eq!(select(Request::builder("GET", "/").build().headers(), 10), Selection::Whole);
+    }
+}

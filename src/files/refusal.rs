@@ -1,0 +1,137 @@
+use std::io;
+
+use crate::http::{BadPath, Method, Status};
+use crate::service::Response;
+
+/// What `Allow` lists: the methods that files have.
+pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// No more of an unknown method is shown than this (contract row B25).
+const SHOWN_METHOD: usize = 64;
+
+/// Why a request gets no file.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The path is not one (400).
+    BadPath(BadPath),
+    /// There is no such file, or none that is served (404).
+    NotFound,
+    /// The system says no (403, 404, 500 or 503).
+    System(io::Error),
+    /// A method that files do not have (405, 501).
+    Method(Method),
+    /// A directory that may not be listed (403).
+    NoListing,
+    /// The client wanted another representation (412).
+    PreconditionFailed,
+    /// None of the ranges lies within so many bytes (416).
+    RangeNotSatisfiable {
+        /// Of the representation, in bytes.
+        length: u64,
+    },
+}
+
+impl Refusal {
+    /// The response that says so.
+    pub(crate) fn response(self) -> Response {
+        match self {
+            Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
+            Refusal::NotFound => not_found(),
+            Refusal::System(error) => system(&error),
+            Refusal::Method(Method::Other(name)) => {
+                Response::error(Status::NOT_IMPLEMENTED).message(unsupported(&name))
+            }
+            Refusal::Method(_) => {
+                let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
+                response.head.put("Allow", ALLOW);
+                response
+            }
+            Refusal::NoListing => forbidden().message("No permission to list directory"),
+            Refusal::PreconditionFailed => Response::error(Status::PRECONDITION_FAILED),
+            Refusal::RangeNotSatisfiable { length } => {
+                let mut response = Response::error(Status::RANGE_NOT_SATISFIABLE);
+                response.head.put("Content-Range", format_args!("bytes */{length}"));
+                response
+            }
+        }
+    }
+}
+
+/// Python's text, with the name quoted as Python quotes it (contract row HB21). A name is a token, so only a single
+/// quote asks for the other kind.
+fn unsupported(name: &str) -> String {
+    let shown = &name[..name.len().min(SHOWN_METHOD)];
+    let quote = if shown.contains('\'') { '"' } else { '\'' };
+    format!("Unsupported method ({quote}{shown}{quote})")
+}
+
+/// Whatever is wrong with the name is 404, as in Python; what is wrong with us is not (contract rows SH11, B28).
+fn system(error: &io::Error) -> Response {
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        Some(Errno::ACCESS | Errno::PERM) => forbidden(),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Response::error(Status::SERVICE_UNAVAILABLE),
+        Some(Errno::IO) => Response::error(Status::INTERNAL_SERVER_ERROR),
+        Some(_) => not_found(),
+        None if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Response::error(Status::INTERNAL_SERVER_ERROR),
+        None => not_found(),
+    }
+}
+
+fn not_found() -> Response {
+    Response::error(Status::NOT_FOUND).message("File not found")
+}
+
+fn forbidden() -> Response {
+    Response::error(Status::FORBIDDEN)
+}
+
+/// Whether the process, or the system, has no descriptor left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says() {
+        for (errno, code) in [
+            (Errno::NOENT, 404),
+            (Errno::NOTDIR, 404),
+            (Errno::LOOP, 404),
+            (Errno::NAMETOOLONG, 404),
+            (Errno::ISDIR, 404),
+            (Errno::XDEV, 404),
+            (Errno::ACCESS, 403),
+            (Errno::PERM, 403),
+            (Errno::MFILE, 503),
+            (Errno::NFILE, 503),
+            (Errno::NOMEM, 503),
+            (Errno::IO, 500),
+        ] {
+            let response = Refusal::System(errno.into()).response();
+            assert_eq!(response.status.code(), code, "{errno}");
+            assert!(response.error.is_some());
+        }
+        let cut = Refusal::System(io::ErrorKind::UnexpectedEof.into()).response();
+        assert_eq!(cut.status.code(), 500);
+    }
+
+    #[test]
+    fn unknown_methods_are_shown_as_python_does() {
+        let message = |name: &str| {
+            let response = Refusal::Method(Method::from_token(name)).response();
+            (response.status.code(), response.error.and_then(|error| error.message))
+        };
+        assert_eq!(message("FOO"), (501, Some("Unsupported method ('FOO')".into())));
+        assert_eq!(message("F'O"), (501, Some("Unsupported method (\"F'O\")".into())));
+        assert_eq!(message(&"X".repeat(999)), (501, Some(format!("Unsupported method ('{}')", "X".repeat(64)).into())));
+        assert_eq!(message("POST"), (405, None));
+    }
+}

@@ -1,0 +1,162 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::Range;
+
+use super::content::{Content, Loaded};
+use super::multipart::Multipart;
+use super::preconditions::{Validators, Verdict, evaluate, if_range};
+use super::range::{Selection, select};
+use super::refusal::Refusal;
+use super::tree::Identity;
+use crate::http::{Head, HttpDate, Method, Request, Status};
+use crate::service::{Body, Response};
+
+/// One state of one file with everything that is said about it (RFC 9110 section 3.2): what GET transfers.
+///
+/// The heads of the two answers that matter, 200 and 304, are made once and shared.
+#[derive(Debug)]
+pub(crate) struct Representation {
+    content: Content,
+    /// In bytes.
+    length: u64,
+    content_type: String,
+    etag: String,
+    modified: HttpDate,
+    /// What follows type and length in every answer that transfers some of it.
+    fields: Head,
+    ok: Head,
+    not_modified: Head,
+}
+
+/// What a representation needs to know besides its file.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// A valid field value.
+    pub(crate) content_type: String,
+    /// The value of `Content-Encoding`.
+    pub(crate) coding: Option<&'static str>,
+    /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
+    pub(crate) shared: Head,
+    /// Fields for 200 and 206 only.
+    pub(crate) extra: Head,
+    /// A file from the future counts as changed now: `Last-Modified` is never later than `Date` (RFC 9110 section
+    /// 8.8.2.1).
+    pub(crate) now: HttpDate,
+}
+
+impl Representation {
+    /// The representation of a file that was just loaded.
+    pub(crate) fn new(loaded: Loaded, about: About) -> Representation {
+        let Loaded { content, identity, .. } = loaded;
+        let etag = etag(&identity);
+        let modified = HttpDate::from_unix(identity.modified.seconds).min(about.now);
+        let mut fields = Head::new();
+        fields.put("Last-Modified", modified);
+        fields.put("ETag", &etag);
+        fields.put("Accept-Ranges", "bytes");
+        if let Some(coding) = about.coding {
+            fields.put("Content-Encoding", coding);
+        }
+        copy(&about.shared, &mut fields);
+        copy(&about.extra, &mut fields);
+        let mut not_modified = Head::new();
+        not_modified.put("ETag", &etag);
+        copy(&about.shared, &mut not_modified);
+        let mut representation = Representation {
+            content,
+            length: identity.size,
+            content_type: about.content_type,
+            etag,
+            modified,
+            fields,
+            ok: Head::new(),
+            not_modified: not_modified.share(),
+        };
+        representation.ok = representation.head(&representation.content_type, representation.length, None).share();
+        representation
+    }
+
+    /// Answers a GET or HEAD: preconditions first, then the range (RFC 9110 section 13.2.2). `now` is the `Date` of
+    /// the response.
+    pub(crate) fn respond(&self, request: &Request, now: impl FnOnce() -> HttpDate) -> Result<Response, Refusal> {
+        let validators = Validators { etag: &self.etag, modified: self.modified };
+        match evaluate(request.headers(), validators) {
+            Verdict::Failed => return Err(Refusal::PreconditionFailed),
+            Verdict::NotModified => {
+                return Ok(self.answer(Status::NOT_MODIFIED, self.not_modified.clone(), Body::Empty));
+            }
+            Verdict::Proceed => {}
+        }
+        // A range has a meaning for GET only (RFC 9110 section 14.2).
+        if *request.method() != Method::Get || !if_range(request.headers(), validators, now) {
+            return Ok(self.whole());
+        }
+        match select(request.headers(), self.length) {
+            Selection::Whole => Ok(self.whole()),
+            Selection::Part(range) => Ok(self.part(range)),
+            Selection::Parts(ranges) => Ok(self.parts(&ranges)),
+            Selection::Unsatisfiable => Err(Refusal::RangeNotSatisfiable { length: self.length }),
+        }
+    }
+
+    /// How many bytes of memory this takes, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
+        let content = match &self.content {
+            Content::Memory(bytes) => bytes.len(),
+            Content::File(_) => 0,
+        };
+        size_of::<Representation>() + heads + content + self.content_type.len() + self.etag.len()
+    }
+
+    /// Whether this holds a descriptor open.
+    pub(crate) fn holds_descriptor(&self) -> bool {
+        matches!(self.content, Content::File(_))
+    }
+
+    fn whole(&self) -> Response {
+        self.answer(Status::OK, self.ok.clone(), self.content.body(0, self.length))
+    }
+
+    fn part(&self, range: Range<u64>) -> Response {
+        let length = range.end - range.start;
+        let head = self.head(&self.content_type, length, Some(&range));
+        self.answer(Status::PARTIAL_CONTENT, head, self.content.body(range.start, length))
+    }
+
+    fn parts(&self, ranges: &[Range<u64>]) -> Response {
+        // The standard library's hash keys are random numbers from the system.
+        let secret = RandomState::new().build_hasher().finish();
+        let source = Multipart::new(self.content.clone(), ranges, self.length, &self.content_type, secret);
+        let head = self.head(&source.content_type(), source.length(), None);
+        self.answer(Status::PARTIAL_CONTENT, head, Body::Stream(Box::new(source)))
+    }
+
+    fn head(&self, content_type: &str, length: u64, range: Option<&Range<u64>>) -> Head {
+        let mut head = Head::new();
+        head.put("Content-type", content_type);
+        head.put("Content-Length", length);
+        if let Some(range) = range {
+            head.put("Content-Range", format_args!("bytes {}-{}/{}", range.start, range.end - 1, self.length));
+        }
+        copy(&self.fields, &mut head);
+        head
+    }
+
+    fn answer(&self, status: Status, head: Head, body: Body) -> Response {
+        Response { status, head, body, error: None }
+    }
+}
+
+/// Adds all fields of one head to another.
+pub(crate) fn copy(from: &Head, to: &mut Head) {
+    for (name, value) in from.iter() {
+        // They were valid where they come from.
+        _ = to.add(name, value);
+    }
+}
+
+/// A strong entity tag: another state of the file has another time stamp, size or inode (RFC 9110 section 8.8.3).
+fn etag(identity: &Identity) -> String {
+    let nanoseconds = i128::from(identity.modified.seconds) * 1_000_000_000 + i128::from(identity.modified.nanoseconds);
+    format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
+}

@@ -1,0 +1,479 @@
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::service::Body;
+
+/// A directory with a service over it.
+struct Site {
+    dir: tempfile::TempDir,
+    files: FileService,
+}
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Site {
+        Site::with(files, |builder| builder)
+    }
+
+    fn with(files: &[(&str, &str)], build: impl FnOnce(FileServiceBuilder) -> FileServiceBuilder) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            write(&dir, name, content);
+        }
+        let mut files = build(FileService::builder(dir.path())).build().unwrap();
+        // What was written just now is not cached; this clock is late enough for it to be.
+        files.policy.clock = || SystemTime::now() + Duration::from_secs(10);
+        Site { dir, files }
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        write(&self.dir, name, content);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let request =
+            fields.iter().fold(Request::builder(method, target), |request, (name, value)| request.header(name, value));
+        Answer::from(self.files.respond(&request.build()))
+    }
+
+    fn get(&self, target: &str) -> Answer {
+        self.ask("GET", target, &[])
+    }
+
+    fn status(&self, target: &str) -> u16 {
+        self.get(target).status
+    }
+}
+
+fn write(dir: &tempfile::TempDir, name: &str, content: &str) {
+    let path = dir.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// A response as a client sees it.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: Vec<(String, String)>,
+    message: Option<String>,
+    body: Vec<u8>,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        let field = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8_lossy(value).into_owned());
+        let announced = response.head.content_length();
+        let body = bytes(response.body);
+        if let (Some(announced), false) = (announced, body.is_empty()) {
+            assert_eq!(announced, body.len() as u64);
+        }
+        Answer {
+            status: response.status.code(),
+            head: response.head.iter().map(field).collect(),
+            message: response.error.and_then(|error| error.message).map(Into::into),
+            body,
+        }
+    }
+}
+
+fn bytes(body: Body) -> Vec<u8> {
+    match body {
+        Body::Empty => Vec::new(),
+        Body::Bytes(bytes) => bytes.into_owned(),
+        Body::Shared(bytes) => bytes.to_vec(),
+        Body::File(slice) => {
+            let mut bytes = vec![0; slice.length as usize];
+            std::os::unix::fs::FileExt::read_exact_at(&*slice.file, &mut bytes, slice.offset).unwrap();
+            bytes
+        }
+        Body::Stream(mut source) => {
+            let mut all = Vec::new();
+            let mut buf = [0; 1000];
+            while let count @ 1.. = source.read(&mut buf).unwrap() {
+                all.extend_from_slice(&buf[..count]);
+            }
+            all
+        }
+    }
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.head.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+#[test]
+fn a_service_may_move_to_the_thread_of_its_loop() {
+    fn is_send<T: Send>() {}
+    is_send::<FileService>();
+}
+
+#[test]
+fn a_file() {
+    let site = Site::new(&[("a.txt", "hello"), ("empty", "")]);
+    let answer = site.get("/a.txt");
+    assert_eq!((answer.status, answer.text()), (200, "hello"));
+    assert_eq!(answer.names(), ["Content-type", "Content-Length", "Last-Modified", "ETag", "Accept-Ranges"]);
+    assert_eq!(answer.field("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(answer.field("Content-Length"), Some("5"));
+    assert_eq!(site.get("/%61.txt?query").text(), "hello");
+    let empty = site.get("/empty");
+    assert_eq!((empty.status, empty.field("Content-Length"), empty.text()), (200, Some("0"), ""));
+    let large = "0123456789".repeat(100_000);
+    site.write("large", &large);
+    assert_eq!(site.get("/large").text(), large);
+}
+
+#[test]
+fn what_is_not_there() {
+    let site = Site::new(&[("a.txt", ""), ("dir/b", "")]);
+    let long = format!("/{}", "x".repeat(300));
+    let longest = format!("/{}", "x/".repeat(4000));
+    for target in ["/none", "/a.txt/", "/a.txt%2f", "/a.txt/b", "/dir/none", "/none/", "*", &long, &longest] {
+        let answer = site.get(target);
+        assert_eq!((answer.status, answer.message.as_deref()), (404, Some("File not found")), "{target}");
+    }
+    assert_eq!(site.get("/%00").message.as_deref(), Some("NUL in path"));
+    assert_eq!(site.get("/%zz").status, 400);
+}
+
+#[test]
+fn what_is_no_regular_file() {
+    let site = Site::new(&[("file", "x")]);
+    rustix::fs::mknodat(rustix::fs::CWD, site.path("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(site.path("socket")).unwrap();
+    for (link, target) in [("null", "/dev/null"), ("loop", "loop"), ("dangling", "nowhere"), ("link", "file")] {
+        symlink(target, site.path(link)).unwrap();
+    }
+    for target in ["/fifo", "/socket", "/null", "/loop", "/dangling", "/loop/x"] {
+        assert_eq!(site.status(target), 404, "{target}");
+    }
+    assert_eq!(site.get("/link").text(), "x");
+}
+
+#[test]
+fn methods() {
+    let site = Site::new(&[("a", "hello")]);
+    let head = site.ask("HEAD", "/a", &[]);
+    assert_eq!(head.head, site.get("/a").head);
+    for target in ["/a", "/none", "*"] {
+        let options = site.ask("OPTIONS", target, &[]);
+        assert_eq!((options.status, options.field("Allow")), (204, Some("GET, HEAD, OPTIONS")));
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"] {
+        let answer = site.ask(method, "/a", &[]);
+        assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");
+    }
+    let unknown = site.ask("FOO", "/a", &[]);
+    assert_eq!((unknown.status, unknown.message.as_deref()), (501, Some("Unsupported method ('FOO')")));
+    assert_eq!(site.ask("get", "/a", &[]).status, 501);
+}
+
+#[test]
+fn a_directory_without_its_slash() {
+    let site = Site::new(&[("sub/dir/a", ""), ("evil/b", "")]);
+    for (target, location) in [
+        ("/sub", "/sub/"),
+        ("/sub?a=b&c", "/sub/?a=b&c"),
+        ("/sub?", "/sub/?"),
+        ("/sub/dir", "/sub/dir/"),
+        ("//evil", "/evil/"),
+        ("//evil/..%2fsub", "/sub/"),
+        ("/%73ub", "/sub/"),
+    ] {
+        let answer = site.get(target);
+        assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{target}");
+        assert_eq!(answer.names(), ["Location", "Content-Length"]);
+        assert_eq!(answer.field("Content-Length"), Some("0"));
+    }
+    assert_eq!(site.status("/sub%2f"), 200);
+}
+
+#[test]
+fn index_files() {
+    let site =
+        Site::new(&[("both/index.html", "l"), ("both/index.htm", "s"), ("short/index.htm", "s"), ("none/a", "")]);
+    fs::create_dir(site.path("short/index.html")).unwrap();
+    assert_eq!(site.get("/both/").text(), "l");
+    assert_eq!(site.get("/short/").text(), "s");
+    assert!(site.get("/none/").text().contains("<li><a href=\"a\">a</a>"));
+    let site = Site::with(&[("index.html", "l"), ("README.md", "readme")], |builder| {
+        builder.index_names(["none", "README.md"])
+    });
+    assert_eq!(site.get("/").text(), "readme");
+    assert_eq!(site.get("/").field("Content-type"), Some("text/markdown; charset=utf-8"));
+}
+
+#[test]
+fn an_index_that_comes_and_goes() {
+    let site = Site::new(&[("a", "")]);
+    assert!(site.get("/").text().contains("Directory listing for /"));
+    site.write("index.htm", "short");
+    assert_eq!(site.get("/").text(), "short");
+    site.write("index.html", "long");
+    assert_eq!(site.get("/").text(), "long");
+    fs::remove_file(site.path("index.html")).unwrap();
+    assert_eq!(site.get("/").text(), "short");
+    fs::remove_file(site.path("index.htm")).unwrap();
+    assert!(site.get("/").text().contains("Directory listing for /"));
+}
+
+#[test]
+fn listings() {
+    let site = Site::new(&[("a&b", ""), ("D/x", ""), ("c", ""), (".hidden", "")]);
+    let answer = site.get("/");
+    assert_eq!(answer.field("Content-type"), Some("text/html; charset=utf-8"));
+    let at = |text: &str| answer.text().find(text).unwrap_or_else(|| panic!("no {text} in {}", answer.text()));
+    assert!(at("<a href=\".hidden\">.hidden</a>") < at("<a href=\"a%26b\">a&amp;b</a>"));
+    assert!(at("<a href=\"a%26b\">") < at("<a href=\"c\">c</a>"));
+    assert!(at("<a href=\"c\">c</a>") < at("<a href=\"D/\">D/</a>"));
+    let closed = Site::with(&[("a", ""), ("sub/index.html", "index")], |builder| builder.listing(false));
+    assert_eq!(
+        (closed.status("/"), closed.get("/").message.as_deref()),
+        (403, Some("No permission to list directory"))
+    );
+    assert_eq!(closed.get("/sub/").text(), "index");
+}
+
+#[test]
+fn names_that_are_no_text() {
+    let site = Site::new(&[]);
+    let name = std::ffi::OsStr::from_bytes(b"bad\xff.txt");
+    fs::write(site.dir.path().join(name), "found").unwrap();
+    fs::create_dir(site.dir.path().join(std::ffi::OsStr::from_bytes(b"dir\x80"))).unwrap();
+    assert_eq!(site.get("/bad%ff.txt").text(), "found");
+    assert_eq!(site.get("/bad%ED%B3%BF.txt").text(), "found");
+    assert_eq!(site.status("/bad%ED%B3%BE.txt"), 404);
+    assert_eq!(site.get("/dir%80").field("Location"), Some("/dir%80/"));
+    assert_eq!(site.status("/dir%ED%B2%80/"), 200);
+    site.write("bad\u{d7ff}", "text");
+    assert_eq!(site.get("/bad%ed%9f%bf").text(), "text");
+}
+
+#[test]
+fn dates() {
+    let site = Site::new(&[("old", "x"), ("future", "x")]);
+    let set = |name: &str, seconds: u64| {
+        let file = fs::File::options().append(true).open(site.path(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(seconds, 999_999_999)).unwrap();
+    };
+    set("old", 784_111_777);
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    assert_eq!(site.get("/old").field("Last-Modified"), Some(date));
+    assert_eq!(site.ask("GET", "/old", &[("If-Modified-Since", date)]).status, 304);
+    assert_eq!(site.ask("GET", "/old", &[("If-Modified-Since", "Sun, 06 Nov 1994 08:49:36 GMT")]).status, 200);
+    set("future", 9_000_000_000);
+    let announced = site.get("/future").field("Last-Modified").map(str::to_owned).unwrap();
+    let announced = crate::http::parse_http_date(announced.as_bytes()).unwrap();
+    assert!(announced <= HttpDate::from(SystemTime::now() + Duration::from_secs(11)), "{announced}");
+}
+
+#[test]
+fn not_modified() {
+    let site = Site::new(&[("a", "x")]);
+    let etag = site.get("/a").field("ETag").unwrap().to_owned();
+    assert!(etag.starts_with('"') && etag.ends_with('"'));
+    let answer = site.ask("GET", "/a", &[("If-None-Match", &etag)]);
+    assert_eq!((answer.status, answer.names(), answer.text()), (304, vec!["ETag"], ""));
+    assert_eq!(answer.field("ETag"), Some(&*etag));
+    assert_eq!(site.ask("HEAD", "/a", &[("If-None-Match", &etag)]).status, 304);
+    assert_eq!(site.ask("GET", "/a", &[("If-Match", "\"x\"")]).status, 412);
+    site.write("a", "y");
+    assert_eq!(site.ask("GET", "/a", &[("If-None-Match", &etag)]).text(), "y");
+}
+
+#[test]
+fn conditions_count_only_where_there_is_something() {
+    let site = Site::new(&[("dir/a", "")]);
+    for fields in [&[("If-None-Match", "*")][..], &[("If-Match", "\"x\"")], &[("Range", "bytes=0-1")]] {
+        assert_eq!(site.ask("GET", "/none", fields).status, 404);
+        assert_eq!(site.ask("GET", "/dir", fields).status, 301);
+        assert_eq!(site.ask("GET", "/dir/", fields).status, 200);
+    }
+}
+
+#[test]
+fn ranges() {
+    let large = "0123456789".repeat(10_000);
+    let site = Site::new(&[("small", "0123456789"), ("large", &large), ("empty", "")]);
+    for target in ["/small", "/large"] {
+        let whole = site.get(target);
+        let n = whole.body.len();
+        let answer = site.ask("GET", target, &[("Range", "bytes=2-4")]);
+        assert_eq!((answer.status, answer.text()), (206, "234"));
+        assert_eq!(answer.field("Content-Range"), Some(&*format!("bytes 2-4/{n}")));
+        for name in ["Content-type", "Last-Modified", "ETag"] {
+            assert_eq!(answer.field(name), whole.field(name));
+        }
+        let several = site.ask("GET", target, &[("Range", "bytes=0-1,-1")]);
+        assert_eq!((several.status, several.field("Content-Range")), (206, None));
+        let kind = several.field("Content-type").unwrap();
+        let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+        assert_eq!(several.text().matches(boundary).count(), 3);
+        assert!(several.text().contains(&format!("Content-Range: bytes {}-{}/{n}\r\n\r\n9\r\n", n - 1, n - 1)));
+        let beyond = site.ask("GET", target, &[("Range", &format!("bytes={n}-"))]);
+        assert_eq!((beyond.status, beyond.field("Content-Range")), (416, Some(&*format!("bytes */{n}"))));
+        assert_eq!(site.ask("HEAD", target, &[("Range", "bytes=2-4")]).status, 200);
+        assert_eq!(site.ask("GET", target, &[("Range", "lines=2-4")]).status, 200);
+    }
+    assert_eq!(site.ask("GET", "/empty", &[("Range", "bytes=0-")]).status, 416);
+}
+
+#[test]
+fn a_resumed_download_is_of_one_file() {
+    let site = Site::new(&[("a", "0123456789")]);
+    let whole = site.get("/a");
+    let (etag, date) = (whole.field("ETag").unwrap(), whole.field("Last-Modified").unwrap());
+    let resume = |validator: &str| site.ask("GET", "/a", &[("Range", "bytes=5-"), ("If-Range", validator)]);
+    assert_eq!((resume(etag).status, resume(etag).text()), (206, "56789"));
+    assert_eq!(resume(date).status, 206);
+    assert_eq!(resume(&format!("W/{etag}")).status, 200);
+    site.write("a", "9876543210");
+    assert_eq!((resume(etag).status, resume(etag).text()), (200, "9876543210"));
+}
+
+#[test]
+fn a_tree_that_changes() {
+    let large = "x".repeat(100_000);
+    let site = Site::new(&[("a", "one"), ("large", &large)]);
+    assert_eq!(site.get("/a").text(), "one");
+    site.write("a", "longer");
+    assert_eq!(site.get("/a").text(), "longer");
+    site.write("new", "two");
+    fs::rename(site.path("new"), site.path("a")).unwrap();
+    assert_eq!(site.get("/a").text(), "two");
+    fs::remove_file(site.path("a")).unwrap();
+    assert_eq!(site.status("/a"), 404);
+    fs::create_dir(site.path("a")).unwrap();
+    assert_eq!(site.status("/a"), 301);
+    fs::remove_dir(site.path("a")).unwrap();
+    site.write("a", "back");
+    assert_eq!(site.get("/a").text(), "back");
+
+    // A body that is being sent keeps the file it was announced from.
+    let response = site.files.respond(&Request::builder("GET", "/large").build());
+    site.write("other", "short");
+    fs::rename(site.path("other"), site.path("large")).unwrap();
+    assert_eq!(bytes(response.body), large.as_bytes());
+    assert_eq!(site.get("/large").text(), "short");
+}
+
+#[test]
+fn the_root_may_be_replaced_or_go() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("site");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("a"), "one").unwrap();
+    let files = FileService::new(&root).unwrap();
+    let get = || Answer::from(files.respond(&Request::builder("GET", "/a").build()));
+    assert_eq!(get().text(), "one");
+    fs::rename(&root, outer.path().join("old")).unwrap();
+    assert_eq!(get().status, 404);
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("a"), "two").unwrap();
+    assert_eq!(get().text(), "two");
+    let gone = outer.path().join("gone");
+    assert!(FileService::new(&gone).unwrap_err().to_string().contains("gone"));
+}
+
+#[test]
+fn a_large_file_is_not_read() {
+    let site = Site::new(&[]);
+    let length = (4 << 30) + 10;
+    fs::File::create(site.path("huge")).unwrap().set_len(length).unwrap();
+    let response = site.files.respond(&Request::builder("GET", "/huge").build());
+    assert_eq!((response.head.content_length(), response.body.length()), (Some(length), Some(length)));
+    let end = site.ask("GET", "/huge", &[("Range", "bytes=-5")]);
+    assert_eq!((end.status, end.body.len()), (206, 5));
+    assert_eq!(end.field("Content-Range"), Some(&*format!("bytes {}-{}/{length}", length - 5, length - 1)));
+}
+
+#[test]
+fn one_turn_looks_once() {
+    let site = Site::new(&[("a", "one")]);
+    let turn = Instant::now();
+    let get = |arrived: Instant| {
+        let mut request = Request::builder("GET", "/a").build();
+        request.arrived = arrived;
+        Answer::from(site.files.respond(&request))
+    };
+    assert_eq!(get(turn).text(), "one");
+    fs::remove_file(site.path("a")).unwrap();
+    assert_eq!(get(turn).text(), "one");
+    assert_eq!(get(turn + Duration::from_nanos(1)).status, 404);
+}
+
+#[test]
+fn extra_fields() {
+    let extra = |builder: FileServiceBuilder| {
+        builder
+            .extra_header("X-A", "1")
+            .extra_header("X-A", "2")
+            .extra_header("content-type", "mine")
+            .extra_header("Cache-Control", "no-cache")
+    };
+    let files = [("a", "x"), ("dir/b", "")];
+    let site = Site::with(&files, extra);
+    for (target, fields) in [("/a", None), ("/dir/", None), ("/a", Some(("Range", "bytes=0-0")))] {
+        let answer = site.ask("GET", target, &Vec::from_iter(fields));
+        assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
+        assert_ne!(answer.field("Content-Type"), Some("mine"));
+        assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+    }
+    for target in ["/dir", "/none"] {
+        assert_eq!(site.get(target).field("X-A"), None);
+    }
+    assert_eq!(site.ask("GET", "/a", &[("If-None-Match", "*")]).field("X-A"), None);
+    let site = Site::with(&files, |builder| extra(builder).extra_headers_everywhere(true));
+    for (target, fields) in [("/a", None), ("/dir", None), ("/none", None), ("/a", Some(("If-None-Match", "*")))] {
+        let answer = site.ask("GET", target, &Vec::from_iter(fields));
+        assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
+    }
+    let bad = |name: &str, value: &str| FileService::builder(".").extra_header(name, value).build().unwrap_err().kind();
+    assert_eq!(bad("X", "a\r\nb"), io::ErrorKind::InvalidInput);
+    assert_eq!(bad("X Y", "a"), io::ErrorKind::InvalidInput);
+    assert_eq!(bad("Content-Type", "a\nb"), io::ErrorKind::InvalidInput);
+    assert!(FileService::builder(".").mime("a", "b\n").build().is_err());
+    assert!(FileService::builder(".").default_type("b\0").build().is_err());
+}
+
+#[test]
+fn parts_can_be_replaced() {
+    let files = [("a.foo", "x"), ("b.foo", "y"), ("c", "z")];
+    let site = Site::with(&files, |builder| {
+        builder.mime("foo", "text/foo").default_type("text/plain").guess_type(|path| {
+            match path.file_name()?.to_str()? {
+                "b.foo" => Some("special/b".into()),
+                "c" => Some("split\r\nme".into()),
+                _ => None,
+            }
+        })
+    });
+    assert_eq!(site.get("/a.foo").field("Content-type"), Some("text/foo; charset=utf-8"));
+    assert_eq!(site.get("/b.foo").field("Content-type"), Some("special/b"));
+    assert_eq!(site.get("/c").field("Content-type"), Some("text/plain; charset=utf-8"));
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().to_owned();
+    fs::write(dir.path().join("real"), "translated").unwrap();
+    let site = Site::with(&[], |builder| {
+        builder.translate_path(move |url| (url.as_bytes() == b"virtual").then(|| root.join("real")))
+    });
+    assert_eq!(site.get("/virtual").text(), "translated");
+    assert_eq!(site.status("/real"), 404);
+}

@@ -1,0 +1,204 @@
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The served directory as a door to the file system: the only place of this room that asks the system for anything.
+///
+/// Files are opened by their path below the root's path, which is fixed at the start, and not below a descriptor of
+/// it: a build tool may replace the whole directory while the server runs, and the new one is what people expect.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    root: PathBuf,
+}
+
+/// What a path names, as far as serving it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A FIFO, a socket, a device: never opened, because that may block or have side effects (contract row SH13).
+    Other,
+}
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) modified: Timestamp,
+    /// When the inode was changed last, which no program can set back.
+    pub(crate) changed: Timestamp,
+}
+
+/// A time stamp of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp {
+    /// Since 1970, before it where negative.
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: i64,
+}
+
+/// Kind and identity of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) kind: Kind,
+    pub(crate) identity: Identity,
+}
+
+impl Tree {
+    /// The tree below a directory, which must exist and be readable.
+    ///
+    /// # Errors
+    /// What the system says about the directory, with its name in the text.
+    pub(crate) fn new(root: &Path) -> io::Result<Tree> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
+        let absolute = std::path::absolute(root).map_err(named)?;
+        if !std::fs::metadata(&absolute).map_err(named)?.is_dir() {
+            return Err(named(io::ErrorKind::NotADirectory.into()));
+        }
+        _ = std::fs::read_dir(&absolute).map_err(named)?;
+        Ok(Tree { root: absolute })
+    }
+
+    /// The absolute path of the root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What the path names now; symbolic links are followed.
+    pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
+        std::fs::metadata(path).map(|metadata| Stat::from(&metadata))
+    }
+
+    /// Whether the path names a regular file now.
+    pub(crate) fn has_file(&self, path: &Path) -> bool {
+        self.stat(path).is_ok_and(|stat| stat.kind == Kind::File)
+    }
+
+    /// Opens a regular file; anything else is `NotFound`.
+    ///
+    /// It is looked at before it is opened, so that a FIFO's writer is not woken and a tape not rewound, and again
+    /// afterwards, because the name may have changed hands in between.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Stat)> {
+        self.stat(path)?.regular()?;
+        let file = open_without_waiting(path)?;
+        let stat = Stat::from(&file.metadata()?);
+        stat.regular()?;
+        Ok((file, stat))
+    }
+}
+
+impl Stat {
+    fn regular(&self) -> io::Result<()> {
+        if self.kind == Kind::File { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// The state of an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Stat> {
+        file.metadata().map(|metadata| Stat::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for Stat {
+    fn from(metadata: &Metadata) -> Stat {
+        let kind = if metadata.is_file() {
+            Kind::File
+        } else if metadata.is_dir() {
+            Kind::Directory
+        } else {
+            Kind::Other
+        };
+        Stat { kind, identity: identity(metadata) }
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: Timestamp { seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() },
+        changed: Timestamp { seconds: metadata.ctime(), nanoseconds: metadata.ctime_nsec() },
+    }
+}
+
+#[cfg(not(unix))]
+fn identity(metadata: &Metadata) -> Identity {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let since = since.unwrap_or_default();
+    let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
+    Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified }
+}
+
+/// Opening a FIFO that took the file's place must not wait for its writer, nor a terminal become ours.
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Reads at an offset without moving the one that all users of the descriptor share.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+/// Reads at an offset. Every reader names its own, so it does no harm that this one moves the file's.
+#[cfg(windows)]
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_that_cannot_be_served_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let error = Tree::new(&missing).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("missing"), "{error}");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(Tree::new(&file).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path()).unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&fifo, &link).unwrap();
+        for path in [&fifo, &socket, &link, &dir.path().to_owned(), &PathBuf::from("/dev/null")] {
+            assert_eq!(tree.open(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{}", path.display());
+        }
+        assert_eq!(tree.stat(&fifo).unwrap().kind, Kind::Other);
+    }
+
+    #[test]
+    fn a_fifo_that_took_the_place_of_a_file_does_not_wait_for_its_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let file = open_without_waiting(&fifo).unwrap();
+        assert_eq!(Stat::of(&file).unwrap().kind, Kind::Other);
+    }
+}
