@@ -251,7 +251,11 @@ impl HttpServer {
         let most = site.limits.connections.unwrap_or_else(crate::listen::room_for_connections);
         let mut reactor =
             Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors.collect(), most)?;
-        reactor.run(&self.stop, until, site.limits.grace, &mut hooks)
+        let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
+        // The sessions that are left end here, before the log is written for the last time.
+        drop(reactor);
+        site.log.borrow_mut().flush();
+        ended
     }
 }
 

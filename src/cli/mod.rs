@@ -16,9 +16,11 @@ mod options;
 #[cfg(test)]
 mod pages;
 mod parser;
+mod run;
 mod words;
 
 pub use exit::{Code, Exit};
 pub use options::Options;
 pub use parser::parse;
+pub use run::run;
 pub use words::shown;

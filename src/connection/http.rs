@@ -108,6 +108,13 @@ enum Progress {
     Later,
 }
 
+impl Progress {
+    /// What two things that were done one after the other come to.
+    fn and(self, other: Progress) -> Progress {
+        if self == Progress::Still { other } else { self }
+    }
+}
+
 /// How many times a step may go round before the other sessions get their turn.
 const ROUNDS: usize = 8;
 
@@ -297,7 +304,7 @@ impl<T: Transport> HttpSession<'_, T> {
             match self.machine.receive(&mut self.input, &self.site.limits, request) {
                 Ok(Event::More) if self.at_end => self.end(),
                 Ok(Event::More) => {
-                    self.hungry = true;
+                    progress = progress.and(self.starve());
                     break;
                 }
                 Ok(Event::Head) => {
@@ -312,6 +319,11 @@ impl<T: Transport> HttpSession<'_, T> {
             progress = Progress::Moved;
         }
         Ok(progress)
+    }
+
+    /// The protocol needs more bytes. That is a move if it did not before: there may be some to read.
+    fn starve(&mut self) -> Progress {
+        if std::mem::replace(&mut self.hungry, true) { Progress::Still } else { Progress::Moved }
     }
 
     /// The client has closed its side, and all that it asked before is answered.
@@ -370,10 +382,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
-            Ok(Event::More) => {
-                self.hungry = true;
-                return Ok(Progress::Still);
-            }
+            Ok(Event::More) => return Ok(self.starve()),
             Ok(Event::Data(length)) => {
                 self.machine.take(&mut self.input, length);
                 held.left = held.left.saturating_sub(length as u64);
@@ -454,7 +463,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
                 Ok(Event::More) if self.at_end => return Err(FeedError::Cut),
                 Ok(Event::More) => {
-                    self.hungry = true;
+                    progress = progress.and(self.starve());
                     break;
                 }
                 Ok(_) => {}
@@ -525,10 +534,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let event = self.machine.receive(&mut self.input, &self.site.limits, request);
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
-            Ok(Event::More) if !self.at_end => {
-                self.hungry = true;
-                return Ok(Progress::Still);
-            }
+            Ok(Event::More) if !self.at_end => return Ok(self.starve()),
             Ok(Event::Data(length)) if *left > length as u64 => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);

@@ -104,7 +104,7 @@ mod tests {
         for round in 0..10_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let key = (random >> 33) as usize % table.len();
-            let wanted = (random >> 40) % 5 != 0;
+            let wanted = !(random >> 40).is_multiple_of(5);
             table[key] = wanted.then(|| start + Duration::from_millis(round + (random >> 45) % 50));
             deadlines.set(key, table[key]);
             let now = start + Duration::from_millis(round);
