@@ -7,7 +7,7 @@ use crate::http::Status;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reject {
-    /// More than one empty line before the request line (RFC 9112 section 2.2).
+    /// More than a few empty lines before the request line (RFC 9112 section 2.2).
     EmptyLines,
     /// The request line is not method SP target SP version; holds the line (RFC 9112 section 3).
     RequestLine(String),

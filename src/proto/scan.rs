@@ -13,8 +13,9 @@ pub(super) struct HeadScan {
     scanned: usize,
     /// Where the line begins that is being looked at.
     line_start: usize,
-    /// Where the request line begins: behind the one empty line that may stand before it (RFC 9112 section 2.2).
+    /// Where the request line begins: behind the empty lines that may stand before it.
     request_start: usize,
+    empty_lines: usize,
     request_line: Option<RequestLine>,
     fields: usize,
 }
@@ -30,6 +31,10 @@ pub(super) struct FoundHead {
     /// How many field lines there are.
     pub(super) fields: usize,
 }
+
+/// Empty lines before a request line are left over from the request before it, whose client ended a body with one
+/// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
+const MOST_EMPTY_LINES: usize = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
@@ -65,8 +70,11 @@ impl HeadScan {
             });
         };
         match self.request_line {
-            None if line.is_empty() && self.line_start == 0 => self.request_start = self.scanned,
-            None if line.is_empty() => return Err(Reject::EmptyLines),
+            None if line.is_empty() && self.empty_lines == MOST_EMPTY_LINES => return Err(Reject::EmptyLines),
+            None if line.is_empty() => {
+                self.empty_lines += 1;
+                self.request_start = self.scanned;
+            }
             None if with_end.len() > limits.request_line => return Err(Reject::LongRequestLine),
             None => self.request_line = Some(RequestLine::parse(line)?),
             Some(found) if line.is_empty() => {
@@ -142,7 +150,7 @@ mod tests {
     fn what_can_never_be_a_head_is_refused_at_once() {
         let limits = Limits::default();
         for (bytes, reject) in [
-            (&b"\r\n\r\n"[..], Reject::EmptyLines),
+            (&b"\r\n\r\n\r\n\r\n\r\n"[..], Reject::EmptyLines),
             (b"GET / HTTP/1.1\n", Reject::BareLf),
             (b"GET / HTTP/1.1\r\nA: b\n", Reject::BareLf),
             (b"GET / HTTP/1.1\r\n\n", Reject::BareLf),
