@@ -30,7 +30,7 @@ use crate::http::{Head, InvalidHeader, Status, UrlPath};
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    extra: Vec<(String, String)>,
+    extra: Vec<(String, Vec<u8>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
     base: String,
@@ -117,7 +117,7 @@ impl FileServiceBuilder {
 
     /// Adds a field to answers that transfer a file or a listing, 200 and 206 (row SH28). Fields that the server
     /// makes itself, such as `Content-Type`, are not overridden: an extra one of such a name is left out.
-    pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<String>) -> FileServiceBuilder {
+    pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> FileServiceBuilder {
         self.extra.push((name.into(), value.into()));
         self
     }

@@ -92,9 +92,10 @@ impl ErrorPage for ErrorTemplate {
                 }
                 found
             };
-            let code = error.status.code();
-            rest = put("%(code)d", itoa(code, &mut [0; 5]))
-                .or_else(|| put("%(code)s", itoa(code, &mut [0; 5])))
+            let mut digits = itoa::Buffer::new();
+            let code = digits.format(error.status.code());
+            rest = put("%(code)d", code)
+                .or_else(|| put("%(code)s", code))
                 .or_else(|| put("%(message)s", &escape_html(error.message, false)))
                 .or_else(|| put("%(explain)s", &escape_html(error.explain, false)))
                 .or_else(|| put("%%", "%"))
@@ -102,19 +103,6 @@ impl ErrorPage for ErrorTemplate {
                 .unwrap_or_default();
         }
         page.extend_from_slice(rest.as_bytes());
-    }
-}
-
-/// The decimal digits of a number without an allocation.
-fn itoa(mut number: u16, digits: &mut [u8; 5]) -> &str {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return std::str::from_utf8(&digits[at..]).unwrap_or_default();
-        }
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Request {
 
 /// A part of a request's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
+pub(crate) struct Span {
     start: u32,
     end: u32,
 }

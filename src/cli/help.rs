@@ -1,0 +1,132 @@
+//! What `--help` prints, made from the table, in the layout that Python's programs have.
+
+use std::fmt::Write;
+
+use super::flags::{ABOUT, FLAGS, Flag, NAME};
+
+/// How wide a line may be: what every terminal has.
+const WIDTH: usize = 80;
+
+/// Where the explanations begin.
+const COLUMN: usize = 24;
+
+/// The usage, ended by a newline: `usage: serve-forever [-h] ... [port]`.
+pub(super) fn usage() -> String {
+    let start = format!("usage: {NAME} ");
+    let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = FLAGS.iter().partition(|flag| flag.is_positional());
+    let words = flags.into_iter().chain(positional).map(|flag| format!("[{}]", shortest(flag)));
+    let indent = start.len();
+    let mut text = start;
+    wrap(&mut text, indent, words);
+    text
+}
+
+/// The whole help.
+pub(super) fn help() -> String {
+    let mut text = usage();
+    // A write to a string cannot fail.
+    _ = writeln!(text, "\n{ABOUT}");
+    section(&mut text, "positional arguments", |flag| flag.is_positional());
+    section(&mut text, "options", |flag| !flag.is_positional());
+    text
+}
+
+fn section(text: &mut String, heading: &str, belongs: impl Fn(&Flag) -> bool) {
+    _ = writeln!(text, "\n{heading}:");
+    for flag in FLAGS.iter().filter(|flag| belongs(flag)) {
+        explain(text, flag);
+    }
+}
+
+/// The names of a flag, and its help beside or below them.
+fn explain(text: &mut String, flag: &Flag) {
+    let names = format!("  {}", all_names(flag));
+    text.push_str(&names);
+    if names.len() + 2 <= COLUMN {
+        text.extend(std::iter::repeat_n(' ', COLUMN - names.len()));
+    } else {
+        text.push('\n');
+        text.extend(std::iter::repeat_n(' ', COLUMN));
+    }
+    wrap(text, COLUMN, flag.help.split(' ').map(str::to_owned));
+}
+
+/// `port`, `-b ADDRESS`, `--content-type TYPE`.
+fn shortest(flag: &Flag) -> String {
+    let name = match flag.letter {
+        _ if flag.is_positional() => flag.name.to_owned(),
+        Some(letter) => format!("-{letter}"),
+        None => format!("--{}", flag.name),
+    };
+    with_values(name, flag)
+}
+
+/// `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
+fn all_names(flag: &Flag) -> String {
+    let name = match flag.letter {
+        _ if flag.is_positional() => flag.name.to_owned(),
+        Some(letter) => format!("-{letter}, --{}", flag.name),
+        None => format!("--{}", flag.name),
+    };
+    with_values(name, flag)
+}
+
+fn with_values(name: String, flag: &Flag) -> String {
+    flag.values().iter().fold(name, |text, value| text + " " + value)
+}
+
+/// Appends words to a line that has `indent` columns already, and breaks it before one that would be too wide.
+fn wrap(text: &mut String, indent: usize, words: impl Iterator<Item = String>) {
+    let mut column = indent;
+    for word in words {
+        if column > indent && column + 1 + word.len() > WIDTH {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column > indent {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(&word);
+        column += word.len();
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_is_argparses() {
+        assert_eq!(
+            usage(),
+            "usage: serve-forever [-h] [-V] [-b ADDRESS] [-d DIRECTORY] [-p VERSION]\n\
+             \x20                    [-H NAME VALUE] [--content-type TYPE] [-q] [port]\n"
+        );
+    }
+
+    #[test]
+    fn every_name_and_value_is_in_the_help() {
+        let help = help();
+        for flag in FLAGS {
+            assert!(help.contains(&format!("\n  {}", all_names(flag))), "{flag}");
+        }
+        assert!(help.contains("\n  -H, --header NAME VALUE\n                        header field"), "{help}");
+        assert!(help.contains("\n  -q, --quiet           do not log requests\n"), "{help}");
+    }
+
+    #[test]
+    fn no_line_is_too_wide_or_ends_in_a_space() {
+        for line in help().lines() {
+            assert!(line.len() <= WIDTH && !line.ends_with(' '), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn long_words_are_not_broken() {
+        let mut text = String::from("  ");
+        wrap(&mut text, 2, ["a".repeat(90), "b".to_owned()].into_iter());
+        assert_eq!(text, format!("  {}\n  b\n", "a".repeat(90)));
+    }
+}

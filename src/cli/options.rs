@@ -1,0 +1,213 @@
+//! What a command line means, and which values it may have.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::words::shown;
+use crate::http::{Head, Version, is_token};
+
+/// Header fields that follow from an answer, or steer its connection: nobody can set them for all answers at once.
+const OF_THE_CONNECTION: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
+
+/// Whether the values of a flag were understood; if not, what is wrong with them.
+pub(super) type Understood = Result<(), String>;
+
+/// What the program was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The port, 8000 unless another was given; 0 is any free one (contract rows CL01, CL02).
+    pub port: u16,
+    /// The address or host name to listen on; `None` is all interfaces. Not resolved, and not known to be valid
+    /// (contract row CL03).
+    pub bind: Option<String>,
+    /// The directory to serve, `.` unless another was given. Not known to exist (contract row CL05).
+    pub directory: PathBuf,
+    /// The version of HTTP that is spoken (contract row CL06).
+    pub protocol: Version,
+    /// Header fields for successful answers, each known to be valid and not one of the connection's; in the order
+    /// in which they were given (contract row CL10).
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The type of files whose extension is not known (contract row CL09).
+    pub content_type: Option<String>,
+    /// Whether requests are not logged.
+    pub quiet: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            port: 8000,
+            bind: None,
+            directory: PathBuf::from("."),
+            protocol: Version::Http11,
+            headers: Vec::new(),
+            content_type: None,
+            quiet: false,
+        }
+    }
+}
+
+/// One method for each flag. They take values as they were given and say what is wrong with them.
+impl Options {
+    pub(super) fn set_port(&mut self, value: &OsStr) -> Understood {
+        let number = value.to_str().and_then(python_int).ok_or_else(|| invalid("int value", value))?;
+        // A number that does not even fit into an i64 is out of range like any other.
+        let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
+        self.port = port.ok_or_else(|| format!("{number} is not in 0..=65535"))?;
+        Ok(())
+    }
+
+    pub(super) fn set_bind(&mut self, value: &OsStr) -> Understood {
+        self.bind = Some(value.to_str().ok_or_else(|| invalid("address", value))?.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn set_directory(&mut self, value: &OsStr) -> Understood {
+        self.directory = PathBuf::from(value);
+        Ok(())
+    }
+
+    pub(super) fn set_protocol(&mut self, value: &OsStr) -> Understood {
+        let version = value.to_str().and_then(|text| text.parse().ok());
+        self.protocol = version.ok_or_else(|| invalid("choice", value) + " (choose from HTTP/1.0, HTTP/1.1)")?;
+        Ok(())
+    }
+
+    pub(super) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
+        let bytes = value.as_encoded_bytes();
+        let text = name.to_str().filter(|name| is_token(name.as_bytes())).ok_or_else(|| invalid("name", name))?;
+        if OF_THE_CONNECTION.iter().any(|refused| refused.eq_ignore_ascii_case(text)) {
+            return Err(format!("{text} cannot be set, it follows from the answer"));
+        }
+        Head::new().add(text, bytes).map_err(|_| format!("invalid value for {text}: '{}'", shown(value)))?;
+        self.headers.push((text.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+
+    pub(super) fn set_content_type(&mut self, value: &OsStr) -> Understood {
+        let media_type = value.to_str().filter(|text| is_media_type(text));
+        self.content_type = Some(media_type.ok_or_else(|| invalid("content type", value))?.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn be_quiet(&mut self) {
+        self.quiet = true;
+    }
+}
+
+fn invalid(what: &str, value: &OsStr) -> String {
+    format!("invalid {what}: '{}'", shown(value))
+}
+
+/// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
+/// ` +1_0 ` is `10`. ASCII digits only.
+fn python_int(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
+}
+
+/// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
+/// (RFC 9110 section 8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
+    let named = essence.trim_end().split_once('/');
+    named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
+        && Head::new().add("Content-Type", text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(text: &str) -> Result<u16, String> {
+        let mut options = Options::default();
+        options.set_port(text.as_ref()).map(|()| options.port)
+    }
+
+    fn content_type(text: &str) -> Result<(), String> {
+        Options::default().set_content_type(text.as_ref())
+    }
+
+    fn header(name: &str, value: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let mut options = Options::default();
+        options.add_header(name.as_ref(), value.as_ref()).map(|()| options.headers)
+    }
+
+    #[test]
+    fn a_port_is_whatever_pythons_int_makes_of_it() {
+        for (text, number) in
+            [("0", 0), ("+0", 0), (" 0 ", 0), ("0_0", 0), ("-0", 0), ("\t8_0\n", 80), ("0080", 80), ("65535", 65535)]
+        {
+            assert_eq!(port(text), Ok(number), "{text:?}");
+        }
+        for text in ["", " ", "abc", "8000x", "_1", "1_", "1__0", "+-1", "+ 1", "0x50", "1.5", "8 0"] {
+            assert_eq!(port(text), Err(format!("invalid int value: '{}'", shown(text.as_ref()))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_out_of_range_is_named() {
+        for text in ["70000", "65536", "-1", "99999999999999999999999"] {
+            assert_eq!(port(text), Err(format!("{text} is not in 0..=65535")));
+        }
+        assert_eq!(port(" +7_0000 "), Err("70000 is not in 0..=65535".into()));
+    }
+
+    #[test]
+    fn only_the_two_versions_are_protocols() {
+        let mut options = Options::default();
+        options.set_protocol("HTTP/1.0".as_ref()).unwrap();
+        assert_eq!(options.protocol, Version::Http10);
+        for text in ["SPDY/9", "http/1.1", "1.1", "HTTP/2", "HTTP/1.1 ", ""] {
+            let why = format!("invalid choice: '{text}' (choose from HTTP/1.0, HTTP/1.1)");
+            assert_eq!(options.set_protocol(text.as_ref()), Err(why));
+        }
+    }
+
+    #[test]
+    fn headers_are_checked_when_they_are_given() {
+        assert_eq!(header("X-A", "b c").unwrap(), [("X-A".into(), b"b c".to_vec())]);
+        assert_eq!(header("X-Empty", "").unwrap(), [("X-Empty".into(), Vec::new())]);
+        assert_eq!(header("X A", "b"), Err("invalid name: 'X A'".into()));
+        assert_eq!(header("X-A:", "b"), Err("invalid name: 'X-A:'".into()));
+        assert_eq!(header("", "b"), Err("invalid name: ''".into()));
+        assert_eq!(header("X-A", "b\r\nC: d"), Err(r"invalid value for X-A: 'b\x0d\x0aC: d'".into()));
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_refused() {
+        for name in ["Content-Length", "transfer-encoding", "CONNECTION"] {
+            assert_eq!(header(name, "close"), Err(format!("{name} cannot be set, it follows from the answer")));
+        }
+    }
+
+    #[test]
+    fn content_types_have_a_type_and_a_subtype() {
+        for text in ["text/plain", "text/html; charset=utf-8", "application/vnd.x+json;a=\"b;c\"", "text/html ;q"] {
+            assert_eq!(content_type(text), Ok(()), "{text}");
+        }
+        for text in ["", "text", "text/", "/plain", "text/plain/x", "te xt/plain", "text/plain;\n", ";"] {
+            let why = format!("invalid content type: '{}'", shown(text.as_ref()));
+            assert_eq!(content_type(text), Err(why));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_no_text_are_kept_where_they_can_be() {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes = OsStr::from_bytes(b"d\xff");
+        let mut options = Options::default();
+        options.set_directory(bytes).unwrap();
+        assert_eq!(options.directory.as_os_str(), bytes);
+        options.add_header("X".as_ref(), bytes).unwrap();
+        assert_eq!(options.headers, [("X".into(), b"d\xff".to_vec())]);
+        assert_eq!(options.set_bind(bytes), Err(r"invalid address: 'd\xff'".into()));
+        assert_eq!(options.set_port(bytes), Err(r"invalid int value: 'd\xff'".into()));
+    }
+}

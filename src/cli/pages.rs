@@ -1,0 +1,60 @@
+//! The manual page and the completions, which are kept in `docs/` and checked here against the table of flags.
+//!
+//! They are made by a test and not by the program, so that the program does not carry their generators. After a
+//! change of the table, `UPDATE_PAGES=1 cargo test pages` writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use clap_complete::Shell;
+
+use super::flags::NAME;
+use super::parser::command;
+
+/// What the table of flags does not know: how the program ends.
+const ENDINGS: &str = "\
+.SH SIGNALS
+SIGINT ends the program at once.
+SIGTERM lets it finish the answers that it has begun, for a limited time.
+.SH EXIT STATUS
+.TP
+0
+a signal ended the program, or it was asked for help or its version
+.TP
+1
+it could not start or go on: one line on standard error names the reason
+.TP
+2
+the command line is wrong, and nothing was started
+";
+
+/// Holds a page in `docs/` against what it should be, or writes it if that was asked for.
+fn check(path: &str, page: &[u8]) {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(path);
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, page).unwrap();
+    }
+    let kept = std::fs::read(&path).unwrap_or_default();
+    assert!(kept == page, "{} is not up to date: run UPDATE_PAGES=1 cargo test pages", path.display());
+}
+
+#[test]
+fn the_manual_page_is_up_to_date() {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command()).render(&mut page).unwrap();
+    page.extend_from_slice(ENDINGS.as_bytes());
+    check("serve-forever.1", &page);
+}
+
+#[test]
+fn the_completions_are_up_to_date() {
+    for (shell, path) in [
+        (Shell::Bash, "completions/serve-forever.bash"),
+        (Shell::Zsh, "completions/_serve-forever"),
+        (Shell::Fish, "completions/serve-forever.fish"),
+    ] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command(), NAME, &mut script);
+        check(path, &script);
+    }
+}

@@ -1,0 +1,313 @@
+//! From words to options: clap takes the command line apart, the table says what the parts mean, and what is wrong is
+//! said in argparse's words.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+
+use super::exit::Exit;
+use super::flags::{ABOUT, Action, FLAGS, Flag, NAME, VERSION, beginning_with, find};
+use super::help::help;
+use super::options::{Options, Understood};
+use super::words::shown;
+
+/// Reads a command line, without the name of the program.
+///
+/// As with argparse, options may stand before or behind the port, take their value as the next word or attached
+/// (`--bind=::1`, `-b::1`), may be shortened as long as they are unique, and may be given again: the last one wins,
+/// while headers add up. `--` ends them (contract rows CL01 to CL13).
+///
+/// ```
+/// use serve_forever::cli::{Code, parse};
+/// let words = |line: &'static str| line.split(' ').map(Into::into);
+/// assert_eq!(parse(words("--dir site 0")).unwrap().port, 0);
+/// assert_eq!(parse(words("70000")).unwrap_err().code(), Code::Usage);
+/// ```
+///
+/// # Errors
+/// The end of the program: what `--help` or `--version` print, or what is wrong with the command line.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+    let matches = command().try_get_matches_from(words).map_err(|error| ending(&error))?;
+    let mut options = Options::default();
+    for flag in FLAGS {
+        apply(flag, &matches, &mut options).map_err(|why| Exit::usage(format_args!("argument {flag}: {why}")))?;
+    }
+    Ok(options)
+}
+
+/// The table as clap's parser; the manual page and the completions are made from it too.
+pub(super) fn command() -> Command {
+    Command::new(NAME)
+        .about(ABOUT)
+        .version(VERSION)
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .infer_long_args(true)
+        .args_override_self(true)
+        .args(FLAGS.iter().map(argument))
+}
+
+fn argument(flag: &'static Flag) -> Arg {
+    let mut argument = Arg::new(flag.name).help(flag.help);
+    if !flag.more.is_empty() {
+        argument = argument.long_help(format!("{}. {}", flag.help, flag.more));
+    }
+    if !flag.is_positional() {
+        argument = argument.long(flag.name).short(flag.letter);
+    }
+    match flag.action {
+        Action::Help => argument.action(ArgAction::Help),
+        Action::Version => argument.action(ArgAction::Version),
+        Action::Switch(_) => argument.action(ArgAction::SetTrue),
+        Action::One(..) | Action::Two(..) => taking_values(argument, flag.values()).action(ArgAction::Append),
+        Action::Positional(_) => taking_values(argument, &[flag.name]),
+    }
+}
+
+/// Negative numbers are values, because no flag is a digit; other words that begin with a hyphen are not.
+fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
+    let text = clap::builder::ValueParser::os_string();
+    let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));
+    argument.value_parser(text).allow_negative_numbers(true)
+}
+
+/// What a shell should offer for values of these names.
+fn hint(names: &[&str]) -> ValueHint {
+    match names {
+        ["DIRECTORY"] => ValueHint::DirPath,
+        ["ADDRESS"] => ValueHint::Hostname,
+        _ => ValueHint::Other,
+    }
+}
+
+/// Does to the options what the flag does, once for each time it was given.
+fn apply(flag: &Flag, matches: &ArgMatches, options: &mut Options) -> Understood {
+    match flag.action {
+        Action::Help | Action::Version => Ok(()),
+        Action::Switch(set) => {
+            if matches.get_flag(flag.name) {
+                set(options);
+            }
+            Ok(())
+        }
+        Action::Positional(set) | Action::One(_, set) => {
+            each(flag, matches, |values| values.iter().try_for_each(|value| set(options, value)))
+        }
+        Action::Two(_, set) => each(flag, matches, |values| match values {
+            [first, second] => set(options, first, second),
+            _ => Err(too_few(flag)),
+        }),
+    }
+}
+
+fn each(flag: &Flag, matches: &ArgMatches, mut set: impl FnMut(&[&OsStr]) -> Understood) -> Understood {
+    for values in matches.get_occurrences::<OsString>(flag.name).into_iter().flatten() {
+        set(&values.map(OsString::as_os_str).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// What clap found, in argparse's words (contract row CL13).
+fn ending(error: &clap::Error) -> Exit {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let word = context(ContextKind::InvalidArg);
+    match (error.kind(), flag_of(word)) {
+        (ErrorKind::DisplayHelp, _) => Exit::success(help()),
+        (ErrorKind::DisplayVersion, _) => Exit::success(format!("{NAME} {VERSION}\n")),
+        (ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues, Some(flag)) => {
+            Exit::usage(format_args!("argument {flag}: {}", too_few(flag)))
+        }
+        (ErrorKind::TooManyValues, Some(flag)) => {
+            let value = shown(context(ContextKind::InvalidValue).as_ref());
+            Exit::usage(format_args!("argument {flag}: ignored explicit argument '{value}'"))
+        }
+        (ErrorKind::UnknownArgument, _) => Exit::usage(unknown(word)),
+        (kind, _) => Exit::usage(format_args!("{kind}")),
+    }
+}
+
+/// The flag that clap means by, for example, `--header <NAME> <VALUE>`.
+fn flag_of(word: &str) -> Option<&'static Flag> {
+    find(word.strip_prefix("--")?.split([' ', '=']).next()?)
+}
+
+fn too_few(flag: &Flag) -> String {
+    match flag.values().len() {
+        1 => "expected one argument".to_owned(),
+        count => format!("expected {count} arguments"),
+    }
+}
+
+/// A word that is no flag, or could be several.
+fn unknown(word: &str) -> String {
+    let known: Vec<String> = match word.strip_prefix("--") {
+        Some(start) => beginning_with(start).map(|flag| format!("--{}", flag.name)).collect(),
+        None => Vec::new(),
+    };
+    let word = shown(word.as_ref());
+    match known.len() {
+        0 => format!("unrecognized arguments: {word}"),
+        _ => format!("ambiguous option: {word} could match {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::Code;
+    use crate::http::Version;
+
+    fn parsed(words: &[&str]) -> Options {
+        parse(words.iter().map(Into::into)).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text()))
+    }
+
+    /// The last line that is printed for a wrong command line.
+    fn refused(words: &[&str]) -> String {
+        let exit = parse(words.iter().map(Into::into)).expect_err(&format!("{words:?}"));
+        assert_eq!(exit.code(), Code::Usage, "{words:?}: {}", exit.text());
+        assert!(exit.text().starts_with("usage: serve-forever "), "{}", exit.text());
+        let line = exit.text().lines().last().unwrap();
+        line.strip_prefix("serve-forever: error: ").unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
+    #[test]
+    fn clap_agrees_with_the_table() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_is_the_defaults() {
+        assert_eq!(parsed(&[]), Options::default());
+        let Options { port, bind, directory, protocol, headers, content_type, quiet } = parsed(&[]);
+        assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
+        assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
+    }
+
+    #[test]
+    fn every_option_before_or_behind_the_port_in_every_spelling() {
+        let all = Options {
+            port: 80,
+            bind: Some("::1".into()),
+            directory: "site".into(),
+            protocol: Version::Http10,
+            headers: vec![("A".into(), b"b".to_vec())],
+            content_type: Some("text/x".into()),
+            quiet: true,
+        };
+        for line in [
+            "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet",
+            "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet 80",
+            "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q",
+            "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x -- 80",
+            "--bin ::1 --dir site --prot HTTP/1.0 --hea A b --cont text/x --qui 80",
+        ] {
+            assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_one_wins_except_for_headers() {
+        let options = parsed(&["-d", "a", "-H", "X", "1", "-q", "-d", "b", "-H", "X", "2", "-q"]);
+        assert_eq!(options.directory, Path::new("b"));
+        assert_eq!(options.headers, [("X".into(), b"1".to_vec()), ("X".into(), b"2".to_vec())]);
+        assert_eq!(refused(&["-p", "no", "-p", "HTTP/1.1"]).split(':').next(), Some("argument -p/--protocol"));
+    }
+
+    #[test]
+    fn ports() {
+        assert_eq!(parsed(&[" +0 "]).port, 0);
+        assert_eq!(refused(&["abc"]), "argument port: invalid int value: 'abc'");
+        assert_eq!(refused(&[""]), "argument port: invalid int value: ''");
+        assert_eq!(refused(&["-"]), "argument port: invalid int value: '-'");
+        assert_eq!(refused(&["70000"]), "argument port: 70000 is not in 0..=65535");
+        assert_eq!(refused(&["-1"]), "argument port: -1 is not in 0..=65535");
+        assert_eq!(refused(&["--", "-1"]), "argument port: -1 is not in 0..=65535");
+        assert_eq!(refused(&["--", "--bind"]), "argument port: invalid int value: '--bind'");
+        assert_eq!(refused(&["8001", "8002"]), "unrecognized arguments: 8002");
+    }
+
+    #[test]
+    fn words_that_are_no_flags() {
+        assert_eq!(refused(&["--foo"]), "unrecognized arguments: --foo");
+        assert_eq!(refused(&["--foo=bar"]), "unrecognized arguments: --foo");
+        assert_eq!(refused(&["-x"]), "unrecognized arguments: -x");
+        assert_eq!(refused(&["--a\nb\u{1b}"]), r"unrecognized arguments: --a\x0ab\x1b");
+    }
+
+    #[test]
+    fn beginnings_that_several_flags_have() {
+        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header");
+        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header");
+    }
+
+    #[test]
+    fn missing_values() {
+        for rest in [&[][..], &["-q"], &["--quiet"], &["--", "80"]] {
+            let line = [&["--directory"], rest].concat();
+            assert_eq!(refused(&line), "argument -d/--directory: expected one argument", "{line:?}");
+        }
+        assert_eq!(refused(&["--content-type"]), "argument --content-type: expected one argument");
+        for line in [&["-H"][..], &["-H", "A"], &["-H", "A", "-q"], &["--header", "A", "--", "b"], &["-HA", "b"]] {
+            assert_eq!(refused(line), "argument -H/--header: expected 2 arguments", "{line:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_begin_with_a_hyphen() {
+        assert_eq!(parsed(&["-H", "A", "-1"]).headers, [("A".into(), b"-1".to_vec())]);
+        assert_eq!(parsed(&["-d=-x"]).directory, Path::new("-x"));
+        assert_eq!(parsed(&["--directory=--x"]).directory, Path::new("--x"));
+        assert_eq!(parsed(&["-d-"]).directory, Path::new("-"));
+        assert_eq!(refused(&["-d", "-x"]), "unrecognized arguments: -x");
+        assert_eq!(refused(&["-H", "A", "--x"]), "unrecognized arguments: --x");
+    }
+
+    #[test]
+    fn a_value_for_a_switch() {
+        assert_eq!(refused(&["--quiet=yes"]), "argument -q/--quiet: ignored explicit argument 'yes'");
+    }
+
+    #[test]
+    fn wrong_values_name_their_flag() {
+        assert_eq!(
+            refused(&["-p", "SPDY/9"]),
+            "argument -p/--protocol: invalid choice: 'SPDY/9' (choose from HTTP/1.0, HTTP/1.1)"
+        );
+        assert_eq!(refused(&["-H", "a b", "c"]), "argument -H/--header: invalid name: 'a b'");
+        assert_eq!(refused(&["--content-type", "x"]), "argument --content-type: invalid content type: 'x'");
+    }
+
+    #[test]
+    fn help_and_version_are_answers() {
+        for words in [&["-h"][..], &["--help"], &["--hel"], &["80", "-h"], &["-h", "--foo"], &["-qh"]] {
+            let exit = parse(words.iter().map(Into::into)).unwrap_err();
+            assert_eq!((exit.code(), exit.text()), (Code::Success, help().as_str()), "{words:?}");
+        }
+        for words in [["-V"], ["--version"]] {
+            let exit = parse(words.iter().map(Into::into)).unwrap_err();
+            let version = concat!("serve-forever ", env!("CARGO_PKG_VERSION"), "\n");
+            assert_eq!((exit.code(), exit.text()), (Code::Success, version));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn words_that_are_not_utf8() {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes = |bytes| OsStr::from_bytes(bytes).to_owned();
+        let options = parse([bytes(b"-d"), bytes(b"x\xff")]).unwrap();
+        assert_eq!(options.directory.as_os_str(), bytes(b"x\xff"));
+        assert_eq!(parse([bytes(b"--directory=x\xff")]).unwrap(), options);
+        assert_eq!(parse([bytes(b"-dx\xff")]).unwrap(), options);
+        for word in [&b"--x\xff"[..], b"-\xff", b"\xff"] {
+            assert_eq!(parse([bytes(word)]).unwrap_err().code(), Code::Usage);
+        }
+    }
+}

@@ -1,0 +1,668 @@
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use super::answer::{Answer, Made};
+use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
+use crate::http::{BodyLength, Request, Status};
+use crate::proto::{Buffer, Event, Expect, Machine, Reject};
+use crate::service::{Reply, Response, Upstream};
+
+mod respond;
+
+/// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
+pub struct HttpSession<'s, T> {
+    site: &'s Site,
+    transport: T,
+    peer: SocketAddr,
+    machine: Machine,
+    /// What came and was not understood yet. Owns memory only while something waits in it.
+    input: Buffer,
+    /// What is to be sent. Owns memory only while something waits in it.
+    output: Buffer,
+    stage: Stage,
+    wait: Wait,
+    /// When the current wait began, or last saw progress if that counts.
+    since: Instant,
+    /// The protocol cannot go on without more bytes.
+    hungry: bool,
+    /// The client will send no more.
+    at_end: bool,
+    /// The client may still be sending what nobody will read.
+    refused: bool,
+    /// Only one request will be answered.
+    once: bool,
+}
+
+/// What is done about the current request.
+enum Stage {
+    /// Its head is read, or waited for.
+    Head,
+    /// The response is known; a small body that nobody wants is read first, so that a broken one is answered as such
+    /// and the connection can go on.
+    Held(Box<Held>),
+    /// Somebody has it, takes its body and will answer.
+    Later(Box<Later>),
+    /// The body of the response is being sent.
+    Answer(Box<InFlight>),
+    /// The response is out, and the rest of the request's body is thrown away: so many bytes at most.
+    Drain(u64),
+    /// The output still holds the last of what is to be sent; then the connection is closed for this reason.
+    Closing(CloseReason),
+    /// The client was told that no more comes, and what it still sends is thrown away.
+    Linger,
+}
+
+/// A response that waits for the end of the request's body, of which so many bytes more will be read.
+struct Held {
+    response: Response,
+    request: Request,
+    left: u64,
+}
+
+/// A request that somebody else answers.
+struct Later {
+    upstream: Box<dyn Upstream>,
+    request: Request,
+    /// The upstream knows that the body is complete.
+    ended: bool,
+}
+
+/// A response on its way, and the upstream it came from, which may still take the request's body.
+struct InFlight {
+    answer: Answer,
+    status: Status,
+    line: Box<[u8]>,
+    later: Option<Box<Later>>,
+    /// The body is made by somebody who has none of it now.
+    waiting: bool,
+}
+
+/// What a session waits for. Each kind has one deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// For the first byte on a fresh connection: `head_timeout`.
+    First,
+    /// For the first byte of another request: `idle_timeout`.
+    Idle,
+    /// For the rest of a head, counted from its first byte: `head_timeout`.
+    Head,
+    /// For more of a request's body, counted from the last that came: `stall_timeout`.
+    Body,
+    /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
+    Write,
+    /// For an upstream or a source, which has a deadline of its own.
+    Upstream,
+    /// For the client to close: `linger_timeout`.
+    Linger,
+}
+
+/// What one of the verbs came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing could be done.
+    Still,
+    /// Something was done, so that the others may have something to do.
+    Moved,
+    /// Nothing could be done, but something can in the next turn.
+    Later,
+}
+
+impl Progress {
+    /// What two things that were done one after the other come to.
+    fn and(self, other: Progress) -> Progress {
+        if self == Progress::Still { other } else { self }
+    }
+}
+
+/// How many times a step may go round before the other sessions get their turn.
+const ROUNDS: usize = 8;
+
+/// Pipelined requests are answered without sending until about so many bytes of answers are gathered.
+const GATHER: usize = Scratch::SIZE / 2;
+
+impl<'s, T: Transport> HttpSession<'s, T> {
+    /// A session on a fresh connection, accepted in the turn that began at `now`.
+    pub fn new(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Self {
+        HttpSession {
+            site,
+            transport,
+            peer,
+            machine: Machine::new(site.protocol),
+            input: Buffer::default(),
+            output: Buffer::default(),
+            stage: Stage::Head,
+            wait: Wait::First,
+            since: now,
+            hungry: true,
+            at_end: false,
+            refused: false,
+            once: false,
+        }
+    }
+
+    /// Whether the connection ends after its first response, whatever the client asks for.
+    pub fn once(mut self, once: bool) -> Self {
+        self.once = once;
+        self
+    }
+
+    /// What the session runs on.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+}
+
+impl<T: Transport> Session for HttpSession<'_, T> {
+    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next {
+        let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
+        lend(input, &mut self.input, &mut turn.scratch.input);
+        lend(output, &mut self.output, &mut turn.scratch.output);
+        let outcome = self.run(ready, turn);
+        give_back(input, &mut self.input, &mut turn.scratch.input);
+        give_back(output, &mut self.output, &mut turn.scratch.output);
+        match outcome {
+            Ok(true) => Next::Again,
+            Ok(false) => Next::Wait(self.deadline()),
+            Err(reason) => Next::Close(reason),
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.transport.source()
+    }
+}
+
+/// Lets a session without a buffer of its own use the loop's.
+fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
+    if lent {
+        std::mem::swap(own, shared);
+    }
+}
+
+/// Ends what [`lend`] began: what waits in the loop's buffer moves to one of the right size, and an own one that is
+/// empty is freed.
+fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
+    if lent {
+        std::mem::swap(own, shared);
+        if !shared.is_empty() {
+            own.extend(shared.bytes());
+            shared.consume(shared.len());
+        }
+        if shared.capacity() > 4 * Scratch::SIZE {
+            *shared = Buffer::with_capacity(Scratch::SIZE);
+        }
+    } else if own.is_empty() {
+        *own = Buffer::default();
+    }
+}
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Fill, advance and flush until none of them moves (false), or the budget of a turn is used up (true).
+    fn run(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
+        if ready.broken {
+            return Err(CloseReason::Broken);
+        }
+        for _ in 0..ROUNDS {
+            let filled = self.fill(ready)?;
+            let advanced = self.advance(turn)?;
+            let flushed = self.flush(ready)?;
+            let moved = filled || flushed || advanced == Progress::Moved;
+            self.note_wait(moved, turn.moment.now);
+            if !moved {
+                if advanced == Progress::Later {
+                    return Ok(true);
+                }
+                if !self.expire(turn)? {
+                    self.check_stop(turn.moment)?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads once, if bytes are of use and there may be some.
+    fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
+        let wanted = match self.stage {
+            // Back-pressure: a client that does not take its answers is not asked for more requests.
+            Stage::Head => self.hungry && self.output.is_empty(),
+            Stage::Closing(_) => false,
+            Stage::Linger => true,
+            _ => self.hungry,
+        };
+        if !wanted || !ready.read || self.at_end {
+            return Ok(false);
+        }
+        let mut room = 0;
+        let transport = &mut self.transport;
+        let result = self.input.fill(LEAST_ROOM, |free| {
+            room = free.len();
+            transport.recv(free)
+        });
+        match result {
+            Ok(0) => self.at_end = true,
+            Ok(count) => {
+                self.hungry = false;
+                ready.read = ready.read_closed || count == room || !self.transport.short_read_is_all();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready.read = false;
+                return Ok(false);
+            }
+            Err(_) => return Err(CloseReason::Broken),
+        }
+        Ok(true)
+    }
+
+    /// Lets the protocol and the service make something of what is there.
+    fn advance(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        match self.stage {
+            Stage::Head => self.advance_head(turn),
+            Stage::Held(_) => self.advance_held(turn),
+            Stage::Later(_) => self.advance_later(turn),
+            Stage::Answer(_) => self.advance_answer(turn),
+            Stage::Drain(_) => self.advance_drain(turn),
+            Stage::Closing(reason) => self.advance_closing(reason),
+            Stage::Linger => self.advance_linger(),
+        }
+    }
+
+    /// Sends once, if something is due and the client may take it.
+    fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
+        if !ready.write {
+            return Ok(false);
+        }
+        let result = match &mut self.stage {
+            Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
+            _ if self.output.is_empty() => Ok(0),
+            _ => self.transport.send(self.output.bytes(), &[]).map(|count| {
+                self.output.consume(count);
+                count as u64
+            }),
+        };
+        match result {
+            Ok(count) => Ok(count > 0),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => Ok(true),
+                io::ErrorKind::WouldBlock => {
+                    ready.write = false;
+                    Ok(false)
+                }
+                io::ErrorKind::UnexpectedEof => Err(CloseReason::BodyCut),
+                _ => Err(CloseReason::Broken),
+            },
+        }
+    }
+
+    /// Answers the requests whose heads are complete, until one of them takes longer.
+    fn advance_head(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let mut progress = Progress::Still;
+        while matches!(self.stage, Stage::Head) && self.output.len() < GATHER {
+            let request = &mut turn.scratch.request;
+            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+                Ok(Event::More) if self.at_end => self.end(),
+                Ok(Event::More) => {
+                    progress = progress.and(self.starve());
+                    break;
+                }
+                Ok(Event::Head) => {
+                    request.peer = self.peer;
+                    request.local = self.site.local;
+                    request.arrived = turn.moment.now;
+                    self.begin(request, turn.moment);
+                }
+                Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
+                Err(reject) => self.reject(&reject, request, turn.moment),
+            }
+            progress = Progress::Moved;
+        }
+        Ok(progress)
+    }
+
+    /// The protocol needs more bytes. That is a move if it did not before: there may be some to read.
+    fn starve(&mut self) -> Progress {
+        if std::mem::replace(&mut self.hungry, true) { Progress::Still } else { Progress::Moved }
+    }
+
+    /// The client has closed its side, and all that it asked before is answered.
+    fn end(&mut self) {
+        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::RequestCut };
+        self.machine.end_of_input();
+        self.stage = Stage::Closing(reason);
+    }
+
+    /// Has a complete head answered.
+    fn begin(&mut self, request: &Request, moment: Moment) {
+        // Whatever is waited for from now on is something new, also if it is of the same kind as before.
+        self.wait = Wait::Upstream;
+        let reply = match self.machine.expect() {
+            Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
+            _ => self.call(request, moment.wall),
+        };
+        match reply {
+            Reply::Now(response) if self.machine.in_body() && self.may_drain(request) => {
+                let (request, left) = (request.clone(), self.site.limits.drain);
+                self.stage = Stage::Held(Box::new(Held { response, request, left }));
+            }
+            Reply::Now(response) => {
+                if self.machine.in_body() {
+                    self.refuse();
+                }
+                self.respond(response, request, None, moment);
+            }
+            Reply::Later(upstream) => {
+                let later = Later { upstream, request: request.clone(), ended: false };
+                self.stage = Stage::Later(Box::new(later));
+            }
+        }
+    }
+
+    /// Whether the body of this request is read although nobody wants it: not if it is too long for that, and not if
+    /// the client waits for a word before it sends it.
+    fn may_drain(&self, request: &Request) -> bool {
+        let short = match request.body_length() {
+            BodyLength::Known(length) => length <= self.site.limits.drain,
+            BodyLength::None | BodyLength::Chunked => true,
+        };
+        short && self.machine.expect() == Expect::None
+    }
+
+    /// Will read no more of this request, and no other.
+    fn refuse(&mut self) {
+        self.refused = true;
+        self.machine.refuse();
+    }
+
+    /// Throws the body of a request away whose response waits for that.
+    fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let request = &mut turn.scratch.request;
+        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
+        match event {
+            Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
+            Ok(Event::More) => return Ok(self.starve()),
+            Ok(Event::Data(length)) => {
+                self.machine.take(&mut self.input, length);
+                held.left = held.left.saturating_sub(length as u64);
+                if held.left > 0 {
+                    return Ok(Progress::Moved);
+                }
+                self.refuse();
+            }
+            Ok(_) | Err(_) => {}
+        }
+        let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
+        match event {
+            Err(reject) => self.reject(&reject, &held.request, turn.moment),
+            Ok(_) => self.respond(held.response, &held.request, None, turn.moment),
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Brings an upstream what has come of the body, and fetches its response.
+    fn advance_later(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let Stage::Later(mut later) = std::mem::replace(&mut self.stage, Stage::Head) else {
+            return Ok(Progress::Still);
+        };
+        let mut progress = Progress::Still;
+        let response = match self.feed(&mut later, turn) {
+            Ok(fed) => {
+                progress = fed;
+                later.upstream.poll(turn.wires)
+            }
+            Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
+            Err(FeedError::Reject(reject)) => {
+                self.reject(&reject, &later.request, turn.moment);
+                return Ok(Progress::Moved);
+            }
+            Err(FeedError::Upstream(error)) => Err(error),
+        };
+        let request = std::mem::take(&mut later.request);
+        match response {
+            Ok(None) => {
+                later.request = request;
+                self.stage = Stage::Later(later);
+                return Ok(progress);
+            }
+            Ok(Some(response)) => self.respond(response, &request, Some(later), turn.moment),
+            Err(error) => {
+                let text = format!("no response: {error}");
+                self.site.log.borrow_mut().message(Some(self.peer), &text, turn.moment.wall);
+                self.respond(Response::error(Status::BAD_GATEWAY), &request, None, turn.moment);
+            }
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Brings an upstream what has come of the body.
+    fn feed(&mut self, later: &mut Later, turn: &mut Turn<'_>) -> Result<Progress, FeedError> {
+        let mut progress = Progress::Still;
+        while !later.ended {
+            if !self.machine.in_body() {
+                later.ended = true;
+                later.upstream.end()?;
+                return Ok(Progress::Moved);
+            }
+            if !later.upstream.wants_body() {
+                break;
+            }
+            self.machine.send_continue(&mut self.output);
+            let request = &mut turn.scratch.request;
+            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+                Ok(Event::Data(length)) => {
+                    let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
+                    self.machine.take(&mut self.input, taken);
+                    if taken > 0 {
+                        progress = Progress::Moved;
+                    }
+                    if taken < length {
+                        break;
+                    }
+                }
+                Ok(Event::More) if self.at_end => return Err(FeedError::Cut),
+                Ok(Event::More) => {
+                    progress = progress.and(self.starve());
+                    break;
+                }
+                Ok(_) => {}
+                Err(reject) => return Err(FeedError::Reject(reject)),
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Has more of a response's body made, and notices its end.
+    fn advance_answer(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let Stage::Answer(mut flight) = std::mem::replace(&mut self.stage, Stage::Head) else {
+            return Ok(Progress::Still);
+        };
+        let mut progress = Progress::Still;
+        if let Some(later) = &mut flight.later {
+            match self.feed(later, turn) {
+                Ok(fed) => progress = fed,
+                // The response is out by its head and cannot be changed any more.
+                Err(_) => {
+                    flight.later = None;
+                    self.refuse();
+                }
+            }
+        }
+        let made = flight.answer.make(&mut self.output)?;
+        flight.waiting = made == Made::Waiting;
+        if made == Made::All {
+            self.finish(&flight, turn.moment.wall);
+            return Ok(Progress::Moved);
+        }
+        self.stage = Stage::Answer(flight);
+        Ok(match made {
+            Made::Some => Progress::Moved,
+            Made::Later if progress == Progress::Still => Progress::Later,
+            _ => progress,
+        })
+    }
+
+    /// The last byte of a response's body is sent, or in the output.
+    fn finish(&mut self, flight: &InFlight, wall: SystemTime) {
+        if flight.answer.overran() {
+            self.machine.stop();
+            let text = "response body longer than its Content-Length";
+            self.site.log.borrow_mut().message(Some(self.peer), text, wall);
+        }
+        self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        self.machine.body_sent();
+        self.after_response();
+    }
+
+    /// Decides how it goes on once a response is out.
+    fn after_response(&mut self) {
+        self.refused |= self.machine.in_body() || !self.input.is_empty();
+        self.stage = if self.machine.is_closed() {
+            Stage::Closing(CloseReason::Complete)
+        } else if self.machine.in_body() {
+            Stage::Drain(self.site.limits.drain)
+        } else {
+            self.refused = false;
+            Stage::Head
+        };
+    }
+
+    /// Throws away what an answered request still has of its body.
+    fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let request = &mut turn.scratch.request;
+        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
+        match event {
+            Ok(Event::More) if !self.at_end => return Ok(self.starve()),
+            Ok(Event::Data(length)) if *left > length as u64 => {
+                *left -= length as u64;
+                self.machine.take(&mut self.input, length);
+            }
+            Ok(Event::End) => self.after_response(),
+            _ => {
+                self.refuse();
+                self.stage = Stage::Closing(CloseReason::Complete);
+            }
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Closes once everything is sent; where the client may still be sending, only after it had a chance to see its
+    /// answer, which a reset would take from it (RFC 9112 section 9.6).
+    fn advance_closing(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if !self.output.is_empty() {
+            return Ok(Progress::Still);
+        }
+        if !self.refused || self.at_end || self.transport.end().is_err() {
+            return Err(reason);
+        }
+        self.stage = Stage::Linger;
+        Ok(Progress::Moved)
+    }
+
+    fn advance_linger(&mut self) -> Result<Progress, CloseReason> {
+        self.input.consume(self.input.len());
+        if self.at_end { Err(CloseReason::Complete) } else { Ok(Progress::Still) }
+    }
+
+    /// Answers or closes if the current wait has lasted too long; true if there is something to do about it.
+    fn expire(&mut self, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
+        if self.own_deadline().is_none_or(|deadline| deadline > turn.moment.now) {
+            return Ok(false);
+        }
+        match self.wait {
+            Wait::First | Wait::Idle => Err(CloseReason::Idle),
+            Wait::Linger => Err(CloseReason::LingerOver),
+            Wait::Write | Wait::Upstream => Err(CloseReason::Stalled),
+            Wait::Head | Wait::Body => {
+                let request = match std::mem::replace(&mut self.stage, Stage::Head) {
+                    Stage::Held(held) => held.request,
+                    Stage::Later(later) => later.request,
+                    Stage::Head => {
+                        self.machine.note_line(&self.input, &mut turn.scratch.request);
+                        turn.scratch.request.clone()
+                    }
+                    _ => return Err(CloseReason::Stalled),
+                };
+                self.refuse();
+                self.reject(&Reject::Timeout, &request, turn.moment);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends what waits for a request when the server is being stopped, and lets nothing wait for another.
+    fn check_stop(&mut self, moment: Moment) -> Result<(), CloseReason> {
+        if moment.stopping {
+            if self.machine.is_idle() && self.output.is_empty() {
+                return Err(CloseReason::Stopped);
+            }
+            self.machine.stop();
+        }
+        Ok(())
+    }
+
+    /// Notes what is waited for, and since when.
+    fn note_wait(&mut self, moved: bool, now: Instant) {
+        let wait = match &self.stage {
+            Stage::Linger => Wait::Linger,
+            _ if !self.output.is_empty() => Wait::Write,
+            Stage::Head if !self.machine.is_idle() => Wait::Head,
+            Stage::Head if self.wait == Wait::First => Wait::First,
+            Stage::Head => Wait::Idle,
+            Stage::Held(_) | Stage::Drain(_) => Wait::Body,
+            Stage::Later(later) if !later.ended && self.hungry => Wait::Body,
+            Stage::Later(_) => Wait::Upstream,
+            Stage::Answer(flight) if flight.waiting => Wait::Upstream,
+            Stage::Answer(_) | Stage::Closing(_) => Wait::Write,
+        };
+        let progress_counts = matches!(wait, Wait::Body | Wait::Write | Wait::Upstream);
+        if wait != self.wait || (moved && progress_counts) {
+            self.wait = wait;
+            self.since = now;
+        }
+    }
+
+    /// When the current wait has lasted too long.
+    fn own_deadline(&self) -> Option<Instant> {
+        let limits = &self.site.limits;
+        let limit = match self.wait {
+            Wait::First | Wait::Head => limits.head_timeout,
+            Wait::Idle => limits.idle_timeout,
+            Wait::Body | Wait::Write => limits.stall_timeout,
+            Wait::Linger => limits.linger_timeout,
+            Wait::Upstream => return None,
+        };
+        self.since.checked_add(limit)
+    }
+
+    /// When to run again at the latest.
+    fn deadline(&self) -> Option<Instant> {
+        let upstream = match &self.stage {
+            Stage::Later(later) => later.upstream.deadline(),
+            Stage::Answer(flight) => flight.later.as_ref().and_then(|later| later.upstream.deadline()),
+            _ => None,
+        };
+        self.own_deadline().into_iter().chain(upstream).min()
+    }
+}
+
+/// The least room that a read is offered. The loop's buffer has much more.
+const LEAST_ROOM: usize = 1024;
+
+/// Why a body could not be brought to an upstream.
+enum FeedError {
+    /// The client closed in the middle of it.
+    Cut,
+    /// It is broken.
+    Reject(Reject),
+    /// The upstream failed.
+    Upstream(io::Error),
+}
+
+impl From<io::Error> for FeedError {
+    fn from(error: io::Error) -> Self {
+        FeedError::Upstream(error)
+    }
+}

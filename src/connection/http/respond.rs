@@ -1,0 +1,153 @@
+//! From a [`Response`] to bytes: error pages, framing, what leaves with the head, the log.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
+
+use super::{HttpSession, InFlight, Later, Stage};
+use crate::connection::answer::Answer;
+use crate::connection::{Moment, Transport};
+use crate::http::{ErrorInfo, Request, Status};
+use crate::proto::{Encoder, Reject, ResponseHead};
+use crate::service::{Body, ErrorText, Reply, Response};
+
+/// A body of at most this size is copied behind its head, so that pipelined answers leave in one write; a larger one
+/// in memory is sent from where it is.
+const COPY_MOST: usize = 16 * 1024;
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Asks the service. One that panics has answered with 500.
+    pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
+        catch_unwind(AssertUnwindSafe(|| self.site.service.call(request))).unwrap_or_else(|_| {
+            self.site.log.borrow_mut().message(Some(self.peer), "the service panicked", wall);
+            Response::error(Status::INTERNAL_SERVER_ERROR).into()
+        })
+    }
+
+    /// Answers a request that the protocol refuses. Nothing else will be read from this client.
+    pub(super) fn reject(&mut self, reject: &Reject, request: &Request, moment: Moment) {
+        self.refused = true;
+        let text = ErrorText { message: reject.message(), explain: reject.explain().map(Cow::Owned) };
+        let response = Response { error: Some(text), ..Response::new(reject.status()) };
+        self.respond(response, request, None, moment);
+    }
+
+    /// Puts the head of a response into the output, and as much of its body as leaves with it.
+    pub(super) fn respond(&mut self, response: Response, request: &Request, later: Option<Box<Later>>, moment: Moment) {
+        let mut response = self.checked(response, moment.wall);
+        if moment.stopping || self.once {
+            self.machine.stop();
+        }
+        let status = response.status;
+        let counted = response.error.is_none();
+        let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
+        let encoder = {
+            let date = self.site.date(moment.wall);
+            let head = ResponseHead {
+                status,
+                reason: message.as_deref().unwrap_or_else(|| status.phrase()),
+                fields: &response.head,
+                length: response.body.length(),
+                server: &self.site.server,
+                date: &date,
+            };
+            self.machine.respond(&head, &mut self.output)
+        };
+        let Some(mut encoder) = encoder else {
+            return self.complete(request, status, counted.then_some(0), moment.wall);
+        };
+        match small(&response.body) {
+            Some(bytes) => {
+                let sent = encoder.write(bytes, &mut self.output);
+                self.machine.body_sent();
+                self.complete(request, status, counted.then_some(sent as u64), moment.wall);
+            }
+            None => {
+                let line = self.line_for_log(request);
+                let answer = in_flight(response.body, encoder);
+                self.stage = Stage::Answer(Box::new(InFlight { answer, status, line, later, waiting: false }));
+            }
+        }
+    }
+
+    /// A response whose `Content-Length` is not that of its body would leave the client waiting, or out of step: it is
+    /// the service's fault, and answered as such.
+    fn checked(&mut self, mut response: Response, wall: SystemTime) -> Response {
+        if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
+            response.head.remove("Content-Length");
+        }
+        let no_body = self.machine.is_head() || response.status.is_bodiless() || response.error.is_some();
+        match (response.head.content_length(), response.body.length()) {
+            (Some(declared), Some(length)) if declared != length && !no_body => {
+                let text = format!("response of {length} bytes with a Content-Length of {declared}");
+                self.site.log.borrow_mut().message(Some(self.peer), &text, wall);
+                Response::error(Status::INTERNAL_SERVER_ERROR)
+            }
+            _ => response,
+        }
+    }
+
+    /// Makes the body of an error response, logs Python's extra line, and returns the reason phrase.
+    fn put_error_page(
+        &mut self,
+        response: &mut Response,
+        text: ErrorText,
+        request: &Request,
+        wall: SystemTime,
+    ) -> Cow<'static, str> {
+        let status = response.status;
+        let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
+        let message = text.message.unwrap_or_else(|| named(status.phrase()));
+        let explain = text.explain.unwrap_or_else(|| named(status.description()));
+        self.site.log.borrow_mut().error(self.peer, status, &message, wall);
+        response.body = Body::Empty;
+        if !status.is_bodiless() {
+            let page = &self.site.error_page;
+            let mut bytes = Vec::new();
+            let error = ErrorInfo { status, message: &message, explain: &explain, request };
+            page.render(&error, &mut bytes);
+            response.head.remove("Content-Length");
+            response.head.put("Content-Type", page.content_type());
+            response.body = Body::Bytes(Cow::Owned(bytes));
+        }
+        message
+    }
+
+    /// The whole response is in the output.
+    fn complete(&mut self, request: &Request, status: Status, sent: Option<u64>, wall: SystemTime) {
+        self.log_request(request.request_line(), status, sent, wall);
+        self.after_response();
+    }
+
+    /// A copy of the request line for a response that outlives its request, if it will be logged.
+    fn line_for_log(&self, request: &Request) -> Box<[u8]> {
+        if self.site.log.borrow().is_on() { request.request_line().into() } else { Box::default() }
+    }
+
+    /// One line for every exchange, with the bytes of body that were really sent; without them for an error, whose
+    /// page is not what was asked for: scripts that read Python's log expect `-` there (contract row HB45).
+    pub(super) fn log_request(&self, line: &[u8], status: Status, sent: Option<u64>, wall: SystemTime) {
+        self.site.log.borrow_mut().request(self.peer, line, status, sent, wall);
+    }
+}
+
+/// The bytes of a body that leaves with its head.
+fn small(body: &Body) -> Option<&[u8]> {
+    let bytes: &[u8] = match body {
+        Body::Empty => &[],
+        Body::Bytes(bytes) => bytes,
+        Body::Shared(bytes) => bytes,
+        Body::File(_) | Body::Stream(_) => return None,
+    };
+    (bytes.len() <= COPY_MOST).then_some(bytes)
+}
+
+fn in_flight(body: Body, encoder: Encoder) -> Answer {
+    match body {
+        Body::Empty => Answer::bytes(Cow::Borrowed(&[]), encoder),
+        Body::Bytes(bytes) => Answer::bytes(bytes, encoder),
+        Body::Shared(bytes) => Answer::shared(bytes, encoder),
+        Body::File(slice) => Answer::file(slice, encoder),
+        Body::Stream(source) => Answer::stream(source, encoder),
+    }
+}

@@ -1,0 +1,151 @@
+//! One client: a transport, the protocol's machine and the answer in flight, moved by one verb, [`Session::step`].
+//!
+//! A step is *flush*, *fill* and *advance*, repeated until none of them moves: send what is owed, read what is wanted,
+//! let the protocol and the service make something of it. A session is told that its socket may be ready, what time
+//! it is and where to borrow buffers; it answers when it wants to be run again, or why it is over.
+//!
+//! Readiness is a hint, and `WouldBlock` is the truth: a session tries first and clears the hint when it is refused.
+//!
+//! Invariant: nothing here polls, sleeps or looks at a clock, and no client's error leaves its session: it becomes a
+//! [`CloseReason`].
+
+mod answer;
+mod http;
+mod site;
+mod transport;
+
+use std::fmt;
+use std::time::{Instant, SystemTime};
+
+use crate::http::Request;
+use crate::proto::Buffer;
+use crate::service::Wires;
+
+pub use http::HttpSession;
+pub use site::Site;
+pub use transport::Transport;
+
+/// One client of whatever protocol, as the loop knows it.
+pub trait Session {
+    /// Does what can be done now without waiting, within the budget of a turn.
+    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next;
+
+    /// What the loop registers with its poll, once, when the session first has to wait.
+    fn source(&mut self) -> &mut dyn mio::event::Source;
+}
+
+/// What a session's socket was last known to be ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// A read may give bytes, or the end.
+    pub read: bool,
+    /// A write may take bytes.
+    pub write: bool,
+    /// The peer has said that it will send no more, so an end follows the last byte.
+    pub read_closed: bool,
+    /// The connection is broken: nothing that is sent will arrive.
+    pub broken: bool,
+}
+
+impl Ready {
+    /// A fresh socket: it costs nothing to try.
+    pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
+}
+
+/// What the loop hands to a session for one step.
+pub struct Turn<'t> {
+    /// What time it is.
+    pub moment: Moment,
+    /// Memory that a session may use until its step ends.
+    pub scratch: &'t mut Scratch,
+    /// How an upstream gets woken.
+    pub wires: &'t mut dyn Wires,
+}
+
+/// The time of a turn, read once and handed down.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// When this turn of the loop began.
+    pub now: Instant,
+    /// The same as a time of day.
+    pub wall: SystemTime,
+    /// Whether the server is being stopped: no request will be waited for any more.
+    pub stopping: bool,
+}
+
+/// Memory that all sessions of a loop share, one after the other, so that an idle connection owns none.
+#[derive(Debug)]
+pub struct Scratch {
+    /// For a session that has no unread input of its own.
+    pub input: Buffer,
+    /// For a session that has no unsent output of its own.
+    pub output: Buffer,
+    /// The request that is being read.
+    pub request: Request,
+}
+
+impl Scratch {
+    /// How much is read at a time, and about how much output is gathered into one write.
+    pub const SIZE: usize = 64 * 1024;
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch {
+            input: Buffer::with_capacity(Self::SIZE),
+            output: Buffer::with_capacity(Self::SIZE),
+            request: Request::default(),
+        }
+    }
+}
+
+/// What a session wants after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// To be run again in the next turn: it was stopped by its budget, not by its client.
+    Again,
+    /// To be run when something happens, or at this time at the latest.
+    Wait(Option<Instant>),
+    /// Nothing: it is over.
+    Close(CloseReason),
+}
+
+/// Why a connection ended. The first reason wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The last response was sent as agreed.
+    Complete,
+    /// The client closed between two requests.
+    ClientDone,
+    /// The client closed in the middle of a request.
+    RequestCut,
+    /// The client reset the connection, or it broke.
+    Broken,
+    /// No request came in time.
+    Idle,
+    /// The client took no more of its response in time.
+    Stalled,
+    /// The client still sent when the time to let it see its answer was over, or sent too much of that.
+    LingerOver,
+    /// The rest of a response could not be had as it was announced: a file that became shorter, a failed source.
+    BodyCut,
+    /// The server is being stopped.
+    Stopped,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Complete => "complete",
+            CloseReason::ClientDone => "closed by the client",
+            CloseReason::RequestCut => "closed by the client within a request",
+            CloseReason::Broken => "reset by the client",
+            CloseReason::Idle => "idle for too long",
+            CloseReason::Stalled => "client too slow to read",
+            CloseReason::LingerOver => "closed with input left",
+            CloseReason::BodyCut => "response cut short",
+            CloseReason::Stopped => "server stopped",
+        })
+    }
+}

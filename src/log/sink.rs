@@ -1,0 +1,321 @@
+//! Lines on their way out: kept while there is no room for them, counted when there are too many.
+
+use std::io::Write;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::target::Target;
+
+/// How long to wait before a target without room is tried again. Nobody tells us when there is room: registering a
+/// shared descriptor with the selector would fail for files and wake us for nothing.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A bounded buffer of lines before a target.
+///
+/// Once a line does not fit, lines are dropped until the buffer is written out: a few wide gaps, each announced
+/// where it is, and not a gap between any two lines.
+#[derive(Debug)]
+pub(super) struct Sink {
+    target: Target,
+    limit: usize,
+    /// Whole lines; the first `written` bytes are out already.
+    lines: Vec<u8>,
+    written: usize,
+    /// How many lines were lost since the last announcement.
+    gap: u64,
+    /// The announcement that is in `lines`, as long as it is not out.
+    notice: Option<Notice>,
+    /// Whether the last byte that came out is in the middle of a line whose rest is lost.
+    torn: bool,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Notice {
+    /// How many lines it announces as lost.
+    gap: u64,
+    /// Where it ends in the buffer.
+    end: usize,
+}
+
+impl Sink {
+    /// A sink that keeps up to `limit` bytes. A single line may be longer if there is no other.
+    pub(super) fn new(target: Target, limit: usize) -> Sink {
+        Sink { target, limit, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
+    }
+
+    /// Keeps the line that `append` makes, including its newline, or drops it.
+    pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        if self.gap > 0 && !self.is_empty() {
+            return self.lose(1);
+        }
+        self.announce_gap();
+        let (alone, before) = (self.is_empty(), self.lines.len());
+        append(&mut self.lines);
+        if !alone && self.lines.len() - self.written > self.limit {
+            self.lines.truncate(before);
+            self.lose(1);
+        }
+    }
+
+    /// Writes until everything is out or there is no room; then returns how long to wait for some.
+    pub(super) fn flush(&mut self) -> Option<Duration> {
+        while !self.is_empty() {
+            match self.target.write(&self.lines[self.written..]) {
+                Ok(count) if count > 0 => self.advance(count),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Some(RETRY),
+                Ok(_) | Err(_) => {
+                    // Nothing better can be done, and the announcement waits for the next line: a broken target
+                    // must not keep an idle server busy.
+                    self.give_up();
+                    return None;
+                }
+            }
+            if self.is_empty() {
+                self.announce_gap();
+            }
+        }
+        None
+    }
+
+    /// How many lines were lost so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn is_empty(&self) -> bool {
+        self.written == self.lines.len()
+    }
+
+    fn lose(&mut self, lines: u64) {
+        self.gap += lines;
+        self.dropped += lines;
+    }
+
+    /// Puts the announcement of a gap, if there is one, into the empty buffer.
+    fn announce_gap(&mut self) {
+        if self.gap == 0 {
+            return;
+        }
+        let line_end = if self.torn { "\n" } else { "" };
+        let plural = if self.gap == 1 { "" } else { "s" };
+        // A write to a vector cannot fail.
+        _ = writeln!(self.lines, "{line_end}{} log line{plural} dropped", self.gap);
+        self.notice = Some(Notice { gap: self.gap, end: self.lines.len() });
+        self.torn = false;
+        self.gap = 0;
+    }
+
+    /// Notes that bytes are out, and makes room for new ones where that is cheap.
+    fn advance(&mut self, count: usize) {
+        self.written += count;
+        if self.notice.as_ref().is_some_and(|notice| notice.end <= self.written) {
+            self.notice = None;
+        }
+        if self.is_empty() {
+            self.lines.clear();
+            self.written = 0;
+        } else if self.written >= self.limit / 2 {
+            self.lines.drain(..self.written);
+            if let Some(notice) = &mut self.notice {
+                notice.end -= self.written;
+            }
+            self.written = 0;
+        }
+    }
+
+    /// Drops what is left after a failed write.
+    fn give_up(&mut self) {
+        self.torn |= self.written > 0 && self.lines[self.written - 1] != b'\n';
+        let mut left = self.written;
+        if let Some(notice) = self.notice.take() {
+            // What it announced has to be announced again; itself it is no line of the log.
+            self.gap += notice.gap;
+            left = notice.end;
+        }
+        let lost = memchr::memchr_iter(b'\n', &self.lines[left..]).count();
+        self.lines.clear();
+        self.written = 0;
+        self.lose(lost as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{PipeReader, PipeWriter, Read, pipe};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn put(sink: &mut Sink, line: &str) {
+        sink.line(|out| out.extend_from_slice(format!("{line}\n").as_bytes()));
+    }
+
+    fn read(reader: &mut impl Read, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        reader.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Fills a pipe whose other end nobody reads; returns how much it took.
+    fn fill(writer: &PipeWriter) -> usize {
+        let target = Target::new(writer.try_clone().unwrap().into());
+        let mut taken = 0;
+        while let Ok(count) = target.write(&[b'.'; 4096]) {
+            taken += count;
+        }
+        taken
+    }
+
+    /// A pipe that is full, a sink on it, and how many bytes have to be read before those of the sink.
+    fn full_pipe(limit: usize) -> (PipeReader, PipeWriter, Sink, usize) {
+        let (reader, writer) = pipe().unwrap();
+        let taken = fill(&writer);
+        let sink = Sink::new(Target::new(writer.try_clone().unwrap().into()), limit);
+        (reader, writer, sink, taken)
+    }
+
+    fn rest_of(mut reader: impl Read) -> String {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_full_pipe_keeps_the_lines_and_asks_for_another_turn() {
+        let (mut reader, writer, mut sink, taken) = full_pipe(1000);
+        put(&mut sink, "one");
+        assert_eq!(sink.flush(), Some(RETRY));
+        put(&mut sink, "two");
+        read(&mut reader, taken);
+        assert_eq!(sink.flush(), None);
+        drop((writer, sink));
+        assert_eq!(rest_of(reader), "one\ntwo\n");
+    }
+
+    #[test]
+    fn polling_never_waits_either() {
+        let (mut reader, writer) = pipe().unwrap();
+        let taken = fill(&writer);
+        let mut sink = Sink::new(Target::polled(writer.into()), 1 << 20);
+        let line = "x".repeat(99);
+        for _ in 0..2000 {
+            put(&mut sink, &line);
+        }
+        let mut waits = 0;
+        let mut seen = read(&mut reader, taken).len() - taken;
+        while sink.flush().is_some() {
+            // Less than a page at a time, so that the pipe is neither empty nor has room for much.
+            seen += read(&mut reader, 3000).len();
+            waits += 1;
+        }
+        assert!(waits > 10, "{waits}");
+        drop(sink);
+        assert_eq!(seen + rest_of(reader).len(), 2000 * 100);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_as_whole_lines_and_announced_in_its_place() {
+        let (mut reader, writer, mut sink, taken) = full_pipe(10);
+        for line in ["one", "two", "three", "4"] {
+            put(&mut sink, line);
+        }
+        assert_eq!(sink.flush(), Some(RETRY));
+        assert_eq!(sink.dropped(), 2);
+        read(&mut reader, taken);
+        assert_eq!(sink.flush(), None);
+        put(&mut sink, "five");
+        assert_eq!(sink.flush(), None);
+        assert_eq!(sink.dropped(), 2);
+        drop((writer, sink));
+        assert_eq!(rest_of(reader), "one\ntwo\n2 log lines dropped\nfive\n");
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_the_limit_is_written_if_it_is_alone() {
+        let (reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 4);
+        put(&mut sink, "longer");
+        put(&mut sink, "1");
+        assert_eq!(sink.flush(), None);
+        drop(sink);
+        assert_eq!(rest_of(reader), "longer\n1 log line dropped\n");
+    }
+
+    #[test]
+    fn lines_leave_in_order_through_short_writes() {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 1 << 20);
+        let mut expected = Vec::new();
+        for number in 0..20_000 {
+            put(&mut sink, &format!("line {number}"));
+            expected.extend_from_slice(format!("line {number}\n").as_bytes());
+        }
+        let mut got = Vec::new();
+        while sink.flush().is_some() {
+            got.append(&mut read(&mut reader, 777));
+        }
+        drop(sink);
+        reader.read_to_end(&mut got).unwrap();
+        assert!(got == expected);
+    }
+
+    #[test]
+    fn a_broken_target_costs_its_lines_and_nothing_else() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let mut sink = Sink::new(Target::new(writer.into()), 1000);
+        put(&mut sink, "one");
+        put(&mut sink, "two");
+        assert_eq!(sink.flush(), None);
+        assert_eq!(sink.dropped(), 2);
+        // The next line tries again; the announcement that is lost with it is not counted as a line.
+        put(&mut sink, "three");
+        assert_eq!(sink.flush(), None);
+        assert_eq!((sink.dropped(), sink.gap), (3, 3));
+    }
+
+    #[test]
+    fn a_line_that_was_torn_by_a_fault_is_ended_before_the_next() {
+        let (reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 1000);
+        put(&mut sink, "torn in the middle");
+        sink.target.write(&sink.lines[..4]).unwrap();
+        sink.advance(4);
+        sink.give_up();
+        put(&mut sink, "next");
+        assert_eq!(sink.flush(), None);
+        drop(sink);
+        assert_eq!(rest_of(reader), "torn\n1 log line dropped\nnext\n");
+    }
+
+    #[test]
+    fn steady_lines_do_not_allocate() {
+        let mut sink = Sink::new(Target::new(File::create("/dev/null").unwrap().into()), 1000);
+        put(&mut sink, "a line like all others");
+        sink.flush();
+        let room = sink.lines.capacity();
+        for _ in 0..1000 {
+            put(&mut sink, "a line like all others");
+            assert_eq!(sink.flush(), None);
+        }
+        assert_eq!(sink.lines.capacity(), room);
+    }
+
+    #[test]
+    fn the_buffer_stays_bounded_when_it_is_never_quite_empty() {
+        let (mut reader, _writer, mut sink, taken) = full_pipe(8000);
+        read(&mut reader, taken - 4096);
+        let line = "x".repeat(999);
+        for _ in 0..1000 {
+            put(&mut sink, &line);
+            if sink.flush().is_some() {
+                read(&mut reader, 4096);
+            }
+            assert!(sink.lines.len() <= 12_000 + 1000, "{}", sink.lines.len());
+        }
+    }
+}

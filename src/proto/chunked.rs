@@ -1,0 +1,244 @@
+use memchr::memchr;
+
+use super::{Buffer, Decoded, Limits, Reject};
+use crate::http::{is_field_value, is_token};
+
+/// Takes chunks apart (RFC 9112 section 7.1): strictly, because a size that two parsers read differently is a way
+/// to smuggle a request.
+#[derive(Debug, Default)]
+pub struct ChunkedDecoder {
+    state: State,
+    /// How far the line at the front of the buffer was searched for its end.
+    scanned: usize,
+    /// Bytes of extensions and trailers so far.
+    overhead: usize,
+    /// Bytes of body so far.
+    body: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    /// Waits for a line with a chunk's size.
+    #[default]
+    Size,
+    /// Waits for so many bytes of data.
+    Data(u64),
+    /// Waits for the CRLF behind a chunk's data.
+    DataEnd,
+    /// Waits for a trailer field, or the empty line that ends the body.
+    Trailer,
+    /// Waits for nothing.
+    End,
+}
+
+/// More hexadecimal digits than a `u64` can hold are refused, zeros or not.
+const MOST_DIGITS: usize = 16;
+
+impl ChunkedDecoder {
+    pub(super) fn decode(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Decoded, Reject> {
+        loop {
+            match self.state {
+                State::Data(_) if input.is_empty() => return Ok(Decoded::More),
+                State::Data(left) => {
+                    let left = usize::try_from(left).unwrap_or(usize::MAX);
+                    return Ok(Decoded::Data(input.len().min(left)));
+                }
+                State::End => return Ok(Decoded::End),
+                State::DataEnd => match input.bytes() {
+                    [b'\r', b'\n', ..] => {
+                        input.consume(2);
+                        self.state = State::Size;
+                    }
+                    [] | [b'\r'] => return Ok(Decoded::More),
+                    _ => return Err(Reject::Chunk),
+                },
+                State::Size | State::Trailer => {
+                    let Some(length) = self.line(input.bytes(), limits)? else { return Ok(Decoded::More) };
+                    self.read_line(&input.bytes()[..length], limits)?;
+                    input.consume(length + 2);
+                }
+            }
+        }
+    }
+
+    pub(super) fn took(&mut self, count: usize) {
+        if let State::Data(left) = &mut self.state {
+            *left -= count as u64;
+            if *left == 0 {
+                self.state = State::DataEnd;
+            }
+        }
+    }
+
+    /// The length of the line at the front, without its CRLF, once it is complete.
+    fn line(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
+        let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
+        let Some(newline) = newline else {
+            self.scanned = bytes.len();
+            // A broken size is refused as soon as it shows, not when its line ends.
+            if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+                return Err(Reject::Chunk);
+            }
+            let too_long = bytes.len() > limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
+            return if too_long { Err(Reject::ChunkOverhead) } else { Ok(None) };
+        };
+        self.scanned = 0;
+        match bytes[..newline] {
+            [.., b'\r'] => Ok(Some(newline - 1)),
+            _ => Err(Reject::Chunk),
+        }
+    }
+
+    fn read_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+        let overhead = match self.state {
+            State::Trailer => self.trailer(line)?,
+            _ => self.size(line, limits)?,
+        };
+        self.overhead += overhead;
+        if self.overhead > limits.chunk_overhead { Err(Reject::ChunkOverhead) } else { Ok(()) }
+    }
+
+    /// Reads `chunk-size [ chunk-ext ]`; returns the length of the extensions, which are otherwise ignored.
+    fn size(&mut self, line: &[u8], limits: &Limits) -> Result<usize, Reject> {
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (number, extensions) = line.split_at(digits);
+        let extended = matches!(crate::http::trim_ows(extensions), [b';', ..]) && is_field_value(extensions);
+        if digits == 0 || digits > MOST_DIGITS || !(extensions.is_empty() || extended) {
+            return Err(Reject::Chunk);
+        }
+        let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+        let size = size.ok_or(Reject::Chunk)?;
+        self.body = self.body.saturating_add(size);
+        if self.body > limits.body.min(i64::MAX as u64) {
+            return Err(Reject::LargeBody);
+        }
+        self.state = if size == 0 { State::Trailer } else { State::Data(size) };
+        Ok(extensions.len())
+    }
+
+    /// Checks a trailer field and forgets it: it must never be taken for a header (RFC 9110 section 6.5.1).
+    fn trailer(&mut self, line: &[u8]) -> Result<usize, Reject> {
+        if line.is_empty() {
+            self.state = State::End;
+            return Ok(0);
+        }
+        let colon = memchr(b':', line).ok_or(Reject::Field)?;
+        if !is_token(&line[..colon]) || !is_field_value(&line[colon + 1..]) {
+            return Err(Reject::Field);
+        }
+        Ok(line.len() + 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::BodyLength;
+    use crate::proto::Decoder;
+
+    fn limits() -> Limits {
+        Limits { chunk_overhead: 100, body: 1 << 40, ..Limits::default() }
+    }
+
+    /// Decodes the bytes in pieces of `step`; gives the body, and how many bytes were left behind its end.
+    fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Reject> {
+        let mut decoder = Decoder::new(BodyLength::Chunked);
+        let mut input = Buffer::default();
+        let mut body = Vec::new();
+        for piece in bytes.chunks(step) {
+            input.extend(piece);
+            loop {
+                match decoder.decode(&mut input, &limits())? {
+                    Decoded::More => break,
+                    Decoded::End => return Ok((body, Some(input.len()))),
+                    Decoded::Data(length) => {
+                        let some = length.div_ceil(2);
+                        body.extend_from_slice(&input.bytes()[..some]);
+                        decoder.take(&mut input, some);
+                    }
+                }
+            }
+        }
+        Ok((body, None))
+    }
+
+    #[test]
+    fn bodies() {
+        let all = usize::MAX;
+        for (bytes, body, left) in [
+            (&b"5\r\nhello\r\n0\r\n\r\nGET"[..], &b"hello"[..], Some(3)),
+            (b"A\r\n0123456789\r\n00\r\n\r\n", b"0123456789", Some(0)),
+            (b"a;x=\"y\" ; z\r\n0123456789\r\n0;q\r\nX: y\r\nZ:\r\n\r\n", b"0123456789", Some(0)),
+            (b"1 ;x\r\n!\r\n0\r\n\r\n", b"!", Some(0)),
+            (b"0\r\n\r", b"", None),
+            (b"5\r\nhel", b"hel", None),
+        ] {
+            assert_eq!(decode(bytes, all), Ok((body.to_vec(), left)), "{}", bytes.escape_ascii());
+            let (dripped, end) = decode(bytes, 1).unwrap();
+            assert_eq!((dripped, end.is_some()), (body.to_vec(), left.is_some()), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_no_chunk() {
+        for size in [
+            "",
+            "g",
+            "0x5",
+            "+5",
+            "-5",
+            "5_",
+            "5h",
+            "\"5\"",
+            "5.0",
+            "5 5",
+            " 5",
+            "\t5",
+            "5\x0b",
+            "5\0",
+            "5\u{a0}",
+            "5 ",
+            "5;\x01",
+            "5;a\rb",
+            "5;a\nb",
+            "10000000000000005",
+            "00000000000000005",
+        ] {
+            let bytes = format!("{size}\r\nhello\r\n0\r\n\r\n");
+            for step in [1, usize::MAX] {
+                assert!(matches!(decode(bytes.as_bytes(), step), Err(Reject::Chunk)), "{size:?} by {step}");
+            }
+        }
+        for bytes in [
+            "5\nhello\r\n0\r\n\r\n",
+            "5\rhello\r\n0\r\n\r\n",
+            "5\r\nhello0\r\n\r\n",
+            "5\r\nhelloXY0\r\n\r\n",
+            "5\r\nhello!\r\n",
+        ] {
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::Chunk), "{bytes:?}");
+        }
+        for size in ["ffffffffffffffff", "8000000000000000", "10000000001"] {
+            let bytes = format!("{size}\r\n");
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::LargeBody), "{size}");
+        }
+        for trailer in ["no colon", ": x", "A : b", " A: b", "A: b\x01"] {
+            let bytes = format!("0\r\n{trailer}\r\n\r\n");
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::Field), "{trailer:?}");
+        }
+    }
+
+    #[test]
+    fn overhead_is_bounded() {
+        let long = format!("1;{}\r\n!\r\n0\r\n\r\n", "x".repeat(100));
+        assert_eq!(decode(long.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        let endless = format!("1;{}", "x".repeat(200));
+        assert_eq!(decode(endless.as_bytes(), 1), Err(Reject::ChunkOverhead));
+        let flood = "1;xxxxxxxx\r\n!\r\n".repeat(12);
+        assert_eq!(decode(flood.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        let trailers = format!("0\r\n{}\r\n", "A: 12345\r\n".repeat(11));
+        assert_eq!(decode(trailers.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        let many = "1\r\n!\r\n".repeat(1000);
+        assert_eq!(decode(many.as_bytes(), usize::MAX).unwrap().0.len(), 1000);
+    }
+}

@@ -1,0 +1,365 @@
+//! The fields of a head, and what those that frame the message say together.
+
+use super::host::is_authority;
+use super::scan::FoundHead;
+use super::{Limits, Reject, target};
+use crate::http::{BodyLength, Field, Method, Request, Span, Version, is_token, list_elements, trim_ows};
+
+/// What a request asks of the connection that carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ask {
+    /// The response has no body.
+    pub(super) is_head: bool,
+    /// No chunked coding and no 1xx to this client.
+    pub(super) is_http10: bool,
+    /// The client means to send another request.
+    pub(super) keep_alive: bool,
+    /// `Expect` was there.
+    pub(super) expect: Expect,
+}
+
+/// What `Expect` says (RFC 9110 section 10.1.1). It is ignored in HTTP/1.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expect {
+    /// Nothing.
+    #[default]
+    None,
+    /// The client waits with the body until it is told to go on, or gets its answer.
+    Continue,
+    /// Something that nobody can meet: 417.
+    Unknown,
+}
+
+/// Most requests have fewer fields than this, and are parsed without touching the heap.
+const FEW_FIELDS: usize = 32;
+
+/// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
+///
+/// The order of the checks is the order of the statuses: fields, framing, host, target, length of the body.
+pub(super) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
+    let head = &bytes[found.start..found.end];
+    let line = found.line;
+    let line_end = line.target_end + 1 + "HTTP/1.1".len();
+    request.head.extend_from_slice(head);
+    request.line = Span::new(0, line_end);
+    request.target = Span::new(line.method_end + 1, line.target_end);
+    request.method = Method::from_token(std::str::from_utf8(&head[..line.method_end]).unwrap_or_default());
+    request.version = line.version;
+
+    let mut facts = Facts::default();
+    if found.fields <= FEW_FIELDS {
+        parse(&head[line_end + 2..], &mut [httparse::EMPTY_HEADER; FEW_FIELDS], line_end + 2, &mut facts, request)?;
+    } else {
+        parse(
+            &head[line_end + 2..],
+            &mut vec![httparse::EMPTY_HEADER; found.fields],
+            line_end + 2,
+            &mut facts,
+            request,
+        )?;
+    }
+    request.body = facts.framing.body_length(line.version)?;
+    request.authority = facts.host(&request.head, line.version)?;
+    target::read(request, line.method_end + 1, line.target_end)?;
+    if let BodyLength::Known(length) = request.body
+        && length > limits.body.min(i64::MAX as u64)
+    {
+        return Err(Reject::LargeBody);
+    }
+    Ok(facts.ask(request))
+}
+
+/// Parses the field lines, which begin at `offset` of the head, and notes those that frame the message.
+fn parse<'h>(
+    lines: &'h [u8],
+    headers: &mut [httparse::Header<'h>],
+    offset: usize,
+    facts: &mut Facts,
+    request: &mut Request,
+) -> Result<(), Reject> {
+    let headers = match httparse::parse_headers(lines, headers) {
+        Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => headers,
+        _ => return Err(Reject::Field),
+    };
+    // The parsed slices lie in `lines`; the request keeps them as places in its own copy of the head.
+    let place = |part: &[u8]| {
+        let start = part.as_ptr() as usize - lines.as_ptr() as usize + offset;
+        Span::new(start, start + part.len())
+    };
+    for header in headers {
+        let value = trim_ows(header.value);
+        let field = Field { name: place(header.name.as_bytes()), value: place(value) };
+        facts.note(header.name, value, field.value)?;
+        request.fields.push(field);
+    }
+    Ok(())
+}
+
+/// What was learned from the fields on the way through them.
+#[derive(Default)]
+struct Facts {
+    framing: Framing,
+    host: Option<Span>,
+    hosts: usize,
+    close: bool,
+    keep_alive: bool,
+    expect: Expect,
+}
+
+impl Facts {
+    fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case("host") => {
+                self.hosts += 1;
+                self.host = Some(place);
+            }
+            6 if name.eq_ignore_ascii_case("expect") => {
+                let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
+                self.expect = if known { Expect::Continue } else { Expect::Unknown };
+            }
+            10 if name.eq_ignore_ascii_case("connection") => {
+                for option in list_elements([value].into_iter()) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if name.eq_ignore_ascii_case("content-length") => self.framing.content_length(value)?,
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.framing.transfer_encoding(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Exactly one valid `Host` in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
+    fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
+        if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
+            return Err(Reject::HostCount);
+        }
+        match self.host {
+            Some(host) if !is_authority(host.slice(head)) => Err(Reject::Host),
+            host => Ok(host),
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Ask {
+        let is_http10 = request.version == Version::Http10;
+        Ask {
+            is_head: request.method == Method::Head,
+            is_http10,
+            keep_alive: !self.close && (!is_http10 || self.keep_alive),
+            expect: if is_http10 { Expect::None } else { self.expect },
+        }
+    }
+}
+
+/// `Content-Length` and `Transfer-Encoding`, as far as they were seen (RFC 9112 section 6).
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    coded: bool,
+    /// Codings in all, how many of them are `chunked`, and whether the last one is.
+    codings: usize,
+    chunked: usize,
+    ends_chunked: bool,
+}
+
+impl Framing {
+    /// One line, `1*DIGIT`, nothing else: a second line is refused even if it agrees, as are lists.
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
+            return Err(Reject::ContentLength);
+        }
+        let length =
+            value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// Lists over several lines are one list; parameters and anything else that is no token are refused, since
+    /// `chunked` has none (RFC 9112 section 7.1) and no other coding is known.
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+        self.coded = true;
+        for coding in list_elements([value].into_iter()) {
+            if !is_token(coding) {
+                return Err(Reject::TransferEncoding);
+            }
+            self.ends_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            self.chunked += usize::from(self.ends_chunked);
+            self.codings += 1;
+        }
+        Ok(())
+    }
+
+    fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
+        match (self.length, self.coded) {
+            (None, false) => Ok(BodyLength::None),
+            (Some(length), false) => Ok(BodyLength::Known(length)),
+            (Some(_), true) => Err(Reject::TwoFramings),
+            (None, true) if version == Version::Http10 => Err(Reject::TransferEncodingInHttp10),
+            (None, true) => match (self.codings, self.chunked, self.ends_chunked) {
+                (1, 1, true) => Ok(BodyLength::Chunked),
+                (_, 1, true) => Err(Reject::UnknownCoding),
+                (1.., 0, _) => Err(Reject::UnknownCoding),
+                _ => Err(Reject::TransferEncoding),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::scan::HeadScan;
+
+    fn head(text: &str) -> Result<(Request, Ask), Reject> {
+        let limits = Limits { body: 1000, ..Limits::default() };
+        let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
+        let mut request = Request::default();
+        let ask = read(text.as_bytes(), &found, &limits, &mut request)?;
+        Ok((request, ask))
+    }
+
+    fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
+        head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
+    }
+
+    #[test]
+    fn a_request_is_taken_apart() {
+        let (request, ask) = head("\r\nPOST http://x/a?b HTTP/1.0\r\nA:  b c\t\r\na:\r\n\r\n").unwrap();
+        assert_eq!(request.method(), &Method::Post);
+        assert_eq!(request.request_line(), b"POST http://x/a?b HTTP/1.0");
+        assert_eq!(request.target(), b"http://x/a?b");
+        assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b"[..])));
+        assert_eq!(request.authority(), Some(&b"x"[..]));
+        assert_eq!(request.headers().iter().collect::<Vec<_>>(), [("A", &b"b c"[..]), ("a", b"")]);
+        assert_eq!(ask, Ask { is_head: false, is_http10: true, keep_alive: false, expect: Expect::None });
+    }
+
+    #[test]
+    fn many_fields_are_parsed_too() {
+        let lines: String = (0..100).map(|n| format!("X-{n}: {n}\r\n")).collect();
+        let (request, _) = head(&format!("GET / HTTP/1.0\r\n{lines}\r\n")).unwrap();
+        assert_eq!(request.headers().get("x-99"), Some(&b"99"[..]));
+    }
+
+    #[test]
+    fn field_lines_that_are_none() {
+        for bad in [
+            "no colon\r\n",
+            ":\r\n",
+            " A: b\r\n",
+            "\tA: b\r\n",
+            "A : b\r\n",
+            "A\t: b\r\n",
+            "A: b\r\n c\r\n",
+            "A: b\rc\r\n",
+            "A: b\r\n\rX: y\r\n",
+            "A: \0\r\n",
+            "A: \x01\r\n",
+            "A: \x1b\r\n",
+            "A: \x7f\r\n",
+            "X A: b\r\n",
+            "X\0A: b\r\n",
+            "X(A: b\r\n",
+            "X\u{e9}: b\r\n",
+            "\"X\": b\r\n",
+            "[X]: b\r\n",
+            "X/A: b\r\n",
+            "X=A: b\r\n",
+            "X@A: b\r\n",
+            "Content-Length 5\r\n",
+        ] {
+            assert_eq!(fields(bad).map(|_| ()), Err(Reject::Field), "{bad:?}");
+        }
+        assert!(fields("A: \u{e9}\t!\r\nB:\r\n").is_ok());
+    }
+
+    #[test]
+    fn content_length() {
+        assert_eq!(fields("Content-Length: 0010\r\n").unwrap().0.body_length(), BodyLength::Known(10));
+        assert_eq!(fields("CONTENT-LENGTH:\t10 \r\n").unwrap().0.body_length(), BodyLength::Known(10));
+        assert_eq!(fields("Content_Length: 10\r\n").unwrap().0.body_length(), BodyLength::None);
+        for bad in [
+            "", "+5", "-5", "0x5", "5a", "5.0", "5e0", "5 5", "5_0", "\"5\"", "5;", "5, 5", ",", "5, 6", "\u{a0}5",
+            "５",
+        ] {
+            let line = format!("Content-Length: {bad}\r\n");
+            assert_eq!(fields(&line).map(|_| ()), Err(Reject::ContentLength), "{bad:?}");
+        }
+        assert_eq!(fields("Content-Length: 5\r\nContent-Length: 5\r\n").map(|_| ()), Err(Reject::ContentLength));
+        for large in ["1001", "9223372036854775808", "18446744073709551616", "18446744073709551621", &"9".repeat(40)] {
+            let line = format!("Content-Length: {large}\r\n");
+            assert_eq!(fields(&line).map(|_| ()), Err(Reject::LargeBody), "{large}");
+        }
+    }
+
+    #[test]
+    fn transfer_encoding() {
+        for good in ["chunked", "CHUNKED", "cHuNkEd", "\tchunked\t", ", chunked", "chunked,", ",,chunked ,"] {
+            let line = format!("Transfer-Encoding: {good}\r\n");
+            assert_eq!(fields(&line).unwrap().0.body_length(), BodyLength::Chunked, "{good:?}");
+        }
+        for (bad, reject) in [
+            ("", Reject::TransferEncoding),
+            (",", Reject::TransferEncoding),
+            ("chunked, gzip", Reject::TransferEncoding),
+            ("chunked, identity", Reject::TransferEncoding),
+            ("chunked, chunked", Reject::TransferEncoding),
+            ("chunked;q=1", Reject::TransferEncoding),
+            ("\"chunked\"", Reject::TransferEncoding),
+            ("chun ked", Reject::TransferEncoding),
+            ("\u{a0}chunked", Reject::TransferEncoding),
+            ("gzip, chunked", Reject::UnknownCoding),
+            ("gzip", Reject::UnknownCoding),
+            ("identity", Reject::UnknownCoding),
+            ("xchunked", Reject::UnknownCoding),
+            ("chunkedx", Reject::UnknownCoding),
+        ] {
+            let line = format!("Transfer-Encoding: {bad}\r\n");
+            assert_eq!(fields(&line).map(|_| ()), Err(reject), "{bad:?}");
+        }
+        assert_eq!(fields("Transfer-Encoding: \x0bchunked\r\n").map(|_| ()), Err(Reject::Field));
+        let two = "Transfer-Encoding: chunked\r\n";
+        assert_eq!(fields(&two.repeat(2)).map(|_| ()), Err(Reject::TransferEncoding));
+        assert_eq!(fields(&format!("{two}Content-Length: 5\r\n")).map(|_| ()), Err(Reject::TwoFramings));
+        let old = head(&format!("GET / HTTP/1.0\r\n{two}\r\n"));
+        assert_eq!(old.map(|_| ()), Err(Reject::TransferEncodingInHttp10));
+    }
+
+    #[test]
+    fn host() {
+        for (text, reject) in [
+            ("GET / HTTP/1.1\r\n\r\n", Reject::HostCount),
+            ("GET http://h/ HTTP/1.1\r\n\r\n", Reject::HostCount),
+            ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", Reject::HostCount),
+            ("GET / HTTP/1.0\r\nHost: h\r\nHost: i\r\n\r\n", Reject::HostCount),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Reject::Host),
+            ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Reject::Host),
+            ("GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n", Reject::Host),
+        ] {
+            assert_eq!(head(text).map(|_| ()), Err(reject), "{text:?}");
+        }
+        let (request, _) = head("GET http://other/ HTTP/1.1\r\nHost: \tsame \r\n\r\n").unwrap();
+        assert_eq!(request.authority(), Some(&b"other"[..]));
+        assert_eq!(request.headers().get("host"), Some(&b"same"[..]));
+        assert!(head("GET / HTTP/1.0\r\n\r\n").is_ok());
+    }
+
+    #[test]
+    fn connection_and_expect() {
+        let keep = |version: &str, lines: &str| {
+            head(&format!("GET / HTTP/{version}\r\nHost: h\r\n{lines}\r\n")).unwrap().1.keep_alive
+        };
+        assert!(keep("1.1", "") && keep("1.9", ""));
+        assert!(!keep("1.1", "Connection: CLOSE\r\n"));
+        assert!(!keep("1.1", "Connection: foo, close ,bar\r\n"));
+        assert!(!keep("1.1", "Connection: keep-alive\r\nconnection: close\r\n"));
+        assert!(!keep("1.0", "") && keep("1.0", "Connection: Keep-Alive\r\n"));
+        assert!(!keep("1.0", "Connection: keep-alive, close\r\n"));
+        let expect = |value: &str| fields(&format!("Expect: {value}\r\n")).unwrap().1.expect;
+        assert_eq!(expect("100-Continue"), Expect::Continue);
+        assert_eq!(expect("200-ok"), Expect::Unknown);
+        let (_, ask) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
+        assert_eq!(ask.expect, Expect::None);
+    }
+}

@@ -1,0 +1,113 @@
+use std::net::Ipv6Addr;
+
+/// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) with a host that is not
+/// empty. The port may be empty, and any number of digits.
+pub(super) fn is_authority(authority: &[u8]) -> bool {
+    let (host, port) = match authority {
+        [b'[', ..] => match memchr::memchr(b']', authority) {
+            Some(end) => authority.split_at(end + 1),
+            None => return false,
+        },
+        _ => authority.split_at(memchr::memchr(b':', authority).unwrap_or(authority.len())),
+    };
+    is_host(host) && is_port_suffix(port)
+}
+
+fn is_port_suffix(suffix: &[u8]) -> bool {
+    match suffix {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+fn is_host(host: &[u8]) -> bool {
+    match host {
+        [b'[', b'v' | b'V', future @ .., b']'] => is_ip_future(future),
+        [b'[', address @ .., b']'] => {
+            std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        }
+        name => !name.is_empty() && is_reg_name(name),
+    }
+}
+
+/// What follows the `v` of an address of a kind yet to come: HEXDIG+ `.` and some more.
+fn is_ip_future(text: &[u8]) -> bool {
+    let Some(dot) = memchr::memchr(b'.', text) else { return false };
+    let (version, rest) = (&text[..dot], &text[dot + 1..]);
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !rest.is_empty()
+        && rest.iter().all(|byte| is_name_byte(*byte) || *byte == b':')
+}
+
+fn is_reg_name(mut name: &[u8]) -> bool {
+    loop {
+        name = match name {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if is_name_byte(*byte) => rest,
+            _ => return false,
+        }
+    }
+}
+
+/// `unreserved` and `sub-delims` of RFC 3986.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_authority;
+
+    #[test]
+    fn authorities() {
+        for good in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:80",
+            "[::1]:80",
+            "[::1]",
+            "LOCALHOST",
+            "localhost.",
+            "localhost:",
+            "a_b.example",
+            "a,b",
+            "%41",
+            "[v1.x:y]",
+            "localhost:70000",
+        ] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "local host",
+            "localhost/x",
+            "u@localhost",
+            "localhost:a",
+            "localhost:80:80",
+            "[::1",
+            "[::1]x",
+            "\"localhost\"",
+            "<localhost>",
+            "localhost?x",
+            "localhost#x",
+            "local\\host",
+            "http://localhost/",
+            "local%zzhost",
+            "local\x01host",
+            "local\0host",
+            "local\u{e9}host",
+            "localhost:-80",
+            "localhost, other",
+            "[]",
+            "[v.x]",
+            "[v1.]",
+            "%4",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+/// Everything that bounds what a client may ask of the server, each with its reason.
+///
+/// ```
+/// use serve_forever::proto::Limits;
+/// let limits = Limits { fields: 50, ..Limits::default() };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request line with its CRLF; more is 414. 65,536, as in CPython (contract row HB09).
+    pub request_line: usize,
+    /// Bytes of one field line with its CRLF; more is 431. 65,536, as in CPython (row HB22).
+    pub field_line: usize,
+    /// Bytes of a whole head; more is 431. 128 KiB: room for one line of the longest kind and an ordinary head.
+    pub head: usize,
+    /// Header fields of a request; more is 431. 100, as CPython means it (row HB22).
+    pub fields: usize,
+    /// Bytes of a request's body; more is 413. Unlimited by default, because a body is never held in memory.
+    pub body: u64,
+    /// Bytes of chunk extensions and trailer fields of one body; more is 400. 16 KiB: nobody uses either, and without
+    /// a bound they are a body that no body limit sees (RFC 9112 section 7.1.1).
+    pub chunk_overhead: usize,
+    /// Bytes of an unwanted body that are read and thrown away to keep the connection, or to let the client see the
+    /// answer before it is closed. 256 KiB: about what is in flight anyway.
+    pub drain: u64,
+    /// From the first byte of a head to its last. 10 s, however busily the client drips; then 408.
+    pub head_timeout: Duration,
+    /// Without a byte of the next request on a connection that persists. 15 s: browsers come back within that or not
+    /// at all.
+    pub idle_timeout: Duration,
+    /// Without progress in a request's body, or in sending a response. 30 s: longer than a lost packet's retries.
+    pub stall_timeout: Duration,
+    /// From a response's end to the connection's, while what the client still sends is thrown away. 2 s.
+    pub linger_timeout: Duration,
+    /// For answers in flight once the server was asked to stop. 5 s.
+    pub grace: Duration,
+    /// Connections at a time; `None` is the limit of descriptors less a reserve. At the cap the listener rests.
+    pub connections: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_line: 64 * 1024,
+            field_line: 64 * 1024,
+            head: 128 * 1024,
+            fields: 100,
+            body: u64::MAX,
+            chunk_overhead: 16 * 1024,
+            drain: 256 * 1024,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+            grace: Duration::from_secs(5),
+            connections: None,
+        }
+    }
+}

@@ -1,0 +1,385 @@
+use super::encode::{Added, write_head};
+use super::fields::{self, Ask, Expect};
+use super::scan::HeadScan;
+use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
+use crate::http::{Method, Request, Span, Version};
+
+/// The protocol of one connection: what the client still owes us, and what we still owe the client.
+///
+/// Both sides move by themselves; whenever one of them has moved they are settled, which is the only place where they
+/// move together: when a request and its response are both complete the next request may begin, or nothing more will.
+///
+/// ```
+/// use serve_forever::http::{Head, Request, Status, Version};
+/// use serve_forever::proto::{Buffer, Event, Limits, Machine, ResponseHead};
+///
+/// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
+/// let mut input = Buffer::default();
+/// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
+///
+/// let (mut out, fields) = (Buffer::default(), Head::new());
+/// let head = ResponseHead { status: Status::NO_CONTENT, reason: "No Content", fields: &fields, length: Some(0), server: "", date: "" };
+/// assert_eq!(machine.respond(&head, &mut out), None);
+/// assert!(out.bytes().starts_with(b"HTTP/1.1 204 No Content\r\n"));
+/// assert!(machine.is_idle());
+/// ```
+#[derive(Debug)]
+pub struct Machine {
+    recv: Recv,
+    send: Send,
+    ask: Ask,
+    /// What the status line says, and 1.0 ends every connection after one response.
+    protocol: Version,
+}
+
+/// What the client still owes us.
+#[derive(Debug, Default)]
+pub enum Recv {
+    /// Waits for the first byte of a request.
+    #[default]
+    Idle,
+    /// Waits for the rest of a head.
+    Head(HeadProgress),
+    /// Waits for the rest of a body.
+    Body(Decoder),
+    /// Waits for the response to end.
+    Done,
+    /// Waits for nothing: no more requests come, or none will be looked at.
+    Closed,
+}
+
+/// How far the search for the end of a head has come.
+#[derive(Debug, Default)]
+pub struct HeadProgress(HeadScan);
+
+/// What we still owe the client.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Send {
+    /// Waits for a request.
+    #[default]
+    Idle,
+    /// Waits for somebody to answer.
+    Due,
+    /// Waits for the rest of a response's body.
+    Body(Encoder),
+    /// Waits for the request to end.
+    Done,
+    /// Waits for nothing: the last response is out.
+    Closed,
+}
+
+/// What [`Machine::receive`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Nothing yet: more bytes are needed.
+    More,
+    /// A head. The request is filled, and an answer is due.
+    Head,
+    /// So many bytes of body, at the front of the input. [`Machine::take`] tells how many of them were used.
+    Data(usize),
+    /// The body is complete. It is reported once, and for every request that has one.
+    End,
+    /// Nothing, and nothing will be until the response is complete, or ever: see [`Machine::is_closed`].
+    Nothing,
+}
+
+/// A move of one of the two sides: from where, why, where to.
+type Move = (&'static str, &'static str, &'static str);
+
+/// Every move that the receiving side makes.
+pub(super) const RECV_MOVES: &[Move] = &[
+    ("Idle", "a byte comes", "Head"),
+    ("Head", "head complete, body follows", "Body"),
+    ("Head", "head complete, no body", "Done"),
+    ("Body", "body complete", "Done"),
+    ("Done", "response complete too", "Idle"),
+    ("Idle", "end of input or stop", "Closed"),
+    ("Head", "end of input or reject", "Closed"),
+    ("Body", "end of input or reject", "Closed"),
+    ("Done", "response complete, no more wanted", "Closed"),
+];
+
+/// Every move that the sending side makes.
+pub(super) const SEND_MOVES: &[Move] = &[
+    ("Idle", "head complete, or reject", "Due"),
+    ("Due", "response with a body to send", "Body"),
+    ("Due", "response without one", "Done"),
+    ("Body", "body complete", "Done"),
+    ("Done", "request complete too", "Idle"),
+    ("Done", "no more wanted", "Closed"),
+    ("Idle", "end of input or stop", "Closed"),
+];
+
+impl Recv {
+    fn name(&self) -> &'static str {
+        match self {
+            Recv::Idle => "Idle",
+            Recv::Head(_) => "Head",
+            Recv::Body(_) => "Body",
+            Recv::Done => "Done",
+            Recv::Closed => "Closed",
+        }
+    }
+}
+
+impl Send {
+    fn name(&self) -> &'static str {
+        match self {
+            Send::Idle => "Idle",
+            Send::Due => "Due",
+            Send::Body(_) => "Body",
+            Send::Done => "Done",
+            Send::Closed => "Closed",
+        }
+    }
+}
+
+impl Machine {
+    /// The protocol of a fresh connection. With [`Version::Http10`] every response says HTTP/1.0 and ends its
+    /// connection, whatever the client speaks (contract row HB03).
+    pub fn new(protocol: Version) -> Machine {
+        Machine { recv: Recv::Idle, send: Send::Idle, ask: Ask::default(), protocol }
+    }
+
+    /// What the client still owes us.
+    pub fn recv(&self) -> &Recv {
+        &self.recv
+    }
+
+    /// What we still owe the client.
+    pub fn send(&self) -> Send {
+        self.send
+    }
+
+    /// Whether nothing of a request has come since the last response.
+    pub fn is_idle(&self) -> bool {
+        matches!((&self.recv, self.send), (Recv::Idle, Send::Idle))
+    }
+
+    /// Whether the last response is out and no request will be answered any more.
+    pub fn is_closed(&self) -> bool {
+        self.send == Send::Closed
+    }
+
+    /// Whether bytes from the client could be of use now.
+    pub fn wants_input(&self) -> bool {
+        matches!(self.recv, Recv::Idle | Recv::Head(_) | Recv::Body(_))
+    }
+
+    /// Whether the rest of the request's body is still to come.
+    pub fn in_body(&self) -> bool {
+        matches!(self.recv, Recv::Body(_))
+    }
+
+    /// Whether the request was HEAD: the response's body is announced and not sent.
+    pub fn is_head(&self) -> bool {
+        self.ask.is_head
+    }
+
+    /// What the request expects.
+    pub fn expect(&self) -> Expect {
+        self.ask.expect
+    }
+
+    /// Reads what it understands from `input` and says what that was.
+    ///
+    /// # Errors
+    /// What the client did wrong. The machine then waits for the response that says so ([`Send::Due`]), unless one
+    /// has begun already, and reads no more.
+    pub fn receive(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
+        if matches!(self.recv, Recv::Idle) {
+            if input.is_empty() {
+                return Ok(Event::More);
+            }
+            self.go_recv(Recv::Head(HeadProgress::default()));
+        }
+        let result = match &mut self.recv {
+            Recv::Head(_) => self.receive_head(input, limits, request),
+            Recv::Body(decoder) => match decoder.decode(input, limits) {
+                Ok(Decoded::More) => Ok(Event::More),
+                Ok(Decoded::Data(length)) => Ok(Event::Data(length)),
+                Ok(Decoded::End) => {
+                    self.go_recv(Recv::Done);
+                    self.settle();
+                    Ok(Event::End)
+                }
+                Err(reject) => Err(reject),
+            },
+            Recv::Idle | Recv::Done | Recv::Closed => Ok(Event::Nothing),
+        };
+        if result.is_err() {
+            self.refuse();
+        }
+        result
+    }
+
+    /// Consumes the first `count` bytes of the data that was last announced.
+    pub fn take(&mut self, input: &mut Buffer, count: usize) {
+        if let Recv::Body(decoder) = &mut self.recv {
+            decoder.take(input, count);
+        }
+    }
+
+    /// Learns that the client will send no more. What was asked completely is still answered
+    /// (RFC 9112 section 9.6).
+    pub fn end_of_input(&mut self) {
+        self.ask.keep_alive &= matches!(self.recv, Recv::Done);
+        match self.recv {
+            Recv::Idle | Recv::Head(_) | Recv::Body(_) => self.go_recv(Recv::Closed),
+            Recv::Done | Recv::Closed => {}
+        }
+        if self.send == Send::Idle {
+            self.go_send(Send::Closed);
+        }
+        self.settle();
+    }
+
+    /// Has the connection end after the response that is due, or at once if none is.
+    pub fn stop(&mut self) {
+        self.ask.keep_alive = false;
+        if self.is_idle() {
+            self.go_recv(Recv::Closed);
+            self.go_send(Send::Closed);
+        }
+        self.settle();
+    }
+
+    /// Gives up reading a request that will not be completed, as if it had been rejected.
+    pub fn refuse(&mut self) {
+        self.ask.keep_alive = false;
+        if matches!(self.recv, Recv::Idle | Recv::Head(_) | Recv::Body(_)) {
+            self.go_recv(Recv::Closed);
+        }
+        if self.send == Send::Idle {
+            self.go_send(Send::Due);
+        }
+        self.settle();
+    }
+
+    /// Fills `request` with what has come of a request line, so that a request that never was completed has a name.
+    pub fn note_line(&self, input: &Buffer, request: &mut Request) {
+        request.clear();
+        if let Recv::Head(HeadProgress(scan)) = &self.recv {
+            request.head.extend_from_slice(scan.request_line(input.bytes()));
+            request.line = Span::new(0, request.head.len());
+        }
+    }
+
+    /// Appends `100 Continue` if the client waits for it, once a request.
+    pub fn send_continue(&mut self, out: &mut Buffer) {
+        if self.ask.expect == Expect::Continue && self.send == Send::Due {
+            self.ask.expect = Expect::None;
+            if matches!(self.recv, Recv::Body(_)) && self.protocol == Version::Http11 {
+                out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+        }
+    }
+
+    /// Appends the head of the response that is due, and says how its body is to be sent; `None` if it has none to
+    /// send. The framing and `Connection` follow from the request, the status and the length (RFC 9112 section 6.3).
+    pub fn respond(&mut self, response: &ResponseHead<'_>, out: &mut Buffer) -> Option<Encoder> {
+        let length = response.fields.content_length().or(response.length);
+        let framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
+        let unframed = length.is_none() && framed;
+        let chunked = unframed && !self.ask.is_http10 && self.protocol == Version::Http11;
+        self.decide_keep_alive(response.fields.keep_alive(), unframed && !chunked);
+
+        let has_length = response.fields.content_length().is_some();
+        let added = Added {
+            protocol: self.protocol,
+            length: length.filter(|_| framed && !has_length),
+            chunked,
+            connection: match (self.ask.keep_alive, self.ask.is_http10) {
+                (false, _) => Some("close"),
+                (true, true) => Some("keep-alive"),
+                (true, false) => None,
+            },
+        };
+        write_head(response, added, out);
+        let encoder = match length {
+            _ if self.ask.is_head || response.status.is_bodiless() => None,
+            Some(0) => None,
+            Some(length) => Some(Encoder::Counted(length)),
+            None if chunked => Some(Encoder::Chunked),
+            None => Some(Encoder::UntilClose),
+        };
+        self.go_send(encoder.map_or(Send::Done, Send::Body));
+        self.settle();
+        encoder
+    }
+
+    /// Learns that the response's body is out.
+    pub fn body_sent(&mut self) {
+        if let Send::Body(_) = self.send {
+            self.go_send(Send::Done);
+            self.settle();
+        }
+    }
+
+    /// The connection goes on if both sides can: the client asked for it, the server speaks 1.1, the response does
+    /// not end with the connection or ask for its end, and no body is left that the client still waits to send.
+    fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
+        let waits_with_body = matches!(self.recv, Recv::Body(_)) && self.ask.expect != Expect::None;
+        self.ask.keep_alive &= self.protocol == Version::Http11
+            && wanted != Some(false)
+            && !until_close
+            && !waits_with_body
+            && !matches!(self.recv, Recv::Closed);
+    }
+
+    fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
+        let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
+        let found = match scan.advance(input.bytes(), limits) {
+            Ok(None) => return Ok(Event::More),
+            Ok(Some(found)) => found,
+            Err(reject) => {
+                self.note_line(input, request);
+                if reject == Reject::LongRequestLine {
+                    request.clear();
+                }
+                self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
+                return Err(reject);
+            }
+        };
+        request.clear();
+        self.ask = Ask::default();
+        let asked = fields::read(input.bytes(), &found, limits, request);
+        self.ask.is_head = request.method == Method::Head;
+        self.ask = asked?;
+        input.consume(found.end);
+        self.go_recv(if request.body.is_empty() { Recv::Done } else { Recv::Body(Decoder::new(request.body)) });
+        self.go_send(Send::Due);
+        Ok(Event::Head)
+    }
+
+    /// The one place where the two sides move together.
+    fn settle(&mut self) {
+        match (&self.recv, self.send, self.ask.keep_alive) {
+            (Recv::Done, Send::Done, true) => {
+                self.go_recv(Recv::Idle);
+                self.go_send(Send::Idle);
+            }
+            (Recv::Done, Send::Done, false) => {
+                self.go_recv(Recv::Closed);
+                self.go_send(Send::Closed);
+            }
+            (Recv::Closed | Recv::Body(_), Send::Done, false) => self.go_send(Send::Closed),
+            _ => {}
+        }
+    }
+
+    fn go_recv(&mut self, to: Recv) {
+        debug_assert!(is_known(RECV_MOVES, self.recv.name(), to.name()), "{} -> {}", self.recv.name(), to.name());
+        self.recv = to;
+    }
+
+    fn go_send(&mut self, to: Send) {
+        debug_assert!(is_known(SEND_MOVES, self.send.name(), to.name()), "{} -> {}", self.send.name(), to.name());
+        self.send = to;
+    }
+}
+
+fn is_known(moves: &[Move], from: &str, to: &str) -> bool {
+    moves.iter().any(|(known, _, target)| (*known, *target) == (from, to))
+}

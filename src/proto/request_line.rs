@@ -1,0 +1,105 @@
+use super::{Limits, Reject};
+use crate::http::{Version, is_token};
+
+/// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub(super) method_end: usize,
+    pub(super) target_end: usize,
+    pub(super) version: Version,
+}
+
+impl RequestLine {
+    /// Reads a request line without its CRLF. There is exactly one SP between the parts, and nothing in the target
+    /// but visible ASCII without `#`; HTTP/0.9 is refused (contract rows HB12 to HB18 have what CPython accepts).
+    pub(super) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
+        let bad = || Reject::RequestLine(Reject::show(line));
+        let method_end = memchr::memchr(b' ', line).ok_or_else(bad)?;
+        let version_at = memchr::memrchr(b' ', line).filter(|at| *at > method_end + 1).ok_or_else(bad)?;
+        let target = &line[method_end + 1..version_at];
+        if !is_token(&line[..method_end]) || !target.iter().all(|byte| is_target_byte(*byte)) {
+            return Err(bad());
+        }
+        let version = version(&line[version_at + 1..])?;
+        Ok(RequestLine { method_end, target_end: version_at, version })
+    }
+
+    /// Whether this unfinished line can still become a request line, so that a TLS hello or binary garbage is refused
+    /// at once and not waited on.
+    pub(super) fn may_begin(partial: &[u8], limits: &Limits) -> Result<(), Reject> {
+        let (text, last) = match partial {
+            [text @ .., b'\r'] => (text, 1),
+            text => (text, 0),
+        };
+        if !text.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
+            return Err(Reject::RequestLine(Reject::show(partial)));
+        }
+        // The LF is still to come, and a CR unless it is there.
+        if text.len() + last.max(1) >= limits.request_line { Err(Reject::LongRequestLine) } else { Ok(()) }
+    }
+}
+
+/// Visible ASCII but `#`, which would begin a fragment: clients must not send one (RFC 9112 section 3.2).
+fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && byte != b'#'
+}
+
+/// `HTTP/` DIGIT `.` DIGIT (RFC 9112 section 2.3); a minor version above 1 is served as 1 (RFC 9110 section 6.2).
+fn version(text: &[u8]) -> Result<Version, Reject> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => match major {
+            b'1' => Ok(Version::Http11),
+            _ => Err(Reject::UnsupportedVersion(format!("{}.{}", char::from(*major), char::from(*minor)))),
+        },
+        other => Err(Reject::Version(Reject::show(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_requests() {
+        let line = RequestLine::parse(b"GET /a?b HTTP/1.1").unwrap();
+        assert_eq!(line, RequestLine { method_end: 3, target_end: 8, version: Version::Http11 });
+        assert_eq!(RequestLine::parse(b"RICK! * HTTP/1.9").unwrap().version, Version::Http11);
+        assert_eq!(RequestLine::parse(b"GET / HTTP/1.0").unwrap().version, Version::Http10);
+    }
+
+    #[test]
+    fn lines_that_are_none() {
+        for line in [
+            "",
+            "GET",
+            "GET ",
+            "GET /",
+            "GET  HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET /a b HTTP/1.1",
+            " GET / HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GE(T / HTTP/1.1",
+            "GET /\x01 HTTP/1.1",
+            "GET /\x7f HTTP/1.1",
+            "GET /\u{e9} HTTP/1.1",
+            "GET /#a HTTP/1.1",
+            "GET /\r HTTP/1.1",
+        ] {
+            assert!(matches!(RequestLine::parse(line.as_bytes()), Err(Reject::RequestLine(_))), "{line:?}");
+        }
+        for version in
+            ["HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/1.10", "HTTP/01.1", "http/1.1", "HTTP/1.1x", "FUBAR", "HTTP/+1.1"]
+        {
+            let line = format!("GET / {version}");
+            assert_eq!(RequestLine::parse(line.as_bytes()), Err(Reject::Version(version.into())));
+        }
+        for version in ["2.0", "0.9", "9.9", "3.0"] {
+            let line = format!("GET / HTTP/{version}");
+            assert_eq!(RequestLine::parse(line.as_bytes()), Err(Reject::UnsupportedVersion(version.into())));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use memchr::memchr;
+
+use super::request_line::RequestLine;
+use super::{Limits, Reject};
+
+/// Finds the end of a head in bytes that come piece by piece.
+///
+/// It goes on where the last call stopped, so a head that is dripped byte by byte costs linear time; and it looks at
+/// the request line as soon as that is there, so that a bad one is refused without waiting for the rest.
+#[derive(Debug, Default)]
+pub(super) struct HeadScan {
+    /// How far line ends were looked for.
+    scanned: usize,
+    /// Where the line begins that is being looked at.
+    line_start: usize,
+    /// Where the request line begins: behind the empty lines that may stand before it.
+    request_start: usize,
+    empty_lines: usize,
+    request_line: Option<RequestLine>,
+    fields: usize,
+}
+
+/// A complete head: all spans count from `start`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FoundHead {
+    /// Where the request line begins in the bytes that were scanned.
+    pub(super) start: usize,
+    /// Where the head ends, behind its empty line.
+    pub(super) end: usize,
+    pub(super) line: RequestLine,
+    /// How many field lines there are.
+    pub(super) fields: usize,
+}
+
+/// Empty lines before a request line are left over from the request before it, whose client ended a body with one
+/// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
+const MOST_EMPTY_LINES: usize = 4;
+
+impl HeadScan {
+    /// Looks at what has come since the last call; `bytes` begins where it began then.
+    pub(super) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+        while let Some(at) = memchr(b'\n', &bytes[self.scanned..]) {
+            let newline = self.scanned + at;
+            self.scanned = newline + 1;
+            if let Some(found) = self.line(bytes, newline, limits)? {
+                return Ok(Some(found));
+            }
+            self.line_start = self.scanned;
+        }
+        self.scanned = bytes.len();
+        self.partial(&bytes[self.line_start..], limits)?;
+        Ok(None)
+    }
+
+    /// What there is of the request line, for a log that has to name a refused request.
+    pub(super) fn request_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let line = &bytes[self.request_start.min(bytes.len())..];
+        let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    fn line(&mut self, bytes: &[u8], newline: usize, limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+        let with_end = &bytes[self.line_start..=newline];
+        let Some(line) = with_end.strip_suffix(b"\r\n") else {
+            // Whatever else is wrong with a request line, it is told apart from a mere missing CR.
+            return Err(match self.request_line {
+                None if with_end.len() > limits.request_line => Reject::LongRequestLine,
+                None => RequestLine::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Reject::BareLf),
+                Some(_) => Reject::BareLf,
+            });
+        };
+        match self.request_line {
+            None if line.is_empty() && self.empty_lines == MOST_EMPTY_LINES => return Err(Reject::EmptyLines),
+            None if line.is_empty() => {
+                self.empty_lines += 1;
+                self.request_start = self.scanned;
+            }
+            None if with_end.len() > limits.request_line => return Err(Reject::LongRequestLine),
+            None => self.request_line = Some(RequestLine::parse(line)?),
+            Some(found) if line.is_empty() => {
+                let (start, end) = (self.request_start, self.scanned);
+                self.check_head(end, limits)?;
+                return Ok(Some(FoundHead { start, end, line: found, fields: self.fields }));
+            }
+            Some(_) => self.field_line(with_end.len(), limits)?,
+        }
+        Ok(None)
+    }
+
+    fn field_line(&mut self, length: usize, limits: &Limits) -> Result<(), Reject> {
+        self.fields += 1;
+        if length > limits.field_line {
+            return Err(Reject::LongField(limits.field_line));
+        }
+        if self.fields > limits.fields {
+            return Err(Reject::ManyFields(limits.fields));
+        }
+        self.check_head(self.scanned, limits)
+    }
+
+    fn check_head(&self, end: usize, limits: &Limits) -> Result<(), Reject> {
+        if end - self.request_start > limits.head { Err(Reject::LongHead(limits.head)) } else { Ok(()) }
+    }
+
+    /// A line without its end must not grow beyond what the whole line may have.
+    fn partial(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+        if self.request_line.is_none() {
+            return RequestLine::may_begin(line, limits);
+        }
+        if line.len() >= limits.field_line {
+            return Err(Reject::LongField(limits.field_line));
+        }
+        self.check_head(self.line_start + line.len(), limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds the bytes whole, then one by one: both must come to the same.
+    fn scan(bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+        let whole = HeadScan::default().advance(bytes, limits);
+        let mut scan = HeadScan::default();
+        let mut dripped = Ok(None);
+        for end in 1..=bytes.len() {
+            dripped = scan.advance(&bytes[..end], limits);
+            if !matches!(dripped, Ok(None)) {
+                break;
+            }
+        }
+        match (&whole, &dripped) {
+            // A line that is refused early is named by as much of it as had come.
+            (Err(Reject::RequestLine(_)), Err(Reject::RequestLine(_))) => {}
+            _ => assert_eq!(whole, dripped),
+        }
+        whole
+    }
+
+    #[test]
+    fn the_end_is_found_behind_the_empty_line() {
+        let limits = Limits::default();
+        let found = scan(b"\r\nGET / HTTP/1.1\r\nA: b\r\n\r\nrest", &limits).unwrap().unwrap();
+        assert_eq!((found.start, found.end, found.fields), (2, 26, 1));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\r", &limits), Ok(None));
+        assert_eq!(scan(b"", &limits), Ok(None));
+    }
+
+    #[test]
+    fn what_can_never_be_a_head_is_refused_at_once() {
+        let limits = Limits::default();
+        for (bytes, reject) in [
+            (&b"\r\n\r\n\r\n\r\n\r\n"[..], Reject::EmptyLines),
+            (b"GET / HTTP/1.1\n", Reject::BareLf),
+            (b"GET / HTTP/1.1\r\nA: b\n", Reject::BareLf),
+            (b"GET / HTTP/1.1\r\n\n", Reject::BareLf),
+            (b"GET / HTTP/2.0\r\n", Reject::UnsupportedVersion("2.0".into())),
+        ] {
+            assert_eq!(scan(bytes, &limits), Err(reject), "{:?}", bytes.escape_ascii().to_string());
+        }
+        for bytes in [&b"\x16\x03\x01"[..], b"GET /\x00", b"G\xc9T", b"GET /\n", b"GET /\r\n"] {
+            assert!(matches!(scan(bytes, &limits), Err(Reject::RequestLine(_))), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        let limits = Limits { request_line: 20, field_line: 10, head: 60, fields: 3, ..Limits::default() };
+        let line = |target: &str| format!("GET /{target} HTTP/1.1\r\n\r\n");
+        assert!(scan(line("abcd").as_bytes(), &limits).unwrap().is_some(), "20 bytes");
+        assert_eq!(scan(line("abcde").as_bytes(), &limits), Err(Reject::LongRequestLine));
+        assert_eq!(scan(b"GET /abcdefghijklmno", &limits), Err(Reject::LongRequestLine));
+        let fields = |fields: &str| format!("GET / HTTP/1.1\r\n{fields}\r\n");
+        assert!(scan(fields("A: 45678\r\n").as_bytes(), &limits).unwrap().is_some(), "10 bytes");
+        assert_eq!(scan(fields("A: 456789\r\n").as_bytes(), &limits), Err(Reject::LongField(10)));
+        assert!(scan(fields("A:\r\nB:\r\nC:\r\n").as_bytes(), &limits).unwrap().is_some());
+        assert_eq!(scan(fields("A:\r\nB:\r\nC:\r\nD:\r\n").as_bytes(), &limits), Err(Reject::ManyFields(3)));
+        let short = Limits { head: 30, ..limits };
+        assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
+        assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Reject::LongHead(30)));
+    }
+}

@@ -1,0 +1,95 @@
+use super::Reject;
+use super::host::is_authority;
+use crate::http::{Method, Request, Span};
+
+/// Reads the target of a request whose line and fields are known: one of the four forms of RFC 9112 section 3.2.
+///
+/// The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
+pub(super) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
+    let target = &request.head[start..end];
+    match (target, &request.method) {
+        (authority, Method::Connect) => {
+            // The authority-form, which must name a port (section 3.2.3).
+            let has_port = authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':');
+            if !is_authority(authority) || !has_port {
+                return Err(Reject::Target);
+            }
+            request.authority = Some(Span::new(start, end));
+            request.path = Span::new(end, end);
+            Ok(())
+        }
+        ([b'/', ..], _) => {
+            request.split_path(start, end);
+            Ok(())
+        }
+        (b"*", Method::Options) => {
+            request.path = Span::new(start, end);
+            Ok(())
+        }
+        _ => absolute(request, start, end),
+    }
+}
+
+fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
+    let target = &request.head[start..end];
+    let scheme = memchr::memmem::find(target, b"://").ok_or(Reject::Target)?;
+    let known = target[..scheme].eq_ignore_ascii_case(b"http");
+    let secure = target[..scheme].eq_ignore_ascii_case(b"https");
+    if !known && !secure {
+        return Err(Reject::Target);
+    }
+    let authority = start + scheme + 3;
+    let after = &request.head[authority..end];
+    let length = after.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(after.len());
+    if !is_authority(&after[..length]) {
+        return Err(Reject::Host);
+    }
+    if secure {
+        return Err(Reject::Misdirected);
+    }
+    request.authority = Some(Span::new(authority, authority + length));
+    request.split_path(authority + length, end);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(method: &str, target: &str) -> Result<(String, Option<String>, Option<String>), Reject> {
+        let mut request = Request::builder(method, target).header("Host", "host").build();
+        let start = method.len() + 1;
+        read(&mut request, start, start + target.len())?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Ok((text(request.path()), request.query().map(text), request.authority().map(text)))
+    }
+
+    #[test]
+    fn four_forms() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(target("GET", "/a?b?c"), Ok(("/a".into(), some("b?c"), some("host"))));
+        assert_eq!(target("OPTIONS", "*"), Ok(("*".into(), None, some("host"))));
+        assert_eq!(target("GET", "HTTP://Other:80/a?b"), Ok(("/a".into(), some("b"), some("Other:80"))));
+        assert_eq!(target("GET", "http://other?b"), Ok(("/".into(), some("b"), some("other"))));
+        assert_eq!(target("GET", "http://other"), Ok(("/".into(), None, some("other"))));
+        assert_eq!(target("CONNECT", "other:443"), Ok(("".into(), None, some("other:443"))));
+    }
+
+    #[test]
+    fn what_is_none_of_them() {
+        for (method, text, reject) in [
+            ("GET", "*", Reject::Target),
+            ("GET", "a.txt", Reject::Target),
+            ("GET", "ftp://host/", Reject::Target),
+            ("GET", "host:80", Reject::Target),
+            ("GET", "http:///a", Reject::Host),
+            ("GET", "http://user@host/", Reject::Host),
+            ("GET", "http://host:a/", Reject::Host),
+            ("GET", "https://host/", Reject::Misdirected),
+            ("CONNECT", "/a", Reject::Target),
+            ("CONNECT", "host", Reject::Target),
+        ] {
+            assert_eq!(target(method, text), Err(reject), "{method} {text}");
+        }
+    }
+}

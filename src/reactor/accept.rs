@@ -1,0 +1,90 @@
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+
+use crate::connection::Session;
+
+/// How many newcomers are let in at a door in one turn, so that a flood of them does not keep the others waiting.
+pub(super) const BATCH: usize = 64;
+
+/// How long a door rests when the system has no room for another connection (`EMFILE` and its like).
+const REST: Duration = Duration::from_millis(100);
+
+/// A listener, and what becomes of those who come in.
+pub struct Door<'s> {
+    listener: &'s mut TcpListener,
+    admit: Admit<'s>,
+    /// Somebody may be waiting outside.
+    busy: bool,
+    rests_until: Option<Instant>,
+}
+
+/// Makes a session of a newcomer, or refuses it: it is then closed without a byte.
+pub type Admit<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
+
+/// What came of looking outside.
+pub(super) enum Accepted<'s> {
+    /// Nobody is there, or nobody can be let in now.
+    Nobody,
+    /// Somebody was sent away.
+    Refused,
+    /// Somebody is in.
+    Session(Box<dyn Session + 's>),
+}
+
+impl<'s> Door<'s> {
+    /// A door that is not open yet.
+    pub fn new(listener: &'s mut TcpListener, admit: Admit<'s>) -> Door<'s> {
+        Door { listener, admit, busy: true, rests_until: None }
+    }
+
+    pub(super) fn open(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(self.listener, token, Interest::READABLE)
+    }
+
+    pub(super) fn close(&mut self, registry: &Registry) {
+        _ = registry.deregister(self.listener);
+    }
+
+    /// Somebody has come.
+    pub(super) fn knock(&mut self) {
+        self.busy = true;
+    }
+
+    /// Whether somebody may be waiting outside who could be let in now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy && self.rests_until.is_none()
+    }
+
+    /// Until when nobody is let in.
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        self.rests_until
+    }
+
+    /// Lets one newcomer in.
+    pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
+        self.rests_until = self.rests_until.filter(|end| *end > now);
+        while self.is_busy() {
+            match self.listener.accept() {
+                Ok((stream, peer)) => {
+                    return (self.admit)(stream, peer, now).map_or(Accepted::Refused, Accepted::Session);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.busy = false,
+                Err(error) if is_exhausted(&error) => self.rests_until = Some(now + REST),
+                // Whoever it was has gone again.
+                Err(_) => {}
+            }
+        }
+        Accepted::Nobody
+    }
+}
+
+/// Whether the system lacks descriptors or memory, so that trying again at once would be in vain.
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+}

@@ -1,0 +1,359 @@
+//! The loop: one poll, a table of sessions, and four verbs: *sleep, mark, run, reap*.
+//!
+//! *Sleep* until a descriptor is ready, a deadline has come or somebody calls. *Mark* whatever that concerns as
+//! runnable; nothing is done yet. *Run* each of them once, in order. *Reap* those that are over, so that a key is only
+//! given to a newcomer when no event of this turn can mean its predecessor any more.
+//!
+//! A session is registered with the poll once, edge-triggered, and only when it first has to wait: a short exchange
+//! never is. Time is read once a turn. A session that uses up its budget is run again in the next turn, which then
+//! does not sleep.
+//!
+//! Invariant: nothing here knows what the sessions speak, and nothing that happens to one of them ends the loop.
+
+mod accept;
+mod deadlines;
+mod signals;
+mod stop;
+mod wiring;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::connection::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+pub use accept::Door;
+use deadlines::Deadlines;
+pub use signals::{SignalAction, Signals};
+pub use stop::{Stop, Stopper};
+pub use wiring::Mailbox;
+use wiring::Wiring;
+
+/// Tokens that are no session's; sessions have the numbers from 0 up, doors those from here down.
+const SIGNALS: Token = Token(usize::MAX - 2);
+const LAST_DOOR: usize = usize::MAX - 3;
+
+/// How many events are taken from the poll at a time.
+const EVENTS: usize = 1024;
+
+/// Runs the sessions that come in through its doors.
+pub struct Reactor<'s> {
+    poll: &'s mut Poll,
+    mailbox: Arc<Mailbox>,
+    signals: Option<&'s mut Signals>,
+    doors: Vec<Door<'s>>,
+    sessions: Slab<Entry<'s>>,
+    /// The most sessions at a time. At the cap the doors rest.
+    most: usize,
+    deadlines: Deadlines,
+    /// Keys to run, each at most once.
+    runnable: Vec<usize>,
+    /// Sessions that are over and why: their keys are freed at the end of the turn.
+    over: Vec<(usize, CloseReason)>,
+    scratch: Scratch,
+    moment: Moment,
+}
+
+/// A session and what the loop knows of it.
+struct Entry<'s> {
+    session: Box<dyn Session + 's>,
+    ready: Ready,
+    queued: bool,
+    registered: bool,
+    over: bool,
+}
+
+/// What a program can have done between two turns.
+pub trait Hooks {
+    /// Called at the end of every turn. Returns how long the loop may sleep at most.
+    fn after_turn(&mut self) -> Option<Duration>;
+
+    /// Told about every connection that ended.
+    fn closed(&mut self, _reason: CloseReason) {}
+}
+
+/// When a run is over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// When it is stopped.
+    Stopped,
+    /// When one connection has come and gone, or none has come until then.
+    OneSession(Option<Instant>),
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// A [`Stopper`] asked for it.
+    Stopped,
+    /// A signal asked for it; holds its number.
+    Signal(i32),
+    /// The one connection that was waited for was served.
+    Served,
+    /// The one connection that was waited for was not wanted.
+    Refused,
+    /// No connection came in time.
+    TimedOut,
+}
+
+/// A run that is coming to its end: nobody is let in any more.
+struct Ending {
+    ended: Ended,
+    /// When the sessions that are left are closed.
+    deadline: Option<Instant>,
+}
+
+impl<'s> Reactor<'s> {
+    /// The token that the waker of a [`Mailbox`] is made with.
+    pub const MAILBOX: Token = Token(usize::MAX - 1);
+
+    /// A loop without sessions.
+    ///
+    /// # Errors
+    /// If the doors or the signals cannot be registered with the poll.
+    pub fn new(
+        poll: &'s mut Poll,
+        mailbox: Arc<Mailbox>,
+        mut signals: Option<&'s mut Signals>,
+        mut doors: Vec<Door<'s>>,
+        most: usize,
+    ) -> io::Result<Reactor<'s>> {
+        for (number, door) in doors.iter_mut().enumerate() {
+            door.open(poll.registry(), Token(LAST_DOOR - number))?;
+        }
+        if let Some(signals) = &mut signals {
+            poll.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
+        }
+        Ok(Reactor {
+            poll,
+            mailbox,
+            signals,
+            doors,
+            sessions: Slab::new(),
+            most,
+            deadlines: Deadlines::default(),
+            runnable: Vec::new(),
+            over: Vec::new(),
+            scratch: Scratch::default(),
+            moment: Moment { now: Instant::now(), wall: SystemTime::now(), stopping: false },
+        })
+    }
+
+    /// Runs until it is over, by itself or because it was stopped.
+    ///
+    /// # Errors
+    /// If the poll itself fails, which no client can bring about.
+    pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut ending = None;
+        let mut longest = hooks.after_turn();
+        loop {
+            if let Some(ended) = self.check_end(stop, until, grace, &mut ending) {
+                return Ok(ended);
+            }
+            let timeout = self.until_next(longest, until, &ending);
+            self.sleep(&mut events, timeout)?;
+            self.mark(&events);
+            self.accept(until, &mut ending);
+            self.run_sessions();
+            self.reap(hooks);
+            longest = hooks.after_turn();
+        }
+    }
+
+    /// Whether the run is over, or begins to be.
+    fn check_end(&mut self, stop: &Stop, until: Until, grace: Duration, ending: &mut Option<Ending>) -> Option<Ended> {
+        let asked = stop.asked().map(|action| (action, Ended::Stopped));
+        let signalled = self.signals.as_mut().and_then(|signals| signals.next());
+        let signalled = signalled.map(|(signal, action)| {
+            // A second signal means that the first one takes too long.
+            let action = if self.moment.stopping { SignalAction::Stop } else { action };
+            (action, Ended::Signal(signal))
+        });
+        for (action, ended) in asked.into_iter().chain(signalled) {
+            if self.begin_end(action, ended, grace, ending) {
+                return Some(ended);
+            }
+        }
+        match (ending, until) {
+            (Some(ending), _) => {
+                let late = ending.deadline.is_some_and(|deadline| deadline <= self.moment.now);
+                (late || self.sessions.is_empty()).then_some(ending.ended)
+            }
+            (None, Until::OneSession(Some(deadline))) if deadline <= self.moment.now => Some(Ended::TimedOut),
+            _ => None,
+        }
+    }
+
+    /// Ends at once (true), or tells every session that no request will be waited for any more.
+    fn begin_end(&mut self, action: SignalAction, ended: Ended, grace: Duration, ending: &mut Option<Ending>) -> bool {
+        if action == SignalAction::Stop {
+            return true;
+        }
+        if !self.moment.stopping {
+            self.moment.stopping = true;
+            *ending = Some(Ending { ended, deadline: self.moment.now.checked_add(grace) });
+            let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
+            keys.into_iter().for_each(|key| self.queue(key));
+        }
+        false
+    }
+
+    /// Waits for events, and reads the clock for the turn that then begins.
+    fn sleep(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let polled = self.poll.poll(events, timeout);
+        self.moment.now = Instant::now();
+        self.moment.wall = SystemTime::now();
+        match polled {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// How long to sleep at most; not at all while somebody is runnable.
+    fn until_next(&mut self, longest: Option<Duration>, until: Until, ending: &Option<Ending>) -> Option<Duration> {
+        let full = self.sessions.len() >= self.most;
+        let accepting = ending.is_none() && !full;
+        if !self.runnable.is_empty() || (accepting && self.doors.iter().any(Door::is_busy)) {
+            return Some(Duration::ZERO);
+        }
+        let doors = self.doors.iter().filter_map(|door| door.rests_until().filter(|_| accepting));
+        let waiting = match until {
+            Until::OneSession(deadline) if ending.is_none() => deadline,
+            _ => None,
+        };
+        let grace = ending.as_ref().and_then(|ending| ending.deadline);
+        let next = doors.chain(self.deadlines.next()).chain(waiting).chain(grace).min();
+        let next = next.map(|next| next.saturating_duration_since(self.moment.now));
+        next.into_iter().chain(longest).min()
+    }
+
+    /// Notes what the events and the time concern.
+    fn mark(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                // Both are looked at in every turn.
+                Self::MAILBOX | SIGNALS => {}
+                Token(number) if number > LAST_DOOR - self.doors.len() => self.doors[LAST_DOOR - number].knock(),
+                token => self.mark_session(token, event),
+            }
+        }
+        for key in self.mailbox.take() {
+            self.queue(key);
+        }
+        while let Some(key) = self.deadlines.due(self.moment.now) {
+            self.queue(key);
+        }
+    }
+
+    fn mark_session(&mut self, token: Token, event: &Event) {
+        let (key, slot) = wiring::parts(token);
+        // A source of an upstream only says that something is ready; the session's own socket says what.
+        if slot == 0
+            && let Some(entry) = self.sessions.get_mut(key)
+        {
+            entry.ready.read |= event.is_readable() || event.is_read_closed();
+            entry.ready.read_closed |= event.is_read_closed();
+            entry.ready.write |= event.is_writable();
+            entry.ready.broken |= event.is_error() || (event.is_write_closed() && event.is_read_closed());
+        }
+        self.queue(key);
+    }
+
+    fn queue(&mut self, key: usize) {
+        if let Some(entry) = self.sessions.get_mut(key)
+            && !entry.queued
+            && !entry.over
+        {
+            entry.queued = true;
+            self.runnable.push(key);
+        }
+    }
+
+    /// Lets newcomers in: they are runnable at once.
+    fn accept(&mut self, until: Until, ending: &mut Option<Ending>) {
+        for number in 0..self.doors.len() {
+            let mut left = accept::BATCH;
+            while left > 0 && ending.is_none() && self.sessions.len() < self.most {
+                match self.doors[number].accept(self.moment.now) {
+                    accept::Accepted::Nobody => break,
+                    accept::Accepted::Refused if until == Until::Stopped => {}
+                    accept::Accepted::Refused => *ending = Some(Ending { ended: Ended::Refused, deadline: None }),
+                    accept::Accepted::Session(session) => {
+                        let entry =
+                            Entry { session, ready: Ready::FRESH, queued: true, registered: false, over: false };
+                        self.runnable.push(self.sessions.insert(entry));
+                        if until != Until::Stopped {
+                            *ending = Some(Ending { ended: Ended::Served, deadline: None });
+                        }
+                    }
+                }
+                left -= 1;
+            }
+        }
+    }
+
+    /// Runs everybody who is runnable once. Who wants to go on does so in the next turn.
+    fn run_sessions(&mut self) {
+        let mut keys = std::mem::take(&mut self.runnable);
+        for key in keys.drain(..) {
+            self.run_session(key);
+        }
+        // What was queued meanwhile is rare; the memory of the list is kept either way.
+        keys.append(&mut self.runnable);
+        self.runnable = keys;
+    }
+
+    fn run_session(&mut self, key: usize) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        entry.queued = false;
+        let mut wires = Wiring { registry: self.poll.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
+        let mut turn = Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires };
+        let mut next = entry.session.step(&mut entry.ready, &mut turn);
+        if let Next::Wait(_) = next
+            && !entry.registered
+        {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registered = self.poll.registry().register(entry.session.source(), wiring::token(key, 0), interest);
+            entry.registered = registered.is_ok();
+            if registered.is_err() {
+                next = Next::Close(CloseReason::Broken);
+            }
+        }
+        match next {
+            Next::Again => self.queue(key),
+            Next::Wait(deadline) => self.deadlines.set(key, deadline),
+            Next::Close(reason) => {
+                entry.over = true;
+                self.over.push((key, reason));
+                self.deadlines.set(key, None);
+            }
+        }
+    }
+
+    /// Frees the keys of sessions that are over.
+    fn reap(&mut self, hooks: &mut dyn Hooks) {
+        for (key, reason) in self.over.drain(..) {
+            self.sessions.remove(key);
+            hooks.closed(reason);
+        }
+    }
+}
+
+impl Drop for Reactor<'_> {
+    /// Leaves the poll as it was found, so that the next run can register the same doors.
+    fn drop(&mut self) {
+        for door in &mut self.doors {
+            door.close(self.poll.registry());
+        }
+        if let Some(signals) = &mut self.signals {
+            _ = self.poll.registry().deregister(&mut signals.delivery);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+use std::io;
+
+use signal_hook_mio::v1_0::Signals as Delivery;
+
+/// Signals as readiness of a descriptor: they end a run at the next turn, and interrupt nothing.
+pub struct Signals {
+    pub(super) delivery: Delivery,
+    actions: Vec<(i32, SignalAction)>,
+}
+
+/// What a signal does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalAction {
+    /// Nobody is let in any more, answers in flight may end within the grace period, then the run ends.
+    Drain,
+    /// The run ends at once, and all connections with it.
+    Stop,
+}
+
+impl Signals {
+    /// Takes over these signals of the process, each with what it does.
+    ///
+    /// # Errors
+    /// If the system does not let a signal be handled.
+    pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
+        let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
+        Ok(Signals { delivery, actions: actions.to_vec() })
+    }
+
+    /// A signal that has come and was not looked at yet.
+    pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
+        let signal = self.delivery.pending().next()?;
+        self.actions.iter().find(|(known, _)| *known == signal).copied()
+    }
+}

@@ -1,0 +1,87 @@
+//! How upstreams and other threads reach a session: tokens, registrations, and a mailbox.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token, Waker};
+
+use crate::service::{Wake, Wires};
+
+/// How many sources a session may have: its own socket, and seven of its upstream.
+const SLOTS: usize = 8;
+
+/// The token of a session's source.
+pub(super) fn token(key: usize, slot: usize) -> Token {
+    Token(key * SLOTS + slot)
+}
+
+/// Key and slot of a token.
+pub(super) fn parts(token: Token) -> (usize, usize) {
+    (token.0 / SLOTS, token.0 % SLOTS)
+}
+
+/// Where other threads leave the keys of sessions that they want to have run.
+#[derive(Debug)]
+pub struct Mailbox {
+    waker: Waker,
+    keys: Mutex<Vec<usize>>,
+    full: AtomicBool,
+}
+
+impl Mailbox {
+    /// A mailbox that wakes its loop by this waker.
+    pub fn new(waker: Waker) -> Mailbox {
+        Mailbox { waker, keys: Mutex::default(), full: AtomicBool::new(false) }
+    }
+
+    /// Has the loop begin a turn.
+    pub(super) fn ring(&self) {
+        // It fails only if the loop's poll is gone, and then there is nothing to wake.
+        _ = self.waker.wake();
+    }
+
+    fn put(&self, key: usize) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        self.full.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// What was left since the last time.
+    pub(super) fn take(&self) -> Vec<usize> {
+        if !self.full.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The wires of one session for one step.
+pub(super) struct Wiring<'w> {
+    pub(super) registry: &'w Registry,
+    pub(super) mailbox: &'w Arc<Mailbox>,
+    pub(super) key: usize,
+    pub(super) now: Instant,
+}
+
+impl Wires for Wiring<'_> {
+    fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
+        let slot = usize::from(slot);
+        if !(1..SLOTS).contains(&slot) {
+            let text = format!("slot {slot} is not in 1..{SLOTS}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        self.registry.register(source, token(self.key, slot), interest)
+    }
+
+    fn wake(&self) -> Wake {
+        let (mailbox, key) = (Arc::clone(self.mailbox), self.key);
+        Wake::new(move || mailbox.put(key))
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}

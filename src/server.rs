@@ -1,0 +1,289 @@
+//! The public door: bind, configure, serve.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Poll, Waker};
+
+use crate::connection::{HttpSession, Site};
+use crate::http::{ErrorPage, Request, Status, Version};
+use crate::listen::ListenOptions;
+use crate::log::AccessLog;
+use crate::proto::Limits;
+use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
+use crate::service::{Response, Service};
+
+/// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
+///
+/// ```
+/// use serve_forever::{HttpServer, http::Request, service::Response};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut server = HttpServer::bind("127.0.0.1:0")?.service(|_: &Request| Response::text("hello"));
+/// println!("listening on {}", server.server_address());
+/// let stopper = server.stopper();
+/// # stopper.stop();
+/// server.serve_forever()?; // until somebody calls stopper.stop()
+/// # Ok(()) }
+/// ```
+pub struct HttpServer {
+    listeners: Vec<mio::net::TcpListener>,
+    address: SocketAddr,
+    site: Site,
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    stop: Arc<Stop>,
+    signals: Option<Signals>,
+    poll_interval: Option<Duration>,
+    service_actions: Option<Box<dyn FnMut() + Send>>,
+    verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
+}
+
+/// Why [`HttpServer::serve_forever`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// A [`Stopper`] asked for it.
+    ByStopper,
+    /// A signal asked for it that was handed to [`HttpServer::stop_on_signals`]; holds its number.
+    BySignal(i32),
+}
+
+/// What [`HttpServer::handle_request`] has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// A connection came, and its first request was answered.
+    Request,
+    /// A connection came, and [`HttpServer::verify_request`] did not want it.
+    Refused,
+    /// No connection came in time. Python's `handle_timeout` (contract row SS08).
+    TimedOut,
+    /// A [`Stopper`] or a signal ended the wait.
+    Stopped,
+}
+
+impl HttpServer {
+    /// Binds the first of the addresses that can be bound, with the default [`ListenOptions`]. Port 0 takes any free
+    /// port; [`HttpServer::server_address`] tells which.
+    ///
+    /// Until it is given a service, the server answers every request with 501, as Python's `BaseHTTPRequestHandler`
+    /// does.
+    ///
+    /// # Errors
+    /// If none can be bound: the error names the last address and says why.
+    pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<HttpServer> {
+        HttpServer::from_listeners(vec![ListenOptions::default().bind(addresses)?])
+    }
+
+    /// Binds every one of the addresses.
+    ///
+    /// # Errors
+    /// If one of them cannot be bound: the error names it. Nothing stays bound then.
+    pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
+        let options = ListenOptions::default();
+        HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
+    }
+
+    /// Serves on listeners that were bound elsewhere: by [`ListenOptions`], by a parent process.
+    ///
+    /// # Errors
+    /// If there is none, or one of them cannot be used without blocking.
+    pub fn from_listeners(listeners: Vec<TcpListener>) -> io::Result<HttpServer> {
+        let first = listeners.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no listener"))?;
+        let address = first.local_addr()?;
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Reactor::MAILBOX)?));
+        Ok(HttpServer {
+            listeners: listeners.into_iter().map(mio::net::TcpListener::from_std).collect(),
+            address,
+            site: Site::new(unsupported, address),
+            poll,
+            stop: Arc::new(Stop::new(Arc::clone(&mailbox))),
+            mailbox,
+            signals: None,
+            poll_interval: None,
+            service_actions: None,
+            verify_request: None,
+        })
+    }
+
+    /// Has this service answer.
+    pub fn service(mut self, service: impl Service + Send + 'static) -> HttpServer {
+        self.site.service = Box::new(service);
+        self
+    }
+
+    /// Bounds what clients may ask.
+    pub fn limits(mut self, limits: Limits) -> HttpServer {
+        self.site.limits = limits;
+        self
+    }
+
+    /// The version in the status line; [`Version::Http10`] closes after every response (contract row HB03).
+    pub fn protocol(mut self, protocol: Version) -> HttpServer {
+        self.site.protocol = protocol;
+        self
+    }
+
+    /// The value of the `Server` field, Python's `version_string`; empty for none.
+    ///
+    /// # Errors
+    /// If it cannot stand in a header field.
+    pub fn server_name(mut self, name: &str) -> io::Result<HttpServer> {
+        crate::http::Head::new().add("Server", name)?;
+        self.site.server = name.to_owned();
+        Ok(self)
+    }
+
+    /// Makes the bodies of error responses. Python's `error_message_format` and `error_content_type`.
+    pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
+        self.site.error_page = Box::new(page);
+        self
+    }
+
+    /// Where requests are logged: to standard error unless this says otherwise.
+    pub fn log(mut self, log: AccessLog) -> HttpServer {
+        self.site.log = log.into();
+        self
+    }
+
+    /// Has the loop wake at this interval although nothing happens, so that
+    /// [`service_actions`](HttpServer::service_actions) is called at least as often: Python's `poll_interval`
+    /// (contract row SS04). Without it an idle server sleeps until something happens.
+    pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Called at the end of every turn of the loop (contract row SS06).
+    pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
+        self.service_actions = Some(Box::new(actions));
+        self
+    }
+
+    /// Decides by its address whether a client is let in; one that is not is closed without a byte
+    /// (contract row SS11).
+    pub fn verify_request(mut self, verify: impl Fn(SocketAddr) -> bool + Send + 'static) -> HttpServer {
+        self.verify_request = Some(Box::new(verify));
+        self
+    }
+
+    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), each in its way. They are signals of the
+    /// whole process.
+    ///
+    /// # Errors
+    /// If the system does not let one of them be handled.
+    pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
+        self.signals = Some(Signals::new(actions)?);
+        Ok(self)
+    }
+
+    /// The address that the first listener is bound to, with the real port (contract row SS24).
+    pub fn server_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The addresses that all listeners are bound to.
+    pub fn server_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// What stops this server from elsewhere.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(Arc::clone(&self.stop))
+    }
+
+    /// Serves until a [`Stopper`] or a signal asks for the end; then lets no one in, and lets the answers in flight
+    /// end within [`Limits::grace`]. It can be called again.
+    ///
+    /// # Errors
+    /// If the system's selector fails. Whatever clients do is no error.
+    pub fn serve_forever(&mut self) -> io::Result<Stopped> {
+        match self.run(Until::Stopped)? {
+            Ended::Signal(signal) => Ok(Stopped::BySignal(signal)),
+            _ => Ok(Stopped::ByStopper),
+        }
+    }
+
+    /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
+    ///
+    /// # Errors
+    /// As [`serve_forever`](HttpServer::serve_forever).
+    pub fn serve_forever_polling(&mut self, interval: Duration) -> io::Result<Stopped> {
+        self.poll_interval = Some(interval);
+        self.serve_forever()
+    }
+
+    /// Waits for one connection, for as long as `timeout` says, and answers its first request (contract row SS07).
+    ///
+    /// # Errors
+    /// As [`serve_forever`](HttpServer::serve_forever).
+    pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(match self.run(Until::OneSession(deadline))? {
+            Ended::Served => Served::Request,
+            Ended::Refused => Served::Refused,
+            Ended::TimedOut => Served::TimedOut,
+            Ended::Stopped | Ended::Signal(_) => Served::Stopped,
+        })
+    }
+
+    fn run(&mut self, until: Until) -> io::Result<Ended> {
+        let _running = self.stop.begin();
+        let site = &self.site;
+        let verify = self.verify_request.as_deref();
+        let once = until != Until::Stopped;
+        let doors = self.listeners.iter_mut().map(|listener| {
+            Door::new(
+                listener,
+                Box::new(move |stream, peer, now| {
+                    let wanted = verify.is_none_or(|verify| verify(peer));
+                    wanted.then(|| Box::new(HttpSession::new(site, stream, peer, now).once(once)) as _)
+                }),
+            )
+        });
+        let mut hooks = Between { site, actions: self.service_actions.as_deref_mut(), interval: self.poll_interval };
+        let most = site.limits.connections.unwrap_or_else(crate::listen::room_for_connections);
+        let mut reactor =
+            Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors.collect(), most)?;
+        let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
+        // The sessions that are left end here, before the log is written for the last time.
+        drop(reactor);
+        site.log.borrow_mut().flush();
+        ended
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer").field("server_address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What happens between two turns: the program's hook, and the log.
+struct Between<'a> {
+    site: &'a Site,
+    actions: Option<&'a mut (dyn FnMut() + Send + 'static)>,
+    interval: Option<Duration>,
+}
+
+impl Hooks for Between<'_> {
+    fn after_turn(&mut self) -> Option<Duration> {
+        if let Some(actions) = &mut self.actions {
+            actions();
+        }
+        let log = self.site.log.borrow_mut().flush();
+        log.into_iter().chain(self.interval).min()
+    }
+}
+
+/// Python's answer of a handler without a `do_` method (contract row HB21).
+fn unsupported(request: &Request) -> Response {
+    let method: String = request.method().as_str().chars().take(64).collect();
+    Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))
+}
