@@ -1,4 +1,5 @@
 //! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
 
+pub mod files;
 pub mod http;
 pub mod service;

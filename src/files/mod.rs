@@ -1,0 +1,3 @@
+//! The ready-made service for files and directories.
+
+pub mod listing;
