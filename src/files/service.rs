@@ -217,14 +217,15 @@ impl FileService {
     fn list(&self, request: &Request, path: &Path) -> Result<Response, Refusal> {
         let url = &UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
         let options = self.policy.listing.as_ref().ok_or(Refusal::NoListing)?;
-        let mut response = match listing::respond(path, url, request, options) {
+        let directory = match self.tree.open_directory(path) {
             Err(error) if is_out_of_descriptors(&error) => {
                 self.cache.borrow_mut().give_up_descriptors();
-                listing::respond(path, url, request, options)
+                self.tree.open_directory(path)
             }
             result => result,
-        }
-        .map_err(no_listing)?;
+        };
+        let listed = directory.and_then(|directory| listing::respond_open(directory, url, request, options));
+        let mut response = listed.map_err(no_listing)?;
         copy(&self.policy.extra, &mut response.head);
         Ok(self.decorated(response))
     }

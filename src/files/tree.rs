@@ -2,6 +2,9 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+
 /// The served directory as a door to the file system: the only place of this room that asks the system for anything.
 ///
 /// Files are opened by their path below the root's path, which is fixed at the start, and not below a descriptor of
@@ -121,6 +124,18 @@ impl Tree {
         stat.regular()?;
         Ok((file, stat))
     }
+
+    /// Opens a directory, to be listed.
+    pub(crate) fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match self.symlinks {
+            Symlinks::Follow => {
+                // What took the directory's place must not keep us waiting.
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                Ok(rustix::fs::open(path, flags, Mode::empty())?)
+            }
+            checked => Ok(confined::open(&self.root, path, checked, confined::For::Listing)?.into()),
+        }
+    }
 }
 
 impl Stat {
@@ -170,7 +185,6 @@ fn identity(metadata: &Metadata) -> Identity {
 /// Opening a FIFO that took the file's place must not wait for its writer, nor a terminal become ours.
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
@@ -194,6 +208,8 @@ mod confined {
         Looking,
         /// Its bytes.
         Reading,
+        /// The names in it.
+        Listing,
     }
 
     /// The kernel gives up when the tree is being renamed around it, and suggests to try again.
@@ -206,6 +222,7 @@ mod confined {
             | match purpose {
                 For::Looking => OFlags::PATH,
                 For::Reading => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+                For::Listing => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
             };
         let resolve = ResolveFlags::BENEATH
             | ResolveFlags::NO_MAGICLINKS
@@ -232,6 +249,7 @@ mod confined {
     pub(super) enum For {
         Looking,
         Reading,
+        Listing,
     }
 
     pub(super) fn open(
@@ -324,6 +342,12 @@ mod tests {
                 assert_eq!(open.is_ok(), allowed.contains(&symlinks), "{name} {symlinks:?}: {open:?}");
                 assert_eq!(tree.has_file(&root.join(name)), open.is_ok());
             }
+        }
+        for symlinks in [Follow, Within, Deny] {
+            let tree = Tree::new(&root, symlinks).unwrap();
+            assert!(tree.open_directory(&root).is_ok() && tree.open_directory(&root.join("sub")).is_ok());
+            assert_eq!(tree.open_directory(&root.join("directory")).is_ok(), symlinks != Deny);
+            assert!(tree.open_directory(&root.join("sub/file")).is_err());
         }
         let tree = Tree::new(&root, Within).unwrap();
         assert!(tree.open(&dir.path().join("secret")).is_err());
