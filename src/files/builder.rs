@@ -2,12 +2,17 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use glob::Pattern;
+
+use super::auth::{Account, Gate};
 use super::cache::CacheLimits;
+use super::cors;
 use super::listing::ListingOptions;
 use super::policy::Policy;
+use super::representation::copy;
 use super::service::FileService;
-use super::tree::Tree;
-use crate::http::{Head, InvalidHeader, UrlPath};
+use super::tree::{Symlinks, Tree};
+use crate::http::{Head, InvalidHeader, Status, UrlPath};
 
 /// Builds a [`FileService`]: what one would get by subclassing Python's `SimpleHTTPRequestHandler`, without the class.
 ///
@@ -27,6 +32,13 @@ pub struct FileServiceBuilder {
     cache: CacheLimits,
     extra: Vec<(String, Vec<u8>)>,
     extra_everywhere: bool,
+    symlinks: Symlinks,
+    base: String,
+    cors: Option<String>,
+    isolated: bool,
+    cache_control: Vec<(String, String)>,
+    realm: String,
+    accounts: Vec<Account>,
     policy: Policy,
 }
 
@@ -38,6 +50,13 @@ impl FileServiceBuilder {
             cache: CacheLimits::default(),
             extra: Vec::new(),
             extra_everywhere: false,
+            symlinks: Symlinks::default(),
+            base: String::new(),
+            cors: None,
+            isolated: false,
+            cache_control: Vec::new(),
+            realm: "serve-forever".to_owned(),
+            accounts: Vec::new(),
             policy: Policy::default(),
         }
     }
@@ -109,6 +128,93 @@ impl FileServiceBuilder {
         self
     }
 
+    /// What becomes of symbolic links; they are followed by default, as in Python (row SH14).
+    pub fn symlinks(mut self, symlinks: Symlinks) -> FileServiceBuilder {
+        self.symlinks = symlinks;
+        self
+    }
+
+    /// Whether names that begin with a dot are served and listed, which they are by default (row SH25). If not, they
+    /// are 404, all but `.well-known` at the root, which is there to be found (RFC 8615).
+    pub fn hidden(mut self, served: bool) -> FileServiceBuilder {
+        self.policy.hidden = served;
+        self
+    }
+
+    /// The path under which the directory is served, such as `/docs`; everything outside of it is 404. `/` by default.
+    pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
+        self.base = path.into();
+        self
+    }
+
+    /// Serves `about.html` as `/about`, and sends those who ask for `/about.html` or `/about/` there (301); likewise
+    /// `/index.html` to `/`. A file that is really called `about` goes first, a directory of that name keeps
+    /// `/about/`. Off by default.
+    pub fn clean_urls(mut self, clean: bool) -> FileServiceBuilder {
+        self.policy.clean_urls = clean;
+        self
+    }
+
+    /// Whether `app.js.br`, `app.js.zst` and `app.js.gz` are served instead of `app.js` to those who accept that
+    /// coding (RFC 9110 section 12.5.3), unless they are older than it. On by default.
+    pub fn sidecars(mut self, served: bool) -> FileServiceBuilder {
+        self.policy.sidecars = served;
+        self
+    }
+
+    /// Serves this file, named relative to the root, with 200 where nothing was found: for single-page applications,
+    /// whose scripts make sense of the path. Only for those who want a page: what has a dot in its last segment, such
+    /// as `/missing.js`, remains 404 unless `Accept` names `text/html`. `None`, the default, serves nothing.
+    pub fn spa<P: Into<PathBuf>>(mut self, page: Option<P>) -> FileServiceBuilder {
+        self.policy.fallback = page.map(Into::into);
+        self
+    }
+
+    /// The body of answers with this status, which keep it: a file named relative to the root, or by an absolute path
+    /// anywhere. Only for refusals of this service; what the server refuses itself has the server's page. Where the
+    /// file is missing the server's page is sent.
+    pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
+        self.policy.error_pages.push((status, page.into()));
+        self
+    }
+
+    /// Lets scripts of another origin, such as `https://app.example`, or of all for `*`, read what is served: adds
+    /// `Access-Control-Allow-Origin` to every answer and answers preflights (Fetch standard, CORS protocol).
+    pub fn cors(mut self, origin: impl Into<String>) -> FileServiceBuilder {
+        self.cors = Some(origin.into());
+        self
+    }
+
+    /// Isolates pages from other sites, so that they may use `SharedArrayBuffer` and precise clocks: adds
+    /// `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`. Off by default.
+    pub fn coop_coep(mut self, isolated: bool) -> FileServiceBuilder {
+        self.isolated = isolated;
+        self
+    }
+
+    /// The `Cache-Control` of files that a pattern fits (RFC 9111 section 5.2), such as `no-cache` or
+    /// `max-age=31536000, immutable`. A pattern without a slash is held against the file's name, one with a slash
+    /// against its path below the root; `*` does not cross a slash, `**` does. The last pattern that fits counts.
+    pub fn cache_control(mut self, pattern: impl Into<String>, value: impl Into<String>) -> FileServiceBuilder {
+        self.cache_control.push((pattern.into(), value.into()));
+        self
+    }
+
+    /// Lets only those in who know an account: Basic authentication (RFC 7617) for every answer of this service, but
+    /// for preflights, which browsers send without credentials. May be called again for more accounts.
+    ///
+    /// Basic authentication does not hide the password on the way; only TLS does.
+    pub fn auth(mut self, account: Account) -> FileServiceBuilder {
+        self.accounts.push(account);
+        self
+    }
+
+    /// What browsers tell their users that the password is for; `serve-forever` by default.
+    pub fn realm(mut self, realm: impl Into<String>) -> FileServiceBuilder {
+        self.realm = realm.into();
+        self
+    }
+
     /// How much the open-file cache may hold.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
@@ -119,13 +225,55 @@ impl FileServiceBuilder {
     ///
     /// # Errors
     /// If the directory is missing, is none or cannot be read, with the directory's name in the text; `InvalidInput`
-    /// if an extra field or a content type cannot stand in a header.
+    /// if a field, a content type, a pattern or the base path is not well formed; `Unsupported` if symbolic links
+    /// cannot be kept in check here.
     pub fn build(mut self) -> io::Result<FileService> {
-        let tree = Tree::new(&self.root)?;
+        let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;
         let extra = self.extra_fields()?;
         *(if self.extra_everywhere { &mut self.policy.everywhere } else { &mut self.policy.extra }) = extra;
+        self.add_cross_origin_fields()?;
+        self.policy.cache_control = self.cache_rules()?;
+        self.policy.base = self.base_below_root()?;
+        self.policy.gate = self.gate()?;
+        self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
+        for (_, page) in &mut self.policy.error_pages {
+            *page = tree.root().join(&*page);
+        }
+        if let (false, Some(listing)) = (self.policy.hidden, &mut self.policy.listing) {
+            listing.show_hidden = false;
+        }
         Ok(FileService::with(tree, self.policy, self.cache))
+    }
+
+    fn add_cross_origin_fields(&mut self) -> Result<(), InvalidHeader> {
+        if let Some(origin) = &self.cors {
+            self.policy.cors = true;
+            copy(&cors::fields(origin)?, &mut self.policy.everywhere);
+        }
+        if self.isolated {
+            copy(&cors::isolation(), &mut self.policy.everywhere);
+        }
+        Ok(())
+    }
+
+    fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
+        let rule = |(pattern, value): &(String, String)| {
+            Head::new().add("Cache-Control", value)?;
+            Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
+        };
+        self.cache_control.iter().map(rule).collect()
+    }
+
+    fn base_below_root(&self) -> io::Result<PathBuf> {
+        let path = UrlPath::parse(self.base.as_bytes()).map_err(|error| bad(format!("{}: {error}", self.base)))?;
+        Ok(path.relative().to_owned())
+    }
+
+    fn gate(&self) -> Result<Option<Gate>, InvalidHeader> {
+        let gate = Gate::new(&self.realm, &self.accounts);
+        Head::new().add("WWW-Authenticate", gate.challenge())?;
+        Ok((!self.accounts.is_empty()).then_some(gate))
     }
 
     fn check_types(&self) -> Result<(), InvalidHeader> {
@@ -144,6 +292,10 @@ impl FileServiceBuilder {
         }
         Ok(head)
     }
+}
+
+fn bad(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 /// The fields that are ours to make.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::representation::Representation;
+use super::sidecar::Wanted;
 use super::tree::{Identity, Kind, Tree};
 
 /// How much the open-file cache of a [`FileService`](super::FileService) may hold.
@@ -26,7 +27,8 @@ impl Default for CacheLimits {
     }
 }
 
-/// Files that were served before, by what stood in the request line: a hit decodes nothing and opens nothing.
+/// Files that were served before, by what was asked for, as it stood in the request: a hit decodes nothing and opens
+/// nothing.
 ///
 /// An entry is held against the file system before it is used, but at most once in a turn of the loop, so an answer
 /// is never older than its turn. When there is no more room, entries that were not used since the clock's hand last
@@ -39,6 +41,8 @@ pub(crate) struct Cache {
     hand: usize,
     bytes: usize,
     descriptors: usize,
+    /// Where keys are put together, so that a hit allocates nothing.
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -51,40 +55,69 @@ struct Slot {
     used: bool,
 }
 
-/// One kept file.
+/// One kept answer.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Where it was found.
-    pub(crate) path: PathBuf,
-    /// What it was then.
-    pub(crate) identity: Identity,
-    /// Where regular files would be served instead of this one: the index names before its own.
-    pub(crate) outranked_by: Vec<PathBuf>,
-    /// What it is answered with.
+    /// What has to be as it was for the answer to be right.
+    pub(crate) premises: Vec<Premise>,
+    /// The answer.
     pub(crate) representation: Arc<Representation>,
+}
+
+/// What was found at a path, or that no regular file was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Premise {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Option<Identity>,
+}
+
+impl Premise {
+    /// That there is no regular file.
+    pub(crate) fn nothing(path: PathBuf) -> Premise {
+        Premise { path, file: None }
+    }
+
+    fn holds(&self, tree: &Tree) -> bool {
+        let stat = tree.stat(&self.path).ok().filter(|stat| stat.kind == Kind::File);
+        stat.map(|stat| stat.identity) == self.file
+    }
 }
 
 impl Entry {
     fn is_current(&self, tree: &Tree) -> bool {
-        let unchanged =
-            tree.stat(&self.path).is_ok_and(|stat| stat.kind == Kind::File && stat.identity == self.identity);
-        unchanged && !self.outranked_by.iter().any(|path| tree.has_file(path))
+        self.premises.iter().all(|premise| premise.holds(tree))
     }
 
     fn weight(&self) -> usize {
-        let paths = self.outranked_by.iter().chain([&self.path]).map(|path| path.as_os_str().len()).sum::<usize>();
-        size_of::<Slot>() + paths + self.representation.weight()
+        let premise = |premise: &Premise| size_of::<Premise>() + premise.path.as_os_str().len();
+        size_of::<Slot>() + self.premises.iter().map(premise).sum::<usize>() + self.representation.weight()
     }
 }
 
 impl Cache {
     pub(crate) fn new(limits: CacheLimits) -> Cache {
-        Cache { limits, index: HashMap::new(), slots: Vec::new(), hand: 0, bytes: 0, descriptors: 0 }
+        Cache {
+            limits,
+            index: HashMap::new(),
+            slots: Vec::new(),
+            hand: 0,
+            bytes: 0,
+            descriptors: 0,
+            scratch: Vec::new(),
+        }
     }
 
-    /// What the key was answered with, if that is still right in this turn; otherwise it is forgotten.
-    pub(crate) fn get(&mut self, key: &[u8], turn: Instant, tree: &Tree) -> Option<Arc<Representation>> {
-        let index = *self.index.get(key)?;
+    /// What a path was answered with to those who want these codings, if that is still right in this turn; otherwise
+    /// it is forgotten.
+    pub(crate) fn get(
+        &mut self,
+        path: &[u8],
+        wanted: Wanted,
+        turn: Instant,
+        tree: &Tree,
+    ) -> Option<Arc<Representation>> {
+        self.put_key_together(path, wanted);
+        let index = *self.index.get(&*self.scratch)?;
         let slot = &mut self.slots[index];
         if slot.checked != turn && !slot.entry.is_current(tree) {
             self.remove(index);
@@ -95,12 +128,13 @@ impl Cache {
         Some(Arc::clone(&slot.entry.representation))
     }
 
-    /// Keeps what a key was answered with in this turn, if there is room or room can be made.
-    pub(crate) fn insert(&mut self, key: &[u8], turn: Instant, entry: Entry) {
-        if let Some(index) = self.index.get(key) {
+    /// Keeps what a path was answered with in this turn, if there is room or room can be made.
+    pub(crate) fn insert(&mut self, path: &[u8], wanted: Wanted, turn: Instant, entry: Entry) {
+        self.put_key_together(path, wanted);
+        if let Some(index) = self.index.get(&*self.scratch) {
             self.remove(*index);
         }
-        let key: Arc<[u8]> = key.into();
+        let key: Arc<[u8]> = self.scratch.as_slice().into();
         let slot = Slot { key, entry, checked: turn, used: false };
         if !self.make_room(&slot) {
             return;
@@ -115,6 +149,16 @@ impl Cache {
     pub(crate) fn give_up_descriptors(&mut self) {
         while let Some(index) = self.slots.iter().position(|slot| slot.descriptors() > 0) {
             self.remove(index);
+        }
+    }
+
+    /// The path, and behind a NUL, which no path has, the codings.
+    fn put_key_together(&mut self, path: &[u8], wanted: Wanted) {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(path);
+        if !wanted.is_none() {
+            self.scratch.push(0);
+            self.scratch.extend(wanted.iter().map(|coding| coding as u8));
         }
     }
 
@@ -171,7 +215,8 @@ mod tests {
     use super::*;
     use crate::files::content::{SMALL, load};
     use crate::files::representation::About;
-    use crate::http::{Head, HttpDate};
+    use crate::files::tree::Symlinks;
+    use crate::http::HttpDate;
 
     struct Bench {
         dir: tempfile::TempDir,
@@ -183,7 +228,7 @@ mod tests {
     impl Bench {
         fn new(limits: CacheLimits) -> Bench {
             let dir = tempfile::tempdir().unwrap();
-            let tree = Tree::new(dir.path()).unwrap();
+            let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
             Bench { dir, tree, cache: Cache::new(limits), turn: Instant::now() }
         }
 
@@ -192,20 +237,15 @@ mod tests {
             std::fs::write(&path, vec![b'x'; size]).unwrap();
             let loaded = load(&self.tree, &path, SystemTime::now() + Duration::from_secs(5)).unwrap();
             let identity = loaded.identity;
-            let about = About {
-                content_type: "text/plain".into(),
-                coding: None,
-                shared: Head::new(),
-                extra: Head::new(),
-                now: HttpDate::from(SystemTime::now()),
-            };
+            let about = About::page("text/plain".into(), HttpDate::from(SystemTime::now()));
             let representation = Arc::new(Representation::new(loaded, about));
-            let entry = Entry { path, identity, outranked_by: vec![self.dir.path().join("first")], representation };
-            self.cache.insert(name.as_bytes(), self.turn, entry);
+            let first = Premise::nothing(self.dir.path().join("first"));
+            let entry = Entry { premises: vec![Premise { path, file: Some(identity) }, first], representation };
+            self.cache.insert(name.as_bytes(), Wanted::default(), self.turn, entry);
         }
 
         fn has(&mut self, name: &str) -> bool {
-            self.cache.get(name.as_bytes(), self.turn, &self.tree).is_some()
+            self.cache.get(name.as_bytes(), Wanted::default(), self.turn, &self.tree).is_some()
         }
 
         fn next_turn(&mut self) {

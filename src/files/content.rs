@@ -122,11 +122,12 @@ fn is_recent(identity: Identity, now: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::tree::Symlinks;
 
     #[test]
     fn small_files_are_in_memory_and_large_ones_are_not() {
         let dir = tempfile::tempdir().unwrap();
-        let tree = Tree::new(dir.path()).unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let later = SystemTime::now() + Duration::from_secs(10);
         for (size, in_memory) in [(0, true), (1, true), (SMALL as usize, true), (SMALL as usize + 1, false)] {
             let path = dir.path().join("file");
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn what_changed_just_now_is_not_settled() {
         let dir = tempfile::tempdir().unwrap();
-        let tree = Tree::new(dir.path()).unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, "x").unwrap();
         let changed = tree.stat(&path).unwrap().identity.changed;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::cache::Premise;
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::tree::{Kind, Stat, Tree};
@@ -23,8 +24,8 @@ pub(crate) enum Found {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
-    /// Index names that come before this one and are no regular files now.
-    pub(crate) outranked_by: Vec<PathBuf>,
+    /// Where regular files would be served instead of this one, and are none now.
+    pub(crate) outranked_by: Vec<Premise>,
 }
 
 impl FoundFile {
@@ -36,16 +37,77 @@ impl FoundFile {
 
 /// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
 pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found, Refusal> {
+    let relative = url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::NotFound)?;
+    if !policy.hidden && is_hidden(relative) {
+        return Err(Refusal::NotFound);
+    }
     let path = match &policy.translate_path {
         Some(translate) => translate(url).ok_or(Refusal::NotFound)?,
-        None => below(tree.root(), url.relative()),
+        None => below(tree.root(), relative),
     };
-    let (path, stat) = stat(tree, path)?;
+    let found = stat(tree, path.clone());
+    if let Some(found) = clean(tree, policy, url, &path, &found) {
+        return Ok(found);
+    }
+    let (path, stat) = found?;
     match (stat.kind, url.has_trailing_slash()) {
         (Kind::File, false) => Ok(Found::File(FoundFile::at(path))),
         (Kind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
         (Kind::Directory, false) => Ok(Found::Moved(url.location())),
         (Kind::File, true) | (Kind::Other, _) => Err(Refusal::NotFound),
+    }
+}
+
+/// Whether a segment begins with a dot. `.well-known` does not count: it is there to be found (RFC 8615).
+fn is_hidden(relative: &Path) -> bool {
+    let public = relative.strip_prefix(".well-known").unwrap_or(relative);
+    public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
+}
+
+/// What addresses without `.html` make of a path; `None` where they make nothing of it.
+///
+/// `/about` is `about.html`, also where there is a directory `about`, which keeps `/about/`; but a file that is
+/// really called `about` goes first. The other spellings of a page's address move to that one.
+fn clean(
+    tree: &Tree,
+    policy: &Policy,
+    url: &UrlPath,
+    asked: &Path,
+    found: &Result<(PathBuf, Stat), Refusal>,
+) -> Option<Found> {
+    if !policy.clean_urls || asked == tree.root() {
+        return None;
+    }
+    let location = url.location();
+    let as_file = location.strip_suffix('/')?;
+    match found {
+        Ok((path, stat)) if stat.kind == Kind::File && !url.has_trailing_slash() => {
+            let shorter = as_file.strip_suffix(".html")?;
+            if let Some(directory) = shorter.strip_suffix("/index") {
+                let is_index = index(tree, &policy.index_names, path.parent()?.to_owned()).is_file(path);
+                return is_index.then(|| Found::Moved(format!("{directory}/")));
+            }
+            let unambiguous = !shorter.ends_with('/') && !tree.has_file(&path.with_extension(""));
+            unambiguous.then(|| Found::Moved(shorter.to_owned()))
+        }
+        Ok((_, stat)) if stat.kind != Kind::Directory || url.has_trailing_slash() => None,
+        _ => {
+            let mut page = OsString::from(asked);
+            page.push(".html");
+            if !tree.has_file(Path::new(&page)) {
+                return None;
+            }
+            if url.has_trailing_slash() {
+                return Some(Found::Moved(as_file.to_owned()));
+            }
+            Some(Found::File(FoundFile { path: page.into(), outranked_by: vec![Premise::nothing(asked.to_owned())] }))
+        }
+    }
+}
+
+impl Found {
+    fn is_file(&self, path: &Path) -> bool {
+        matches!(self, Found::File(file) if file.path == path)
     }
 }
 
@@ -62,7 +124,7 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Found {
         if tree.has_file(&path) {
             return Found::File(FoundFile { path, outranked_by });
         }
-        outranked_by.push(path);
+        outranked_by.push(Premise::nothing(path));
     }
     Found::Directory(directory)
 }

@@ -2,18 +2,21 @@
 //!
 //! A request goes the same way every time, and each step is a room of its own: the path is looked up (`lookup`) in the
 //! directory (`tree`), or found in the open-file cache (`cache`), which is what makes the common request cheap; the
-//! file becomes a representation (`content`, `mime`, `representation`); then the request's preconditions and its
-//! range decide what is sent of it (`preconditions`, `range`, `multipart`). Whatever goes wrong on the way is a
-//! `refusal`. A directory without an index file is listed ([`listing`]).
+//! file, or a compressed sibling of it (`sidecar`), becomes a representation (`content`, `mime`, `representation`); then
+//! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
+//! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
+//! matter of taste is set by the `builder` and kept in the `policy`; `auth` and `cors` are about who may ask.
 //!
 //! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
 //!
 //! Invariant: only regular files are ever opened, nothing outside of the root is except through a symbolic link, and
 //! an announced length is exactly the length that the open file had.
 
+mod auth;
 mod builder;
 mod cache;
 mod content;
+mod cors;
 pub mod listing;
 mod lookup;
 mod mime;
@@ -24,8 +27,11 @@ mod range;
 mod refusal;
 mod representation;
 mod service;
+mod sidecar;
 mod tree;
 
+pub use auth::{Account, BadAccount};
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
 pub use service::FileService;
+pub use tree::Symlinks;

@@ -3,9 +3,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use glob::{MatchOptions, Pattern};
+
+use super::auth::Gate;
 use super::listing::ListingOptions;
 use super::mime;
-use crate::http::{Head, Request, UrlPath};
+use crate::http::{Head, Request, Status, UrlPath};
 
 /// A caller's own `guess_type`.
 pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
@@ -20,6 +23,18 @@ pub(crate) struct Policy {
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
+    /// Where the tree begins in the paths of requests; empty for `/`.
+    pub(crate) base: PathBuf,
+    pub(crate) hidden: bool,
+    pub(crate) clean_urls: bool,
+    pub(crate) sidecars: bool,
+    /// What is served where nothing was found.
+    pub(crate) fallback: Option<PathBuf>,
+    pub(crate) error_pages: Vec<(Status, PathBuf)>,
+    pub(crate) cache_control: Vec<(Pattern, String)>,
+    pub(crate) gate: Option<Gate>,
+    /// Whether scripts of other sites may read answers.
+    pub(crate) cors: bool,
     /// `None`: directories are not listed.
     pub(crate) listing: Option<ListingOptions>,
     /// Fields for answers that transfer a file or a listing.
@@ -38,6 +53,15 @@ impl Default for Policy {
             default_type: mime::DEFAULT_TYPE.to_owned(),
             guess_type: None,
             translate_path: None,
+            base: PathBuf::new(),
+            hidden: true,
+            clean_urls: false,
+            sidecars: true,
+            fallback: None,
+            error_pages: Vec::new(),
+            cache_control: Vec::new(),
+            gate: None,
+            cors: false,
             listing: Some(ListingOptions::default()),
             extra: Head::new(),
             everywhere: Head::new(),
@@ -54,12 +78,33 @@ impl Policy {
         own.unwrap_or_else(|| mime::guess_type(path, &self.types, &self.default_type).into_owned())
     }
 
+    /// The `Cache-Control` of a file, by the last pattern that fits it. A pattern without a slash fits names, one with
+    /// a slash fits paths below the root.
+    pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
+        let relative = path.strip_prefix(root).unwrap_or(path);
+        let name = Path::new(relative.file_name().unwrap_or_default());
+        let fits = |pattern: &Pattern| {
+            let whole = pattern.as_str().contains('/');
+            pattern.matches_path_with(if whole { relative } else { name }, PATHS)
+        };
+        self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
+    }
+
+    /// The file of the operator's own for an error.
+    pub(crate) fn error_page(&self, status: Status) -> Option<&Path> {
+        self.error_pages.iter().rev().find(|(other, _)| *other == status).map(|(_, path)| path.as_path())
+    }
+
     /// The time when the turn of the loop began that a request is answered in: that of its `Date`.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
         now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
     }
 }
+
+/// A `*` stays within one segment of a path, `**` does not.
+const PATHS: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     System(io::Error),
     /// A method that files do not have (405, 501).
     Method(Method),
+    /// The credentials are missing or wrong (401); this is the challenge.
+    Unauthorized(String),
     /// A directory that may not be listed (403).
     NoListing,
     /// The client wanted another representation (412).
@@ -32,6 +34,17 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether there is nothing at the path.
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Refusal::NotFound => true,
+            Refusal::System(error) => {
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+            _ => false,
+        }
+    }
+
     /// The response that says so.
     pub(crate) fn response(self) -> Response {
         match self {
@@ -44,6 +57,11 @@ impl Refusal {
             Refusal::Method(_) => {
                 let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
                 response.head.put("Allow", ALLOW);
+                response
+            }
+            Refusal::Unauthorized(challenge) => {
+                let mut response = Response::error(Status::UNAUTHORIZED);
+                response.head.put("WWW-Authenticate", challenge);
                 response
             }
             Refusal::NoListing => forbidden().message("No permission to list directory"),

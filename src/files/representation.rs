@@ -43,6 +43,13 @@ pub(crate) struct About {
     pub(crate) now: HttpDate,
 }
 
+impl About {
+    /// What there is to say about an error page.
+    pub(crate) fn page(content_type: String, now: HttpDate) -> About {
+        About { content_type, coding: None, shared: Head::new(), extra: Head::new(), now }
+    }
+}
+
 impl Representation {
     /// The representation of a file that was just loaded.
     pub(crate) fn new(loaded: Loaded, about: About) -> Representation {
@@ -96,6 +103,14 @@ impl Representation {
             Selection::Parts(ranges) => Ok(self.parts(&ranges)),
             Selection::Unsatisfiable => Err(Refusal::RangeNotSatisfiable { length: self.length }),
         }
+    }
+
+    /// All of it with another status and its fields: an error page.
+    pub(crate) fn as_page(&self, status: Status, mut head: Head) -> Response {
+        // The type was checked when it was guessed.
+        _ = head.add("Content-Type", &self.content_type);
+        head.put("Content-Length", self.length);
+        self.answer(status, head, self.content.body(0, self.length))
     }
 
     /// How many bytes of memory this takes, roughly.

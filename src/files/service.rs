@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::builder::FileServiceBuilder;
-use super::cache::{Cache, CacheLimits, Entry};
+use super::cache::{Cache, CacheLimits, Entry, Premise};
 use super::content::{self, Loaded};
+use super::cors;
 use super::listing;
 use super::lookup::{Found, FoundFile, find};
 use super::policy::Policy;
 use super::refusal::{ALLOW, Refusal, is_out_of_descriptors};
 use super::representation::{About, Representation, copy};
+use super::sidecar::{Siblings, Wanted};
 use super::tree::Tree;
-use crate::http::{HttpDate, Method, Request, Status, UrlPath};
+use crate::http::{Head, HttpDate, Method, Request, Status, UrlPath, list_elements};
 use crate::service::{Reply, Response, Service};
 
 /// Serves the files below a directory.
@@ -73,24 +75,42 @@ impl FileService {
 
     /// The answer to a request; [`Service::call`] without the choice of answering later.
     pub fn respond(&self, request: &Request) -> Response {
-        let answer = match request.method() {
+        self.answer(request).unwrap_or_else(|refusal| self.refuse(request, refusal))
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, Refusal> {
+        // Browsers send a preflight without credentials (Fetch standard, CORS protocol and credentials).
+        if self.policy.cors && cors::is_preflight(request) {
+            return Ok(self.decorated(cors::preflight(request)));
+        }
+        if let Some(gate) = self.policy.gate.as_ref().filter(|gate| !gate.admits(request.headers())) {
+            return Err(Refusal::Unauthorized(gate.challenge()));
+        }
+        match request.method() {
             Method::Get | Method::Head => self.get(request),
             Method::Options => Ok(self.options()),
             other => Err(Refusal::Method(other.clone())),
-        };
-        answer.unwrap_or_else(|refusal| self.decorated(refusal.response()))
+        }
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        if let Some(representation) = self.cached(request) {
+        let wanted = if self.policy.sidecars { Wanted::of(request.headers()) } else { Wanted::default() };
+        if let Some(representation) = self.cached(request.path(), wanted, request) {
             return representation.respond(request, || self.date(request));
         }
-        let url = UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
-        match find(&self.tree, &self.policy, &url)? {
-            Found::File(file) => self.load(request, file)?.respond(request, || self.date(request)),
-            Found::Directory(path) => self.list(request, &url, &path),
-            Found::Moved(location) => Ok(self.decorated(moved(location, request.query()))),
+        match self.find(request) {
+            Ok(Found::File(file)) => {
+                self.load(request.path(), file, wanted, request)?.respond(request, || self.date(request))
+            }
+            Ok(Found::Directory(path)) => self.list(request, &path),
+            Ok(Found::Moved(location)) => Ok(self.decorated(moved(location, request.query()))),
+            Err(refusal) => self.fall_back(request, wanted, refusal),
         }
+    }
+
+    fn find(&self, request: &Request) -> Result<Found, Refusal> {
+        let url = UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
+        find(&self.tree, &self.policy, &url)
     }
 
     fn options(&self) -> Response {
@@ -99,55 +119,113 @@ impl FileService {
         self.decorated(response)
     }
 
-    fn cached(&self, request: &Request) -> Option<Arc<Representation>> {
-        self.cache.borrow_mut().get(request.path(), request.arrived(), &self.tree)
+    /// Serves the page of a single-page application instead of nothing, to those who want a page.
+    fn fall_back(&self, request: &Request, wanted: Wanted, refusal: Refusal) -> Result<Response, Refusal> {
+        let Some(page) = self.policy.fallback.as_ref().filter(|_| refusal.is_not_found() && wants_page(request)) else {
+            return Err(refusal);
+        };
+        let representation = match self.cached(FALLBACK, wanted, request) {
+            Some(representation) => representation,
+            None => self.load(FALLBACK, FoundFile::at(page.clone()), wanted, request)?,
+        };
+        representation.respond(request, || self.date(request))
     }
 
-    /// Loads a file and keeps it for the next request.
-    fn load(&self, request: &Request, file: FoundFile) -> Result<Arc<Representation>, Refusal> {
+    /// Answers with the server's error page, or with the operator's own.
+    fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
+        let response = self.decorated(refusal.response());
+        let page = self.policy.error_page(response.status).and_then(|path| {
+            let tree = self.tree.trusting();
+            let loaded = self.open(&tree, path, self.policy.now(request)).ok()?;
+            Some(Representation::new(loaded, About::page(self.policy.content_type(path), self.date(request))))
+        });
+        match page {
+            Some(page) => page.as_page(response.status, response.head),
+            None => response,
+        }
+    }
+
+    fn cached(&self, key: &[u8], wanted: Wanted, request: &Request) -> Option<Arc<Representation>> {
+        self.cache.borrow_mut().get(key, wanted, request.arrived(), &self.tree)
+    }
+
+    /// Loads a file, or its sibling in a coding that is wanted, and keeps it for the next request.
+    fn load(
+        &self,
+        key: &[u8],
+        file: FoundFile,
+        wanted: Wanted,
+        request: &Request,
+    ) -> Result<Arc<Representation>, Refusal> {
         let now = self.policy.now(request);
-        let loaded = self.open(&file.path, now).map_err(Refusal::System)?;
-        let (identity, settled) = (loaded.identity, loaded.settled);
-        let representation = Arc::new(Representation::new(loaded, self.about(&file.path, now)));
+        let original = self.tree.stat(&file.path).map_err(Refusal::System)?.identity;
+        let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
+        // A sibling that cannot be read is as good as none.
+        let sibling = siblings
+            .choose(wanted, &original)
+            .and_then(|(coding, path)| Some((coding.name(), self.open(&self.tree, path, now).ok()?)));
+        let (coding, loaded) = match sibling {
+            Some((coding, loaded)) => (Some(coding), loaded),
+            None => (None, self.open(&self.tree, &file.path, now).map_err(Refusal::System)?),
+        };
+        let settled = loaded.settled;
+        let about = self.about(&file.path, coding, siblings.any(&original), now);
+        let representation = Arc::new(Representation::new(loaded, about));
         if settled {
-            let FoundFile { path, outranked_by } = file;
-            let entry = Entry { path, identity, outranked_by, representation: Arc::clone(&representation) };
-            self.cache.borrow_mut().insert(request.path(), request.arrived(), entry);
+            // If any of them changed since it was looked at, that shows in the next turn.
+            let mut premises = vec![Premise { path: file.path, file: Some(original) }];
+            premises.extend(file.outranked_by);
+            if !wanted.is_none() {
+                premises.extend(siblings.premises());
+            }
+            let entry = Entry { premises, representation: Arc::clone(&representation) };
+            self.cache.borrow_mut().insert(key, wanted, request.arrived(), entry);
         }
         Ok(representation)
     }
 
     /// Opens a file, at the cost of the cache's descriptors if there are no others.
-    fn open(&self, path: &Path, now: SystemTime) -> io::Result<Loaded> {
-        match content::load(&self.tree, path, now) {
+    fn open(&self, tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
+        match content::load(tree, path, now) {
             Err(error) if is_out_of_descriptors(&error) => {
                 self.cache.borrow_mut().give_up_descriptors();
-                content::load(&self.tree, path, now)
+                content::load(tree, path, now)
             }
             result => result,
         }
     }
 
-    fn about(&self, path: &Path, now: SystemTime) -> About {
+    fn about(&self, path: &Path, coding: Option<&'static str>, has_siblings: bool, now: SystemTime) -> About {
+        let mut shared = Head::new();
+        if has_siblings {
+            shared.put("Vary", "Accept-Encoding");
+        }
+        if let Some(value) = self.policy.cache_control(self.tree.root(), path) {
+            // It was checked when the service was built.
+            _ = shared.add("Cache-Control", value);
+        }
+        copy(&self.policy.everywhere, &mut shared);
         About {
             content_type: self.policy.content_type(path),
-            coding: None,
-            shared: self.policy.everywhere.clone(),
+            coding,
+            shared,
             extra: self.policy.extra.clone(),
             now: now.into(),
         }
     }
 
-    fn list(&self, request: &Request, url: &UrlPath, path: &Path) -> Result<Response, Refusal> {
+    fn list(&self, request: &Request, path: &Path) -> Result<Response, Refusal> {
+        let url = &UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
         let options = self.policy.listing.as_ref().ok_or(Refusal::NoListing)?;
-        let mut response = match listing::respond(path, url, request, options) {
+        let directory = match self.tree.open_directory(path) {
             Err(error) if is_out_of_descriptors(&error) => {
                 self.cache.borrow_mut().give_up_descriptors();
-                listing::respond(path, url, request, options)
+                self.tree.open_directory(path)
             }
             result => result,
-        }
-        .map_err(no_listing)?;
+        };
+        let listed = directory.and_then(|directory| listing::respond_open(directory, url, request, options));
+        let mut response = listed.map_err(no_listing)?;
         copy(&self.policy.extra, &mut response.head);
         Ok(self.decorated(response))
     }
@@ -161,6 +239,20 @@ impl FileService {
     fn date(&self, request: &Request) -> HttpDate {
         self.policy.now(request).into()
     }
+}
+
+/// Under what the page of a single-page application is kept; no path of a request has a NUL in it.
+const FALLBACK: &[u8] = b"\0fallback";
+
+/// Whether somebody who finds nothing at this path wants a page rather than an error: a browser that goes there says
+/// that it accepts HTML, and a path without a dot in its last segment is no script and no image.
+fn wants_page(request: &Request) -> bool {
+    let last = request.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let accepts_html = || {
+        list_elements(request.headers().get_all("Accept"))
+            .any(|element| element.to_ascii_lowercase().starts_with(b"text/html"))
+    };
+    memchr::memchr(b'.', last).is_none() || accepts_html()
 }
 
 /// Contract row SH09. The location is built from the normalised path, never from what the client sent; the query is

@@ -2,13 +2,32 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+
 /// The served directory as a door to the file system: the only place of this room that asks the system for anything.
 ///
 /// Files are opened by their path below the root's path, which is fixed at the start, and not below a descriptor of
 /// it: a build tool may replace the whole directory while the server runs, and the new one is what people expect.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: PathBuf,
+    symlinks: Symlinks,
+}
+
+/// What becomes of symbolic links in the tree of a [`FileService`](super::FileService) (contract row SH14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Symlinks {
+    /// They are followed wherever they lead, as in Python.
+    #[default]
+    Follow,
+    /// They are followed within the served directory, and what leads out of it is 404. The kernel sees to that while
+    /// it resolves the path (openat2 with RESOLVE_BENEATH), so there is no moment in between. An absolute link counts
+    /// as leading out, even if it would come back.
+    Within,
+    /// A path with a symbolic link in it is 404. The path of the served directory itself may have some.
+    Deny,
 }
 
 /// What a path names, as far as serving it goes.
@@ -54,14 +73,18 @@ impl Tree {
     ///
     /// # Errors
     /// What the system says about the directory, with its name in the text.
-    pub(crate) fn new(root: &Path) -> io::Result<Tree> {
+    ///
+    /// `Unsupported` if the system cannot keep symbolic links in check and that was asked for.
+    pub(crate) fn new(root: &Path, symlinks: Symlinks) -> io::Result<Tree> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
         let absolute = std::path::absolute(root).map_err(named)?;
         if !std::fs::metadata(&absolute).map_err(named)?.is_dir() {
             return Err(named(io::ErrorKind::NotADirectory.into()));
         }
         _ = std::fs::read_dir(&absolute).map_err(named)?;
-        Ok(Tree { root: absolute })
+        let tree = Tree { root: absolute, symlinks };
+        tree.stat(&tree.root).map_err(named)?;
+        Ok(tree)
     }
 
     /// The absolute path of the root.
@@ -69,9 +92,17 @@ impl Tree {
         &self.root
     }
 
-    /// What the path names now; symbolic links are followed.
+    /// The same tree for paths that the operator names and no client: symbolic links in them are followed.
+    pub(crate) fn trusting(&self) -> Tree {
+        Tree { symlinks: Symlinks::Follow, ..self.clone() }
+    }
+
+    /// What the path names now.
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
-        std::fs::metadata(path).map(|metadata| Stat::from(&metadata))
+        match self.symlinks {
+            Symlinks::Follow => std::fs::metadata(path).map(|metadata| Stat::from(&metadata)),
+            checked => Stat::of(&confined::open(&self.root, path, checked, confined::For::Looking)?),
+        }
     }
 
     /// Whether the path names a regular file now.
@@ -85,10 +116,25 @@ impl Tree {
     /// afterwards, because the name may have changed hands in between.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Stat)> {
         self.stat(path)?.regular()?;
-        let file = open_without_waiting(path)?;
+        let file = match self.symlinks {
+            Symlinks::Follow => open_without_waiting(path)?,
+            checked => confined::open(&self.root, path, checked, confined::For::Reading)?,
+        };
         let stat = Stat::from(&file.metadata()?);
         stat.regular()?;
         Ok((file, stat))
+    }
+
+    /// Opens a directory, to be listed.
+    pub(crate) fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match self.symlinks {
+            Symlinks::Follow => {
+                // What took the directory's place must not keep us waiting.
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                Ok(rustix::fs::open(path, flags, Mode::empty())?)
+            }
+            checked => Ok(confined::open(&self.root, path, checked, confined::For::Listing)?.into()),
+        }
     }
 }
 
@@ -139,9 +185,81 @@ fn identity(metadata: &Metadata) -> Identity {
 /// Opening a FIFO that took the file's place must not wait for its writer, nor a terminal become ours.
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Opening below the root with an eye on symbolic links.
+#[cfg(target_os = "linux")]
+mod confined {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+    use rustix::io::Errno;
+
+    use super::Symlinks;
+
+    /// What a descriptor is for.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) enum For {
+        /// Asking what it is: nothing is opened that could notice.
+        Looking,
+        /// Its bytes.
+        Reading,
+        /// The names in it.
+        Listing,
+    }
+
+    /// The kernel gives up when the tree is being renamed around it, and suggests to try again.
+    const ATTEMPTS: usize = 4;
+
+    pub(super) fn open(root: &Path, path: &Path, symlinks: Symlinks, purpose: For) -> io::Result<File> {
+        let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let flags = OFlags::CLOEXEC
+            | match purpose {
+                For::Looking => OFlags::PATH,
+                For::Reading => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+                For::Listing => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
+            };
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_MAGICLINKS
+            | match symlinks {
+                Symlinks::Deny => ResolveFlags::NO_SYMLINKS,
+                Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
+            };
+        let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match openat2(&root, below, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) if attempts < ATTEMPTS => {}
+                Err(Errno::NOSYS) => return Err(io::ErrorKind::Unsupported.into()),
+                result => return Ok(File::from(result?)),
+            }
+        }
+    }
+}
+
+/// Only Linux has a way to do it without a moment in between.
+#[cfg(not(target_os = "linux"))]
+mod confined {
+    pub(super) enum For {
+        Looking,
+        Reading,
+        Listing,
+    }
+
+    pub(super) fn open(
+        _: &std::path::Path,
+        _: &std::path::Path,
+        _: super::Symlinks,
+        _: For,
+    ) -> std::io::Result<std::fs::File> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(not(unix))]
@@ -169,18 +287,18 @@ mod tests {
     fn a_root_that_cannot_be_served_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
-        let error = Tree::new(&missing).unwrap_err();
+        let error = Tree::new(&missing, Symlinks::Follow).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(error.to_string().contains("missing"), "{error}");
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert_eq!(Tree::new(&file).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(Tree::new(&file, Symlinks::Follow).unwrap_err().kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]
     fn only_regular_files_are_opened() {
         let dir = tempfile::tempdir().unwrap();
-        let tree = Tree::new(dir.path()).unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let socket = dir.path().join("socket");
@@ -191,6 +309,50 @@ mod tests {
             assert_eq!(tree.open(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{}", path.display());
         }
         assert_eq!(tree.stat(&fifo).unwrap().kind, Kind::Other);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn symbolic_links_are_kept_in_check() {
+        use Symlinks::{Deny, Follow, Within};
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        std::fs::write(root.join("sub/file"), "in").unwrap();
+        std::fs::write(dir.path().join("secret"), "out").unwrap();
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        link(Path::new("sub/file"), "inside");
+        link(Path::new("sub"), "directory");
+        link(Path::new("../secret"), "outside");
+        link(&dir.path().join("secret"), "absolute");
+        link(Path::new("../root/sub/file"), "out-and-in");
+        link(Path::new("/proc/self/exe"), "magic");
+        for (name, allowed) in [
+            ("sub/file", &[Follow, Within, Deny][..]),
+            ("inside", &[Follow, Within]),
+            ("directory/file", &[Follow, Within]),
+            ("outside", &[Follow]),
+            ("absolute", &[Follow]),
+            ("out-and-in", &[Follow]),
+            ("magic", &[Follow]),
+        ] {
+            for symlinks in [Follow, Within, Deny] {
+                let tree = Tree::new(&root, symlinks).unwrap();
+                let open = tree.open(&root.join(name));
+                assert_eq!(open.is_ok(), allowed.contains(&symlinks), "{name} {symlinks:?}: {open:?}");
+                assert_eq!(tree.has_file(&root.join(name)), open.is_ok());
+            }
+        }
+        for symlinks in [Follow, Within, Deny] {
+            let tree = Tree::new(&root, symlinks).unwrap();
+            assert!(tree.open_directory(&root).is_ok() && tree.open_directory(&root.join("sub")).is_ok());
+            assert_eq!(tree.open_directory(&root.join("directory")).is_ok(), symlinks != Deny);
+            assert!(tree.open_directory(&root.join("sub/file")).is_err());
+        }
+        let tree = Tree::new(&root, Within).unwrap();
+        assert!(tree.open(&dir.path().join("secret")).is_err());
+        assert!(tree.trusting().open(&dir.path().join("secret")).is_ok());
+        assert_eq!(tree.stat(&root).unwrap().kind, Kind::Directory);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::files::{Account, Symlinks};
 use crate::service::Body;
 
 /// A directory with a service over it.
@@ -476,4 +477,302 @@ fn parts_can_be_replaced() {
     });
     assert_eq!(site.get("/virtual").text(), "translated");
     assert_eq!(site.status("/real"), 404);
+}
+
+#[test]
+fn sidecars() {
+    let files =
+        [("app.js", "plain"), ("app.js.br", "brotli"), ("app.js.gz", "gzip"), ("lone.css", "lone"), ("x.gz.br", "")];
+    let site = Site::new(&files);
+    let get = |target: &str, accept: &str| site.ask("GET", target, &[("Accept-Encoding", accept)]);
+    for (accept, body, coding) in [
+        ("gzip, deflate, br, zstd", "brotli", Some("br")),
+        ("gzip", "gzip", Some("gzip")),
+        ("br;q=0.1, gzip", "gzip", Some("gzip")),
+        ("zstd", "plain", None),
+        ("identity", "plain", None),
+        ("identity;q=0, *", "brotli", Some("br")),
+    ] {
+        let answer = get("/app.js", accept);
+        assert_eq!((answer.text(), answer.field("Content-Encoding")), (body, coding), "{accept}");
+        assert_eq!(answer.field("Vary"), Some("Accept-Encoding"));
+        assert_eq!(answer.field("Content-type"), Some("text/javascript; charset=utf-8"));
+    }
+    assert_eq!((site.get("/app.js").text(), site.get("/app.js").field("Vary")), ("plain", Some("Accept-Encoding")));
+    assert_eq!((get("/lone.css", "br").text(), get("/lone.css", "br").field("Vary")), ("lone", None));
+    assert_eq!(get("/app.js.gz", "gzip").field("Content-Encoding"), None);
+
+    let etags = ["br", "gzip", "identity"].map(|accept| get("/app.js", accept).field("ETag").unwrap().to_owned());
+    assert!(etags[0] != etags[1] && etags[1] != etags[2] && etags[0] != etags[2]);
+    let fields = [("Accept-Encoding", "br"), ("If-None-Match", &*etags[0])];
+    let answer = site.ask("GET", "/app.js", &fields);
+    assert_eq!((answer.status, answer.names()), (304, vec!["ETag", "Vary"]));
+    let part = site.ask("GET", "/app.js", &[("Accept-Encoding", "br"), ("Range", "bytes=0-2")]);
+    assert_eq!((part.status, part.text(), part.field("Content-Encoding")), (206, "bro", Some("br")));
+    let off = Site::with(&files, |builder| builder.sidecars(false));
+    assert_eq!(off.ask("GET", "/app.js", &[("Accept-Encoding", "br")]).text(), "plain");
+}
+
+#[test]
+fn sidecars_that_come_and_go_and_grow_old() {
+    let site = Site::new(&[("a", "plain")]);
+    let get = || site.ask("GET", "/a", &[("Accept-Encoding", "gzip, br")]).text().to_owned();
+    let touch = |name: &str, seconds: u64| {
+        let file = fs::File::options().append(true).open(site.path(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    assert_eq!(get(), "plain");
+    site.write("a.gz", "gzip");
+    assert_eq!(get(), "gzip");
+    site.write("a.br", "brotli");
+    assert_eq!(get(), "brotli");
+    site.write("a.br", "better");
+    assert_eq!(get(), "better");
+    touch("a", 2_000_000_000);
+    touch("a.br", 1_999_999_999);
+    touch("a.gz", 2_000_000_000);
+    assert_eq!(get(), "gzip");
+    touch("a.gz", 1_999_999_999);
+    assert_eq!(get(), "plain");
+    fs::remove_file(site.path("a.br")).unwrap();
+    fs::create_dir(site.path("a.br")).unwrap();
+    fs::remove_file(site.path("a.gz")).unwrap();
+    assert_eq!(get(), "plain");
+    fs::remove_file(site.path("a")).unwrap();
+    site.write("a.gz", "gzip");
+    assert_eq!(site.ask("GET", "/a", &[("Accept-Encoding", "gzip")]).status, 404);
+}
+
+#[test]
+fn hidden_files() {
+    let files = [(".env", "secret"), (".git/config", ""), ("sub/.x/y", ""), (".well-known/acme", "token"), ("a", "")];
+    let open = Site::new(&files);
+    assert_eq!(open.get("/.env").text(), "secret");
+    let site = Site::with(&files, |builder| builder.hidden(false));
+    for target in ["/.env", "/%2eenv", "/.git/config", "/.git", "/.git/", "/sub/.x/y", "/.well-known/.x", "/a/.x"] {
+        assert_eq!(site.status(target), 404, "{target}");
+    }
+    assert_eq!(site.get("/.well-known/acme").text(), "token");
+    assert!(!site.get("/").text().contains(".env"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn symbolic_links() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("secret"), "out").unwrap();
+    let ask = |symlinks: Symlinks| {
+        let site = Site::with(&[("dir/a", "in")], |builder| builder.symlinks(symlinks));
+        symlink(outer.path(), site.path("out")).unwrap();
+        symlink("dir/a", site.path("in")).unwrap();
+        symlink("dir", site.path("folder")).unwrap();
+        ["/out/secret", "/out/", "/in", "/folder/a", "/folder", "/dir/a", "/dir/"].map(|target| site.status(target))
+    };
+    assert_eq!(ask(Symlinks::Follow), [200, 200, 200, 200, 301, 200, 200]);
+    assert_eq!(ask(Symlinks::Within), [404, 404, 200, 200, 301, 200, 200]);
+    assert_eq!(ask(Symlinks::Deny), [404, 404, 404, 404, 404, 200, 200]);
+}
+
+#[test]
+fn a_link_that_is_turned_round() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("secret"), "out").unwrap();
+    let site = Site::with(&[("dir/secret", "in")], |builder| builder.symlinks(Symlinks::Within));
+    symlink("dir", site.path("link")).unwrap();
+    assert_eq!(site.get("/link/secret").text(), "in");
+    fs::remove_file(site.path("link")).unwrap();
+    symlink(outer.path(), site.path("link")).unwrap();
+    assert_eq!(site.status("/link/secret"), 404);
+}
+
+#[test]
+fn base_paths() {
+    for base in ["/docs/v1", "docs/v1/", "/docs//%76%31"] {
+        let site = Site::with(&[("a", "x"), ("sub/b", "")], |builder| builder.base_path(base));
+        assert_eq!(site.get("/docs/v1/a").text(), "x");
+        assert_eq!(site.get("/docs/v1").field("Location"), Some("/docs/v1/"));
+        assert_eq!(site.get("/docs/v1/sub?q").field("Location"), Some("/docs/v1/sub/?q"));
+        assert!(site.get("/docs/v1/").text().contains("/docs/v1/"));
+        for target in ["/a", "/", "/docs/", "/docs/v1a", "/docs/v10/a", "/docs/v1/../a"] {
+            assert_eq!(site.status(target), 404, "{target}");
+        }
+    }
+    assert!(FileService::builder(".").base_path("/%zz").build().is_err());
+}
+
+#[test]
+fn clean_addresses() {
+    let files = [
+        ("index.html", "home"),
+        ("about.html", "about"),
+        ("both.html", "page"),
+        ("both/index.html", "directory"),
+        ("file", "file"),
+        ("file.html", "hidden by file"),
+        ("sub/index.html", "sub"),
+        ("only/a", ""),
+        (".html", "dot"),
+    ];
+    let site = Site::with(&files, |builder| builder.clean_urls(true));
+    for (target, body) in [
+        ("/", "home"),
+        ("/about", "about"),
+        ("/both", "page"),
+        ("/both/", "directory"),
+        ("/file", "file"),
+        ("/file.html", "hidden by file"),
+        ("/sub/", "sub"),
+        ("/.html", "dot"),
+    ] {
+        assert_eq!(site.get(target).text(), body, "{target}");
+    }
+    for (target, location) in [
+        ("/about.html", "/about"),
+        ("/about.html?q=1", "/about?q=1"),
+        ("/about/", "/about"),
+        ("/index.html", "/"),
+        ("/sub/index.html", "/sub/"),
+        ("/sub", "/sub/"),
+        ("/only", "/only/"),
+    ] {
+        let answer = site.get(target);
+        assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{target}");
+    }
+    assert_eq!(site.status("/none"), 404);
+    site.write("about", "a real file");
+    assert_eq!(site.get("/about").text(), "a real file");
+    let plain = Site::new(&files);
+    assert_eq!((plain.status("/about"), plain.get("/about.html").text()), (404, "about"));
+}
+
+#[test]
+fn single_page_applications() {
+    let site = Site::with(&[("index.html", "app"), ("a.js", "script")], |builder| builder.spa(Some("index.html")));
+    for target in ["/users/5", "/users/", "/a.js/deep", "/x?y"] {
+        assert_eq!((site.status(target), site.get(target).text()), (200, "app"), "{target}");
+    }
+    assert_eq!(site.get("/a.js").text(), "script");
+    assert_eq!(site.status("/missing.js"), 404);
+    let navigation = [("Accept", "application/xhtml+xml, Text/HTML;q=0.9")];
+    assert_eq!(site.ask("GET", "/users/jane.doe", &navigation).text(), "app");
+    assert_eq!(site.ask("GET", "/missing.png", &[("Accept", "image/*,*/*;q=0.8")]).status, 404);
+    assert_eq!(site.status("/%zz"), 400);
+    site.write("index.html", "new app");
+    assert_eq!(site.get("/users/5").text(), "new app");
+    fs::remove_file(site.path("index.html")).unwrap();
+    assert_eq!(site.status("/users/5"), 404);
+}
+
+#[test]
+fn error_pages() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("405.txt"), "no").unwrap();
+    let site = Site::with(&[("404.html", "<h1>gone</h1>"), ("a", "12345")], |builder| {
+        builder
+            .error_page(Status::NOT_FOUND, "404.html")
+            .error_page(Status::METHOD_NOT_ALLOWED, outer.path().join("405.txt"))
+            .error_page(Status::BAD_REQUEST, "missing.html")
+    });
+    let answer = site.get("/none");
+    assert_eq!((answer.status, answer.text(), answer.message.as_deref()), (404, "<h1>gone</h1>", None));
+    assert_eq!(answer.field("Content-Type"), Some("text/html; charset=utf-8"));
+    assert_eq!((answer.field("Content-Length"), answer.field("ETag")), (Some("13"), None));
+    let conditional = site.ask("GET", "/none", &[("If-None-Match", "*"), ("Range", "bytes=0-1")]);
+    assert_eq!((conditional.status, conditional.text()), (404, "<h1>gone</h1>"));
+    let answer = site.ask("POST", "/a", &[]);
+    assert_eq!((answer.status, answer.text(), answer.field("Allow")), (405, "no", Some("GET, HEAD, OPTIONS")));
+    assert_eq!(site.get("/%zz").message.as_deref(), Some("Bad percent-encoding in path"));
+}
+
+#[test]
+fn scripts_of_other_sites() {
+    let site = Site::with(&[("a", "x"), ("dir/b", "")], |builder| builder.cors("*").coop_coep(true));
+    let tag = site.get("/a").field("ETag").unwrap().to_owned();
+    for (method, target, fields) in [
+        ("GET", "/a", None),
+        ("GET", "/a", Some(("Range", "bytes=0-0"))),
+        ("GET", "/a", Some(("If-None-Match", &*tag))),
+        ("GET", "/none", None),
+        ("GET", "/dir", None),
+        ("GET", "/dir/", None),
+        ("POST", "/a", None),
+        ("OPTIONS", "/a", None),
+    ] {
+        let answer = site.ask(method, target, &Vec::from_iter(fields));
+        for name in ["Access-Control-Allow-Origin", "Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy"] {
+            assert_eq!(answer.names().iter().filter(|other| **other == name).count(), 1, "{method} {target} {name}");
+        }
+    }
+    let preflight = [
+        ("Origin", "https://app.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "range,x-mine, bad header"),
+    ];
+    let answer = site.ask("OPTIONS", "/a", &preflight);
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("*"));
+    assert_eq!(answer.field("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(answer.field("Access-Control-Allow-Headers"), Some("range, x-mine"));
+    let closed = Site::new(&[]).ask("OPTIONS", "/a", &preflight);
+    assert!(closed.names().iter().all(|name| !name.starts_with("Access-Control")));
+    assert!(FileService::builder(".").cors("a\nb").build().is_err());
+}
+
+#[test]
+fn cache_control() {
+    let files = [("index.html", "x"), ("app.1a.js", "x"), ("vendor/lib.js", "x"), ("vendor/deep/lib.js", "x")];
+    let site = Site::with(&files, |builder| {
+        builder
+            .cache_control("*", "no-cache")
+            .cache_control("*.js", "max-age=60")
+            .cache_control("vendor/*.js", "max-age=31536000, immutable")
+    });
+    for (target, value) in [
+        ("/", "no-cache"),
+        ("/app.1a.js", "max-age=60"),
+        ("/vendor/lib.js", "max-age=31536000, immutable"),
+        ("/vendor/deep/lib.js", "max-age=60"),
+    ] {
+        let answer = site.get(target);
+        assert_eq!(answer.field("Cache-Control"), Some(value), "{target}");
+        let etag = answer.field("ETag").unwrap();
+        assert_eq!(site.ask("GET", target, &[("If-None-Match", etag)]).field("Cache-Control"), Some(value));
+    }
+    assert_eq!(site.get("/none").field("Cache-Control"), None);
+    assert!(FileService::builder(".").cache_control("[", "no-cache").build().is_err());
+    assert!(FileService::builder(".").cache_control("*", "a\nb").build().is_err());
+}
+
+#[test]
+fn authentication_comes_before_everything() {
+    let site = Site::with(&[("a", "secret"), ("dir/b", "")], |builder| {
+        builder.auth(Account::new("ann", "pass:word")).realm("the site").cors("*")
+    });
+    // "ann:pass:word"
+    let right = ("Authorization", "Basic YW5uOnBhc3M6d29yZA==");
+    let etag = site.ask("GET", "/a", &[right]).field("ETag").unwrap().to_owned();
+    for (method, target, field) in [
+        ("GET", "/a", None),
+        ("HEAD", "/a", None),
+        ("GET", "/a", Some(("Range", "bytes=0-1"))),
+        ("GET", "/a", Some(("If-None-Match", &*etag))),
+        ("GET", "/a", Some(("If-Match", "\"x\""))),
+        ("GET", "/a", Some(("Authorization", "Basic YW5uOnBhc3M="))),
+        ("GET", "/none", None),
+        ("GET", "/dir", None),
+        ("GET", "/%zz", None),
+        ("POST", "/a", None),
+        ("FOO", "/a", None),
+        ("OPTIONS", "/a", None),
+    ] {
+        let answer = site.ask(method, target, &Vec::from_iter(field));
+        assert_eq!(answer.status, 401, "{method} {target} {field:?}");
+        assert_eq!(answer.field("WWW-Authenticate"), Some("Basic realm=\"the site\", charset=\"UTF-8\""));
+        assert_eq!((answer.field("ETag"), answer.field("Content-Length"), answer.text()), (None, None, ""));
+    }
+    assert_eq!(site.ask("GET", "/a", &[right]).text(), "secret");
+    assert_eq!(site.ask("GET", "/none", &[right]).status, 404);
+    let preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")];
+    assert_eq!(site.ask("OPTIONS", "/a", &preflight).status, 204);
+    assert!(FileService::builder(".").auth(Account::new("a", "b")).realm("a\nb").build().is_err());
 }

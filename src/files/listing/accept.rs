@@ -1,0 +1,97 @@
+//! Which form of a listing a client prefers (RFC 9110 section 12.5.1).
+
+use crate::http::{Headers, list_elements};
+
+/// Whether JSON is preferred to a page: it has the higher weight, or the same weight and is named more exactly, as in
+/// `application/json, */*`. In doubt it is not.
+pub(super) fn prefers_json(headers: Headers<'_>) -> bool {
+    let wish = |kind, subtype| best_range(headers, kind, subtype);
+    let json = wish("application", "json");
+    json.weight > 0 && json > wish("text", "html")
+}
+
+/// How much a media type is wanted; compared by weight first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Wish {
+    /// In thousandths; 0 is "not at all".
+    weight: u16,
+    exactness: u8,
+}
+
+/// The wish that applies to a media type: that of the most exact range, whatever the weights of the others are.
+fn best_range(headers: Headers<'_>, kind: &str, subtype: &str) -> Wish {
+    let matching = list_elements(headers.get_all("Accept")).filter_map(|range| wish(range, kind, subtype));
+    matching.max_by_key(|wish| (wish.exactness, wish.weight)).unwrap_or_default()
+}
+
+/// What one media range says about a media type; `None` if it does not match it or makes no sense.
+fn wish(range: &[u8], kind: &str, subtype: &str) -> Option<Wish> {
+    let mut parts = std::str::from_utf8(range).ok()?.split(';').map(str::trim);
+    let (range_kind, range_subtype) = parts.next()?.split_once('/')?;
+    let same_kind = range_kind.eq_ignore_ascii_case(kind);
+    let exactness = match (range_kind, range_subtype) {
+        (_, exact) if same_kind && exact.eq_ignore_ascii_case(subtype) => 3,
+        (_, "*") if same_kind => 2,
+        ("*", "*") => 1,
+        _ => return None,
+    };
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    Some(Wish { weight: weight.map_or(Some(1000), thousandths)?, exactness })
+}
+
+/// A weight from `0` to `1` with up to three decimals, in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
+    match whole {
+        "0" => Some(decimals),
+        "1" if decimals == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+
+    #[test]
+    fn json_only_where_it_is_preferred() {
+        for (accept, json) in [
+            ("application/json", true),
+            ("APPLICATION/JSON", true),
+            ("application/*", true),
+            ("text/html;q=0.9, application/json", true),
+            ("text/html;q=0.5 , application/json ; q=0.501", true),
+            ("application/json, text/plain, */*", true),
+            ("application/json;q=0.1, text/html;q=0", true),
+            ("", false),
+            ("*/*", false),
+            ("text/html, application/json", false),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", false),
+            ("text/html, application/json;q=0.9", false),
+            ("application/json;q=0", false),
+            ("application/json;q=0.000, application/*", false),
+            ("application/json;q=2", false),
+            ("application/json;q=0.1234", false),
+            ("application/json;q=x, */*", false),
+            ("application/jsonx", false),
+            ("json", false),
+            ("application/json;q=0.3, */*;q=0.5", false),
+        ] {
+            let request = Request::builder("GET", "/").header("Accept", accept).build();
+            assert_eq!(prefers_json(request.headers()), json, "{accept:?}");
+        }
+        assert!(!prefers_json(Request::builder("GET", "/").build().headers()));
+    }
+
+    #[test]
+    fn fields_that_are_split_count_as_one() {
+        let request =
+            Request::builder("GET", "/").header("Accept", "text/html;q=0.5").header("Accept", "application/json");
+        assert!(prefers_json(request.build().headers()));
+    }
+}

@@ -1,0 +1,64 @@
+//! The listing for programs.
+
+use std::io::Write;
+
+use super::page::{ListingTemplate, Page};
+use super::text::{iso_time, push_json};
+use super::{Entry, Kind};
+use crate::http::{Head, InvalidHeader, percent_encode_segment};
+
+/// A listing as JSON (RFC 8259), one entry a line:
+///
+/// ```text
+/// {"path": "/x/", "entries": [
+/// {"name": "a", "href": "a", "type": "file", "size": 5, "modified": "2026-01-31T12:00:00Z"},
+/// {"name": "b", "href": "b/", "type": "symlink", "target_type": "directory", "size": null, "modified": "…"}
+/// ]}
+/// ```
+///
+/// `name` is the name alone, with U+FFFD for bytes that are no UTF-8; `href` is exact. `type` is `file`, `directory`,
+/// `symlink` or `other`. `target_type` is there for links only and `null` if the link leads nowhere. `size` is `null`
+/// for what is no file, `modified` for what went away meanwhile.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JsonList;
+
+impl ListingTemplate for JsonList {
+    fn content_type(&self) -> &str {
+        "application/json"
+    }
+
+    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+        head.add("Content-Security-Policy", "default-src 'none'")
+    }
+
+    fn begin(&self, page: &Page, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"path\": ");
+        push_json(&page.path(), out);
+        out.extend_from_slice(b", \"entries\": [");
+    }
+
+    fn entry(&self, _: &Page, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(if entry.index == 0 { b"\n{\"name\": " } else { b",\n{\"name\": " });
+        push_json(&entry.text(), out);
+        let slash = if entry.is_directory() { "/" } else { "" };
+        let kind = entry.facts.kind.word();
+        _ = write!(out, ", \"href\": \"{}{slash}\", \"type\": \"{kind}\"", percent_encode_segment(entry.name));
+        if entry.facts.kind == Kind::Symlink {
+            push_member("target_type", entry.facts.target.map(|target| format!("\"{}\"", target.word())), out);
+        }
+        push_member("size", entry.facts.size, out);
+        push_member("modified", entry.facts.modified.map(|time| format!("\"{}\"", iso_time(time))), out);
+        out.push(b'}');
+    }
+
+    fn end(&self, _: &Page, _: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\n]}\n");
+    }
+}
+
+fn push_member(name: &str, value: Option<impl std::fmt::Display>, out: &mut Vec<u8>) {
+    _ = match value {
+        Some(value) => write!(out, ", \"{name}\": {value}"),
+        None => write!(out, ", \"{name}\": null"),
+    };
+}

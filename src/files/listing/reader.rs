@@ -1,0 +1,224 @@
+//! Reads a directory in slices, each of them sorted, and merges the slices.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::io;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Dir, DirEntry, FileType};
+
+use super::entry::{Entry, Facts, Kind};
+use super::order::{Order, SortBy};
+use super::sort_key::push_sort_key;
+
+/// A directory whose entries are read slice by slice and then taken one by one, in order.
+pub(super) struct Reader {
+    dir: Dir,
+    order: Order,
+    show_hidden: bool,
+    /// The run with the smallest entry on top.
+    runs: BinaryHeap<Run>,
+    taken: usize,
+}
+
+impl Reader {
+    pub(super) fn new(dir: OwnedFd, order: Order, show_hidden: bool) -> io::Result<Reader> {
+        Ok(Reader { dir: Dir::new(dir)?, order, show_hidden, runs: BinaryHeap::new(), taken: 0 })
+    }
+
+    /// Reads up to `limit` names more; whether that was the end of the directory.
+    ///
+    /// Entries are looked up here only if they cannot be sorted otherwise.
+    pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
+        let mut run = Run::new(self.order);
+        let mut at_end = false;
+        // Names that are left out count too: a slice must end even if there is nothing to show in it.
+        for _ in 0..limit {
+            match self.dir.read() {
+                Some(entry) => self.note(&mut run, &entry?)?,
+                None => {
+                    at_end = true;
+                    break;
+                }
+            }
+        }
+        if !run.rows.is_empty() {
+            run.sort();
+            self.runs.push(run);
+        }
+        Ok(at_end)
+    }
+
+    fn note(&self, run: &mut Run, entry: &DirEntry) -> io::Result<()> {
+        let name = entry.file_name().to_bytes();
+        let hidden = name.starts_with(b".") && !self.show_hidden;
+        if hidden || name == b"." || name == b".." {
+            return Ok(());
+        }
+        // To sort directories first, links must be followed, and on some file systems the type must be asked for.
+        let unclear = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
+        let facts = if self.order.needs_facts() || (self.order.folders_first && unclear) {
+            Some(Facts::look_up(self.dir.fd()?, name, entry.file_type()))
+        } else {
+            None
+        };
+        run.push(name, entry.file_type(), facts);
+        Ok(())
+    }
+
+    /// Gives the next entry to `show`; `false` if there is none. All slices have to be read by now.
+    pub(super) fn take(&mut self, show: impl FnOnce(&Entry<'_>)) -> io::Result<bool> {
+        let Some(mut run) = self.runs.peek_mut() else {
+            return Ok(false);
+        };
+        let row = &run.rows[run.next];
+        let name = run.name(row);
+        let facts = match row.facts {
+            Some(facts) => facts,
+            None => Facts::look_up(self.dir.fd()?, name, row.file_type),
+        };
+        show(&Entry { index: self.taken, name, facts });
+        self.taken += 1;
+        run.next += 1;
+        if run.next == run.rows.len() {
+            // Its memory goes with it.
+            PeekMut::pop(run);
+        }
+        Ok(true)
+    }
+
+    /// How many entries were taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
+/// One slice of the directory, sorted. Runs compare by their next entry, in reverse, because the heap that merges
+/// them has its greatest element on top.
+struct Run {
+    order: Order,
+    /// Names, each followed by its sort key if that is another text.
+    names: Vec<u8>,
+    rows: Vec<Row>,
+    next: usize,
+}
+
+struct Row {
+    /// What decides most comparisons without a look at the names.
+    rank: Rank,
+    start: u32,
+    name_length: u16,
+    /// 0 if the name is its own key.
+    key_length: u16,
+    file_type: FileType,
+    facts: Option<Facts>,
+}
+
+/// The class of an entry, directories before others where that is wished; then its size, its date, or the first bytes
+/// of its key, as a number.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+struct Rank {
+    class: bool,
+    number: u64,
+}
+
+impl Run {
+    fn new(order: Order) -> Run {
+        Run { order, names: Vec::new(), rows: Vec::new(), next: 0 }
+    }
+
+    fn push(&mut self, name: &[u8], file_type: FileType, facts: Option<Facts>) {
+        let start = self.names.len();
+        self.names.extend_from_slice(name);
+        push_sort_key(name, &mut self.names);
+        let key_length = self.names.len() - start - name.len();
+        let mut row = Row {
+            rank: Rank { class: false, number: 0 },
+            // A run has at most some thousand names of at most 255 bytes, and a key at most three times as long.
+            start: start as u32,
+            name_length: name.len() as u16,
+            key_length: key_length as u16,
+            file_type,
+            facts,
+        };
+        row.rank = self.rank(&row);
+        self.rows.push(row);
+    }
+
+    fn rank(&self, row: &Row) -> Rank {
+        let number = match self.order.by {
+            SortBy::Name => first_bytes(self.key(row)),
+            SortBy::Size => row.facts.and_then(|facts| facts.size).map_or(0, |size| size.saturating_add(1)),
+            // Flipping the sign bit keeps the order when the number is read as unsigned.
+            SortBy::Date => row.facts.and_then(|facts| facts.modified).map_or(0, |time| time as u64 ^ (1 << 63)),
+        };
+        let is_directory = match row.facts {
+            Some(facts) => facts.kind == Kind::Directory || facts.target == Some(Kind::Directory),
+            None => row.file_type == FileType::Directory,
+        };
+        Rank { class: self.order.folders_first && !is_directory, number }
+    }
+
+    fn name(&self, row: &Row) -> &[u8] {
+        &self.names[row.start as usize..][..row.name_length.into()]
+    }
+
+    fn key(&self, row: &Row) -> &[u8] {
+        if row.key_length == 0 {
+            return self.name(row);
+        }
+        &self.names[row.start as usize + usize::from(row.name_length)..][..row.key_length.into()]
+    }
+
+    fn sort(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_unstable_by(|a, b| compare(self, a, self, b));
+        self.rows = rows;
+    }
+}
+
+fn first_bytes(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = key.len().min(8);
+    bytes[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Compares two entries. Names that differ only in case are told apart by their bytes, so that the order is always
+/// the same; Python leaves them as the file system gives them.
+fn compare(left_run: &Run, left: &Row, right_run: &Run, right: &Row) -> Ordering {
+    let order = left_run.order;
+    let turned = |ordering: Ordering| if order.descending { ordering.reverse() } else { ordering };
+    let by_name = || {
+        let by_key = left_run.key(left).cmp(right_run.key(right));
+        let ordering = by_key.then_with(|| left_run.name(left).cmp(right_run.name(right)));
+        if order.by == SortBy::Name { turned(ordering) } else { ordering }
+    };
+    let by_class = left.rank.class.cmp(&right.rank.class);
+    by_class.then_with(|| turned(left.rank.number.cmp(&right.rank.number))).then_with(by_name)
+}
+
+impl Ord for Run {
+    fn cmp(&self, other: &Run) -> Ordering {
+        // While an exhausted run is taken off the heap it is compared with nobody.
+        match (self.rows.get(self.next), other.rows.get(other.next)) {
+            (Some(row), Some(other_row)) => compare(other, other_row, self, row),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl PartialOrd for Run {
+    fn partial_cmp(&self, other: &Run) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Run {
+    fn eq(&self, other: &Run) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Run {}

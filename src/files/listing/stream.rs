@@ -1,0 +1,104 @@
+//! A listing that is made while it is sent.
+
+use std::io;
+use std::sync::Arc;
+
+use super::page::{ListingTemplate, Page};
+use super::reader::Reader;
+use crate::service::Source;
+
+/// How many names are read in one turn.
+const NAMES_A_TURN: usize = 1024;
+
+/// How many entries are looked up in one turn, each with a call to the system.
+const LOOKUPS_A_TURN: usize = 256;
+
+/// The page of one directory, in whatever state it is.
+pub(super) struct Listing {
+    reader: Reader,
+    template: Arc<dyn ListingTemplate>,
+    page: Page,
+    state: State,
+    /// What is made and not yet sent begins at `sent`.
+    made: Vec<u8>,
+    sent: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    Writing,
+    Done,
+}
+
+impl Listing {
+    /// A listing of which nothing but the page's beginning is made.
+    pub(super) fn new(reader: Reader, template: Arc<dyn ListingTemplate>, page: Page) -> Listing {
+        let mut made = Vec::new();
+        template.begin(&page, &mut made);
+        Listing { reader, template, page, state: State::Reading, made, sent: 0 }
+    }
+
+    /// Makes the whole page if the directory has no more than `limit` entries. If it has more, the listing is ready to
+    /// be read from.
+    pub(super) fn finish_if_small(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        // Besides the entries there are `.` and `..`, and the end shows only when one more is asked for.
+        if !self.reader.read_slice(limit + 3)? {
+            return Ok(None);
+        }
+        self.state = State::Writing;
+        while self.state == State::Writing {
+            self.write(limit)?;
+        }
+        Ok(Some(std::mem::take(&mut self.made)))
+    }
+
+    /// Does a bounded amount of work.
+    fn work(&mut self) -> io::Result<()> {
+        match self.state {
+            State::Reading => self.read_names(),
+            State::Writing => self.write(LOOKUPS_A_TURN),
+            State::Done => Ok(()),
+        }
+    }
+
+    fn read_names(&mut self) -> io::Result<()> {
+        let limit = if self.page.order().needs_facts() { LOOKUPS_A_TURN } else { NAMES_A_TURN };
+        if self.reader.read_slice(limit)? {
+            self.state = State::Writing;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, limit: usize) -> io::Result<()> {
+        for _ in 0..limit {
+            let Listing { template, page, made, .. } = self;
+            if !self.reader.take(|entry| template.entry(page, entry, made))? {
+                self.template.end(&self.page, self.reader.taken(), &mut self.made);
+                self.state = State::Done;
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source for Listing {
+    /// Gives what is made, or makes some more. `Interrupted` means that some work was done and there is nothing to
+    /// send yet: it wants to be called again, after the others had their turn.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.sent == self.made.len() {
+            self.made.clear();
+            self.sent = 0;
+            self.work()?;
+        }
+        let rest = &self.made[self.sent..];
+        if rest.is_empty() && self.state != State::Done {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let count = rest.len().min(buf.len());
+        buf[..count].copy_from_slice(&rest[..count]);
+        self.sent += count;
+        Ok(count)
+    }
+}

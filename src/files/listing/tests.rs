@@ -1,0 +1,402 @@
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::http::Method;
+use crate::service::Source;
+
+/// A directory with these files, each with its own name inside.
+fn dir_of(names: &[&[u8]]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in names {
+        fs::write(dir.path().join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
+    }
+    dir
+}
+
+fn dir_of_many(count: usize) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..count {
+        // Scattered, so that the slices have to be merged.
+        fs::write(dir.path().join(format!("{:05}", number * 7919 % count)), "").unwrap();
+    }
+    dir
+}
+
+fn set_modified(dir: &TempDir, name: &str, seconds: u64) {
+    let file = fs::File::options().append(true).open(dir.path().join(name)).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+fn get(dir: &TempDir, target: &str, accept: &str) -> Response {
+    let request = Request::builder("GET", target).header("Accept", accept).build();
+    let url = UrlPath::parse(request.path()).unwrap();
+    respond(dir.path(), &url, &request, &ListingOptions::default()).unwrap()
+}
+
+fn bytes(body: Body) -> Vec<u8> {
+    match body {
+        Body::Bytes(bytes) => bytes.into_owned(),
+        Body::Stream(mut source) => read_all(&mut *source).0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Reads a source to its end; how often it was interrupted, and the most it gave at once.
+fn read_all(source: &mut dyn Source) -> (Vec<u8>, usize, usize) {
+    let (mut all, mut interrupted, mut most) = (Vec::new(), 0, 0);
+    let mut buf = vec![0; 65536];
+    loop {
+        match source.read(&mut buf) {
+            Ok(0) => return (all, interrupted, most),
+            Ok(count) => {
+                most = most.max(count);
+                all.extend_from_slice(&buf[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => interrupted += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn page(dir: &TempDir, target: &str) -> String {
+    String::from_utf8(bytes(get(dir, target, "*/*").body)).unwrap()
+}
+
+fn json(dir: &TempDir, target: &str) -> serde_json::Value {
+    serde_json::from_slice(&bytes(get(dir, target, "application/json").body)).unwrap()
+}
+
+/// The lines that Python's listing has too.
+fn li_lines(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| line.starts_with("<li><a ")).collect()
+}
+
+/// The names in the order of the page.
+fn names(page: &str) -> Vec<&str> {
+    li_lines(page).into_iter().map(|line| line.split(['>', '<']).nth(4).unwrap()).collect()
+}
+
+#[test]
+fn lines_of_python() {
+    let dir = dir_of(&[b"b.txt", b"a&b <c> \"d\" 'e'?#%", b"\xff.bin", "é".as_bytes(), b"javascript:x", b".dot"]);
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    symlink("b.txt", dir.path().join("link")).unwrap();
+    symlink("sub", dir.path().join("linkdir")).unwrap();
+    symlink("nowhere", dir.path().join("broken")).unwrap();
+    let page = page(&dir, "/x/");
+    assert_eq!(
+        li_lines(&page),
+        [
+            "<li><a href=\".dot\">.dot</a></li>",
+            "<li><a href=\"a%26b%20%3Cc%3E%20%22d%22%20%27e%27%3F%23%25\">a&amp;b &lt;c&gt; \"d\" 'e'?#%</a></li>",
+            "<li><a href=\"b.txt\">b.txt</a></li>",
+            "<li><a href=\"broken\">broken@</a></li>",
+            "<li><a href=\"javascript%3Ax\">javascript:x</a></li>",
+            "<li><a href=\"link\">link@</a></li>",
+            "<li><a href=\"linkdir/\">linkdir@</a></li>",
+            "<li><a href=\"sub/\">sub/</a></li>",
+            "<li><a href=\"%C3%A9\">é</a></li>",
+            "<li><a href=\"%FF.bin\">\u{fffd}.bin</a></li>",
+        ]
+    );
+    for line in
+        ["<!DOCTYPE HTML>", "<html lang=\"en\">", "<meta charset=\"utf-8\">", "<hr>", "<ul>", "</ul>", "</html>"]
+    {
+        assert!(page.lines().any(|other| other == line), "{line}");
+    }
+}
+
+#[test]
+fn only_entries_and_the_parent_are_links() {
+    let dir = dir_of(&[b"a", b"b"]);
+    assert_eq!(page(&dir, "/").matches("<a ").count(), 2);
+    let below = page(&dir, "/x/y/");
+    assert_eq!(below.matches("<a ").count(), 3);
+    assert!(below.contains("<a href=\"../\">..</a>"));
+    assert_eq!(li_lines(&below).len(), 2);
+}
+
+#[test]
+fn newlines_and_escape_sequences_stay_inside_their_line() {
+    let dir = dir_of(&[b"new\nline\r.txt", b"esc\x1b[2J"]);
+    let page = page(&dir, "/a%0Ab/");
+    assert_eq!(
+        li_lines(&page),
+        [
+            "<li><a href=\"esc%1B%5B2J\">esc&#27;[2J</a></li>",
+            "<li><a href=\"new%0Aline%0D.txt\">new&#10;line&#13;.txt</a></li>"
+        ]
+    );
+    assert!(page.contains("<title>Directory listing for /a&#10;b/</title>\n"));
+    assert!(!page.contains('\r') && !page.contains('\u{1b}'));
+}
+
+#[test]
+fn title_is_the_decoded_path_without_the_query() {
+    let dir = dir_of(&[]);
+    for (target, title) in [
+        ("/", "/"),
+        ("/list/?a=b", "/list/"),
+        ("/a&b%3Cc%3E/?<script>", "/a&amp;b&lt;c&gt;/"),
+        ("/%C3%BCn%C3%AF/", "/ünï/"),
+        ("/%FF//x/", "/\u{fffd}/x/"),
+    ] {
+        let page = page(&dir, target);
+        assert!(page.contains(&format!("<title>Directory listing for {title}</title>\n")), "{target}");
+        assert!(page.contains(&format!("\n<h1>Directory listing for {title}</h1>\n")), "{target}");
+        assert!(!page.contains("<script>\""), "{target}");
+    }
+}
+
+#[test]
+fn breadcrumbs_lead_upwards() {
+    let dir = dir_of(&[]);
+    let page = page(&dir, "/a%3Cb/c/");
+    let crumbs = "<button formaction=\"../../\">/</button><button formaction=\"../\">a&lt;b/</button>\
+                  <span aria-current=\"page\">c/</span>";
+    assert!(page.contains(crumbs), "{page}");
+    assert!(super::tests::page(&dir, "/").contains("<form><span aria-current=\"page\">/</span></form>"));
+}
+
+#[test]
+fn heads_of_both_forms() {
+    let dir = dir_of(&[b"a"]);
+    for (accept, content_type) in [("*/*", "text/html; charset=utf-8"), ("application/json", "application/json")] {
+        let response = get(&dir, "/", accept);
+        let field = |name| response.head.get(name).map(|value| String::from_utf8(value.to_vec()).unwrap());
+        assert_eq!(response.status, Status::OK);
+        assert_eq!(field("Content-type").as_deref(), Some(content_type));
+        assert_eq!(field("Vary").as_deref(), Some("Accept"));
+        assert_eq!(field("X-Content-Type-Options").as_deref(), Some("nosniff"));
+        assert!(field("Content-Security-Policy").unwrap().starts_with("default-src 'none'"));
+        assert_eq!(field("Last-Modified"), None);
+        assert!(response.body.length().is_some(), "a small listing has a length");
+    }
+}
+
+#[test]
+fn head_requests_get_the_head_of_get() {
+    let dir = dir_of(&[b"a"]);
+    let request = Request::builder("HEAD", "/").build();
+    assert_eq!(request.method(), &Method::Head);
+    let url = UrlPath::parse(b"/").unwrap();
+    let response = respond(dir.path(), &url, &request, &ListingOptions::default()).unwrap();
+    let other = get(&dir, "/", "*/*");
+    assert_eq!(response.head.lines(), other.head.lines());
+    assert_eq!(response.body.length(), other.body.length());
+}
+
+#[test]
+fn the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else() {
+    use base64::Engine;
+    use sha2::{Digest, Sha256};
+    let dir = dir_of(&[b"a"]);
+    let response = get(&dir, "/", "*/*");
+    let policy = String::from_utf8(response.head.get("Content-Security-Policy").unwrap().to_vec()).unwrap();
+    let page = String::from_utf8(bytes(response.body)).unwrap();
+    let hash = |element: &str| {
+        let (_, rest) = page.split_once(&format!("<{element}>")).unwrap();
+        let (text, rest) = rest.split_once(&format!("</{element}>")).unwrap();
+        assert!(!rest.contains(&format!("<{element}")), "one {element}");
+        base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text))
+    };
+    let expected = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; form-action 'self'; base-uri 'none'",
+        hash("style"),
+        hash("script")
+    );
+    assert_eq!(policy, expected);
+    for inline in [" style=", " onclick=", "http:", "https:", "url("] {
+        assert!(!page.contains(inline), "{inline}");
+    }
+}
+
+#[test]
+fn sizes_and_dates_follow_their_line() {
+    let dir = dir_of(&[b"five5"]);
+    set_modified(&dir, "five5", 1_614_834_367);
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    let page = page(&dir, "/");
+    let item = "<li><a href=\"five5\">five5</a></li>\n<li class=\"m\"><data value=\"5\">5 B</data>\
+                <time datetime=\"2021-03-04T05:06:07Z\">2021-03-04 05:06</time></li>\n";
+    assert!(page.contains(item), "{page}");
+    assert!(page.contains("<li><a href=\"sub/\">sub/</a></li>\n<li class=\"m\"><time "), "{page}");
+}
+
+#[test]
+fn orders() {
+    let dir = dir_of(&[b"A", b"b22", b"C22", b"d4444"]);
+    for (name, seconds) in [("A", 400), ("b22", 300), ("C22", 200), ("d4444", 100)] {
+        set_modified(&dir, name, seconds);
+    }
+    fs::create_dir(dir.path().join("c")).unwrap();
+    symlink("c", dir.path().join("B")).unwrap();
+    fs::File::open(dir.path().join("c")).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(150)).unwrap();
+    for (query, expected) in [
+        ("", "A B@ b22 c/ C22 d4444"),
+        ("sort=name&order=desc", "d4444 C22 c/ b22 B@ A"),
+        ("sort=size", "B@ c/ A b22 C22 d4444"),
+        ("sort=size&order=desc", "d4444 b22 C22 A B@ c/"),
+        ("sort=date", "d4444 B@ c/ C22 b22 A"),
+        ("sort=date&order=desc", "A b22 C22 B@ c/ d4444"),
+        ("folders=first", "B@ c/ A b22 C22 d4444"),
+        ("folders=first&order=desc", "c/ B@ d4444 C22 b22 A"),
+        ("folders=first&sort=size&order=desc", "B@ c/ d4444 b22 C22 A"),
+        ("sort=<script>&order=1", "A B@ b22 c/ C22 d4444"),
+    ] {
+        assert_eq!(names(&page(&dir, &format!("/?{query}"))).join(" "), expected, "{query}");
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_only_have_an_order() {
+    let dir = dir_of(&[b"a", b"A", b"\xff", b"\xfe"]);
+    let page = page(&dir, "/");
+    let hrefs: Vec<_> = li_lines(&page).into_iter().map(|line| line.split('"').nth(1).unwrap()).collect();
+    assert_eq!(hrefs, ["A", "a", "%FE", "%FF"]);
+}
+
+#[test]
+fn the_heads_of_columns_show_the_order_and_offer_the_other() {
+    let dir = dir_of(&[]);
+    let page = |query: &str| page(&dir, &format!("/?{query}"));
+    let button = |by: &str, next: &str, class: &str| {
+        format!("name=\"sort\" value=\"{by}\"><button name=\"order\" value=\"{next}\" class=\"{class}\">")
+    };
+    let plain = page("");
+    for expected in [button("name", "desc", "asc"), button("size", "desc", ""), button("date", "desc", "")] {
+        assert!(plain.contains(&expected), "{expected}");
+    }
+    let sorted = page("sort=size&order=desc&folders=first");
+    for expected in [button("name", "asc", ""), button("size", "asc", "desc"), button("date", "desc", "")] {
+        assert!(sorted.contains(&expected), "{expected}");
+    }
+    assert_eq!(sorted.matches("name=\"folders\" value=\"first\"").count(), 3, "the columns keep folders first");
+    assert!(sorted.contains("<button name=\"folders\" value=\"mixed\" aria-pressed=\"true\">"));
+}
+
+#[test]
+fn hidden_names_and_folders_first_are_options() {
+    let dir = dir_of(&[b".hidden", b"a"]);
+    fs::create_dir(dir.path().join("z")).unwrap();
+    let request = Request::builder("GET", "/").build();
+    let options = ListingOptions { show_hidden: false, folders_first: true, ..ListingOptions::default() };
+    let response = respond(dir.path(), &UrlPath::parse(b"/").unwrap(), &request, &options).unwrap();
+    let page = String::from_utf8(bytes(response.body)).unwrap();
+    assert_eq!(names(&page), ["z/", "a"]);
+    assert!(page.contains("<footer>2 entries</footer>"));
+}
+
+#[test]
+fn json_of_all_types() {
+    let dir = dir_of(&[b"a\"\n\\", b"\xff"]);
+    set_modified(&dir, "a\"\n\\", 1_614_834_367);
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    symlink("sub", dir.path().join("to-sub")).unwrap();
+    symlink("gone", dir.path().join("to-gone")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("zfifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let mut value = json(&dir, "/x%22/?sort=name");
+    assert_eq!(value["path"], "/x\"/");
+    let entries = value["entries"].as_array_mut().unwrap();
+    assert_eq!(entries[0]["modified"], "2021-03-04T05:06:07Z");
+    for entry in entries.iter_mut() {
+        let modified = entry.as_object_mut().unwrap().remove("modified").unwrap();
+        assert!(modified.as_str().unwrap().ends_with('Z'), "{entry}");
+    }
+    let expected = serde_json::json!([
+        {"name": "a\"\n\\", "href": "a%22%0A%5C", "type": "file", "size": 4},
+        {"name": "sub", "href": "sub/", "type": "directory", "size": null},
+        {"name": "to-gone", "href": "to-gone", "type": "symlink", "target_type": null, "size": null},
+        {"name": "to-sub", "href": "to-sub/", "type": "symlink", "target_type": "directory", "size": null},
+        {"name": "zfifo", "href": "zfifo", "type": "other", "size": null},
+        {"name": "\u{fffd}", "href": "%FF", "type": "file", "size": 1},
+    ]);
+    assert_eq!(value["entries"], expected);
+    assert_eq!(json(&dir_of(&[]), "/")["entries"], serde_json::json!([]));
+}
+
+#[test]
+fn a_large_directory_is_made_in_slices() {
+    let count = 3 * AT_ONCE;
+    let dir = dir_of_many(count);
+    for query in ["", "?order=desc", "?sort=date", "?sort=size&order=desc&folders=first"] {
+        let response = get(&dir, &format!("/{query}"), "*/*");
+        assert_eq!(response.body.length(), None, "it is not made yet");
+        let Body::Stream(mut source) = response.body else { panic!("a stream") };
+        let (all, interrupted, most) = read_all(&mut *source);
+        assert!(interrupted >= 2, "reading {count} names takes several turns: {interrupted}");
+        assert!(most < 65536, "{most} bytes in one turn");
+        let page = String::from_utf8(all).unwrap();
+        assert!(page.ends_with("</html>\n"));
+        let mut expected: Vec<_> = (0..count).map(|number| format!("{number:05}")).collect();
+        if query == "?order=desc" {
+            expected.reverse();
+        }
+        if !query.contains("date") {
+            assert_eq!(names(&page), expected, "{query}");
+        }
+        assert_eq!(names(&page).len(), count);
+        assert!(page.contains(&format!("<footer>{count} entries</footer>")));
+    }
+    let entries = json(&dir, "/")["entries"].as_array().unwrap().len();
+    assert_eq!(entries, count);
+}
+
+#[test]
+fn the_limit_for_a_listing_at_once() {
+    let dir = dir_of_many(AT_ONCE);
+    assert!(get(&dir, "/", "*/*").body.length().is_some());
+    fs::write(dir.path().join("one more"), "").unwrap();
+    assert!(get(&dir, "/", "*/*").body.length().is_none());
+}
+
+#[test]
+fn what_vanishes_while_the_page_is_made_is_listed_without_facts() {
+    let dir = dir_of_many(2 * AT_ONCE);
+    let Body::Stream(mut source) = get(&dir, "/", "*/*").body else { panic!("a stream") };
+    let mut buf = vec![0; 65536];
+    let start = source.read(&mut buf).unwrap();
+    assert!(buf[..start].ends_with(b"<ul>\n"), "the beginning needs no entries");
+    while source.read(&mut []).is_err() {}
+    fs::remove_file(dir.path().join("01999")).unwrap();
+    let page = String::from_utf8(read_all(&mut *source).0).unwrap();
+    assert!(page.contains("<li><a href=\"01999\">01999</a></li>\n<li class=\"m\"></li>\n"));
+}
+
+#[test]
+fn a_small_buffer_loses_nothing() {
+    let dir = dir_of_many(AT_ONCE + 1);
+    let Body::Stream(mut source) = get(&dir, "/", "*/*").body else { panic!("a stream") };
+    let mut all = Vec::new();
+    let mut buf = [0; 7];
+    loop {
+        match source.read(&mut buf) {
+            Ok(0) => break,
+            Ok(count) => all.extend_from_slice(&buf[..count]),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
+        }
+    }
+    assert_eq!(all, bytes(get(&dir, "/", "*/*").body));
+}
+
+#[test]
+fn errors_of_opening_are_the_callers() {
+    let dir = dir_of(&[b"file"]);
+    let request = Request::builder("GET", "/").build();
+    let url = UrlPath::parse(b"/").unwrap();
+    let kind =
+        |path: &str| respond(&dir.path().join(path), &url, &request, &ListingOptions::default()).unwrap_err().kind();
+    assert_eq!(kind("missing"), io::ErrorKind::NotFound);
+    assert_eq!(kind("file"), io::ErrorKind::NotADirectory);
+    fs::create_dir(dir.path().join("closed")).unwrap();
+    fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+    // Nothing is closed to the superuser.
+    if !rustix::process::geteuid().is_root() {
+        assert_eq!(kind("closed"), io::ErrorKind::PermissionDenied);
+    }
+}

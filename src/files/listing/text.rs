@@ -1,0 +1,129 @@
+//! What is shown of a name: escaped for HTML or JSON, without a byte that could end a line.
+
+use std::io::Write;
+
+/// Appends text escaped for HTML as Python's `html.escape(quote=False)` does (contract row SH32), and control
+/// characters as references: a newline in a name must not break its line, nor an escape sequence reach a terminal.
+pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
+    push_escaped(
+        text,
+        out,
+        |byte| matches!(byte, b'&' | b'<' | b'>' | 0x7f) || is_control(byte),
+        |byte, out| match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            control => _ = write!(out, "&#{control};"),
+        },
+    );
+}
+
+/// A tab harms nobody and is left as it is.
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && byte != b'\t'
+}
+
+/// Appends a JSON string with its quotes (RFC 8259 section 7).
+pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    push_escaped(
+        text,
+        out,
+        |byte| matches!(byte, b'"' | b'\\' | 0x7f | 0..=0x1f),
+        |byte, out| match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            control => _ = write!(out, "\\u{control:04x}"),
+        },
+    );
+    out.push(b'"');
+}
+
+/// Appends text, with `escape` writing the ASCII characters that `special` names.
+fn push_escaped(text: &str, out: &mut Vec<u8>, special: impl Fn(u8) -> bool, escape: impl Fn(u8, &mut Vec<u8>)) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| special(*byte)) {
+        out.extend_from_slice(&rest[..at]);
+        escape(rest[at], out);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Appends a number of bytes as people read it, in powers of 1000: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
+pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if size < 1000 {
+        _ = write!(out, "{size} B");
+        return;
+    }
+    let (mut value, mut unit) = (size as f64 / 1000.0, 0);
+    // What would be rounded to 1000 kB is a megabyte.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 9.95);
+    _ = write!(out, "{value:.decimals$} {}", UNITS[unit]);
+}
+
+/// A time in seconds since 1970 as ISO 8601 has it, `2026-01-31T12:00:00Z`; years before 1 and after 9999, which only
+/// a broken file system has, are shown as the first and last that fit.
+pub(super) fn iso_time(seconds: i64) -> jiff::Timestamp {
+    const FIRST: i64 = -62_135_596_800;
+    let clamped = seconds.clamp(FIRST, jiff::Timestamp::MAX.as_second());
+    jiff::Timestamp::from_second(clamped).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(push: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        push(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn html() {
+        assert_eq!(made(|out| push_html("a<b>&'\"\té", out)), "a&lt;b&gt;&amp;'\"\té");
+        assert_eq!(made(|out| push_html("n\nr\r\u{1b}\u{7f}", out)), "n&#10;r&#13;&#27;&#127;");
+    }
+
+    #[test]
+    fn json() {
+        assert_eq!(made(|out| push_json("a\"\\\n\té", out)), "\"a\\\"\\\\\\u000a\\u0009é\"");
+    }
+
+    #[test]
+    fn sizes() {
+        for (size, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1949, "1.9 kB"),
+            (9940, "9.9 kB"),
+            (9960, "10 kB"),
+            (99_499, "99 kB"),
+            (999_400, "999 kB"),
+            (999_500, "1.0 MB"),
+            (15_400_000, "15 MB"),
+            (u64::MAX, "18 EB"),
+        ] {
+            assert_eq!(made(|out| push_size(size, out)), text, "{size}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (1_614_834_367, "2021-03-04T05:06:07Z"),
+            (i64::MIN, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(iso_time(seconds).to_string(), text);
+        }
+        assert!(iso_time(i64::MAX).to_string().starts_with("9999-12-30T"));
+    }
+}
