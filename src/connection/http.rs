@@ -383,14 +383,12 @@ impl<T: Transport> HttpSession<'_, T> {
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
             Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) => {
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
-                held.left = held.left.saturating_sub(length as u64);
-                if held.left > 0 {
-                    return Ok(Progress::Moved);
-                }
-                self.refuse();
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
             }
+            Ok(Event::Data(_)) => self.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -535,7 +533,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if *left > length as u64 => {
+            Ok(Event::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }
