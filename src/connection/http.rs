@@ -78,6 +78,13 @@ struct InFlight {
     waiting: bool,
 }
 
+impl InFlight {
+    /// Whether somebody still takes the request's body while its response is being sent.
+    fn takes_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.ended)
+    }
+}
+
 /// What a session waits for. Each kind has one deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
@@ -147,6 +154,12 @@ impl<'s, T: Transport> HttpSession<'s, T> {
         self
     }
 
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// What the session runs on.
     pub fn transport(&mut self) -> &mut T {
         &mut self.transport
@@ -205,10 +218,14 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn)?;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
+            if self.wait == Wait::Linger {
+                // Whoever keeps sending always moves, and must not keep the connection by that.
+                self.expire(turn)?;
+            }
             if !moved {
                 if advanced == Progress::Later {
                     return Ok(true);
@@ -267,6 +284,16 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Closing(reason) => self.advance_closing(reason),
             Stage::Linger => self.advance_linger(),
         }
+    }
+
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if self.output.is_empty() {
+            return Err(reason);
+        }
+        self.refused = false;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
     }
 
     /// Sends once, if something is due and the client may take it.
@@ -612,6 +639,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Held(_) | Stage::Drain(_) => Wait::Body,
             Stage::Later(later) if !later.ended && self.hungry => Wait::Body,
             Stage::Later(_) => Wait::Upstream,
+            Stage::Answer(flight) if flight.waiting && self.hungry && flight.takes_body() => Wait::Body,
             Stage::Answer(flight) if flight.waiting => Wait::Upstream,
             Stage::Answer(_) | Stage::Closing(_) => Wait::Write,
         };
