@@ -97,6 +97,11 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         self.session.transport()
     }
 
+    /// How many bytes of memory the session's buffers own between two steps.
+    pub fn memory(&self) -> usize {
+        self.session.buffered_memory()
+    }
+
     /// One step, unless the session is over.
     pub fn step(&mut self) -> Next {
         if let Next::Close(_) = self.next {

@@ -133,6 +133,8 @@ impl Upstream for Echo {
 struct Channel {
     bytes: VecDeque<u8>,
     ended: bool,
+    /// The upstream was dropped: no end will come.
+    cut: bool,
 }
 
 /// Answers at once, and with the body while it comes; takes no more of it than a little ahead.
@@ -181,12 +183,21 @@ impl Upstream for StreamEcho {
     }
 }
 
+impl Drop for StreamEcho {
+    fn drop(&mut self) {
+        self.channel.borrow_mut().cut = true;
+    }
+}
+
 struct Received(Rc<RefCell<Channel>>);
 
 impl Source for Received {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut channel = self.0.borrow_mut();
         if channel.bytes.is_empty() && !channel.ended {
+            if channel.cut {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             return Err(io::ErrorKind::WouldBlock.into());
         }
         io::Read::read(&mut channel.bytes, buf)
