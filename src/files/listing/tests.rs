@@ -324,12 +324,13 @@ fn json_of_all_types() {
 fn a_large_directory_is_made_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    for query in ["", "?order=desc", "?sort=date", "?sort=size&order=desc&folders=first"] {
+    // Names alone are read faster than entries that have to be looked up to be sorted.
+    for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "it is not made yet");
         let Body::Stream(mut source) = response.body else { panic!("a stream") };
         let (all, interrupted, most) = read_all(&mut *source);
-        assert!(interrupted >= 2, "reading {count} names takes several turns: {interrupted}");
+        assert!(interrupted >= turns, "{query}: {interrupted} turns to read {count} names");
         assert!(most < 65536, "{most} bytes in one turn");
         let page = String::from_utf8(all).unwrap();
         assert!(page.ends_with("</html>\n"));
