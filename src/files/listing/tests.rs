@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 
 use super::*;
-use crate::http::Method;
+use crate::http::{Head, InvalidHeader, Method};
 use crate::service::Source;
 
 /// A directory with these files, each with its own name inside.
@@ -30,6 +30,10 @@ fn dir_of_many(count: usize) -> TempDir {
 fn set_modified(dir: &TempDir, name: &str, seconds: u64) {
     let file = fs::File::options().append(true).open(dir.path().join(name)).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+fn make_fifo(dir: &TempDir, name: &str) {
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join(name), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
 }
 
 fn get(dir: &TempDir, target: &str, accept: &str) -> Response {
@@ -299,7 +303,7 @@ fn json_of_all_types() {
     fs::create_dir(dir.path().join("sub")).unwrap();
     symlink("sub", dir.path().join("to-sub")).unwrap();
     symlink("gone", dir.path().join("to-gone")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("zfifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+    make_fifo(&dir, "zfifo");
     let mut value = json(&dir, "/x%22/?sort=name");
     assert_eq!(value["path"], "/x\"/");
     let entries = value["entries"].as_array_mut().unwrap();
@@ -318,6 +322,38 @@ fn json_of_all_types() {
     ]);
     assert_eq!(value["entries"], expected);
     assert_eq!(json(&dir_of(&[]), "/")["entries"], serde_json::json!([]));
+}
+
+/// A page with all that an entry tells, and a head of its own.
+struct Facsimile;
+
+impl ListingTemplate for Facsimile {
+    fn content_type(&self) -> &str {
+        "text/plain"
+    }
+
+    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+        head.add("X-Own", "1")
+    }
+
+    fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        let line = format!("{}{} {} {}\n", page.path(), entry.display_name(), entry.href(), entry.index);
+        out.extend_from_slice(line.as_bytes());
+    }
+}
+
+#[test]
+fn another_template_makes_another_page() {
+    let dir = dir_of(&[b"a b\xff"]);
+    fs::create_dir(dir.path().join("sub&")).unwrap();
+    symlink("sub&", dir.path().join("to")).unwrap();
+    let request = Request::builder("GET", "/x/").build();
+    let options = ListingOptions { template: Arc::new(Facsimile), ..ListingOptions::default() };
+    let response = respond(dir.path(), &UrlPath::parse(b"/x/").unwrap(), &request, &options).unwrap();
+    assert_eq!(response.head.get("X-Own"), Some(&b"1"[..]));
+    assert_eq!(response.head.get("Content-type"), Some(&b"text/plain"[..]));
+    let page = String::from_utf8(bytes(response.body)).unwrap();
+    assert_eq!(page, "/x/a b\u{fffd} a%20b%FF 0\n/x/sub&/ sub%26/ 1\n/x/to@ to/ 2\n");
 }
 
 #[test]
@@ -394,6 +430,8 @@ fn errors_of_opening_are_the_callers() {
         |path: &str| respond(&dir.path().join(path), &url, &request, &ListingOptions::default()).unwrap_err().kind();
     assert_eq!(kind("missing"), io::ErrorKind::NotFound);
     assert_eq!(kind("file"), io::ErrorKind::NotADirectory);
+    make_fifo(&dir, "fifo");
+    assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "and nobody waited for its other end");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
     // Nothing is closed to the superuser.
