@@ -3,6 +3,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::fd::AsFd;
 use tempfile::TempDir;
 
 use super::*;
@@ -259,10 +260,49 @@ fn orders() {
 
 #[test]
 fn names_that_differ_in_case_only_have_an_order() {
-    let dir = dir_of(&[b"a", b"A", b"\xff", b"\xfe"]);
+    let dir = dir_of(&[b"abC", b"\xff", b"aBC", b"abc", b"ABC", b"\xfe", b"Abc", b"AbC", b"aBc", b"ABc"]);
     let page = page(&dir, "/");
     let hrefs: Vec<_> = li_lines(&page).into_iter().map(|line| line.split('"').nth(1).unwrap()).collect();
-    assert_eq!(hrefs, ["A", "a", "%FE", "%FF"]);
+    assert_eq!(hrefs, ["ABC", "ABc", "AbC", "Abc", "aBC", "aBc", "abC", "abc", "%FE", "%FF"]);
+}
+
+#[test]
+fn what_has_no_size_comes_before_what_is_empty() {
+    let dir = dir_of(&[]);
+    fs::write(dir.path().join("a"), "").unwrap();
+    fs::create_dir(dir.path().join("z")).unwrap();
+    assert_eq!(names(&page(&dir, "/?sort=size")), ["z/", "a"]);
+}
+
+#[test]
+fn times_before_1970_are_early() {
+    let dir = dir_of(&[b"a", b"b"]);
+    set_modified(&dir, "a", 5);
+    fs::File::open(dir.path().join("b")).unwrap().set_modified(UNIX_EPOCH - Duration::from_secs(5)).unwrap();
+    let page = page(&dir, "/?sort=date");
+    assert_eq!(names(&page), ["b", "a"]);
+    assert!(page.contains("<time datetime=\"1969-12-31T23:59:55Z\">1969-12-31 23:59</time>"));
+}
+
+#[test]
+fn a_file_system_that_does_not_tell_types_is_asked() {
+    let dir = dir_of(&[b"file"]);
+    symlink("file", dir.path().join("link")).unwrap();
+    let open = fs::File::open(dir.path()).unwrap();
+    let look_up = |name: &str| {
+        let facts = Facts::look_up(open.as_fd(), name.as_bytes(), rustix::fs::FileType::Unknown);
+        (facts.kind, facts.target, facts.size)
+    };
+    assert_eq!(look_up("file"), (Kind::File, None, Some(4)));
+    assert_eq!(look_up("link"), (Kind::Symlink, Some(Kind::File), Some(4)));
+    assert_eq!(look_up("gone"), (Kind::Other, None, None));
+}
+
+#[test]
+fn entries_are_counted() {
+    for (names, count) in [(&[][..], "0 entries"), (&[&b"a"[..]], "1 entry"), (&[b"a", b"b"], "2 entries")] {
+        assert!(page(&dir_of(names), "/").contains(&format!("</ul>\n<hr>\n<footer>{count}</footer>\n")), "{count}");
+    }
 }
 
 #[test]
