@@ -211,7 +211,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
-            if !moved {
+            if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
                     return Ok(true);
                 }
@@ -222,6 +222,12 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether going round once more would come to nothing: all is answered and sent, and nothing can be read.
+    fn is_settled(&self, ready: &Ready) -> bool {
+        let quiet = self.input.is_empty() && self.output.is_empty() && !ready.read && !self.at_end;
+        quiet && matches!(self.stage, Stage::Head)
     }
 
     /// Reads once, if bytes are of use and there may be some.
@@ -279,10 +285,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let result = match &mut self.stage {
             Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
             _ if self.output.is_empty() => Ok(0),
-            _ => self.transport.send(self.output.bytes(), &[]).map(|count| {
-                self.output.consume(count);
-                count as u64
-            }),
+            stage => {
+                let last = matches!(stage, Stage::Closing(_)) && !self.refused;
+                self.transport.send(self.output.bytes(), &[], last).map(|count| {
+                    self.output.consume(count);
+                    count as u64
+                })
+            }
         };
         match result {
             Ok(count) => Ok(count > 0),
