@@ -215,7 +215,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// How much the open-file cache may hold.
+    /// How much the cache may hold.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self
