@@ -776,3 +776,21 @@ fn authentication_comes_before_everything() {
     assert_eq!(site.ask("OPTIONS", "/a", &preflight).status, 204);
     assert!(FileService::builder(".").auth(Account::new("a", "b")).realm("a\nb").build().is_err());
 }
+
+#[test]
+fn a_hit_allocates_nothing() {
+    let site = Site::new(&[("index.html", "x"), ("a.js", "x"), ("a.js.gz", "y")]);
+    for (target, accept) in [("/", "identity"), ("/a.js", "gzip, deflate, br, zstd"), ("/a.js", "identity")] {
+        let builder = Request::builder("GET", target).header("Host", "localhost").header("Accept-Encoding", accept);
+        let mut request = builder.build();
+        let count = |request: &Request| {
+            let mut answer = None;
+            let info = allocation_counter::measure(|| answer = Some(site.files.respond(request)));
+            assert_eq!(answer.unwrap().status, Status::OK);
+            info.count_total
+        };
+        assert_ne!(count(&request), 0, "the first time it does");
+        request.arrived += Duration::from_millis(1);
+        assert_eq!(count(&request), 0, "{target} {accept}");
+    }
+}
