@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Waker};
 
 use crate::connection::{HttpSession, Site};
-use crate::http::{ErrorPage, Request, Status, Version};
+use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::proto::Limits;
@@ -135,8 +135,11 @@ impl HttpServer {
     /// # Errors
     /// If it cannot stand in a header field.
     pub fn server_name(mut self, name: &str) -> io::Result<HttpServer> {
-        crate::http::Head::new().add("Server", name)?;
-        self.site.server = name.to_owned();
+        let mut head = Head::new();
+        if !name.is_empty() {
+            head.add("Server", name)?;
+        }
+        self.site.server = head.lines().to_vec();
         Ok(self)
     }
 

@@ -15,8 +15,8 @@ pub struct Site {
     pub limits: Limits,
     /// The version in status lines; 1.0 closes after each response.
     pub protocol: Version,
-    /// The value of `Server`; empty for none.
-    pub server: String,
+    /// The line of `Server` with its CRLF; empty for none.
+    pub server: Vec<u8>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
     /// Where requests are logged.
@@ -26,11 +26,11 @@ pub struct Site {
     date: RefCell<Date>,
 }
 
-/// The `Date` of the second it was last asked in.
+/// The line of `Date` of the second it was last asked in.
 #[derive(Default)]
 struct Date {
     second: Option<u64>,
-    text: String,
+    line: Vec<u8>,
 }
 
 impl Site {
@@ -40,7 +40,7 @@ impl Site {
             service: Box::new(service),
             limits: Limits::default(),
             protocol: Version::Http11,
-            server: concat!("serve-forever/", env!("CARGO_PKG_VERSION")).to_owned(),
+            server: concat!("Server: serve-forever/", env!("CARGO_PKG_VERSION"), "\r\n").into(),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local,
@@ -48,12 +48,13 @@ impl Site {
         }
     }
 
-    /// The value of `Date` at this time, made once a second.
-    pub(super) fn date(&self, wall: SystemTime) -> Ref<'_, str> {
+    /// The line of `Date` at this time with its CRLF, made once a second.
+    pub(super) fn date(&self, wall: SystemTime) -> Ref<'_, [u8]> {
         let second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.date.borrow().second != Some(second) {
-            *self.date.borrow_mut() = Date { second: Some(second), text: format_http_date(wall) };
+            let line = format!("Date: {}\r\n", format_http_date(wall)).into_bytes();
+            *self.date.borrow_mut() = Date { second: Some(second), line };
         }
-        Ref::map(self.date.borrow(), |date| date.text.as_str())
+        Ref::map(self.date.borrow(), |date| date.line.as_slice())
     }
 }

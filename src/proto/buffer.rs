@@ -18,16 +18,19 @@ impl Buffer {
     }
 
     /// The bytes that wait to be consumed.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.end]
     }
 
     /// How many bytes wait.
+    #[inline]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether no bytes wait.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -41,6 +44,7 @@ impl Buffer {
     ///
     /// # Panics
     /// If fewer bytes wait.
+    #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed {count} of {} bytes", self.len());
         self.start += count;
@@ -51,8 +55,9 @@ impl Buffer {
     }
 
     /// Appends bytes.
+    #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
+        self.reserve(bytes.len());
         self.memory[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
     }
@@ -63,7 +68,7 @@ impl Buffer {
     /// # Errors
     /// Those of `read`.
     pub fn fill(&mut self, room: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-        self.make_room(room);
+        self.reserve(room);
         let free = &mut self.memory[self.end..];
         let count = read(free)?.min(free.len());
         self.end += count;
@@ -75,12 +80,18 @@ impl Buffer {
         self.memory.len() - self.end
     }
 
-    /// Makes sure that `room` bytes fit behind the waiting ones: by moving those to the front if that is enough and
-    /// worth it, otherwise by growing to at least twice the size, so that many small appends cost linear time.
-    fn make_room(&mut self, room: usize) {
-        if self.free() >= room {
-            return;
+    /// Makes sure that `room` bytes fit behind the waiting ones.
+    #[inline]
+    fn reserve(&mut self, room: usize) {
+        if self.free() < room {
+            self.make_room(room);
         }
+    }
+
+    /// Moves the waiting bytes to the front if that is enough and worth it, otherwise grows to at least twice the
+    /// size, so that many small appends cost linear time.
+    #[cold]
+    fn make_room(&mut self, room: usize) {
         let waiting = self.len();
         if self.start >= waiting && self.memory.len() - waiting >= room {
             self.memory.copy_within(self.start..self.end, 0);

@@ -14,10 +14,10 @@ pub struct ResponseHead<'a> {
     pub fields: &'a Head,
     /// The bytes of the body, if they can be counted now.
     pub length: Option<u64>,
-    /// The value of `Server`, unless the fields have one; empty for none at all.
-    pub server: &'a str,
-    /// The value of `Date`, unless the fields have one.
-    pub date: &'a str,
+    /// The line of `Server` with its CRLF, which is left out if the fields have one; empty for none at all.
+    pub server: &'a [u8],
+    /// The line of `Date` with its CRLF, which is left out if the fields have one.
+    pub date: &'a [u8],
 }
 
 /// How the body of a message is framed while it is sent (RFC 9112 section 6). It does not know whether the message is
@@ -107,26 +107,33 @@ pub(super) struct Added {
 /// Appends a status line, the fields, and the empty line.
 pub(super) fn write_head(response: &ResponseHead<'_>, added: Added, out: &mut Buffer) {
     let mut digits = itoa::Buffer::new();
-    let mut put = |parts: [&[u8]; 3]| parts.into_iter().for_each(|part| out.extend(part));
-    put([added.protocol.as_str().as_bytes(), b" ", digits.format(response.status.code()).as_bytes()]);
-    put([b" ", &reason(response.reason), b"\r\n"]);
-    if !response.fields.has_server() && !response.server.is_empty() {
-        put([b"Server: ", response.server.as_bytes(), b"\r\n"]);
+    out.extend(added.protocol.as_str().as_bytes());
+    out.extend(b" ");
+    out.extend(digits.format(response.status.code()).as_bytes());
+    out.extend(b" ");
+    out.extend(&reason(response.reason));
+    out.extend(b"\r\n");
+    if !response.fields.has_server() {
+        out.extend(response.server);
     }
     if !response.fields.has_date() {
-        put([b"Date: ", response.date.as_bytes(), b"\r\n"]);
+        out.extend(response.date);
     }
-    put([response.fields.lines(), b"", b""]);
+    out.extend(response.fields.lines());
     if let Some(length) = added.length {
-        put([b"Content-Length: ", digits.format(length).as_bytes(), b"\r\n"]);
+        out.extend(b"Content-Length: ");
+        out.extend(digits.format(length).as_bytes());
+        out.extend(b"\r\n");
     }
     if added.chunked {
-        put([b"Transfer-Encoding: chunked\r\n", b"", b""]);
+        out.extend(b"Transfer-Encoding: chunked\r\n");
     }
     if let Some(option) = added.connection {
-        put([b"Connection: ", option.as_bytes(), b"\r\n"]);
+        out.extend(b"Connection: ");
+        out.extend(option.as_bytes());
+        out.extend(b"\r\n");
     }
-    put([b"\r\n", b"", b""]);
+    out.extend(b"\r\n");
 }
 
 /// A reason phrase must not end its line early, whatever a handler made it from (contract row HB32).
@@ -171,8 +178,8 @@ mod tests {
             reason: "Fine\r\nX-Evil: 1",
             fields: &fields,
             length: Some(3),
-            server: "s",
-            date: "d",
+            server: b"Server: s\r\n",
+            date: b"Date: d\r\n",
         };
         let added = Added { protocol: Version::Http11, length: Some(3), chunked: false, connection: Some("close") };
         write_head(&response, added, &mut out);

@@ -41,7 +41,10 @@ fn is_ip_future(text: &[u8]) -> bool {
         && rest.iter().all(|byte| is_name_byte(*byte) || *byte == b':')
 }
 
-fn is_reg_name(mut name: &[u8]) -> bool {
+fn is_reg_name(name: &[u8]) -> bool {
+    // Escapes are rare, and looked at more closely only where there is one.
+    let plain = name.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(name.len());
+    let mut name = &name[plain..];
     loop {
         name = match name {
             [] => return true,
@@ -52,9 +55,23 @@ fn is_reg_name(mut name: &[u8]) -> bool {
     }
 }
 
-/// `unreserved` and `sub-delims` of RFC 3986.
+/// `unreserved` and `sub-delims` of RFC 3986, by byte.
+const NAME_BYTES: [bool; 256] = {
+    let (mut table, others, mut at) = ([false; 256], b"-._~!$&'()*+,;=", 0);
+    while at < 128 {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    NAME_BYTES[usize::from(byte)]
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::http::{Method, Request, Span, Version};
 /// assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
 ///
 /// let (mut out, fields) = (Buffer::default(), Head::new());
-/// let head = ResponseHead { status: Status::NO_CONTENT, reason: "No Content", fields: &fields, length: Some(0), server: "", date: "" };
+/// let head = ResponseHead { status: Status::NO_CONTENT, reason: "No Content", fields: &fields, length: Some(0), server: b"", date: b"" };
 /// assert_eq!(machine.respond(&head, &mut out), None);
 /// assert!(out.bytes().starts_with(b"HTTP/1.1 204 No Content\r\n"));
 /// assert!(machine.is_idle());

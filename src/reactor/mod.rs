@@ -238,8 +238,9 @@ impl<'s> Reactor<'s> {
     fn mark(&mut self, events: &Events) {
         for event in events {
             match event.token() {
-                // Both are looked at in every turn.
-                Self::MAILBOX | SIGNALS => {}
+                // The mailbox is looked at in every turn.
+                Self::MAILBOX => {}
+                SIGNALS => self.signals.iter_mut().for_each(|signals| signals.marked = true),
                 Token(number) if number > LAST_DOOR - self.doors.len() => self.doors[LAST_DOOR - number].knock(),
                 token => self.mark_session(token, event),
             }

@@ -6,6 +6,8 @@ use signal_hook_mio::v1_0::Signals as Delivery;
 pub struct Signals {
     pub(super) delivery: Delivery,
     actions: Vec<(i32, SignalAction)>,
+    /// The descriptor was reported ready since it was last looked at.
+    pub(super) marked: bool,
 }
 
 /// What a signal does to a run.
@@ -24,12 +26,18 @@ impl Signals {
     /// If the system does not let a signal be handled.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
-        Ok(Signals { delivery, actions: actions.to_vec() })
+        Ok(Signals { delivery, actions: actions.to_vec(), marked: true })
     }
 
     /// A signal that has come and was not looked at yet.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
-        let signal = self.delivery.pending().next()?;
+        if !self.marked {
+            return None;
+        }
+        let Some(signal) = self.delivery.pending().next() else {
+            self.marked = false;
+            return None;
+        };
         self.actions.iter().find(|(known, _)| *known == signal).copied()
     }
 }

@@ -34,11 +34,18 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Puts the head of a response into the output, and as much of its body as leaves with it.
     pub(super) fn respond(&mut self, response: Response, request: &Request, later: Option<Box<Later>>, moment: Moment) {
-        let mut response = self.checked(response, moment.wall);
+        let mut response = response;
+        if let Some(fault) = self.fault(&response) {
+            self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
+            response = Response::error(Status::INTERNAL_SERVER_ERROR);
+        }
         if moment.stopping || self.once {
             self.machine.stop();
         }
         let status = response.status;
+        if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
+            response.head.remove("Content-Length");
+        }
         let counted = response.error.is_none();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
         let encoder = {
@@ -70,21 +77,12 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
-    /// A response whose `Content-Length` is not that of its body would leave the client waiting, or out of step: it is
-    /// the service's fault, and answered as such.
-    fn checked(&mut self, mut response: Response, wall: SystemTime) -> Response {
-        if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
-            response.head.remove("Content-Length");
-        }
-        let no_body = self.machine.is_head() || response.status.is_bodiless() || response.error.is_some();
-        match (response.head.content_length(), response.body.length()) {
-            (Some(declared), Some(length)) if declared != length && !no_body => {
-                let text = format!("response of {length} bytes with a Content-Length of {declared}");
-                self.site.log.borrow_mut().message(Some(self.peer), &text, wall);
-                Response::error(Status::INTERNAL_SERVER_ERROR)
-            }
-            _ => response,
-        }
+    /// What is wrong with a response whose `Content-Length` is not that of its body: it would leave the client waiting,
+    /// or out of step.
+    fn fault(&self, response: &Response) -> Option<String> {
+        let (declared, length) = (response.head.content_length()?, response.body.length()?);
+        let sent = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
+        (sent && declared != length).then(|| format!("response of {length} bytes with a Content-Length of {declared}"))
     }
 
     /// Makes the body of an error response, logs Python's extra line, and returns the reason phrase.
