@@ -743,18 +743,28 @@ fn scripts_of_other_sites() {
 
 #[test]
 fn cache_control() {
-    let files = [("index.html", "x"), ("app.1a.js", "x"), ("vendor/lib.js", "x"), ("vendor/deep/lib.js", "x")];
+    let files = [
+        ("index.html", "x"),
+        ("app.1a.js", "x"),
+        ("vendor/lib.js", "x"),
+        ("vendor/deep/lib.js", "x"),
+        ("any/a", ""),
+        ("any/b/c/d", ""),
+    ];
     let site = Site::with(&files, |builder| {
         builder
             .cache_control("*", "no-cache")
             .cache_control("*.js", "max-age=60")
             .cache_control("vendor/*.js", "max-age=31536000, immutable")
+            .cache_control("any/**/*", "no-store")
     });
     for (target, value) in [
         ("/", "no-cache"),
         ("/app.1a.js", "max-age=60"),
         ("/vendor/lib.js", "max-age=31536000, immutable"),
         ("/vendor/deep/lib.js", "max-age=60"),
+        ("/any/a", "no-store"),
+        ("/any/b/c/d", "no-store"),
     ] {
         let answer = site.get(target);
         assert_eq!(answer.field("Cache-Control"), Some(value), "{target}");
