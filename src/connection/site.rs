@@ -1,7 +1,8 @@
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::peers::Peers;
 use crate::http::{ErrorPage, ErrorTemplate, Version, format_http_date};
 use crate::log::AccessLog;
 use crate::proto::Limits;
@@ -23,6 +24,9 @@ pub struct Site {
     pub log: RefCell<AccessLog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
+    pub(super) peers: Peers,
+    /// Bytes of buffers that connections keep while they wait.
+    pub(super) buffered: Cell<usize>,
     date: RefCell<Date>,
 }
 
@@ -44,6 +48,8 @@ impl Site {
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local,
+            peers: Peers::default(),
+            buffered: Cell::new(0),
             date: RefCell::default(),
         }
     }

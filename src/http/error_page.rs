@@ -21,6 +21,11 @@ pub trait ErrorPage: Send {
     /// The value of `Content-Type`.
     fn content_type(&self) -> &str;
 
+    /// The value of `Content-Security-Policy`, if the page is to have one. It must be a valid field value.
+    fn content_security_policy(&self) -> Option<&str> {
+        None
+    }
+
     /// Appends the page to `page`, which may hold other bytes already.
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
@@ -36,7 +41,11 @@ pub trait ErrorPage: Send {
 pub struct ErrorTemplate {
     content_type: String,
     format: String,
+    policy: Option<&'static str>,
 }
+
+/// The default page has a style of its own and nothing else.
+const DEFAULT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
 <html lang="en">
@@ -65,19 +74,24 @@ impl ErrorTemplate {
         let content_type = content_type.into();
         let valid = super::head::is_field_value(content_type.as_bytes());
         let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
-        ErrorTemplate { content_type, format: format.into() }
+        ErrorTemplate { content_type, format: format.into(), policy: None }
     }
 }
 
 impl Default for ErrorTemplate {
     fn default() -> Self {
-        ErrorTemplate::new("text/html;charset=utf-8", DEFAULT_FORMAT)
+        let page = ErrorTemplate::new("text/html;charset=utf-8", DEFAULT_FORMAT);
+        ErrorTemplate { policy: Some(DEFAULT_POLICY), ..page }
     }
 }
 
 impl ErrorPage for ErrorTemplate {
     fn content_type(&self) -> &str {
         &self.content_type
+    }
+
+    fn content_security_policy(&self) -> Option<&str> {
+        self.policy
     }
 
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {

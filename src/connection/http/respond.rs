@@ -39,7 +39,7 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
-        if moment.stopping || self.once {
+        if moment.stopping.is_some() || self.once {
             self.machine.stop();
         }
         let status = response.status;
@@ -106,6 +106,11 @@ impl<T: Transport> HttpSession<'_, T> {
             page.render(&error, &mut bytes);
             response.head.remove("Content-Length");
             response.head.put("Content-Type", page.content_type());
+            // A page that may quote the request must not be taken for anything else, nor run anything.
+            response.head.put("X-Content-Type-Options", "nosniff");
+            if let Some(policy) = page.content_security_policy() {
+                response.head.put("Content-Security-Policy", policy);
+            }
             response.body = Body::Bytes(Cow::Owned(bytes));
         }
         message
