@@ -73,7 +73,7 @@ impl Transport for Pipe {
         }
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
         self.check()?;
         assert!(!self.ended, "bytes behind the end");
         assert!(!(first.is_empty() && second.is_empty()), "an empty write says nothing");
