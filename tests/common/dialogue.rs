@@ -1,7 +1,7 @@
 //! Drives one session by hand: bytes in, steps until it waits, bytes out, with a clock that only a test moves.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serve_forever::connection::{
     CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
@@ -108,7 +108,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             return self.next;
         }
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
-        let moment = Moment { now: self.now, wall: SystemTime::from(wall), stopping: self.stopping };
+        let moment = Moment { now: self.now, wall, stopping: self.stopping };
         let mut wires = NoWires(self.now);
         let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
         self.next = self.session.step(&mut self.ready, &mut turn);
