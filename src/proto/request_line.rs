@@ -25,13 +25,16 @@ impl RequestLine {
     }
 
     /// Whether this unfinished line can still become a request line, so that a TLS hello or binary garbage is refused
-    /// at once and not waited on.
-    pub(super) fn may_begin(partial: &[u8], limits: &Limits) -> Result<(), Reject> {
+    /// at once and not waited on. Its first `known` bytes were found good before, and are not looked at again: a line
+    /// that is dripped byte by byte would cost quadratic time.
+    pub(super) fn may_begin(partial: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
         let (text, last) = match partial {
             [text @ .., b'\r'] => (text, 1),
             text => (text, 0),
         };
-        if !text.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
+        // A CR that came last before is only good if the LF came behind it, and then nobody would ask.
+        let new = &text[known.saturating_sub(1).min(text.len())..];
+        if !new.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
             return Err(Reject::RequestLine(Reject::show(partial)));
         }
         // The LF is still to come, and a CR unless it is there.

@@ -47,8 +47,9 @@ impl HeadScan {
             }
             self.line_start = self.scanned;
         }
+        let known = self.scanned - self.line_start;
         self.scanned = bytes.len();
-        self.partial(&bytes[self.line_start..], limits)?;
+        self.partial(&bytes[self.line_start..], known, limits)?;
         Ok(None)
     }
 
@@ -102,10 +103,11 @@ impl HeadScan {
         if end - self.request_start > limits.head { Err(Reject::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// A line without its end must not grow beyond what the whole line may have.
-    fn partial(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+    /// A line without its end must not grow beyond what the whole line may have. Its first `known` bytes were here
+    /// before.
+    fn partial(&self, line: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
         if self.request_line.is_none() {
-            return RequestLine::may_begin(line, limits);
+            return RequestLine::may_begin(line, known, limits);
         }
         if line.len() >= limits.field_line {
             return Err(Reject::LongField(limits.field_line));
