@@ -612,9 +612,13 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Head if self.wait == Wait::First => Wait::First,
             Stage::Head => Wait::Idle,
             Stage::Held(_) | Stage::Drain(_) => Wait::Body,
-            Stage::Later(later) if !later.ended && self.hungry => Wait::Body,
+            Stage::Later(later) if self.lacks_body(later) => Wait::Body,
             Stage::Later(_) => Wait::Upstream,
-            Stage::Answer(flight) if flight.waiting => Wait::Upstream,
+            // Whoever answers while the request comes waits for the client as much as for itself.
+            Stage::Answer(flight) if flight.waiting => match &flight.later {
+                Some(later) if self.lacks_body(later) => Wait::Body,
+                _ => Wait::Upstream,
+            },
             Stage::Answer(_) | Stage::Closing(_) => Wait::Write,
         };
         let progress_counts = matches!(wait, Wait::Body | Wait::Write | Wait::Upstream);
@@ -622,6 +626,11 @@ impl<T: Transport> HttpSession<'_, T> {
             self.wait = wait;
             self.since = now;
         }
+    }
+
+    /// Whether this request's body has not come so far as somebody wanted it.
+    fn lacks_body(&self, later: &Later) -> bool {
+        !later.ended && self.hungry
     }
 
     /// When the current wait has lasted too long.
