@@ -41,7 +41,7 @@ fn check_text(partial: &[u8], limit: usize) -> Result<(), Reject> {
         text => (text, 0),
     };
     if !text.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
-        return Err(Reject::RequestLine(Reject::show(partial)));
+        return Err(Reject::RequestLine(Reject::show(text)));
     }
     // The LF is still to come, and a CR unless it is there.
     if text.len() + last.max(1) >= limit { Err(Reject::LongRequestLine) } else { Ok(()) }
