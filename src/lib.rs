@@ -51,3 +51,8 @@ pub mod service;
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
 pub use server::{HttpServer, Served, Stopped};
+
+/// The examples of the README, compiled with the other doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

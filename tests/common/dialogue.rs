@@ -108,7 +108,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             return self.next;
         }
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
-        let moment = Moment { now: self.now, wall: wall, stopping: self.stopping.then_some(self.now) };
+        let moment = Moment { now: self.now, wall, stopping: self.stopping.then_some(self.now) };
         let mut wires = NoWires(self.now);
         let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
         self.next = self.session.step(&mut self.ready, &mut turn);
