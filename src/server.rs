@@ -30,7 +30,9 @@ use crate::service::{Response, Service};
 /// # Ok(()) }
 /// ```
 pub struct HttpServer {
-    listeners: Vec<mio::net::TcpListener>,
+    /// Each of them until it is released.
+    listeners: Vec<Option<mio::net::TcpListener>>,
+    release: bool,
     address: SocketAddr,
     site: Site,
     poll: Poll,
@@ -99,7 +101,8 @@ impl HttpServer {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Reactor::MAILBOX)?));
         Ok(HttpServer {
-            listeners: listeners.into_iter().map(mio::net::TcpListener::from_std).collect(),
+            listeners: listeners.into_iter().map(|listener| Some(mio::net::TcpListener::from_std(listener))).collect(),
+            release: false,
             address,
             site: Site::new(unsupported, address),
             poll,
@@ -186,6 +189,13 @@ impl HttpServer {
         Ok(self)
     }
 
+    /// Has the listeners closed as soon as a run begins to drain, so that newcomers go to another process on the same
+    /// port and are not kept waiting. The server cannot be run again after that.
+    pub fn release_on_drain(mut self, release: bool) -> HttpServer {
+        self.release = release;
+        self
+    }
+
     /// The address that the first listener is bound to, with the real port (contract row SS24).
     pub fn server_address(&self) -> SocketAddr {
         self.address
@@ -193,7 +203,7 @@ impl HttpServer {
 
     /// The addresses that all listeners are bound to.
     pub fn server_addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.listeners.iter().flatten().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// What stops this server from elsewhere.
@@ -240,14 +250,21 @@ impl HttpServer {
         let _running = self.stop.begin();
         let site = &self.site;
         let verify = self.verify_request.as_deref();
-        let once = until != Until::Stopped;
+        let (once, release) = (until != Until::Stopped, self.release);
+        if self.listeners.iter().all(Option::is_none) {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
+        }
         let doors = self.listeners.iter_mut().map(|listener| {
             Door::new(
                 listener,
                 Box::new(move |stream, peer, now| {
-                    let wanted = verify.is_none_or(|verify| verify(peer));
-                    wanted.then(|| Box::new(HttpSession::new(site, stream, peer, now).once(once)) as _)
+                    if !verify.is_none_or(|verify| verify(peer)) {
+                        return None;
+                    }
+                    let session = HttpSession::admit(site, stream, peer, now)?;
+                    Some(Box::new(session.once(once)) as _)
                 }),
+                release,
             )
         });
         let mut hooks = Between { site, actions: self.service_actions.as_deref_mut(), interval: self.poll_interval };

@@ -74,7 +74,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let mut idle_waits = 0;
     // Far more than any of these conversations needs: one that takes longer turns in a circle.
     for _ in 0..200_000 {
-        let moment = Moment { now: wires.now, wall: UNIX_EPOCH + Duration::from_secs(1_000_000_000), stopping: false };
+        let moment = Moment { now: wires.now, wall: UNIX_EPOCH + Duration::from_secs(1_000_000_000), stopping: None };
         let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
         let line = session.transport();
         let deadline = match next {
@@ -360,7 +360,7 @@ impl Transport for Line {
         Ok(count)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
         assert!(!first.is_empty() || !second.is_empty(), "nothing to send");
         let room = self.room()?.min(first.len() + second.len());
         self.sent.extend(first.iter().chain(second).take(room));

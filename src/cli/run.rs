@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -11,6 +12,7 @@ use super::options::Options;
 use super::parse;
 use crate::files::FileService;
 use crate::log::AccessLog;
+use crate::proto::Limits;
 use crate::{HttpServer, ListenOptions, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
@@ -38,6 +40,8 @@ fn serve(options: &Options) -> Result<(), Exit> {
         .map_err(Exit::failure)?
         .service(files)
         .protocol(options.protocol)
+        .limits(Limits { last_call: LAST_CALL, ..Limits::default() })
+        .release_on_drain(true)
         .log(log);
     // Whoever started us may wait for this line, or may have closed its end: neither is a reason not to serve.
     _ = say(&ready_line(server.server_address()));
@@ -50,6 +54,9 @@ fn serve(options: &Options) -> Result<(), Exit> {
 
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
 const SIGNALS: &[(i32, SignalAction)] = &[(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
+
+/// A service manager restarts programs under load: their clients then have this long for one more request.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Binds what was asked for; without an address, all of them: IPv6 and IPv4 by one socket where the system can, else
 /// IPv4 (contract rows CL03, CL04).

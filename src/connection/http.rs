@@ -3,12 +3,20 @@ use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Made};
+use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
-use crate::proto::{Buffer, Event, Expect, Machine, Reject};
-use crate::service::{Reply, Response, Upstream};
+use crate::proto::{Buffer, Event, Expect, Machine};
+use crate::service::{Reply, Response};
 
+mod buffers;
 mod respond;
+mod upstream;
+mod waits;
+
+use buffers::{give_back, lend};
+use upstream::Later;
+use waits::Wait;
 
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
 pub struct HttpSession<'s, T> {
@@ -32,6 +40,10 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
+    /// Bytes of its own buffers, as they count for all connections.
+    kept: usize,
+    /// Its client's place among those that come from the same address.
+    _place: Option<Box<Place<'s>>>,
 }
 
 /// What is done about the current request.
@@ -60,14 +72,6 @@ struct Held {
     left: u64,
 }
 
-/// A request that somebody else answers.
-struct Later {
-    upstream: Box<dyn Upstream>,
-    request: Request,
-    /// The upstream knows that the body is complete.
-    ended: bool,
-}
-
 /// A response on its way, and the upstream it came from, which may still take the request's body.
 struct InFlight {
     answer: Answer,
@@ -78,23 +82,11 @@ struct InFlight {
     waiting: bool,
 }
 
-/// What a session waits for. Each kind has one deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    /// For the first byte on a fresh connection: `head_timeout`.
-    First,
-    /// For the first byte of another request: `idle_timeout`.
-    Idle,
-    /// For the rest of a head, counted from its first byte: `head_timeout`.
-    Head,
-    /// For more of a request's body, counted from the last that came: `stall_timeout`.
-    Body,
-    /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
-    Write,
-    /// For an upstream or a source, which has a deadline of its own.
-    Upstream,
-    /// For the client to close: `linger_timeout`.
-    Linger,
+impl InFlight {
+    /// Whether somebody still takes the request's body while its response is being sent.
+    fn takes_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.ended)
+    }
 }
 
 /// What one of the verbs came to.
@@ -138,13 +130,32 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             at_end: false,
             refused: false,
             once: false,
+            kept: 0,
+            _place: None,
         }
+    }
+
+    /// A session for a newcomer, unless its address has as many connections as one may have.
+    pub fn admit(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
+        let place = match site.limits.connections_per_peer {
+            Some(most) => Some(Box::new(site.peers.place(peer.ip(), most)?)),
+            None => None,
+        };
+        let mut session = HttpSession::new(site, transport, peer, now);
+        session._place = place;
+        Some(session)
     }
 
     /// Whether the connection ends after its first response, whatever the client asks for.
     pub fn once(mut self, once: bool) -> Self {
         self.once = once;
         self
+    }
+
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
     }
 
     /// What the session runs on.
@@ -161,11 +172,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let outcome = self.run(ready, turn);
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
-        match outcome {
+        match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
-            Ok(false) => Next::Wait(self.deadline()),
+            Ok(false) => Next::Wait(self.deadline(turn.moment)),
             Err(reason) => Next::Close(reason),
         }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        (self.wait == Wait::Idle).then_some(self.since)
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
@@ -173,27 +188,24 @@ impl<T: Transport> Session for HttpSession<'_, T> {
     }
 }
 
-/// Lets a session without a buffer of its own use the loop's.
-fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
-    if lent {
-        std::mem::swap(own, shared);
+impl<T> HttpSession<'_, T> {
+    /// Adds what this session keeps to what all of them keep, which is bounded.
+    fn keep_account(&mut self) -> Result<(), CloseReason> {
+        let kept = self.input.capacity() + self.output.capacity();
+        if kept == self.kept {
+            return Ok(());
+        }
+        let all = self.site.buffered.get() - self.kept + kept;
+        let more = kept > self.kept;
+        self.site.buffered.set(all);
+        self.kept = kept;
+        if more && all > self.site.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }
 
-/// Ends what [`lend`] began: what waits in the loop's buffer moves to one of the right size, and an own one that is
-/// empty is freed.
-fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
-    if lent {
-        std::mem::swap(own, shared);
-        if !shared.is_empty() {
-            own.extend(shared.bytes());
-            shared.consume(shared.len());
-        }
-        if shared.capacity() > 4 * Scratch::SIZE {
-            *shared = Buffer::with_capacity(Scratch::SIZE);
-        }
-    } else if own.is_empty() {
-        *own = Buffer::default();
+impl<T> Drop for HttpSession<'_, T> {
+    fn drop(&mut self) {
+        self.site.buffered.set(self.site.buffered.get() - self.kept);
     }
 }
 
@@ -205,11 +217,15 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn)?;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
-            if !moved {
+            if self.wait == Wait::Linger {
+                // Whoever keeps sending always moves, and must not keep the connection by that.
+                self.expire(turn)?;
+            }
+            if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
                     return Ok(true);
                 }
@@ -220,6 +236,12 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether going round once more would come to nothing: all is answered and sent, and nothing can be read.
+    fn is_settled(&self, ready: &Ready) -> bool {
+        let quiet = self.input.is_empty() && self.output.is_empty() && !ready.read && !self.at_end;
+        quiet && matches!(self.stage, Stage::Head)
     }
 
     /// Reads once, if bytes are of use and there may be some.
@@ -269,6 +291,16 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if self.output.is_empty() {
+            return Err(reason);
+        }
+        self.refused = false;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
+    }
+
     /// Sends once, if something is due and the client may take it.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         if !ready.write {
@@ -277,10 +309,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let result = match &mut self.stage {
             Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
             _ if self.output.is_empty() => Ok(0),
-            _ => self.transport.send(self.output.bytes(), &[]).map(|count| {
-                self.output.consume(count);
-                count as u64
-            }),
+            stage => {
+                let last = matches!(stage, Stage::Closing(_)) && !self.refused;
+                self.transport.send(self.output.bytes(), &[], last).map(|count| {
+                    self.output.consume(count);
+                    count as u64
+                })
+            }
         };
         match result {
             Ok(count) => Ok(count > 0),
@@ -383,14 +418,12 @@ impl<T: Transport> HttpSession<'_, T> {
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
             Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) => {
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
-                held.left = held.left.saturating_sub(length as u64);
-                if held.left > 0 {
-                    return Ok(Progress::Moved);
-                }
-                self.refuse();
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
             }
+            Ok(Event::Data(_)) => self.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -399,78 +432,6 @@ impl<T: Transport> HttpSession<'_, T> {
             Ok(_) => self.respond(held.response, &held.request, None, turn.moment),
         }
         Ok(Progress::Moved)
-    }
-
-    /// Brings an upstream what has come of the body, and fetches its response.
-    fn advance_later(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let Stage::Later(mut later) = std::mem::replace(&mut self.stage, Stage::Head) else {
-            return Ok(Progress::Still);
-        };
-        let mut progress = Progress::Still;
-        let response = match self.feed(&mut later, turn) {
-            Ok(fed) => {
-                progress = fed;
-                later.upstream.poll(turn.wires)
-            }
-            Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
-            Err(FeedError::Reject(reject)) => {
-                self.reject(&reject, &later.request, turn.moment);
-                return Ok(Progress::Moved);
-            }
-            Err(FeedError::Upstream(error)) => Err(error),
-        };
-        let request = std::mem::take(&mut later.request);
-        match response {
-            Ok(None) => {
-                later.request = request;
-                self.stage = Stage::Later(later);
-                return Ok(progress);
-            }
-            Ok(Some(response)) => self.respond(response, &request, Some(later), turn.moment),
-            Err(error) => {
-                let text = format!("no response: {error}");
-                self.site.log.borrow_mut().message(Some(self.peer), &text, turn.moment.wall);
-                self.respond(Response::error(Status::BAD_GATEWAY), &request, None, turn.moment);
-            }
-        }
-        Ok(Progress::Moved)
-    }
-
-    /// Brings an upstream what has come of the body.
-    fn feed(&mut self, later: &mut Later, turn: &mut Turn<'_>) -> Result<Progress, FeedError> {
-        let mut progress = Progress::Still;
-        while !later.ended {
-            if !self.machine.in_body() {
-                later.ended = true;
-                later.upstream.end()?;
-                return Ok(Progress::Moved);
-            }
-            if !later.upstream.wants_body() {
-                break;
-            }
-            self.machine.send_continue(&mut self.output);
-            let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.site.limits, request) {
-                Ok(Event::Data(length)) => {
-                    let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
-                    self.machine.take(&mut self.input, taken);
-                    if taken > 0 {
-                        progress = Progress::Moved;
-                    }
-                    if taken < length {
-                        break;
-                    }
-                }
-                Ok(Event::More) if self.at_end => return Err(FeedError::Cut),
-                Ok(Event::More) => {
-                    progress = progress.and(self.starve());
-                    break;
-                }
-                Ok(_) => {}
-                Err(reject) => return Err(FeedError::Reject(reject)),
-            }
-        }
-        Ok(progress)
     }
 
     /// Has more of a response's body made, and notices its end.
@@ -535,7 +496,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if *left > length as u64 => {
+            Ok(Event::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }
@@ -565,113 +526,7 @@ impl<T: Transport> HttpSession<'_, T> {
         self.input.consume(self.input.len());
         if self.at_end { Err(CloseReason::Complete) } else { Ok(Progress::Still) }
     }
-
-    /// Answers or closes if the current wait has lasted too long; true if there is something to do about it.
-    fn expire(&mut self, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
-        if self.own_deadline().is_none_or(|deadline| deadline > turn.moment.now) {
-            return Ok(false);
-        }
-        match self.wait {
-            Wait::First | Wait::Idle => Err(CloseReason::Idle),
-            Wait::Linger => Err(CloseReason::LingerOver),
-            Wait::Write | Wait::Upstream => Err(CloseReason::Stalled),
-            Wait::Head | Wait::Body => {
-                let request = match std::mem::replace(&mut self.stage, Stage::Head) {
-                    Stage::Held(held) => held.request,
-                    Stage::Later(later) => later.request,
-                    Stage::Head => {
-                        self.machine.note_line(&self.input, &mut turn.scratch.request);
-                        turn.scratch.request.clone()
-                    }
-                    _ => return Err(CloseReason::Stalled),
-                };
-                self.refuse();
-                self.reject(&Reject::Timeout, &request, turn.moment);
-                Ok(true)
-            }
-        }
-    }
-
-    /// Ends what waits for a request when the server is being stopped, and lets nothing wait for another.
-    fn check_stop(&mut self, moment: Moment) -> Result<(), CloseReason> {
-        if moment.stopping {
-            if self.machine.is_idle() && self.output.is_empty() {
-                return Err(CloseReason::Stopped);
-            }
-            self.machine.stop();
-        }
-        Ok(())
-    }
-
-    /// Notes what is waited for, and since when.
-    fn note_wait(&mut self, moved: bool, now: Instant) {
-        let wait = match &self.stage {
-            Stage::Linger => Wait::Linger,
-            _ if !self.output.is_empty() => Wait::Write,
-            Stage::Head if !self.machine.is_idle() => Wait::Head,
-            Stage::Head if self.wait == Wait::First => Wait::First,
-            Stage::Head => Wait::Idle,
-            Stage::Held(_) | Stage::Drain(_) => Wait::Body,
-            Stage::Later(later) if self.lacks_body(later) => Wait::Body,
-            Stage::Later(_) => Wait::Upstream,
-            // Whoever answers while the request comes waits for the client as much as for itself.
-            Stage::Answer(flight) if flight.waiting => match &flight.later {
-                Some(later) if self.lacks_body(later) => Wait::Body,
-                _ => Wait::Upstream,
-            },
-            Stage::Answer(_) | Stage::Closing(_) => Wait::Write,
-        };
-        let progress_counts = matches!(wait, Wait::Body | Wait::Write | Wait::Upstream);
-        if wait != self.wait || (moved && progress_counts) {
-            self.wait = wait;
-            self.since = now;
-        }
-    }
-
-    /// Whether this request's body has not come so far as somebody wanted it.
-    fn lacks_body(&self, later: &Later) -> bool {
-        !later.ended && self.hungry
-    }
-
-    /// When the current wait has lasted too long.
-    fn own_deadline(&self) -> Option<Instant> {
-        let limits = &self.site.limits;
-        let limit = match self.wait {
-            Wait::First | Wait::Head => limits.head_timeout,
-            Wait::Idle => limits.idle_timeout,
-            Wait::Body | Wait::Write => limits.stall_timeout,
-            Wait::Linger => limits.linger_timeout,
-            Wait::Upstream => return None,
-        };
-        self.since.checked_add(limit)
-    }
-
-    /// When to run again at the latest.
-    fn deadline(&self) -> Option<Instant> {
-        let upstream = match &self.stage {
-            Stage::Later(later) => later.upstream.deadline(),
-            Stage::Answer(flight) => flight.later.as_ref().and_then(|later| later.upstream.deadline()),
-            _ => None,
-        };
-        self.own_deadline().into_iter().chain(upstream).min()
-    }
 }
 
 /// The least room that a read is offered. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
-
-/// Why a body could not be brought to an upstream.
-enum FeedError {
-    /// The client closed in the middle of it.
-    Cut,
-    /// It is broken.
-    Reject(Reject),
-    /// The upstream failed.
-    Upstream(io::Error),
-}
-
-impl From<io::Error> for FeedError {
-    fn from(error: io::Error) -> Self {
-        FeedError::Upstream(error)
-    }
-}

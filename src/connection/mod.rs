@@ -11,6 +11,7 @@
 
 mod answer;
 mod http;
+mod peers;
 mod site;
 mod transport;
 
@@ -32,6 +33,12 @@ pub trait Session {
 
     /// What the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
+
+    /// Since when the session has had nothing to do, if it could be closed without anybody losing anything: between
+    /// two requests. When there is no room for newcomers, the one that has been idle longest makes some.
+    fn idle_since(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a session's socket was last known to be ready for.
@@ -69,8 +76,8 @@ pub struct Moment {
     pub now: Instant,
     /// The same as a time of day.
     pub wall: SystemTime,
-    /// Whether the server is being stopped: no request will be waited for any more.
-    pub stopping: bool,
+    /// Since when the server is being stopped, if it is: no request will be waited for any more.
+    pub stopping: Option<Instant>,
 }
 
 /// Memory that all sessions of a loop share, one after the other, so that an idle connection owns none.
@@ -130,6 +137,10 @@ pub enum CloseReason {
     LingerOver,
     /// The rest of a response could not be had as it was announced: a file that became shorter, a failed source.
     BodyCut,
+    /// It was idle, and somebody else needed the room.
+    Evicted,
+    /// What it would have kept in memory is beyond what all connections may keep.
+    Memory,
     /// The server is being stopped.
     Stopped,
 }
@@ -145,6 +156,8 @@ impl fmt::Display for CloseReason {
             CloseReason::Stalled => "client too slow to read",
             CloseReason::LingerOver => "closed with input left",
             CloseReason::BodyCut => "response cut short",
+            CloseReason::Evicted => "idle, and its room was needed",
+            CloseReason::Memory => "no memory for more buffers",
             CloseReason::Stopped => "server stopped",
         })
     }

@@ -31,12 +31,26 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Without progress in a request's body, or in sending a response. 30 s: longer than a lost packet's retries.
     pub stall_timeout: Duration,
+    /// From a whole request to the beginning of its response, where somebody else makes it: a handler, a child process.
+    /// 60 s; then 504.
+    pub answer_timeout: Duration,
     /// From a response's end to the connection's, while what the client still sends is thrown away. 2 s.
     pub linger_timeout: Duration,
     /// For answers in flight once the server was asked to stop. 5 s.
     pub grace: Duration,
-    /// Connections at a time; `None` is the limit of descriptors less a reserve. At the cap the listener rests.
+    /// For one more request on an idle connection once the server was asked to stop. 0 s: idle connections are closed
+    /// at once. A service that is restarted under load gives its clients a moment, so that none of them sends a
+    /// request into a closing connection.
+    pub last_call: Duration,
+    /// Connections at a time; `None` is the limit of descriptors less a reserve. At the cap the listener rests, and
+    /// connections that are idle between two requests are closed, oldest first.
     pub connections: Option<usize>,
+    /// Connections of one client address at a time; more are closed without a byte. Unlimited by default, because
+    /// many clients may share an address.
+    pub connections_per_peer: Option<usize>,
+    /// Bytes of unread input and unsent output that all connections together may keep while they wait. 256 MiB; a
+    /// connection that would need more is closed.
+    pub buffers: usize,
 }
 
 impl Default for Limits {
@@ -53,8 +67,12 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
+            answer_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(5),
+            last_call: Duration::ZERO,
             connections: None,
+            connections_per_peer: None,
+            buffers: 256 * 1024 * 1024,
         }
     }
 }

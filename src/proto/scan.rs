@@ -15,9 +15,9 @@ pub(super) struct HeadScan {
     line_start: usize,
     /// Where the request line begins: behind the empty lines that may stand before it.
     request_start: usize,
-    empty_lines: usize,
+    empty_lines: u8,
     request_line: Option<RequestLine>,
-    fields: usize,
+    fields: u32,
 }
 
 /// A complete head: all spans count from `start`.
@@ -34,7 +34,7 @@ pub(super) struct FoundHead {
 
 /// Empty lines before a request line are left over from the request before it, whose client ended a body with one
 /// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
-const MOST_EMPTY_LINES: usize = 4;
+const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
@@ -47,8 +47,9 @@ impl HeadScan {
             }
             self.line_start = self.scanned;
         }
+        let known = self.scanned - self.line_start;
         self.scanned = bytes.len();
-        self.partial(&bytes[self.line_start..], limits)?;
+        self.partial(&bytes[self.line_start..], known, limits)?;
         Ok(None)
     }
 
@@ -64,16 +65,16 @@ impl HeadScan {
     fn line(&mut self, bytes: &[u8], newline: usize, limits: &Limits) -> Result<Option<FoundHead>, Reject> {
         let with_end = &bytes[self.line_start..=newline];
         let Some(request_line) = self.request_line else {
-            let begins = || RequestLine::may_begin(&with_end[..with_end.len() - 1], limits);
+            let begins = || RequestLine::may_begin(&with_end[..with_end.len() - 1], 0, limits);
             return self.first_line(with_end, limits).map_err(|reject| begins().err().unwrap_or(reject)).map(|()| None);
         };
-        self.partial(&with_end[..with_end.len() - 1], limits)?;
+        self.partial(&with_end[..with_end.len() - 1], 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
             None => Err(Reject::BareLf),
             Some([]) => {
                 let (start, end) = (self.request_start, self.scanned);
                 self.check_head(end, limits)?;
-                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields }))
+                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields as usize }))
             }
             Some(_) => self.field_line(limits).map(|()| None),
         }
@@ -100,7 +101,7 @@ impl HeadScan {
 
     fn field_line(&mut self, limits: &Limits) -> Result<(), Reject> {
         self.fields += 1;
-        if self.fields > limits.fields {
+        if self.fields as usize > limits.fields {
             return Err(Reject::ManyFields(limits.fields));
         }
         self.check_head(self.scanned, limits)
@@ -110,10 +111,11 @@ impl HeadScan {
         if end - self.request_start > limits.head { Err(Reject::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// A line without its end must not grow beyond what the whole line may have.
-    fn partial(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+    /// A line without its end must not grow beyond what the whole line may have. Its first `known` bytes were here
+    /// before.
+    fn partial(&self, line: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
         if self.request_line.is_none() {
-            return RequestLine::may_begin(line, limits);
+            return RequestLine::may_begin(line, known, limits);
         }
         // The limit that the line meets first is the one that it is refused for.
         let left_of_head = limits.head.saturating_sub(self.line_start - self.request_start);

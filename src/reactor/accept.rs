@@ -15,8 +15,11 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A listener, and what becomes of those who come in.
 pub struct Door<'s> {
-    listener: &'s mut TcpListener,
+    /// `None` once it was given up.
+    listener: &'s mut Option<TcpListener>,
     admit: Admit<'s>,
+    /// Whether the listener is closed, and not only left alone, when the run begins to end.
+    released: bool,
     /// Somebody may be waiting outside.
     busy: bool,
     rests_until: Option<Instant>,
@@ -36,17 +39,36 @@ pub(super) enum Accepted<'s> {
 }
 
 impl<'s> Door<'s> {
-    /// A door that is not open yet.
-    pub fn new(listener: &'s mut TcpListener, admit: Admit<'s>) -> Door<'s> {
-        Door { listener, admit, busy: true, rests_until: None }
+    /// A door that is not open yet. If it is to be `released`, its listener is closed as soon as the run begins to
+    /// end, so that newcomers go to whoever listens on the same port instead; otherwise they wait for the next run.
+    pub fn new(listener: &'s mut Option<TcpListener>, admit: Admit<'s>, released: bool) -> Door<'s> {
+        Door { listener, admit, released, busy: true, rests_until: None }
     }
 
     pub(super) fn open(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(self.listener, token, Interest::READABLE)
+        match self.listener {
+            Some(listener) => registry.register(listener, token, Interest::READABLE),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn close(&mut self, registry: &Registry) {
-        _ = registry.deregister(self.listener);
+        if let Some(listener) = self.listener {
+            _ = registry.deregister(listener);
+        }
+    }
+
+    /// Lets nobody in any more.
+    pub(super) fn shut(&mut self) {
+        self.busy = false;
+        if self.released {
+            *self.listener = None;
+        }
+    }
+
+    /// Whether the system ran out of room for newcomers in this turn.
+    pub(super) fn has_just_begun_to_rest(&self, now: Instant) -> bool {
+        self.rests_until == now.checked_add(REST)
     }
 
     /// Somebody has come.
@@ -68,7 +90,8 @@ impl<'s> Door<'s> {
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
         self.rests_until = self.rests_until.filter(|end| *end > now);
         while self.is_busy() {
-            match self.listener.accept() {
+            let Some(listener) = self.listener else { return Accepted::Nobody };
+            match listener.accept() {
                 Ok((stream, peer)) => {
                     return (self.admit)(stream, peer, now).map_or(Accepted::Refused, Accepted::Session);
                 }

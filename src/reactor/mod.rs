@@ -26,6 +26,7 @@ use slab::Slab;
 
 use crate::connection::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
 pub use accept::Door;
+use accept::{Accepted, BATCH};
 use deadlines::Deadlines;
 pub use signals::{SignalAction, Signals};
 pub use stop::{Stop, Stopper};
@@ -127,6 +128,7 @@ impl<'s> Reactor<'s> {
         if let Some(signals) = &mut signals {
             poll.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
+        let now = Instant::now();
         Ok(Reactor {
             poll,
             mailbox,
@@ -134,11 +136,11 @@ impl<'s> Reactor<'s> {
             doors,
             sessions: Slab::new(),
             most,
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(now),
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment { now: Instant::now(), wall: SystemTime::now(), stopping: false },
+            moment: Moment { now, wall: SystemTime::now(), stopping: None },
         })
     }
 
@@ -170,7 +172,7 @@ impl<'s> Reactor<'s> {
         let signalled = self.signals.as_mut().and_then(|signals| signals.next());
         let signalled = signalled.map(|(signal, action)| {
             // A second signal means that the first one takes too long.
-            let action = if self.moment.stopping { SignalAction::Stop } else { action };
+            let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
             (action, Ended::Signal(signal))
         });
         for (action, ended) in asked.into_iter().chain(signalled) {
@@ -193,8 +195,9 @@ impl<'s> Reactor<'s> {
         if action == SignalAction::Stop {
             return true;
         }
-        if !self.moment.stopping {
-            self.moment.stopping = true;
+        if self.moment.stopping.is_none() {
+            self.let_all_in();
+            self.moment.stopping = Some(self.moment.now);
             *ending = Some(Ending { ended, deadline: self.moment.now.checked_add(grace) });
             let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.queue(key));
@@ -280,16 +283,19 @@ impl<'s> Reactor<'s> {
     /// Lets newcomers in: they are runnable at once.
     fn accept(&mut self, until: Until, ending: &mut Option<Ending>) {
         for number in 0..self.doors.len() {
-            let mut left = accept::BATCH;
-            while left > 0 && ending.is_none() && self.sessions.len() < self.most {
-                match self.doors[number].accept(self.moment.now) {
-                    accept::Accepted::Nobody => break,
-                    accept::Accepted::Refused if until == Until::Stopped => {}
-                    accept::Accepted::Refused => *ending = Some(Ending { ended: Ended::Refused, deadline: None }),
-                    accept::Accepted::Session(session) => {
-                        let entry =
-                            Entry { session, ready: Ready::FRESH, queued: true, registered: false, over: false };
-                        self.runnable.push(self.sessions.insert(entry));
+            let mut left = BATCH;
+            while left > 0 && ending.is_none() && self.has_room(number) {
+                match (self.doors[number].accept(self.moment.now), until) {
+                    (Accepted::Nobody, _) => {
+                        if self.doors[number].has_just_begun_to_rest(self.moment.now) {
+                            self.evict();
+                        }
+                        break;
+                    }
+                    (Accepted::Refused, Until::Stopped) => {}
+                    (Accepted::Refused, _) => *ending = Some(Ending { ended: Ended::Refused, deadline: None }),
+                    (Accepted::Session(session), until) => {
+                        self.admit(session);
                         if until != Until::Stopped {
                             *ending = Some(Ending { ended: Ended::Served, deadline: None });
                         }
@@ -298,6 +304,48 @@ impl<'s> Reactor<'s> {
                 left -= 1;
             }
         }
+    }
+
+    /// Whether somebody can be let in at a door. If not, and somebody waits there, those who have been idle longest
+    /// are sent away, so that there is room in the next turn.
+    fn has_room(&mut self, number: usize) -> bool {
+        let full = self.sessions.len() >= self.most;
+        if full && self.doors[number].is_busy() {
+            self.evict();
+        }
+        !full
+    }
+
+    /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
+    fn evict(&mut self) {
+        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
+        let mut idle: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle).collect();
+        let most = BATCH.min(idle.len());
+        if most < idle.len() {
+            idle.select_nth_unstable(most);
+        }
+        for (_, key) in &idle[..most] {
+            self.end(*key, CloseReason::Evicted);
+        }
+    }
+
+    /// Lets in whoever had reached a door before the end began, and opens it to nobody else.
+    fn let_all_in(&mut self) {
+        for number in 0..self.doors.len() {
+            while self.sessions.len() < self.most {
+                match self.doors[number].accept(self.moment.now) {
+                    Accepted::Nobody => break,
+                    Accepted::Refused => {}
+                    Accepted::Session(session) => self.admit(session),
+                }
+            }
+            self.doors[number].shut();
+        }
+    }
+
+    fn admit(&mut self, session: Box<dyn Session + 's>) {
+        let entry = Entry { session, ready: Ready::FRESH, queued: true, registered: false, over: false };
+        self.runnable.push(self.sessions.insert(entry));
     }
 
     /// Runs everybody who is runnable once. Who wants to go on does so in the next turn.
@@ -312,7 +360,7 @@ impl<'s> Reactor<'s> {
     }
 
     fn run_session(&mut self, key: usize) {
-        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let Some(entry) = self.sessions.get_mut(key).filter(|entry| !entry.over) else { return };
         entry.queued = false;
         let mut wires = Wiring { registry: self.poll.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
         let mut turn = Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires };
@@ -330,12 +378,15 @@ impl<'s> Reactor<'s> {
         match next {
             Next::Again => self.queue(key),
             Next::Wait(deadline) => self.deadlines.set(key, deadline),
-            Next::Close(reason) => {
-                entry.over = true;
-                self.over.push((key, reason));
-                self.deadlines.set(key, None);
-            }
+            Next::Close(reason) => self.end(key, reason),
         }
+    }
+
+    /// Notes that a session is over. Its key is freed at the end of the turn.
+    fn end(&mut self, key: usize, reason: CloseReason) {
+        self.sessions[key].over = true;
+        self.over.push((key, reason));
+        self.deadlines.set(key, None);
     }
 
     /// Frees the keys of sessions that are over.

@@ -39,7 +39,7 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
-        if moment.stopping || self.once {
+        if moment.stopping.is_some() || self.once {
             self.machine.stop();
         }
         let status = response.status;
@@ -101,11 +101,13 @@ impl<T: Transport> HttpSession<'_, T> {
         response.body = Body::Empty;
         if !status.is_bodiless() {
             let page = &self.site.error_page;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(512);
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             page.render(&error, &mut bytes);
-            response.head.remove("Content-Length");
-            response.head.put("Content-Type", page.content_type());
+            if response.head.content_length().is_some() {
+                response.head.remove("Content-Length");
+            }
+            response.head.append(self.site.error_fields());
             response.body = Body::Bytes(Cow::Owned(bytes));
         }
         message

@@ -60,7 +60,7 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
-pub use entry::{Entry, Kind};
+pub use entry::{Entry, Facts, Kind};
 pub use html::HtmlPage;
 pub use json::JsonList;
 pub use order::{Order, SortBy};
@@ -110,6 +110,9 @@ impl fmt::Debug for ListingOptions {
 /// order, see [`Order::from_query`]; the `Accept` field may ask for JSON. There is no date and no validator: a listing
 /// is never older than its request.
 ///
+/// While a large listing is sent it holds one descriptor and its names, some 11 MiB for 100,000 of them; dropping the
+/// body lets go of both.
+///
 /// # Errors
 /// Those of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others. An error
 /// that comes up later, in the middle of a large directory, cuts the connection.
@@ -124,8 +127,8 @@ impl fmt::Debug for ListingOptions {
 /// assert_eq!(response.head.get("Content-type"), Some(&b"text/html; charset=utf-8"[..]));
 /// ```
 pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    // A FIFO in the directory's place must not block the loop, so the open does not wait for anybody.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    // A FIFO in the directory's place must not block the loop: what is no directory is refused before it is opened.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     respond_open(rustix::fs::open(dir, flags, Mode::empty())?, url, request, options)
 }
 

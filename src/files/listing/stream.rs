@@ -63,7 +63,10 @@ impl Listing {
     }
 
     fn read_names(&mut self) -> io::Result<()> {
-        let limit = if self.page.order().needs_facts() { LOOKUPS_A_TURN } else { NAMES_A_TURN };
+        // Directories can be told from others only by following the links, of which there may be many.
+        let order = self.page.order();
+        let looks_up = order.needs_facts() || order.folders_first;
+        let limit = if looks_up { LOOKUPS_A_TURN } else { NAMES_A_TURN };
         if self.reader.read_slice(limit)? {
             self.state = State::Writing;
         }

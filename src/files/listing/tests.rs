@@ -3,10 +3,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::fd::AsFd;
 use tempfile::TempDir;
 
 use super::*;
-use crate::http::Method;
+use crate::http::{Head, InvalidHeader, Method};
 use crate::service::Source;
 
 /// A directory with these files, each with its own name inside.
@@ -30,6 +31,10 @@ fn dir_of_many(count: usize) -> TempDir {
 fn set_modified(dir: &TempDir, name: &str, seconds: u64) {
     let file = fs::File::options().append(true).open(dir.path().join(name)).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+fn make_fifo(dir: &TempDir, name: &str) {
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join(name), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
 }
 
 fn get(dir: &TempDir, target: &str, accept: &str) -> Response {
@@ -255,10 +260,49 @@ fn orders() {
 
 #[test]
 fn names_that_differ_in_case_only_have_an_order() {
-    let dir = dir_of(&[b"a", b"A", b"\xff", b"\xfe"]);
+    let dir = dir_of(&[b"abC", b"\xff", b"aBC", b"abc", b"ABC", b"\xfe", b"Abc", b"AbC", b"aBc", b"ABc"]);
     let page = page(&dir, "/");
     let hrefs: Vec<_> = li_lines(&page).into_iter().map(|line| line.split('"').nth(1).unwrap()).collect();
-    assert_eq!(hrefs, ["A", "a", "%FE", "%FF"]);
+    assert_eq!(hrefs, ["ABC", "ABc", "AbC", "Abc", "aBC", "aBc", "abC", "abc", "%FE", "%FF"]);
+}
+
+#[test]
+fn what_has_no_size_comes_before_what_is_empty() {
+    let dir = dir_of(&[]);
+    fs::write(dir.path().join("a"), "").unwrap();
+    fs::create_dir(dir.path().join("z")).unwrap();
+    assert_eq!(names(&page(&dir, "/?sort=size")), ["z/", "a"]);
+}
+
+#[test]
+fn times_before_1970_are_early() {
+    let dir = dir_of(&[b"a", b"b"]);
+    set_modified(&dir, "a", 5);
+    fs::File::open(dir.path().join("b")).unwrap().set_modified(UNIX_EPOCH - Duration::from_secs(5)).unwrap();
+    let page = page(&dir, "/?sort=date");
+    assert_eq!(names(&page), ["b", "a"]);
+    assert!(page.contains("<time datetime=\"1969-12-31T23:59:55Z\">1969-12-31 23:59</time>"));
+}
+
+#[test]
+fn a_file_system_that_does_not_tell_types_is_asked() {
+    let dir = dir_of(&[b"file"]);
+    symlink("file", dir.path().join("link")).unwrap();
+    let open = fs::File::open(dir.path()).unwrap();
+    let look_up = |name: &str| {
+        let facts = Facts::look_up(open.as_fd(), name.as_bytes(), rustix::fs::FileType::Unknown);
+        (facts.kind, facts.target, facts.size)
+    };
+    assert_eq!(look_up("file"), (Kind::File, None, Some(4)));
+    assert_eq!(look_up("link"), (Kind::Symlink, Some(Kind::File), Some(4)));
+    assert_eq!(look_up("gone"), (Kind::Other, None, None));
+}
+
+#[test]
+fn entries_are_counted() {
+    for (names, count) in [(&[][..], "0 entries"), (&[&b"a"[..]], "1 entry"), (&[b"a", b"b"], "2 entries")] {
+        assert!(page(&dir_of(names), "/").contains(&format!("</ul>\n<hr>\n<footer>{count}</footer>\n")), "{count}");
+    }
 }
 
 #[test]
@@ -299,7 +343,7 @@ fn json_of_all_types() {
     fs::create_dir(dir.path().join("sub")).unwrap();
     symlink("sub", dir.path().join("to-sub")).unwrap();
     symlink("gone", dir.path().join("to-gone")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("zfifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+    make_fifo(&dir, "zfifo");
     let mut value = json(&dir, "/x%22/?sort=name");
     assert_eq!(value["path"], "/x\"/");
     let entries = value["entries"].as_array_mut().unwrap();
@@ -320,16 +364,49 @@ fn json_of_all_types() {
     assert_eq!(json(&dir_of(&[]), "/")["entries"], serde_json::json!([]));
 }
 
+/// A page with all that an entry tells, and a head of its own.
+struct Facsimile;
+
+impl ListingTemplate for Facsimile {
+    fn content_type(&self) -> &str {
+        "text/plain"
+    }
+
+    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+        head.add("X-Own", "1")
+    }
+
+    fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        let line = format!("{}{} {} {}\n", page.path(), entry.display_name(), entry.href(), entry.index);
+        out.extend_from_slice(line.as_bytes());
+    }
+}
+
+#[test]
+fn another_template_makes_another_page() {
+    let dir = dir_of(&[b"a b\xff"]);
+    fs::create_dir(dir.path().join("sub&")).unwrap();
+    symlink("sub&", dir.path().join("to")).unwrap();
+    let request = Request::builder("GET", "/x/").build();
+    let options = ListingOptions { template: Arc::new(Facsimile), ..ListingOptions::default() };
+    let response = respond(dir.path(), &UrlPath::parse(b"/x/").unwrap(), &request, &options).unwrap();
+    assert_eq!(response.head.get("X-Own"), Some(&b"1"[..]));
+    assert_eq!(response.head.get("Content-type"), Some(&b"text/plain"[..]));
+    let page = String::from_utf8(bytes(response.body)).unwrap();
+    assert_eq!(page, "/x/a b\u{fffd} a%20b%FF 0\n/x/sub&/ sub%26/ 1\n/x/to@ to/ 2\n");
+}
+
 #[test]
 fn a_large_directory_is_made_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    for query in ["", "?order=desc", "?sort=date", "?sort=size&order=desc&folders=first"] {
+    // Names alone are read faster than entries that have to be looked up to be sorted.
+    for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "it is not made yet");
         let Body::Stream(mut source) = response.body else { panic!("a stream") };
         let (all, interrupted, most) = read_all(&mut *source);
-        assert!(interrupted >= 2, "reading {count} names takes several turns: {interrupted}");
+        assert!(interrupted >= turns, "{query}: {interrupted} turns to read {count} names");
         assert!(most < 65536, "{most} bytes in one turn");
         let page = String::from_utf8(all).unwrap();
         assert!(page.ends_with("</html>\n"));
@@ -393,6 +470,8 @@ fn errors_of_opening_are_the_callers() {
         |path: &str| respond(&dir.path().join(path), &url, &request, &ListingOptions::default()).unwrap_err().kind();
     assert_eq!(kind("missing"), io::ErrorKind::NotFound);
     assert_eq!(kind("file"), io::ErrorKind::NotADirectory);
+    make_fifo(&dir, "fifo");
+    assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "and nobody waited for its other end");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
     // Nothing is closed to the superuser.

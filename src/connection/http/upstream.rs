@@ -1,0 +1,107 @@
+//! A request that somebody else answers: bringing its body there, fetching the response.
+
+use std::io;
+
+use super::{HttpSession, Progress, Stage};
+use crate::connection::{CloseReason, Transport, Turn};
+use crate::http::{Request, Status};
+use crate::proto::{Event, Reject};
+use crate::service::{Response, Upstream};
+
+/// A request that somebody else answers.
+pub(super) struct Later {
+    pub(super) upstream: Box<dyn Upstream>,
+    pub(super) request: Request,
+    /// The upstream knows that the body is complete.
+    pub(super) ended: bool,
+}
+
+/// Why a body could not be brought to an upstream.
+pub(super) enum FeedError {
+    /// The client closed in the middle of it.
+    Cut,
+    /// It is broken.
+    Reject(Reject),
+    /// The upstream failed.
+    Upstream(io::Error),
+}
+
+impl From<io::Error> for FeedError {
+    fn from(error: io::Error) -> Self {
+        FeedError::Upstream(error)
+    }
+}
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Brings an upstream what has come of the body, and fetches its response.
+    pub(super) fn advance_later(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let Stage::Later(mut later) = std::mem::replace(&mut self.stage, Stage::Head) else {
+            return Ok(Progress::Still);
+        };
+        let mut progress = Progress::Still;
+        let response = match self.feed(&mut later, turn) {
+            Ok(fed) => {
+                progress = fed;
+                later.upstream.poll(turn.wires)
+            }
+            Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
+            Err(FeedError::Reject(reject)) => {
+                self.reject(&reject, &later.request, turn.moment);
+                return Ok(Progress::Moved);
+            }
+            Err(FeedError::Upstream(error)) => Err(error),
+        };
+        let request = std::mem::take(&mut later.request);
+        match response {
+            Ok(None) => {
+                later.request = request;
+                self.stage = Stage::Later(later);
+                return Ok(progress);
+            }
+            Ok(Some(response)) => self.respond(response, &request, Some(later), turn.moment),
+            Err(error) => {
+                let text = format!("no response: {error}");
+                self.site.log.borrow_mut().message(Some(self.peer), &text, turn.moment.wall);
+                self.respond(Response::error(Status::BAD_GATEWAY), &request, None, turn.moment);
+            }
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Brings an upstream what has come of the body.
+    pub(super) fn feed(&mut self, later: &mut Later, turn: &mut Turn<'_>) -> Result<Progress, FeedError> {
+        let mut progress = Progress::Still;
+        while !later.ended {
+            if !self.machine.in_body() {
+                later.ended = true;
+                later.upstream.end()?;
+                return Ok(Progress::Moved);
+            }
+            if !later.upstream.wants_body() {
+                break;
+            }
+            self.machine.send_continue(&mut self.output);
+            let request = &mut turn.scratch.request;
+            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+                Ok(Event::Data(length)) => {
+                    let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
+                    self.machine.take(&mut self.input, taken);
+                    if taken > 0 {
+                        progress = Progress::Moved;
+                    }
+                    if taken < length {
+                        break;
+                    }
+                }
+                Ok(Event::More) if self.at_end => return Err(FeedError::Cut),
+                Ok(Event::More) => {
+                    progress = progress.and(self.starve());
+                    break;
+                }
+                Ok(_) => {}
+                Err(reject) => return Err(FeedError::Reject(reject)),
+            }
+        }
+        Ok(progress)
+    }
+}

@@ -1,0 +1,130 @@
+//! What a session waits for, and what becomes of it when that takes too long.
+
+use std::time::Instant;
+
+use super::{HttpSession, Stage};
+use crate::connection::{CloseReason, Moment, Transport, Turn};
+use crate::http::Status;
+use crate::proto::Reject;
+use crate::service::Response;
+
+/// What a session waits for. Each kind has one deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For the first byte on a fresh connection: `head_timeout`.
+    First,
+    /// For the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
+    Idle,
+    /// For the rest of a head, counted from its first byte: `head_timeout`.
+    Head,
+    /// For more of a request's body, counted from the last that came: `stall_timeout`.
+    Body,
+    /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
+    Write,
+    /// For an upstream to make a response: `answer_timeout`. It may have a deadline of its own, too.
+    Upstream,
+    /// For a source to make more of a response's body, which takes as long as it takes.
+    Source,
+    /// For the client to close: `linger_timeout`.
+    Linger,
+}
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Answers or closes if the current wait has lasted too long; true if there is something to do about it.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
+        if self.own_deadline().is_none_or(|deadline| deadline > turn.moment.now) {
+            return Ok(false);
+        }
+        match self.wait {
+            Wait::First | Wait::Idle => Err(CloseReason::Idle),
+            Wait::Linger => Err(CloseReason::LingerOver),
+            Wait::Write | Wait::Source => Err(CloseReason::Stalled),
+            Wait::Upstream => {
+                let Stage::Later(later) = std::mem::replace(&mut self.stage, Stage::Head) else {
+                    return Err(CloseReason::Stalled);
+                };
+                if self.machine.in_body() {
+                    self.refuse();
+                }
+                self.respond(Response::error(Status::GATEWAY_TIMEOUT), &later.request, None, turn.moment);
+                Ok(true)
+            }
+            Wait::Head | Wait::Body => {
+                let request = match std::mem::replace(&mut self.stage, Stage::Head) {
+                    Stage::Held(held) => held.request,
+                    Stage::Later(later) => later.request,
+                    Stage::Head => {
+                        self.machine.note_line(&self.input, &mut turn.scratch.request);
+                        turn.scratch.request.clone()
+                    }
+                    _ => return Err(CloseReason::Stalled),
+                };
+                self.refuse();
+                self.reject(&Reject::Timeout, &request, turn.moment);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends what waits for a request when the server is being stopped, and lets nothing wait for another. Who was idle
+    /// when the stop began has until the last call to be answered once more.
+    pub(super) fn check_stop(&mut self, moment: Moment) -> Result<(), CloseReason> {
+        let idle = matches!(self.wait, Wait::First | Wait::Idle);
+        match self.last_call(moment) {
+            Some(end) if end <= moment.now && idle => Err(CloseReason::Stopped),
+            _ => Ok(()),
+        }
+    }
+
+    /// Until when a request is waited for although the server is being stopped.
+    fn last_call(&self, moment: Moment) -> Option<Instant> {
+        moment.stopping?.checked_add(self.site.limits.last_call)
+    }
+
+    /// Notes what is waited for, and since when.
+    pub(super) fn note_wait(&mut self, moved: bool, now: Instant) {
+        let wait = match &self.stage {
+            Stage::Linger => Wait::Linger,
+            _ if !self.output.is_empty() => Wait::Write,
+            Stage::Head if !self.machine.is_idle() => Wait::Head,
+            Stage::Head if self.wait == Wait::First => Wait::First,
+            Stage::Head => Wait::Idle,
+            Stage::Held(_) | Stage::Drain(_) => Wait::Body,
+            Stage::Later(later) if !later.ended && self.hungry => Wait::Body,
+            Stage::Later(_) => Wait::Upstream,
+            Stage::Answer(flight) if flight.waiting && self.hungry && flight.takes_body() => Wait::Body,
+            Stage::Answer(flight) if flight.waiting => Wait::Source,
+            Stage::Answer(_) | Stage::Closing(_) => Wait::Write,
+        };
+        let progress_counts = matches!(wait, Wait::Body | Wait::Write);
+        if wait != self.wait || (moved && progress_counts) {
+            self.wait = wait;
+            self.since = now;
+        }
+    }
+
+    /// When the current wait has lasted too long.
+    pub(super) fn own_deadline(&self) -> Option<Instant> {
+        let limits = &self.site.limits;
+        let limit = match self.wait {
+            Wait::First | Wait::Head => limits.head_timeout,
+            Wait::Idle => limits.idle_timeout,
+            Wait::Body | Wait::Write => limits.stall_timeout,
+            Wait::Linger => limits.linger_timeout,
+            Wait::Upstream => limits.answer_timeout,
+            Wait::Source => return None,
+        };
+        self.since.checked_add(limit)
+    }
+
+    /// When to run again at the latest.
+    pub(super) fn deadline(&self, moment: Moment) -> Option<Instant> {
+        let upstream = match &self.stage {
+            Stage::Later(later) => later.upstream.deadline(),
+            Stage::Answer(flight) => flight.later.as_ref().and_then(|later| later.upstream.deadline()),
+            _ => None,
+        };
+        let last_call = self.last_call(moment).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
+        self.own_deadline().into_iter().chain(upstream).chain(last_call).min()
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens when there is no room: connections, memory, time, and the end of a run. Over real sockets, with limits
+//! small enough to be reached.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serve_forever::http::Request;
+use serve_forever::log::AccessLog;
+use serve_forever::proto::Limits;
+use serve_forever::service::{Reply, Response, Upstream, Wires};
+use serve_forever::{HttpServer, Stopped, Stopper};
+
+/// Nothing here should take as long; it keeps a failing test from hanging.
+const SAFETY: Duration = Duration::from_secs(20);
+
+/// A server in a thread of its own.
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: Option<JoinHandle<io::Result<Stopped>>>,
+}
+
+impl Running {
+    fn with(limits: Limits, configure: impl FnOnce(HttpServer) -> HttpServer) -> Running {
+        let server = HttpServer::bind("127.0.0.1:0").unwrap().service(service).limits(limits).log(AccessLog::off());
+        let mut server = configure(server);
+        let (address, stopper) = (server.server_address(), server.stopper());
+        let thread = Some(thread::spawn(move || server.serve_forever()));
+        Running { address, stopper, thread }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(SAFETY)).unwrap();
+        Client(stream)
+    }
+
+    fn join(&mut self) {
+        assert_eq!(self.thread.take().unwrap().join().unwrap().unwrap(), Stopped::ByStopper);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopper.stop_now();
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Sends a request for `/` and reads its whole response.
+    fn get(&mut self) -> String {
+        self.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let mut response = Vec::new();
+        while !response.ends_with(b"hello") {
+            let mut byte = [0];
+            assert_eq!(self.0.read(&mut byte).unwrap(), 1, "closed after {:?}", response.escape_ascii().to_string());
+            response.push(byte[0]);
+        }
+        String::from_utf8(response).unwrap()
+    }
+
+    /// What still comes until the server closes.
+    fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        // A reset is an end, too.
+        _ = self.0.read_to_end(&mut rest);
+        String::from_utf8(rest).unwrap()
+    }
+}
+
+fn service(request: &Request) -> Reply {
+    match request.path() {
+        b"/never" => Reply::Later(Box::new(Never)),
+        _ => Response::text("hello").into(),
+    }
+}
+
+/// Takes any body and never answers.
+struct Never;
+
+impl Upstream for Never {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn at_the_cap_the_oldest_idle_connections_make_room() {
+    let running = Running::with(Limits { connections: Some(3), ..Limits::default() }, |server| server);
+    let mut clients = [running.connect(), running.connect(), running.connect()];
+    for client in &mut clients {
+        client.get();
+    }
+    let mut newcomer = running.connect();
+    assert!(newcomer.get().starts_with("HTTP/1.1 200"));
+    assert_eq!(clients[0].rest(), "", "the one that was idle longest is closed");
+    assert!(newcomer.get().starts_with("HTTP/1.1 200"), "and the newcomer stays");
+}
+
+#[test]
+fn at_the_cap_busy_connections_keep_their_place() {
+    let limits = Limits { connections: Some(1), ..Limits::default() };
+    let running = Running::with(limits, |server| server);
+    let mut busy = running.connect();
+    busy.send("GET / HTTP/1.1\r\nHo");
+    let mut waiting = running.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    busy.send("st: h\r\nConnection: close\r\n\r\n");
+    assert!(busy.rest().ends_with("hello"));
+    assert!(waiting.rest().ends_with("hello"), "the door was only resting");
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let running = Running::with(Limits { connections_per_peer: Some(2), ..Limits::default() }, |server| server);
+    let (mut first, mut second) = (running.connect(), running.connect());
+    first.get();
+    second.get();
+    assert_eq!(running.connect().rest(), "", "closed without a byte");
+    second.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    second.rest();
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "its place is free again");
+}
+
+#[test]
+fn what_all_connections_keep_is_bounded() {
+    let running = Running::with(Limits { buffers: 64 * 1024, ..Limits::default() }, |server| server);
+    let half = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(40_000));
+    let (mut first, mut second) = (running.connect(), running.connect());
+    first.send(&half);
+    first.send(&"y".repeat(1000));
+    // The order in which the two halves are read does not matter: both do not fit.
+    second.send(&half);
+    let ended = thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for client in [&first, &second] {
+            let (sender, mut stream) = (sender.clone(), client.0.try_clone().unwrap());
+            scope.spawn(move || _ = sender.send(stream.read(&mut [0; 10]).unwrap_or(0)));
+        }
+        let ended = receiver.recv_timeout(SAFETY);
+        for client in [&first, &second] {
+            _ = client.0.shutdown(std::net::Shutdown::Both);
+        }
+        ended
+    });
+    assert_eq!(ended, Ok(0), "one of the two is closed without an answer");
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "and its memory is free again");
+}
+
+#[test]
+fn an_upstream_that_never_answers_is_answered_for() {
+    let limits = Limits { answer_timeout: Duration::from_millis(20), ..Limits::default() };
+    let running = Running::with(limits, |server| server);
+    let mut client = running.connect();
+    client.send("POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+    let answer = client.rest();
+    assert!(answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{answer}");
+}
+
+#[test]
+fn idle_connections_end_with_the_run() {
+    let mut running = Running::with(Limits::default(), |server| server);
+    let mut idle = running.connect();
+    idle.get();
+    running.stopper.stop();
+    assert_eq!(idle.rest(), "");
+    running.join();
+}
+
+#[test]
+fn a_last_call_answers_once_more_and_says_goodbye() {
+    let limits = Limits { last_call: SAFETY, grace: SAFETY, ..Limits::default() };
+    let mut running = Running::with(limits, |server| server.release_on_drain(true));
+    let mut idle = running.connect();
+    idle.get();
+    running.stopper.stop();
+    // Once the address can be bound again, the run has begun to end.
+    let again = (0..1_000_000).find_map(|_| TcpListener::bind(running.address).ok());
+    assert!(again.is_some(), "the listener was released");
+    let answer = idle.get();
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert_eq!(idle.rest(), "");
+    running.join();
+}
+
+#[test]
+fn who_had_come_before_the_end_is_answered() {
+    // The loop is kept busy until three clients wait at its door and it was asked to stop.
+    let (begin, began) = std::sync::mpsc::channel::<()>();
+    let began = std::sync::Mutex::new(began);
+    let limits = Limits { grace: SAFETY, ..Limits::default() };
+    let mut running = Running::with(limits, |server| {
+        server.service(move |request: &Request| {
+            if request.path() == b"/block" {
+                _ = began.lock().unwrap().recv_timeout(SAFETY);
+            }
+            Response::text("hello")
+        })
+    });
+    let mut blocker = running.connect();
+    blocker.send("GET /block HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let mut waiting = [running.connect(), running.connect(), running.connect()];
+    for client in &mut waiting {
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    running.stopper.stop();
+    begin.send(()).unwrap();
+    assert!(blocker.rest().ends_with("hello"));
+    for client in &mut waiting {
+        let answer = client.rest();
+        assert!(answer.ends_with("hello"), "{answer:?}");
+    }
+    running.join();
+}
