@@ -163,7 +163,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn);
+        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment.wall));
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -217,7 +217,8 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
+            let wall = turn.moment.wall;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, wall))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
@@ -291,11 +292,19 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// A response that is cut short is logged with what left of it.
+    fn log_cut(&self, wall: SystemTime) {
+        if let Stage::Answer(flight) = &self.stage {
+            self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        }
+    }
+
     /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
-    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+    fn close_behind_output(&mut self, reason: CloseReason, wall: SystemTime) -> Result<Progress, CloseReason> {
         if self.output.is_empty() {
             return Err(reason);
         }
+        self.log_cut(wall);
         self.refused = false;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
@@ -450,7 +459,13 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
             }
         }
-        let made = flight.answer.make(&mut self.output)?;
+        let made = match flight.answer.make(&mut self.output) {
+            Ok(made) => made,
+            Err(reason) => {
+                self.stage = Stage::Answer(flight);
+                return Err(reason);
+            }
+        };
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
             self.finish(&flight, turn.moment.wall);

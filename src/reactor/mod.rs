@@ -317,9 +317,11 @@ impl<'s> Reactor<'s> {
     }
 
     /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
+    /// One that is queued may have a request by now, and is not idle.
     fn evict(&mut self) {
         let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
-        let mut idle: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle).collect();
+        let mut idle: Vec<_> =
+            self.sessions.iter().filter(|(_, entry)| !entry.over && !entry.queued).filter_map(idle).collect();
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);
