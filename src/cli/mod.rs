@@ -6,21 +6,25 @@
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! Invariant: nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
+//! `site` and `run` make a server of options.
+//!
+//! Invariant: but for those two, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
 mod exit;
 mod flags;
+mod given;
 mod help;
 mod options;
 #[cfg(test)]
 mod pages;
 mod parser;
 mod run;
+mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::Options;
+pub use options::{Options, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

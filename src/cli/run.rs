@@ -9,8 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::parse;
-use crate::files::FileService;
+use super::{parse, site};
 use crate::log::AccessLog;
 use crate::proto::Limits;
 use crate::{HttpServer, ListenOptions, SignalAction, Stopped};
@@ -25,14 +24,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
 
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options) -> Result<(), Exit> {
-    let mut files = FileService::builder(&options.directory);
-    for (name, value) in &options.headers {
-        files = files.extra_header(name, value.clone());
-    }
-    if let Some(content_type) = &options.content_type {
-        files = files.default_type(content_type);
-    }
-    let files = files.build().map_err(Exit::failure)?;
+    let files = site::service(options, site::accounts(options)?)?;
     let log = if options.quiet { AccessLog::off() } else { AccessLog::stderr() };
     let mut server = listen(options)
         .and_then(|listener| HttpServer::from_listeners(vec![listener]))

@@ -1,10 +1,15 @@
 //! What a command line means, and which values it may have.
 
+mod site;
+mod values;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
+pub use site::SiteOptions;
+use values::{invalid, is_media_type, python_int, text};
 
 /// Header fields that follow from an answer, or steer its connection: nobody can set them for all answers at once.
 const OF_THE_CONNECTION: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
@@ -31,6 +36,8 @@ pub struct Options {
     pub content_type: Option<String>,
     /// Whether requests are not logged.
     pub quiet: bool,
+    /// How the files of the directory are served.
+    pub site: SiteOptions,
 }
 
 impl Default for Options {
@@ -43,6 +50,7 @@ impl Default for Options {
             headers: Vec::new(),
             content_type: None,
             quiet: false,
+            site: SiteOptions::default(),
         }
     }
 }
@@ -58,7 +66,7 @@ impl Options {
     }
 
     pub(super) fn set_bind(&mut self, value: &OsStr) -> Understood {
-        self.bind = Some(value.to_str().ok_or_else(|| invalid("address", value))?.to_owned());
+        self.bind = Some(text("address", value)?.to_owned());
         Ok(())
     }
 
@@ -93,31 +101,6 @@ impl Options {
     pub(super) fn be_quiet(&mut self) {
         self.quiet = true;
     }
-}
-
-fn invalid(what: &str, value: &OsStr) -> String {
-    format!("invalid {what}: '{}'", shown(value))
-}
-
-/// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
-/// ` +1_0 ` is `10`. ASCII digits only.
-fn python_int(text: &str) -> Option<String> {
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
-    digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
-}
-
-/// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
-/// (RFC 9110 section 8.3.1).
-fn is_media_type(text: &str) -> bool {
-    let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
-    let named = essence.trim_end().split_once('/');
-    named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
-        && Head::new().add("Content-Type", text).is_ok()
 }
 
 #[cfg(test)]
