@@ -213,6 +213,22 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "Everything outside of it is 404.",
     },
     Flag {
+        name: "log-format",
+        letter: None,
+        action: Action::One("FORMAT", Options::set_log_format),
+        help: "python, common, combined or json (default: python)",
+        more: "common and combined are Apache's, json is an object a line with time, address, request, status, bytes, \
+               duration in seconds, referer and user_agent. What a client sends cannot end a line or a field, nor \
+               reach a terminal.",
+    },
+    Flag {
+        name: "log-file",
+        letter: None,
+        action: Action::One("FILE", Options::set_log_file),
+        help: "file to log requests to (default: standard error)",
+        more: "Lines are appended. On SIGHUP it is opened again by its name, after it was renamed.",
+    },
+    Flag {
         name: "quiet",
         letter: Some('q'),
         action: Action::Switch(Options::be_quiet),

@@ -24,7 +24,7 @@ mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::{Options, SiteOptions};
+pub use options::{LogOptions, Options, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

@@ -15,6 +15,9 @@ const ENDINGS: &str = "\
 .SH SIGNALS
 SIGINT ends the program at once.
 SIGTERM lets it finish the answers that it has begun, for a limited time.
+SIGHUP has it open the log file again.
+Without a log file SIGHUP is ignored, unless standard error is a terminal: then it ends the program at once, because
+the terminal is gone.
 .SH EXIT STATUS
 .TP
 0

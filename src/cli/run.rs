@@ -1,11 +1,11 @@
 //! From options to a running server: bind, say so, serve, end.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
@@ -25,10 +25,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options) -> Result<(), Exit> {
     let files = site::service(options, site::accounts(options)?)?;
-    let log = if options.quiet { AccessLog::off() } else { AccessLog::stderr() };
+    let log = log(options)?;
+    let signals = signals(&log);
     let mut server = listen(options)
         .and_then(|listener| HttpServer::from_listeners(vec![listener]))
-        .and_then(|server| server.stop_on_signals(SIGNALS))
+        .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(files)
         .protocol(options.protocol)
@@ -45,7 +46,25 @@ fn serve(options: &Options) -> Result<(), Exit> {
 }
 
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
-const SIGNALS: &[(i32, SignalAction)] = &[(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
+/// SIGHUP has a log file opened again, and is ignored where there is none; at a terminal it keeps its meaning then,
+/// which is that the terminal is gone.
+fn signals(log: &AccessLog) -> Vec<(i32, SignalAction)> {
+    let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
+    if log.path().is_some() || !io::stderr().is_terminal() {
+        signals.push((SIGHUP, SignalAction::Reload));
+    }
+    signals
+}
+
+/// The log that was asked for.
+fn log(options: &Options) -> Result<AccessLog, Exit> {
+    let log = match &options.log.file {
+        _ if options.quiet => AccessLog::off(),
+        None => AccessLog::stderr(),
+        Some(path) => AccessLog::file(path).map_err(|error| site::cannot("write", path, error))?,
+    };
+    Ok(log.format(options.log.format))
+}
 
 /// A service manager restarts programs under load: their clients then have this long for one more request.
 const LAST_CALL: Duration = Duration::from_millis(500);

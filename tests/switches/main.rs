@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod files;
+mod logs;
 mod program;

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 /// Nothing here should take as long; it keeps a failing test from hanging.
 const SAFETY: Duration = Duration::from_secs(20);
 
-/// The program, not started yet, on a free port of this machine, quiet, and without anything from our environment.
+/// The program, not started yet, on a free port of this machine, and without anything from our environment.
 pub fn command(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
-    command.args(["0", "--bind", "127.0.0.1", "--quiet"]).args(words);
+    command.args(["0", "--bind", "127.0.0.1"]).args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -1,5 +1,6 @@
 //! What a command line means, and which values it may have.
 
+mod logs;
 mod site;
 mod values;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
+pub use logs::LogOptions;
 pub use site::SiteOptions;
 use values::{invalid, is_media_type, python_int, text};
 
@@ -38,6 +40,8 @@ pub struct Options {
     pub quiet: bool,
     /// How the files of the directory are served.
     pub site: SiteOptions,
+    /// How requests are logged.
+    pub log: LogOptions,
 }
 
 impl Default for Options {
@@ -51,6 +55,7 @@ impl Default for Options {
             content_type: None,
             quiet: false,
             site: SiteOptions::default(),
+            log: LogOptions::default(),
         }
     }
 }

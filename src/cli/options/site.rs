@@ -1,11 +1,11 @@
 //! The switches of the files that are served.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glob::Pattern;
 
-use super::values::{choice, invalid, is_media_type, pair, text};
+use super::values::{choice, file, invalid, is_media_type, pair, text};
 use super::{Options, Understood};
 use crate::cli::words::shown;
 use crate::files::{Account, Symlinks};
@@ -86,7 +86,7 @@ impl Options {
 
     pub(in crate::cli) fn set_spa(&mut self, value: Option<&OsStr>) -> Understood {
         let page = value.unwrap_or(SPA_PAGE.as_ref());
-        self.site.spa = Some(file("file", page)?);
+        self.site.spa = Some(file(page)?);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Options {
         let (code, page) = pair("CODE=FILE", value)?;
         let status = code.parse().ok().filter(|code| (400..600).contains(code)).and_then(Status::new);
         let status = status.ok_or_else(|| format!("'{}' is not in 400..=599", shown(code.as_ref())))?;
-        self.site.error_pages.push((status, file("file", page.as_ref())?));
+        self.site.error_pages.push((status, file(page.as_ref())?));
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_auth_file(&mut self, value: &OsStr) -> Understood {
-        self.site.auth_file = Some(file("file", value)?);
+        self.site.auth_file = Some(file(value)?);
         Ok(())
     }
 
@@ -179,10 +179,6 @@ impl Options {
         self.site.base_path = path.ok_or_else(|| invalid("path", value))?.to_owned();
         Ok(())
     }
-}
-
-fn file(what: &str, value: &OsStr) -> Result<PathBuf, String> {
-    if value.is_empty() { Err(invalid(what, value)) } else { Ok(Path::new(value).to_owned()) }
 }
 
 /// `*`, or a scheme and a host with or without a port, and nothing behind it (RFC 6454 section 6.2): browsers compare

@@ -1,6 +1,7 @@
 //! What the values of several flags have in common.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use crate::cli::words::shown;
 use crate::http::{Head, is_token};
@@ -12,6 +13,11 @@ pub(super) fn invalid(what: &str, value: &OsStr) -> String {
 /// A value that has to be text.
 pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, String> {
     value.to_str().ok_or_else(|| invalid(what, value))
+}
+
+/// The name of a file.
+pub(super) fn file(value: &OsStr) -> Result<PathBuf, String> {
+    if value.is_empty() { Err(invalid("file", value)) } else { Ok(PathBuf::from(value)) }
 }
 
 /// One of several words, each with what it means.
