@@ -16,6 +16,7 @@ complete -c serve-forever -l auth-file -d 'file with more users, one a line as f
 complete -c serve-forever -l base-path -d 'path under which the directory is served, such as /docs (default: /)' -r -f
 complete -c serve-forever -l log-format -d 'python, common, combined or json (default: python)' -r -f
 complete -c serve-forever -l log-file -d 'file to log requests to (default: standard error)' -r -F
+complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
 complete -c serve-forever -l no-listing -d 'refuse directories that have no index file'

@@ -229,6 +229,14 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "Lines are appended. On SIGHUP it is opened again by its name, after it was renamed.",
     },
     Flag {
+        name: "config",
+        letter: None,
+        action: Action::One("FILE", Options::set_config),
+        help: "TOML file with any of these settings under their long names",
+        more: "The command line counts before the environment, the environment before the file. Files that it names \
+               are relative to the working directory.",
+    },
+    Flag {
         name: "quiet",
         letter: Some('q'),
         action: Action::Switch(Options::be_quiet),
@@ -271,10 +279,11 @@ impl Flag {
         })
     }
 
-    /// What is wrong if it has too few or too many values, in argparse's words.
+    /// What is wrong if it has too few or too many values, in argparse's words. A switch only has values where it is
+    /// not a word of a command line.
     pub(super) fn expected(&self) -> String {
         match self.values().len() {
-            0 if !self.is_positional() => "expected no argument".to_owned(),
+            0 if !self.is_positional() => "expected true or false".to_owned(),
             2 => "expected 2 arguments".to_owned(),
             _ => "expected one argument".to_owned(),
         }

@@ -1,17 +1,21 @@
 //! What was given and where, before anything is made of it.
 
 use std::ffi::OsString;
-use std::fmt;
 
 use super::exit::Exit;
 use super::flags::{FLAGS, Flag};
 use super::options::Options;
+use super::settings::PREFIX;
 
 /// Where something was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// On the command line.
     CommandLine,
+    /// In a variable of the environment.
+    Environment,
+    /// In the file of this name, each flag in the line that is noted here.
+    File(String, Vec<(&'static str, usize)>),
 }
 
 /// Flags and their values from one source.
@@ -45,17 +49,25 @@ impl Options {
             let Some((layer, times)) = layers.iter().find_map(|layer| Some((layer, layer.times(flag)?))) else {
                 continue;
             };
-            flag.apply(times, &mut options).map_err(|why| Exit::usage(format_args!("{}: {why}", layer.name(flag))))?;
+            flag.apply(times, &mut options).map_err(|why| layer.wrong(flag, &why))?;
         }
         Ok(options)
     }
 }
 
 impl Given {
-    /// What a flag is called where it was given.
-    fn name(&self, flag: &Flag) -> impl fmt::Display {
-        match self.source {
-            Source::CommandLine => format!("argument {flag}"),
+    /// What is wrong with a flag, and where it was given.
+    fn wrong(&self, flag: &Flag, why: &str) -> Exit {
+        match &self.source {
+            Source::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
+            Source::Environment => {
+                let name = flag.name.replace('-', "_").to_uppercase();
+                Exit::wrong(format_args!("{PREFIX}{name}: {why}"))
+            }
+            Source::File(path, places) => {
+                let place = places.iter().find(|(name, _)| *name == flag.name).map_or(0, |(_, line)| *line);
+                Exit::wrong(format_args!("{path}:{place}: {}: {why}", flag.name))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The program's command line: one table of flags, and everything that is made from it.
 //!
-//! `flags` is the table; `parser`, `help`, the manual page and the completions read it, so that a flag that is added
+//! `flags` is the table; `parser`, `settings`, `help`, the manual page and the completions read it, so that a flag that is added
 //! there is understood, explained and completed. [`Options`] is what a command line means, [`Exit`] is how a program
 //! ends early: with a text, a stream and a status (contract rows CL01 to CL13, B27).
 //!
@@ -20,6 +20,7 @@ mod options;
 mod pages;
 mod parser;
 mod run;
+mod settings;
 mod site;
 mod words;
 

@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
-        let Options { port, bind, directory, protocol, headers, content_type, quiet, site, log } = parsed(&[]);
+        let Options { port, bind, directory, protocol, headers, content_type, quiet, site, log, config } = parsed(&[]);
         assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
         assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
-        assert_eq!((site, log), (SiteOptions::default(), LogOptions::default()));
+        assert_eq!((site, log, config), (SiteOptions::default(), LogOptions::default(), None));
     }
 
     #[test]
@@ -198,18 +198,19 @@ mod tests {
             quiet: true,
             site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
+            config: Some("c".into()),
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
-             --log-format json --log-file l --spa=a.html",
+             --log-format json --log-file l --config c --spa=a.html",
             "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet --no-listing \
-             --log-format json --log-file l --spa=a.html 80",
+             --log-format json --log-file l --config c --spa=a.html 80",
             "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q --no-listing --spa=a.html \
-             --log-format json --log-file l",
+             --log-format json --log-file l --config c",
             "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
-             --log-format=json --log-file=l -- 80",
+             --log-format=json --log-file=l --config=c -- 80",
             "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
-             --log-fo json --log-fi l 80",
+             --log-fo json --log-fi l --conf c 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }

@@ -9,17 +9,27 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::{parse, site};
+use super::{parser, settings, site};
 use crate::log::AccessLog;
 use crate::proto::Limits;
 use crate::{HttpServer, ListenOptions, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
-    match parse(args).and_then(|options| serve(&options)) {
+    match settings(args).and_then(|options| serve(&options)) {
         Ok(()) => Code::Success.into(),
         Err(exit) => exit.report(),
     }
+}
+
+/// What the command line says, before what the environment says, before what the file says that they name.
+fn settings(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+    let mut layers = vec![parser::given(args)?, settings::environment(std::env::vars_os())?];
+    let options = Options::from_layers(&layers)?;
+    let Some(path) = &options.config else { return Ok(options) };
+    let text = std::fs::read_to_string(path).map_err(|error| site::cannot("read", path, error))?;
+    layers.push(settings::file(path, &text)?);
+    Options::from_layers(&layers)
 }
 
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.

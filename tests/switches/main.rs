@@ -3,6 +3,7 @@
 // This is a test from end to end, the parts that are no `#[test]` too.
 #![allow(clippy::unwrap_used)]
 
+mod config;
 mod files;
 mod logs;
 mod program;

@@ -11,7 +11,7 @@ use super::words::shown;
 use crate::http::{Head, Version, is_token};
 pub use logs::LogOptions;
 pub use site::SiteOptions;
-use values::{invalid, is_media_type, python_int, text};
+use values::{file, invalid, is_media_type, python_int, text};
 
 /// Header fields that follow from an answer, or steer its connection: nobody can set them for all answers at once.
 const OF_THE_CONNECTION: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
@@ -42,6 +42,8 @@ pub struct Options {
     pub site: SiteOptions,
     /// How requests are logged.
     pub log: LogOptions,
+    /// A file with more settings. It has been read if the program runs.
+    pub config: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             quiet: false,
             site: SiteOptions::default(),
             log: LogOptions::default(),
+            config: None,
         }
     }
 }
@@ -100,6 +103,11 @@ impl Options {
     pub(super) fn set_content_type(&mut self, value: &OsStr) -> Understood {
         let media_type = value.to_str().filter(|text| is_media_type(text));
         self.content_type = Some(media_type.ok_or_else(|| invalid("content type", value))?.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn set_config(&mut self, value: &OsStr) -> Understood {
+        self.config = Some(file(value)?);
         Ok(())
     }
 
