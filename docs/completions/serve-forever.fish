@@ -16,6 +16,12 @@ complete -c serve-forever -l auth-file -d 'file with more users, one a line as f
 complete -c serve-forever -l base-path -d 'path under which the directory is served, such as /docs (default: /)' -r -f
 complete -c serve-forever -l log-format -d 'python, common, combined or json (default: python)' -r -f
 complete -c serve-forever -l log-file -d 'file to log requests to (default: standard error)' -r -F
+complete -c serve-forever -l grace -d 'time for answers in flight after SIGTERM (default: 5)' -r -f
+complete -c serve-forever -l max-connections -d 'connections at a time (default: as many as there are descriptors for)' -r -f
+complete -c serve-forever -l max-connections-per-peer -d 'connections of one address at a time (default: no limit)' -r -f
+complete -c serve-forever -l head-timeout -d 'time for the head of a request, from its first byte to its last (default: 10)' -r -f
+complete -c serve-forever -l idle-timeout -d 'time between two requests of a connection (default: 15)' -r -f
+complete -c serve-forever -l stall-timeout -d 'time without progress in a request\'s body or an answer (default: 30)' -r -f
 complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
@@ -23,4 +29,5 @@ complete -c serve-forever -l no-listing -d 'refuse directories that have no inde
 complete -c serve-forever -l folders-first -d 'list directories before files'
 complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
 complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and send those there who ask for /about.html'
+complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the port, too'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

@@ -6,15 +6,16 @@
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! `site` and `run` make a server of options.
+//! `listen`, `site` and `run` make a server of options.
 //!
-//! Invariant: but for those two, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
+//! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
 mod exit;
 mod flags;
 mod given;
 mod help;
+mod listen;
 mod options;
 #[cfg(test)]
 mod pages;

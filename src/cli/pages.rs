@@ -31,6 +31,10 @@ A switch is 1 or 0. What may be repeated has one value a line, and a header fiel
 An empty variable is as good as none; a variable with this beginning that is no option is an error.
 .PP
 For each option the command line counts before the environment, and the environment before the file.
+.SH SOCKETS
+A service manager can hand down sockets that listen already, as systemd does by LISTEN_FDS and LISTEN_PID. They count
+before the port and the address. As the manager keeps them open, the program can be restarted without losing a
+request: start the new process, wait for its ready line, send SIGTERM to the old one.
 .SH SIGNALS
 SIGINT ends the program at once.
 SIGTERM lets it finish the answers that it has begun, for a limited time.

@@ -153,11 +153,15 @@ fn unknown(word: &str) -> String {
 mod tests {
     use std::ffi::OsStr;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
     use crate::cli::{Code, LogOptions, SiteOptions};
     use crate::http::Version;
     use crate::log::LogFormat;
+    use crate::proto::Limits;
+
+    const LAST_CALL: Duration = Duration::from_millis(500);
 
     fn parsed(words: &[&str]) -> Options {
         parse(words.iter().map(Into::into)).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text()))
@@ -180,10 +184,24 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
-        let Options { port, bind, directory, protocol, headers, content_type, quiet, site, log, config } = parsed(&[]);
+        let Options {
+            port,
+            bind,
+            directory,
+            protocol,
+            headers,
+            content_type,
+            quiet,
+            site,
+            log,
+            config,
+            limits,
+            reuse_port,
+        } = parsed(&[]);
         assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
         assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
         assert_eq!((site, log, config), (SiteOptions::default(), LogOptions::default(), None));
+        assert_eq!((limits.grace, limits.last_call, reuse_port), (Limits::default().grace, LAST_CALL, false));
     }
 
     #[test]
@@ -199,18 +217,20 @@ mod tests {
             site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
             config: Some("c".into()),
+            limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
+            reuse_port: true,
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
-             --log-format json --log-file l --config c --spa=a.html",
+             --log-format json --log-file l --config c --grace 1 --reuse-port --spa=a.html",
             "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet --no-listing \
-             --log-format json --log-file l --config c --spa=a.html 80",
+             --log-format json --log-file l --config c --grace 1 --reuse-port --spa=a.html 80",
             "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q --no-listing --spa=a.html \
-             --log-format json --log-file l --config c",
+             --log-format json --log-file l --config c --grace 1 --reuse-port",
             "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
-             --log-format=json --log-file=l --config=c -- 80",
+             --log-format=json --log-file=l --config=c --grace=1 --reuse-port -- 80",
             "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
-             --log-fo json --log-fi l --conf c 80",
+             --log-fo json --log-fi l --conf c --gr 1 --re 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }
@@ -267,8 +287,8 @@ mod tests {
 
     #[test]
     fn beginnings_that_several_flags_have() {
-        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header");
-        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header");
+        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header, --head-timeout");
+        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header, --head-timeout");
     }
 
     #[test]

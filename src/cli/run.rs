@@ -2,17 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::{parser, settings, site};
+use super::{listen, parser, settings, site};
 use crate::log::AccessLog;
-use crate::proto::Limits;
-use crate::{HttpServer, ListenOptions, SignalAction, Stopped};
+use crate::{HttpServer, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
@@ -37,13 +35,13 @@ fn serve(options: &Options) -> Result<(), Exit> {
     let files = site::service(options, site::accounts(options)?)?;
     let log = log(options)?;
     let signals = signals(&log);
-    let mut server = listen(options)
-        .and_then(|listener| HttpServer::from_listeners(vec![listener]))
+    let mut server = listen::listeners(options)
+        .and_then(HttpServer::from_listeners)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(files)
         .protocol(options.protocol)
-        .limits(Limits { last_call: LAST_CALL, ..Limits::default() })
+        .limits(options.limits.clone())
         .release_on_drain(true)
         .log(log);
     // Whoever started us may wait for this line, or may have closed its end: neither is a reason not to serve.
@@ -74,22 +72,6 @@ fn log(options: &Options) -> Result<AccessLog, Exit> {
         Some(path) => AccessLog::file(path).map_err(|error| site::cannot("write", path, error))?,
     };
     Ok(log.format(options.log.format))
-}
-
-/// A service manager restarts programs under load: their clients then have this long for one more request.
-const LAST_CALL: Duration = Duration::from_millis(500);
-
-/// Binds what was asked for; without an address, all of them: IPv6 and IPv4 by one socket where the system can, else
-/// IPv4 (contract rows CL03, CL04).
-fn listen(options: &Options) -> io::Result<TcpListener> {
-    let (listen, port) = (ListenOptions::default(), options.port);
-    let Some(host) = &options.bind else {
-        let everywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-        return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);
-    };
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on '{host}': {error}"));
-    let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map_err(named)?;
-    listen.bind(&addresses.collect::<Vec<_>>()[..])
 }
 
 /// Python's line, which scripts wait for and read the port from (contract row CL14).

@@ -5,5 +5,6 @@
 
 mod config;
 mod files;
+mod life;
 mod logs;
 mod program;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Nothing here should take as long; it keeps a failing test from hanging.
-const SAFETY: Duration = Duration::from_secs(20);
+/// Nothing here should take as long; it keeps a failing test from hanging. It is shorter than the time that clients
+/// have unless a switch says otherwise, so that a switch without effect is noticed.
+const SAFETY: Duration = Duration::from_secs(8);
 
 /// The program, not started yet, on a free port of this machine, and without anything from our environment.
 pub fn command(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {

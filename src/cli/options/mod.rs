@@ -1,14 +1,17 @@
 //! What a command line means, and which values it may have.
 
+mod limits;
 mod logs;
 mod site;
 mod values;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
+use crate::proto::Limits;
 pub use logs::LogOptions;
 pub use site::SiteOptions;
 use values::{file, invalid, is_media_type, python_int, text};
@@ -42,6 +45,10 @@ pub struct Options {
     pub site: SiteOptions,
     /// How requests are logged.
     pub log: LogOptions,
+    /// What bounds a client, and how the program ends.
+    pub limits: Limits,
+    /// Whether others may listen on the same port.
+    pub reuse_port: bool,
     /// A file with more settings. It has been read if the program runs.
     pub config: Option<PathBuf>,
 }
@@ -58,10 +65,15 @@ impl Default for Options {
             quiet: false,
             site: SiteOptions::default(),
             log: LogOptions::default(),
+            limits: Limits { last_call: LAST_CALL, ..Limits::default() },
+            reuse_port: false,
             config: None,
         }
     }
 }
+
+/// A service manager restarts programs under load: their clients then have this long for one more request.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// One method for each flag. They take values as they were given and say what is wrong with them.
 impl Options {
