@@ -42,8 +42,6 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
-    /// Until when a request is waited for although the server is being stopped.
-    last_call: Option<Instant>,
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
@@ -87,6 +85,13 @@ struct InFlight {
     waiting: bool,
 }
 
+impl InFlight {
+    /// Whether somebody still takes the request's body while its response is being sent.
+    fn takes_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.ended)
+    }
+}
+
 /// What one of the verbs came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -128,7 +133,6 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             at_end: false,
             refused: false,
             once: false,
-            last_call: None,
             kept: 0,
             _place: None,
         }
@@ -167,7 +171,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
-            Ok(false) => Next::Wait(self.deadline()),
+            Ok(false) => Next::Wait(self.deadline(turn.moment)),
             Err(reason) => Next::Close(reason),
         }
     }
@@ -182,9 +186,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
 }
 
 impl<T> HttpSession<'_, T> {
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
-        let kept = self.input.capacity() + self.output.capacity();
+        let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
         }
@@ -210,10 +220,14 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn)?;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
+            if self.wait == Wait::Linger {
+                // Whoever keeps sending always moves, and must not keep the connection by that.
+                self.expire(turn)?;
+            }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
                     return Ok(true);
@@ -278,6 +292,16 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Closing(reason) => self.advance_closing(reason),
             Stage::Linger => self.advance_linger(),
         }
+    }
+
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if self.output.is_empty() {
+            return Err(reason);
+        }
+        self.refused = false;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
     }
 
     /// Sends once, if something is due and the client may take it.
@@ -400,14 +424,12 @@ impl<T: Transport> HttpSession<'_, T> {
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
             Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) => {
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
-                held.left = held.left.saturating_sub(length as u64);
-                if held.left > 0 {
-                    return Ok(Progress::Moved);
-                }
-                self.refuse();
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
             }
+            Ok(Event::Data(_)) => self.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -481,7 +503,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if *left > length as u64 => {
+            Ok(Event::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }

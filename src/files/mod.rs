@@ -20,6 +20,7 @@ mod cors;
 pub mod listing;
 mod lookup;
 mod mime;
+mod misses;
 mod multipart;
 mod policy;
 mod preconditions;

@@ -10,6 +10,7 @@ use super::content::{self, Content, Kept};
 use super::cors;
 use super::listing;
 use super::lookup::{Found, FoundFile, find};
+use super::misses::Misses;
 use super::policy::Policy;
 use super::refusal::{ALLOW, Refusal};
 use super::representation::{About, Representation, copy};
@@ -42,6 +43,7 @@ pub struct FileService {
     tree: Tree,
     policy: Policy,
     cache: RefCell<Cache>,
+    misses: RefCell<Misses>,
 }
 
 impl Service for FileService {
@@ -70,7 +72,7 @@ impl FileService {
     }
 
     pub(super) fn with(tree: Tree, policy: Policy, limits: CacheLimits) -> FileService {
-        FileService { tree, policy, cache: RefCell::new(Cache::new(limits)) }
+        FileService { tree, policy, cache: RefCell::new(Cache::new(limits)), misses: RefCell::default() }
     }
 
     /// The answer to a request; [`Service::call`] without the choice of answering later.
@@ -110,8 +112,16 @@ impl FileService {
     }
 
     fn find(&self, request: &Request) -> Result<Found, Refusal> {
-        let url = UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
-        find(&self.tree, &self.policy, &url)
+        let (path, turn) = (request.path(), request.arrived());
+        if self.misses.borrow().knows(path, turn) {
+            return Err(Refusal::NotFound);
+        }
+        let url = UrlPath::parse(path).map_err(Refusal::BadPath)?;
+        find(&self.tree, &self.policy, &url).inspect_err(|refusal| {
+            if refusal.is_not_found() {
+                self.misses.borrow_mut().note(path, turn);
+            }
+        })
     }
 
     fn options(&self) -> Response {

@@ -889,3 +889,13 @@ fn whatever_is_asked_stays_inside_and_adds_up() {
         }
     }
 }
+
+#[test]
+fn what_is_missing_is_looked_for_once_a_turn() {
+    let site = Site::new(&[]);
+    let turn = Request::builder("GET", "/late.txt").build();
+    assert_eq!(site.files.respond(&turn).status, 404);
+    site.write("late.txt", "here");
+    assert_eq!(site.files.respond(&turn).status, 404, "the same turn");
+    assert_eq!(site.status("/late.txt"), 200, "the next one");
+}
