@@ -1,11 +1,12 @@
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
+use crate::log::Kept;
 use crate::proto::{Buffer, Event, Expect, Machine};
 use crate::service::{Reply, Response};
 
@@ -15,6 +16,7 @@ mod upstream;
 mod waits;
 
 use buffers::{give_back, lend};
+use respond::Outcome;
 use upstream::Later;
 use waits::Wait;
 
@@ -76,7 +78,8 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    line: Box<[u8]>,
+    is_error_page: bool,
+    asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
@@ -358,7 +361,10 @@ impl<T: Transport> HttpSession<'_, T> {
                     self.begin(request, turn.moment);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
-                Err(reject) => self.reject(&reject, request, turn.moment),
+                Err(reject) => {
+                    request.arrived = turn.moment.now;
+                    self.reject(&reject, request, turn.moment);
+                }
             }
             progress = Progress::Moved;
         }
@@ -468,7 +474,7 @@ impl<T: Transport> HttpSession<'_, T> {
         };
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
-            self.finish(&flight, turn.moment.wall);
+            self.finish(&flight, turn.moment);
             return Ok(Progress::Moved);
         }
         self.stage = Stage::Answer(flight);
@@ -480,13 +486,14 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The last byte of a response's body is sent, or in the output.
-    fn finish(&mut self, flight: &InFlight, wall: SystemTime) {
+    fn finish(&mut self, flight: &InFlight, moment: Moment) {
         if flight.answer.overran() {
             self.machine.stop();
             let text = "response body longer than its Content-Length";
-            self.site.log.borrow_mut().message(Some(self.peer), text, wall);
+            self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
-        self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        let (status, sent, is_error_page) = (flight.status, flight.answer.sent(), flight.is_error_page);
+        self.log_request(flight.asked.asked(), Outcome { status, sent, is_error_page }, moment);
         self.machine.body_sent();
         self.after_response();
     }
