@@ -69,8 +69,8 @@ struct Entry<'s> {
 
 /// What a program can have done between two turns.
 pub trait Hooks {
-    /// Called at the end of every turn. Returns how long the loop may sleep at most.
-    fn after_turn(&mut self) -> Option<Duration>;
+    /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
 
     /// Told about every connection that ended.
     fn closed(&mut self, _reason: CloseReason) {}
@@ -150,7 +150,7 @@ impl<'s> Reactor<'s> {
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         let mut ending = None;
-        let mut longest = hooks.after_turn();
+        let mut longest = hooks.after_turn(self.moment);
         loop {
             if let Some(ended) = self.check_end(stop, until, grace, &mut ending) {
                 return Ok(ended);
@@ -161,7 +161,7 @@ impl<'s> Reactor<'s> {
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap(hooks);
-            longest = hooks.after_turn();
+            longest = hooks.after_turn(self.moment);
         }
     }
 
