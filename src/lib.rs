@@ -1,5 +1,7 @@
 //! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
 
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;

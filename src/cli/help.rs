@@ -97,12 +97,14 @@ fn wrap(text: &mut String, indent: usize, words: impl Iterator<Item = String>) {
 mod tests {
     use super::*;
 
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
     #[test]
     fn the_usage_is_argparses() {
         assert_eq!(
             usage(),
             "usage: serve-forever [-h] [-V] [-b ADDRESS] [-d DIRECTORY] [-p VERSION]\n\
-             \x20                    [-H NAME VALUE] [--content-type TYPE] [-q] [port]\n"
+             \x20                    [-H NAME VALUE] [--content-type TYPE] [--cgi]\n\
+             \x20                    [--cgi-env NAME] [--cgi-user USER] [-q] [port]\n"
         );
     }
 

@@ -13,7 +13,8 @@ mod exit;
 mod flags;
 mod help;
 mod options;
-#[cfg(test)]
+// The pages are kept for the program with all of its flags.
+#[cfg(all(test, feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
 mod run;

@@ -1,6 +1,6 @@
 //! What a command line means, and which values it may have.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::words::shown;
@@ -29,6 +29,12 @@ pub struct Options {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The type of files whose extension is not known (contract row CL09).
     pub content_type: Option<String>,
+    /// Whether scripts are run (contract row CL07).
+    pub cgi: bool,
+    /// Names of variables that scripts get too, each known to be one.
+    pub cgi_env: Vec<OsString>,
+    /// The user that scripts run as. Not known to exist.
+    pub cgi_user: Option<String>,
     /// Whether requests are not logged.
     pub quiet: bool,
 }
@@ -42,6 +48,9 @@ impl Default for Options {
             protocol: Version::Http11,
             headers: Vec::new(),
             content_type: None,
+            cgi: false,
+            cgi_env: Vec::new(),
+            cgi_user: None,
             quiet: false,
         }
     }
@@ -92,6 +101,28 @@ impl Options {
 
     pub(super) fn be_quiet(&mut self) {
         self.quiet = true;
+    }
+}
+
+/// The methods of the flags that scripts have.
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+impl Options {
+    pub(super) fn run_scripts(&mut self) {
+        self.cgi = true;
+    }
+
+    pub(super) fn add_script_variable(&mut self, value: &OsStr) -> Understood {
+        let bytes = value.as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&b'=') {
+            return Err(invalid("name", value));
+        }
+        self.cgi_env.push(value.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn set_script_user(&mut self, value: &OsStr) -> Understood {
+        self.cgi_user = Some(value.to_str().ok_or_else(|| invalid("user", value))?.to_owned());
+        Ok(())
     }
 }
 
@@ -195,6 +226,16 @@ mod tests {
             let why = format!("invalid content type: '{}'", shown(text.as_ref()));
             assert_eq!(content_type(text), Err(why));
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn variables_of_scripts_have_names() {
+        let mut options = Options::default();
+        options.add_script_variable("HOME".as_ref()).unwrap();
+        assert_eq!(options.add_script_variable("A=b".as_ref()), Err("invalid name: 'A=b'".into()));
+        assert_eq!(options.add_script_variable("".as_ref()), Err("invalid name: ''".into()));
+        assert_eq!(options.cgi_env, ["HOME"]);
     }
 
     #[cfg(unix)]

@@ -78,6 +78,7 @@ fn hint(names: &[&str]) -> ValueHint {
     match names {
         ["DIRECTORY"] => ValueHint::DirPath,
         ["ADDRESS"] => ValueHint::Hostname,
+        ["USER"] => ValueHint::Username,
         _ => ValueHint::Other,
     }
 }
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
-        let Options { port, bind, directory, protocol, headers, content_type, quiet } = parsed(&[]);
+        let Options { port, bind, directory, protocol, headers, content_type, quiet, .. } = parsed(&[]);
         assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
         assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
     }
@@ -200,6 +201,7 @@ mod tests {
             headers: vec![("A".into(), b"b".to_vec())],
             content_type: Some("text/x".into()),
             quiet: true,
+            ..Options::default()
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet",
@@ -210,6 +212,15 @@ mod tests {
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn scripts() {
+        let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
+        assert!(options.cgi && !parsed(&["--cgi-env", "A"]).cgi);
+        assert_eq!((options.cgi_env, options.cgi_user), (vec!["A".into(), "B".into()], Some("web".into())));
+        assert_eq!(refused(&["--cg"]), "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user");
     }
 
     #[test]
