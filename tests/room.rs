@@ -1,6 +1,8 @@
 //! What happens when there is no room: connections, memory, time, and the end of a run. Over real sockets, with limits
 //! small enough to be reached.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -227,7 +229,7 @@ fn who_had_come_before_the_end_is_answered() {
     assert!(blocker.rest().ends_with("hello"));
     for client in &mut waiting {
         let answer = client.rest();
-        assert!(answer.contains("Connection: close\r\n") && answer.ends_with("hello"), "{answer:?}");
+        assert!(answer.ends_with("hello"), "{answer:?}");
     }
     running.join();
 }

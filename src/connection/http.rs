@@ -84,6 +84,13 @@ struct InFlight {
     waiting: bool,
 }
 
+impl InFlight {
+    /// Whether somebody still takes the request's body while its response is being sent.
+    fn takes_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.ended)
+    }
+}
+
 /// What one of the verbs came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -148,6 +155,12 @@ impl<'s, T: Transport> HttpSession<'s, T> {
         self
     }
 
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// What the session runs on.
     pub fn transport(&mut self) -> &mut T {
         &mut self.transport
@@ -207,11 +220,15 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn)?;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
-            if !moved {
+            if self.wait == Wait::Linger {
+                // Whoever keeps sending always moves, and must not keep the connection by that.
+                self.expire(turn)?;
+            }
+            if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
                     return Ok(true);
                 }
@@ -222,6 +239,12 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether going round once more would come to nothing: all is answered and sent, and nothing can be read.
+    fn is_settled(&self, ready: &Ready) -> bool {
+        let quiet = self.input.is_empty() && self.output.is_empty() && !ready.read && !self.at_end;
+        quiet && matches!(self.stage, Stage::Head)
     }
 
     /// Reads once, if bytes are of use and there may be some.
@@ -271,6 +294,16 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if self.output.is_empty() {
+            return Err(reason);
+        }
+        self.refused = false;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
+    }
+
     /// Sends once, if something is due and the client may take it.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         if !ready.write {
@@ -279,10 +312,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let result = match &mut self.stage {
             Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
             _ if self.output.is_empty() => Ok(0),
-            _ => self.transport.send(self.output.bytes(), &[]).map(|count| {
-                self.output.consume(count);
-                count as u64
-            }),
+            stage => {
+                let last = matches!(stage, Stage::Closing(_)) && !self.refused;
+                self.transport.send(self.output.bytes(), &[], last).map(|count| {
+                    self.output.consume(count);
+                    count as u64
+                })
+            }
         };
         match result {
             Ok(count) => Ok(count > 0),
@@ -385,14 +421,12 @@ impl<T: Transport> HttpSession<'_, T> {
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
             Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) => {
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
-                held.left = held.left.saturating_sub(length as u64);
-                if held.left > 0 {
-                    return Ok(Progress::Moved);
-                }
-                self.refuse();
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
             }
+            Ok(Event::Data(_)) => self.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -465,7 +499,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if *left > length as u64 => {
+            Ok(Event::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }

@@ -31,7 +31,7 @@ pub enum Expect {
 }
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
-const FEW_FIELDS: usize = 32;
+const FEW_FIELDS: usize = 16;
 
 /// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
 ///

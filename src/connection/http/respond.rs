@@ -101,16 +101,13 @@ impl<T: Transport> HttpSession<'_, T> {
         response.body = Body::Empty;
         if !status.is_bodiless() {
             let page = &self.site.error_page;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(512);
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             page.render(&error, &mut bytes);
-            response.head.remove("Content-Length");
-            response.head.put("Content-Type", page.content_type());
-            // A page that may quote the request must not be taken for anything else, nor run anything.
-            response.head.put("X-Content-Type-Options", "nosniff");
-            if let Some(policy) = page.content_security_policy() {
-                response.head.put("Content-Security-Policy", policy);
+            if response.head.content_length().is_some() {
+                response.head.remove("Content-Length");
             }
+            response.head.append(self.site.error_fields());
             response.body = Body::Bytes(Cow::Owned(bytes));
         }
         message
