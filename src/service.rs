@@ -141,13 +141,6 @@ pub trait Wires {
 
     /// When this turn of the loop began.
     fn now(&self) -> Instant;
-
-    /// Whether the client has closed its side of the connection. Either it is gone, or it only says that it sends no
-    /// more and still waits for its response (RFC 9112 section 9.6): which of them cannot be told until something is
-    /// sent. Work that nobody may want any more should not go on for long without a response.
-    fn client_closed(&self) -> bool {
-        false
-    }
 }
 
 /// Wakes one connection of a loop from any thread. A wake that comes too late, or without need, does no harm.

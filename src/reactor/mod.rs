@@ -361,13 +361,7 @@ impl<'s> Reactor<'s> {
     fn run_session(&mut self, key: usize) {
         let Some(entry) = self.sessions.get_mut(key).filter(|entry| !entry.over) else { return };
         entry.queued = false;
-        let mut wires = Wiring {
-            registry: self.poll.registry(),
-            mailbox: &self.mailbox,
-            key,
-            now: self.moment.now,
-            client_closed: entry.ready.read_closed,
-        };
+        let mut wires = Wiring { registry: self.poll.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
         let mut turn = Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires };
         let mut next = entry.session.step(&mut entry.ready, &mut turn);
         if let Next::Wait(_) = next

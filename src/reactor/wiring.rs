@@ -64,7 +64,6 @@ pub(super) struct Wiring<'w> {
     pub(super) mailbox: &'w Arc<Mailbox>,
     pub(super) key: usize,
     pub(super) now: Instant,
-    pub(super) client_closed: bool,
 }
 
 impl Wires for Wiring<'_> {
@@ -84,9 +83,5 @@ impl Wires for Wiring<'_> {
 
     fn now(&self) -> Instant {
         self.now
-    }
-
-    fn client_closed(&self) -> bool {
-        self.client_closed
     }
 }
