@@ -286,7 +286,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// What happens between two turns: the program's hook, the service's, and the log.
+/// What happens between two turns: the service's hook, the program's, and the log.
 struct Between<'a> {
     site: &'a Site,
     actions: Option<&'a mut (dyn FnMut() + Send + 'static)>,
@@ -295,11 +295,11 @@ struct Between<'a> {
 
 impl Hooks for Between<'_> {
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
+        let service = self.site.service.after_turn(moment.now, &mut note);
         if let Some(actions) = &mut self.actions {
             actions();
         }
-        let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
-        let service = self.site.service.after_turn(moment.now, &mut note);
         let log = self.site.log.borrow_mut().flush();
         log.into_iter().chain(service).chain(self.interval).min()
     }

@@ -47,8 +47,6 @@ pub(super) struct ScriptRun {
     ended: bool,
     /// When the script has taken too long to answer.
     deadline: Option<Instant>,
-    /// When the client was first seen to have closed its side, its script has until then.
-    hurry: Option<Instant>,
 }
 
 /// How far a run has come.
@@ -83,7 +81,6 @@ impl ScriptRun {
             fed: false,
             ended: false,
             deadline: None,
-            hurry: None,
         }
     }
 }
@@ -140,33 +137,27 @@ impl Upstream for ScriptRun {
         match &self.stage {
             Stage::Elsewhere(upstream) => upstream.deadline(),
             Stage::Answered(_) => None,
-            _ => self.deadline.into_iter().chain(self.hurry).min(),
+            _ => self.deadline,
         }
     }
 }
 
 impl ScriptRun {
-    /// Moves the deadlines, and gives up when one has come.
+    /// Moves the deadline, and gives up when it has come.
     fn check_time(&mut self, wires: &dyn Wires) -> Option<Response> {
         let (now, limits) = (wires.now(), self.site.nursery.limits());
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = now.checked_add(limits.first_byte);
-            self.hurry = None;
         }
-        if wires.client_closed() && self.hurry.is_none() {
-            self.hurry = now.checked_add(limits.client_closed);
-        }
-        let late = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let late = self.deadline.is_some_and(|deadline| deadline <= now);
         match &self.stage {
-            Stage::Queued(_) if late(self.deadline) || late(self.hurry) => {
+            Stage::Queued(_) if late => {
                 self.note("CGI script was not started, too many others run");
                 return Some(Response::error(Status::SERVICE_UNAVAILABLE));
             }
             Stage::Head { output, .. } | Stage::Rest { output, .. } => {
-                if late(self.deadline) {
+                if late {
                     output.leash().end("it took too long to respond");
-                } else if late(self.hurry) {
-                    output.leash().end("its client is gone");
                 } else if output.leash().fate() != Fate::Overdue {
                     return None;
                 }

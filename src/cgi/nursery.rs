@@ -34,9 +34,6 @@ pub struct CgiLimits {
     /// From a script's start to its end; then it is ended, and its response cut if that is not complete. 15 minutes:
     /// enough for a long download, and an end for what would never end.
     pub whole: Duration,
-    /// How long a script without a response may go on after its client closed its side, which may mean that it is
-    /// gone. 3 s: a client that only said that it has asked still gets what is made quickly.
-    pub client_closed: Duration,
     /// From SIGTERM to SIGKILL. 2 s.
     pub kill_after: Duration,
     /// Bytes of the head of a script's output; more is 502. 64 KiB, as much as a request line.
@@ -49,7 +46,6 @@ impl Default for CgiLimits {
             live: 64,
             first_byte: Duration::from_secs(55),
             whole: Duration::from_secs(15 * 60),
-            client_closed: Duration::from_secs(3),
             kill_after: Duration::from_secs(2),
             head: 64 * 1024,
         }
