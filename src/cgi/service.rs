@@ -13,6 +13,9 @@ use super::user::{ScriptUser, choose};
 use crate::http::{Method, Request, Status, UrlPath};
 use crate::service::{Note, Reply, Response, Service};
 
+/// The first descriptor behind standard input, output and error.
+const FIRST_NOT_STANDARD: i32 = 3;
+
 /// What `Allow` lists for a script.
 const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 
@@ -205,6 +208,9 @@ impl CgiBuilder {
 
     /// The service. `others` answers every request that is not for a script.
     ///
+    /// From here on every descriptor that the process has, but for the three standard ones, is closed in whatever it
+    /// starts: scripts should not find what the server's own parent forgot to close.
+    ///
     /// # Errors
     /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory is no
     /// path, or a variable's name is none; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
@@ -214,6 +220,8 @@ impl CgiBuilder {
         let directories = Directories::new(self.directories.iter().map(String::as_str));
         let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
         self.handed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
+        let nursery = Arc::new(Nursery::new(self.limits)?);
+        close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
         let shared = Shared {
             root: directory(&self.root)?,
             directories,
@@ -221,7 +229,7 @@ impl CgiBuilder {
             software: self.software,
             https: self.https,
             user: choose(self.user)?,
-            nursery: Arc::new(Nursery::new(self.limits)?),
+            nursery,
             others: Mutex::new(Box::new(others)),
         };
         Ok(CgiService { shared: Arc::new(shared) })

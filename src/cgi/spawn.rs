@@ -13,7 +13,7 @@ use crate::http::Status;
 use crate::service::Response;
 
 /// Starts a script in its own directory, in a process group of its own, with this environment and nothing else of the
-/// server's: every descriptor that the server opens is closed in its children. It gets no arguments; a query that looks
+/// server's: every descriptor that the server has is closed in its children. It gets no arguments; a query that looks
 /// like one (RFC 3875 section 4.4, contract row CG14) would be taken for options by many a program.
 ///
 /// # Errors
