@@ -14,7 +14,8 @@ mod flags;
 mod help;
 mod options;
 // The pages are kept for the program with all of its flags.
-#[cfg(all(test, feature = "cgi", target_os = "linux"))]
+#[cfg(test)]
+#[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
 mod run;

@@ -166,7 +166,7 @@ impl Request {
     /// The request that follows from this one when whoever was asked says "ask for this instead": a GET, or a HEAD if
     /// this was one, for another path and query of the same server, without a body and the fields that describe one
     /// (RFC 3875 section 6.2.2). The request line stays that of the client.
-    #[cfg_attr(not(feature = "cgi"), expect(dead_code, reason = "only scripts redirect within the server"))]
+    #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.clone();
         if request.method != Method::Head {
