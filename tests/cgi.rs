@@ -525,9 +525,18 @@ fn answers_of_scripts() {
     }
     // Where it can, the connection goes on, HEAD has no body, and a POST is redirected as a GET without one.
     let mut client = site.connect();
-    for name in ["status", "empty", "none", "length", "here", "query"] {
+    for (name, framing) in [
+        ("status", "\r\nTransfer-Encoding: chunked\r\n"),
+        ("empty", "\r\nContent-Length: 0\r\n"),
+        ("none", ""),
+        ("length", "\r\nContent-Length: 5\r\n"),
+        ("here", "\r\nContent-Length: 6\r\n"),
+        ("query", "\r\nTransfer-Encoding: chunked\r\n"),
+    ] {
         client.send(&format!("HEAD /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
-        client.head();
+        let head = client.head();
+        assert!(head.contains(framing), "{name}: {head}");
+        assert!(name != "none" || !head.contains("Transfer-Encoding") && !head.contains("Content-Length"), "{head}");
     }
     client.send("POST /cgi-bin/again HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
     client.head();

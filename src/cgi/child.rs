@@ -13,7 +13,7 @@ use super::nursery::{About, Fate, Ticket};
 use super::output::{BadOutput, Destination, ScriptHead, find_end, read_head};
 use super::script::Script;
 use super::service::Shared;
-use super::source::{Leash, Output, ScriptBody};
+use super::source::{Leash, Output, ScriptBody, Unseen};
 use super::spawn::{refusal, spawn};
 use crate::http::{Request, Status};
 use crate::service::{Body, Reply, Response, Upstream, Wires};
@@ -260,7 +260,13 @@ impl ScriptRun {
                 self.stage = Stage::Answered(Some(leash));
                 Some(response)
             }
-            then => {
+            mut then => {
+                if let Then::Respond(response) = &mut then
+                    && response.error.is_none()
+                    && response.head.content_length().is_none()
+                {
+                    response.body = Body::Stream(Box::new(Unseen));
+                }
                 self.stage = Stage::Rest { output, then };
                 None
             }

@@ -90,6 +90,15 @@ impl Output {
     }
 }
 
+/// A body of unknown length that nobody will see: it keeps the response to HEAD from announcing that it is empty.
+pub(super) struct Unseen;
+
+impl Source for Unseen {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
 /// The body of a script's response.
 pub(super) struct ScriptBody {
     /// What came together with the head.
