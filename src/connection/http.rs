@@ -42,8 +42,6 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
-    /// Until when a request is waited for although the server is being stopped.
-    last_call: Option<Instant>,
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
@@ -135,7 +133,6 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             closed_at: None,
             refused: false,
             once: false,
-            last_call: None,
             kept: 0,
             _place: None,
         }
@@ -180,7 +177,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
-            Ok(false) => Next::Wait(self.deadline()),
+            Ok(false) => Next::Wait(self.deadline(turn.moment)),
             Err(reason) => Next::Close(reason),
         }
     }

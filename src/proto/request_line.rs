@@ -4,8 +4,8 @@ use crate::http::{Version, is_token};
 /// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestLine {
-    pub(super) method_end: usize,
-    pub(super) target_end: usize,
+    pub(super) method_end: u32,
+    pub(super) target_end: u32,
     pub(super) version: Version,
 }
 
@@ -21,7 +21,7 @@ impl RequestLine {
             return Err(bad());
         }
         let version = version(&line[version_at + 1..])?;
-        Ok(RequestLine { method_end, target_end: version_at, version })
+        Ok(RequestLine { method_end: method_end as u32, target_end: version_at as u32, version })
     }
 
     /// Whether this unfinished line can still become a request line, so that a TLS hello or binary garbage is refused

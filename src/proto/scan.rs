@@ -15,9 +15,9 @@ pub(super) struct HeadScan {
     line_start: usize,
     /// Where the request line begins: behind the empty lines that may stand before it.
     request_start: usize,
-    empty_lines: usize,
+    empty_lines: u8,
     request_line: Option<RequestLine>,
-    fields: usize,
+    fields: u32,
 }
 
 /// A complete head: all spans count from `start`.
@@ -34,7 +34,7 @@ pub(super) struct FoundHead {
 
 /// Empty lines before a request line are left over from the request before it, whose client ended a body with one
 /// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
-const MOST_EMPTY_LINES: usize = 4;
+const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
@@ -74,7 +74,7 @@ impl HeadScan {
             Some([]) => {
                 let (start, end) = (self.request_start, self.scanned);
                 self.check_head(end, limits)?;
-                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields }))
+                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields as usize }))
             }
             Some(_) => self.field_line(limits).map(|()| None),
         }
@@ -101,7 +101,7 @@ impl HeadScan {
 
     fn field_line(&mut self, limits: &Limits) -> Result<(), Reject> {
         self.fields += 1;
-        if self.fields > limits.fields {
+        if self.fields as usize > limits.fields {
             return Err(Reject::ManyFields(limits.fields));
         }
         self.check_head(self.scanned, limits)

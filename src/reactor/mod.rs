@@ -128,6 +128,7 @@ impl<'s> Reactor<'s> {
         if let Some(signals) = &mut signals {
             poll.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
+        let now = Instant::now();
         Ok(Reactor {
             poll,
             mailbox,
@@ -135,11 +136,11 @@ impl<'s> Reactor<'s> {
             doors,
             sessions: Slab::new(),
             most,
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(now),
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None },
+            moment: Moment { now, wall: SystemTime::now(), stopping: None },
         })
     }
 
