@@ -38,6 +38,8 @@ pub struct HttpSession<'s, T> {
     hungry: bool,
     /// The client will send no more.
     at_end: bool,
+    /// When the client was first seen to have closed its side, whether or not all that it sent has been read.
+    closed_at: Option<Instant>,
     /// The client may still be sending what nobody will read.
     refused: bool,
     /// Only one request will be answered.
@@ -136,6 +138,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             since: now,
             hungry: true,
             at_end: false,
+            closed_at: None,
             refused: false,
             once: false,
             kept: 0,
@@ -222,6 +225,9 @@ impl<T: Transport> HttpSession<'_, T> {
     fn run(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
         if ready.broken {
             return Err(CloseReason::Broken);
+        }
+        if ready.read_closed {
+            self.closed_at.get_or_insert(turn.moment.now);
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
