@@ -172,7 +172,7 @@ fn session(requests: Vec<u8>, begins: &'static [u8]) -> Box<dyn FnMut()> {
     // The session borrows the site; both last as long as the program.
     let site = Box::leak(Box::new(Site::new(FileService::new(folder.path()).unwrap(), peer)));
     site.log = AccessLog::off().into();
-    let mut moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: false };
+    let mut moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
     let mut session = HttpSession::new(site, Line::default(), peer, moment.now);
     let (mut scratch, mut wires, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
     Box::new(move || {
@@ -236,7 +236,7 @@ impl Transport for Line {
         Ok(count)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
         self.begins.clear();
         self.begins.extend_from_slice(&first[..first.len().min(16)]);
         Ok(first.len() + second.len())
