@@ -152,12 +152,6 @@ impl<'s, T: Transport> HttpSession<'s, T> {
         self
     }
 
-    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
-    /// waits in them.
-    pub fn buffered_memory(&self) -> usize {
-        self.input.capacity() + self.output.capacity()
-    }
-
     /// What the session runs on.
     pub fn transport(&mut self) -> &mut T {
         &mut self.transport
@@ -189,9 +183,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
 }
 
 impl<T> HttpSession<'_, T> {
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
-        let kept = self.input.capacity() + self.output.capacity();
+        let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
         }
