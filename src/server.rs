@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
@@ -179,8 +179,8 @@ impl HttpServer {
         self
     }
 
-    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), each in its way. They are signals of the
-    /// whole process.
+    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), or the file of its log be opened again, each
+    /// in its way. They are signals of the whole process.
     ///
     /// # Errors
     /// If the system does not let one of them be handled.
@@ -293,6 +293,13 @@ struct Between<'a> {
 }
 
 impl Hooks for Between<'_> {
+    fn reload(&mut self) {
+        let mut log = self.site.log.borrow_mut();
+        if let Err(error) = log.reopen() {
+            log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
+        }
+    }
+
     fn after_turn(&mut self) -> Option<Duration> {
         if let Some(actions) = &mut self.actions {
             actions();

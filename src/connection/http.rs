@@ -1,11 +1,12 @@
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
+use crate::log::Kept;
 use crate::proto::{Buffer, Event, Expect, Machine};
 use crate::service::{Reply, Response};
 
@@ -15,6 +16,7 @@ mod upstream;
 mod waits;
 
 use buffers::{give_back, lend};
+use respond::Outcome;
 use upstream::Later;
 use waits::Wait;
 
@@ -76,13 +78,19 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    line: Box<[u8]>,
+    is_error_page: bool,
+    asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
 }
 
 impl InFlight {
+    /// What became of the request so far.
+    fn outcome(&self) -> Outcome {
+        Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
+    }
+
     /// Whether somebody still takes the request's body while its response is being sent.
     fn takes_body(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.ended)
@@ -163,7 +171,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn);
+        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment));
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -217,7 +225,8 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
+            let moment = turn.moment;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
@@ -291,11 +300,19 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// A response that is cut short is logged with what left of it.
+    fn log_cut(&self, moment: Moment) {
+        if let Stage::Answer(flight) = &self.stage {
+            self.log_request(flight.asked.asked(), flight.outcome(), moment);
+        }
+    }
+
     /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
-    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+    fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
         if self.output.is_empty() {
             return Err(reason);
         }
+        self.log_cut(moment);
         self.refused = false;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
@@ -349,7 +366,10 @@ impl<T: Transport> HttpSession<'_, T> {
                     self.begin(request, turn.moment);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
-                Err(reject) => self.reject(&reject, request, turn.moment),
+                Err(reject) => {
+                    request.arrived = turn.moment.now;
+                    self.reject(&reject, request, turn.moment);
+                }
             }
             progress = Progress::Moved;
         }
@@ -450,10 +470,16 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
             }
         }
-        let made = flight.answer.make(&mut self.output)?;
+        let made = match flight.answer.make(&mut self.output) {
+            Ok(made) => made,
+            Err(reason) => {
+                self.stage = Stage::Answer(flight);
+                return Err(reason);
+            }
+        };
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
-            self.finish(&flight, turn.moment.wall);
+            self.finish(&flight, turn.moment);
             return Ok(Progress::Moved);
         }
         self.stage = Stage::Answer(flight);
@@ -465,13 +491,13 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The last byte of a response's body is sent, or in the output.
-    fn finish(&mut self, flight: &InFlight, wall: SystemTime) {
+    fn finish(&mut self, flight: &InFlight, moment: Moment) {
         if flight.answer.overran() {
             self.machine.stop();
             let text = "response body longer than its Content-Length";
-            self.site.log.borrow_mut().message(Some(self.peer), text, wall);
+            self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
-        self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        self.log_request(flight.asked.asked(), flight.outcome(), moment);
         self.machine.body_sent();
         self.after_response();
     }
