@@ -34,8 +34,11 @@
 //! 2. [`connection`]: *fill, advance, flush*, until none of them moves. One client, and nobody else's concern.
 //! 3. [`proto`]: HTTP/1.x as bytes in and events out; two state machines that move together in one place.
 //! 4. [`service`]: the narrow waist between those who speak HTTP and those who have something to say.
-//! 5. [`files`]: a folder as a service. [`http`] has the nouns they all share, [`log`](mod@log) a log that cannot wait.
+//! 5. [`files`]: a folder as a service, and `cgi`: scripts as one. [`http`] has the nouns they all share,
+//!    [`log`](mod@log) a log that cannot wait.
 
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;

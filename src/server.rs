@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{HttpSession, Site};
+use crate::connection::{HttpSession, Moment, Site};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
@@ -274,6 +274,7 @@ impl HttpServer {
         let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
         // The sessions that are left end here, before the log is written for the last time.
         drop(reactor);
+        site.service.after_run(&mut |peer, text| site.log.borrow_mut().message(peer, text, SystemTime::now()));
         site.log.borrow_mut().flush();
         ended
     }
@@ -285,7 +286,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// What happens between two turns: the program's hook, and the log.
+/// What happens between two turns: the service's hook, the program's, and the log.
 struct Between<'a> {
     site: &'a Site,
     actions: Option<&'a mut (dyn FnMut() + Send + 'static)>,
@@ -300,12 +301,14 @@ impl Hooks for Between<'_> {
         }
     }
 
-    fn after_turn(&mut self) -> Option<Duration> {
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
+        let service = self.site.service.after_turn(moment.now, &mut note);
         if let Some(actions) = &mut self.actions {
             actions();
         }
         let log = self.site.log.borrow_mut().flush();
-        log.into_iter().chain(self.interval).min()
+        log.into_iter().chain(service).chain(self.interval).min()
     }
 }
 

@@ -46,6 +46,11 @@ fn path() {
 }
 
 #[test]
+fn cgi() {
+    replay("cgi");
+}
+
+#[test]
 fn every_target_is_replayed_and_registered() {
     let manifest = include_str!("../fuzz/Cargo.toml");
     for target in checks::TARGETS {

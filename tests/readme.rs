@@ -1,6 +1,7 @@
 //! The README says what is true: its first command comes first, and its options are those of the program.
 
 #![cfg(feature = "cli")]
+#![cfg_attr(not(all(feature = "cgi", target_os = "linux")), allow(unused_imports))]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ fn there_is_one_command_for_the_tests() {
     assert_eq!(README.lines().filter(|line| line.starts_with("cargo test")).count(), 1);
 }
 
+/// The table is that of the program with all of its options.
+#[cfg(all(feature = "cgi", target_os = "linux"))]
 #[test]
 fn the_table_has_the_options_of_the_program() {
     let output = Command::new(env!("CARGO_BIN_EXE_serve-forever")).arg("--help").output().unwrap();

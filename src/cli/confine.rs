@@ -14,6 +14,14 @@ use super::options::Options;
 use super::site::cannot;
 use super::words::shown;
 
+/// Refuses what cannot be had together: in the sandbox nothing can be run.
+pub(super) fn check(options: &Options) -> Result<(), Exit> {
+    if options.confinement.sandbox && options.cgi {
+        return Err(Exit::wrong("--sandbox and --cgi exclude each other: no script could be run"));
+    }
+    Ok(())
+}
+
 /// The user to become, who has to be found before the root changes.
 pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     let Some(name) = &options.confinement.user else { return Ok(None) };

@@ -99,6 +99,31 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "content type of files whose extension is not known (default: application/octet-stream)",
         more: "",
     },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi",
+        letter: None,
+        action: Action::Switch(Options::run_scripts),
+        help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
+        more: "They follow the Common Gateway Interface, RFC 3875. Everybody who can reach the port can run them. If \
+               the server is root they run as nobody.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-env",
+        letter: None,
+        action: Action::One("NAME", Options::add_script_variable),
+        help: "variable of this environment that scripts get too; may be repeated",
+        more: "They get PATH, what describes their request, and nothing else.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-user",
+        letter: None,
+        action: Action::One("USER", Options::set_script_user),
+        help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
+        more: "The group is the user's, and all other groups are dropped.",
+    },
     Flag {
         name: "index",
         letter: None,
@@ -301,7 +326,8 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::Switch(Options::be_sandboxed),
         help: "have the kernel see to it that only the served directory can be read (Linux, Landlock)",
         more: "The folder of a log file can still be written to. Nothing can be connected to. Symbolic links that \
-               lead out of the directory are refused. If the kernel has no Landlock the program does not start.",
+               lead out of the directory are refused. If the kernel has no Landlock the program does not start. No \
+               script can be run, so that --cgi is refused.",
     },
     Flag {
         name: "config",

@@ -18,7 +18,9 @@ mod given;
 mod help;
 mod listen;
 mod options;
+// The pages are kept for the program with all of its flags.
 #[cfg(test)]
+#[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
 mod run;

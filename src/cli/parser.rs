@@ -94,6 +94,7 @@ fn hint(names: &[&str]) -> ValueHint {
         ["DIRECTORY"] => ValueHint::DirPath,
         ["FILE"] => ValueHint::FilePath,
         ["ADDRESS"] => ValueHint::Hostname,
+        ["USER"] => ValueHint::Username,
         _ => ValueHint::Other,
     }
 }
@@ -209,6 +210,7 @@ mod tests {
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
             reuse_port: true,
             confinement: Confinement { user: Some("u".into()), chroot: Some("r".into()), sandbox: true },
+            ..Options::default()
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
@@ -224,6 +226,15 @@ mod tests {
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn scripts() {
+        let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
+        assert!(options.cgi && !parsed(&["--cgi-env", "A"]).cgi);
+        assert_eq!((options.cgi_env, options.cgi_user), (vec!["A".into(), "B".into()], Some("web".into())));
+        assert_eq!(refused(&["--cg"]), "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user");
     }
 
     #[test]

@@ -69,8 +69,8 @@ struct Entry<'s> {
 
 /// What a program can have done between two turns.
 pub trait Hooks {
-    /// Called at the end of every turn. Returns how long the loop may sleep at most.
-    fn after_turn(&mut self) -> Option<Duration>;
+    /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
 
     /// Called when a signal asked for [`SignalAction::Reload`].
     fn reload(&mut self) {}
@@ -154,7 +154,7 @@ impl<'s> Reactor<'s> {
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         let mut ending = None;
-        let mut longest = hooks.after_turn();
+        let mut longest = hooks.after_turn(self.moment);
         loop {
             let signalled = self.take_signal(hooks);
             if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
@@ -166,7 +166,7 @@ impl<'s> Reactor<'s> {
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap(hooks);
-            longest = hooks.after_turn();
+            longest = hooks.after_turn(self.moment);
         }
     }
 
@@ -338,15 +338,20 @@ impl<'s> Reactor<'s> {
     }
 
     /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
+    /// One that may have bytes to read may have a request by now; whether it has is seen in the next turn.
     fn evict(&mut self) {
-        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
-        let mut idle: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle).collect();
+        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
+        let all = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle);
+        let (unsure, mut idle): (Vec<_>, Vec<_>) = all.partition(|(_, _, readable)| *readable);
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);
         }
-        for (_, key) in &idle[..most] {
+        for (_, key, _) in &idle[..most] {
             self.end(*key, CloseReason::Evicted);
+        }
+        for (_, key, _) in unsure {
+            self.queue(key);
         }
     }
 

@@ -144,6 +144,13 @@ fn in_the_sandbox_a_log_can_still_be_opened_again() {
     assert!(fs::read_to_string(path).unwrap().contains("GET /b "));
 }
 
+#[cfg(feature = "cgi")]
+#[test]
+fn no_script_can_be_run_in_the_sandbox() {
+    let why = "serve-forever: error: --sandbox and --cgi exclude each other: no script could be run";
+    assert_eq!(refusal(tree(&[]).path(), &["--sandbox", "--cgi"]), (2, why.into()));
+}
+
 #[test]
 fn all_of_it_at_once() {
     if !can("change the root") {

@@ -3,10 +3,12 @@
 mod confinement;
 mod limits;
 mod logs;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+mod scripts;
 mod site;
 mod values;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +43,12 @@ pub struct Options {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The type of files whose extension is not known (contract row CL09).
     pub content_type: Option<String>,
+    /// Whether scripts are run (contract row CL07).
+    pub cgi: bool,
+    /// Names of variables that scripts get too, each known to be one.
+    pub cgi_env: Vec<OsString>,
+    /// The user that scripts run as. Not known to exist.
+    pub cgi_user: Option<String>,
     /// Whether requests are not logged.
     pub quiet: bool,
     /// How the files of the directory are served.
@@ -66,6 +74,9 @@ impl Default for Options {
             protocol: Version::Http11,
             headers: Vec::new(),
             content_type: None,
+            cgi: false,
+            cgi_env: Vec::new(),
+            cgi_user: None,
             quiet: false,
             site: SiteOptions::default(),
             log: LogOptions::default(),
@@ -208,6 +219,16 @@ mod tests {
             let why = format!("invalid content type: '{}'", shown(text.as_ref()));
             assert_eq!(content_type(text), Err(why));
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn variables_of_scripts_have_names() {
+        let mut options = Options::default();
+        options.add_script_variable("HOME".as_ref()).unwrap();
+        assert_eq!(options.add_script_variable("A=b".as_ref()), Err("invalid name: 'A=b'".into()));
+        assert_eq!(options.add_script_variable("".as_ref()), Err("invalid name: ''".into()));
+        assert_eq!(options.cgi_env, ["HOME"]);
     }
 
     #[cfg(unix)]

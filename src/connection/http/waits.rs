@@ -113,9 +113,15 @@ impl<T: Transport> HttpSession<'_, T> {
             Wait::Body | Wait::Write => limits.stall_timeout,
             Wait::Linger => limits.linger_timeout,
             Wait::Upstream => limits.answer_timeout,
-            Wait::Source => return None,
+            Wait::Source => return self.gone(),
         };
-        self.since.checked_add(limit)
+        let end = self.since.checked_add(limit);
+        if self.wait == Wait::Upstream { end.into_iter().chain(self.gone()).min() } else { end }
+    }
+
+    /// When a client that has closed its side is taken for gone: nothing was sent since, by which it could be known.
+    fn gone(&self) -> Option<Instant> {
+        self.closed_at?.max(self.since).checked_add(self.site.limits.half_closed_timeout)
     }
 
     /// When to run again at the latest.
