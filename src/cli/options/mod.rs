@@ -1,5 +1,6 @@
 //! What a command line means, and which values it may have.
 
+mod confinement;
 mod limits;
 mod logs;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
@@ -14,6 +15,7 @@ use std::time::Duration;
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
 use crate::proto::Limits;
+pub use confinement::Confinement;
 pub use logs::LogOptions;
 pub use site::SiteOptions;
 use values::{file, invalid, is_media_type, python_int, text};
@@ -57,6 +59,8 @@ pub struct Options {
     pub limits: Limits,
     /// Whether others may listen on the same port.
     pub reuse_port: bool,
+    /// What the program gives up before it lets anybody in.
+    pub confinement: Confinement,
     /// A file with more settings. It has been read if the program runs.
     pub config: Option<PathBuf>,
 }
@@ -78,6 +82,7 @@ impl Default for Options {
             log: LogOptions::default(),
             limits: Limits { last_call: LAST_CALL, ..Limits::default() },
             reuse_port: false,
+            confinement: Confinement::default(),
             config: None,
         }
     }
