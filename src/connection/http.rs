@@ -7,7 +7,7 @@ use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
 use crate::proto::{Buffer, Event, Expect, Machine};
-use crate::service::{Reply, Response};
+use crate::service::{Reply, Response, Service};
 
 mod buffers;
 mod respond;
@@ -40,6 +40,8 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
+    /// What the service made for this connection, if anything, once it was asked.
+    own: Option<Option<Box<dyn Service>>>,
     /// Until when a request is waited for although the server is being stopped.
     last_call: Option<Instant>,
     /// Bytes of its own buffers, as they count for all connections.
@@ -84,6 +86,18 @@ struct InFlight {
     waiting: bool,
 }
 
+impl InFlight {
+    /// Whether some of the request's body is still to be brought to the upstream.
+    fn takes_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.ended)
+    }
+
+    /// Whether the upstream wants more of it now.
+    fn wants_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| later.wants_body())
+    }
+}
+
 /// What one of the verbs came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -125,6 +139,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             at_end: false,
             refused: false,
             once: false,
+            own: None,
             last_call: None,
             kept: 0,
             _place: None,
@@ -160,6 +175,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
         let outcome = self.run(ready, turn);
+        self.log_notes(turn.moment.wall);
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -195,6 +211,11 @@ impl<T> HttpSession<'_, T> {
 
 impl<T> Drop for HttpSession<'_, T> {
     fn drop(&mut self) {
+        // Whoever answers learns that the client is gone, and may have a last word to say about it.
+        if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            self.stage = Stage::Head;
+            self.log_notes(SystemTime::now());
+        }
         self.site.buffered.set(self.site.buffered.get() - self.kept);
     }
 }
@@ -419,7 +440,11 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
             }
         }
+        let wanted = flight.wants_body();
         let made = flight.answer.make(&mut self.output)?;
+        if !wanted && flight.wants_body() {
+            progress = Progress::Moved;
+        }
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
             self.finish(&flight, turn.moment.wall);
@@ -440,6 +465,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let text = "response body longer than its Content-Length";
             self.site.log.borrow_mut().message(Some(self.peer), text, wall);
         }
+        self.log_notes(wall);
         self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
         self.machine.body_sent();
         self.after_response();

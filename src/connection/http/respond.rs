@@ -16,9 +16,15 @@ use crate::service::{Body, ErrorText, Reply, Response};
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T: Transport> HttpSession<'_, T> {
-    /// Asks the service. One that panics has answered with 500.
+    /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        catch_unwind(AssertUnwindSafe(|| self.site.service.call(request))).unwrap_or_else(|_| {
+        let service = &self.site.service;
+        let own = &mut self.own;
+        let call = || match own.get_or_insert_with(|| service.connect()) {
+            Some(own) => own.call(request),
+            None => service.call(request),
+        };
+        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
             self.site.log.borrow_mut().message(Some(self.peer), "the service panicked", wall);
             Response::error(Status::INTERNAL_SERVER_ERROR).into()
         })
@@ -34,6 +40,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Puts the head of a response into the output, and as much of its body as leaves with it.
     pub(super) fn respond(&mut self, response: Response, request: &Request, later: Option<Box<Later>>, moment: Moment) {
+        self.log_notes(moment.wall);
         let mut response = response;
         if let Some(fault) = self.fault(&response) {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
@@ -131,6 +138,17 @@ impl<T: Transport> HttpSession<'_, T> {
     /// page is not what was asked for: scripts that read Python's log expect `-` there (contract row HB45).
     pub(super) fn log_request(&self, line: &[u8], status: Status, sent: Option<u64>, wall: SystemTime) {
         self.site.log.borrow_mut().request(self.peer, line, status, sent, wall);
+    }
+}
+
+impl<T> HttpSession<'_, T> {
+    /// Writes to the log what the service's part for this connection has to say.
+    pub(super) fn log_notes(&self, wall: SystemTime) {
+        if let Some(Some(own)) = &self.own {
+            for note in own.take_notes() {
+                self.site.log.borrow_mut().message(Some(self.peer), &note, wall);
+            }
+        }
     }
 }
 
