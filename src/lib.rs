@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod connection;
 pub mod files;
+pub mod handler;
 pub mod http;
 mod listen;
 pub mod log;
@@ -11,6 +12,7 @@ pub mod proto;
 pub mod reactor;
 mod server;
 pub mod service;
+pub mod testing;
 
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};

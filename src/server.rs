@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Waker};
 
 use crate::connection::{HttpSession, Site};
+use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
@@ -119,6 +120,11 @@ impl HttpServer {
     pub fn service(mut self, service: impl Service + Send + 'static) -> HttpServer {
         self.site.service = Box::new(service);
         self
+    }
+
+    /// Has every connection answered by a handler of its own, with the default settings of [`Handlers`].
+    pub fn handler<H: RequestHandler + 'static>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer {
+        self.service(Handlers::new(factory))
     }
 
     /// Bounds what clients may ask.

@@ -1,0 +1,162 @@
+//! What a handler and its connection share: the bytes on their way between them, and what the handler waits for.
+
+use std::cell::RefCell;
+use std::io;
+use std::time::Instant;
+
+use super::crew::Job;
+use crate::service::{Reply, Wake};
+
+/// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
+/// more would only be memory.
+pub(super) const ROOM: usize = 32 * 1024;
+
+/// A buffer that waits for its first byte with more memory than this gives it back.
+const SMALL: usize = 512;
+
+/// Both ends of a running handler. They take turns, so neither ever finds it borrowed.
+#[derive(Default)]
+pub(super) struct Pipe(pub(super) RefCell<State>);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Bytes from the client which the handler has not fetched.
+    pub(super) inbox: Vec<u8>,
+    /// No more bytes will come.
+    pub(super) ended: bool,
+    /// Bytes from the handler which the connection has not fetched.
+    pub(super) outbox: Vec<u8>,
+    /// Why the handler cannot write now, if it cannot.
+    pub(super) shut: Option<&'static str>,
+    /// What the handler writes goes nowhere, because it is no part of the answer: that to HEAD, a 204.
+    pub(super) mute: bool,
+    /// How many bytes the handler has written.
+    pub(super) written: u64,
+    /// How many bytes it has announced.
+    pub(super) declared: Option<u64>,
+    /// It has tried to write more than that.
+    pub(super) overran: bool,
+    /// The head of the answer, or all of it, until the connection fetches it.
+    pub(super) reply: Option<Reply>,
+    /// What the handler has answered is the whole answer, and not only its head.
+    pub(super) complete: bool,
+    /// The client waits for `100 Continue` before it sends.
+    pub(super) holds_back: bool,
+    /// What the handler waits for.
+    pub(super) wait: Wait,
+    /// Work for another thread that the handler waits for, until somebody who has a wake sends it there.
+    pub(super) job: Option<Job>,
+    /// What wakes the connection from another thread, once it is known.
+    pub(super) wake: Option<Wake>,
+    /// The client is gone, or the server does not want to wait any more.
+    pub(super) gone: bool,
+    /// How the handler ended.
+    pub(super) outcome: Option<Outcome>,
+    /// Lines for the log.
+    pub(super) notes: Notes,
+}
+
+/// What a handler waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing: it has not begun, or it runs.
+    #[default]
+    Nothing,
+    /// More of what the client sends.
+    Input,
+    /// The connection to take what is written.
+    Room,
+    /// A time.
+    Until(Instant),
+    /// Work on another thread.
+    Job,
+}
+
+/// How a handler ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It returned.
+    Done,
+    /// It returned an error.
+    Failed(io::Error),
+    /// It panicked with this text.
+    Panicked(String),
+}
+
+/// Lines for the log, of which a handler cannot pile up any number between two looks at them.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    lines: Vec<String>,
+    dropped: usize,
+}
+
+/// How many lines are kept between two looks.
+const LINES: usize = 256;
+
+impl Notes {
+    pub(super) fn add(&mut self, line: String) {
+        if self.lines.len() < LINES { self.lines.push(line) } else { self.dropped += 1 }
+    }
+
+    /// Moves what there is to `lines`.
+    pub(super) fn drain_to(&mut self, lines: &mut Vec<String>) {
+        lines.append(&mut self.lines);
+        if self.dropped > 0 {
+            lines.push(format!("{} log lines dropped", std::mem::take(&mut self.dropped)));
+        }
+    }
+}
+
+impl State {
+    /// The state for the next request of a connection. Lines for the log stay.
+    pub(super) fn renew(&mut self, shut: Option<&'static str>) {
+        *self = State { shut, notes: std::mem::take(&mut self.notes), ..State::default() };
+    }
+
+    /// Whether there is something to go on with.
+    pub(super) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
+        match self.wait {
+            Wait::Nothing => true,
+            Wait::Input => !self.inbox.is_empty() || self.ended,
+            Wait::Room => self.outbox.len() < ROOM,
+            Wait::Until(time) => time <= now(),
+            Wait::Job => self.job.as_ref().is_some_and(Job::is_done),
+        }
+    }
+
+    /// Whether more of what the client sends is of use.
+    pub(super) fn wants_input(&self) -> bool {
+        !self.holds_back && self.inbox.len() < ROOM
+    }
+
+    /// Takes what fits of what the client sent, and says how much that was.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(ROOM.saturating_sub(self.inbox.len()));
+        self.inbox.extend_from_slice(&bytes[..count]);
+        count
+    }
+
+    /// Moves some of what was written to `buf`, and says how much that was.
+    pub(super) fn fetch(&mut self, buf: &mut [u8]) -> usize {
+        let count = buf.len().min(self.outbox.len());
+        buf[..count].copy_from_slice(&self.outbox[..count]);
+        self.outbox.drain(..count);
+        count
+    }
+
+    /// Gives back memory that nothing is in. Called when the handler begins to wait, which may be for long.
+    pub(super) fn shrink(&mut self) {
+        for buffer in [&mut self.inbox, &mut self.outbox] {
+            if buffer.is_empty() && buffer.capacity() > SMALL {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Sends the job that waits for it to its thread, as soon as it is known how to come back from there.
+    pub(super) fn send_job(&mut self) {
+        if let (Some(job), Some(wake)) = (&mut self.job, &self.wake) {
+            job.send(wake);
+        }
+    }
+}
