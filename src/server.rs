@@ -202,6 +202,16 @@ impl HttpServer {
         self
     }
 
+    /// Has SIGINT and SIGTERM end [`serve_forever`](HttpServer::serve_forever): nobody is let in any more, answers in
+    /// flight may end within [`Limits::grace`], and a second signal does not wait for them.
+    ///
+    /// # Errors
+    /// If the system does not let one of them be handled.
+    pub fn stop_on_termination(self) -> io::Result<HttpServer> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
+    }
+
     /// The address that the first listener is bound to, with the real port (contract row SS24).
     pub fn server_address(&self) -> SocketAddr {
         self.address

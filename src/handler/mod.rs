@@ -13,6 +13,8 @@
 //! Invariant: a handler never leaves its thread, never waits while it panics, and ends when its client is gone. Nothing
 //! it does ends the loop, except running without end.
 
+#[cfg(feature = "cookie")]
+mod cookies;
 mod crew;
 mod error;
 mod exchange;
@@ -27,6 +29,10 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "cookie")]
+pub use cookie::{Cookie, SameSite};
+#[cfg(feature = "cookie")]
+pub use cookies::Cookies;
 pub use error::HttpError;
 pub use exchange::{Exchange, IntoStatus};
 pub use line::{Rfile, Wfile};
