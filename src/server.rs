@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{HttpSession, Site};
+use crate::connection::{HttpSession, Session, Site};
+use crate::event_loop::{Open, Part};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
@@ -264,35 +265,49 @@ impl HttpServer {
 
     fn run(&mut self, until: Until) -> io::Result<Ended> {
         let _running = self.stop.begin();
-        let site = &self.site;
-        let verify = self.verify_request.as_deref();
-        let (once, release) = (until != Until::Stopped, self.release);
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
-        let doors = self.listeners.iter_mut().map(|listener| {
-            Door::new(
-                listener,
-                Box::new(move |stream, peer, now| {
-                    if !verify.is_none_or(|verify| verify(peer)) {
-                        return None;
-                    }
-                    let session = HttpSession::admit(site, stream, peer, now)?;
-                    Some(Box::new(session.once(once)) as _)
-                }),
-                release,
-            )
-        });
+        let site = &self.site;
+        let verify = self.verify_request.as_deref();
+        let doors = doors(&mut self.listeners, site, verify, until != Until::Stopped, self.release);
         let mut hooks = Between { site, actions: self.service_actions.as_deref_mut(), interval: self.poll_interval };
         let most = site.limits.connections.unwrap_or_else(crate::listen::room_for_connections);
-        let mut reactor =
-            Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors.collect(), most)?;
+        let mut reactor = Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors, most)?;
         let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
         // The sessions that are left end here, before the log is written for the last time.
         drop(reactor);
         site.log.borrow_mut().flush();
         ended
     }
+}
+
+impl Part for HttpServer {
+    fn open(&mut self, once: bool) -> Open<'_> {
+        let site = &self.site;
+        let doors = doors(&mut self.listeners, site, self.verify_request.as_deref(), once, self.release);
+        Open { doors, log: &site.log, most: site.limits.connections, grace: site.limits.grace }
+    }
+}
+
+/// The ways in to a site.
+fn doors<'s>(
+    listeners: &'s mut [Option<mio::net::TcpListener>],
+    site: &'s Site,
+    verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
+    once: bool,
+    release: bool,
+) -> Vec<Door<'s>> {
+    let door = |listener| {
+        let admit = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
+            if !verify.is_none_or(|verify| verify(peer)) {
+                return None;
+            }
+            Some(Box::new(HttpSession::admit(site, stream, peer, now)?.once(once)))
+        };
+        Door::listener(listener, Box::new(admit), release)
+    };
+    listeners.iter_mut().map(door).collect()
 }
 
 impl fmt::Debug for HttpServer {

@@ -44,7 +44,7 @@ struct State {
 type Work = Box<dyn FnOnce() + Send>;
 
 /// A piece of work of one handler.
-pub(super) struct Job {
+pub(crate) struct Job {
     done: Arc<AtomicBool>,
     crew: Arc<Crew>,
     /// Until it was sent to a thread.
@@ -52,7 +52,7 @@ pub(super) struct Job {
 }
 
 /// Where the result of a piece of work appears: a panic is an error.
-pub(super) struct Outlook<T>(Arc<Mutex<Option<thread::Result<T>>>>);
+pub(crate) struct Outlook<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl Crew {
     pub(crate) fn new(most: usize) -> Crew {
@@ -60,7 +60,7 @@ impl Crew {
     }
 
     /// Prepares a piece of work.
-    pub(super) fn job<T: Send + 'static>(
+    pub(crate) fn job<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> (Job, Outlook<T>) {
@@ -136,7 +136,7 @@ impl Shared {
 
 impl Job {
     /// Has it done, unless that was asked before, and the connection woken afterwards.
-    pub(super) fn send(&mut self, wake: &Wake) {
+    pub(crate) fn send(&mut self, wake: &Wake) {
         if let Some(work) = self.work.take() {
             let wake = wake.clone();
             self.crew.send(Box::new(move || {
@@ -147,21 +147,21 @@ impl Job {
     }
 
     /// Whether its result is there.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }
 }
 
 impl<T> Outlook<T> {
     /// The result, once there is one.
-    pub(super) fn take(&self) -> Option<io::Result<T>> {
+    pub(crate) fn take(&self) -> Option<io::Result<T>> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(result.map_err(|payload| io::Error::other(format!("offloaded work panicked: {}", panic_text(&*payload)))))
     }
 }
 
 /// The text that somebody panicked with.
-pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
 }

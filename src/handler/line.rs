@@ -15,7 +15,7 @@ use super::pipe::{Pipe, ROOM, State, Wait};
 use crate::http::Status;
 
 /// What a handler talks to its client through.
-pub(super) struct Line<'y> {
+pub(crate) struct Line<'y> {
     yielder: &'y Yielder,
     pipe: Rc<Pipe>,
     crew: Arc<Crew>,
@@ -37,30 +37,30 @@ struct Chunk {
 const PATIENCE: u32 = 100;
 
 impl<'y> Line<'y> {
-    pub(super) fn new(yielder: &'y Yielder, pipe: Rc<Pipe>, crew: Arc<Crew>) -> Line<'y> {
+    pub(crate) fn new(yielder: &'y Yielder, pipe: Rc<Pipe>, crew: Arc<Crew>) -> Line<'y> {
         let (chunk, limit, told) = (RefCell::default(), Cell::new(u64::MAX), Cell::new(0));
         Line { yielder, pipe, crew, chunk, limit, told }
     }
 
     /// Looks at, or changes, what it shares with the connection.
-    pub(super) fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
         look(&mut self.pipe.0.borrow_mut())
     }
 
-    pub(super) fn rfile(&self) -> Rfile<'_> {
+    pub(crate) fn rfile(&self) -> Rfile<'_> {
         Rfile { line: self, chunk: self.chunk.take() }
     }
 
-    pub(super) fn wfile(&self) -> Wfile<'_> {
+    pub(crate) fn wfile(&self) -> Wfile<'_> {
         Wfile { line: self }
     }
 
     /// Bounds how many bytes more may be fetched.
-    pub(super) fn set_limit(&self, limit: u64) {
+    pub(crate) fn set_limit(&self, limit: u64) {
         self.limit.set(limit);
     }
 
-    pub(super) fn sleep(&self, time: Duration) -> io::Result<()> {
+    pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
         self.check()?;
         let Some(end) = Instant::now().checked_add(time) else { return self.wait(Wait::Until(far_future())) };
         while Instant::now() < end {
@@ -69,7 +69,7 @@ impl<'y> Line<'y> {
         Ok(())
     }
 
-    pub(super) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.check()?;
         let (job, outlook) = self.crew.job(work);
         self.with(|state| {
@@ -89,7 +89,7 @@ impl<'y> Line<'y> {
     }
 
     /// Puts what was fetched and not read back, for whoever reads on.
-    pub(super) fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         let chunk = self.chunk.take();
         if chunk.at < chunk.bytes.len() {
             self.with(|state| state.inbox.splice(..0, chunk.bytes[chunk.at..].iter().copied()).for_each(drop));

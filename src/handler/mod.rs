@@ -38,3 +38,9 @@ pub use exchange::{Exchange, IntoStatus};
 pub use line::{Rfile, Wfile};
 pub use request_handler::RequestHandler;
 pub use service::Handlers;
+
+// A raw handler, below HTTP, runs on the same.
+pub(crate) use line::Line;
+pub(crate) use pipe::{Outcome, Pipe, ROOM, Wait};
+pub(crate) use run::{About, Run};
+pub(crate) use service::{Room, Settings, outcome_of};

@@ -9,56 +9,56 @@ use crate::service::{Reply, Wake};
 
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
 /// more would only be memory.
-pub(super) const ROOM: usize = 32 * 1024;
+pub(crate) const ROOM: usize = 32 * 1024;
 
 /// A buffer that waits for its first byte with more memory than this gives it back.
 const SMALL: usize = 512;
 
 /// Both ends of a running handler. They take turns, so neither ever finds it borrowed.
 #[derive(Default)]
-pub(super) struct Pipe(pub(super) RefCell<State>);
+pub(crate) struct Pipe(pub(crate) RefCell<State>);
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Bytes from the client which the handler has not fetched.
-    pub(super) inbox: Vec<u8>,
+    pub(crate) inbox: Vec<u8>,
     /// No more bytes will come.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
     /// Bytes from the handler which the connection has not fetched.
-    pub(super) outbox: Vec<u8>,
+    pub(crate) outbox: Vec<u8>,
     /// Why the handler cannot write now, if it cannot.
-    pub(super) shut: Option<&'static str>,
+    pub(crate) shut: Option<&'static str>,
     /// What the handler writes goes nowhere, because it is no part of the answer: that to HEAD, a 204.
-    pub(super) mute: bool,
+    pub(crate) mute: bool,
     /// How many bytes the handler has written.
-    pub(super) written: u64,
+    pub(crate) written: u64,
     /// How many bytes it has announced.
-    pub(super) declared: Option<u64>,
+    pub(crate) declared: Option<u64>,
     /// It has tried to write more than that.
-    pub(super) overran: bool,
+    pub(crate) overran: bool,
     /// The head of the answer, or all of it, until the connection fetches it.
-    pub(super) reply: Option<Reply>,
+    pub(crate) reply: Option<Reply>,
     /// What the handler has answered is the whole answer, and not only its head.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// The client waits for `100 Continue` before it sends.
-    pub(super) holds_back: bool,
+    pub(crate) holds_back: bool,
     /// What the handler waits for.
-    pub(super) wait: Wait,
+    pub(crate) wait: Wait,
     /// Work for another thread that the handler waits for, until somebody who has a wake sends it there.
-    pub(super) job: Option<Job>,
+    pub(crate) job: Option<Job>,
     /// What wakes the connection from another thread, once it is known.
-    pub(super) wake: Option<Wake>,
+    pub(crate) wake: Option<Wake>,
     /// The client is gone, or the server does not want to wait any more.
-    pub(super) gone: bool,
+    pub(crate) gone: bool,
     /// How the handler ended.
-    pub(super) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Lines for the log.
-    pub(super) notes: Notes,
+    pub(crate) notes: Notes,
 }
 
 /// What a handler waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     /// Nothing: it has not begun, or it runs.
     #[default]
     Nothing,
@@ -74,7 +74,7 @@ pub(super) enum Wait {
 
 /// How a handler ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It returned.
     Done,
     /// It returned an error.
@@ -85,7 +85,7 @@ pub(super) enum Outcome {
 
 /// Lines for the log, of which a handler cannot pile up any number between two looks at them.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     lines: Vec<String>,
     dropped: usize,
 }
@@ -94,12 +94,12 @@ pub(super) struct Notes {
 const LINES: usize = 256;
 
 impl Notes {
-    pub(super) fn add(&mut self, line: String) {
+    pub(crate) fn add(&mut self, line: String) {
         if self.lines.len() < LINES { self.lines.push(line) } else { self.dropped += 1 }
     }
 
     /// Moves what there is to `lines`.
-    pub(super) fn drain_to(&mut self, lines: &mut Vec<String>) {
+    pub(crate) fn drain_to(&mut self, lines: &mut Vec<String>) {
         lines.append(&mut self.lines);
         if self.dropped > 0 {
             lines.push(format!("{} log lines dropped", std::mem::take(&mut self.dropped)));
@@ -109,12 +109,12 @@ impl Notes {
 
 impl State {
     /// The state for the next request of a connection. Lines for the log stay.
-    pub(super) fn renew(&mut self, shut: Option<&'static str>) {
+    pub(crate) fn renew(&mut self, shut: Option<&'static str>) {
         *self = State { shut, notes: std::mem::take(&mut self.notes), ..State::default() };
     }
 
     /// Whether there is something to go on with.
-    pub(super) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
+    pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
         match self.wait {
             Wait::Nothing => true,
             Wait::Input => !self.inbox.is_empty() || self.ended,
@@ -125,19 +125,19 @@ impl State {
     }
 
     /// Whether more of what the client sends is of use.
-    pub(super) fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         !self.holds_back && self.inbox.len() < ROOM
     }
 
     /// Takes what fits of what the client sent, and says how much that was.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(ROOM.saturating_sub(self.inbox.len()));
         self.inbox.extend_from_slice(&bytes[..count]);
         count
     }
 
     /// Moves some of what was written to `buf`, and says how much that was.
-    pub(super) fn fetch(&mut self, buf: &mut [u8]) -> usize {
+    pub(crate) fn fetch(&mut self, buf: &mut [u8]) -> usize {
         let count = buf.len().min(self.outbox.len());
         buf[..count].copy_from_slice(&self.outbox[..count]);
         self.outbox.drain(..count);
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// Gives back memory that nothing is in. Called when the handler begins to wait, which may be for long.
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         for buffer in [&mut self.inbox, &mut self.outbox] {
             if buffer.is_empty() && buffer.capacity() > SMALL {
                 *buffer = Vec::new();
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// Sends the job that waits for it to its thread, as soon as it is known how to come back from there.
-    pub(super) fn send_job(&mut self) {
+    pub(crate) fn send_job(&mut self) {
         if let (Some(job), Some(wake)) = (&mut self.job, &self.wake) {
             job.send(wake);
         }

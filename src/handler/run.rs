@@ -14,7 +14,7 @@ use crate::http::{Request, Status};
 use crate::service::{Body, Reply, Response, Source, Upstream, Wires};
 
 /// A handler that waits to run, runs, or is over.
-pub(super) struct Run {
+pub(crate) struct Run {
     stage: Stage,
     pipe: Rc<Pipe>,
     about: Rc<dyn About>,
@@ -23,7 +23,7 @@ pub(super) struct Run {
 }
 
 /// What a handler runs.
-pub(super) type Main = Box<dyn FnOnce(&Yielder)>;
+pub(crate) type Main = Box<dyn FnOnce(&Yielder)>;
 
 enum Stage {
     /// It has no seat yet.
@@ -35,7 +35,7 @@ enum Stage {
 }
 
 /// What a handler is about, for the log.
-pub(super) trait About {
+pub(crate) trait About {
     fn about(&self) -> String;
 }
 
@@ -47,7 +47,7 @@ impl About for Request {
 
 impl Run {
     /// A handler that has its seat.
-    pub(super) fn seated(
+    pub(crate) fn seated(
         seat: Seat,
         main: impl FnOnce(&Yielder) + 'static,
         pipe: Rc<Pipe>,
@@ -58,11 +58,11 @@ impl Run {
     }
 
     /// A handler that will take a seat when it is run.
-    pub(super) fn queued(pool: Arc<Pool>, main: Main, pipe: Rc<Pipe>, about: Rc<dyn About>, slow: Duration) -> Run {
+    pub(crate) fn queued(pool: Arc<Pool>, main: Main, pipe: Rc<Pipe>, about: Rc<dyn About>, slow: Duration) -> Run {
         Run { stage: Stage::Queued { pool, main, ticket: None }, pipe, about, slow }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
 
@@ -70,7 +70,7 @@ impl Run {
     ///
     /// # Errors
     /// If there is no memory for its stack.
-    pub(super) fn go(&mut self, wires: Option<&mut dyn Wires>) -> io::Result<()> {
+    pub(crate) fn go(&mut self, wires: Option<&mut dyn Wires>) -> io::Result<()> {
         let wires = wires.as_deref();
         self.sit_down(wires)?;
         let Stage::Running(fiber) = &mut self.stage else { return Ok(()) };
@@ -113,7 +113,7 @@ impl Run {
     }
 
     /// Tells the handler that its client is gone, and lets it come to its end. One that does not is unwound.
-    pub(super) fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         if let Stage::Running(mut fiber) = std::mem::replace(&mut self.stage, Stage::Over) {
             self.pipe.0.borrow_mut().gone = true;
             fiber.resume();
@@ -128,7 +128,7 @@ impl Drop for Run {
 }
 
 /// What has become of a handler for an HTTP request that is over: its answer, whole.
-pub(super) fn conclude(pipe: &Pipe) -> Reply {
+pub(crate) fn conclude(pipe: &Pipe) -> Reply {
     let mut state = pipe.0.borrow_mut();
     match state.outcome.take() {
         Some(Outcome::Done) | None => match state.reply.take() {
@@ -197,7 +197,7 @@ fn mismatch(state: &State, declared: u64) -> String {
 }
 
 /// A running handler as an upstream.
-pub(super) struct Handling {
+pub(crate) struct Handling {
     run: Rc<RefCell<Run>>,
     pipe: Rc<Pipe>,
     /// Whom the handler has handed its request to.
@@ -212,7 +212,7 @@ struct Delegate {
 }
 
 impl Handling {
-    pub(super) fn new(run: Run, pipe: Rc<Pipe>) -> Handling {
+    pub(crate) fn new(run: Run, pipe: Rc<Pipe>) -> Handling {
         Handling { run: Rc::new(RefCell::new(run)), pipe, delegate: None }
     }
 

@@ -111,7 +111,7 @@ where
     }
 
     #[cfg(test)]
-    pub(super) fn room(&self) -> &Room {
+    pub(crate) fn room(&self) -> &Room {
         self.room.get_or_init(|| self.settings.room())
     }
 }
@@ -207,7 +207,7 @@ impl<H: RequestHandler + 'static> Serving<H> {
 }
 
 /// How something ended that was watched for panics.
-pub(super) fn outcome_of(result: std::thread::Result<io::Result<()>>) -> Outcome {
+pub(crate) fn outcome_of(result: std::thread::Result<io::Result<()>>) -> Outcome {
     match result {
         Ok(Ok(())) => Outcome::Done,
         Ok(Err(error)) => Outcome::Failed(error),

@@ -38,10 +38,7 @@ impl Exchange<'_> {
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the status is none, or one of the interim ones (1xx),
     /// or if the response was begun before.
     pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
-        let status = status.into_status()?;
-        if status.code() < 200 {
-            return Err(misuse(format!("{status} is not the status of a final response")));
-        }
+        let status = final_status(status)?;
         let mut draft = self.draft()?;
         draft.status = Some(status);
         Ok(())
@@ -107,7 +104,7 @@ impl Exchange<'_> {
     /// # Errors
     /// As [`send_response`](Exchange::send_response).
     pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
-        let status = status.into_status()?;
+        let status = final_status(status)?;
         let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
         let error = Some(ErrorText { message: own(message), explain: own(explain) });
         let head = std::mem::take(&mut self.draft()?.head);
@@ -193,6 +190,15 @@ impl Exchange<'_> {
             state.complete = true;
             state.shut = Some(COMPLETE);
         });
+    }
+}
+
+/// A status that can end an exchange.
+fn final_status(status: impl IntoStatus) -> io::Result<Status> {
+    let status = status.into_status()?;
+    match status.code() {
+        100..=199 => Err(misuse(format!("{status} is not the status of a final response"))),
+        _ => Ok(status),
     }
 }
 
