@@ -38,7 +38,7 @@ impl<R: BufRead> Multipart<R> {
         let mut first = true;
         loop {
             let mut line = Vec::new();
-            self.copy_until(&b"\r\n".to_vec(), &mut line, HEAD).or_else(|error| match first && line == b"--" {
+            self.copy_until(b"\r\n", &mut line, HEAD).or_else(|error| match first && line == b"--" {
                 true => Ok(()),
                 false => Err(error),
             })?;
