@@ -175,7 +175,6 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
         let outcome = self.run(ready, turn);
-        self.log_notes(turn.moment.wall);
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {

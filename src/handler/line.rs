@@ -159,6 +159,9 @@ impl<'y> Line<'y> {
     }
 }
 
+/// The least memory that is made for what a handler writes: enough for a small answer in many small writes.
+const LEAST: usize = 64;
+
 /// Takes what fits of what the handler writes; `None` if there is no room at all.
 fn put(state: &mut State, bytes: &[u8]) -> io::Result<Option<usize>> {
     let misuse = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
@@ -173,6 +176,9 @@ fn put(state: &mut State, bytes: &[u8]) -> io::Result<Option<usize>> {
     let wanted = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
     let count = if state.mute { wanted } else { wanted.min(ROOM.saturating_sub(state.outbox.len())) };
     if !state.mute {
+        if state.outbox.capacity() == 0 {
+            state.outbox = Vec::with_capacity(count.max(LEAST));
+        }
         state.outbox.extend_from_slice(&bytes[..count]);
     }
     state.written += count as u64;

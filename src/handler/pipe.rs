@@ -98,19 +98,34 @@ impl Notes {
         if self.lines.len() < LINES { self.lines.push(line) } else { self.dropped += 1 }
     }
 
-    /// Moves what there is to `lines`.
-    pub(crate) fn drain_to(&mut self, lines: &mut Vec<String>) {
-        lines.append(&mut self.lines);
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Takes what there is.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.lines);
         if self.dropped > 0 {
             lines.push(format!("{} log lines dropped", std::mem::take(&mut self.dropped)));
         }
+        lines
     }
 }
 
 impl State {
-    /// The state for the next request of a connection. Lines for the log stay.
+    /// Makes the state ready for the next request of a connection, whose last one is over: what that has left in its
+    /// buffers is thrown away, lines for the log stay.
     pub(crate) fn renew(&mut self, shut: Option<&'static str>) {
-        *self = State { shut, notes: std::mem::take(&mut self.notes), ..State::default() };
+        self.inbox.clear();
+        self.outbox.clear();
+        (self.written, self.declared, self.shut) = (0, None, shut);
+        (self.ended, self.mute, self.overran, self.complete, self.holds_back) = (false, false, false, false, false);
+        (self.wait, self.gone) = (Wait::Nothing, false);
+        // Each of these is empty after an exchange that went as it should.
+        self.reply = None;
+        self.job = None;
+        self.wake = None;
+        self.outcome = None;
     }
 
     /// Whether there is something to go on with.

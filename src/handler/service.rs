@@ -107,7 +107,8 @@ where
 
     fn serving(&self) -> Serving<H> {
         let room = self.room.get_or_init(|| self.settings.room()).clone();
-        Serving { handler: Rc::new(RefCell::new((self.factory)())), pipe: RefCell::default(), room }
+        let handler = Rc::new(RefCell::new((self.factory)()));
+        Serving { handler, pipe: RefCell::default(), request: RefCell::default(), room }
     }
 
     #[cfg(test)]
@@ -142,6 +143,8 @@ struct Serving<H> {
     handler: Rc<RefCell<H>>,
     /// What it shares with the connection; used again for the next request.
     pipe: RefCell<Rc<Pipe>>,
+    /// The memory of the last request, for the next one.
+    request: RefCell<Rc<Request>>,
     room: Room,
 }
 
@@ -154,9 +157,9 @@ impl<H: RequestHandler + 'static> Service for Serving<H> {
     }
 
     fn take_notes(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        self.pipe.borrow().0.borrow_mut().notes.drain_to(&mut lines);
-        lines
+        let pipe = self.pipe.borrow();
+        let notes = &mut pipe.0.borrow_mut().notes;
+        if notes.is_empty() { Vec::new() } else { notes.take() }
     }
 }
 
@@ -164,7 +167,7 @@ impl<H: RequestHandler + 'static> Serving<H> {
     /// Has the handler begin at once if it can do so without waiting: it has a seat, and no body is still to come.
     fn run(&self, request: &Request) -> io::Result<Reply> {
         let pipe = self.fresh_pipe();
-        let request = Rc::new(request.clone());
+        let request = self.copy(request);
         let (about, room) = (Rc::clone(&request), &self.room);
         let no_body = request.body_length().is_empty();
         {
@@ -193,6 +196,16 @@ impl<H: RequestHandler + 'static> Serving<H> {
             exchange.close();
             pipe.0.borrow_mut().outcome = Some(outcome);
         }
+    }
+
+    /// A copy of a request, in the memory of the last one if nobody has that any more.
+    fn copy(&self, request: &Request) -> Rc<Request> {
+        let mut copy = self.request.borrow_mut();
+        match Rc::get_mut(&mut copy) {
+            Some(copy) => copy.copy_from(request),
+            None => *copy = Rc::new(request.clone()),
+        }
+        Rc::clone(&copy)
     }
 
     /// The pipe of the last request, if nobody has it any more.

@@ -194,8 +194,7 @@ impl<T> Drop for StreamSession<'_, T> {
 
 /// Writes to the log what a handler has to say.
 pub(super) fn log_notes(pipe: &Pipe, log: &RefCell<AccessLog>, peer: Option<SocketAddr>, wall: SystemTime) {
-    let mut lines = Vec::new();
-    pipe.0.borrow_mut().notes.drain_to(&mut lines);
+    let lines = pipe.0.borrow_mut().notes.take();
     for line in lines {
         log.borrow_mut().message(peer, &line, wall);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use super::{Draft, Exchange};
@@ -70,7 +70,7 @@ impl Exchange<'_> {
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
-        Ok(draft.head.add(name, value.to_string())?)
+        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(line, "{value}"))?)
     }
 
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
@@ -192,6 +192,9 @@ impl Exchange<'_> {
         });
     }
 }
+
+/// How long the values of header fields are, most of the time.
+const VALUE: usize = 48;
 
 /// A status that can end an exchange.
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {
