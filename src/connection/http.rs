@@ -175,6 +175,10 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
         let outcome = self.run(ready, turn);
+        // What came up along with a response is logged before it; this is for those that go on, or came to nothing.
+        if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            self.log_notes(turn.moment.wall);
+        }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
