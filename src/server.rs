@@ -179,8 +179,8 @@ impl HttpServer {
         self
     }
 
-    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), each in its way. They are signals of the
-    /// whole process.
+    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), or the file of its log be opened again, each
+    /// in its way. They are signals of the whole process.
     ///
     /// # Errors
     /// If the system does not let one of them be handled.
@@ -294,6 +294,13 @@ struct Between<'a> {
 }
 
 impl Hooks for Between<'_> {
+    fn reload(&mut self) {
+        let mut log = self.site.log.borrow_mut();
+        if let Err(error) = log.reopen() {
+            log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
+        }
+    }
+
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
         let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
         let service = self.site.service.after_turn(moment.now, &mut note);

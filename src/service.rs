@@ -169,7 +169,8 @@ impl fmt::Debug for Wake {
 pub trait Source {
     /// Puts the next bytes into `buf` and returns how many: 0 is the end, `WouldBlock` means not yet.
     ///
-    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection. Whoever has
+    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection, and must fail
+    /// once that is dropped, since nothing else limits how long a source may take. Whoever has
     /// done as much as is fair in one turn returns `Interrupted`, and is asked again in the next.
     ///
     /// # Errors

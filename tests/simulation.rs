@@ -190,12 +190,8 @@ impl Ask {
             What::Head => ("200 OK", format!("{text}Content-Length: 6\r\n"), Vec::new(), false),
             What::Missing => {
                 let page = b"404 File not found\n".to_vec();
-                (
-                    "404 File not found",
-                    "Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n".to_owned(),
-                    page,
-                    true,
-                )
+                let fields = "Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
+                ("404 File not found", fields.to_owned(), page, true)
             }
             What::NoContent => ("204 No Content", String::new(), Vec::new(), false),
             What::Bytes(size) => ok(text, &pattern(size)),
@@ -812,17 +808,17 @@ fn an_upstream_is_asked_again_when_it_wants_to_be() {
 fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
     let site = site(TestService);
     let mut idle = Dialogue::new(&site);
-    idle.say(HELLO).stopping = true;
+    idle.say(HELLO).stop();
     assert_eq!(idle.run().closed(), Some(CloseReason::Stopped));
 
     let mut busy = Dialogue::new(&site);
-    busy.make_room(100).say(b"GET /bytes?30000 HTTP/1.1\r\nHost: h\r\n\r\n").stopping = true;
+    busy.make_room(100).say(b"GET /bytes?30000 HTTP/1.1\r\nHost: h\r\n\r\n").stop();
     assert_eq!(busy.run().closed(), None);
     assert_eq!(busy.make_room(usize::MAX).closed(), Some(CloseReason::Stopped));
     assert!(busy.heard().ends_with(&pattern(30_000)));
 
     let mut waiting = Dialogue::new(&site);
-    waiting.say(b"GET /later?1000 HTTP/1.1\r\nHost: h\r\n\r\n").stopping = true;
+    waiting.say(b"GET /later?1000 HTTP/1.1\r\nHost: h\r\n\r\n").stop();
     assert_eq!(waiting.run().closed(), None);
     waiting.pass(Duration::from_secs(1));
     assert!(waiting.heard().contains("\r\nConnection: close\r\n"));

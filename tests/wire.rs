@@ -62,6 +62,10 @@ enum Arrival {
 /// The line by which the client closes its side.
 const END: &str = "> (end)";
 
+/// Of what is longer than this, only the last part comes byte by byte, and the rest in pieces.
+const LONG: usize = 1000;
+const PIECE: usize = 97;
+
 /// What is sent behind a case, and what it is answered with.
 const FOLLOWER: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const HELLO: &str = "Content-type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\nhello\n";
@@ -211,7 +215,7 @@ impl Case {
         let mut arrivals = vec![Arrival::Whole];
         if !self.has("unsplit") {
             arrivals.push(Arrival::ByteByByte);
-            arrivals.extend((1..longest.min(300)).map(Arrival::Split));
+            arrivals.extend((1..longest).take(300).step_by(1 + longest / 100).map(Arrival::Split));
         }
         let ends = self.rounds.iter().any(|round| round.client.iter().any(|line| line == END));
         if !self.has("alone") && !ends {
@@ -233,9 +237,8 @@ fn play(case: &Case, site: &Site, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
         match arrival {
             Arrival::Whole | Arrival::Followed => _ = dialogue.say(&bytes),
             Arrival::ByteByByte => {
-                for byte in &bytes {
-                    dialogue.say(&[*byte]);
-                }
+                let (long, rest) = bytes.split_at(bytes.len().saturating_sub(LONG));
+                long.chunks(PIECE).chain(rest.chunks(1)).for_each(|piece| _ = dialogue.say(piece));
             }
             Arrival::Split(at) => {
                 let (first, second) = bytes.split_at(at.min(bytes.len()));
@@ -291,7 +294,7 @@ fn updated(case: &Case) -> String {
 }
 
 fn sent_by(lines: &[String]) -> Vec<u8> {
-    lines.iter().filter(|line| *line != END).flat_map(|line| bytes_of(&line[1..])).collect()
+    lines.iter().filter(|line| *line != END).map(|line| bytes_of(&line[1..])).collect::<Vec<_>>().concat()
 }
 
 fn heard_as(lines: &[String]) -> Vec<u8> {
@@ -299,7 +302,7 @@ fn heard_as(lines: &[String]) -> Vec<u8> {
         "< (server and date)" => standing_lines().into_bytes(),
         line => bytes_of(&line[1..]),
     };
-    lines.iter().flat_map(bytes).collect()
+    lines.iter().map(bytes).collect::<Vec<_>>().concat()
 }
 
 fn standing_lines() -> String {

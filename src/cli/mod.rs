@@ -1,17 +1,21 @@
 //! The program's command line: one table of flags, and everything that is made from it.
 //!
-//! `flags` is the table; `parser`, `help`, the manual page and the completions read it, so that a flag that is added
+//! `flags` is the table; `parser`, `settings`, `help`, the manual page and the completions read it, so that a flag that is added
 //! there is understood, explained and completed. [`Options`] is what a command line means, [`Exit`] is how a program
 //! ends early: with a text, a stream and a status (contract rows CL01 to CL13, B27).
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! Invariant: nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
+//! `listen`, `site` and `run` make a server of options.
+//!
+//! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
 mod exit;
 mod flags;
+mod given;
 mod help;
+mod listen;
 mod options;
 // The pages are kept for the program with all of its flags.
 #[cfg(test)]
@@ -19,10 +23,13 @@ mod options;
 mod pages;
 mod parser;
 mod run;
+mod scripts;
+mod settings;
+mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::Options;
+pub use options::{LogOptions, Options, ScriptOptions, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

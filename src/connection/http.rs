@@ -1,11 +1,12 @@
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
+use crate::log::Kept;
 use crate::proto::{Buffer, Event, Expect, Machine};
 use crate::service::{Reply, Response};
 
@@ -15,6 +16,7 @@ mod upstream;
 mod waits;
 
 use buffers::{give_back, lend};
+use respond::Outcome;
 use upstream::Later;
 use waits::Wait;
 
@@ -78,7 +80,8 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    line: Box<[u8]>,
+    is_error_page: bool,
+    asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
@@ -155,12 +158,6 @@ impl<'s, T: Transport> HttpSession<'s, T> {
         self
     }
 
-    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
-    /// waits in them.
-    pub fn buffered_memory(&self) -> usize {
-        self.input.capacity() + self.output.capacity()
-    }
-
     /// What the session runs on.
     pub fn transport(&mut self) -> &mut T {
         &mut self.transport
@@ -172,7 +169,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn);
+        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment.wall));
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -192,9 +189,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
 }
 
 impl<T> HttpSession<'_, T> {
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
-        let kept = self.input.capacity() + self.output.capacity();
+        let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
         }
@@ -223,7 +226,8 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason))?;
+            let wall = turn.moment.wall;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, wall))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
@@ -297,11 +301,19 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// A response that is cut short is logged with what left of it.
+    fn log_cut(&self, wall: SystemTime) {
+        if let Stage::Answer(flight) = &self.stage {
+            self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        }
+    }
+
     /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
-    fn close_behind_output(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+    fn close_behind_output(&mut self, reason: CloseReason, wall: SystemTime) -> Result<Progress, CloseReason> {
         if self.output.is_empty() {
             return Err(reason);
         }
+        self.log_cut(wall);
         self.refused = false;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
@@ -355,7 +367,10 @@ impl<T: Transport> HttpSession<'_, T> {
                     self.begin(request, turn.moment);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
-                Err(reject) => self.reject(&reject, request, turn.moment),
+                Err(reject) => {
+                    request.arrived = turn.moment.now;
+                    self.reject(&reject, request, turn.moment);
+                }
             }
             progress = Progress::Moved;
         }
@@ -456,10 +471,16 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
             }
         }
-        let made = flight.answer.make(&mut self.output)?;
+        let made = match flight.answer.make(&mut self.output) {
+            Ok(made) => made,
+            Err(reason) => {
+                self.stage = Stage::Answer(flight);
+                return Err(reason);
+            }
+        };
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
-            self.finish(&flight, turn.moment.wall);
+            self.finish(&flight, turn.moment);
             return Ok(Progress::Moved);
         }
         self.stage = Stage::Answer(flight);
@@ -471,13 +492,14 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The last byte of a response's body is sent, or in the output.
-    fn finish(&mut self, flight: &InFlight, wall: SystemTime) {
+    fn finish(&mut self, flight: &InFlight, moment: Moment) {
         if flight.answer.overran() {
             self.machine.stop();
             let text = "response body longer than its Content-Length";
-            self.site.log.borrow_mut().message(Some(self.peer), text, wall);
+            self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
-        self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        let (status, sent, is_error_page) = (flight.status, flight.answer.sent(), flight.is_error_page);
+        self.log_request(flight.asked.asked(), Outcome { status, sent, is_error_page }, moment);
         self.machine.body_sent();
         self.after_response();
     }

@@ -72,6 +72,9 @@ pub trait Hooks {
     /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
     fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
 
+    /// Called when a signal asked for [`SignalAction::Reload`].
+    fn reload(&mut self) {}
+
     /// Told about every connection that ended.
     fn closed(&mut self, _reason: CloseReason) {}
 }
@@ -153,7 +156,8 @@ impl<'s> Reactor<'s> {
         let mut ending = None;
         let mut longest = hooks.after_turn(self.moment);
         loop {
-            if let Some(ended) = self.check_end(stop, until, grace, &mut ending) {
+            let signalled = self.take_signal(hooks);
+            if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
                 return Ok(ended);
             }
             let timeout = self.until_next(longest, until, &ending);
@@ -166,10 +170,27 @@ impl<'s> Reactor<'s> {
         }
     }
 
+    /// A signal that ends the run, if one has come. Those that do not are seen to.
+    fn take_signal(&mut self, hooks: &mut dyn Hooks) -> Option<(i32, SignalAction)> {
+        let signals = self.signals.as_mut()?;
+        loop {
+            match signals.next()? {
+                (_, SignalAction::Reload) => hooks.reload(),
+                ending => return Some(ending),
+            }
+        }
+    }
+
     /// Whether the run is over, or begins to be.
-    fn check_end(&mut self, stop: &Stop, until: Until, grace: Duration, ending: &mut Option<Ending>) -> Option<Ended> {
+    fn check_end(
+        &mut self,
+        stop: &Stop,
+        signalled: Option<(i32, SignalAction)>,
+        until: Until,
+        grace: Duration,
+        ending: &mut Option<Ending>,
+    ) -> Option<Ended> {
         let asked = stop.asked().map(|action| (action, Ended::Stopped));
-        let signalled = self.signals.as_mut().and_then(|signals| signals.next());
         let signalled = signalled.map(|(signal, action)| {
             // A second signal means that the first one takes too long.
             let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
@@ -317,9 +338,11 @@ impl<'s> Reactor<'s> {
     }
 
     /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
+    /// One that is queued may have a request by now, and is not idle.
     fn evict(&mut self) {
         let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
-        let mut idle: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle).collect();
+        let mut idle: Vec<_> =
+            self.sessions.iter().filter(|(_, entry)| !entry.over && !entry.queued).filter_map(idle).collect();
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);

@@ -39,7 +39,7 @@ pub struct Dialogue<'s, T> {
     pub ready: Ready,
     pub scratch: Scratch,
     pub now: Instant,
-    pub stopping: bool,
+    stopping: Option<Instant>,
     /// What the session wanted after its last step.
     pub next: Next,
     pub steps: usize,
@@ -87,7 +87,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             ready: Ready::FRESH,
             scratch: small_scratch(),
             now,
-            stopping: false,
+            stopping: None,
             next: Next::Again,
             steps: 0,
         }
@@ -108,7 +108,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             return self.next;
         }
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
-        let moment = Moment { now: self.now, wall, stopping: self.stopping.then_some(self.now) };
+        let moment = Moment { now: self.now, wall, stopping: self.stopping };
         let mut wires = NoWires(self.now);
         let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
         self.next = self.session.step(&mut self.ready, &mut turn);
@@ -123,6 +123,11 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             assert!(self.steps < most, "the session runs in a circle");
         }
         self
+    }
+
+    /// The server is being stopped from now on.
+    pub fn stop(&mut self) {
+        self.stopping = Some(self.now);
     }
 
     /// Lets time pass, and the session notice.

@@ -60,7 +60,11 @@ impl Service for TestService {
 
 /// The first bytes of a text in which a lost, doubled or displaced byte shows.
 pub fn pattern(length: usize) -> String {
-    (0..length).map(|at| char::from(b'a' + ((at + at / 26) % 26) as u8)).collect()
+    // Alphabets that begin a letter later each time: all over again after 26 of them.
+    let letters: String = (0..26 * 26).map(|at| char::from(b'a' + ((at + at / 26) % 26) as u8)).collect();
+    let mut text = letters.repeat(length.div_ceil(letters.len()));
+    text.truncate(length);
+    text
 }
 
 fn stream(length: u64, declared: Option<u64>) -> Response {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{HttpSession, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
-use crate::http::Status;
+use crate::http::{Request, Status};
 use crate::proto::Reject;
 use crate::service::Response;
 
@@ -55,7 +55,8 @@ impl<T: Transport> HttpSession<'_, T> {
                     Stage::Later(later) => later.request,
                     Stage::Head => {
                         self.machine.note_line(&self.input, &mut turn.scratch.request);
-                        turn.scratch.request.clone()
+                        let request = turn.scratch.request.clone();
+                        Request { arrived: self.since, ..request }
                     }
                     _ => return Err(CloseReason::Stalled),
                 };
