@@ -88,6 +88,11 @@ struct InFlight {
 }
 
 impl InFlight {
+    /// What became of the request so far.
+    fn outcome(&self) -> Outcome {
+        Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
+    }
+
     /// Whether somebody still takes the request's body while its response is being sent.
     fn takes_body(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.ended)
@@ -169,7 +174,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment.wall));
+        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment));
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -226,8 +231,8 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let wall = turn.moment.wall;
-            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, wall))?;
+            let moment = turn.moment;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
@@ -302,18 +307,18 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// A response that is cut short is logged with what left of it.
-    fn log_cut(&self, wall: SystemTime) {
+    fn log_cut(&self, moment: Moment) {
         if let Stage::Answer(flight) = &self.stage {
-            self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+            self.log_request(flight.asked.asked(), flight.outcome(), moment);
         }
     }
 
     /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
-    fn close_behind_output(&mut self, reason: CloseReason, wall: SystemTime) -> Result<Progress, CloseReason> {
+    fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
         if self.output.is_empty() {
             return Err(reason);
         }
-        self.log_cut(wall);
+        self.log_cut(moment);
         self.refused = false;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
@@ -498,8 +503,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let text = "response body longer than its Content-Length";
             self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
-        let (status, sent, is_error_page) = (flight.status, flight.answer.sent(), flight.is_error_page);
-        self.log_request(flight.asked.asked(), Outcome { status, sent, is_error_page }, moment);
+        self.log_request(flight.asked.asked(), flight.outcome(), moment);
         self.machine.body_sent();
         self.after_response();
     }
