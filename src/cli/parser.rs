@@ -199,6 +199,7 @@ mod tests {
             config,
             limits,
             reuse_port,
+            ..
         } = parsed(&[]);
         assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
         assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));

@@ -338,17 +338,20 @@ impl<'s> Reactor<'s> {
     }
 
     /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
-    /// One that is queued may have a request by now, and is not idle.
+    /// One that may have bytes to read may have a request by now; whether it has is seen in the next turn.
     fn evict(&mut self) {
-        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
-        let mut idle: Vec<_> =
-            self.sessions.iter().filter(|(_, entry)| !entry.over && !entry.queued).filter_map(idle).collect();
+        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
+        let all = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle);
+        let (unsure, mut idle): (Vec<_>, Vec<_>) = all.partition(|(_, _, readable)| *readable);
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);
         }
-        for (_, key) in &idle[..most] {
+        for (_, key, _) in &idle[..most] {
             self.end(*key, CloseReason::Evicted);
+        }
+        for (_, key, _) in unsure {
+            self.queue(key);
         }
     }
 
