@@ -27,7 +27,6 @@ complete -c serve-forever -l cgi-env -d 'variable of this environment that scrip
 complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
-complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
 complete -c serve-forever -l no-listing -d 'refuse directories that have no index file'
 complete -c serve-forever -l folders-first -d 'list directories before files'
 complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
