@@ -24,6 +24,7 @@ type Workload = fn() -> Box<dyn FnMut()>;
 const WORKLOADS: &[(&str, Workload)] = &[
     ("head-browser", head_browser),
     ("head-short", head_short),
+    ("head-dripped-16k", head_dripped),
     ("answer", answer),
     ("chunked-64k", chunked),
     ("session-get-1k", session_get),
@@ -92,6 +93,23 @@ fn head_browser() -> Box<dyn FnMut()> {
 
 fn head_short() -> Box<dyn FnMut()> {
     read_heads(SHORT, |_| {})
+}
+
+/// A request line of 16 KB that comes byte by byte: four times the bytes must not cost more than four times the time.
+fn head_dripped() -> Box<dyn FnMut()> {
+    let head = [b"GET /".as_slice(), &[b'x'; 16 * 1024], b" HTTP/1.0\r\n\r\n"].concat();
+    let (limits, mut request) = (Limits::default(), Request::default());
+    let mut input = Buffer::with_capacity(32 * 1024);
+    Box::new(move || {
+        let mut machine = Machine::new(Version::Http11);
+        let (last, first) = head.split_last().unwrap();
+        for byte in first {
+            input.extend(&[*byte]);
+            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::More));
+        }
+        input.extend(&[*last]);
+        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
+    })
 }
 
 /// A short head, and the head of its response.
@@ -236,7 +254,7 @@ impl Transport for Line {
         Ok(count)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
         self.begins.clear();
         self.begins.extend_from_slice(&first[..first.len().min(16)]);
         Ok(first.len() + second.len())

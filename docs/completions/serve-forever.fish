@@ -22,6 +22,8 @@ complete -c serve-forever -l max-connections-per-peer -d 'connections of one add
 complete -c serve-forever -l head-timeout -d 'time for the head of a request, from its first byte to its last (default: 10)' -r -f
 complete -c serve-forever -l idle-timeout -d 'time between two requests of a connection (default: 15)' -r -f
 complete -c serve-forever -l stall-timeout -d 'time without progress in a request\'s body or an answer (default: 30)' -r -f
+complete -c serve-forever -l user -d 'user to become once the port is bound and the log is open' -r -f
+complete -c serve-forever -l chroot -d 'directory to make the root of all paths once the port is bound and the log is open' -r -f -a "(__fish_complete_directories)"
 complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
 complete -c serve-forever -l cgi-env -d 'variable of this environment that scripts get too; may be repeated' -r -f
 complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
@@ -32,5 +34,6 @@ complete -c serve-forever -l folders-first -d 'list directories before files'
 complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
 complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and send those there who ask for /about.html'
 complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the port, too'
+complete -c serve-forever -l sandbox -d 'have the kernel see to it that only the served directory can be read (Linux, Landlock)'
 complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

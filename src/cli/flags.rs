@@ -279,6 +279,32 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "user",
+        letter: None,
+        action: Action::One("NAME", Options::set_user),
+        help: "user to become once the port is bound and the log is open",
+        more: "All groups but that user's own are given up, too. If anything of it fails the program does not start. \
+               For SIGHUP that user has to be able to open the log file.",
+    },
+    Flag {
+        name: "chroot",
+        letter: None,
+        action: Action::One("DIRECTORY", Options::set_chroot),
+        help: "directory to make the root of all paths once the port is bound and the log is open",
+        more: "The directory to serve and the pages are then looked for below it; without --directory all of it is \
+               served. Only with --user is it a wall: root can climb over it. A log file outside of it cannot be \
+               opened again on SIGHUP.",
+    },
+    Flag {
+        name: "sandbox",
+        letter: None,
+        action: Action::Switch(Options::be_sandboxed),
+        help: "have the kernel see to it that only the served directory can be read (Linux, Landlock)",
+        more: "The folder of a log file can still be written to. Nothing can be connected to. Symbolic links that \
+               lead out of the directory are refused. If the kernel has no Landlock the program does not start. No \
+               script can be run, so that --cgi is refused.",
+    },
+    Flag {
         name: "config",
         letter: None,
         action: Action::One("FILE", Options::set_config),

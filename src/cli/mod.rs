@@ -6,11 +6,12 @@
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! `listen`, `site` and `run` make a server of options.
+//! `listen`, `site`, `confine`, `sandbox` and `run` make a server of options.
 //!
 //! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
+mod confine;
 mod exit;
 mod flags;
 mod given;
@@ -23,13 +24,18 @@ mod options;
 mod pages;
 mod parser;
 mod run;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod sandbox;
+#[cfg(not(all(feature = "sandbox", target_os = "linux")))]
+#[path = "no_sandbox.rs"]
+mod sandbox;
 mod scripts;
 mod settings;
 mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::{LogOptions, Options, ScriptOptions, SiteOptions};
+pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

@@ -157,7 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::{Code, LogOptions, ScriptOptions, SiteOptions};
+    use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
     use crate::http::Version;
     use crate::log::LogFormat;
     use crate::proto::Limits;
@@ -185,27 +185,14 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
-        let Options {
-            port,
-            bind,
-            directory,
-            protocol,
-            headers,
-            content_type,
-            quiet,
-            site,
-            scripts,
-            log,
-            config,
-            limits,
-            reuse_port,
-            ..
-        } = parsed(&[]);
-        assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
-        assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
-        assert_eq!((site, log, config), (SiteOptions::default(), LogOptions::default(), None));
-        assert_eq!(scripts, ScriptOptions::default());
-        assert_eq!((limits.grace, limits.last_call, reuse_port), (Limits::default().grace, LAST_CALL, false));
+        let options = parsed(&[]);
+        assert_eq!((options.port, options.bind, options.directory.as_path()), (8000, None, Path::new(".")));
+        assert_eq!((options.protocol, options.headers, options.quiet), (Version::Http11, vec![], false));
+        assert_eq!((options.content_type, options.config, options.reuse_port), (None, None, false));
+        assert_eq!((options.site, options.log), (SiteOptions::default(), LogOptions::default()));
+        assert_eq!(options.limits, Limits { last_call: LAST_CALL, ..Limits::default() });
+        assert_eq!(options.confinement, Confinement::default());
+        assert_eq!(options.scripts, ScriptOptions::default());
     }
 
     #[test]
@@ -224,18 +211,19 @@ mod tests {
             config: Some("c".into()),
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
             reuse_port: true,
+            confinement: Confinement { user: Some("u".into()), chroot: Some("r".into()), sandbox: true },
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
-             --log-format json --log-file l --config c --grace 1 --reuse-port --spa=a.html",
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox --spa=a.html",
             "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet --no-listing \
-             --log-format json --log-file l --config c --grace 1 --reuse-port --spa=a.html 80",
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox --spa=a.html 80",
             "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q --no-listing --spa=a.html \
-             --log-format json --log-file l --config c --grace 1 --reuse-port",
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox",
             "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
-             --log-format=json --log-file=l --config=c --grace=1 --reuse-port -- 80",
+             --log-format=json --log-file=l --config=c --grace=1 --reuse-port --user=u --chroot=r --sandbox -- 80",
             "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
-             --log-fo json --log-fi l --conf c --gr 1 --re 80",
+             --log-fo json --log-fi l --conf c --gr 1 --re --us u --ch r --sa 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }

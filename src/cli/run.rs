@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::{listen, parser, scripts, settings, site};
+use super::{confine, listen, parser, sandbox, scripts, settings, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, SignalAction, Stopped};
 
@@ -33,11 +34,24 @@ fn settings(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options) -> Result<(), Exit> {
     scripts::check(options)?;
-    let files = site::service(options, site::accounts(options)?)?;
+    confine::check(options)?;
+    let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let log = log(options)?;
     let signals = signals(&log);
-    let mut server = listen::listeners(options)
-        .and_then(HttpServer::from_listeners)
+    let listeners = listen::listeners(options).map_err(Exit::failure)?;
+    // From here on nothing is done that the confinement would not allow, but to look for what is served.
+    if let Some(root) = &options.confinement.chroot {
+        confine::change_root(root)?;
+    }
+    if let Some(user) = &user {
+        confine::become_user(user)?;
+    }
+    let files = site::service(options, accounts)?;
+    if options.confinement.sandbox {
+        let pages: Vec<_> = site::pages(options).collect();
+        sandbox::restrict(pages.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
+    }
+    let mut server = HttpServer::from_listeners(listeners)
         .and_then(|server| server.stop_on_signals(&signals))
         .and_then(|server| scripts::serve(server, files, options))
         .map_err(Exit::failure)?

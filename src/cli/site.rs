@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::options::Options;
@@ -13,7 +13,6 @@ use crate::files::{Account, FileService, FileServiceBuilder};
 /// The service that was asked for. Whatever it needs has to be there.
 pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileService, Exit> {
     let site = &options.site;
-    let pages = site.spa.iter().chain(site.error_pages.iter().map(|(_, page)| page));
     let mut files = FileService::builder(&options.directory)
         .hidden(site.hidden)
         .symlinks(site.symlinks)
@@ -38,8 +37,14 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     files = fold(files, &site.mime, |files, (extension, content_type)| files.mime(extension, content_type));
     files = accounts.into_iter().fold(files, FileServiceBuilder::auth);
     let files = files.build().map_err(Exit::failure)?;
-    pages.map(|page| options.directory.join(page)).try_for_each(|page| check_file(&page))?;
+    pages(options).try_for_each(|page| check_file(&page))?;
     Ok(files)
+}
+
+/// The pages that were named, which may lie outside of the directory.
+pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
+    let pages = options.site.spa.iter().chain(options.site.error_pages.iter().map(|(_, page)| page));
+    pages.map(|page| options.directory.join(page))
 }
 
 fn fold<T>(

@@ -15,7 +15,7 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     write_number(out, "status", record.status.code());
     write_number(out, "bytes", record.sent);
     let took = record.ended.saturating_duration_since(record.asked.began);
-    write_number(out, "duration", format_args!("{:.6}", took.as_secs_f64()));
+    write_number(out, "duration", format_args!("{}.{:06}", took.as_secs(), took.subsec_micros()));
     for (name, field) in [("referer", record.asked.referer), ("user_agent", record.asked.user_agent)] {
         if let Some(value) = field {
             write_text(out, name, value);

@@ -1,12 +1,11 @@
 //! The log, as it arrives in a file or at standard error.
 
 use std::fs;
-use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{Program, refusal, tree};
+use crate::program::{Program, refusal, tree, wait_for};
 
 /// What no client can get into a line: quotes, backslashes, C0, DEL, and C1 as bytes and as UTF-8.
 const NASTY: &[u8] = b"a\"b\\c\x1b[31m\x7f\x9b\xc2\x9b\xff\td";
@@ -66,13 +65,6 @@ fn json_lines() {
     assert!(values[0]["duration"].as_f64().is_some_and(|seconds| seconds >= 0.0));
     assert!(values[0]["time"].as_str().is_some_and(|time| time.len() == 24 && time.ends_with('Z')));
     assert_eq!(values[1]["status"], 400);
-}
-
-/// Waits for a file to be there, which is the only sign of a signal that was seen to.
-fn wait_for(path: &Path) {
-    while !path.exists() {
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod confine;
 mod files;
 mod life;
 mod logs;

@@ -68,19 +68,29 @@ impl Program {
     }
 
     pub fn of(command: &mut Command) -> Program {
+        Program::try_of(command).unwrap_or_else(|output| panic!("not ready: {:?}", last_line(&output)))
+    }
+
+    /// Starts it, or returns what it said instead of being ready.
+    pub fn try_of(command: &mut Command) -> Result<Program, Output> {
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut ready = String::new();
         stdout.read_line(&mut ready).unwrap();
-        let url = ready.split(['(', ')']).nth(1);
         if ready.is_empty() {
-            panic!("not ready: {:?}", last_line(&child.wait_with_output().unwrap()));
+            return Err(child.wait_with_output().unwrap());
         }
+        let url = ready.split(['(', ')']).nth(1);
         let Some(address) = url.and_then(|url| url.strip_prefix("http://")?.strip_suffix('/')) else {
             panic!("not a ready line: {ready:?}");
         };
         let address = address.parse().unwrap();
-        Program { child, address, ready, _stdout: stdout }
+        Ok(Program { child, address, ready, _stdout: stdout })
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -137,6 +147,13 @@ impl Drop for Program {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+    }
+}
+
+/// Waits for a file to be there, where that is the only sign of a signal that was seen to.
+pub fn wait_for(path: &Path) {
+    while !path.exists() {
+        std::thread::yield_now();
     }
 }
 

@@ -42,13 +42,18 @@ impl Options {
     }
 }
 
-/// A number of seconds with or without a fraction.
+/// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
+/// use.
 fn seconds(value: &OsStr) -> Result<Duration, String> {
-    let text = value.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
-    let number = text.and_then(|text| text.parse().ok());
-    number
-        .and_then(|number| Duration::try_from_secs_f64(number).ok())
-        .ok_or_else(|| invalid("number of seconds", value))
+    let text = value.to_str().unwrap_or_default();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = || {
+        let nanos = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+        Some(Duration::new(whole.parse::<u32>().ok()?.into(), nanos))
+    };
+    let time = (digits(whole) && digits(fraction)).then(time).flatten();
+    time.ok_or_else(|| invalid("number of seconds", value))
 }
 
 /// The same, but a time in which something can happen.
@@ -70,7 +75,8 @@ mod tests {
         let time = |text: &str| seconds(text.as_ref());
         assert_eq!(time("0"), Ok(Duration::ZERO));
         assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
-        for text in ["", ".", "-1", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
+        assert_eq!(time("0.0000000019"), Ok(Duration::from_nanos(1)));
+        for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
             assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
         }
         assert_eq!(some_seconds("0.0".as_ref()), Err("invalid number of seconds: '0.0'".into()));

@@ -1,5 +1,6 @@
 //! What a command line means, and which values it may have.
 
+mod confinement;
 mod limits;
 mod logs;
 mod scripts;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
 use crate::proto::Limits;
+pub use confinement::Confinement;
 pub use logs::LogOptions;
 pub use scripts::ScriptOptions;
 pub use site::SiteOptions;
@@ -53,6 +55,8 @@ pub struct Options {
     pub limits: Limits,
     /// Whether others may listen on the same port.
     pub reuse_port: bool,
+    /// What the program gives up before it lets anybody in.
+    pub confinement: Confinement,
     /// A file with more settings. It has been read if the program runs.
     pub config: Option<PathBuf>,
 }
@@ -72,6 +76,7 @@ impl Default for Options {
             log: LogOptions::default(),
             limits: Limits { last_call: LAST_CALL, ..Limits::default() },
             reuse_port: false,
+            confinement: Confinement::default(),
             config: None,
         }
     }
