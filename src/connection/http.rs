@@ -82,7 +82,7 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    is_error_page: bool,
+    is_counted: bool,
     asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
@@ -92,7 +92,7 @@ struct InFlight {
 impl InFlight {
     /// What became of the request so far.
     fn outcome(&self) -> Outcome {
-        Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
+        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted }
     }
 
     /// Whether some of the request's body is still to be brought to the upstream.
