@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -84,6 +87,7 @@ impl Client {
 fn service(request: &Request) -> Reply {
     match request.path() {
         b"/never" => Reply::Later(Box::new(Never)),
+        b"/at-once" => Reply::Later(Box::new(AtOnce { begun: false, fed: Rc::default() })),
         b"/cut" => {
             let cut = Response::new(Status::OK).header("Content-Length", "10").unwrap();
             cut.body(Body::Stream(Box::new(Cut(b"four")))).into()
@@ -100,6 +104,44 @@ impl Source for Cut {
         match std::mem::take(&mut self.0) {
             b"" => Err(io::ErrorKind::Other.into()),
             some => (&mut &*some).read(buf),
+        }
+    }
+}
+
+/// Wants the body as soon as it is asked for its answer, which it has at once and which is that body.
+struct AtOnce {
+    begun: bool,
+    fed: Rc<RefCell<VecDeque<u8>>>,
+}
+
+impl Upstream for AtOnce {
+    fn wants_body(&self) -> bool {
+        self.begun
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        self.fed.borrow_mut().extend(body);
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        self.begun = true;
+        let response = Response::new(Status::OK).header("Content-Length", "4").unwrap();
+        Ok(Some(response.body(Body::Stream(Box::new(Fed(Rc::clone(&self.fed)))))))
+    }
+}
+
+struct Fed(Rc<RefCell<VecDeque<u8>>>);
+
+impl Source for Fed {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.borrow_mut().read(buf)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
         }
     }
 }
@@ -263,4 +305,17 @@ fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
     reader.read_to_string(&mut log).unwrap();
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.ends_with("\"GET /cut HTTP/1.1\" 200 4\n"), "{log}");
+}
+
+#[test]
+fn who_answers_at_once_may_still_have_the_body_sent() {
+    let running = Running::with(Limits::default(), |server| server);
+    let mut client = running.connect();
+    client.send("POST /at-once HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    let mut go_on = [0; 25];
+    client.0.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("bodyGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let rest = client.rest();
+    assert!(rest.contains("\r\n\r\nbodyHTTP/1.1 200") && rest.ends_with("hello"), "{rest}");
 }

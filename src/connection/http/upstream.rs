@@ -68,7 +68,13 @@ impl<T: Transport> HttpSession<'_, T> {
                 self.stage = Stage::Later(later);
                 return Ok(progress);
             }
-            Ok(Some(response)) => self.respond(response, &request, Some(later), turn.moment),
+            Ok(Some(response)) => {
+                // Who answers at once may still want the body that its client waits to send.
+                if later.wants_body() {
+                    self.machine.send_continue(&mut self.output);
+                }
+                self.respond(response, &request, Some(later), turn.moment);
+            }
             Err(error) => {
                 let text = format!("no response: {error}");
                 self.site.log.borrow_mut().message(Some(self.peer), &text, turn.moment.wall);
