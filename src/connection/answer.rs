@@ -158,6 +158,10 @@ impl Answer {
                 self.overran = taken < count;
                 if self.overran { self.finish(output) } else { Ok(Made::Some) }
             }
+            // Whoever has made as much as was announced need not say that it was all.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.encoder == Encoder::Counted(0) => {
+                self.finish(output)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Made::Waiting),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Made::Later),
             Err(_) => Err(CloseReason::BodyCut),
