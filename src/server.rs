@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{HttpSession, Moment, Site};
+use crate::connection::{HttpSession, Moment, Session, Site};
+use crate::event_loop::{Open, Part};
+use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
@@ -121,6 +123,11 @@ impl HttpServer {
         self
     }
 
+    /// Has every connection answered by a handler of its own, with the default settings of [`Handlers`].
+    pub fn handler<H: RequestHandler + 'static>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer {
+        self.service(Handlers::new(factory))
+    }
+
     /// Bounds what clients may ask.
     pub fn limits(mut self, limits: Limits) -> HttpServer {
         self.site.limits = limits;
@@ -196,6 +203,16 @@ impl HttpServer {
         self
     }
 
+    /// Has SIGINT and SIGTERM end [`serve_forever`](HttpServer::serve_forever): nobody is let in any more, answers in
+    /// flight may end within [`Limits::grace`], and a second signal does not wait for them.
+    ///
+    /// # Errors
+    /// If the system does not let one of them be handled.
+    pub fn stop_on_termination(self) -> io::Result<HttpServer> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
+    }
+
     /// The address that the first listener is bound to, with the real port (contract row SS24).
     pub fn server_address(&self) -> SocketAddr {
         self.address
@@ -248,29 +265,15 @@ impl HttpServer {
 
     fn run(&mut self, until: Until) -> io::Result<Ended> {
         let _running = self.stop.begin();
-        let site = &self.site;
-        let verify = self.verify_request.as_deref();
-        let (once, release) = (until != Until::Stopped, self.release);
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
-        let doors = self.listeners.iter_mut().map(|listener| {
-            Door::new(
-                listener,
-                Box::new(move |stream, peer, now| {
-                    if !verify.is_none_or(|verify| verify(peer)) {
-                        return None;
-                    }
-                    let session = HttpSession::admit(site, stream, peer, now)?;
-                    Some(Box::new(session.once(once)) as _)
-                }),
-                release,
-            )
-        });
+        let site = &self.site;
+        let verify = self.verify_request.as_deref();
+        let doors = doors(&mut self.listeners, site, verify, until != Until::Stopped, self.release);
         let mut hooks = Between { site, actions: self.service_actions.as_deref_mut(), interval: self.poll_interval };
         let most = site.limits.connections.unwrap_or_else(crate::listen::room_for_connections);
-        let mut reactor =
-            Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors.collect(), most)?;
+        let mut reactor = Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors, most)?;
         let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
         // The sessions that are left end here, before the log is written for the last time.
         drop(reactor);
@@ -278,6 +281,40 @@ impl HttpServer {
         site.log.borrow_mut().flush();
         ended
     }
+}
+
+impl Part for HttpServer {
+    fn open(&mut self, once: bool) -> Open<'_> {
+        let site = &self.site;
+        let doors = doors(&mut self.listeners, site, self.verify_request.as_deref(), once, self.release);
+        Open {
+            doors,
+            log: &site.log,
+            service: Some(&*site.service),
+            most: site.limits.connections,
+            grace: site.limits.grace,
+        }
+    }
+}
+
+/// The ways in to a site.
+fn doors<'s>(
+    listeners: &'s mut [Option<mio::net::TcpListener>],
+    site: &'s Site,
+    verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
+    once: bool,
+    release: bool,
+) -> Vec<Door<'s>> {
+    let door = |listener| {
+        let admit = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
+            if !verify.is_none_or(|verify| verify(peer)) {
+                return None;
+            }
+            Some(Box::new(HttpSession::admit(site, stream, peer, now)?.once(once)))
+        };
+        Door::listener(listener, Box::new(admit), release)
+    };
+    listeners.iter_mut().map(door).collect()
 }
 
 impl fmt::Debug for HttpServer {

@@ -52,6 +52,19 @@ pub trait Service {
     fn after_run(&self, note: &mut Note<'_>) {
         _ = note;
     }
+
+    /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
+    /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
+    /// itself answers all of them.
+    fn connect(&self) -> Option<Box<dyn Service>> {
+        None
+    }
+
+    /// Hands over what should be written to the server's log and was not asked for before. Asked of what
+    /// [`Service::connect`] made, whenever it or its upstream has run.
+    fn take_notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What writes a line to the server's log: about which client, and what.

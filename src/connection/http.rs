@@ -1,6 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
@@ -8,7 +8,7 @@ use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport,
 use crate::http::{BodyLength, Request, Status};
 use crate::log::Kept;
 use crate::proto::{Buffer, Event, Expect, Machine};
-use crate::service::{Reply, Response};
+use crate::service::{Reply, Response, Service};
 
 mod buffers;
 mod respond;
@@ -44,6 +44,8 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
+    /// What the service made for this connection, if anything, once it was asked.
+    own: Option<Option<Box<dyn Service>>>,
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
@@ -93,9 +95,14 @@ impl InFlight {
         Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
     }
 
-    /// Whether somebody still takes the request's body while its response is being sent.
+    /// Whether some of the request's body is still to be brought to the upstream.
     fn takes_body(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.ended)
+    }
+
+    /// Whether the upstream wants more of it now.
+    fn wants_body(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| later.wants_body())
     }
 }
 
@@ -141,6 +148,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             closed_at: None,
             refused: false,
             once: false,
+            own: None,
             kept: 0,
             _place: None,
         }
@@ -174,7 +182,14 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
         lend(input, &mut self.input, &mut turn.scratch.input);
         lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn).inspect_err(|_| self.log_cut(turn.moment));
+        let outcome = self.run(ready, turn);
+        // What came up along with a response is logged before it; this is for those that go on, or came to nothing.
+        if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            self.log_notes(turn.moment.wall);
+        }
+        if outcome.is_err() {
+            self.log_cut(turn.moment);
+        }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
@@ -216,6 +231,11 @@ impl<T> HttpSession<'_, T> {
 
 impl<T> Drop for HttpSession<'_, T> {
     fn drop(&mut self) {
+        // Whoever answers learns that the client is gone, and may have a last word to say about it.
+        if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            self.stage = Stage::Head;
+            self.log_notes(SystemTime::now());
+        }
         self.site.buffered.set(self.site.buffered.get() - self.kept);
     }
 }
@@ -476,6 +496,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 }
             }
         }
+        let wanted = flight.wants_body();
         let made = match flight.answer.make(&mut self.output) {
             Ok(made) => made,
             Err(reason) => {
@@ -483,6 +504,9 @@ impl<T: Transport> HttpSession<'_, T> {
                 return Err(reason);
             }
         };
+        if !wanted && flight.wants_body() {
+            progress = Progress::Moved;
+        }
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
             self.finish(&flight, turn.moment);
@@ -503,6 +527,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let text = "response body longer than its Content-Length";
             self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
+        self.log_notes(moment.wall);
         self.log_request(flight.asked.asked(), flight.outcome(), moment);
         self.machine.body_sent();
         self.after_response();

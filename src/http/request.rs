@@ -184,6 +184,16 @@ impl Request {
         request
     }
 
+    /// Makes this the same request as another, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Request) {
+        let (mut head, mut fields) = (std::mem::take(&mut self.head), std::mem::take(&mut self.fields));
+        head.clear();
+        head.extend_from_slice(&other.head);
+        fields.clear();
+        fields.extend_from_slice(&other.fields);
+        *self = Request { method: other.method.clone(), head, fields, ..*other };
+    }
+
     /// Empties the request for the next one and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;

@@ -13,20 +13,73 @@ pub(super) const BATCH: usize = 64;
 /// How long a door rests when the system has no room for another connection (`EMFILE` and its like).
 const REST: Duration = Duration::from_millis(100);
 
-/// A listener, and what becomes of those who come in.
+/// A way in, and what becomes of those who come by it.
+pub trait Entrance<'s> {
+    /// Has the poll tell when somebody comes.
+    ///
+    /// # Errors
+    /// Those of the operating system's selector.
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
+
+    /// Undoes [`Entrance::register`].
+    fn deregister(&mut self, registry: &Registry);
+
+    /// Lets one newcomer in, or refuses it (`None`): it is then gone without a byte.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nobody is there; otherwise those of the operating system.
+    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
+
+    /// The run begins to end, and nobody else will be let in.
+    fn shut(&mut self) {}
+}
+
+/// An entrance, and what the loop knows of it.
 pub struct Door<'s> {
-    /// `None` once it was given up.
-    listener: &'s mut Option<TcpListener>,
-    admit: Admit<'s>,
-    /// Whether the listener is closed, and not only left alone, when the run begins to end.
-    released: bool,
+    entrance: Box<dyn Entrance<'s> + 's>,
     /// Somebody may be waiting outside.
     busy: bool,
     rests_until: Option<Instant>,
 }
 
-/// Makes a session of a newcomer, or refuses it: it is then closed without a byte.
+/// A listener as an entrance.
+struct Listener<'s> {
+    /// `None` once it was given up.
+    listener: &'s mut Option<TcpListener>,
+    admit: Admit<'s>,
+    /// Whether the listener is closed, and not only left alone, when the run begins to end.
+    released: bool,
+}
+
+/// Makes a session of a newcomer, or refuses it.
 pub type Admit<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
+
+impl<'s> Entrance<'s> for Listener<'s> {
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self.listener {
+            Some(listener) => registry.register(listener, token, Interest::READABLE),
+            None => Ok(()),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) {
+        if let Some(listener) = self.listener {
+            _ = registry.deregister(listener);
+        }
+    }
+
+    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+        let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+        let (stream, peer) = listener.accept()?;
+        Ok((self.admit)(stream, peer, now))
+    }
+
+    fn shut(&mut self) {
+        if self.released {
+            *self.listener = None;
+        }
+    }
+}
 
 /// What came of looking outside.
 pub(super) enum Accepted<'s> {
@@ -39,31 +92,29 @@ pub(super) enum Accepted<'s> {
 }
 
 impl<'s> Door<'s> {
-    /// A door that is not open yet. If it is to be `released`, its listener is closed as soon as the run begins to
-    /// end, so that newcomers go to whoever listens on the same port instead; otherwise they wait for the next run.
-    pub fn new(listener: &'s mut Option<TcpListener>, admit: Admit<'s>, released: bool) -> Door<'s> {
-        Door { listener, admit, released, busy: true, rests_until: None }
+    /// A door that is not open yet.
+    pub fn new(entrance: impl Entrance<'s> + 's) -> Door<'s> {
+        Door { entrance: Box::new(entrance), busy: true, rests_until: None }
+    }
+
+    /// A door for a listener. If it is to be `released`, its listener is closed as soon as the run begins to end, so
+    /// that newcomers go to whoever listens on the same port instead; otherwise they wait for the next run.
+    pub fn listener(listener: &'s mut Option<TcpListener>, admit: Admit<'s>, released: bool) -> Door<'s> {
+        Door::new(Listener { listener, admit, released })
     }
 
     pub(super) fn open(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match self.listener {
-            Some(listener) => registry.register(listener, token, Interest::READABLE),
-            None => Ok(()),
-        }
+        self.entrance.register(registry, token)
     }
 
     pub(super) fn close(&mut self, registry: &Registry) {
-        if let Some(listener) = self.listener {
-            _ = registry.deregister(listener);
-        }
+        self.entrance.deregister(registry);
     }
 
     /// Lets nobody in any more.
     pub(super) fn shut(&mut self) {
         self.busy = false;
-        if self.released {
-            *self.listener = None;
-        }
+        self.entrance.shut();
     }
 
     /// Whether the system ran out of room for newcomers in this turn.
@@ -90,11 +141,8 @@ impl<'s> Door<'s> {
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
         self.rests_until = self.rests_until.filter(|end| *end > now);
         while self.is_busy() {
-            let Some(listener) = self.listener else { return Accepted::Nobody };
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    return (self.admit)(stream, peer, now).map_or(Accepted::Refused, Accepted::Session);
-                }
+            match self.entrance.admit(now) {
+                Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.busy = false,
                 Err(error) if is_exhausted(&error) => self.rests_until = Some(now + REST),
                 // Whoever it was has gone again.

@@ -25,8 +25,8 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::connection::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
-pub use accept::Door;
 use accept::{Accepted, BATCH};
+pub use accept::{Door, Entrance};
 use deadlines::Deadlines;
 pub use signals::{SignalAction, Signals};
 pub use stop::{Stop, Stopper};

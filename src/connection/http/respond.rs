@@ -17,9 +17,15 @@ use crate::service::{Body, ErrorText, Reply, Response};
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T: Transport> HttpSession<'_, T> {
-    /// Asks the service. One that panics has answered with 500.
+    /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        catch_unwind(AssertUnwindSafe(|| self.site.service.call(request))).unwrap_or_else(|_| {
+        let service = &self.site.service;
+        let own = &mut self.own;
+        let call = || match own.get_or_insert_with(|| service.connect()) {
+            Some(own) => own.call(request),
+            None => service.call(request),
+        };
+        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
             self.site.log.borrow_mut().message(Some(self.peer), "the service panicked", wall);
             Response::error(Status::INTERNAL_SERVER_ERROR).into()
         })
@@ -35,6 +41,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Puts the head of a response into the output, and as much of its body as leaves with it.
     pub(super) fn respond(&mut self, response: Response, request: &Request, later: Option<Box<Later>>, moment: Moment) {
+        self.log_notes(moment.wall);
         let mut response = response;
         if let Some(fault) = self.fault(&response) {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
@@ -137,6 +144,17 @@ pub(super) struct Outcome {
     pub(super) sent: u64,
     /// Whether the body was our page for an error.
     pub(super) is_error_page: bool,
+}
+
+impl<T> HttpSession<'_, T> {
+    /// Writes to the log what the service's part for this connection has to say.
+    pub(super) fn log_notes(&self, wall: SystemTime) {
+        if let Some(Some(own)) = &self.own {
+            for note in own.take_notes() {
+                self.site.log.borrow_mut().message(Some(self.peer), &note, wall);
+            }
+        }
+    }
 }
 
 /// The bytes of a body that leaves with its head.

@@ -16,6 +16,13 @@ pub(super) struct Later {
     pub(super) ended: bool,
 }
 
+impl Later {
+    /// Whether some of the body is still to come, and wanted.
+    pub(super) fn wants_body(&self) -> bool {
+        !self.ended && self.upstream.wants_body()
+    }
+}
+
 /// Why a body could not be brought to an upstream.
 pub(super) enum FeedError {
     /// The client closed in the middle of it.
@@ -41,8 +48,11 @@ impl<T: Transport> HttpSession<'_, T> {
         let mut progress = Progress::Still;
         let response = match self.feed(&mut later, turn) {
             Ok(fed) => {
-                progress = fed;
-                later.upstream.poll(turn.wires)
+                let wanted = later.wants_body();
+                let response = later.upstream.poll(turn.wires);
+                // Somebody who has just begun to want the body is to get what is there of it.
+                progress = if !wanted && later.wants_body() { Progress::Moved } else { fed };
+                response
             }
             Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
             Err(FeedError::Reject(reject)) => {

@@ -93,6 +93,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Held(_) | Stage::Drain(_) => Wait::Body,
             Stage::Later(later) if !later.ended && self.hungry => Wait::Body,
             Stage::Later(_) => Wait::Upstream,
+            // Whoever makes the body may be waiting for the client's: then the client is to blame.
             Stage::Answer(flight) if flight.waiting && self.hungry && flight.takes_body() => Wait::Body,
             Stage::Answer(flight) if flight.waiting => Wait::Source,
             Stage::Answer(_) | Stage::Closing(_) => Wait::Write,

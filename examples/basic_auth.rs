@@ -1,0 +1,16 @@
+//! Files for who knows the password: `basic_auth ADDRESS DIRECTORY`, then `curl -u admin:se:cret 127.0.0.1:8000`.
+
+use std::io;
+
+use serve_forever::HttpServer;
+use serve_forever::files::{Account, FileService};
+
+fn main() -> io::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let address = args.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
+    let directory = args.next().unwrap_or_else(|| ".".to_owned());
+    let files = FileService::builder(directory).auth(Account::new("admin", "se:cret")).realm("files").build()?;
+    let mut server = HttpServer::bind(address)?.service(files).stop_on_termination()?;
+    println!("listening on {}", server.server_address());
+    server.serve_forever().map(drop)
+}

@@ -1,0 +1,47 @@
+//! Paths with a variable part: `curl '127.0.0.1:8000/users/ann?q=one&q=two'`.
+
+use std::io::{self, Write};
+
+use serve_forever::HttpServer;
+use serve_forever::handler::{Exchange, RequestHandler};
+use serve_forever::http::percent_decode;
+
+struct Routes;
+
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
+
+impl RequestHandler for Routes {
+    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        // The path is split before it is decoded, so that an encoded slash belongs to its segment.
+        let segments: Vec<&[u8]> = x.request().path().split(|byte| *byte == b'/').skip(1).collect();
+        match segments[..] {
+            [b"users", id] if !id.is_empty() => user(x, id),
+            _ => x.send_error(404, None, None),
+        }
+    }
+}
+
+fn user(x: &Exchange<'_>, id: &[u8]) -> io::Result<()> {
+    if !matches!(x.command(), "GET" | "HEAD" | "OPTIONS") {
+        x.send_header("Allow", ALLOWED)?;
+        return x.send_error(405, None, None);
+    }
+    if x.command() == "OPTIONS" {
+        x.send_response(204)?;
+        x.send_header("Allow", ALLOWED)?;
+        return x.end_headers();
+    }
+    let Some(id) = percent_decode(id) else { return x.send_error(400, Some("Bad escape in the path"), None) };
+    x.send_response(200)?;
+    x.send_header("Content-Type", "text/plain; charset=utf-8")?;
+    x.end_headers()?;
+    writeln!(x.wfile(), "id: {}", String::from_utf8_lossy(&id))?;
+    x.query().iter().filter(|(name, _)| name == "q").try_for_each(|(_, value)| writeln!(x.wfile(), "q: {value}"))
+}
+
+fn main() -> io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
+    let mut server = HttpServer::bind(address)?.handler(|| Routes).stop_on_termination()?;
+    println!("listening on {}", server.server_address());
+    server.serve_forever().map(drop)
+}

@@ -1,0 +1,113 @@
+//! A form with files (RFC 7578), read as it comes and in constant memory.
+
+use std::io::{self, BufRead, Write};
+
+use memchr::memmem;
+use serve_forever::handler::HttpError;
+use serve_forever::http::Status;
+
+/// The parts of a form.
+pub struct Multipart<R> {
+    body: R,
+    /// What came and was not looked at yet.
+    buf: Vec<u8>,
+    /// What stands between two parts.
+    delimiter: Vec<u8>,
+    begun: bool,
+}
+
+/// Bytes of the header fields of one part: much more than anybody needs.
+const HEAD: usize = 16 * 1024;
+
+impl<R: BufRead> Multipart<R> {
+    /// A form with this content type.
+    pub fn new(content_type: &str, body: R) -> io::Result<Multipart<R>> {
+        let boundary = content_type.strip_prefix("multipart/form-data").and_then(|rest| parameter(rest, "boundary"));
+        let boundary = boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(malformed)?;
+        // The first delimiter may stand at the very beginning, where no line has ended.
+        Ok(Multipart { body, buf: b"\r\n".to_vec(), delimiter: format!("\r\n--{boundary}").into_bytes(), begun: false })
+    }
+
+    /// Goes to the next part and returns its `Content-Disposition`; `None` behind the last. The one before must have
+    /// been copied.
+    pub fn next(&mut self) -> io::Result<Option<String>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.copy(&mut io::sink())?;
+        }
+        let mut disposition = None;
+        let mut first = true;
+        loop {
+            let mut line = Vec::new();
+            self.copy_until(b"\r\n", &mut line, HEAD).or_else(|error| match first && line == b"--" {
+                true => Ok(()),
+                false => Err(error),
+            })?;
+            match (first, line.as_slice()) {
+                (true, b"--") => return Ok(None),
+                (true, padding) if padding.iter().all(|byte| matches!(byte, b' ' | b'\t')) => first = false,
+                (true, _) => return Err(malformed()),
+                (false, b"") => return disposition.map(Some).ok_or_else(malformed),
+                (false, field) => {
+                    let field = String::from_utf8_lossy(field);
+                    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
+                    if name.eq_ignore_ascii_case("content-disposition") {
+                        disposition = Some(value.trim().to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies the content of this part.
+    pub fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.copy_until(&self.delimiter.clone(), out, usize::MAX)
+    }
+
+    /// Copies what comes up to an end mark, and leaves that out.
+    fn copy_until(&mut self, end: &[u8], out: &mut impl Write, most: usize) -> io::Result<()> {
+        let mut copied = 0;
+        loop {
+            let found = memmem::find(&self.buf, end);
+            // The last bytes may be the beginning of the end.
+            let count = found.unwrap_or_else(|| self.buf.len().saturating_sub(end.len() - 1));
+            out.write_all(&self.buf[..count])?;
+            self.buf.drain(..count + found.map_or(0, |_| end.len()));
+            copied += count;
+            if copied > most {
+                return Err(malformed());
+            }
+            if found.is_some() {
+                return Ok(());
+            }
+            let more = self.body.fill_buf()?;
+            if more.is_empty() {
+                out.write_all(&self.buf)?;
+                return Err(malformed());
+            }
+            self.buf.extend_from_slice(more);
+            let count = more.len();
+            self.body.consume(count);
+        }
+    }
+}
+
+/// The value of a parameter, such as `filename` of `form-data; name="a"; filename="b"`.
+pub fn parameter(mut text: &str, name: &str) -> Option<String> {
+    while let Some((_, rest)) = text.split_once(';') {
+        let (key, rest) = rest.split_once('=')?;
+        let value;
+        (value, text) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => rest.split_at(rest.find(';').unwrap_or(rest.len())),
+        };
+        if key.trim().eq_ignore_ascii_case(name) {
+            return Some(value.trim().to_owned());
+        }
+    }
+    None
+}
+
+/// What is no form, or one without an end.
+pub fn malformed() -> io::Error {
+    HttpError::new(Status::BAD_REQUEST).message("Malformed multipart form").into()
+}

@@ -1,0 +1,202 @@
+//! One loop for one server or several: what HTTP and raw servers have in common below what they speak.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::{Poll, Waker};
+
+use crate::connection::Moment;
+use crate::log::AccessLog;
+use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
+use crate::server::{Served, Stopped};
+use crate::service::Service;
+
+/// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
+///
+/// ```
+/// use serve_forever::http::Request;
+/// use serve_forever::service::Response;
+/// use serve_forever::socketserver::{DatagramRequest, DatagramRequestHandler, UdpServer};
+/// use serve_forever::{EventLoop, HttpServer};
+///
+/// struct Ignore;
+/// impl DatagramRequestHandler for Ignore {
+///     fn handle(&mut self, _: &mut DatagramRequest<'_>) -> std::io::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut servers = EventLoop::new()?;
+/// servers.add(HttpServer::bind("127.0.0.1:0")?.service(|_: &Request| Response::text("hello")));
+/// servers.add(UdpServer::bind("127.0.0.1:0")?.handler(|| Ignore));
+/// let stopper = servers.stopper();
+/// # stopper.stop();
+/// servers.serve_forever()?; // until somebody calls stopper.stop()
+/// # Ok(()) }
+/// ```
+pub struct EventLoop {
+    core: Core,
+    parts: Vec<Box<dyn Part>>,
+}
+
+impl EventLoop {
+    /// A loop without servers.
+    ///
+    /// # Errors
+    /// If the system has no descriptors for it.
+    pub fn new() -> io::Result<EventLoop> {
+        Ok(EventLoop { core: Core::new()?, parts: Vec::new() })
+    }
+
+    /// Adds a server, which keeps its address, its handlers and its log. What stops it by itself does not stop the loop,
+    /// and its hooks are not called.
+    pub fn add(&mut self, server: impl Part + 'static) {
+        self.parts.push(Box::new(server));
+    }
+
+    /// Has SIGINT and SIGTERM end the loop as [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination)
+    /// does.
+    ///
+    /// # Errors
+    /// If the system does not let one of them be handled.
+    pub fn stop_on_termination(&mut self) -> io::Result<()> {
+        self.core.stop_on_termination()
+    }
+
+    /// What stops the loop from elsewhere.
+    pub fn stopper(&self) -> Stopper {
+        self.core.stopper()
+    }
+
+    /// Serves on all of them until a [`Stopper`] or a signal asks for the end.
+    ///
+    /// # Errors
+    /// If the system's selector fails. Whatever clients do is no error.
+    pub fn serve_forever(&mut self) -> io::Result<Stopped> {
+        self.core.serve_forever(self.parts.iter_mut().map(|part| part.open(false)).collect())
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventLoop of {} servers", self.parts.len())
+    }
+}
+
+/// A server that can share a loop: those of this crate.
+pub trait Part: Send {
+    /// What the loop needs of it for one run. `once`: only one newcomer will be served.
+    #[doc(hidden)]
+    fn open(&mut self, once: bool) -> Open<'_>;
+}
+
+/// What a loop needs of a server for one run.
+pub struct Open<'s> {
+    pub(crate) doors: Vec<Door<'s>>,
+    pub(crate) log: &'s RefCell<AccessLog>,
+    /// Who is told about the turns and the end of a run, if it is an HTTP server.
+    pub(crate) service: Option<&'s dyn Service>,
+    /// The most connections at a time; `None` for as many as there are descriptors.
+    pub(crate) most: Option<usize>,
+    /// How long what is in flight may take once the end was asked for.
+    pub(crate) grace: Duration,
+}
+
+impl fmt::Debug for Open<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Open with {} doors", self.doors.len())
+    }
+}
+
+/// A poll, and how a run on it is ended.
+pub(crate) struct Core {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    stop: Arc<Stop>,
+    signals: Option<Signals>,
+}
+
+impl Core {
+    pub(crate) fn new() -> io::Result<Core> {
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Reactor::MAILBOX)?));
+        Ok(Core { poll, stop: Arc::new(Stop::new(Arc::clone(&mailbox))), mailbox, signals: None })
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper::new(Arc::clone(&self.stop))
+    }
+
+    pub(crate) fn stop_on_termination(&mut self) -> io::Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        self.signals = Some(Signals::new(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])?);
+        Ok(())
+    }
+
+    pub(crate) fn serve_forever<'s>(&'s mut self, parts: Vec<Open<'s>>) -> io::Result<Stopped> {
+        match self.run(Until::Stopped, parts)? {
+            Ended::Signal(signal) => Ok(Stopped::BySignal(signal)),
+            _ => Ok(Stopped::ByStopper),
+        }
+    }
+
+    pub(crate) fn handle_request<'s>(&'s mut self, timeout: Option<Duration>, part: Open<'s>) -> io::Result<Served> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(match self.run(Until::OneSession(deadline), vec![part])? {
+            Ended::Served => Served::Request,
+            Ended::Refused => Served::Refused,
+            Ended::TimedOut => Served::TimedOut,
+            Ended::Stopped | Ended::Signal(_) => Served::Stopped,
+        })
+    }
+
+    fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>) -> io::Result<Ended> {
+        let _running = self.stop.begin();
+        let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, service: part.service }).collect();
+        let most = parts.iter().filter_map(|part| part.most).min();
+        let most = most.unwrap_or_else(crate::listen::room_for_connections);
+        let grace = parts.iter().map(|part| part.grace).max().unwrap_or_default();
+        let doors = parts.into_iter().flat_map(|part| part.doors).collect();
+        let mailbox = Arc::clone(&self.mailbox);
+        let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
+        let ended = reactor.run(&self.stop, until, grace, &mut Between(&told));
+        // The sessions that are left end here, before the logs are written for the last time.
+        drop(reactor);
+        told.iter().for_each(Told::after_run);
+        ended
+    }
+}
+
+/// Who is told about the turns of a loop.
+struct Told<'s> {
+    log: &'s RefCell<AccessLog>,
+    service: Option<&'s dyn Service>,
+}
+
+impl Told<'_> {
+    fn after_turn(&self, moment: Moment) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, moment.wall);
+        let service = self.service.and_then(|service| service.after_turn(moment.now, &mut note));
+        self.log.borrow_mut().flush().into_iter().chain(service).min()
+    }
+
+    fn after_run(&self) {
+        if let Some(service) = self.service {
+            service.after_run(&mut |peer, text| self.log.borrow_mut().message(peer, text, SystemTime::now()));
+        }
+        self.log.borrow_mut().flush();
+    }
+}
+
+/// What happens between two turns: services do what no client waits for, and the logs are written.
+struct Between<'l, 's>(&'l [Told<'s>]);
+
+impl Hooks for Between<'_, '_> {
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        self.0.iter().filter_map(|told| told.after_turn(moment)).min()
+    }
+}

@@ -1,0 +1,189 @@
+//! Cookies, as Python's `http.cookies` has them where that is not dangerous (contract rows CK01 to CK07).
+
+use std::fmt::{self, Write};
+use std::io;
+
+use cookie::Cookie;
+
+use super::Exchange;
+use crate::http::HttpDate;
+
+/// The cookies of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cookies(Vec<(String, String)>);
+
+impl Cookies {
+    /// The value of the first cookie of this name: what a browser sends first is the most specific.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// Name and value of every cookie, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl Exchange<'_> {
+    /// The cookies of the request. A pair that is none is skipped and the others kept (row CK07); a quoted value is
+    /// decoded as Python writes it.
+    pub fn cookies(&self) -> Cookies {
+        let fields = self.headers().get_all("Cookie");
+        Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
+    }
+
+    /// Adds a `Set-Cookie` field. A value that needs it is quoted in Python's way (row CK05), so that it comes back
+    /// from [`cookies`](Exchange::cookies) as it was.
+    ///
+    /// ```
+    /// # use serve_forever::handler::Exchange;
+    /// # fn visit(x: &Exchange<'_>) -> std::io::Result<()> {
+    /// use cookie::Cookie;
+    /// x.set_cookie(Cookie::build(("visits", "1")).path("/").http_only(true))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is no token, the value holds a control
+    /// character, or an attribute would end early (rows CK04, CK06); and as [`send_header`](Exchange::send_header).
+    pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
+        let line = write(&cookie.into())?;
+        self.send_header("Set-Cookie", line)
+    }
+}
+
+/// Reads `name=value`, with white space around it.
+fn pair(part: &[u8]) -> Option<(String, String)> {
+    let (name, value) = std::str::from_utf8(part).ok()?.trim_matches([' ', '\t']).split_once('=')?;
+    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    is_name(name).then(|| (name.to_owned(), quoted.map_or_else(|| value.to_owned(), unquote)))
+}
+
+fn write(cookie: &Cookie<'_>) -> io::Result<String> {
+    let bad = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+    if !is_name(cookie.name()) {
+        return Err(bad(format!("invalid cookie name {:?}", cookie.name())));
+    }
+    if cookie.value().chars().any(char::is_control) {
+        return Err(bad(format!("control character in the value of cookie {:?}", cookie.name())));
+    }
+    let mut line = format!("{}={}", cookie.name(), Quoted(cookie.value()));
+    for (key, value) in [("Path", cookie.path()), ("Domain", cookie.domain())] {
+        let Some(value) = value else { continue };
+        if value.chars().any(|c| c.is_control() || c == ';') {
+            return Err(bad(format!("invalid {key} {value:?} of cookie {:?}", cookie.name())));
+        }
+        _ = write!(line, "; {key}={value}");
+    }
+    if let Some(age) = cookie.max_age() {
+        _ = write!(line, "; Max-Age={}", age.whole_seconds().max(0));
+    }
+    if let Some(expires) = cookie.expires_datetime() {
+        _ = write!(line, "; Expires={}", HttpDate::from_unix(expires.unix_timestamp()));
+    }
+    for (flag, set) in [("Secure", cookie.secure()), ("HttpOnly", cookie.http_only())] {
+        line.extend(set.filter(|set| *set).map(|_| format!("; {flag}")));
+    }
+    line.extend(cookie.same_site().map(|same_site| format!("; SameSite={same_site}")));
+    line.extend(cookie.partitioned().filter(|set| *set).map(|_| "; Partitioned"));
+    Ok(line)
+}
+
+/// What Python allows in a name (row CK04): a token, and the colon.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
+}
+
+/// A value as it is sent: in quotes if it holds what would end it, what has no place there as an octal escape.
+struct Quoted<'v>(&'v str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 6265 section 4.1.1, cookie-octet.
+        let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
+        if self.0.bytes().all(plain) {
+            return f.write_str(self.0);
+        }
+        f.write_char('"')?;
+        for byte in self.0.bytes() {
+            match byte {
+                b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
+                b' ' => f.write_char(' ')?,
+                byte if plain(byte) => f.write_char(byte.into())?,
+                byte => write!(f, "\\{byte:03o}")?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+fn unquote(value: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value.as_bytes());
+    loop {
+        rest = match rest {
+            [] => return String::from_utf8_lossy(&bytes).into_owned(),
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
+                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest
+            }
+            [b'\\', byte, rest @ ..] | [byte, rest @ ..] => {
+                bytes.push(*byte);
+                rest
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(field: &str) -> Vec<(String, String)> {
+        field.as_bytes().split(|byte| *byte == b';').filter_map(pair).collect()
+    }
+
+    fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    #[test]
+    fn a_bad_pair_is_skipped() {
+        assert_eq!(read("a=1; b[c]=2; d=3,;; =x; e; visits=4"), pairs([("a", "1"), ("d", "3,"), ("visits", "4")]));
+        assert_eq!(read(r#"q="x y\054\073\"\\"; empty="#), pairs([("q", "x y,;\"\\"), ("empty", "")]));
+        let cookies = Cookies(read("a=1; a=2"));
+        assert_eq!((cookies.get("a"), cookies.get("b")), (Some("1"), None));
+    }
+
+    #[test]
+    fn values_come_back_as_they_were() {
+        for value in ["", "plain", "two words", "a,b;c=\"d\\e\"", "ümlaut", "\\054"] {
+            let line = write(&Cookie::new("n", value)).unwrap();
+            assert!(!line[2..].contains(';'), "{line}");
+            assert_eq!(read(&line), pairs([("n", value)]), "{line}");
+        }
+    }
+
+    #[test]
+    fn attributes_in_their_order() {
+        let cookie = Cookie::build(("visits", "1")).path("/").http_only(true);
+        assert_eq!(write(&cookie.clone().build()).unwrap(), "visits=1; Path=/; HttpOnly");
+        let cookie = cookie
+            .secure(true)
+            .same_site(cookie::SameSite::Lax)
+            .domain("example.org")
+            .max_age(cookie::time::Duration::seconds(5))
+            .expires(cookie::time::OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(
+            write(&cookie.build()).unwrap(),
+            "visits=1; Path=/; Domain=example.org; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn what_would_split_the_field_is_refused() {
+        assert!(write(&Cookie::new("x y", "1")).is_err());
+        assert!(write(&Cookie::new("x", "1\r\nX: 2")).is_err());
+        assert!(write(&Cookie::build(("x", "1")).path("/\r\nX: 1").build()).is_err());
+        assert!(write(&Cookie::build(("x", "1")).path("/; Domain=evil").build()).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! Worker threads for work that blocks: few, bounded, made when there is work and gone when there was none for long.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::service::Wake;
+
+/// How long a thread waits for more work before it ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Up to so many threads that do what they are given, one thing at a time each.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    most: usize,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+#[derive(Default)]
+struct State {
+    work: VecDeque<Work>,
+    threads: usize,
+    idle: usize,
+    /// Nobody will give more.
+    over: bool,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A piece of work of one handler.
+pub(crate) struct Job {
+    done: Arc<AtomicBool>,
+    crew: Arc<Crew>,
+    /// Until it was sent to a thread.
+    work: Option<Work>,
+}
+
+/// Where the result of a piece of work appears: a panic is an error.
+pub(crate) struct Outlook<T>(Arc<Mutex<Option<thread::Result<T>>>>);
+
+impl Crew {
+    pub(crate) fn new(most: usize) -> Crew {
+        Crew { most: most.max(1), shared: Arc::default() }
+    }
+
+    /// Prepares a piece of work.
+    pub(crate) fn job<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> (Job, Outlook<T>) {
+        let (done, result) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let (mark, slot) = (Arc::clone(&done), Arc::clone(&result));
+        let work = move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            mark.store(true, Ordering::Release);
+        };
+        (Job { done, crew: Arc::clone(self), work: Some(Box::new(work)) }, Outlook(result))
+    }
+
+    fn send(&self, work: Work) {
+        let mut state = self.shared.state();
+        state.work.push_back(work);
+        if state.idle >= state.work.len() || state.threads >= self.most {
+            drop(state);
+            self.shared.more.notify_one();
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work());
+        if spawned.is_ok() {
+            state.threads += 1;
+        } else if state.threads == 0 {
+            // Nobody else will do it: better slowly than not at all.
+            let work = state.work.pop_back();
+            drop(state);
+            work.into_iter().for_each(|work| work());
+        }
+    }
+}
+
+impl Drop for Crew {
+    /// Lets the threads end. What they are at is not waited for.
+    fn drop(&mut self) {
+        self.shared.state().over = true;
+        self.shared.more.notify_all();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of a thread.
+    fn work(&self) {
+        let mut state = self.state();
+        loop {
+            if let Some(work) = state.work.pop_front() {
+                drop(state);
+                // What the work itself throws is caught; this is for a result that nobody wants any more.
+                _ = catch_unwind(AssertUnwindSafe(work));
+                state = self.state();
+                continue;
+            }
+            if state.over {
+                break;
+            }
+            state.idle += 1;
+            let (woken, timeout) = self.more.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if timeout.timed_out() && state.work.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}
+
+impl Job {
+    /// Has it done, unless that was asked before, and the connection woken afterwards.
+    pub(crate) fn send(&mut self, wake: &Wake) {
+        if let Some(work) = self.work.take() {
+            let wake = wake.clone();
+            self.crew.send(Box::new(move || {
+                work();
+                wake.wake();
+            }));
+        }
+    }
+
+    /// Whether its result is there.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+}
+
+impl<T> Outlook<T> {
+    /// The result, once there is one.
+    pub(crate) fn take(&self) -> Option<io::Result<T>> {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(result.map_err(|payload| io::Error::other(format!("offloaded work panicked: {}", panic_text(&*payload)))))
+    }
+}
+
+/// The text that somebody panicked with.
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
+}

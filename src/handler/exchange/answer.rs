@@ -1,0 +1,226 @@
+//! The answering half of an exchange.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use super::{Draft, Exchange};
+use crate::http::{Head, Method, Status};
+use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
+
+/// A status, or the number of one.
+pub trait IntoStatus {
+    /// The status.
+    ///
+    /// # Errors
+    /// If the number is not one of 100 to 999.
+    fn into_status(self) -> io::Result<Status>;
+}
+
+impl IntoStatus for Status {
+    fn into_status(self) -> io::Result<Status> {
+        Ok(self)
+    }
+}
+
+impl IntoStatus for u16 {
+    fn into_status(self) -> io::Result<Status> {
+        Status::try_from(self).map_err(misuse)
+    }
+}
+
+impl Exchange<'_> {
+    /// Begins the response. `Server` and `Date` are added by the connection, and the reason phrase is the status's own
+    /// (contract row HB36). The request is logged when the response is out, with the number of bytes that were sent.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the status is none, or one of the interim ones (1xx),
+    /// or if the response was begun before.
+    pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
+        let status = final_status(status)?;
+        let mut draft = self.draft()?;
+        draft.status = Some(status);
+        Ok(())
+    }
+
+    /// As [`send_response`](Exchange::send_response); and for 100, which Python sends this way, has the client told to
+    /// send its body now instead of when it is first read.
+    ///
+    /// # Errors
+    /// As [`send_response`](Exchange::send_response).
+    pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
+        let status = status.into_status()?;
+        if status == Status::CONTINUE {
+            self.line.with(|state| state.holds_back = false);
+            return Ok(());
+        }
+        self.send_response(status)
+    }
+
+    /// Adds a header field. `Content-Length` and `Connection` have the effect that they announce (contract row HB38).
+    /// Fields that are set before [`send_response`](Exchange::send_response) or
+    /// [`send_error`](Exchange::send_error) belong to that answer.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, if
+    /// the framing would not fit (see [`Head::add`]), or if the head has ended.
+    pub fn send_header(&self, name: &str, value: impl fmt::Display) -> io::Result<()> {
+        let mut draft = self.answer.borrow_mut();
+        if draft.ended {
+            return Err(misuse("the head of the response has ended"));
+        }
+        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(line, "{value}"))?)
+    }
+
+    /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, or the head has ended before.
+    pub fn end_headers(&self) -> io::Result<()> {
+        let mut draft = self.answer.borrow_mut();
+        if draft.ended {
+            return Err(misuse("the head of the response has ended"));
+        }
+        let status = draft.status.ok_or_else(|| misuse("end_headers before send_response"))?;
+        draft.ended = true;
+        let head = std::mem::take(&mut draft.head);
+        let mute = *self.request.method() == Method::Head || status.is_bodiless();
+        self.line.with(|state| {
+            state.mute = mute;
+            state.declared = head.content_length().filter(|_| !mute);
+            state.shut = None;
+            state.reply = Some(Reply::Now(Response { head, ..Response::new(status) }));
+        });
+        Ok(())
+    }
+
+    /// Does nothing: the head leaves with the first bytes of the body, or when the handler waits or returns.
+    pub fn flush_headers(&self) {}
+
+    /// Answers with the server's error page (contract row HB31). The texts are the status's phrase and description where
+    /// they are not given. The connection goes on, unless the client still sends or `Connection: close` was set.
+    ///
+    /// # Errors
+    /// As [`send_response`](Exchange::send_response).
+    pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
+        let status = final_status(status)?;
+        let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
+        let error = Some(ErrorText { message: own(message), explain: own(explain) });
+        let head = std::mem::take(&mut self.draft()?.head);
+        self.finish(Reply::Now(Response { head, error, ..Response::new(status) }));
+        Ok(())
+    }
+
+    /// Has the rest of the answer made by a service, such as one for files or CGI: what a Python program does by
+    /// subclassing `SimpleHTTPRequestHandler`. The handler should return then. Fields that were set before are added to
+    /// what the service answers at once.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a field that was set
+    /// does not go with those of the service.
+    pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
+        let set = std::mem::take(&mut self.draft()?.head);
+        let mut reply = service.call(&self.request);
+        if let Reply::Now(response) = &mut reply {
+            add_fields(&mut response.head, &set)?;
+        }
+        self.finish(reply);
+        Ok(())
+    }
+
+    /// Sends the whole of an open file as the rest of the body, on the short way from the file to the client if nothing
+    /// else was written. To be called after [`end_headers`](Exchange::end_headers).
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no regular file, has another length than was
+    /// announced, or the head has not ended; those of reading it; and as writing to [`wfile`](Exchange::wfile).
+    pub fn send_file(&self, file: File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(misuse("only a regular file can be sent"));
+        }
+        let length = metadata.len();
+        let slice = FileSlice { file: Arc::new(file), offset: 0, length };
+        let left_over = self.line.with(|state| {
+            if let Some(reason) = state.shut {
+                return Err(misuse(reason));
+            }
+            if state.declared.is_some_and(|declared| declared != state.written + length) {
+                return Err(misuse(format!("a file of {length} bytes does not fill the Content-Length")));
+            }
+            match &mut state.reply {
+                Some(Reply::Now(response)) if state.written == 0 && !state.mute => {
+                    response.body = Body::File(slice);
+                    state.complete = true;
+                    state.shut = Some(COMPLETE);
+                    Ok(None)
+                }
+                _ => Ok(Some(slice)),
+            }
+        })?;
+        match left_over {
+            Some(slice) => io::copy(&mut (&*slice.file).take(length), &mut self.wfile()).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Has the connection closed after this response: Python's `close_connection = True`.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the head has ended.
+    pub fn close_connection(&self) -> io::Result<()> {
+        self.send_header("Connection", "close")
+    }
+
+    /// The head, if no answer was begun.
+    fn draft(&self) -> io::Result<std::cell::RefMut<'_, Draft>> {
+        let draft = self.answer.borrow_mut();
+        if draft.status.is_some() || draft.ended {
+            return Err(misuse("a response was begun before"));
+        }
+        Ok(draft)
+    }
+
+    /// Hands over an answer to which nothing will be added.
+    fn finish(&self, reply: Reply) {
+        self.answer.borrow_mut().ended = true;
+        self.line.with(|state| {
+            state.reply = Some(reply);
+            state.complete = true;
+            state.shut = Some(COMPLETE);
+        });
+    }
+}
+
+/// How long the values of header fields are, most of the time.
+const VALUE: usize = 48;
+
+/// A status that can end an exchange.
+fn final_status(status: impl IntoStatus) -> io::Result<Status> {
+    let status = status.into_status()?;
+    match status.code() {
+        100..=199 => Err(misuse(format!("{status} is not the status of a final response"))),
+        _ => Ok(status),
+    }
+}
+
+/// Why nothing can be written behind a whole answer.
+const COMPLETE: &str = "the response is complete";
+
+/// Adds fields that the other head does not have yet; of those that it has, its own stay.
+fn add_fields(head: &mut Head, more: &Head) -> io::Result<()> {
+    if more.keep_alive() == Some(false) {
+        head.add("Connection", "close")?;
+    }
+    for (name, value) in more.iter() {
+        if head.get(name).is_none() {
+            head.add(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn misuse(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}

@@ -1,0 +1,689 @@
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, PipeReader, Read, Write};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::connection::CloseReason;
+use crate::http::Status;
+use crate::log::AccessLog;
+use crate::service::Service;
+use crate::testing::{Bench, Client};
+
+/// A handler that does the same for every method.
+struct Does<F>(F);
+
+impl<F: FnMut(&mut Exchange<'_>) -> io::Result<()>> RequestHandler for Does<F> {
+    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        (self.0)(x)
+    }
+}
+
+fn does<F>(handle: F) -> Handlers<impl Fn() -> Does<F>>
+where
+    F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + 'static,
+{
+    // A panic that prints where it comes from takes its time, and is not what the tests of the log look for.
+    Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
+}
+
+/// A bench whose log can be read.
+fn logged(service: impl Service + Send + 'static) -> (Bench, PipeReader) {
+    let (reader, writer) = io::pipe().unwrap();
+    (Bench::new(service).log(AccessLog::to(writer.into())), reader)
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The log without addresses and dates.
+fn lines(bench: Bench, mut reader: PipeReader) -> Vec<String> {
+    drop(bench);
+    let mut log = String::new();
+    reader.read_to_string(&mut log).unwrap();
+    log.lines().map(|line| line.split_once("] ").unwrap().1.to_owned()).collect()
+}
+
+const GET: &[u8] = b"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn get(client: &mut Client<'_>) -> String {
+    client.send(GET);
+    text(client.take())
+}
+
+fn ok(x: &Exchange<'_>, body: &str) -> io::Result<()> {
+    x.send_response(200)?;
+    x.end_headers()?;
+    x.wfile().write_all(body.as_bytes())
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+#[test]
+fn what_is_not_implemented_is_501() {
+    struct Nothing;
+    impl RequestHandler for Nothing {}
+    let bench = Bench::new(Handlers::new(|| Nothing));
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "RICKROLL", "get"] {
+        let mut client = bench.connect();
+        client.send(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        let answer = text(client.take());
+        assert!(answer.starts_with(&format!("HTTP/1.1 501 Unsupported method ('{method}')\r\n")), "{answer}");
+        assert_eq!(client.closed(), None);
+    }
+}
+
+#[test]
+fn methods_reach_their_handlers_and_the_instance_stays() {
+    #[derive(Default)]
+    struct Counts(u32);
+    impl RequestHandler for Counts {
+        fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+            self.0 += 1;
+            ok(x, &self.0.to_string())
+        }
+        fn do_method(&mut self, name: &str, x: &mut Exchange<'_>) -> io::Result<()> {
+            ok(x, name)
+        }
+    }
+    let bench = Bench::new(Handlers::new(Counts::default));
+    let (mut one, mut other) = (bench.connect(), bench.connect());
+    assert_eq!([body(&get(&mut one)), body(&get(&mut one)), body(&get(&mut other))], ["1", "2", "1"]);
+    one.send(b"RICKROLL / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(text(one.take()).ends_with("\r\n\r\nRICKROLL"));
+}
+
+#[test]
+fn the_request_in_pythons_words() {
+    let bench = Bench::new(does(|x| {
+        assert_eq!((x.command(), x.path(), x.requestline()), ("GET", "/a?b=c", "GET /a?b=c HTTP/1.1"));
+        assert_eq!(x.request_version().as_str(), "HTTP/1.1");
+        assert_eq!(x.headers().get_str("host"), Some("localhost"));
+        assert_eq!(x.query(), [("b".to_owned(), "c".to_owned())]);
+        assert_eq!(x.client_address().port(), 50000);
+        assert_eq!(x.date_time_string(Some(std::time::UNIX_EPOCH)), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert!(x.version_string().starts_with("serve-forever/"));
+        ok(x, "fine")
+    }));
+    assert_eq!(body(&get(&mut bench.connect())), "fine");
+}
+
+#[test]
+fn a_small_answer_gets_its_length_and_leaves_in_one_write() {
+    let bench = Bench::new(does(|x| {
+        x.send_response(201)?;
+        x.send_header("X-Number", 5)?;
+        x.end_headers()?;
+        write!(x.wfile(), "hello, ")?;
+        x.wfile().write_all(b"world")
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    assert!(answer.contains("\r\nX-Number: 5\r\nContent-Length: 12\r\n\r\nhello, world"), "{answer}");
+}
+
+#[test]
+fn a_long_answer_is_chunked_and_waits_for_its_client() {
+    let written = Rc::new(Cell::new(0_usize));
+    thread_local!(static WRITTEN: RefCell<Option<Rc<Cell<usize>>>> = const { RefCell::new(None) });
+    WRITTEN.set(Some(Rc::clone(&written)));
+    let bench = Bench::new(does(|x| {
+        let written = WRITTEN.with_borrow(|written| written.clone().unwrap());
+        x.send_response(200)?;
+        x.end_headers()?;
+        for _ in 0..1000 {
+            x.wfile().write_all(&[b'x'; 1000])?;
+            written.set(written.get() + 1000);
+        }
+        Ok(())
+    }));
+    let mut client = bench.connect();
+    client.open_window(0);
+    client.send(GET);
+    let ahead = written.get();
+    assert!(ahead < 200_000, "the handler was {ahead} bytes ahead of a client that takes nothing");
+    let mut answer = Vec::new();
+    while written.get() < 1_000_000 {
+        client.open_window(10_000);
+        answer.extend(client.take());
+        assert!(written.get() < answer.len() + 200_000);
+    }
+    client.open_window(1_000_000);
+    answer.extend(client.take());
+    let answer = text(answer);
+    assert!(answer.contains("Transfer-Encoding: chunked\r\n"));
+    assert!(answer.ends_with("\r\n0\r\n\r\n"));
+    assert_eq!(body(&answer).bytes().filter(|byte| *byte == b'x').count(), 1_000_000);
+    assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_long_answer_to_http_1_0_ends_with_the_connection() {
+    let bench = Bench::new(does(|x| {
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(&[b'x'; 100_000])
+    }));
+    let mut client = bench.connect();
+    client.send(b"GET / HTTP/1.0\r\n\r\n");
+    let answer = text(client.take());
+    assert!(!answer.contains("chunked") && !answer.contains("Content-Length"));
+    assert_eq!(body(&answer).len(), 100_000);
+    assert_eq!(client.closed(), Some(CloseReason::Complete));
+}
+
+#[test]
+fn the_body_is_read_as_it_comes_in_pieces_of_any_size() {
+    let bench = Bench::new(does(|x| {
+        let mut lines = Vec::new();
+        for line in x.rfile().lines() {
+            lines.push(line?);
+        }
+        ok(x, &lines.join("|"))
+    }));
+    let whole = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\none\ntwo\nabcGET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut client = bench.connect();
+    client.send(whole);
+    let expected = text(client.take());
+    assert!(expected.contains("one|two|abcHTTP/1.1 200 OK"), "{expected}");
+    let mut client = bench.connect();
+    whole.iter().for_each(|byte| client.send(&[*byte]));
+    let split = text(client.take());
+    assert_eq!(split.matches("one|two|abc").count(), 1);
+    assert_eq!(split.len(), expected.len());
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\na\nb\r\n2\r\n\nc\r\n0\r\n\r\n");
+    assert!(text(client.take()).ends_with("a|b|c"));
+}
+
+#[test]
+fn a_body_streams_through_in_both_directions() {
+    let bench = Bench::new(does(|x| {
+        x.send_response(200)?;
+        x.end_headers()?;
+        io::copy(&mut x.rfile(), &mut x.wfile()).map(drop)
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+    assert!(
+        text(client.take()).ends_with("Transfer-Encoding: chunked\r\n\r\n"),
+        "the head is out before the body is in"
+    );
+    client.send(&[b'x'; 500_000]);
+    assert!(client.take().len() >= 500_000);
+    client.send(&[b'x'; 500_000]);
+    let rest = text(client.take());
+    assert!(rest.ends_with("\r\n0\r\n\r\n"));
+    assert!(get(&mut client).starts_with("HTTP/1.1 200 OK\r\n"), "the connection goes on");
+}
+
+#[test]
+fn a_client_that_sends_faster_than_the_handler_reads_has_to_wait() {
+    let bench = Bench::new(does(|x| {
+        x.sleep(Duration::from_millis(1))?;
+        let count = io::copy(&mut x.rfile(), &mut io::sink())?;
+        ok(x, &count.to_string())
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+    client.send(&[b'x'; 1_000_000]);
+    while !text(client.take()).ends_with("1000000") {
+        assert!(client.wait());
+    }
+}
+
+#[test]
+fn to_head_the_length_is_told_and_no_body_sent() {
+    let bench = Bench::new(does(|x| ok(x, &"x".repeat(100_000))));
+    let mut client = bench.connect();
+    client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = text(client.take());
+    assert!(answer.contains("Content-Length: 100000\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert_eq!(client.closed(), None);
+    let bench = Bench::new(does(|x| {
+        x.send_response(204)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"nobody will see this")
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 204 No Content\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn no_response_and_errors_are_500() {
+    let (bench, log) = logged(does(|_| Ok(())));
+    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
+    assert_eq!(lines(bench, log)[0], "the handler sent no response");
+
+    let (bench, log) = logged(does(|x| {
+        ok(x, "this will not be seen")?;
+        Err(io::Error::other("the disk is full"))
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 500 ") && !answer.contains("seen"), "{answer}");
+    let lines = lines(bench, log);
+    assert_eq!(lines[0], "the handler failed: the disk is full");
+    assert!(lines[2].starts_with("\"GET /a?b=c HTTP/1.1\" 500"), "{lines:?}");
+}
+
+#[test]
+fn errors_with_a_status_have_their_own_page() {
+    let bench = Bench::new(does(|_| Err(HttpError::new(Status::UNPROCESSABLE_CONTENT).message("no number").into())));
+    let mut client = bench.connect();
+    assert!(get(&mut client).starts_with("HTTP/1.1 422 no number\r\n"));
+    assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_second_response_is_an_error() {
+    let bench = Bench::new(does(|x| {
+        ok(x, "one")?;
+        assert_eq!(x.send_response(200).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(x.send_error(404, None, None).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(x.end_headers().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(x.send_header("Too", "late").is_err());
+        Ok(())
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.ends_with("\r\n\r\none"), "{answer}");
+}
+
+#[test]
+fn misuse_is_an_error_at_the_call() {
+    let bench = Bench::new(does(|x| {
+        for (name, value) in [("A B", "c"), ("", "c"), ("A", "b\r\nC: d"), ("A", "\0"), ("Content-Length", "+1")] {
+            assert_eq!(x.send_header(name, value).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert!(x.wfile().write_all(b"x").is_err(), "there is no head yet");
+        assert!(x.end_headers().is_err());
+        assert!(x.send_response(99).is_err() && x.send_response(1000).is_err() && x.send_response(103).is_err());
+        ok(x, "fine")
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.ends_with("\r\n\r\nfine") && !answer.contains("C: d"), "{answer}");
+}
+
+#[test]
+fn a_declared_length_is_kept_or_the_connection_cut() {
+    let sends = |length: u64, body: &'static str| {
+        does(move |x| {
+            x.send_response(200)?;
+            x.send_header("Content-Length", length)?;
+            x.end_headers()?;
+            x.wfile().write_all(body.as_bytes())
+        })
+    };
+    let (bench, log) = logged(sends(3, "abcdef"));
+    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 "), "nothing was out");
+    assert!(lines(bench, log)[0].contains("longer than its Content-Length of 3"));
+
+    let (bench, log) = logged(does(|x| {
+        x.send_response(200)?;
+        x.send_header("Content-Length", 3)?;
+        x.end_headers()?;
+        _ = x.wfile().write_all(b"abcdef");
+        Ok(())
+    }));
+    let mut client = bench.connect();
+    assert!(get(&mut client).ends_with("\r\n\r\nabc"), "no byte more than announced");
+    assert!(client.closed().is_some());
+    drop(client);
+    assert_eq!(lines(bench, log)[0], "the handler wrote more than 3 bytes with a Content-Length of 3");
+
+    let (bench, log) = logged(sends(10, "abc"));
+    let mut client = bench.connect();
+    client.send(GET);
+    assert!(text(client.take()).ends_with("Content-Length: 10\r\nConnection: close\r\n\r\nabc"));
+    assert_eq!(client.closed(), Some(CloseReason::BodyCut));
+    drop(client);
+    assert_eq!(lines(bench, log)[0], "the handler wrote 3 bytes with a Content-Length of 10");
+
+    let bench = Bench::new(sends(3, "abc"));
+    let mut client = bench.connect();
+    assert!(get(&mut client).ends_with("abc"));
+    assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_body_over_the_limit_is_413() {
+    let bench = Bench::new(does(|x| {
+        x.limit_body(10)?;
+        let mut bytes = Vec::new();
+        x.rfile().read_to_end(&mut bytes)?;
+        ok(x, &bytes.len().to_string())
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n0123456789");
+    assert!(text(client.take()).ends_with("10"));
+    client
+        .send(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n");
+    assert!(text(client.take()).starts_with("HTTP/1.1 413 Content Too Large\r\n"));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1099511627776\r\n\r\n");
+    assert!(text(client.take()).starts_with("HTTP/1.1 413 Content Too Large\r\n"), "at once");
+}
+
+#[test]
+fn a_client_is_told_to_go_on_when_its_body_is_read() {
+    const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    struct Echo(bool);
+    impl RequestHandler for Echo {
+        fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+            let mut text = String::new();
+            x.rfile().read_to_string(&mut text)?;
+            ok(x, &text)
+        }
+        fn handle_expect_100(&mut self, x: &mut Exchange<'_>) -> io::Result<bool> {
+            if !self.0 {
+                x.send_error(417, None, None)?;
+            }
+            Ok(self.0)
+        }
+    }
+    let bench = Bench::new(Handlers::new(|| Echo(true)));
+    let mut client = bench.connect();
+    client.send(ASK);
+    assert_eq!(text(client.take()), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send(b"abc");
+    assert!(text(client.take()).ends_with("abc"));
+
+    let bench = Bench::new(Handlers::new(|| Echo(false)));
+    let mut client = bench.connect();
+    client.send(ASK);
+    let answer = text(client.take());
+    assert!(answer.starts_with("HTTP/1.1 417 ") && answer.contains("Connection: close\r\n"), "{answer}");
+
+    let bench = Bench::new(does(|x| ok(x, "without your body")));
+    let mut client = bench.connect();
+    client.send(ASK);
+    let answer = text(client.take());
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("Connection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn a_panic_is_500_and_one_line() {
+    let (bench, log) = logged(does(|x| {
+        x.send_response(200)?;
+        x.end_headers()?;
+        panic!("no more {}", x.command());
+    }));
+    let mut client = bench.connect();
+    let answer = get(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    drop(client);
+    let lines = lines(bench, log);
+    assert_eq!(lines.iter().filter(|line| line.contains("panicked")).count(), 1, "{lines:?}");
+    assert!(lines[0].contains("the handler panicked: no more GET"), "{lines:?}");
+}
+
+#[test]
+fn a_panic_behind_the_head_cuts_the_connection() {
+    let (bench, log) = logged(does(|x| {
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"abc")?;
+        x.sleep(Duration::ZERO)?;
+        x.wfile().write_all(&[b'x'; 100_000])?;
+        panic!("too late");
+    }));
+    let mut client = bench.connect();
+    client.send(GET);
+    let answer = text(client.take());
+    assert!(answer.contains("chunked") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+    assert_eq!(client.closed(), Some(CloseReason::BodyCut));
+    drop(client);
+    assert!(lines(bench, log)[0].contains("the handler panicked: too late"));
+}
+
+/// Tells a test that it was dropped.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
+    /// Keeps the worker thread from being done before anybody waits for it.
+    static GATE: Mutex<()> = Mutex::new(());
+    let closed = GATE.lock().unwrap();
+    let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
+        |x| x.sleep(Duration::from_secs(3600)),
+        |x| x.rfile().read(&mut [0]).map(drop),
+        |x| loop {
+            x.wfile().write_all(&[0; 1000])?;
+        },
+        |x| x.offload(|| drop(GATE.lock())),
+    ];
+    for (number, wait) in waits.into_iter().enumerate() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let errors = Arc::new(AtomicUsize::new(0));
+        let (counter, seen) = (Arc::clone(&dropped), Arc::clone(&errors));
+        let handlers = does(move |x| {
+            let _guard = Dropped(Arc::clone(&counter));
+            x.send_response(200)?;
+            x.end_headers()?;
+            let error = wait(x).unwrap_err();
+            if error.kind() == io::ErrorKind::ConnectionAborted {
+                seen.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error)
+        });
+        let pool = Arc::clone(&handlers.room().pool);
+        let (bench, log) = logged(handlers);
+        let mut client = bench.connect();
+        client.open_window(0);
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n");
+        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (0, 1), "{number}: it waits");
+        drop(client);
+        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0), "{number}: it is gone");
+        assert_eq!(errors.load(Ordering::Relaxed), 1, "{number}");
+        assert_eq!(lines(bench, log), [""; 0], "{number}: a client that goes is not worth a line");
+    }
+    drop(closed);
+}
+
+#[test]
+fn a_handler_that_ignores_its_end_is_unwound() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&dropped);
+    let handlers = does(move |x| {
+        let _guard = Dropped(Arc::clone(&counter));
+        loop {
+            _ = x.sleep(Duration::from_secs(3600));
+        }
+    });
+    let pool = Arc::clone(&handlers.room().pool);
+    let bench = Bench::new(handlers);
+    let mut client = bench.connect();
+    client.send(GET);
+    drop(client);
+    assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0));
+}
+
+#[test]
+fn nothing_waits_while_it_panics() {
+    struct Farewell<'x, 'y>(&'x Exchange<'y>);
+    impl Drop for Farewell<'_, '_> {
+        fn drop(&mut self) {
+            assert!(self.0.sleep(Duration::from_secs(3600)).is_err());
+            assert!(self.0.rfile().read(&mut [0]).is_err());
+        }
+    }
+    let bench = Bench::new(does(|x| {
+        let _farewell = Farewell(x);
+        panic!("out of order");
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n");
+    assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
+}
+
+#[test]
+fn offloaded_work_comes_back_and_its_panics_stay_there() {
+    let bench = Bench::new(does(|x| {
+        let error = x.offload(|| panic!("over there")).unwrap_err();
+        assert!(error.to_string().contains("over there"), "{error}");
+        let thread = std::thread::current().id();
+        let (there, sum) = x.offload(|| (std::thread::current().id(), 2 + 3))?;
+        assert_ne!(thread, there);
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(&[b'x'; 50_000])?;
+        let text = x.offload(move || sum.to_string())?;
+        x.wfile().write_all(text.as_bytes())
+    }));
+    let mut client = bench.connect();
+    client.send(GET);
+    let mut answer = text(client.take());
+    while !answer.ends_with("\r\n0\r\n\r\n") {
+        assert!(client.wait(), "{answer}");
+        answer += &text(client.take());
+    }
+    assert!(answer.ends_with("5\r\n0\r\n\r\n"), "{}", &answer[answer.len() - 100..]);
+}
+
+#[test]
+fn who_sleeps_lets_others_pass() {
+    let bench = Bench::new(does(|x| {
+        if x.path() == "/slow" {
+            x.sleep(Duration::from_millis(20))?;
+        }
+        ok(x, x.path())
+    }));
+    let (mut slow, mut fast) = (bench.connect(), bench.connect());
+    slow.send(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET /next HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(get(&mut fast).ends_with("/a?b=c"));
+    assert_eq!(slow.take(), b"");
+    while slow.wait() {
+        let answer = text(slow.take());
+        if !answer.is_empty() {
+            assert!(answer.find("/slow").unwrap() < answer.find("/next").unwrap(), "in order");
+            break;
+        }
+    }
+}
+
+#[test]
+fn beyond_the_cap_handlers_wait_their_turn() {
+    let handlers = does(|x| {
+        let mut text = String::new();
+        x.rfile().read_to_string(&mut text)?;
+        ok(x, &text)
+    })
+    .most(1);
+    let pool = Arc::clone(&handlers.room().pool);
+    let bench = Bench::new(handlers);
+    let (mut first, mut second) = (bench.connect(), bench.connect());
+    const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n";
+    first.send(ASK);
+    second.send(ASK);
+    second.send(b"two");
+    assert_eq!(second.take(), b"");
+    first.send(b"one");
+    assert!(text(first.take()).ends_with("one"));
+    assert!(second.wait());
+    assert!(text(second.take()).ends_with("two"));
+    assert_eq!(pool.taken(), 0);
+}
+
+#[test]
+fn an_uninterrupted_run_is_measured() {
+    let (bench, log) = logged(does(|x| ok(x, "at last")).slow_after(Duration::ZERO));
+    assert!(get(&mut bench.connect()).ends_with("at last"));
+    let lines = lines(bench, log);
+    assert!(lines[0].starts_with("GET /a?b=c kept the loop for "), "{lines:?}");
+}
+
+#[test]
+fn a_file_takes_the_short_way_or_is_copied() {
+    let file = || {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[b'f'; 40_000]).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        file
+    };
+    let bench = Bench::new(does(move |x| {
+        x.send_response(200)?;
+        if x.path() == "/wrong" {
+            x.send_header("Content-Length", 5)?;
+        }
+        x.end_headers()?;
+        if x.path() == "/copied" {
+            x.wfile().write_all(b"before")?;
+        }
+        x.send_file(file())?;
+        if x.path() == "/copied" {
+            x.wfile().write_all(b"behind")?;
+        } else {
+            assert!(x.wfile().write_all(b"behind").is_err(), "the file was the rest");
+        }
+        Ok(())
+    }));
+    let mut client = bench.connect();
+    let answer = get(&mut client);
+    assert!(answer.contains("Content-Length: 40000\r\n"), "{}", &answer[..200]);
+    assert_eq!(body(&answer), "f".repeat(40_000));
+    client.send(b"GET /copied HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = text(client.take());
+    assert_eq!(body(&answer).bytes().filter(|byte| *byte == b'f').count(), 40_000 + 1);
+    client.send(b"GET /wrong HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
+}
+
+#[test]
+fn a_service_can_take_over() {
+    use crate::http::Request;
+    use crate::service::Response;
+    let inner = Handlers::new(|| {
+        Does(|x: &mut Exchange<'_>| {
+            let mut text = String::new();
+            x.rfile().read_to_string(&mut text)?;
+            ok(x, &text)
+        })
+    });
+    let inner = std::cell::RefCell::new(Some(inner));
+    let bench = Bench::new(Handlers::new(move || {
+        let inner = inner.take().unwrap();
+        Does(move |x: &mut Exchange<'_>| {
+            x.send_header("X-From", "handler")?;
+            match x.path() {
+                "/now" => x.serve(&|_: &Request| Response::text("service")),
+                "/read" => {
+                    x.rfile().read_exact(&mut [0; 2])?;
+                    x.serve(&inner)
+                }
+                _ => x.serve(&inner),
+            }
+        })
+    }));
+    let mut client = bench.connect();
+    client.send(b"GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = text(client.take());
+    assert!(answer.contains("X-From: handler\r\n") && answer.ends_with("service"), "{answer}");
+    client.send(b"POST /later HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc");
+    client.send(b"def");
+    assert!(text(client.take()).ends_with("\r\n\r\nabcdef"));
+    client.send(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabcd");
+    client.send(b"ef");
+    assert!(text(client.take()).ends_with("\r\n\r\ncdef"), "it gets what the handler has not read");
+}
+
+#[test]
+fn log_lines_come_before_that_of_their_request() {
+    let (bench, log) = logged(does(|x| {
+        x.log_message("hello");
+        x.log_request(200, 5);
+        ok(x, "fine")
+    }));
+    get(&mut bench.connect());
+    let lines = lines(bench, log);
+    assert_eq!(lines, ["hello", "\"GET /a?b=c HTTP/1.1\" 200 5", "\"GET /a?b=c HTTP/1.1\" 200 4"]);
+}

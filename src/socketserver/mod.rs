@@ -1,0 +1,50 @@
+//! Python's `socketserver`, the layer below HTTP: TCP, UDP and Unix sockets with handlers on the same loop.
+//!
+//! A [`TcpServer`] or [`UnixStreamServer`] has a [`StreamRequestHandler`] for each connection, a [`UdpServer`] or
+//! [`UnixDatagramServer`] a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that reads and
+//! writes; while it waits, others are served. Several servers share one thread in an [`EventLoop`](crate::EventLoop).
+//!
+//! What a Python program uses the mix-ins for (contract rows SS27 to SS30) needs none here. `ThreadingTCPServer` serves
+//! many clients at a time: so does [`TcpServer`]. A handler that computes for long, or calls what blocks, hands that to
+//! [`StreamRequest::offload`], which is what the thread was for. `ForkingTCPServer` uses all processors: start the
+//! program several times, with [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
+//!
+//! ```
+//! use std::io::{self, BufRead, Write};
+//! use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer};
+//!
+//! /// Python: `for line in self.rfile: self.wfile.write(line.upper())`.
+//! struct Upper;
+//!
+//! impl StreamRequestHandler for Upper {
+//!     fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+//!         for line in x.rfile().lines() {
+//!             writeln!(x.wfile(), "{}", line?.to_uppercase())?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let server = TcpServer::bind("127.0.0.1:0")?.handler(|| Upper);
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! Invariant: nothing here knows HTTP, and a handler that fails, panics or never ends its reply costs its own client
+//! only.
+
+mod address;
+mod datagram;
+mod datagram_session;
+mod listener;
+mod stream;
+mod stream_session;
+#[cfg(test)]
+mod tests;
+
+pub use address::Address;
+pub use datagram::{
+    DatagramRequest, DatagramRequestHandler, DatagramServer, DatagramWriter, UdpServer, UnixDatagramServer,
+};
+pub use datagram_session::DatagramSocket;
+pub use listener::StreamListener;
+pub use stream::{StreamRequest, StreamRequestHandler, StreamServer, TcpServer, UnixStreamServer};

@@ -1,0 +1,233 @@
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::time::Duration;
+
+use super::*;
+use crate::http::Request;
+use crate::log::AccessLog;
+use crate::server::Served;
+use crate::service::Response;
+use crate::{EventLoop, HttpServer, Stopper};
+
+/// Answers each line in upper case, one after the other.
+struct Upper;
+
+impl StreamRequestHandler for Upper {
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+        for line in x.rfile().lines() {
+            match line?.as_str() {
+                "panic" => panic!("as asked"),
+                "quit" => return Ok(()),
+                line => writeln!(x.wfile(), "{}", line.to_uppercase())?,
+            }
+        }
+        writeln!(x.wfile(), "bye")
+    }
+}
+
+impl DatagramRequestHandler for Upper {
+    fn handle(&mut self, x: &mut DatagramRequest<'_>) -> io::Result<()> {
+        if x.is_truncated() {
+            return write!(x.wfile(), "too long");
+        }
+        x.wfile().write_all(&x.packet().to_ascii_uppercase())
+    }
+}
+
+/// Runs a server while `with` talks to it.
+fn while_serving<S: Send + 'static>(
+    mut server: S,
+    stopper: Stopper,
+    serve: impl FnOnce(&mut S) + Send + 'static,
+    with: impl FnOnce(),
+) {
+    let thread = std::thread::spawn(move || {
+        serve(&mut server);
+        drop(server);
+    });
+    with();
+    stopper.shutdown();
+    thread.join().unwrap();
+}
+
+fn ask(stream: &mut (impl Read + Write), text: &str) -> String {
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(1, stream).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn lines_over_tcp() {
+    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
+    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    while_serving(
+        server,
+        stopper,
+        |server| _ = server.serve_forever().unwrap(),
+        || {
+            let mut one = TcpStream::connect(address).unwrap();
+            let mut other = TcpStream::connect(address).unwrap();
+            one.write_all(b"half a ").unwrap();
+            assert_eq!(ask(&mut other, "other\n"), "OTHER\n");
+            assert_eq!(ask(&mut one, "line\n"), "HALF A LINE\n");
+            let mut panics = TcpStream::connect(address).unwrap();
+            assert_eq!(ask(&mut panics, "panic\n"), "", "only its own client pays");
+            one.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut rest = String::new();
+            one.read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, "bye\n", "a half-closed client gets the rest");
+            assert_eq!(ask(&mut other, "quit\nand more"), "");
+        },
+    );
+}
+
+#[test]
+fn more_than_fits_anywhere_goes_through_at_the_pace_of_the_client() {
+    struct Echo;
+    impl StreamRequestHandler for Echo {
+        fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+            io::copy(&mut x.rfile(), &mut x.wfile()).map(drop)
+        }
+    }
+    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Echo).log(AccessLog::off());
+    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    while_serving(
+        server,
+        stopper,
+        |server| _ = server.serve_forever().unwrap(),
+        || {
+            let stream = TcpStream::connect(address).unwrap();
+            let mut sender = stream.try_clone().unwrap();
+            let sending = std::thread::spawn(move || {
+                sender.write_all(&[b'x'; 8_000_000]).unwrap();
+                sender.shutdown(std::net::Shutdown::Write).unwrap();
+            });
+            let count = io::copy(&mut &stream, &mut io::sink()).unwrap();
+            sending.join().unwrap();
+            assert_eq!(count, 8_000_000);
+        },
+    );
+}
+
+#[test]
+fn datagrams_are_answered_by_datagrams() {
+    let server = UdpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).max_packet_size(10).log(AccessLog::off());
+    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    while_serving(
+        server,
+        stopper,
+        |server| _ = server.serve_forever().unwrap(),
+        || {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.connect(address).unwrap();
+            let mut buf = [0; 100];
+            // The empty one gets no reply, so the next reply is that to the next datagram.
+            for (packet, reply) in
+                [("abc", "ABC"), ("", ""), ("exactly 10", "EXACTLY 10"), ("more than 10", "too long")]
+            {
+                client.send(packet.as_bytes()).unwrap();
+                if !reply.is_empty() {
+                    let count = client.recv(&mut buf).unwrap();
+                    assert_eq!(&buf[..count], reply.as_bytes());
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn unix_sockets_go_with_their_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stream");
+    let server = UnixStreamServer::bind(&path).unwrap().handler(|| Upper).log(AccessLog::off());
+    assert!(UnixStreamServer::bind(&path).is_err(), "it is in use");
+    let stopper = server.stopper();
+    while_serving(
+        server,
+        stopper,
+        |server| _ = server.serve_forever().unwrap(),
+        || assert_eq!(ask(&mut UnixStream::connect(&path).unwrap(), "hello\n"), "HELLO\n"),
+    );
+    assert!(!path.exists());
+
+    let mut server = UnixDatagramServer::bind(&path).unwrap().handler(|| Upper).log(AccessLog::off());
+    let client = UnixDatagram::bind(directory.path().join("client")).unwrap();
+    let nameless = UnixDatagram::unbound().unwrap();
+    nameless.send_to(b"nobody", &path).unwrap();
+    client.send_to(b"hello", &path).unwrap();
+    assert_eq!(server.handle_request(None).unwrap(), Served::Request);
+    assert_eq!(server.handle_request(None).unwrap(), Served::Request);
+    let mut buf = [0; 100];
+    let count = client.recv(&mut buf).unwrap();
+    assert_eq!(&buf[..count], b"HELLO");
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[test]
+fn one_request_or_none_in_time() {
+    let mut server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
+    assert_eq!(server.handle_request(Some(Duration::ZERO)).unwrap(), Served::TimedOut);
+    let mut client = TcpStream::connect(server.server_address().unwrap()).unwrap();
+    client.write_all(b"hello\nquit\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(server.handle_request(None).unwrap(), Served::Request);
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "HELLO\n");
+}
+
+#[test]
+fn who_waits_for_a_client_ends_with_the_server() {
+    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
+    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let mut client = None;
+    while_serving(
+        server,
+        stopper,
+        |server| _ = server.serve_forever().unwrap(),
+        || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            assert_eq!(ask(&mut stream, "hello\n"), "HELLO\n");
+            client = Some(stream);
+        },
+    );
+    let mut rest = String::new();
+    client.unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "bye\n");
+}
+
+#[test]
+fn several_servers_share_one_loop() {
+    let http = HttpServer::bind("127.0.0.1:0").unwrap().service(|_: &Request| Response::text("hello"));
+    let http = http.log(AccessLog::off());
+    let tcp = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
+    let udp = UdpServer::bind("[::1]:0").or_else(|_| UdpServer::bind("127.0.0.1:0")).unwrap();
+    let udp = udp.handler(|| Upper).log(AccessLog::off());
+    let addresses = (http.server_address(), tcp.server_address().unwrap(), udp.server_address().unwrap());
+    let mut servers = EventLoop::new().unwrap();
+    servers.add(http);
+    servers.add(tcp);
+    servers.add(udp);
+    let stopper = servers.stopper();
+    while_serving(
+        servers,
+        stopper,
+        |servers| _ = servers.serve_forever().unwrap(),
+        || {
+            let mut web = TcpStream::connect(addresses.0).unwrap();
+            web.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            web.read_to_string(&mut answer).unwrap();
+            assert!(answer.ends_with("hello"));
+            assert_eq!(ask(&mut TcpStream::connect(addresses.1).unwrap(), "hello\n"), "HELLO\n");
+            let client = UdpSocket::bind((addresses.2.ip(), 0)).unwrap();
+            client.send_to(b"hello", addresses.2).unwrap();
+            let mut buf = [0; 100];
+            let count = client.recv(&mut buf).unwrap();
+            assert_eq!(&buf[..count], b"HELLO");
+        },
+    );
+}

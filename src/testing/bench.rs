@@ -1,0 +1,198 @@
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Instant, SystemTime};
+
+use super::Memory;
+use crate::connection::{CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Turn};
+use crate::http::ErrorPage;
+use crate::log::AccessLog;
+use crate::proto::Limits;
+use crate::service::{Service, Wake, Wires};
+
+/// A server without sockets, for clients in memory.
+///
+/// ```
+/// use serve_forever::{http::Request, service::Response, testing::Bench};
+///
+/// let bench = Bench::new(|_: &Request| Response::text("hello"));
+/// let mut client = bench.connect();
+/// client.send(b"GET / HTTP/1.1\r\nHost: local");
+/// assert_eq!(client.take(), b"", "half a request is none");
+/// client.send(b"host\r\n\r\n");
+/// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// ```
+pub struct Bench {
+    site: Site,
+}
+
+impl Bench {
+    /// A server with this service, the default limits and no log.
+    pub fn new(service: impl Service + Send + 'static) -> Bench {
+        let mut site = Site::new(service, SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
+        site.log = AccessLog::off().into();
+        Bench { site }
+    }
+
+    /// Bounds what clients may ask.
+    pub fn limits(mut self, limits: Limits) -> Bench {
+        self.site.limits = limits;
+        self
+    }
+
+    /// Makes the bodies of error responses.
+    pub fn error_page(mut self, page: impl ErrorPage + 'static) -> Bench {
+        self.site.error_page = Box::new(page);
+        self
+    }
+
+    /// Where requests are logged. The lines are written when a client's turn is over.
+    pub fn log(mut self, log: AccessLog) -> Bench {
+        self.site.log = log.into();
+        self
+    }
+
+    /// A client that has connected, from port 50000 of this machine.
+    pub fn connect(&self) -> Client<'_> {
+        let memory = Memory::default();
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50000));
+        let (wake, woken) = channel();
+        Client {
+            site: &self.site,
+            session: Some(HttpSession::new(&self.site, memory.clone(), peer, Instant::now())),
+            memory,
+            scratch: Scratch::default(),
+            wake,
+            woken,
+            deadline: None,
+            closed: None,
+        }
+    }
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bench")
+    }
+}
+
+/// A client in memory. When it is dropped, it is gone without a word.
+pub struct Client<'b> {
+    site: &'b Site,
+    /// `None` once the server has closed the connection.
+    session: Option<HttpSession<'b, Memory>>,
+    memory: Memory,
+    scratch: Scratch,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+    deadline: Option<Instant>,
+    closed: Option<CloseReason>,
+}
+
+impl Client<'_> {
+    /// Sends bytes, and has the server do what it can without waiting.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.memory.send(bytes);
+        self.run();
+    }
+
+    /// Sends the end, and has the server do what it can without waiting.
+    pub fn finish(&mut self) {
+        self.memory.finish();
+        self.run();
+    }
+
+    /// Takes what the server has sent so far.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.memory.take()
+    }
+
+    /// From now on takes no more than what it is told to, which is so many bytes more; and has the server do what it
+    /// can with that.
+    pub fn open_window(&mut self, bytes: usize) {
+        self.memory.open_window(bytes);
+        self.run();
+    }
+
+    /// Waits for something to happen to the connection besides its client, a deadline or a word from another thread,
+    /// and has the server do what it can then. False if there is nothing to wait for.
+    pub fn wait(&mut self) -> bool {
+        if self.session.is_none() {
+            return false;
+        }
+        match self.deadline {
+            Some(deadline) => _ = self.woken.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            None => _ = self.woken.recv(),
+        }
+        self.run();
+        true
+    }
+
+    /// Waits until the server closes the connection.
+    pub fn run_to_end(&mut self) {
+        while self.wait() {}
+    }
+
+    /// Why the server has closed the connection, if it has.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.closed
+    }
+
+    /// Has the server do what it can without waiting.
+    fn run(&mut self) {
+        while let Some(session) = &mut self.session {
+            let moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+            let mut wiring = Wiring { wake: &self.wake, now: moment.now };
+            let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring };
+            let mut ready = Ready::FRESH;
+            match session.step(&mut ready, &mut turn) {
+                Next::Again => {}
+                Next::Wait(deadline) => {
+                    self.deadline = deadline;
+                    if self.woken.try_recv().is_err() {
+                        break;
+                    }
+                }
+                Next::Close(reason) => {
+                    self.closed = Some(reason);
+                    self.session = None;
+                }
+            }
+        }
+        self.site.log.borrow_mut().flush();
+    }
+}
+
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        self.session = None;
+        self.site.log.borrow_mut().flush();
+    }
+}
+
+impl fmt::Debug for Client<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
+
+struct Wiring<'w> {
+    wake: &'w Sender<()>,
+    now: Instant,
+}
+
+impl Wires for Wiring<'_> {
+    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
+    }
+
+    fn wake(&self) -> Wake {
+        let wake = self.wake.clone();
+        Wake::new(move || _ = wake.send(()))
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}

@@ -1,0 +1,34 @@
+//! For the tests of programs that use this library: a service or handler on bytes without a socket, and a server on a
+//! port of its own that ends with the test.
+//!
+//! [`answer`] is the short way: bytes in, bytes out. A [`Bench`] has clients that send and take piece by piece, and
+//! [`TestServer`] runs the real thing. None of them reads a clock that could make a test fail on a slow machine.
+
+mod bench;
+mod memory;
+mod server;
+
+pub use bench::{Bench, Client};
+pub use memory::Memory;
+pub use server::TestServer;
+
+use crate::service::Service;
+
+/// What a service answers to these bytes of a client that sends them, closes its side and waits for the end.
+///
+/// ```
+/// use serve_forever::{http::Request, service::Response, testing::answer};
+///
+/// let hello = |_: &Request| Response::text("hello");
+/// let bytes = answer(hello, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// assert!(bytes.ends_with(b"hello"));
+/// ```
+pub fn answer(service: impl Service + Send + 'static, bytes: &[u8]) -> Vec<u8> {
+    let bench = Bench::new(service);
+    let mut client = bench.connect();
+    client.send(bytes);
+    client.finish();
+    client.run_to_end();
+    client.take()
+}
