@@ -29,6 +29,7 @@ header = { X\\-Frame\\-Options = \"DENY\" }
 Each option can be set by a variable: SERVE_FOREVER_LOG_FILE is \\fB\\-\\-log\\-file\\fR.
 A switch is 1 or 0. What may be repeated has one value a line, and a header field is NAME: VALUE.
 An empty variable is as good as none; a variable with this beginning that is no option is an error.
+Where a cluster makes such variables of the names of its services, switch that off (enableServiceLinks in Kubernetes).
 .PP
 For each option the command line counts before the environment, and the environment before the file.
 .SH SOCKETS

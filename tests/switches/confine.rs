@@ -67,6 +67,8 @@ fn who_cannot_become_that_user_does_not_start() {
     let mut command = std::process::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_serve-forever")]);
     match command.args(["0", "--user=root"]).current_dir(root.path()).output() {
+        // What setpriv says if that user cannot even reach the program.
+        Ok(output) if output.status.code() == Some(126) => eprintln!("skipped, nobody cannot run the program"),
         Ok(output) => {
             assert_eq!(output.status.code(), Some(1));
             assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{}\n", why(error).1));

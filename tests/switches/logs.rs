@@ -86,6 +86,24 @@ fn a_log_file_is_appended_to_and_opened_again_on_sighup() {
 }
 
 #[test]
+fn a_log_file_that_cannot_be_opened_again_is_kept_and_says_so() {
+    let root = tree(&[("a", "")]);
+    let folder = tree(&[]);
+    let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
+    let program = Program::start(root.path(), &["--log-file", path.to_str().unwrap(), "--log-format=json"]);
+    fs::rename(&path, &old).unwrap();
+    fs::create_dir(&path).unwrap();
+    program.signal(Signal::HUP);
+    assert_eq!(program.status("/a"), 200);
+    assert_eq!(program.end().0, Some(0));
+    let text = fs::read_to_string(old).unwrap();
+    let values: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(values.iter().any(|value| value["request"] == "GET /a HTTP/1.1"), "{text}");
+    let why = "cannot open the log again: Is a directory (os error 21)";
+    assert!(values.iter().any(|value| value["message"] == why), "{text}");
+}
+
+#[test]
 fn without_a_log_file_sighup_does_nothing() {
     let root = tree(&[("a", "")]);
     let program = Program::start(root.path(), &[]);

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -152,7 +152,9 @@ impl Drop for Program {
 
 /// Waits for a file to be there, where that is the only sign of a signal that was seen to.
 pub fn wait_for(path: &Path) {
+    let began = Instant::now();
     while !path.exists() {
+        assert!(began.elapsed() < SAFETY, "{path:?} was not made");
         std::thread::yield_now();
     }
 }
