@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
+use crate::connection::{Moment, Site};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
 use crate::server::{Served, Stopped};
@@ -96,6 +97,8 @@ pub trait Part: Send {
 pub struct Open<'s> {
     pub(crate) doors: Vec<Door<'s>>,
     pub(crate) log: &'s RefCell<AccessLog>,
+    /// Whose service wants to know about turns, if it has one.
+    pub(crate) site: Option<&'s Site>,
     /// The most connections at a time; `None` for as many as there are descriptors.
     pub(crate) most: Option<usize>,
     /// How long what is in flight may take once the end was asked for.
@@ -152,26 +155,38 @@ impl Core {
 
     fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>) -> io::Result<Ended> {
         let _running = self.stop.begin();
-        let logs: Vec<&RefCell<AccessLog>> = parts.iter().map(|part| part.log).collect();
+        let watching: Vec<_> = parts.iter().map(|part| (part.log, part.site)).collect();
         let most = parts.iter().filter_map(|part| part.most).min();
         let most = most.unwrap_or_else(crate::listen::room_for_connections);
         let grace = parts.iter().map(|part| part.grace).max().unwrap_or_default();
         let doors = parts.into_iter().flat_map(|part| part.doors).collect();
         let mailbox = Arc::clone(&self.mailbox);
         let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
-        let ended = reactor.run(&self.stop, until, grace, &mut Between(&logs));
+        let ended = reactor.run(&self.stop, until, grace, &mut Between(&watching));
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
-        Between(&logs).after_turn();
+        for (log, site) in &watching {
+            let mut note = |peer, text: &str| log.borrow_mut().message(peer, text, SystemTime::now());
+            if let Some(site) = site {
+                site.service.after_run(&mut note);
+            }
+            log.borrow_mut().flush();
+        }
         ended
     }
 }
 
-/// What happens between two turns: the logs are written.
-struct Between<'l, 's>(&'l [&'s RefCell<AccessLog>]);
+/// What happens between two turns: services are told, and the logs written.
+struct Between<'l, 's>(&'l [(&'s RefCell<AccessLog>, Option<&'s Site>)]);
 
 impl Hooks for Between<'_, '_> {
-    fn after_turn(&mut self) -> Option<Duration> {
-        self.0.iter().filter_map(|log| log.borrow_mut().flush()).min()
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        let mut next = None;
+        for (log, site) in self.0 {
+            let mut note = |peer, text: &str| log.borrow_mut().message(peer, text, moment.wall);
+            let service = site.and_then(|site| site.service.after_turn(moment.now, &mut note));
+            next = service.into_iter().chain(log.borrow_mut().flush()).chain(next).min();
+        }
+        next
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{HttpSession, Session, Site};
+use crate::connection::{HttpSession, Moment, Session, Site};
 use crate::event_loop::{Open, Part};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
@@ -186,8 +186,8 @@ impl HttpServer {
         self
     }
 
-    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), each in its way. They are signals of the
-    /// whole process.
+    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), or the file of its log be opened again, each
+    /// in its way. They are signals of the whole process.
     ///
     /// # Errors
     /// If the system does not let one of them be handled.
@@ -277,6 +277,7 @@ impl HttpServer {
         let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
         // The sessions that are left end here, before the log is written for the last time.
         drop(reactor);
+        site.service.after_run(&mut |peer, text| site.log.borrow_mut().message(peer, text, SystemTime::now()));
         site.log.borrow_mut().flush();
         ended
     }
@@ -286,7 +287,7 @@ impl Part for HttpServer {
     fn open(&mut self, once: bool) -> Open<'_> {
         let site = &self.site;
         let doors = doors(&mut self.listeners, site, self.verify_request.as_deref(), once, self.release);
-        Open { doors, log: &site.log, most: site.limits.connections, grace: site.limits.grace }
+        Open { doors, log: &site.log, site: Some(site), most: site.limits.connections, grace: site.limits.grace }
     }
 }
 
@@ -316,7 +317,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// What happens between two turns: the program's hook, and the log.
+/// What happens between two turns: the service's hook, the program's, and the log.
 struct Between<'a> {
     site: &'a Site,
     actions: Option<&'a mut (dyn FnMut() + Send + 'static)>,
@@ -324,12 +325,21 @@ struct Between<'a> {
 }
 
 impl Hooks for Between<'_> {
-    fn after_turn(&mut self) -> Option<Duration> {
+    fn reload(&mut self) {
+        let mut log = self.site.log.borrow_mut();
+        if let Err(error) = log.reopen() {
+            log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
+        }
+    }
+
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
+        let service = self.site.service.after_turn(moment.now, &mut note);
         if let Some(actions) = &mut self.actions {
             actions();
         }
         let log = self.site.log.borrow_mut().flush();
-        log.into_iter().chain(self.interval).min()
+        log.into_iter().chain(service).chain(self.interval).min()
     }
 }
 

@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::http::{Head, InvalidHeader, Request, Status};
 
@@ -46,7 +47,28 @@ pub trait Service {
     fn take_notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Called at the end of every turn of the loop that began at `now`: for work that no client waits for any more,
+    /// such as a child process that ended after its connection did. `note` writes to the server's log, about a client
+    /// or about none. Returns how long the loop may sleep at most until this is called again.
+    ///
+    /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
+    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+        _ = (now, note);
+        None
+    }
+
+    /// Called when the loop has ended and the connections are gone, so that nothing is left running that only a turn
+    /// of the loop would end. The loop may run again later.
+    ///
+    /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
+    fn after_run(&self, note: &mut Note<'_>) {
+        _ = note;
+    }
 }
+
+/// What writes a line to the server's log: about which client, and what.
+pub type Note<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
 
 impl<F, R> Service for F
 where
@@ -160,7 +182,8 @@ impl fmt::Debug for Wake {
 pub trait Source {
     /// Puts the next bytes into `buf` and returns how many: 0 is the end, `WouldBlock` means not yet.
     ///
-    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection. Whoever has
+    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection, and must fail
+    /// once that is dropped, since nothing else limits how long a source may take. Whoever has
     /// done as much as is fair in one turn returns `Interrupted`, and is asked again in the next.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub enum Code {
     Success = 0,
     /// It could not start, or not go on: the port is taken, the directory is missing.
     Failure = 1,
-    /// The command line is wrong; nothing was started.
+    /// The command line, a variable of the environment or the configuration file is wrong; nothing was started.
     Usage = 2,
 }
 
@@ -50,6 +50,11 @@ impl Exit {
     /// A wrong command line: the usage, and below it one line with the reason, as argparse prints them.
     pub fn usage(reason: impl Display) -> Exit {
         Exit { code: Code::Usage, text: format!("{}{NAME}: error: {reason}\n", usage()) }
+    }
+
+    /// A wrong setting that is not on the command line: one line with the place and the reason.
+    pub fn wrong(reason: impl Display) -> Exit {
+        Exit { code: Code::Usage, text: format!("{NAME}: error: {reason}\n") }
     }
 
     /// The status.

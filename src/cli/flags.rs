@@ -1,6 +1,6 @@
 //! The table of flags: the only place where a flag is written down.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use super::options::{Options, Understood};
@@ -40,6 +40,10 @@ pub(super) enum Action {
     Switch(fn(&mut Options)),
     /// Takes one value. If the flag is repeated the last one counts.
     One(&'static str, fn(&mut Options, &OsStr) -> Understood),
+    /// Takes one value. If the flag is repeated all count.
+    Many(&'static str, fn(&mut Options, &OsStr) -> Understood),
+    /// Takes one value or none. A value stands behind `=`, so that the port cannot be taken for it.
+    Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Understood),
     /// Takes two values. If the flag is repeated all count.
     Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Understood),
     /// Is a value itself, and may be missing.
@@ -95,6 +99,244 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "content type of files whose extension is not known (default: application/octet-stream)",
         more: "",
     },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi",
+        letter: None,
+        action: Action::Switch(Options::run_scripts),
+        help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
+        more: "They follow the Common Gateway Interface, RFC 3875. Everybody who can reach the port can run them. If \
+               the server is root they run as nobody.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-env",
+        letter: None,
+        action: Action::One("NAME", Options::add_script_variable),
+        help: "variable of this environment that scripts get too; may be repeated",
+        more: "They get PATH, what describes their request, and nothing else.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-user",
+        letter: None,
+        action: Action::One("USER", Options::set_script_user),
+        help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
+        more: "The group is the user's, and all other groups are dropped.",
+    },
+    Flag {
+        name: "index",
+        letter: None,
+        action: Action::Many("NAME", Options::add_index),
+        help: "file to serve for a directory (default: index.html, index.htm); may be repeated, the first one found is \
+               served",
+        more: "",
+    },
+    Flag {
+        name: "spa",
+        letter: None,
+        action: Action::Maybe("FILE", Options::set_spa),
+        help: "page to serve where nothing is, for single-page applications (without FILE: index.html)",
+        more: "FILE is relative to the directory. Paths that look like files, such as /missing.js, remain 404 unless a \
+               page is asked for.",
+    },
+    Flag {
+        name: "error-page",
+        letter: None,
+        action: Action::Many("CODE=FILE", Options::add_error_page),
+        help: "page to send with an error, such as 404=404.html; may be repeated",
+        more: "FILE is relative to the directory. The page is for what the directory refuses, not for requests that \
+               are no HTTP.",
+    },
+    Flag {
+        name: "no-listing",
+        letter: None,
+        action: Action::Switch(Options::list_nothing),
+        help: "refuse directories that have no index file",
+        more: "",
+    },
+    Flag {
+        name: "folders-first",
+        letter: None,
+        action: Action::Switch(Options::list_folders_first),
+        help: "list directories before files",
+        more: "",
+    },
+    Flag {
+        name: "hidden",
+        letter: None,
+        action: Action::One("HOW", Options::set_hidden),
+        help: "serve or deny names that begin with a dot (default: serve)",
+        more: "What is denied is neither served nor listed, but for /.well-known, which is there to be found.",
+    },
+    Flag {
+        name: "symlinks",
+        letter: None,
+        action: Action::One("HOW", Options::set_symlinks),
+        help: "follow symbolic links, follow them within the directory, or deny them (default: follow)",
+        more: "The words are follow, within and deny. The kernel sees to that while it opens a file, so that there \
+               is no moment in which a link could be exchanged.",
+    },
+    Flag {
+        name: "cors",
+        letter: None,
+        action: Action::Maybe("ORIGIN", Options::set_cors),
+        help: "let scripts of another origin, such as https://app.example, read the files (without ORIGIN: of all)",
+        more: "",
+    },
+    Flag {
+        name: "coop-coep",
+        letter: None,
+        action: Action::Switch(Options::isolate),
+        help: "isolate pages from other sites, so that they may use SharedArrayBuffer",
+        more: "The fields are Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
+    },
+    Flag {
+        name: "cache",
+        letter: None,
+        action: Action::Many("[GLOB=]VALUE", Options::add_cache),
+        help: "how long files may be kept by others: SECONDS, no-cache or immutable; with GLOB only those that it fits, \
+               such as *.js=3600; may be repeated, the last one that fits counts",
+        more: "A GLOB with a slash is compared with the path below the directory, another with the name of the file. \
+               What is immutable is kept for a year.",
+    },
+    Flag {
+        name: "mime",
+        letter: None,
+        action: Action::Many("EXT=TYPE", Options::add_mime),
+        help: "content type of files with an extension, such as md=text/markdown; may be repeated",
+        more: "",
+    },
+    Flag {
+        name: "clean-urls",
+        letter: None,
+        action: Action::Switch(Options::clean_urls),
+        help: "serve about.html as /about, and send those there who ask for /about.html",
+        more: "",
+    },
+    Flag {
+        name: "auth",
+        letter: None,
+        action: Action::Many("USER:PASSWORD", Options::add_account),
+        help: "let only those in who know a password; may be repeated",
+        more: "Other users of this machine can see the command line: USER:sha256:HEX, --auth-file and the environment \
+               keep the password from them. HEX is what printf %s PASSWORD | sha256sum prints. Passwords travel in \
+               the clear.",
+    },
+    Flag {
+        name: "auth-file",
+        letter: None,
+        action: Action::One("FILE", Options::set_auth_file),
+        help: "file with more users, one a line as for --auth",
+        more: "Empty lines and lines that begin with # are left out. It is read once, before the first client.",
+    },
+    Flag {
+        name: "base-path",
+        letter: None,
+        action: Action::One("PATH", Options::set_base_path),
+        help: "path under which the directory is served, such as /docs (default: /)",
+        more: "Everything outside of it is 404.",
+    },
+    Flag {
+        name: "log-format",
+        letter: None,
+        action: Action::One("FORMAT", Options::set_log_format),
+        help: "python, common, combined or json (default: python)",
+        more: "common and combined are Apache's, json is an object a line with time, address, request, status, bytes, \
+               duration in seconds, referer and user_agent. What a client sends cannot end a line or a field, nor \
+               reach a terminal.",
+    },
+    Flag {
+        name: "log-file",
+        letter: None,
+        action: Action::One("FILE", Options::set_log_file),
+        help: "file to log requests to (default: standard error)",
+        more: "Lines are appended. On SIGHUP it is opened again by its name, after it was renamed.",
+    },
+    Flag {
+        name: "grace",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_grace),
+        help: "time for answers in flight after SIGTERM (default: 5)",
+        more: "Who is idle then is told to close with its next answer, for which it has half a second.",
+    },
+    Flag {
+        name: "reuse-port",
+        letter: None,
+        action: Action::Switch(Options::reuse_port),
+        help: "let other processes of the same user listen on the port, too",
+        more: "The system deals out connections between them. For restarts that lose nothing a service manager should \
+               hand the socket down: see SOCKETS.",
+    },
+    Flag {
+        name: "max-connections",
+        letter: None,
+        action: Action::One("N", Options::set_max_connections),
+        help: "connections at a time (default: as many as there are descriptors for)",
+        more: "Those that are idle are closed for newcomers, oldest first; if none is, newcomers wait.",
+    },
+    Flag {
+        name: "max-connections-per-peer",
+        letter: None,
+        action: Action::One("N", Options::set_max_connections_per_peer),
+        help: "connections of one address at a time (default: no limit)",
+        more: "More are closed without an answer.",
+    },
+    Flag {
+        name: "head-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_head_timeout),
+        help: "time for the head of a request, from its first byte to its last (default: 10)",
+        more: "",
+    },
+    Flag {
+        name: "idle-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_idle_timeout),
+        help: "time between two requests of a connection (default: 15)",
+        more: "",
+    },
+    Flag {
+        name: "stall-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_stall_timeout),
+        help: "time without progress in a request's body or an answer (default: 30)",
+        more: "",
+    },
+    Flag {
+        name: "user",
+        letter: None,
+        action: Action::One("NAME", Options::set_user),
+        help: "user to become once the port is bound and the log is open",
+        more: "All groups but that user's own are given up, too. If anything of it fails the program does not start. \
+               For SIGHUP that user has to be able to open the log file.",
+    },
+    Flag {
+        name: "chroot",
+        letter: None,
+        action: Action::One("DIRECTORY", Options::set_chroot),
+        help: "directory to make the root of all paths once the port is bound and the log is open",
+        more: "The directory to serve and the pages are then looked for below it; without --directory all of it is \
+               served. Only with --user is it a wall: root can climb over it. A log file outside of it cannot be \
+               opened again on SIGHUP.",
+    },
+    Flag {
+        name: "sandbox",
+        letter: None,
+        action: Action::Switch(Options::be_sandboxed),
+        help: "have the kernel see to it that only the served directory can be read (Linux, Landlock)",
+        more: "The folder of a log file can still be written to. Nothing can be connected to. Symbolic links that \
+               lead out of the directory are refused. If the kernel has no Landlock the program does not start. No \
+               script can be run, so that --cgi is refused.",
+    },
+    Flag {
+        name: "config",
+        letter: None,
+        action: Action::One("FILE", Options::set_config),
+        help: "TOML file with any of these settings under their long names",
+        more: "The command line counts before the environment, the environment before the file. Files that it names \
+               are relative to the working directory.",
+    },
     Flag {
         name: "quiet",
         letter: Some('q'),
@@ -109,8 +351,42 @@ impl Flag {
     pub(super) fn values(&self) -> &[&'static str] {
         match &self.action {
             Action::Help | Action::Version | Action::Switch(_) | Action::Positional(_) => &[],
-            Action::One(value, _) => std::slice::from_ref(value),
+            Action::One(value, _) | Action::Many(value, _) | Action::Maybe(value, _) => std::slice::from_ref(value),
             Action::Two(values, _) => values,
+        }
+    }
+
+    /// The values as they stand behind the name in the help: ` NAME VALUE`, `[=FILE]`.
+    pub(super) fn shown_values(&self) -> String {
+        match self.action {
+            Action::Maybe(value, _) => format!("[={value}]"),
+            _ => self.values().iter().fold(String::new(), |text, value| text + " " + value),
+        }
+    }
+
+    /// Does to the options what the flag does, for each time that it was given.
+    pub(super) fn apply(&self, times: &[Vec<OsString>], options: &mut Options) -> Understood {
+        times.iter().try_for_each(|values| match (&self.action, values.as_slice()) {
+            (Action::Help | Action::Version, _) => Ok(()),
+            (Action::Switch(set), []) => {
+                set(options);
+                Ok(())
+            }
+            (Action::Maybe(_, set), []) => set(options, None),
+            (Action::Maybe(_, set), [value]) => set(options, Some(value)),
+            (Action::One(_, set) | Action::Many(_, set) | Action::Positional(set), [value]) => set(options, value),
+            (Action::Two(_, set), [first, second]) => set(options, first, second),
+            _ => Err(self.expected()),
+        })
+    }
+
+    /// What is wrong if it has too few or too many values, in argparse's words. A switch only has values where it is
+    /// not a word of a command line.
+    pub(super) fn expected(&self) -> String {
+        match self.values().len() {
+            0 if !self.is_positional() => "expected true or false".to_owned(),
+            2 => "expected 2 arguments".to_owned(),
+            _ => "expected one argument".to_owned(),
         }
     }
 

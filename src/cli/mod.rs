@@ -1,26 +1,40 @@
 //! The program's command line: one table of flags, and everything that is made from it.
 //!
-//! `flags` is the table; `parser`, `help`, the manual page and the completions read it, so that a flag that is added
+//! `flags` is the table; `parser`, `settings`, `help`, the manual page and the completions read it, so that a flag that is added
 //! there is understood, explained and completed. [`Options`] is what a command line means, [`Exit`] is how a program
 //! ends early: with a text, a stream and a status (contract rows CL01 to CL13, B27).
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! Invariant: nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
+//! `listen`, `site`, `confine`, `sandbox` and `run` make a server of options.
+//!
+//! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
+mod confine;
 mod exit;
 mod flags;
+mod given;
 mod help;
+mod listen;
 mod options;
+// The pages are kept for the program with all of its flags.
 #[cfg(test)]
+#[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
 mod run;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod sandbox;
+#[cfg(not(all(feature = "sandbox", target_os = "linux")))]
+#[path = "no_sandbox.rs"]
+mod sandbox;
+mod settings;
+mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::Options;
+pub use options::{Confinement, LogOptions, Options, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

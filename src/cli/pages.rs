@@ -12,9 +12,35 @@ use super::parser::command;
 
 /// What the table of flags does not know: how the program ends.
 const ENDINGS: &str = "\
+.SH CONFIGURATION FILE
+The file that \\fB\\-\\-config\\fR names is TOML with the long names of the options as keys. A switch is true or false.
+An option that may be repeated takes an array, or a table if its values are pairs; an option without a value is true.
+A key that is not known is an error.
+.PP
+.nf
+port = 8080
+directory = \"site\"
+no\\-listing = true
+index = [\"index.html\", \"README.md\"]
+cache = { \"*.html\" = \"no\\-cache\", \"*.js\" = 3600 }
+header = { X\\-Frame\\-Options = \"DENY\" }
+.fi
+.SH ENVIRONMENT
+Each option can be set by a variable: SERVE_FOREVER_LOG_FILE is \\fB\\-\\-log\\-file\\fR.
+A switch is 1 or 0. What may be repeated has one value a line, and a header field is NAME: VALUE.
+An empty variable is as good as none; a variable with this beginning that is no option is an error.
+.PP
+For each option the command line counts before the environment, and the environment before the file.
+.SH SOCKETS
+A service manager can hand down sockets that listen already, as systemd does by LISTEN_FDS and LISTEN_PID. They count
+before the port and the address. As the manager keeps them open, the program can be restarted without losing a
+request: start the new process, wait for its ready line, send SIGTERM to the old one.
 .SH SIGNALS
 SIGINT ends the program at once.
 SIGTERM lets it finish the answers that it has begun, for a limited time.
+SIGHUP has it open the log file again.
+Without a log file SIGHUP is ignored, unless standard error is a terminal: then it ends the program at once, because
+the terminal is gone.
 .SH EXIT STATUS
 .TP
 0
@@ -24,7 +50,7 @@ a signal ended the program, or it was asked for help or its version
 it could not start or go on: one line on standard error names the reason
 .TP
 2
-the command line is wrong, and nothing was started
+the command line, the environment or the configuration file is wrong, and nothing was started
 ";
 
 /// Holds a page in `docs/` against what it should be, or writes it if that was asked for.

@@ -1,15 +1,17 @@
 //! From words to options: clap takes the command line apart, the table says what the parts mean, and what is wrong is
 //! said in argparse's words.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::exit::Exit;
 use super::flags::{ABOUT, Action, FLAGS, Flag, NAME, VERSION, beginning_with, find};
+use super::given::{Given, Source};
 use super::help::help;
-use super::options::{Options, Understood};
+use super::options::Options;
 use super::words::shown;
 
 /// Reads a command line, without the name of the program.
@@ -28,12 +30,19 @@ use super::words::shown;
 /// # Errors
 /// The end of the program: what `--help` or `--version` print, or what is wrong with the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+    Options::from_layers(&[given(words)?])
+}
+
+/// What a command line gives, before anything is made of it.
+pub(super) fn given(words: impl IntoIterator<Item = OsString>) -> Result<Given, Exit> {
     let matches = command().try_get_matches_from(words).map_err(|error| ending(&error))?;
-    let mut options = Options::default();
+    let mut given = Given::new(Source::CommandLine);
     for flag in FLAGS {
-        apply(flag, &matches, &mut options).map_err(|why| Exit::usage(format_args!("argument {flag}: {why}")))?;
+        if matches.value_source(flag.name) == Some(ValueSource::CommandLine) {
+            given.note(flag, times(flag, &matches));
+        }
     }
-    Ok(options)
+    Ok(given)
 }
 
 /// The table as clap's parser; the manual page and the completions are made from it too.
@@ -61,7 +70,13 @@ fn argument(flag: &'static Flag) -> Arg {
         Action::Help => argument.action(ArgAction::Help),
         Action::Version => argument.action(ArgAction::Version),
         Action::Switch(_) => argument.action(ArgAction::SetTrue),
-        Action::One(..) | Action::Two(..) => taking_values(argument, flag.values()).action(ArgAction::Append),
+        Action::One(..) | Action::Many(..) | Action::Two(..) => {
+            taking_values(argument, flag.values()).action(ArgAction::Append)
+        }
+        Action::Maybe(..) => {
+            let argument = taking_values(argument, flag.values()).action(ArgAction::Append);
+            argument.num_args(0..=1).require_equals(true)
+        }
         Action::Positional(_) => taking_values(argument, &[flag.name]),
     }
 }
@@ -77,36 +92,22 @@ fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
 fn hint(names: &[&str]) -> ValueHint {
     match names {
         ["DIRECTORY"] => ValueHint::DirPath,
+        ["FILE"] => ValueHint::FilePath,
         ["ADDRESS"] => ValueHint::Hostname,
+        ["USER"] => ValueHint::Username,
         _ => ValueHint::Other,
     }
 }
 
-/// Does to the options what the flag does, once for each time it was given.
-fn apply(flag: &Flag, matches: &ArgMatches, options: &mut Options) -> Understood {
+/// The values of a flag, for each time that it was given.
+fn times(flag: &Flag, matches: &ArgMatches) -> Vec<Vec<OsString>> {
     match flag.action {
-        Action::Help | Action::Version => Ok(()),
-        Action::Switch(set) => {
-            if matches.get_flag(flag.name) {
-                set(options);
-            }
-            Ok(())
+        Action::Help | Action::Version | Action::Switch(_) => vec![Vec::new()],
+        _ => {
+            let times = matches.get_occurrences::<OsString>(flag.name).into_iter().flatten();
+            times.map(|values| values.cloned().collect()).collect()
         }
-        Action::Positional(set) | Action::One(_, set) => {
-            each(flag, matches, |values| values.iter().try_for_each(|value| set(options, value)))
-        }
-        Action::Two(_, set) => each(flag, matches, |values| match values {
-            [first, second] => set(options, first, second),
-            _ => Err(too_few(flag)),
-        }),
     }
-}
-
-fn each(flag: &Flag, matches: &ArgMatches, mut set: impl FnMut(&[&OsStr]) -> Understood) -> Understood {
-    for values in matches.get_occurrences::<OsString>(flag.name).into_iter().flatten() {
-        set(&values.map(OsString::as_os_str).collect::<Vec<_>>())?;
-    }
-    Ok(())
 }
 
 /// What clap found, in argparse's words (contract row CL13).
@@ -120,7 +121,7 @@ fn ending(error: &clap::Error) -> Exit {
         (ErrorKind::DisplayHelp, _) => Exit::success(help()),
         (ErrorKind::DisplayVersion, _) => Exit::success(format!("{NAME} {VERSION}\n")),
         (ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues, Some(flag)) => {
-            Exit::usage(format_args!("argument {flag}: {}", too_few(flag)))
+            Exit::usage(format_args!("argument {flag}: {}", flag.expected()))
         }
         (ErrorKind::TooManyValues, Some(flag)) => {
             let value = shown(context(ContextKind::InvalidValue).as_ref());
@@ -134,13 +135,6 @@ fn ending(error: &clap::Error) -> Exit {
 /// The flag that clap means by, for example, `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
-}
-
-fn too_few(flag: &Flag) -> String {
-    match flag.values().len() {
-        1 => "expected one argument".to_owned(),
-        count => format!("expected {count} arguments"),
-    }
 }
 
 /// A word that is no flag, or could be several.
@@ -158,11 +152,17 @@ fn unknown(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
-    use crate::cli::Code;
+    use crate::cli::{Code, Confinement, LogOptions, SiteOptions};
     use crate::http::Version;
+    use crate::log::LogFormat;
+    use crate::proto::Limits;
+
+    const LAST_CALL: Duration = Duration::from_millis(500);
 
     fn parsed(words: &[&str]) -> Options {
         parse(words.iter().map(Into::into)).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text()))
@@ -185,9 +185,13 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
-        let Options { port, bind, directory, protocol, headers, content_type, quiet } = parsed(&[]);
-        assert_eq!((port, bind, directory.as_path()), (8000, None, Path::new(".")));
-        assert_eq!((protocol, headers, content_type, quiet), (Version::Http11, vec![], None, false));
+        let options = parsed(&[]);
+        assert_eq!((options.port, options.bind, options.directory.as_path()), (8000, None, Path::new(".")));
+        assert_eq!((options.protocol, options.headers, options.quiet), (Version::Http11, vec![], false));
+        assert_eq!((options.content_type, options.config, options.reuse_port), (None, None, false));
+        assert_eq!((options.site, options.log), (SiteOptions::default(), LogOptions::default()));
+        assert_eq!(options.limits, Limits { last_call: LAST_CALL, ..Limits::default() });
+        assert_eq!(options.confinement, Confinement::default());
     }
 
     #[test]
@@ -200,16 +204,37 @@ mod tests {
             headers: vec![("A".into(), b"b".to_vec())],
             content_type: Some("text/x".into()),
             quiet: true,
+            site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
+            log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
+            config: Some("c".into()),
+            limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
+            reuse_port: true,
+            confinement: Confinement { user: Some("u".into()), chroot: Some("r".into()), sandbox: true },
+            ..Options::default()
         };
         for line in [
-            "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet",
-            "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet 80",
-            "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q",
-            "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x -- 80",
-            "--bin ::1 --dir site --prot HTTP/1.0 --hea A b --cont text/x --qui 80",
+            "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox --spa=a.html",
+            "--bind=::1 --directory=site --protocol=HTTP/1.0 --content-type=text/x --header A b --quiet --no-listing \
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox --spa=a.html 80",
+            "-b ::1 -d site -p HTTP/1.0 80 -H A b --content-type text/x -q --no-listing --spa=a.html \
+             --log-format json --log-file l --config c --grace 1 --reuse-port --user u --chroot r --sandbox",
+            "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
+             --log-format=json --log-file=l --config=c --grace=1 --reuse-port --user=u --chroot=r --sandbox -- 80",
+            "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
+             --log-fo json --log-fi l --conf c --gr 1 --re --us u --ch r --sa 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn scripts() {
+        let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
+        assert!(options.cgi && !parsed(&["--cgi-env", "A"]).cgi);
+        assert_eq!((options.cgi_env, options.cgi_user), (vec!["A".into(), "B".into()], Some("web".into())));
+        assert_eq!(refused(&["--cg"]), "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user");
     }
 
     #[test]
@@ -218,6 +243,26 @@ mod tests {
         assert_eq!(options.directory, Path::new("b"));
         assert_eq!(options.headers, [("X".into(), b"1".to_vec()), ("X".into(), b"2".to_vec())]);
         assert_eq!(refused(&["-p", "no", "-p", "HTTP/1.1"]).split(':').next(), Some("argument -p/--protocol"));
+    }
+
+    #[test]
+    fn an_optional_value_does_not_swallow_the_port() {
+        let options = parsed(&["--spa", "80", "--cors"]);
+        assert_eq!(
+            (options.port, options.site.spa, options.site.cors),
+            (80, Some("index.html".into()), Some("*".into()))
+        );
+        let options = parsed(&["--spa", "--spa=a.html", "--cors=https://a.example", "80"]);
+        assert_eq!((options.port, options.site.spa), (80, Some("a.html".into())));
+        assert_eq!(options.site.cors.as_deref(), Some("https://a.example"));
+        assert_eq!(refused(&["--spa="]), "argument --spa: invalid file: ''");
+        assert_eq!(refused(&["--spa", "a.html"]), "argument port: invalid int value: 'a.html'");
+    }
+
+    #[test]
+    fn flags_that_are_repeated_add_up() {
+        let site = parsed(&["--index", "a", "--mime", "x=a/b", "--index=b", "--auth", "a:b", "--auth", "c:d"]).site;
+        assert_eq!((site.index, site.mime.len(), site.accounts.len()), (vec!["a".into(), "b".into()], 1, 2));
     }
 
     #[test]
@@ -243,8 +288,8 @@ mod tests {
 
     #[test]
     fn beginnings_that_several_flags_have() {
-        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header");
-        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header");
+        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header, --head-timeout");
+        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header, --head-timeout");
     }
 
     #[test]

@@ -1,46 +1,62 @@
 //! From options to a running server: bind, say so, serve, end.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::parse;
+use super::{confine, listen, parser, sandbox, settings, site};
 use crate::files::FileService;
 use crate::log::AccessLog;
-use crate::proto::Limits;
-use crate::{HttpServer, ListenOptions, SignalAction, Stopped};
+use crate::{HttpServer, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
-    match parse(args).and_then(|options| serve(&options)) {
+    match settings(args).and_then(|options| serve(&options)) {
         Ok(()) => Code::Success.into(),
         Err(exit) => exit.report(),
     }
 }
 
+/// What the command line says, before what the environment says, before what the file says that they name.
+fn settings(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+    let mut layers = vec![parser::given(args)?, settings::environment(std::env::vars_os())?];
+    let options = Options::from_layers(&layers)?;
+    let Some(path) = &options.config else { return Ok(options) };
+    let text = std::fs::read_to_string(path).map_err(|error| site::cannot("read", path, error))?;
+    layers.push(settings::file(path, &text)?);
+    Options::from_layers(&layers)
+}
+
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options) -> Result<(), Exit> {
-    let mut files = FileService::builder(&options.directory);
-    for (name, value) in &options.headers {
-        files = files.extra_header(name, value.clone());
+    confine::check(options)?;
+    let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
+    let log = log(options)?;
+    let signals = signals(&log);
+    let listeners = listen::listeners(options).map_err(Exit::failure)?;
+    // From here on nothing is done that the confinement would not allow, but to look for what is served.
+    if let Some(root) = &options.confinement.chroot {
+        confine::change_root(root)?;
     }
-    if let Some(content_type) = &options.content_type {
-        files = files.default_type(content_type);
+    if let Some(user) = &user {
+        confine::become_user(user)?;
     }
-    let files = files.build().map_err(Exit::failure)?;
-    let log = if options.quiet { AccessLog::off() } else { AccessLog::stderr() };
-    let mut server = listen(options)
-        .and_then(|listener| HttpServer::from_listeners(vec![listener]))
-        .and_then(|server| server.stop_on_signals(SIGNALS))
+    let files = site::service(options, accounts)?;
+    if options.confinement.sandbox {
+        let pages: Vec<_> = site::pages(options).collect();
+        sandbox::restrict(pages.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
+    }
+    let mut server = HttpServer::from_listeners(listeners)
+        .and_then(|server| server.stop_on_signals(&signals))
+        .and_then(|server| with_service(server, files, options))
         .map_err(Exit::failure)?
-        .service(files)
         .protocol(options.protocol)
-        .limits(Limits { last_call: LAST_CALL, ..Limits::default() })
+        .limits(options.limits.clone())
         .release_on_drain(true)
         .log(log);
     // Whoever started us may wait for this line, or may have closed its end: neither is a reason not to serve.
@@ -52,23 +68,45 @@ fn serve(options: &Options) -> Result<(), Exit> {
     Ok(())
 }
 
+/// Has the files served, and scripts run if that was asked for.
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+fn with_service(server: HttpServer, files: FileService, options: &Options) -> io::Result<HttpServer> {
+    use crate::cgi::{CgiService, ScriptUser};
+    if !options.cgi {
+        return Ok(server.service(files));
+    }
+    let mut scripts = CgiService::builder(&options.directory).pass_env(&options.cgi_env);
+    if let Some(user) = &options.cgi_user {
+        scripts = scripts.user(ScriptUser::named(user)?);
+    }
+    Ok(server.service(scripts.build(files)?))
+}
+
+/// Has the files served.
+#[cfg(not(all(feature = "cgi", target_os = "linux")))]
+fn with_service(server: HttpServer, files: FileService, _: &Options) -> io::Result<HttpServer> {
+    Ok(server.service(files))
+}
+
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
-const SIGNALS: &[(i32, SignalAction)] = &[(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
+/// SIGHUP has a log file opened again, and is ignored where there is none; at a terminal it keeps its meaning then,
+/// which is that the terminal is gone.
+fn signals(log: &AccessLog) -> Vec<(i32, SignalAction)> {
+    let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
+    if log.path().is_some() || !io::stderr().is_terminal() {
+        signals.push((SIGHUP, SignalAction::Reload));
+    }
+    signals
+}
 
-/// A service manager restarts programs under load: their clients then have this long for one more request.
-const LAST_CALL: Duration = Duration::from_millis(500);
-
-/// Binds what was asked for; without an address, all of them: IPv6 and IPv4 by one socket where the system can, else
-/// IPv4 (contract rows CL03, CL04).
-fn listen(options: &Options) -> io::Result<TcpListener> {
-    let (listen, port) = (ListenOptions::default(), options.port);
-    let Some(host) = &options.bind else {
-        let everywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-        return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);
+/// The log that was asked for.
+fn log(options: &Options) -> Result<AccessLog, Exit> {
+    let log = match &options.log.file {
+        _ if options.quiet => AccessLog::off(),
+        None => AccessLog::stderr(),
+        Some(path) => AccessLog::file(path).map_err(|error| site::cannot("write", path, error))?,
     };
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on '{host}': {error}"));
-    let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map_err(named)?;
-    listen.bind(&addresses.collect::<Vec<_>>()[..])
+    Ok(log.format(options.log.format))
 }
 
 /// Python's line, which scripts wait for and read the port from (contract row CL14).

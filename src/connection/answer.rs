@@ -103,7 +103,7 @@ impl Answer {
         if output.is_empty() && rest.is_empty() {
             return Ok(0);
         }
-        let count = transport.send(output.bytes(), rest)?;
+        let count = transport.send(output.bytes(), rest, false)?;
         let of_output = count.min(output.len());
         output.consume(of_output);
         self.advance((count - of_output) as u64);

@@ -6,6 +6,7 @@ use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Request, Status};
+use crate::log::Kept;
 use crate::proto::{Buffer, Event, Expect, Machine};
 use crate::service::{Reply, Response, Service};
 
@@ -15,6 +16,7 @@ mod upstream;
 mod waits;
 
 use buffers::{give_back, lend};
+use respond::Outcome;
 use upstream::Later;
 use waits::Wait;
 
@@ -36,14 +38,14 @@ pub struct HttpSession<'s, T> {
     hungry: bool,
     /// The client will send no more.
     at_end: bool,
+    /// When the client was first seen to have closed its side, whether or not all that it sent has been read.
+    closed_at: Option<Instant>,
     /// The client may still be sending what nobody will read.
     refused: bool,
     /// Only one request will be answered.
     once: bool,
     /// What the service made for this connection, if anything, once it was asked.
     own: Option<Option<Box<dyn Service>>>,
-    /// Until when a request is waited for although the server is being stopped.
-    last_call: Option<Instant>,
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
@@ -80,14 +82,20 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    line: Box<[u8]>,
+    is_error_page: bool,
+    asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
 }
 
 impl InFlight {
-    /// Whether some of the request's body is still to be brought to the upstream.
+    /// What became of the request so far.
+    fn outcome(&self) -> Outcome {
+        Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
+    }
+
+    /// Whether somebody still takes the request's body while its response is being sent.
     fn takes_body(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.ended)
     }
@@ -137,10 +145,10 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             since: now,
             hungry: true,
             at_end: false,
+            closed_at: None,
             refused: false,
             once: false,
             own: None,
-            last_call: None,
             kept: 0,
             _place: None,
         }
@@ -179,11 +187,12 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             self.log_notes(turn.moment.wall);
         }
+        let outcome = outcome.inspect_err(|_| self.log_cut(turn.moment));
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
-            Ok(false) => Next::Wait(self.deadline()),
+            Ok(false) => Next::Wait(self.deadline(turn.moment)),
             Err(reason) => Next::Close(reason),
         }
     }
@@ -198,9 +207,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
 }
 
 impl<T> HttpSession<'_, T> {
+    /// How many bytes of memory its buffers own between two steps; none while nothing of a request or a response
+    /// waits in them.
+    pub fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
-        let kept = self.input.capacity() + self.output.capacity();
+        let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
         }
@@ -229,13 +244,21 @@ impl<T: Transport> HttpSession<'_, T> {
         if ready.broken {
             return Err(CloseReason::Broken);
         }
+        if ready.read_closed {
+            self.closed_at.get_or_insert(turn.moment.now);
+        }
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance(turn)?;
+            let moment = turn.moment;
+            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
             let flushed = self.flush(ready)?;
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
-            if !moved {
+            if self.wait == Wait::Linger {
+                // Whoever keeps sending always moves, and must not keep the connection by that.
+                self.expire(turn)?;
+            }
+            if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
                     return Ok(true);
                 }
@@ -246,6 +269,12 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether going round once more would come to nothing: all is answered and sent, and nothing can be read.
+    fn is_settled(&self, ready: &Ready) -> bool {
+        let quiet = self.input.is_empty() && self.output.is_empty() && !ready.read && !self.at_end;
+        quiet && matches!(self.stage, Stage::Head)
     }
 
     /// Reads once, if bytes are of use and there may be some.
@@ -295,6 +324,24 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
+    /// A response that is cut short is logged with what left of it.
+    fn log_cut(&self, moment: Moment) {
+        if let Stage::Answer(flight) = &self.stage {
+            self.log_request(flight.asked.asked(), flight.outcome(), moment);
+        }
+    }
+
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
+        if self.output.is_empty() {
+            return Err(reason);
+        }
+        self.log_cut(moment);
+        self.refused = false;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
+    }
+
     /// Sends once, if something is due and the client may take it.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         if !ready.write {
@@ -303,10 +350,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let result = match &mut self.stage {
             Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
             _ if self.output.is_empty() => Ok(0),
-            _ => self.transport.send(self.output.bytes(), &[]).map(|count| {
-                self.output.consume(count);
-                count as u64
-            }),
+            stage => {
+                let last = matches!(stage, Stage::Closing(_)) && !self.refused;
+                self.transport.send(self.output.bytes(), &[], last).map(|count| {
+                    self.output.consume(count);
+                    count as u64
+                })
+            }
         };
         match result {
             Ok(count) => Ok(count > 0),
@@ -340,7 +390,10 @@ impl<T: Transport> HttpSession<'_, T> {
                     self.begin(request, turn.moment);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
-                Err(reject) => self.reject(&reject, request, turn.moment),
+                Err(reject) => {
+                    request.arrived = turn.moment.now;
+                    self.reject(&reject, request, turn.moment);
+                }
             }
             progress = Progress::Moved;
         }
@@ -409,14 +462,12 @@ impl<T: Transport> HttpSession<'_, T> {
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
             Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) => {
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
-                held.left = held.left.saturating_sub(length as u64);
-                if held.left > 0 {
-                    return Ok(Progress::Moved);
-                }
-                self.refuse();
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
             }
+            Ok(Event::Data(_)) => self.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -444,13 +495,19 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         let wanted = flight.wants_body();
-        let made = flight.answer.make(&mut self.output)?;
+        let made = match flight.answer.make(&mut self.output) {
+            Ok(made) => made,
+            Err(reason) => {
+                self.stage = Stage::Answer(flight);
+                return Err(reason);
+            }
+        };
         if !wanted && flight.wants_body() {
             progress = Progress::Moved;
         }
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
-            self.finish(&flight, turn.moment.wall);
+            self.finish(&flight, turn.moment);
             return Ok(Progress::Moved);
         }
         self.stage = Stage::Answer(flight);
@@ -462,14 +519,14 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The last byte of a response's body is sent, or in the output.
-    fn finish(&mut self, flight: &InFlight, wall: SystemTime) {
+    fn finish(&mut self, flight: &InFlight, moment: Moment) {
         if flight.answer.overran() {
             self.machine.stop();
             let text = "response body longer than its Content-Length";
-            self.site.log.borrow_mut().message(Some(self.peer), text, wall);
+            self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
         }
-        self.log_notes(wall);
-        self.log_request(&flight.line, flight.status, Some(flight.answer.sent()), wall);
+        self.log_notes(moment.wall);
+        self.log_request(flight.asked.asked(), flight.outcome(), moment);
         self.machine.body_sent();
         self.after_response();
     }
@@ -494,7 +551,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if *left > length as u64 => {
+            Ok(Event::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }

@@ -1,9 +1,9 @@
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::peers::Peers;
-use crate::http::{ErrorPage, ErrorTemplate, Version, format_http_date};
+use crate::http::{ErrorPage, ErrorTemplate, Head, Version, format_http_date};
 use crate::log::AccessLog;
 use crate::proto::Limits;
 use crate::service::Service;
@@ -28,6 +28,7 @@ pub struct Site {
     /// Bytes of buffers that connections keep while they wait.
     pub(super) buffered: Cell<usize>,
     date: RefCell<Date>,
+    error_fields: OnceCell<Head>,
 }
 
 /// The line of `Date` of the second it was last asked in.
@@ -51,7 +52,22 @@ impl Site {
             peers: Peers::default(),
             buffered: Cell::new(0),
             date: RefCell::default(),
+            error_fields: OnceCell::new(),
         }
+    }
+
+    /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything
+    /// else, nor run anything.
+    pub(super) fn error_fields(&self) -> &Head {
+        self.error_fields.get_or_init(|| {
+            let mut head = Head::new();
+            head.put("Content-Type", self.error_page.content_type());
+            head.put("X-Content-Type-Options", "nosniff");
+            if let Some(policy) = self.error_page.content_security_policy() {
+                head.put("Content-Security-Policy", policy);
+            }
+            head.share()
+        })
     }
 
     /// The line of `Date` at this time with its CRLF, made once a second.

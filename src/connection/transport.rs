@@ -10,11 +10,12 @@ pub trait Transport {
     /// Those of the operating system.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends some of the bytes of both parts, in one call.
+    /// Sends some of the bytes of both parts, in one call. `last` says that the connection is closed once they are all
+    /// sent, so that its end may travel with them.
     ///
     /// # Errors
     /// Those of the operating system.
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
+    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize>;
 
     /// Sends some of `length` bytes of the file from `offset` on; 0 means that the file ends there.
     ///
@@ -43,8 +44,9 @@ impl Transport for mio::net::TcpStream {
         self.read(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize> {
         match (first, second) {
+            (only, []) if last => send_last(self, only),
             (only, []) | ([], only) => self.write(only),
             _ => self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
         }
@@ -65,6 +67,18 @@ impl Transport for mio::net::TcpStream {
     fn source(&mut self) -> &mut dyn mio::event::Source {
         self
     }
+}
+
+/// Holds the last packet back for the moment until the close, which then leaves with it: one packet less on the wire.
+#[cfg(target_os = "linux")]
+fn send_last(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    Ok(rustix::net::send(&*stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_last(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
 }
 
 #[cfg(target_os = "linux")]

@@ -94,7 +94,22 @@ impl FileServiceBuilder {
     /// Has a function say which file or directory a path stands for: Python's `translate_path` overridden. `None` is
     /// 404. It must always say the same for the same path, because files are cached by what was asked for.
     ///
-    /// The path it gets is normalised; the path it gives is taken as it is and may lie anywhere.
+    /// The path it gets is normalised and still has the base path; the path it gives is taken as it is and may lie
+    /// anywhere, unless symbolic links are kept in check.
+    ///
+    /// ```
+    /// use serve_forever::files::FileService;
+    /// // Each user's files lie in a folder `public` of their own.
+    /// let homes = FileService::builder("/").translate_path(|url| {
+    ///     let mut segments = url.segments();
+    ///     let user = std::str::from_utf8(segments.next()?).ok()?;
+    ///     let mut path = std::path::Path::new("/home").join(user).join("public");
+    ///     for segment in segments {
+    ///         path.push(std::str::from_utf8(segment).ok()?);
+    ///     }
+    ///     Some(path)
+    /// });
+    /// ```
     pub fn translate_path(
         mut self,
         translate: impl Fn(&UrlPath) -> Option<PathBuf> + Send + 'static,
@@ -165,14 +180,22 @@ impl FileServiceBuilder {
     /// Serves this file, named relative to the root, with 200 where nothing was found: for single-page applications,
     /// whose scripts make sense of the path. Only for those who want a page: what has a dot in its last segment, such
     /// as `/missing.js`, remains 404 unless `Accept` names `text/html`. `None`, the default, serves nothing.
+    ///
+    /// ```
+    /// use serve_forever::{files::FileService, http::{Request, Status}};
+    /// let app = FileService::builder("src").spa(Some("lib.rs")).build()?;
+    /// assert_eq!(app.respond(&Request::builder("GET", "/users/5").build()).status, Status::OK);
+    /// assert_eq!(app.respond(&Request::builder("GET", "/missing.js").build()).status, Status::NOT_FOUND);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spa<P: Into<PathBuf>>(mut self, page: Option<P>) -> FileServiceBuilder {
         self.policy.fallback = page.map(Into::into);
         self
     }
 
     /// The body of answers with this status, which keep it: a file named relative to the root, or by an absolute path
-    /// anywhere. Only for refusals of this service; what the server refuses itself has the server's page. Where the
-    /// file is missing the server's page is sent.
+    /// anywhere; symbolic links in it are followed. Only for refusals of this service; what the server refuses itself
+    /// has the server's page. Where the file is missing the server's page is sent.
     pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
         self.policy.error_pages.push((status, page.into()));
         self
@@ -195,6 +218,15 @@ impl FileServiceBuilder {
     /// The `Cache-Control` of files that a pattern fits (RFC 9111 section 5.2), such as `no-cache` or
     /// `max-age=31536000, immutable`. A pattern without a slash is held against the file's name, one with a slash
     /// against its path below the root; `*` does not cross a slash, `**` does. The last pattern that fits counts.
+    ///
+    /// ```
+    /// use serve_forever::files::FileService;
+    /// let site = FileService::builder("src")
+    ///     .cache_control("*", "no-cache")
+    ///     .cache_control("assets/**/*", "max-age=31536000, immutable")
+    ///     .build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cache_control(mut self, pattern: impl Into<String>, value: impl Into<String>) -> FileServiceBuilder {
         self.cache_control.push((pattern.into(), value.into()));
         self
@@ -204,6 +236,13 @@ impl FileServiceBuilder {
     /// for preflights, which browsers send without credentials. May be called again for more accounts.
     ///
     /// Basic authentication does not hide the password on the way; only TLS does.
+    ///
+    /// ```
+    /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
+    /// let files = FileService::builder("src").auth(Account::new("ann", "secret")).build()?;
+    /// assert_eq!(files.respond(&Request::builder("GET", "/").build()).status, Status::UNAUTHORIZED);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn auth(mut self, account: Account) -> FileServiceBuilder {
         self.accounts.push(account);
         self
@@ -215,7 +254,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// How much the open-file cache may hold.
+    /// How much the cache may hold.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self

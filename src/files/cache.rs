@@ -3,11 +3,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::content::{Content, Kept};
 use super::representation::Representation;
 use super::sidecar::Wanted;
 use super::tree::{Identity, Kind, Tree};
 
-/// How much the open-file cache of a [`FileService`](super::FileService) may hold.
+/// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors.
 ///
 /// The defaults suit a site of some thousand small files. With 0 entries nothing is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,14 +17,11 @@ pub struct CacheLimits {
     pub entries: usize,
     /// Bytes of memory: small bodies, heads, paths.
     pub bytes: usize,
-    /// Open descriptors, one for each file that is too large to be kept in memory. They are given up first when the
-    /// process runs out of descriptors.
-    pub descriptors: usize,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
-        CacheLimits { entries: 4096, bytes: 32 * 1024 * 1024, descriptors: 64 }
+        CacheLimits { entries: 4096, bytes: 32 * 1024 * 1024 }
     }
 }
 
@@ -40,7 +38,6 @@ pub(crate) struct Cache {
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
-    descriptors: usize,
     /// Where keys are put together, so that a hit allocates nothing.
     scratch: Vec<u8>,
 }
@@ -60,8 +57,10 @@ struct Slot {
 pub(crate) struct Entry {
     /// What has to be as it was for the answer to be right.
     pub(crate) premises: Vec<Premise>,
-    /// The answer.
+    /// What is said about the file.
     pub(crate) representation: Arc<Representation>,
+    /// The file.
+    pub(crate) kept: Kept,
 }
 
 /// What was found at a path, or that no regular file was.
@@ -90,21 +89,16 @@ impl Entry {
 
     fn weight(&self) -> usize {
         let premise = |premise: &Premise| size_of::<Premise>() + premise.path.as_os_str().len();
-        size_of::<Slot>() + self.premises.iter().map(premise).sum::<usize>() + self.representation.weight()
+        size_of::<Slot>()
+            + self.premises.iter().map(premise).sum::<usize>()
+            + self.representation.weight()
+            + self.kept.weight()
     }
 }
 
 impl Cache {
     pub(crate) fn new(limits: CacheLimits) -> Cache {
-        Cache {
-            limits,
-            index: HashMap::new(),
-            slots: Vec::new(),
-            hand: 0,
-            bytes: 0,
-            descriptors: 0,
-            scratch: Vec::new(),
-        }
+        Cache { limits, index: HashMap::new(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }
 
     /// What a path was answered with to those who want these codings, if that is still right in this turn; otherwise
@@ -115,17 +109,17 @@ impl Cache {
         wanted: Wanted,
         turn: Instant,
         tree: &Tree,
-    ) -> Option<Arc<Representation>> {
+    ) -> Option<(Arc<Representation>, Content)> {
         self.put_key_together(path, wanted);
         let index = *self.index.get(&*self.scratch)?;
-        let slot = &mut self.slots[index];
-        if slot.checked != turn && !slot.entry.is_current(tree) {
+        let Slot { entry, checked, used, .. } = &mut self.slots[index];
+        let is_current = *checked == turn || entry.is_current(tree);
+        let Some(content) = is_current.then(|| entry.kept.content(tree)).flatten() else {
             self.remove(index);
             return None;
-        }
-        slot.checked = turn;
-        slot.used = true;
-        Some(Arc::clone(&slot.entry.representation))
+        };
+        (*checked, *used) = (turn, true);
+        Some((Arc::clone(&entry.representation), content))
     }
 
     /// Keeps what a path was answered with in this turn, if there is room or room can be made.
@@ -140,16 +134,8 @@ impl Cache {
             return;
         }
         self.bytes += slot.weight();
-        self.descriptors += slot.descriptors();
         self.index.insert(Arc::clone(&slot.key), self.slots.len());
         self.slots.push(slot);
-    }
-
-    /// Closes all descriptors that nobody is sending from just now, because the process needs some.
-    pub(crate) fn give_up_descriptors(&mut self) {
-        while let Some(index) = self.slots.iter().position(|slot| slot.descriptors() > 0) {
-            self.remove(index);
-        }
     }
 
     /// The path, and behind a NUL, which no path has, the codings.
@@ -163,25 +149,21 @@ impl Cache {
     }
 
     fn make_room(&mut self, slot: &Slot) -> bool {
-        let CacheLimits { entries, bytes, descriptors } = self.limits;
-        if entries == 0 || slot.weight() > bytes || slot.descriptors() > descriptors {
+        let CacheLimits { entries, bytes } = self.limits;
+        if entries == 0 || slot.weight() > bytes {
             return false;
         }
         while self.slots.len() + 1 > entries || self.bytes + slot.weight() > bytes {
-            self.evict(|_| true);
-        }
-        while self.descriptors + slot.descriptors() > descriptors {
-            self.evict(|slot| slot.descriptors() > 0);
+            self.evict();
         }
         true
     }
 
-    /// Removes one of the entries that will do; there must be one.
-    fn evict(&mut self, will_do: impl Fn(&Slot) -> bool) {
+    /// Removes one of the entries; there must be one.
+    fn evict(&mut self) {
         loop {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
-            let slot = &mut self.slots[self.hand];
-            if will_do(slot) && !std::mem::take(&mut slot.used) {
+            if !std::mem::take(&mut self.slots[self.hand].used) {
                 return self.remove(self.hand);
             }
         }
@@ -191,7 +173,6 @@ impl Cache {
         let slot = self.slots.swap_remove(index);
         self.index.remove(&slot.key);
         self.bytes -= slot.weight();
-        self.descriptors -= slot.descriptors();
         if let Some(moved) = self.slots.get(index) {
             self.index.insert(Arc::clone(&moved.key), index);
         }
@@ -201,10 +182,6 @@ impl Cache {
 impl Slot {
     fn weight(&self) -> usize {
         self.key.len() + self.entry.weight()
-    }
-
-    fn descriptors(&self) -> usize {
-        usize::from(self.entry.representation.holds_descriptor())
     }
 }
 
@@ -238,9 +215,10 @@ mod tests {
             let loaded = load(&self.tree, &path, SystemTime::now() + Duration::from_secs(5)).unwrap();
             let identity = loaded.identity;
             let about = About::page("text/plain".into(), HttpDate::from(SystemTime::now()));
-            let representation = Arc::new(Representation::new(loaded, about));
+            let representation = Arc::new(Representation::new(&identity, about));
+            let kept = Kept::of(&loaded, &path);
             let first = Premise::nothing(self.dir.path().join("first"));
-            let entry = Entry { premises: vec![Premise { path, file: Some(identity) }, first], representation };
+            let entry = Entry { premises: vec![Premise { path, file: Some(identity) }, first], representation, kept };
             self.cache.insert(name.as_bytes(), Wanted::default(), self.turn, entry);
         }
 
@@ -311,18 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_descriptors_are_bounded() {
-        let large = SMALL as usize + 1;
-        let mut bench = Bench::new(CacheLimits { entries: 100, bytes: 50_000, descriptors: 2 });
+    fn bytes_are_bounded() {
+        let mut bench = Bench::new(CacheLimits { entries: 100, bytes: 50_000 });
         for number in 0..10 {
             bench.put(&format!("small{number}"), 10_000);
-            bench.put(&format!("large{number}"), large);
-            assert!(bench.cache.bytes <= 50_000 && bench.cache.descriptors <= 2);
+            bench.put(&format!("large{number}"), SMALL as usize + 1);
+            assert!(bench.cache.bytes <= 50_000);
         }
-        assert!(bench.has("large9") && bench.has("large8") && !bench.has("large7"));
-        bench.cache.give_up_descriptors();
-        assert!(!bench.has("large9") && bench.has("small9"));
-        assert_eq!(bench.cache.descriptors, 0);
+        assert!(bench.has("large9") && bench.has("small9") && !bench.has("small0"));
         let mut none = Bench::new(CacheLimits { entries: 0, ..CacheLimits::default() });
         none.put("a", 1);
         assert!(!none.has("a"));

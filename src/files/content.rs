@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::tree::{Identity, Stat, Tree, read_at};
@@ -24,6 +24,17 @@ pub(crate) enum Content {
     Memory(Arc<[u8]>),
     /// The open file: what is sent is what it holds then.
     File(Arc<File>),
+}
+
+/// What is kept of content from one request to the next: bytes, but no descriptor, because an open file is one that
+/// cannot be unmounted and whose space is not free when it is deleted, and an idle server would hold it for ever.
+/// Responses that are on their way at the same time share theirs.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// The bytes themselves.
+    Memory(Arc<[u8]>),
+    /// The file that is open as long as somebody sends it, and where to find it again.
+    File(Weak<File>, PathBuf, Identity),
 }
 
 /// Content and the state of the file that it belongs to.
@@ -59,6 +70,39 @@ impl Content {
                 Ok(count)
             }
             Content::File(file) => read_at(file, buf, offset),
+        }
+    }
+}
+
+impl Kept {
+    /// What to keep of content that was loaded from a path.
+    pub(crate) fn of(loaded: &Loaded, path: &Path) -> Kept {
+        match &loaded.content {
+            Content::Memory(bytes) => Kept::Memory(Arc::clone(bytes)),
+            Content::File(file) => Kept::File(Arc::downgrade(file), path.to_owned(), loaded.identity),
+        }
+    }
+
+    /// The content; `None` if the file cannot be opened or is another one now.
+    pub(crate) fn content(&mut self, tree: &Tree) -> Option<Content> {
+        match self {
+            Kept::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
+            Kept::File(shared, path, identity) => {
+                let file = match shared.upgrade() {
+                    Some(file) => file,
+                    None => Arc::new(tree.reopen(path, identity).ok()?),
+                };
+                *shared = Arc::downgrade(&file);
+                Some(Content::File(file))
+            }
+        }
+    }
+
+    /// How many bytes of memory this takes, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Kept::Memory(bytes) => bytes.len(),
+            Kept::File(_, path, _) => path.as_os_str().len(),
         }
     }
 }
@@ -162,6 +206,26 @@ mod tests {
         file.set_len(5).unwrap();
         assert_eq!(read_exactly(&file, 5).unwrap(), [0; 5]);
         assert_eq!(read_exactly(&file, 6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn no_descriptor_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        let path = dir.path().join("large");
+        std::fs::write(&path, vec![b'x'; SMALL as usize + 1]).unwrap();
+        let loaded = load(&tree, &path, SystemTime::now()).unwrap();
+        let mut kept = Kept::of(&loaded, &path);
+        let Content::File(first) = loaded.content else { panic!() };
+        let Some(Content::File(second)) = kept.content(&tree) else { panic!() };
+        assert!(Arc::ptr_eq(&first, &second), "who sends at the same time shares a descriptor");
+        drop((first, second));
+        assert!(matches!(&kept, Kept::File(shared, ..) if shared.upgrade().is_none()));
+        assert!(matches!(kept.content(&tree), Some(Content::File(_))));
+        std::fs::write(&path, vec![b'y'; SMALL as usize + 2]).unwrap();
+        assert!(kept.content(&tree).is_none());
+        std::fs::remove_file(&path).unwrap();
+        assert!(kept.content(&tree).is_none());
     }
 
     #[test]

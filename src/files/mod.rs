@@ -1,7 +1,7 @@
 //! Files and directories as a ready-made [`Service`](crate::service::Service): Python's `SimpleHTTPRequestHandler`.
 //!
 //! A request goes the same way every time, and each step is a room of its own: the path is looked up (`lookup`) in the
-//! directory (`tree`), or found in the open-file cache (`cache`), which is what makes the common request cheap; the
+//! directory (`tree`), or found in the cache (`cache`), which is what makes the common request cheap; the
 //! file, or a compressed sibling of it (`sidecar`), becomes a representation (`content`, `mime`, `representation`); then
 //! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
 //! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
@@ -20,6 +20,7 @@ mod cors;
 pub mod listing;
 mod lookup;
 mod mime;
+mod misses;
 mod multipart;
 mod policy;
 mod preconditions;

@@ -105,12 +105,6 @@ fn forbidden() -> Response {
     Response::error(Status::FORBIDDEN)
 }
 
-/// Whether the process, or the system, has no descriptor left.
-pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::io::Errno;

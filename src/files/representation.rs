@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use super::content::{Content, Loaded};
+use super::content::Content;
 use super::multipart::Multipart;
 use super::preconditions::{Validators, Verdict, evaluate, if_range};
 use super::range::{Selection, select};
@@ -15,7 +15,6 @@ use crate::service::{Body, Response};
 /// The heads of the two answers that matter, 200 and 304, are made once and shared.
 #[derive(Debug)]
 pub(crate) struct Representation {
-    content: Content,
     /// In bytes.
     length: u64,
     content_type: String,
@@ -51,10 +50,9 @@ impl About {
 }
 
 impl Representation {
-    /// The representation of a file that was just loaded.
-    pub(crate) fn new(loaded: Loaded, about: About) -> Representation {
-        let Loaded { content, identity, .. } = loaded;
-        let etag = etag(&identity);
+    /// The representation of a file in this state.
+    pub(crate) fn new(identity: &Identity, about: About) -> Representation {
+        let etag = etag(identity);
         let modified = HttpDate::from_unix(identity.modified.seconds).min(about.now);
         let mut fields = Head::new();
         fields.put("Last-Modified", modified);
@@ -69,7 +67,6 @@ impl Representation {
         not_modified.put("ETag", &etag);
         copy(&about.shared, &mut not_modified);
         let mut representation = Representation {
-            content,
             length: identity.size,
             content_type: about.content_type,
             etag,
@@ -84,7 +81,12 @@ impl Representation {
 
     /// Answers a GET or HEAD: preconditions first, then the range (RFC 9110 section 13.2.2). `now` is the `Date` of
     /// the response.
-    pub(crate) fn respond(&self, request: &Request, now: impl FnOnce() -> HttpDate) -> Result<Response, Refusal> {
+    pub(crate) fn respond(
+        &self,
+        content: &Content,
+        request: &Request,
+        now: impl FnOnce() -> HttpDate,
+    ) -> Result<Response, Refusal> {
         let validators = Validators { etag: &self.etag, modified: self.modified };
         match evaluate(request.headers(), validators) {
             Verdict::Failed => return Err(Refusal::PreconditionFailed),
@@ -95,53 +97,44 @@ impl Representation {
         }
         // A range has a meaning for GET only (RFC 9110 section 14.2).
         if *request.method() != Method::Get || !if_range(request.headers(), validators, now) {
-            return Ok(self.whole());
+            return Ok(self.whole(content));
         }
         match select(request.headers(), self.length) {
-            Selection::Whole => Ok(self.whole()),
-            Selection::Part(range) => Ok(self.part(range)),
-            Selection::Parts(ranges) => Ok(self.parts(&ranges)),
+            Selection::Whole => Ok(self.whole(content)),
+            Selection::Part(range) => Ok(self.part(content, range)),
+            Selection::Parts(ranges) => Ok(self.parts(content, &ranges)),
             Selection::Unsatisfiable => Err(Refusal::RangeNotSatisfiable { length: self.length }),
         }
     }
 
     /// All of it with another status and its fields: an error page.
-    pub(crate) fn as_page(&self, status: Status, mut head: Head) -> Response {
+    pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: Head) -> Response {
         // The type was checked when it was guessed.
         _ = head.add("Content-Type", &self.content_type);
         head.put("Content-Length", self.length);
-        self.answer(status, head, self.content.body(0, self.length))
+        self.answer(status, head, content.body(0, self.length))
     }
 
     /// How many bytes of memory this takes, roughly.
     pub(crate) fn weight(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
-        let content = match &self.content {
-            Content::Memory(bytes) => bytes.len(),
-            Content::File(_) => 0,
-        };
-        size_of::<Representation>() + heads + content + self.content_type.len() + self.etag.len()
+        size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
     }
 
-    /// Whether this holds a descriptor open.
-    pub(crate) fn holds_descriptor(&self) -> bool {
-        matches!(self.content, Content::File(_))
+    fn whole(&self, content: &Content) -> Response {
+        self.answer(Status::OK, self.ok.clone(), content.body(0, self.length))
     }
 
-    fn whole(&self) -> Response {
-        self.answer(Status::OK, self.ok.clone(), self.content.body(0, self.length))
-    }
-
-    fn part(&self, range: Range<u64>) -> Response {
+    fn part(&self, content: &Content, range: Range<u64>) -> Response {
         let length = range.end - range.start;
         let head = self.head(&self.content_type, length, Some(&range));
-        self.answer(Status::PARTIAL_CONTENT, head, self.content.body(range.start, length))
+        self.answer(Status::PARTIAL_CONTENT, head, content.body(range.start, length))
     }
 
-    fn parts(&self, ranges: &[Range<u64>]) -> Response {
+    fn parts(&self, content: &Content, ranges: &[Range<u64>]) -> Response {
         // The standard library's hash keys are random numbers from the system.
         let secret = RandomState::new().build_hasher().finish();
-        let source = Multipart::new(self.content.clone(), ranges, self.length, &self.content_type, secret);
+        let source = Multipart::new(content.clone(), ranges, self.length, &self.content_type, secret);
         let head = self.head(&source.content_type(), source.length(), None);
         self.answer(Status::PARTIAL_CONTENT, head, Body::Stream(Box::new(source)))
     }

@@ -6,12 +6,13 @@ use std::time::SystemTime;
 
 use super::builder::FileServiceBuilder;
 use super::cache::{Cache, CacheLimits, Entry, Premise};
-use super::content::{self, Loaded};
+use super::content::{self, Content, Kept};
 use super::cors;
 use super::listing;
 use super::lookup::{Found, FoundFile, find};
+use super::misses::Misses;
 use super::policy::Policy;
-use super::refusal::{ALLOW, Refusal, is_out_of_descriptors};
+use super::refusal::{ALLOW, Refusal};
 use super::representation::{About, Representation, copy};
 use super::sidecar::{Siblings, Wanted};
 use super::tree::Tree;
@@ -42,6 +43,7 @@ pub struct FileService {
     tree: Tree,
     policy: Policy,
     cache: RefCell<Cache>,
+    misses: RefCell<Misses>,
 }
 
 impl Service for FileService {
@@ -70,7 +72,7 @@ impl FileService {
     }
 
     pub(super) fn with(tree: Tree, policy: Policy, limits: CacheLimits) -> FileService {
-        FileService { tree, policy, cache: RefCell::new(Cache::new(limits)) }
+        FileService { tree, policy, cache: RefCell::new(Cache::new(limits)), misses: RefCell::default() }
     }
 
     /// The answer to a request; [`Service::call`] without the choice of answering later.
@@ -95,12 +97,13 @@ impl FileService {
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
         let wanted = if self.policy.sidecars { Wanted::of(request.headers()) } else { Wanted::default() };
-        if let Some(representation) = self.cached(request.path(), wanted, request) {
-            return representation.respond(request, || self.date(request));
+        if let Some((representation, content)) = self.cached(request.path(), wanted, request) {
+            return representation.respond(&content, request, || self.date(request));
         }
         match self.find(request) {
             Ok(Found::File(file)) => {
-                self.load(request.path(), file, wanted, request)?.respond(request, || self.date(request))
+                let (representation, content) = self.load(request.path(), file, wanted, request)?;
+                representation.respond(&content, request, || self.date(request))
             }
             Ok(Found::Directory(path)) => self.list(request, &path),
             Ok(Found::Moved(location)) => Ok(self.decorated(moved(location, request.query()))),
@@ -109,8 +112,16 @@ impl FileService {
     }
 
     fn find(&self, request: &Request) -> Result<Found, Refusal> {
-        let url = UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
-        find(&self.tree, &self.policy, &url)
+        let (path, turn) = (request.path(), request.arrived());
+        if self.misses.borrow().knows(path, turn) {
+            return Err(Refusal::NotFound);
+        }
+        let url = UrlPath::parse(path).map_err(Refusal::BadPath)?;
+        find(&self.tree, &self.policy, &url).inspect_err(|refusal| {
+            if refusal.is_not_found() {
+                self.misses.borrow_mut().note(path, turn);
+            }
+        })
     }
 
     fn options(&self) -> Response {
@@ -124,28 +135,28 @@ impl FileService {
         let Some(page) = self.policy.fallback.as_ref().filter(|_| refusal.is_not_found() && wants_page(request)) else {
             return Err(refusal);
         };
-        let representation = match self.cached(FALLBACK, wanted, request) {
-            Some(representation) => representation,
+        let (representation, content) = match self.cached(FALLBACK, wanted, request) {
+            Some(cached) => cached,
             None => self.load(FALLBACK, FoundFile::at(page.clone()), wanted, request)?,
         };
-        representation.respond(request, || self.date(request))
+        representation.respond(&content, request, || self.date(request))
     }
 
     /// Answers with the server's error page, or with the operator's own.
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
         let response = self.decorated(refusal.response());
         let page = self.policy.error_page(response.status).and_then(|path| {
-            let tree = self.tree.trusting();
-            let loaded = self.open(&tree, path, self.policy.now(request)).ok()?;
-            Some(Representation::new(loaded, About::page(self.policy.content_type(path), self.date(request))))
+            let loaded = content::load(&self.tree.trusting(), path, self.policy.now(request)).ok()?;
+            let about = About::page(self.policy.content_type(path), self.date(request));
+            Some((Representation::new(&loaded.identity, about), loaded.content))
         });
         match page {
-            Some(page) => page.as_page(response.status, response.head),
+            Some((page, content)) => page.as_page(&content, response.status, response.head),
             None => response,
         }
     }
 
-    fn cached(&self, key: &[u8], wanted: Wanted, request: &Request) -> Option<Arc<Representation>> {
+    fn cached(&self, key: &[u8], wanted: Wanted, request: &Request) -> Option<(Arc<Representation>, Content)> {
         self.cache.borrow_mut().get(key, wanted, request.arrived(), &self.tree)
     }
 
@@ -156,43 +167,33 @@ impl FileService {
         file: FoundFile,
         wanted: Wanted,
         request: &Request,
-    ) -> Result<Arc<Representation>, Refusal> {
+    ) -> Result<(Arc<Representation>, Content), Refusal> {
         let now = self.policy.now(request);
         let original = self.tree.stat(&file.path).map_err(Refusal::System)?.identity;
         let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
-        let sibling = siblings
-            .choose(wanted, &original)
-            .and_then(|(coding, path)| Some((coding.name(), self.open(&self.tree, path, now).ok()?)));
-        let (coding, loaded) = match sibling {
-            Some((coding, loaded)) => (Some(coding), loaded),
-            None => (None, self.open(&self.tree, &file.path, now).map_err(Refusal::System)?),
+        let sibling = siblings.choose(wanted, &original).and_then(|(coding, path)| {
+            let loaded = content::load(&self.tree, path, now).ok()?;
+            Some((Some(coding.name()), path, loaded))
+        });
+        let (coding, path, loaded) = match sibling {
+            Some(sibling) => sibling,
+            None => (None, &*file.path, content::load(&self.tree, &file.path, now).map_err(Refusal::System)?),
         };
-        let settled = loaded.settled;
         let about = self.about(&file.path, coding, siblings.any(&original), now);
-        let representation = Arc::new(Representation::new(loaded, about));
-        if settled {
+        let representation = Arc::new(Representation::new(&loaded.identity, about));
+        if loaded.settled {
+            let kept = Kept::of(&loaded, path);
             // If any of them changed since it was looked at, that shows in the next turn.
             let mut premises = vec![Premise { path: file.path, file: Some(original) }];
             premises.extend(file.outranked_by);
             if !wanted.is_none() {
                 premises.extend(siblings.premises());
             }
-            let entry = Entry { premises, representation: Arc::clone(&representation) };
+            let entry = Entry { premises, representation: Arc::clone(&representation), kept };
             self.cache.borrow_mut().insert(key, wanted, request.arrived(), entry);
         }
-        Ok(representation)
-    }
-
-    /// Opens a file, at the cost of the cache's descriptors if there are no others.
-    fn open(&self, tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
-        match content::load(tree, path, now) {
-            Err(error) if is_out_of_descriptors(&error) => {
-                self.cache.borrow_mut().give_up_descriptors();
-                content::load(tree, path, now)
-            }
-            result => result,
-        }
+        Ok((representation, loaded.content))
     }
 
     fn about(&self, path: &Path, coding: Option<&'static str>, has_siblings: bool, now: SystemTime) -> About {
@@ -217,13 +218,7 @@ impl FileService {
     fn list(&self, request: &Request, path: &Path) -> Result<Response, Refusal> {
         let url = &UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
         let options = self.policy.listing.as_ref().ok_or(Refusal::NoListing)?;
-        let directory = match self.tree.open_directory(path) {
-            Err(error) if is_out_of_descriptors(&error) => {
-                self.cache.borrow_mut().give_up_descriptors();
-                self.tree.open_directory(path)
-            }
-            result => result,
-        };
+        let directory = self.tree.open_directory(path);
         let listed = directory.and_then(|directory| listing::respond_open(directory, url, request, options));
         let mut response = listed.map_err(no_listing)?;
         copy(&self.policy.extra, &mut response.head);

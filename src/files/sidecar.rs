@@ -54,21 +54,22 @@ impl Wanted {
     /// What `Accept-Encoding` asks for. Codings of equal weight come in our own order. Without the field nothing is
     /// wanted: many a simple client that sends none could not decode it.
     pub(crate) fn of(headers: Headers<'_>) -> Wanted {
-        if !headers.contains("Accept-Encoding") {
-            return Wanted::default();
+        let (mut named, mut rest, mut identity) = ([None; 3], None, None);
+        for (name, weight) in elements(headers) {
+            // Of several weights for one name the first counts.
+            if let Some(at) = ALL.iter().position(|coding| coding.is_named(name)) {
+                named[at].get_or_insert(weight);
+            } else if name == b"*" {
+                rest.get_or_insert(weight);
+            } else if name.eq_ignore_ascii_case(b"identity") {
+                identity.get_or_insert(weight);
+            }
         }
-        let weight = |matches: &dyn Fn(&[u8]) -> bool| {
-            elements(headers).find(|(name, _)| matches(name)).map(|(_, weight)| weight)
-        };
-        let rest = weight(&|name| name == b"*");
         // A client that does not speak of identity accepts it, but does not ask for it.
-        let identity = weight(&|name| name.eq_ignore_ascii_case(b"identity")).unwrap_or(0);
-        let mut weighed = ALL.map(|coding| {
-            let weight = weight(&|name| coding.is_named(name)).or(rest).unwrap_or(0);
-            (weight, (weight > 0 && weight >= identity).then_some(coding))
-        });
+        let least = identity.unwrap_or(0).max(1);
+        let mut weighed = [0, 1, 2].map(|at| (named[at].or(rest).unwrap_or(0), ALL[at]));
         weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        Wanted { codings: weighed.map(|(_, coding)| coding) }
+        Wanted { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
     /// Whether nothing but the original will do.

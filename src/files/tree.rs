@@ -116,11 +116,21 @@ impl Tree {
     /// afterwards, because the name may have changed hands in between.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Stat)> {
         self.stat(path)?.regular()?;
+        self.open_regular(path)
+    }
+
+    /// Opens a file that was found to be a regular one in this turn; another one is `NotFound`.
+    pub(crate) fn reopen(&self, path: &Path, identity: &Identity) -> io::Result<File> {
+        let (file, stat) = self.open_regular(path)?;
+        if stat.identity == *identity { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn open_regular(&self, path: &Path) -> io::Result<(File, Stat)> {
         let file = match self.symlinks {
             Symlinks::Follow => open_without_waiting(path)?,
             checked => confined::open(&self.root, path, checked, confined::For::Reading)?,
         };
-        let stat = Stat::from(&file.metadata()?);
+        let stat = Stat::of(&file)?;
         stat.regular()?;
         Ok((file, stat))
     }

@@ -40,8 +40,17 @@ pub trait ErrorPage: Send {
 #[derive(Debug, Clone)]
 pub struct ErrorTemplate {
     content_type: String,
-    format: String,
+    pieces: Vec<Piece>,
     policy: Option<&'static str>,
+}
+
+/// A format is taken apart once, and put together for every error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Code,
+    Message,
+    Explain,
 }
 
 /// The default page has a style of its own and nothing else.
@@ -74,7 +83,7 @@ impl ErrorTemplate {
         let content_type = content_type.into();
         let valid = super::head::is_field_value(content_type.as_bytes());
         let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
-        ErrorTemplate { content_type, format: format.into(), policy: None }
+        ErrorTemplate { content_type, pieces: pieces(&format.into()), policy: None }
     }
 }
 
@@ -95,29 +104,40 @@ impl ErrorPage for ErrorTemplate {
     }
 
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {
-        let mut rest = self.format.as_str();
-        while let Some(at) = rest.find('%') {
-            page.extend_from_slice(&rest.as_bytes()[..at]);
-            rest = &rest[at..];
-            let mut put = |mark: &str, text: &str| {
-                let found = rest.strip_prefix(mark);
-                if found.is_some() {
-                    page.extend_from_slice(text.as_bytes());
-                }
-                found
-            };
-            let mut digits = itoa::Buffer::new();
-            let code = digits.format(error.status.code());
-            rest = put("%(code)d", code)
-                .or_else(|| put("%(code)s", code))
-                .or_else(|| put("%(message)s", &escape_html(error.message, false)))
-                .or_else(|| put("%(explain)s", &escape_html(error.explain, false)))
-                .or_else(|| put("%%", "%"))
-                .or_else(|| put("%", "%"))
-                .unwrap_or_default();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => page.extend_from_slice(text.as_bytes()),
+                Piece::Code => page.extend_from_slice(itoa::Buffer::new().format(error.status.code()).as_bytes()),
+                Piece::Message => page.extend_from_slice(escape_html(error.message, false).as_bytes()),
+                Piece::Explain => page.extend_from_slice(escape_html(error.explain, false).as_bytes()),
+            }
         }
-        page.extend_from_slice(rest.as_bytes());
     }
+}
+
+/// Takes a format apart. A `%` that begins no mark stands for itself.
+fn pieces(format: &str) -> Vec<Piece> {
+    const MARKS: [(&str, Piece); 4] = [
+        ("%(code)d", Piece::Code),
+        ("%(code)s", Piece::Code),
+        ("%(message)s", Piece::Message),
+        ("%(explain)s", Piece::Explain),
+    ];
+    let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
+    while let Some(at) = rest.find('%') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some((mark, piece)) = MARKS.into_iter().find(|(mark, _)| rest.starts_with(mark)) {
+            pieces.extend([Piece::Text(std::mem::take(&mut text)), piece]);
+            rest = &rest[mark.len()..];
+        } else {
+            text.push('%');
+            rest = rest.strip_prefix("%%").unwrap_or(&rest[1..]);
+        }
+    }
+    text.push_str(rest);
+    pieces.push(Piece::Text(text));
+    pieces
 }
 
 #[cfg(test)]

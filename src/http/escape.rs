@@ -35,8 +35,9 @@ pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// Quotes are left alone when `quotes` is false, as Python's `html.escape(quote=False)` does for text
 /// (contract row HB32).
 pub fn escape_html(text: &str, quotes: bool) -> Cow<'_, str> {
-    let special = |c: char| matches!(c, '&' | '<' | '>') || (quotes && matches!(c, '"' | '\''));
-    if !text.contains(special) {
+    let bytes = text.as_bytes();
+    let plain = memchr::memchr3(b'&', b'<', b'>', bytes).is_none();
+    if plain && !(quotes && memchr::memchr2(b'"', b'\'', bytes).is_some()) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);

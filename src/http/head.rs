@@ -151,6 +151,18 @@ impl Head {
         }
     }
 
+    /// Adds all fields of another head behind its own; what only concerns the connection is not taken over.
+    pub(crate) fn append(&mut self, other: &Head) {
+        if self.lines().is_empty() {
+            self.lines = other.lines.clone();
+        } else {
+            self.owned_lines().extend_from_slice(other.lines());
+        }
+        self.content_length = self.content_length.or(other.content_length);
+        self.has_date |= other.has_date;
+        self.has_server |= other.has_server;
+    }
+
     /// Removes all fields of this name.
     pub fn remove(&mut self, name: &str) {
         let mut kept = Vec::with_capacity(self.lines().len());

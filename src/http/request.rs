@@ -173,6 +173,27 @@ impl Request {
         *self = Request { method: other.method.clone(), head, fields, ..*other };
     }
 
+    /// The request that follows from this one when whoever was asked says "ask for this instead": a GET, or a HEAD if
+    /// this was one, for another path and query of the same server, without a body and the fields that describe one
+    /// (RFC 3875 section 6.2.2). The request line stays that of the client.
+    #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
+    pub(crate) fn redirected(&self, target: &[u8]) -> Request {
+        let mut request = self.clone();
+        if request.method != Method::Head {
+            request.method = Method::Get;
+        }
+        request.body = BodyLength::None;
+        request.fields.retain(|field| {
+            let name = field.name.slice(&self.head).to_ascii_lowercase();
+            !name.starts_with(b"content-") && name != b"transfer-encoding" && name != b"expect"
+        });
+        let start = request.head.len();
+        request.head.extend_from_slice(target);
+        request.target = Span::new(start, request.head.len());
+        request.split_path(start, start + target.len());
+        request
+    }
+
     /// Empties the request for the next one and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;
@@ -250,5 +271,24 @@ impl RequestBuilder {
         }
         request.head.extend_from_slice(b"\r\n");
         request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirected_request_has_no_body() {
+        let request = Request::builder("POST", "/a?b")
+            .header("Host", "x")
+            .header("Content-Length", "3")
+            .header("Cookie", "c")
+            .build();
+        let other = request.redirected(b"/d%20e?f");
+        assert_eq!((other.method(), other.path(), other.query()), (&Method::Get, &b"/d%20e"[..], Some(&b"f"[..])));
+        assert_eq!(other.headers().iter().map(|(name, _)| name).collect::<Vec<_>>(), ["Host", "Cookie"]);
+        assert_eq!(other.request_line(), b"POST /a?b HTTP/1.1");
+        assert_eq!(Request::builder("HEAD", "/").build().redirected(b"/x").method(), &Method::Head);
     }
 }

@@ -1,4 +1,5 @@
-//! What a line of the log looks like: Python's form, with everything that could fool a terminal escaped.
+//! What a line of the log looks like, with everything that could fool a terminal escaped: Python's form, and what the
+//! others have in common with it.
 //!
 //! The functions append to the buffer they are given, so that a line costs no allocation once the buffer has grown.
 
@@ -9,15 +10,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::record::Record;
 use crate::http::Status;
 
 /// English whatever the locale (contract row HB48).
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Local time as Python logs it, made once a second: the calendar is too dear for every request.
+/// How a log writes the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// `20/Nov/2026 10:45:20`, the local time without its zone (contract row HB43).
+    Python,
+    /// `20/Nov/2026:10:45:20 +0100`, the local time with its distance from UTC.
+    Common,
+    /// `2026-11-20T09:45:20`, the time in UTC; its zone and fraction are left to be added.
+    Utc,
+}
+
+/// The time as a log writes it, made once a second: the calendar is too dear for every request.
 #[derive(Debug)]
 pub(super) struct Clock {
     zone: TimeZone,
+    style: Style,
     /// The second, since 1970, that `text` is about.
     second: Option<u64>,
     text: Vec<u8>,
@@ -31,11 +45,15 @@ impl Clock {
     }
 
     pub(super) fn in_zone(zone: TimeZone) -> Clock {
-        Clock { zone, second: None, text: Vec::with_capacity(20) }
+        Clock { zone, style: Style::Python, second: None, text: Vec::with_capacity(26) }
     }
 
-    /// `20/Nov/2026 10:45:20`, without the offset of the zone (contract row HB43). Times outside the years 1970 to
-    /// 9999 are shown as the first second of 1970.
+    pub(super) fn set_style(&mut self, style: Style) {
+        self.style = style;
+        self.second = None;
+    }
+
+    /// The time in the style of the log. Times outside the years 1970 to 9999 are shown as the first second of 1970.
     pub(super) fn stamp(&mut self, now: SystemTime) -> &[u8] {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second != Some(second) {
@@ -47,13 +65,29 @@ impl Clock {
 
     fn render(&mut self, second: u64) {
         let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
-        let local = self.zone.to_datetime(time.unwrap_or(Timestamp::UNIX_EPOCH));
+        let time = time.unwrap_or(Timestamp::UNIX_EPOCH);
+        let zone = if self.style == Style::Utc { &TimeZone::UTC } else { &self.zone };
+        let (offset, local) = (zone.to_offset(time).seconds(), zone.to_datetime(time));
         let month = MONTHS[usize::from(local.month().unsigned_abs() - 1)];
         let (day, year) = (local.day(), local.year());
         let (hour, minute, second) = (local.hour(), local.minute(), local.second());
-        self.text.clear();
+        let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
+        let out = &mut self.text;
+        out.clear();
         // A write to a vector cannot fail, here and below.
-        _ = write!(self.text, "{day:02}/{month}/{year:04} {hour:02}:{minute:02}:{second:02}");
+        _ = match self.style {
+            Style::Python => write!(out, "{day:02}/{month}/{year:04} {hour:02}:{minute:02}:{second:02}"),
+            Style::Common => write!(
+                out,
+                "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} {sign}{:02}{:02}",
+                minutes / 60,
+                minutes % 60
+            ),
+            Style::Utc => {
+                let month = local.month();
+                write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+            }
+        };
     }
 }
 
@@ -81,15 +115,22 @@ pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[
     out.extend_from_slice(b"] ");
 }
 
-/// `"LINE" STATUS SIZE`.
-pub(super) fn write_request(out: &mut Vec<u8>, line: &[u8], status: Status, size: Option<u64>) {
+/// `"LINE" STATUS SIZE`, without the size for an error, whose page is not what was asked for: scripts that read
+/// Python's log expect `-` there (contract row HB45).
+pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     // A quote inside the line is not escaped, as in Python: three fields follow the last one.
     out.push(b'"');
-    write_escaped(out, line);
-    _ = match size {
-        Some(size) => write!(out, "\" {status} {size}"),
-        None => write!(out, "\" {status} -"),
+    write_escaped(out, record.asked.line);
+    _ = match record.is_error_page {
+        false => write!(out, "\" {} {}", record.status, record.sent),
+        true => write!(out, "\" {} -", record.status),
     };
+}
+
+/// `N log lines dropped`.
+pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
+    let plural = if lines == 1 { "" } else { "s" };
+    _ = write!(out, "{lines} log line{plural} dropped");
 }
 
 /// `code STATUS, message MESSAGE`.
@@ -114,7 +155,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 ///
 /// Python shows bytes from 0xa0 on as the Latin-1 characters they may not have been (contract row HB44 escapes only
 /// 0x00 to 0x1f and 0x7f to 0x9f); escaped, they are exact and safe in any encoding.
-fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
         out.extend_from_slice(&rest[..at]);
@@ -157,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn the_other_styles() {
+        let mut clock = Clock::in_zone(TimeZone::fixed(jiff::tz::Offset::from_seconds(-12_600).unwrap()));
+        assert_eq!(clock.stamp(at(1_795_171_520)), b"20/Nov/2026 07:15:20");
+        clock.set_style(Style::Common);
+        assert_eq!(clock.stamp(at(1_795_171_520)), b"20/Nov/2026:07:15:20 -0330");
+        clock.set_style(Style::Utc);
+        assert_eq!(clock.stamp(at(1_795_171_520)), b"2026-11-20T10:45:20");
+    }
+
+    #[test]
     fn the_stamp_follows_the_second_and_not_the_fraction() {
         let mut clock = Clock::in_zone(TimeZone::UTC);
         assert_eq!(clock.stamp(at(1)), b"01/Jan/1970 00:00:01");
@@ -194,7 +245,7 @@ mod tests {
     fn a_clients_bytes_cannot_reach_the_terminal() {
         let line = b"GET /\x1b[31m\x07\x7f\x80\x9f\xa0\xff\0\n\\x1b \"q\" HTTP/1.0";
         assert_eq!(
-            made(|out| write_request(out, line, Status::OK, Some(7))),
+            made(|out| write_request(out, &Record { sent: 7, ..Record::of(line) })),
             r#""GET /\x1b[31m\x07\x7f\x80\x9f\xa0\xff\x00\x0a\\x1b "q" HTTP/1.0" 200 7"#
         );
     }

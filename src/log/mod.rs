@@ -1,41 +1,70 @@
 //! The access log: Python's lines, collected in memory and written between two turns of the loop.
 //!
-//! Three things are kept apart: `format` knows what a line looks like, `sink` keeps lines until they are out and
+//! Three things are kept apart: `format`, `apache` and `json` know what a line looks like, `sink` keeps lines until they are out and
 //! counts those that had to go, `target` knows how to write to a descriptor without waiting for it. The log is here,
 //! and not in the connection, because it outlives connections and because its one rule concerns all of them: whatever
 //! becomes of the log, requests are answered (contract row HB44).
 //!
 //! Invariant: nothing here waits or fails. A line that cannot be kept is counted and announced in the log itself.
 
+mod apache;
 mod format;
+mod json;
+mod record;
 mod sink;
 mod target;
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::http::Status;
-use format::{Clock, write_error, write_message, write_request};
+use crate::http::{Request, Status};
+use format::{Clock, Style, write_error, write_message};
+pub use record::{Asked, Kept, Record};
 use sink::Sink;
 use target::Target;
 
 /// How many bytes of lines are kept while nobody takes them: some thousand requests.
 const LIMIT: usize = 256 * 1024;
 
-/// The log of requests, errors and messages, in the form of Python's `http.server` (contract rows HB43 to HB47).
+/// What the lines of a log look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`, with a line before it for an error.
+    #[default]
+    Python,
+    /// Apache's *common*: the same with a time zone, and one line for each request.
+    Common,
+    /// Apache's *combined*: *common* with the referer and the user agent.
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log of requests, errors and messages, in the form of Python's `http.server` (contract rows HB43 to HB47) or
+/// another [`LogFormat`].
 ///
 /// Lines are kept, up to 256 KiB, until [`flush`](AccessLog::flush) writes what the other side takes. If they
 /// become more, whole lines are dropped, and a line `N log lines dropped` stands in their place.
 ///
 /// ```
-/// use std::time::SystemTime;
-/// use serve_forever::http::Status;
-/// use serve_forever::log::AccessLog;
+/// use std::time::{Instant, SystemTime};
+/// use serve_forever::http::{Request, Status};
+/// use serve_forever::log::{AccessLog, LogFormat, Record};
 ///
-/// let mut log = AccessLog::stderr();
-/// let peer = "127.0.0.1:50000".parse().unwrap();
-/// log.request(peer, b"GET / HTTP/1.1", Status::OK, 1234, SystemTime::now());
+/// let mut log = AccessLog::stderr().format(LogFormat::Common);
+/// let request = Request::builder("GET", "/").build();
+/// log.request(&Record {
+///     peer: "127.0.0.1:50000".parse().unwrap(),
+///     asked: log.asked(&request),
+///     status: Status::OK,
+///     sent: 1234,
+///     is_error_page: false,
+///     at: SystemTime::now(),
+///     ended: Instant::now(),
+/// });
 /// log.flush();
 /// ```
 #[derive(Debug)]
@@ -48,6 +77,9 @@ pub struct AccessLog {
 struct Open {
     sink: Sink,
     clock: Clock,
+    format: LogFormat,
+    /// The file that is written to, if it was opened by its name.
+    path: Option<PathBuf>,
 }
 
 impl AccessLog {
@@ -64,7 +96,55 @@ impl AccessLog {
     /// A log on a descriptor: a file, a pipe, a terminal or a socket. Its flags are left as they are, because other
     /// processes may share them.
     pub fn to(fd: OwnedFd) -> AccessLog {
-        AccessLog { open: Some(Open { sink: Sink::new(Target::new(fd), LIMIT), clock: Clock::local() }) }
+        AccessLog::on(Target::new(fd), None)
+    }
+
+    /// A log that is appended to a file, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn file(path: impl Into<PathBuf>) -> io::Result<AccessLog> {
+        // Another working directory must not lead to another file when it is opened again.
+        let path = std::path::absolute(path.into())?;
+        Ok(AccessLog::on(Target::open(&path)?, Some(path)))
+    }
+
+    fn on(target: Target, path: Option<PathBuf>) -> AccessLog {
+        let (sink, clock) = (Sink::new(target, LIMIT), Clock::local());
+        AccessLog { open: Some(Open { sink, clock, format: LogFormat::Python, path }) }
+    }
+
+    /// Has the lines written in this format.
+    pub fn format(mut self, format: LogFormat) -> AccessLog {
+        let (style, announce): (_, fn(&mut Vec<u8>, u64)) = match format {
+            LogFormat::Python => (Style::Python, format::write_gap),
+            LogFormat::Common | LogFormat::Combined => (Style::Common, format::write_gap),
+            LogFormat::Json => (Style::Utc, json::write_gap),
+        };
+        if let Some(open) = &mut self.open {
+            open.format = format;
+            open.clock.set_style(style);
+            open.sink.announce_with(announce);
+        }
+        self
+    }
+
+    /// The file that is written to, if it was opened by [`file`](AccessLog::file).
+    pub fn path(&self) -> Option<&Path> {
+        self.open.as_ref()?.path.as_deref()
+    }
+
+    /// Opens the file again by its name, after it was renamed to make room for a new one. Every other log stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// If it cannot be opened: the old one is then written to as before.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        let Some(Open { sink, path: Some(path), .. }) = &mut self.open else { return Ok(()) };
+        let target = Target::open(path)?;
+        sink.flush();
+        sink.redirect(target);
+        Ok(())
     }
 
     /// Whether lines are written at all: if not, there is no need to make their parts.
@@ -72,32 +152,55 @@ impl AccessLog {
         self.open.is_some()
     }
 
-    /// Python's `log_request`: `ADDR - - [DATE] "LINE" STATUS SIZE` (contract row HB45).
-    ///
-    /// `line` is the request line as it came, without its end. `size` is the number of body bytes that were sent;
-    /// `None` prints Python's `-`.
-    pub fn request(
-        &mut self,
-        peer: SocketAddr,
-        line: &[u8],
-        status: Status,
-        size: impl Into<Option<u64>>,
-        now: SystemTime,
-    ) {
-        let size = size.into();
-        self.line(Some(peer), now, |out| write_request(out, line, status, size));
+    /// What this log shows of a request: for the connection to hand back, or to keep, until the response is out.
+    pub fn asked<'r>(&self, request: &'r Request) -> Asked<'r> {
+        let mut asked = Asked { line: b"", referer: None, user_agent: None, began: request.arrived() };
+        if let Some(open) = &self.open {
+            asked.line = request.request_line();
+            if matches!(open.format, LogFormat::Combined | LogFormat::Json) {
+                asked.referer = request.headers().get("Referer");
+                asked.user_agent = request.headers().get("User-Agent");
+            }
+        }
+        asked
+    }
+
+    /// Python's `log_request`: a line for one exchange (contract row HB45).
+    pub fn request(&mut self, record: &Record<'_>) {
+        let Some(Open { sink, clock, format, .. }) = &mut self.open else { return };
+        let stamp = clock.stamp(record.at);
+        sink.line(|out| {
+            match format {
+                LogFormat::Python => {
+                    format::write_start(out, Some(record.peer), stamp);
+                    format::write_request(out, record);
+                }
+                LogFormat::Common => apache::write_common(out, stamp, record),
+                LogFormat::Combined => apache::write_combined(out, stamp, record),
+                LogFormat::Json => json::write_request(out, stamp, record),
+            }
+            out.push(b'\n');
+        });
     }
 
     /// Python's `log_error` for an error response: `ADDR - - [DATE] code STATUS, message MESSAGE` (contract row
-    /// HB46). The line of the request itself follows it.
+    /// HB46). The line of the request itself follows it. Other formats have one line for each request, and not this.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
-        self.line(Some(peer), now, |out| write_error(out, status, message));
+        if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
+            self.line(Some(peer), now, |out| write_error(out, status, message));
+        }
     }
 
     /// Python's `log_message`: `ADDR - - [DATE] TEXT` (contract row HB44); `-` stands for the address if there is
     /// no peer.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
-        self.line(peer, now, |out| write_message(out, text));
+        match &mut self.open {
+            Some(Open { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
+                json::write_message(out, clock.stamp(now), now, peer, text);
+                out.push(b'\n');
+            }),
+            _ => self.line(peer, now, |out| write_message(out, text)),
+        }
     }
 
     /// Writes what the other side takes without waiting. To be called at the end of each turn of the loop.
@@ -114,7 +217,7 @@ impl AccessLog {
     }
 
     fn line(&mut self, peer: Option<SocketAddr>, now: SystemTime, rest: impl FnOnce(&mut Vec<u8>)) {
-        let Some(Open { sink, clock }) = &mut self.open else { return };
+        let Some(Open { sink, clock, .. }) = &mut self.open else { return };
         sink.line(|out| {
             format::write_start(out, peer, clock.stamp(now));
             rest(out);
@@ -149,17 +252,71 @@ mod tests {
         let peer = "[::ffff:127.0.0.1]:1".parse().unwrap();
         let now = UNIX_EPOCH + Duration::from_secs(1_795_171_520);
         log.error(peer, Status::NOT_FOUND, "File not found", now);
-        log.request(peer, b"GET /x HTTP/1.1", Status::NOT_FOUND, 335, now);
-        log.request(peer, b"GET /y HTTP/1.1", Status::OK, None, now);
+        let record = Record { peer, at: now, ..Record::of(b"GET /x HTTP/1.1") };
+        log.request(&Record { status: Status::NOT_FOUND, sent: 335, is_error_page: true, ..record });
+        log.request(&Record { sent: 9, ..record });
         log.message(None, "hello", now);
         assert_eq!(log.flush(), None);
         assert_eq!(
             rest_of(reader, log),
             "::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] code 404, message File not found\n\
-             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 404 335\n\
-             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /y HTTP/1.1\" 200 -\n\
+             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 404 -\n\
+             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 200 9\n\
              - - - [20/Nov/2026 10:45:20] hello\n"
         );
+    }
+
+    #[test]
+    fn a_log_looks_for_what_it_shows_and_nothing_else() {
+        let request = Request::builder("GET", "/").header("Referer", "r").header("user-agent", "u").build();
+        let shown = |log: AccessLog| {
+            let asked = log.asked(&request);
+            let kept = asked.keep();
+            let asked = kept.asked();
+            (!asked.line.is_empty(), asked.referer.is_some(), asked.user_agent.is_some())
+        };
+        assert_eq!(shown(AccessLog::off()), (false, false, false));
+        for (format, fields) in [
+            (LogFormat::Python, false),
+            (LogFormat::Common, false),
+            (LogFormat::Combined, true),
+            (LogFormat::Json, true),
+        ] {
+            assert_eq!(shown(log_to_pipe().1.format(format)), (true, fields, fields), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn other_formats_have_one_line_for_an_error() {
+        for (format, message) in [(LogFormat::Common, "] hello\n"), (LogFormat::Json, "\"message\":\"hello\"}\n")] {
+            let (reader, log) = log_to_pipe();
+            let mut log = log.format(format);
+            log.error("127.0.0.1:1".parse().unwrap(), Status::NOT_FOUND, "File not found", UNIX_EPOCH);
+            log.message(None, "hello", UNIX_EPOCH);
+            log.flush();
+            let text = rest_of(reader, log);
+            assert!(text.ends_with(message) && text.lines().count() == 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_opened_again_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
+        let mut log = AccessLog::file(&path).unwrap();
+        log.message(None, "one", UNIX_EPOCH);
+        std::fs::rename(&path, &old).unwrap();
+        log.reopen().unwrap();
+        log.message(None, "two", UNIX_EPOCH);
+        log.flush();
+        assert!(std::fs::read_to_string(&old).unwrap().ends_with("] one\n"));
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("] two\n"));
+        // Where it cannot be opened any more, the old one is kept.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(log.reopen().is_err());
+        log.message(None, "three", UNIX_EPOCH);
+        assert_eq!((log.flush(), log.dropped()), (None, 0));
     }
 
     #[test]

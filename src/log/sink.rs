@@ -1,6 +1,5 @@
 //! Lines on their way out: kept while there is no room for them, counted when there are too many.
 
-use std::io::Write;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -19,6 +18,8 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(super) struct Sink {
     target: Target,
     limit: usize,
+    /// Writes the announcement of a gap of so many lines.
+    announce: fn(&mut Vec<u8>, u64),
     /// Whole lines; the first `written` bytes are out already.
     lines: Vec<u8>,
     written: usize,
@@ -42,7 +43,18 @@ struct Notice {
 impl Sink {
     /// A sink that keeps up to `limit` bytes. A single line may be longer if there is no other.
     pub(super) fn new(target: Target, limit: usize) -> Sink {
-        Sink { target, limit, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
+        let announce = super::format::write_gap;
+        Sink { target, limit, announce, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
+    }
+
+    /// Has gaps announced in this form.
+    pub(super) fn announce_with(&mut self, announce: fn(&mut Vec<u8>, u64)) {
+        self.announce = announce;
+    }
+
+    /// Writes to another target from now on. What is left for the old one goes there, too.
+    pub(super) fn redirect(&mut self, target: Target) {
+        self.target = target;
     }
 
     /// Keeps the line that `append` makes, including its newline, or drops it.
@@ -99,10 +111,11 @@ impl Sink {
         if self.gap == 0 {
             return;
         }
-        let line_end = if self.torn { "\n" } else { "" };
-        let plural = if self.gap == 1 { "" } else { "s" };
-        // A write to a vector cannot fail.
-        _ = writeln!(self.lines, "{line_end}{} log line{plural} dropped", self.gap);
+        if self.torn {
+            self.lines.push(b'\n');
+        }
+        (self.announce)(&mut self.lines, self.gap);
+        self.lines.push(b'\n');
         self.notice = Some(Notice { gap: self.gap, end: self.lines.len() });
         self.torn = false;
         self.gap = 0;

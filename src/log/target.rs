@@ -5,6 +5,7 @@
 //! all of them. Hence one way for each kind of descriptor, none of which changes what is shared.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -48,6 +49,13 @@ impl Target {
             },
             _ => Target { fd, way: Way::Polled },
         }
+    }
+
+    /// Opens a file to append to, and makes it if it is not there. A FIFO that nobody reads is an error and no wait.
+    pub(super) fn open(path: &Path) -> Result<Target> {
+        let how =
+            OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
     /// A target that is polled, whatever it is.

@@ -3,30 +3,30 @@ use std::io;
 /// Bytes on their way: filled at the end, consumed at the front.
 ///
 /// Its memory is initialised once and reused, so that a socket can read into it without unsafe code. An empty
-/// `Buffer` owns no memory.
+/// `Buffer` owns no memory. It is small, since every connection has two: it holds 4 GiB at most, far beyond any limit.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    memory: Vec<u8>,
-    start: usize,
-    end: usize,
+    memory: Box<[u8]>,
+    start: u32,
+    end: u32,
 }
 
 impl Buffer {
     /// A buffer that owns `capacity` bytes from the start.
     pub fn with_capacity(capacity: usize) -> Buffer {
-        Buffer { memory: vec![0; capacity], start: 0, end: 0 }
+        Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
 
     /// The bytes that wait to be consumed.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.end]
+        &self.memory[self.start as usize..self.end as usize]
     }
 
     /// How many bytes wait.
     #[inline]
     pub fn len(&self) -> usize {
-        self.end - self.start
+        (self.end - self.start) as usize
     }
 
     /// Whether no bytes wait.
@@ -47,7 +47,7 @@ impl Buffer {
     #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed {count} of {} bytes", self.len());
-        self.start += count;
+        self.start += count as u32;
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -58,8 +58,9 @@ impl Buffer {
     #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
-        self.memory[self.end..self.end + bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
+        let end = self.end as usize;
+        self.memory[end..end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len() as u32;
     }
 
     /// Has `read` fill some of the free room, of which there is at least `room`; it returns how many bytes it put at
@@ -69,15 +70,15 @@ impl Buffer {
     /// Those of `read`.
     pub fn fill(&mut self, room: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(room);
-        let free = &mut self.memory[self.end..];
+        let free = &mut self.memory[self.end as usize..];
         let count = read(free)?.min(free.len());
-        self.end += count;
+        self.end += count as u32;
         Ok(count)
     }
 
     /// How many bytes fit behind the waiting ones without moving or growing.
     pub fn free(&self) -> usize {
-        self.memory.len() - self.end
+        self.memory.len() - self.end as usize
     }
 
     /// Makes sure that `room` bytes fit behind the waiting ones.
@@ -93,15 +94,17 @@ impl Buffer {
     #[cold]
     fn make_room(&mut self, room: usize) {
         let waiting = self.len();
-        if self.start >= waiting && self.memory.len() - waiting >= room {
-            self.memory.copy_within(self.start..self.end, 0);
+        if self.start as usize >= waiting && self.memory.len() - waiting >= room {
+            self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {
-            let mut memory = vec![0; (waiting + room).max(2 * waiting)];
+            let size = (waiting + room).max(2 * waiting);
+            assert!(u32::try_from(size).is_ok(), "a buffer of {size} bytes");
+            let mut memory = vec![0; size];
             memory[..waiting].copy_from_slice(self.bytes());
-            self.memory = memory;
+            self.memory = memory.into();
         }
         self.start = 0;
-        self.end = waiting;
+        self.end = waiting as u32;
     }
 }
 

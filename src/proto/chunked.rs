@@ -73,14 +73,17 @@ impl ChunkedDecoder {
     /// The length of the line at the front, without its CRLF, once it is complete.
     fn line(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
+        // A broken size is refused as soon as it shows, not when its line ends.
+        if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(Reject::Chunk);
+        }
+        let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
+        if newline.unwrap_or(bytes.len()) > most {
+            return Err(Reject::ChunkOverhead);
+        }
         let Some(newline) = newline else {
             self.scanned = bytes.len();
-            // A broken size is refused as soon as it shows, not when its line ends.
-            if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-                return Err(Reject::Chunk);
-            }
-            let too_long = bytes.len() > limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
-            return if too_long { Err(Reject::ChunkOverhead) } else { Ok(None) };
+            return Ok(None);
         };
         self.scanned = 0;
         match bytes[..newline] {

@@ -31,19 +31,19 @@ pub enum Expect {
 }
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
-const FEW_FIELDS: usize = 32;
+const FEW_FIELDS: usize = 16;
 
 /// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
 ///
 /// The order of the checks is the order of the statuses: fields, framing, host, target, length of the body.
 pub(super) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
     let head = &bytes[found.start..found.end];
-    let line = found.line;
-    let line_end = line.target_end + 1 + "HTTP/1.1".len();
+    let (line, method_end, target_end) = (found.line, found.line.method_end as usize, found.line.target_end as usize);
+    let line_end = target_end + 1 + "HTTP/1.1".len();
     request.head.extend_from_slice(head);
     request.line = Span::new(0, line_end);
-    request.target = Span::new(line.method_end + 1, line.target_end);
-    request.method = Method::from_token(std::str::from_utf8(&head[..line.method_end]).unwrap_or_default());
+    request.target = Span::new(method_end + 1, target_end);
+    request.method = Method::from_token(std::str::from_utf8(&head[..method_end]).unwrap_or_default());
     request.version = line.version;
 
     let mut facts = Facts::default();
@@ -60,7 +60,7 @@ pub(super) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &m
     }
     request.body = facts.framing.body_length(line.version)?;
     request.authority = facts.host(&request.head, line.version)?;
-    target::read(request, line.method_end + 1, line.target_end)?;
+    target::read(request, method_end + 1, target_end)?;
     if let BodyLength::Known(length) = request.body
         && length > limits.body.min(i64::MAX as u64)
     {

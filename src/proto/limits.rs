@@ -34,6 +34,9 @@ pub struct Limits {
     /// From a whole request to the beginning of its response, where somebody else makes it: a handler, a child process.
     /// 60 s; then 504.
     pub answer_timeout: Duration,
+    /// For an upstream or a source to make something once the client has closed its side, which may mean that it waits
+    /// for its response or that it is gone: which of them, only sending tells. 3 s; then it is taken for gone.
+    pub half_closed_timeout: Duration,
     /// From a response's end to the connection's, while what the client still sends is thrown away. 2 s.
     pub linger_timeout: Duration,
     /// For answers in flight once the server was asked to stop. 5 s.
@@ -68,6 +71,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
             answer_timeout: Duration::from_secs(60),
+            half_closed_timeout: Duration::from_secs(3),
             grace: Duration::from_secs(5),
             last_call: Duration::ZERO,
             connections: None,

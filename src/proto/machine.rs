@@ -112,6 +112,10 @@ pub(super) const SEND_MOVES: &[Move] = &[
 ];
 
 impl Recv {
+    /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
+    /// from it.
+    pub const MOVES: &[(&str, &str, &str)] = RECV_MOVES;
+
     fn name(&self) -> &'static str {
         match self {
             Recv::Idle => "Idle",
@@ -124,6 +128,10 @@ impl Recv {
 }
 
 impl Send {
+    /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
+    /// from it.
+    pub const MOVES: &[(&str, &str, &str)] = SEND_MOVES;
+
     fn name(&self) -> &'static str {
         match self {
             Send::Idle => "Idle",

@@ -4,8 +4,8 @@ use crate::http::{Version, is_token};
 /// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestLine {
-    pub(super) method_end: usize,
-    pub(super) target_end: usize,
+    pub(super) method_end: u32,
+    pub(super) target_end: u32,
     pub(super) version: Version,
 }
 
@@ -21,22 +21,34 @@ impl RequestLine {
             return Err(bad());
         }
         let version = version(&line[version_at + 1..])?;
-        Ok(RequestLine { method_end, target_end: version_at, version })
+        Ok(RequestLine { method_end: method_end as u32, target_end: version_at as u32, version })
     }
 
     /// Whether this unfinished line can still become a request line, so that a TLS hello or binary garbage is refused
-    /// at once and not waited on.
-    pub(super) fn may_begin(partial: &[u8], limits: &Limits) -> Result<(), Reject> {
-        let (text, last) = match partial {
-            [text @ .., b'\r'] => (text, 1),
-            text => (text, 0),
-        };
-        if !text.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
-            return Err(Reject::RequestLine(Reject::show(partial)));
-        }
-        // The LF is still to come, and a CR unless it is there.
-        if text.len() + last.max(1) >= limits.request_line { Err(Reject::LongRequestLine) } else { Ok(()) }
+    /// at once and not waited on. Its first `known` bytes were found good before, and are not looked at again: a line
+    /// that is dripped byte by byte would cost quadratic time. Of a line that is too long only as much is looked at as
+    /// shows that.
+    pub(super) fn may_begin(partial: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
+        let limit = limits.request_line;
+        let first = &partial[..partial.len().min(limit.saturating_sub(1))];
+        check_text(first, known, limit)?;
+        if first.len() < partial.len() { check_text(&partial[..limit], known, limit) } else { Ok(()) }
     }
+}
+
+/// Checks what has come of a line; a CR at its end may belong to the line's end.
+fn check_text(partial: &[u8], known: usize, limit: usize) -> Result<(), Reject> {
+    let (text, last) = match partial {
+        [text @ .., b'\r'] => (text, 1),
+        text => (text, 0),
+    };
+    // A CR that came last before is only good if the LF came behind it, and then nobody would ask.
+    let new = &text[known.saturating_sub(1).min(text.len())..];
+    if !new.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
+        return Err(Reject::RequestLine(Reject::show(text)));
+    }
+    // The LF is still to come, and a CR unless it is there.
+    if text.len() + last.max(1) >= limit { Err(Reject::LongRequestLine) } else { Ok(()) }
 }
 
 /// Visible ASCII but `#`, which would begin a fragment: clients must not send one (RFC 9112 section 3.2).

@@ -15,9 +15,9 @@ pub(super) struct HeadScan {
     line_start: usize,
     /// Where the request line begins: behind the empty lines that may stand before it.
     request_start: usize,
-    empty_lines: usize,
+    empty_lines: u8,
     request_line: Option<RequestLine>,
-    fields: usize,
+    fields: u32,
 }
 
 /// A complete head: all spans count from `start`.
@@ -34,7 +34,7 @@ pub(super) struct FoundHead {
 
 /// Empty lines before a request line are left over from the request before it, whose client ended a body with one
 /// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
-const MOST_EMPTY_LINES: usize = 4;
+const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
@@ -47,8 +47,9 @@ impl HeadScan {
             }
             self.line_start = self.scanned;
         }
+        let known = self.scanned - self.line_start;
         self.scanned = bytes.len();
-        self.partial(&bytes[self.line_start..], limits)?;
+        self.partial(&bytes[self.line_start..], known, limits)?;
         Ok(None)
     }
 
@@ -59,40 +60,48 @@ impl HeadScan {
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
+    /// Looks at a complete line. What its beginning is refused for without its end, it is refused for with it as well,
+    /// so that the answer does not depend on how the bytes came.
     fn line(&mut self, bytes: &[u8], newline: usize, limits: &Limits) -> Result<Option<FoundHead>, Reject> {
         let with_end = &bytes[self.line_start..=newline];
-        let Some(line) = with_end.strip_suffix(b"\r\n") else {
-            // Whatever else is wrong with a request line, it is told apart from a mere missing CR.
-            return Err(match self.request_line {
-                None if with_end.len() > limits.request_line => Reject::LongRequestLine,
-                None => RequestLine::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Reject::BareLf),
-                Some(_) => Reject::BareLf,
-            });
+        let Some(request_line) = self.request_line else {
+            let begins = || RequestLine::may_begin(&with_end[..with_end.len() - 1], 0, limits);
+            return self.first_line(with_end, limits).map_err(|reject| begins().err().unwrap_or(reject)).map(|()| None);
         };
-        match self.request_line {
-            None if line.is_empty() && self.empty_lines == MOST_EMPTY_LINES => return Err(Reject::EmptyLines),
-            None if line.is_empty() => {
-                self.empty_lines += 1;
-                self.request_start = self.scanned;
-            }
-            None if with_end.len() > limits.request_line => return Err(Reject::LongRequestLine),
-            None => self.request_line = Some(RequestLine::parse(line)?),
-            Some(found) if line.is_empty() => {
+        self.partial(&with_end[..with_end.len() - 1], 0, limits)?;
+        match with_end.strip_suffix(b"\r\n") {
+            None => Err(Reject::BareLf),
+            Some([]) => {
                 let (start, end) = (self.request_start, self.scanned);
                 self.check_head(end, limits)?;
-                return Ok(Some(FoundHead { start, end, line: found, fields: self.fields }));
+                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields as usize }))
             }
-            Some(_) => self.field_line(with_end.len(), limits)?,
+            Some(_) => self.field_line(limits).map(|()| None),
         }
-        Ok(None)
     }
 
-    fn field_line(&mut self, length: usize, limits: &Limits) -> Result<(), Reject> {
-        self.fields += 1;
-        if length > limits.field_line {
-            return Err(Reject::LongField(limits.field_line));
+    /// The request line, or an empty one before it.
+    fn first_line(&mut self, with_end: &[u8], limits: &Limits) -> Result<(), Reject> {
+        match with_end.strip_suffix(b"\r\n") {
+            // Whatever else is wrong with a request line, it is told apart from a mere missing CR.
+            None => Err(RequestLine::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Reject::BareLf)),
+            Some([]) if self.empty_lines == MOST_EMPTY_LINES => Err(Reject::EmptyLines),
+            Some([]) => {
+                self.empty_lines += 1;
+                self.request_start = self.scanned;
+                Ok(())
+            }
+            Some(_) if with_end.len() > limits.request_line => Err(Reject::LongRequestLine),
+            Some(line) => {
+                self.request_line = Some(RequestLine::parse(line)?);
+                Ok(())
+            }
         }
-        if self.fields > limits.fields {
+    }
+
+    fn field_line(&mut self, limits: &Limits) -> Result<(), Reject> {
+        self.fields += 1;
+        if self.fields as usize > limits.fields {
             return Err(Reject::ManyFields(limits.fields));
         }
         self.check_head(self.scanned, limits)
@@ -102,12 +111,15 @@ impl HeadScan {
         if end - self.request_start > limits.head { Err(Reject::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// A line without its end must not grow beyond what the whole line may have.
-    fn partial(&self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+    /// A line without its end must not grow beyond what the whole line may have. Its first `known` bytes were here
+    /// before.
+    fn partial(&self, line: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
         if self.request_line.is_none() {
-            return RequestLine::may_begin(line, limits);
+            return RequestLine::may_begin(line, known, limits);
         }
-        if line.len() >= limits.field_line {
+        // The limit that the line meets first is the one that it is refused for.
+        let left_of_head = limits.head.saturating_sub(self.line_start - self.request_start);
+        if line.len() >= limits.field_line && limits.field_line <= left_of_head + 1 {
             return Err(Reject::LongField(limits.field_line));
         }
         self.check_head(self.line_start + line.len(), limits)
@@ -175,8 +187,14 @@ mod tests {
         assert_eq!(scan(fields("A: 456789\r\n").as_bytes(), &limits), Err(Reject::LongField(10)));
         assert!(scan(fields("A:\r\nB:\r\nC:\r\n").as_bytes(), &limits).unwrap().is_some());
         assert_eq!(scan(fields("A:\r\nB:\r\nC:\r\nD:\r\n").as_bytes(), &limits), Err(Reject::ManyFields(3)));
+        // What is wrong first counts, also where a line's end shows something else to be wrong with it.
+        assert_eq!(scan(b"GET /abcdefghijklmno\n", &limits), Err(Reject::LongRequestLine));
+        assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Reject::LongRequestLine));
+        assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Reject::RequestLine(_))));
+        assert_eq!(scan(fields("A: 4567890\n").as_bytes(), &limits), Err(Reject::LongField(10)));
         let short = Limits { head: 30, ..limits };
         assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
         assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Reject::LongHead(30)));
+        assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Reject::LongHead(30)));
     }
 }

@@ -1,71 +1,94 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// When each key wants to be run at the latest.
 ///
 /// A deadline moves with nearly every request, and hardly one is ever reached. So moving it later only notes the new
 /// time; the heap has at most one live entry a key, which is put right when it comes up. An entry that nobody waits
 /// for any more never wakes the loop.
-#[derive(Debug, Default)]
+///
+/// Every connection has an entry here, so times are kept small: as nanoseconds since the loop began.
+#[derive(Debug)]
 pub(super) struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, usize)>>,
+    start: Instant,
+    heap: BinaryHeap<Reverse<(u64, u32)>>,
     /// By key.
     times: Vec<Times>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Times {
-    wanted: Option<Instant>,
+    wanted: u64,
     /// The earliest entry in the heap.
-    scheduled: Option<Instant>,
+    scheduled: u64,
 }
 
+/// No time at all: later than all others.
+const NEVER: u64 = u64::MAX;
+
+const NO_TIMES: Times = Times { wanted: NEVER, scheduled: NEVER };
+
 impl Deadlines {
+    /// No deadlines yet; none will be before `start`.
+    pub(super) fn new(start: Instant) -> Deadlines {
+        Deadlines { start, heap: BinaryHeap::new(), times: Vec::new() }
+    }
+
     /// Sets or removes the deadline of a key.
     pub(super) fn set(&mut self, key: usize, wanted: Option<Instant>) {
         if key >= self.times.len() {
-            self.times.resize(key + 1, Times::default());
+            self.times.resize(key + 1, NO_TIMES);
         }
+        let wanted = wanted.map_or(NEVER, |wanted| self.nanos(wanted));
         let times = &mut self.times[key];
         times.wanted = wanted;
-        if let Some(wanted) = wanted
-            && times.scheduled.is_none_or(|scheduled| wanted < scheduled)
-        {
-            times.scheduled = Some(wanted);
-            self.heap.push(Reverse((wanted, key)));
+        if wanted < times.scheduled {
+            times.scheduled = wanted;
+            self.heap.push(Reverse((wanted, key as u32)));
         }
     }
 
     /// The earliest deadline.
     pub(super) fn next(&mut self) -> Option<Instant> {
+        self.first().map(|nanos| self.start + Duration::from_nanos(nanos))
+    }
+
+    /// Takes a key whose deadline has come; it then has none until it is set again.
+    pub(super) fn due(&mut self, now: Instant) -> Option<usize> {
+        if self.first()? > self.nanos(now) {
+            return None;
+        }
+        let Reverse((_, key)) = self.heap.pop()?;
+        self.times[key as usize] = NO_TIMES;
+        Some(key as usize)
+    }
+
+    fn nanos(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
+    }
+
+    /// The time of the first entry that somebody waits for.
+    fn first(&mut self) -> Option<u64> {
         loop {
             let Reverse((time, key)) = *self.heap.peek()?;
-            if self.times[key].wanted == Some(time) {
+            if self.times[key as usize].wanted == time {
                 return Some(time);
             }
             self.put_right(time, key);
         }
     }
 
-    /// Takes a key whose deadline has come; it then has none until it is set again.
-    pub(super) fn due(&mut self, now: Instant) -> Option<usize> {
-        if self.next()? > now {
-            return None;
-        }
-        let Reverse((_, key)) = self.heap.pop()?;
-        self.times[key] = Times::default();
-        Some(key)
-    }
-
     /// Replaces the first entry by what its key wants now.
-    fn put_right(&mut self, time: Instant, key: usize) {
+    fn put_right(&mut self, time: u64, key: u32) {
         self.heap.pop();
-        let times = &mut self.times[key];
+        let times = &mut self.times[key as usize];
         // An older entry than the scheduled one is a leftover; the scheduled one is still in the heap.
-        if times.scheduled == Some(time) {
+        if times.scheduled == time {
             times.scheduled = times.wanted;
-            self.heap.extend(times.wanted.map(|wanted| Reverse((wanted, key))));
+            if times.wanted != NEVER {
+                self.heap.push(Reverse((times.wanted, key)));
+            }
         }
     }
 }
@@ -80,7 +103,7 @@ mod tests {
     fn a_moved_deadline_counts_at_its_last_place() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::new(start);
         deadlines.set(0, Some(at(5)));
         deadlines.set(3, Some(at(7)));
         deadlines.set(0, Some(at(9)));
@@ -98,7 +121,7 @@ mod tests {
     #[test]
     fn it_agrees_with_a_plain_table() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::new(start);
         let mut table = [None; 8];
         let mut random = 1_u64;
         for round in 0..10_000 {

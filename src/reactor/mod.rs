@@ -69,8 +69,11 @@ struct Entry<'s> {
 
 /// What a program can have done between two turns.
 pub trait Hooks {
-    /// Called at the end of every turn. Returns how long the loop may sleep at most.
-    fn after_turn(&mut self) -> Option<Duration>;
+    /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
+    fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
+
+    /// Called when a signal asked for [`SignalAction::Reload`].
+    fn reload(&mut self) {}
 
     /// Told about every connection that ended.
     fn closed(&mut self, _reason: CloseReason) {}
@@ -128,6 +131,7 @@ impl<'s> Reactor<'s> {
         if let Some(signals) = &mut signals {
             poll.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
+        let now = Instant::now();
         Ok(Reactor {
             poll,
             mailbox,
@@ -135,11 +139,11 @@ impl<'s> Reactor<'s> {
             doors,
             sessions: Slab::new(),
             most,
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(now),
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None },
+            moment: Moment { now, wall: SystemTime::now(), stopping: None },
         })
     }
 
@@ -150,9 +154,10 @@ impl<'s> Reactor<'s> {
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         let mut ending = None;
-        let mut longest = hooks.after_turn();
+        let mut longest = hooks.after_turn(self.moment);
         loop {
-            if let Some(ended) = self.check_end(stop, until, grace, &mut ending) {
+            let signalled = self.take_signal(hooks);
+            if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
                 return Ok(ended);
             }
             let timeout = self.until_next(longest, until, &ending);
@@ -161,14 +166,31 @@ impl<'s> Reactor<'s> {
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap(hooks);
-            longest = hooks.after_turn();
+            longest = hooks.after_turn(self.moment);
+        }
+    }
+
+    /// A signal that ends the run, if one has come. Those that do not are seen to.
+    fn take_signal(&mut self, hooks: &mut dyn Hooks) -> Option<(i32, SignalAction)> {
+        let signals = self.signals.as_mut()?;
+        loop {
+            match signals.next()? {
+                (_, SignalAction::Reload) => hooks.reload(),
+                ending => return Some(ending),
+            }
         }
     }
 
     /// Whether the run is over, or begins to be.
-    fn check_end(&mut self, stop: &Stop, until: Until, grace: Duration, ending: &mut Option<Ending>) -> Option<Ended> {
+    fn check_end(
+        &mut self,
+        stop: &Stop,
+        signalled: Option<(i32, SignalAction)>,
+        until: Until,
+        grace: Duration,
+        ending: &mut Option<Ending>,
+    ) -> Option<Ended> {
         let asked = stop.asked().map(|action| (action, Ended::Stopped));
-        let signalled = self.signals.as_mut().and_then(|signals| signals.next());
         let signalled = signalled.map(|(signal, action)| {
             // A second signal means that the first one takes too long.
             let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
@@ -316,15 +338,20 @@ impl<'s> Reactor<'s> {
     }
 
     /// Closes the connections that have been idle longest: a batch at a time, since finding them means looking at all.
+    /// One that may have bytes to read may have a request by now; whether it has is seen in the next turn.
     fn evict(&mut self) {
-        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key));
-        let mut idle: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle).collect();
+        let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
+        let all = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle);
+        let (unsure, mut idle): (Vec<_>, Vec<_>) = all.partition(|(_, _, readable)| *readable);
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);
         }
-        for (_, key) in &idle[..most] {
+        for (_, key, _) in &idle[..most] {
             self.end(*key, CloseReason::Evicted);
+        }
+        for (_, key, _) in unsure {
+            self.queue(key);
         }
     }
 

@@ -17,6 +17,8 @@ pub enum SignalAction {
     Drain,
     /// The run ends at once, and all connections with it.
     Stop,
+    /// The run goes on; between two turns what is kept open is opened again, such as the file of a log.
+    Reload,
 }
 
 impl Signals {

@@ -54,7 +54,7 @@ impl Transport for UnixStream {
         self.read(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 

@@ -143,7 +143,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if !ready.write || state.outbox.is_empty() {
             return Ok(false);
         }
-        match self.transport.send(&state.outbox, &[]) {
+        match self.transport.send(&state.outbox, &[], false) {
             Ok(count) => {
                 state.outbox.drain(..count);
                 Ok(count > 0)

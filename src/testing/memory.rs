@@ -62,7 +62,7 @@ impl Transport for Memory {
         state.sent.read(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
         let mut state = self.0.borrow_mut();
         let room = state.window.unwrap_or(usize::MAX);
         let count = room.min(first.len() + second.len());

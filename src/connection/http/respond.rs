@@ -8,6 +8,7 @@ use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
 use crate::connection::{Moment, Transport};
 use crate::http::{ErrorInfo, Request, Status};
+use crate::log::{Asked, Record};
 use crate::proto::{Encoder, Reject, ResponseHead};
 use crate::service::{Body, ErrorText, Reply, Response};
 
@@ -53,7 +54,7 @@ impl<T: Transport> HttpSession<'_, T> {
         if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
             response.head.remove("Content-Length");
         }
-        let counted = response.error.is_none();
+        let is_error_page = response.error.is_some();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
         let encoder = {
             let date = self.site.date(moment.wall);
@@ -68,18 +69,19 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, status, counted.then_some(0), moment.wall);
+            return self.complete(request, Outcome { status, sent: 0, is_error_page }, moment);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, status, counted.then_some(sent as u64), moment.wall);
+                self.complete(request, Outcome { status, sent: sent as u64, is_error_page }, moment);
             }
             None => {
-                let line = self.line_for_log(request);
+                let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                self.stage = Stage::Answer(Box::new(InFlight { answer, status, line, later, waiting: false }));
+                let flight = InFlight { answer, status, is_error_page, asked, later, waiting: false };
+                self.stage = Stage::Answer(Box::new(flight));
             }
         }
     }
@@ -108,37 +110,40 @@ impl<T: Transport> HttpSession<'_, T> {
         response.body = Body::Empty;
         if !status.is_bodiless() {
             let page = &self.site.error_page;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(512);
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             page.render(&error, &mut bytes);
-            response.head.remove("Content-Length");
-            response.head.put("Content-Type", page.content_type());
-            // A page that may quote the request must not be taken for anything else, nor run anything.
-            response.head.put("X-Content-Type-Options", "nosniff");
-            if let Some(policy) = page.content_security_policy() {
-                response.head.put("Content-Security-Policy", policy);
+            if response.head.content_length().is_some() {
+                response.head.remove("Content-Length");
             }
+            response.head.append(self.site.error_fields());
             response.body = Body::Bytes(Cow::Owned(bytes));
         }
         message
     }
 
     /// The whole response is in the output.
-    fn complete(&mut self, request: &Request, status: Status, sent: Option<u64>, wall: SystemTime) {
-        self.log_request(request.request_line(), status, sent, wall);
+    fn complete(&mut self, request: &Request, outcome: Outcome, moment: Moment) {
+        let asked = self.site.log.borrow().asked(request);
+        self.log_request(asked, outcome, moment);
         self.after_response();
     }
 
-    /// A copy of the request line for a response that outlives its request, if it will be logged.
-    fn line_for_log(&self, request: &Request) -> Box<[u8]> {
-        if self.site.log.borrow().is_on() { request.request_line().into() } else { Box::default() }
+    /// One record for every exchange, with the bytes of body that were really sent.
+    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
+        let Outcome { status, sent, is_error_page } = outcome;
+        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
+        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_error_page, at, ended });
     }
+}
 
-    /// One line for every exchange, with the bytes of body that were really sent; without them for an error, whose
-    /// page is not what was asked for: scripts that read Python's log expect `-` there (contract row HB45).
-    pub(super) fn log_request(&self, line: &[u8], status: Status, sent: Option<u64>, wall: SystemTime) {
-        self.site.log.borrow_mut().request(self.peer, line, status, sent, wall);
-    }
+/// What became of a request, as far as the log is concerned.
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    /// Bytes of body.
+    pub(super) sent: u64,
+    /// Whether the body was our page for an error.
+    pub(super) is_error_page: bool,
 }
 
 impl<T> HttpSession<'_, T> {

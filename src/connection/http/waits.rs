@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{HttpSession, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
-use crate::http::Status;
+use crate::http::{Request, Status};
 use crate::proto::Reject;
 use crate::service::Response;
 
@@ -55,7 +55,8 @@ impl<T: Transport> HttpSession<'_, T> {
                     Stage::Later(later) => later.request,
                     Stage::Head => {
                         self.machine.note_line(&self.input, &mut turn.scratch.request);
-                        turn.scratch.request.clone()
+                        let request = turn.scratch.request.clone();
+                        Request { arrived: self.since, ..request }
                     }
                     _ => return Err(CloseReason::Stalled),
                 };
@@ -69,15 +70,16 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Ends what waits for a request when the server is being stopped, and lets nothing wait for another. Who was idle
     /// when the stop began has until the last call to be answered once more.
     pub(super) fn check_stop(&mut self, moment: Moment) -> Result<(), CloseReason> {
-        let Some(since) = moment.stopping else { return Ok(()) };
-        if !matches!(self.stage, Stage::Head) || !self.output.is_empty() {
-            return Ok(());
-        }
-        self.last_call = since.checked_add(self.site.limits.last_call);
-        match self.last_call {
-            Some(end) if end <= moment.now && self.machine.is_idle() => Err(CloseReason::Stopped),
+        let idle = matches!(self.wait, Wait::First | Wait::Idle);
+        match self.last_call(moment) {
+            Some(end) if end <= moment.now && idle => Err(CloseReason::Stopped),
             _ => Ok(()),
         }
+    }
+
+    /// Until when a request is waited for although the server is being stopped.
+    fn last_call(&self, moment: Moment) -> Option<Instant> {
+        moment.stopping?.checked_add(self.site.limits.last_call)
     }
 
     /// Notes what is waited for, and since when.
@@ -112,19 +114,25 @@ impl<T: Transport> HttpSession<'_, T> {
             Wait::Body | Wait::Write => limits.stall_timeout,
             Wait::Linger => limits.linger_timeout,
             Wait::Upstream => limits.answer_timeout,
-            Wait::Source => return None,
+            Wait::Source => return self.gone(),
         };
-        self.since.checked_add(limit)
+        let end = self.since.checked_add(limit);
+        if self.wait == Wait::Upstream { end.into_iter().chain(self.gone()).min() } else { end }
+    }
+
+    /// When a client that has closed its side is taken for gone: nothing was sent since, by which it could be known.
+    fn gone(&self) -> Option<Instant> {
+        self.closed_at?.max(self.since).checked_add(self.site.limits.half_closed_timeout)
     }
 
     /// When to run again at the latest.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, moment: Moment) -> Option<Instant> {
         let upstream = match &self.stage {
             Stage::Later(later) => later.upstream.deadline(),
             Stage::Answer(flight) => flight.later.as_ref().and_then(|later| later.upstream.deadline()),
             _ => None,
         };
-        let last_call = self.last_call.filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
+        let last_call = self.last_call(moment).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
         self.own_deadline().into_iter().chain(upstream).chain(last_call).min()
     }
 }

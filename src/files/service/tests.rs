@@ -376,6 +376,29 @@ fn a_tree_that_changes() {
 }
 
 #[test]
+fn a_file_that_grows_or_shrinks_while_it_is_sent() {
+    let site = Site::new(&[("log", &"x".repeat(50_000)), ("small", "1234")]);
+    let ask = |target: &str| site.files.respond(&Request::builder("GET", target).build());
+    let (large, small) = (ask("/log"), ask("/small"));
+    let append = |name: &str, text: &str| {
+        let mut file = fs::File::options().append(true).open(site.path(name)).unwrap();
+        io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    };
+    append("log", "more");
+    append("small", "5678");
+    assert_eq!((large.head.content_length(), large.body.length()), (Some(50_000), Some(50_000)));
+    assert_eq!(bytes(large.body).len(), 50_000);
+    assert_eq!(bytes(small.body), b"1234");
+    assert_eq!(site.get("/log").body.len(), 50_004);
+    assert_eq!(site.get("/small").text(), "12345678");
+    let cut = ask("/log");
+    fs::File::options().write(true).open(site.path("log")).unwrap().set_len(10).unwrap();
+    // That there are fewer bytes is for the connection to notice, which sends none it was not promised.
+    assert_eq!((cut.head.content_length(), cut.body.length()), (Some(50_004), Some(50_004)));
+    assert_eq!(site.get("/log").body.len(), 10);
+}
+
+#[test]
 fn the_root_may_be_replaced_or_go() {
     let outer = tempfile::tempdir().unwrap();
     let root = outer.path().join("site");
@@ -720,18 +743,28 @@ fn scripts_of_other_sites() {
 
 #[test]
 fn cache_control() {
-    let files = [("index.html", "x"), ("app.1a.js", "x"), ("vendor/lib.js", "x"), ("vendor/deep/lib.js", "x")];
+    let files = [
+        ("index.html", "x"),
+        ("app.1a.js", "x"),
+        ("vendor/lib.js", "x"),
+        ("vendor/deep/lib.js", "x"),
+        ("any/a", ""),
+        ("any/b/c/d", ""),
+    ];
     let site = Site::with(&files, |builder| {
         builder
             .cache_control("*", "no-cache")
             .cache_control("*.js", "max-age=60")
             .cache_control("vendor/*.js", "max-age=31536000, immutable")
+            .cache_control("any/**/*", "no-store")
     });
     for (target, value) in [
         ("/", "no-cache"),
         ("/app.1a.js", "max-age=60"),
         ("/vendor/lib.js", "max-age=31536000, immutable"),
         ("/vendor/deep/lib.js", "max-age=60"),
+        ("/any/a", "no-store"),
+        ("/any/b/c/d", "no-store"),
     ] {
         let answer = site.get(target);
         assert_eq!(answer.field("Cache-Control"), Some(value), "{target}");
@@ -775,4 +808,94 @@ fn authentication_comes_before_everything() {
     let preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")];
     assert_eq!(site.ask("OPTIONS", "/a", &preflight).status, 204);
     assert!(FileService::builder(".").auth(Account::new("a", "b")).realm("a\nb").build().is_err());
+}
+
+#[test]
+fn a_hit_allocates_nothing() {
+    let site = Site::new(&[("index.html", "x"), ("a.js", "x"), ("a.js.gz", "y")]);
+    for (target, accept) in [("/", "identity"), ("/a.js", "gzip, deflate, br, zstd"), ("/a.js", "identity")] {
+        let builder = Request::builder("GET", target).header("Host", "localhost").header("Accept-Encoding", accept);
+        let mut request = builder.build();
+        let count = |request: &Request| {
+            let mut answer = None;
+            let info = allocation_counter::measure(|| answer = Some(site.files.respond(request)));
+            assert_eq!(answer.unwrap().status, Status::OK);
+            info.count_total
+        };
+        assert_ne!(count(&request), 0, "the first time it does");
+        request.arrived += Duration::from_millis(1);
+        assert_eq!(count(&request), 0, "{target} {accept}");
+    }
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % sides
+    }
+
+    fn pick(&mut self, words: &[&str], most: usize) -> String {
+        (0..self.roll(most + 1)).map(|_| words[self.roll(words.len())]).collect()
+    }
+}
+
+#[test]
+fn whatever_is_asked_stays_inside_and_adds_up() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("secret"), "SECRET").unwrap();
+    let paths =
+        ["/", "..", ".", "a", "sub", "%2e", "%2F", "%5c", "\\", "//", "secret", "%ff", "%ED%B3%BF", "%", "?", ".html"];
+    let ranges = ["bytes=", "0", "-", ",", "1", "9", "18446744073709551615", " ", "bytes", "=", "-5"];
+    let others = [
+        "\"",
+        "W/",
+        "*",
+        ",",
+        " ",
+        "x",
+        "gzip",
+        ";q=",
+        "0",
+        "1",
+        ".",
+        "br",
+        "identity",
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+    ];
+    let root = outer.path().join("root");
+    fs::create_dir_all(root.join("sub")).unwrap();
+    for (name, content) in [("a", "0123456789"), ("a.html", "page"), ("sub/index.html", "index"), ("a.br", "b")] {
+        fs::write(root.join(name), content).unwrap();
+    }
+    for clean in [false, true] {
+        let files = FileService::builder(&root).clean_urls(clean).build().unwrap();
+        let mut dice = Dice(1);
+        for _ in 0..5_000 {
+            let target = format!("/{}", dice.pick(&paths, 6));
+            let request = Request::builder(["GET", "HEAD"][dice.roll(2)], &target)
+                .header("Range", dice.pick(&ranges, 6))
+                .header("Accept-Encoding", dice.pick(&others, 5))
+                .header("If-None-Match", dice.pick(&others, 3))
+                .header("If-Range", dice.pick(&others[..6], 3));
+            // The comparison of the announced length with the body is in `Answer::from`.
+            let answer = Answer::from(files.respond(&request.build()));
+            assert!(matches!(answer.status, 200 | 206 | 301 | 304 | 400 | 404 | 416), "{target}: {}", answer.status);
+            assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET"), "{target}");
+            let location = answer.field("Location").unwrap_or("/").split('?').next().unwrap();
+            assert!(location.starts_with('/') && !location.starts_with("//") && !location.contains('\\'), "{location}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_is_looked_for_once_a_turn() {
+    let site = Site::new(&[]);
+    let turn = Request::builder("GET", "/late.txt").build();
+    assert_eq!(site.files.respond(&turn).status, 404);
+    site.write("late.txt", "here");
+    assert_eq!(site.files.respond(&turn).status, 404, "the same turn");
+    assert_eq!(site.status("/late.txt"), 200, "the next one");
 }

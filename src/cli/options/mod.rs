@@ -1,10 +1,24 @@
 //! What a command line means, and which values it may have.
 
-use std::ffi::OsStr;
+mod confinement;
+mod limits;
+mod logs;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+mod scripts;
+mod site;
+mod values;
+
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::words::shown;
 use crate::http::{Head, Version, is_token};
+use crate::proto::Limits;
+pub use confinement::Confinement;
+pub use logs::LogOptions;
+pub use site::SiteOptions;
+use values::{file, invalid, is_media_type, python_int, text};
 
 /// Header fields that follow from an answer, or steer its connection: nobody can set them for all answers at once.
 const OF_THE_CONNECTION: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
@@ -29,8 +43,26 @@ pub struct Options {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The type of files whose extension is not known (contract row CL09).
     pub content_type: Option<String>,
+    /// Whether scripts are run (contract row CL07).
+    pub cgi: bool,
+    /// Names of variables that scripts get too, each known to be one.
+    pub cgi_env: Vec<OsString>,
+    /// The user that scripts run as. Not known to exist.
+    pub cgi_user: Option<String>,
     /// Whether requests are not logged.
     pub quiet: bool,
+    /// How the files of the directory are served.
+    pub site: SiteOptions,
+    /// How requests are logged.
+    pub log: LogOptions,
+    /// What bounds a client, and how the program ends.
+    pub limits: Limits,
+    /// Whether others may listen on the same port.
+    pub reuse_port: bool,
+    /// What the program gives up before it lets anybody in.
+    pub confinement: Confinement,
+    /// A file with more settings. It has been read if the program runs.
+    pub config: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -42,10 +74,22 @@ impl Default for Options {
             protocol: Version::Http11,
             headers: Vec::new(),
             content_type: None,
+            cgi: false,
+            cgi_env: Vec::new(),
+            cgi_user: None,
             quiet: false,
+            site: SiteOptions::default(),
+            log: LogOptions::default(),
+            limits: Limits { last_call: LAST_CALL, ..Limits::default() },
+            reuse_port: false,
+            confinement: Confinement::default(),
+            config: None,
         }
     }
 }
+
+/// A service manager restarts programs under load: their clients then have this long for one more request.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// One method for each flag. They take values as they were given and say what is wrong with them.
 impl Options {
@@ -58,7 +102,7 @@ impl Options {
     }
 
     pub(super) fn set_bind(&mut self, value: &OsStr) -> Understood {
-        self.bind = Some(value.to_str().ok_or_else(|| invalid("address", value))?.to_owned());
+        self.bind = Some(text("address", value)?.to_owned());
         Ok(())
     }
 
@@ -90,34 +134,14 @@ impl Options {
         Ok(())
     }
 
+    pub(super) fn set_config(&mut self, value: &OsStr) -> Understood {
+        self.config = Some(file(value)?);
+        Ok(())
+    }
+
     pub(super) fn be_quiet(&mut self) {
         self.quiet = true;
     }
-}
-
-fn invalid(what: &str, value: &OsStr) -> String {
-    format!("invalid {what}: '{}'", shown(value))
-}
-
-/// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
-/// ` +1_0 ` is `10`. ASCII digits only.
-fn python_int(text: &str) -> Option<String> {
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
-    digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
-}
-
-/// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
-/// (RFC 9110 section 8.3.1).
-fn is_media_type(text: &str) -> bool {
-    let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
-    let named = essence.trim_end().split_once('/');
-    named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
-        && Head::new().add("Content-Type", text).is_ok()
 }
 
 #[cfg(test)]
@@ -195,6 +219,16 @@ mod tests {
             let why = format!("invalid content type: '{}'", shown(text.as_ref()));
             assert_eq!(content_type(text), Err(why));
         }
+    }
+
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    #[test]
+    fn variables_of_scripts_have_names() {
+        let mut options = Options::default();
+        options.add_script_variable("HOME".as_ref()).unwrap();
+        assert_eq!(options.add_script_variable("A=b".as_ref()), Err("invalid name: 'A=b'".into()));
+        assert_eq!(options.add_script_variable("".as_ref()), Err("invalid name: ''".into()));
+        assert_eq!(options.cgi_env, ["HOME"]);
     }
 
     #[cfg(unix)]

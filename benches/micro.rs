@@ -1,0 +1,295 @@
+//! The hot paths without a network: how long each takes, or for `benches/instructions` just so many rounds of one.
+//!
+//! `cargo bench --bench micro` prints nanoseconds a round, the median and the best of 15 samples.
+//! `micro --rounds NAME COUNT` runs one workload, for a tool that counts what the program does.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+use serve_forever::connection::{HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
+use serve_forever::files::FileService;
+use serve_forever::http::{BodyLength, Head, Request, Status, Version};
+use serve_forever::log::AccessLog;
+use serve_forever::proto::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead};
+use serve_forever::service::{Body, Reply, Service, Wake, Wires};
+
+/// A workload: prepares, and gives what does one round.
+type Workload = fn() -> Box<dyn FnMut()>;
+
+const WORKLOADS: &[(&str, Workload)] = &[
+    ("head-browser", head_browser),
+    ("head-short", head_short),
+    ("head-dripped-16k", head_dripped),
+    ("answer", answer),
+    ("chunked-64k", chunked),
+    ("session-get-1k", session_get),
+    ("session-get-1k-x16", session_pipelined),
+    ("session-304", session_not_modified),
+    ("session-404", session_not_found),
+    ("listing-1000", listing),
+];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--rounds", name, count] => rounds(&mut *find(name)(), count.parse().unwrap()),
+        ["--list"] => WORKLOADS.iter().for_each(|(name, _)| println!("{name}")),
+        _ => WORKLOADS.iter().for_each(|(name, workload)| measure(name, *workload)),
+    }
+}
+
+fn find(name: &str) -> Workload {
+    WORKLOADS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no workload {name}")).1
+}
+
+fn rounds(round: &mut dyn FnMut(), count: u32) {
+    for _ in 0..count {
+        round();
+    }
+}
+
+/// Times a workload in samples of at least 10 ms.
+fn measure(name: &str, workload: Workload) {
+    let mut round = workload();
+    let mut time = |count| {
+        let start = Instant::now();
+        rounds(&mut *round, count);
+        start.elapsed()
+    };
+    let mut count = 1;
+    while time(count) < Duration::from_millis(10) {
+        count *= 2;
+    }
+    let mut samples: Vec<f64> = (0..15).map(|_| time(count).as_nanos() as f64 / f64::from(count)).collect();
+    samples.sort_by(f64::total_cmp);
+    println!("{name:20} {:12.1} ns  (best {:.1})", samples[samples.len() / 2], samples[0]);
+}
+
+/// What a browser sends.
+const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
+    Host: www.example.org:8000\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+    Accept: text/css,*/*;q=0.1\r\n\
+    Accept-Language: en-US,en;q=0.5\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Referer: http://www.example.org:8000/index.html\r\n\
+    Connection: keep-alive\r\n\
+    Sec-Fetch-Dest: style\r\n\
+    Sec-Fetch-Mode: no-cors\r\n\
+    Sec-Fetch-Site: same-origin\r\n\
+    Priority: u=2\r\n\r\n";
+
+/// What a load generator sends.
+const SHORT: &[u8] = b"GET /1k.txt HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
+
+fn head_browser() -> Box<dyn FnMut()> {
+    read_heads(BROWSER, |_| {})
+}
+
+fn head_short() -> Box<dyn FnMut()> {
+    read_heads(SHORT, |_| {})
+}
+
+/// A request line of 16 KB that comes byte by byte: four times the bytes must not cost more than four times the time.
+fn head_dripped() -> Box<dyn FnMut()> {
+    let head = [b"GET /".as_slice(), &[b'x'; 16 * 1024], b" HTTP/1.0\r\n\r\n"].concat();
+    let (limits, mut request) = (Limits::default(), Request::default());
+    let mut input = Buffer::with_capacity(32 * 1024);
+    Box::new(move || {
+        let mut machine = Machine::new(Version::Http11);
+        let (last, first) = head.split_last().unwrap();
+        for byte in first {
+            input.extend(&[*byte]);
+            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::More));
+        }
+        input.extend(&[*last]);
+        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
+    })
+}
+
+/// A short head, and the head of its response.
+fn answer() -> Box<dyn FnMut()> {
+    let mut fields = Head::new();
+    fields.add("Content-type", "text/plain; charset=utf-8").unwrap();
+    fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
+    fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();
+    let mut out = Buffer::with_capacity(4096);
+    read_heads(SHORT, move |machine| {
+        let (server, date) = (b"serve-forever/0.1.0".as_slice(), b"Sat, 01 Aug 2026 10:00:00 GMT".as_slice());
+        let fields = &fields;
+        let head = ResponseHead { status: Status::OK, reason: "OK", fields, length: Some(1024), server, date };
+        black_box(machine.respond(&head, &mut out));
+        out.consume(out.len());
+    })
+}
+
+fn read_heads(head: &'static [u8], mut then: impl FnMut(&mut Machine) + 'static) -> Box<dyn FnMut()> {
+    let (limits, mut request) = (Limits::default(), Request::default());
+    let mut input = Buffer::with_capacity(4096);
+    Box::new(move || {
+        let mut machine = Machine::new(Version::Http11);
+        input.extend(black_box(head));
+        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
+        then(&mut machine);
+    })
+}
+
+/// 64 KB in chunks of 4,000 bytes.
+fn chunked() -> Box<dyn FnMut()> {
+    let mut body = Vec::new();
+    for _ in 0..16 {
+        body.extend_from_slice(b"fa0\r\n");
+        body.extend_from_slice(&[b'x'; 4000]);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    let (limits, mut input) = (Limits::default(), Buffer::with_capacity(128 * 1024));
+    Box::new(move || {
+        input.extend(&body);
+        let mut decoder = Decoder::new(BodyLength::Chunked);
+        while let Decoded::Data(length) = decoder.decode(&mut input, &limits).unwrap() {
+            decoder.take(&mut input, length);
+        }
+        assert!(input.is_empty());
+    })
+}
+
+fn session_get() -> Box<dyn FnMut()> {
+    session(SHORT.to_vec(), b"HTTP/1.1 200 ")
+}
+
+fn session_pipelined() -> Box<dyn FnMut()> {
+    session(SHORT.repeat(16), b"HTTP/1.1 200 ")
+}
+
+fn session_not_modified() -> Box<dyn FnMut()> {
+    let head = b"GET /1k.txt HTTP/1.1\r\nHost: a\r\nIf-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n\r\n";
+    session(head.to_vec(), b"HTTP/1.1 304 ")
+}
+
+fn session_not_found() -> Box<dyn FnMut()> {
+    session(b"GET /no/such/file HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), b"HTTP/1.1 404 ")
+}
+
+/// Steps a session on a folder with one file; each round is a turn of the loop.
+fn session(requests: Vec<u8>, begins: &'static [u8]) -> Box<dyn FnMut()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("1k.txt");
+    std::fs::write(&path, [b'x'; 1024]).unwrap();
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    // A file that has just changed is not kept in memory, because the next change could go unnoticed.
+    std::thread::sleep(Duration::from_millis(100));
+
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    // The session borrows the site; both last as long as the program.
+    let site = Box::leak(Box::new(Site::new(FileService::new(folder.path()).unwrap(), peer)));
+    site.log = AccessLog::off().into();
+    let mut moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+    let mut session = HttpSession::new(site, Line::default(), peer, moment.now);
+    let (mut scratch, mut wires, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
+    Box::new(move || {
+        // The file is looked at once a turn, so it has to stay.
+        let _folder = &folder;
+        moment.now += Duration::from_micros(50);
+        let line = session.transport();
+        line.input.extend_from_slice(&requests);
+        ready.read = true;
+        let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
+        assert!(matches!(next, Next::Wait(Some(_))), "{next:?}");
+        assert!(session.transport().begins.starts_with(begins));
+    })
+}
+
+/// A directory of 1,000 files as a page.
+fn listing() -> Box<dyn FnMut()> {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..1000 {
+        File::create(folder.path().join(format!("file-{number:04}.txt"))).unwrap();
+    }
+    let files = FileService::new(folder.path()).unwrap();
+    let request = Request::builder("GET", "/").header("Host", "a").build();
+    Box::new(move || {
+        let _folder = &folder;
+        let Reply::Now(response) = files.call(&request) else { panic!("a listing is a response") };
+        assert_eq!(response.status, Status::OK);
+        assert!(length(response.body) > 50_000);
+    })
+}
+
+/// Makes all of a body.
+fn length(body: Body) -> usize {
+    let Body::Stream(mut source) = body else { return body.length().unwrap() as usize };
+    let (mut part, mut total) = (vec![0; 32 * 1024], 0);
+    loop {
+        match source.read(&mut part) {
+            Ok(0) => return total,
+            Ok(count) => total += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A connection that has some input, and throws away all but the beginning of what it is sent.
+#[derive(Default)]
+struct Line {
+    input: Vec<u8>,
+    begins: Vec<u8>,
+}
+
+impl Transport for Line {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = self.input.len();
+        buf[..count].copy_from_slice(&self.input);
+        self.input.clear();
+        Ok(count)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
+        self.begins.clear();
+        self.begins.extend_from_slice(&first[..first.len().min(16)]);
+        Ok(first.len() + second.len())
+    }
+
+    fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        true
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        unreachable!("there is no poll")
+    }
+}
+
+/// No service here waits for anything.
+struct NoWires;
+
+impl Wires for NoWires {
+    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        unreachable!("nothing is registered")
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::new(|| {})
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}

@@ -1,0 +1,62 @@
+//! A chunked body means the same however it arrives, and what we encode we decode.
+//!
+//! The data is split (two bytes), the sizes of the pieces to encode (one byte) and a body, which is decoded as it is
+//! and also encoded first.
+
+use serve_forever::http::BodyLength;
+use serve_forever::proto::{Buffer, Decoded, Decoder, Encoder, Limits, Reject};
+
+use super::feeding::{split_place, ways};
+
+pub fn check(data: &[u8]) {
+    let (place, rest) = split_place(data);
+    let [whole, dripped, halves] = ways(rest, place).map(|pieces| decode(&pieces, usize::MAX));
+    assert_eq!(whole, dripped, "byte by byte");
+    assert_eq!(whole, halves, "split at {place}");
+    assert_eq!(whole, decode(&[rest], 1), "taken byte by byte");
+
+    let [size, body @ ..] = rest else { return };
+    let mut encoded = Buffer::default();
+    let mut encoder = Encoder::Chunked;
+    for piece in body.chunks(usize::from(*size) + 1) {
+        assert_eq!(encoder.write(piece, &mut encoded), piece.len());
+    }
+    assert!(encoder.finish(&mut encoded));
+    encoded.extend(b"next");
+    let expected = Outcome { body: body.to_vec(), end: Some(Ok(4)) };
+    for pieces in ways(encoded.bytes(), place) {
+        assert_eq!(decode(&pieces, 7), expected);
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    body: Vec<u8>,
+    /// How many bytes were left behind the end, or what was wrong; nothing if the body is not complete.
+    end: Option<Result<usize, Reject>>,
+}
+
+/// Decodes what comes in these pieces, taking at most so many bytes at a time.
+fn decode(pieces: &[&[u8]], most: usize) -> Outcome {
+    // Small, so that the fuzzer finds its way beyond them.
+    let limits = Limits { chunk_overhead: 64, body: 1 << 20, ..Limits::default() };
+    let mut decoder = Decoder::new(BodyLength::Chunked);
+    let (mut input, mut body, mut end) = (Buffer::default(), Vec::new(), None);
+    for piece in pieces {
+        input.extend(piece);
+        while end.is_none() {
+            match decoder.decode(&mut input, &limits) {
+                Ok(Decoded::More) => break,
+                Ok(Decoded::Data(length)) => {
+                    let some = length.min(most);
+                    assert!((1..=input.len()).contains(&some), "data that is there");
+                    body.extend_from_slice(&input.bytes()[..some]);
+                    decoder.take(&mut input, some);
+                }
+                Ok(Decoded::End) => end = Some(Ok(0)),
+                Err(reject) => end = Some(Err(reject)),
+            }
+        }
+    }
+    Outcome { body, end: end.map(|end| end.map(|_| input.len())) }
+}

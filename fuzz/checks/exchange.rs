@@ -1,0 +1,384 @@
+//! A whole session on a connection in memory: whatever a client sends, and however it arrives and is taken, the
+//! session answers with complete responses and ends.
+//!
+//! The data is the place of the split (two bytes) and what a client sends before it closes its side.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use serve_forever::connection::{
+    CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
+};
+use serve_forever::http::{Request, Status};
+use serve_forever::log::AccessLog;
+use serve_forever::proto::Limits;
+use serve_forever::service::{Body, FileSlice, Reply, Response, Source, Upstream, Wake, Wires};
+
+use super::feeding::{split_place, ways};
+use super::responses::{self, Answer};
+
+pub fn check(data: &[u8]) {
+    let (place, bytes) = split_place(data);
+    let [whole, dripped, halves] = ways(bytes, place);
+    let unlimited = Client { takes: usize::MAX, closes: true };
+    let slow = Client { takes: 1 + place % 997, closes: true };
+    let expected = converse(&whole, unlimited, bytes);
+    agree(&expected, &converse(&dripped, unlimited, bytes), "byte by byte");
+    agree(&expected, &converse(&halves, unlimited, bytes), "in two parts");
+    agree(&expected, &converse(&halves, slow, bytes), "in two parts, to a slow client");
+    // A client that says nothing more and does not close either is told so or closed, in the end.
+    converse(&halves, Client { closes: false, ..slow }, bytes);
+}
+
+/// What a client saw: the answers, and why the session ended.
+type Seen = (Vec<Answer>, CloseReason);
+
+/// Two clients that sent the same have seen the same. An answer that is made while the request still comes may be out
+/// before that request breaks, or not: when it was cut, only what came before it is compared.
+fn agree(one: &Seen, other: &Seen, way: &str) {
+    let cut = |seen: &Seen| seen.1 == CloseReason::BodyCut;
+    if cut(one) || cut(other) {
+        let common = one.0.len().min(other.0.len()).saturating_sub(1);
+        assert_eq!(one.0[..common], other.0[..common], "{way}");
+    } else {
+        assert_eq!(one, other, "{way}");
+    }
+}
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    /// The most bytes that it takes at a time.
+    takes: usize,
+    /// Whether it closes its side when it has sent everything.
+    closes: bool,
+}
+
+/// Runs a session to its end and gives what the client saw.
+fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
+    let site = site(bytes);
+    let mut wires = FakeWires { woken: Arc::new(AtomicBool::new(false)), now: Instant::now() };
+    let mut scratch = Scratch::default();
+    let start = wires.now;
+    let line = Line { takes: client.takes, ..Line::default() };
+    let mut session = HttpSession::new(&site, line, nobody(), start);
+    let mut pieces = pieces.iter();
+    let mut ready = Ready::FRESH;
+    let mut idle_waits = 0;
+    // Far more than any of these conversations needs: one that takes longer turns in a circle.
+    for _ in 0..200_000 {
+        let moment = Moment { now: wires.now, wall: UNIX_EPOCH + Duration::from_secs(1_000_000_000), stopping: None };
+        let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
+        let line = session.transport();
+        let deadline = match next {
+            Next::Close(reason) => return (seen(line, reason, bytes), reason),
+            Next::Again => continue,
+            Next::Wait(deadline) => deadline,
+        };
+        if wires.woken.swap(false, Ordering::Relaxed) {
+            continue;
+        } else if line.full.replace(false) {
+            ready.write = true;
+        } else if let Some(piece) = pieces.next() {
+            line.input.extend(piece.iter());
+            ready.read = true;
+        } else if client.closes {
+            assert!(
+                !line.at_end,
+                "the session waits for a client that has gone: {:?}",
+                bytes.escape_ascii().to_string()
+            );
+            line.at_end = true;
+            (ready.read, ready.read_closed) = (true, true);
+        } else {
+            wires.now = deadline.expect("a session that waits for its client has a deadline");
+            idle_waits += 1;
+            assert!(idle_waits < 10, "the session goes on waiting");
+        }
+    }
+    panic!("the session does not end: {:?}", bytes.escape_ascii().to_string());
+}
+
+/// Checks and simplifies what the client got.
+fn seen(line: &Line, reason: CloseReason, bytes: &[u8]) -> Vec<Answer> {
+    let head_was_asked = bytes.windows(5).any(|five| five == b"HEAD ");
+    let mut answers = responses::parse(&line.sent, head_was_asked);
+    if let Some(last) = answers.last_mut() {
+        let cut = matches!(reason, CloseReason::BodyCut | CloseReason::Stalled);
+        assert!(last.complete || cut, "{reason:?} within a response: {:?}", line.sent.escape_ascii().to_string());
+        if !last.complete {
+            // How much of a body is out when it fails depends on how it came in.
+            last.body.clear();
+        }
+    }
+    for answer in &mut answers {
+        // A line that is refused early is named by as much of it as had come.
+        if answer.head.first().is_some_and(|reason| reason.starts_with("Bad request syntax")) {
+            answer.head.clear();
+            answer.body.clear();
+        }
+    }
+    answers
+}
+
+fn nobody() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1))
+}
+
+fn site(bytes: &[u8]) -> Site {
+    // Who answers while the request comes has read more or less of it by then: how much of the rest is still to be
+    // thrown away, and so whether that is too much, would depend on how it came.
+    let races = bytes.windows(7).any(|seven| seven == b"/stream");
+    let mut site = Site::new(answer, nobody());
+    site.log = AccessLog::off().into();
+    // Small, so that the fuzzer finds its way beyond them.
+    site.limits = Limits {
+        request_line: 200,
+        field_line: 300,
+        head: 1000,
+        fields: 8,
+        body: 2000,
+        chunk_overhead: 64,
+        drain: if races { 10_000 } else { 100 },
+        ..Limits::default()
+    };
+    site
+}
+
+/// A service of every kind of answer there is, chosen by the path.
+fn answer(request: &Request) -> Reply {
+    match request.path() {
+        b"/echo" => Box::new(Echo::default()).into(),
+        b"/lazy" => Box::new(Echo { lazy: true, ..Echo::default() }).into(),
+        b"/early" => Box::new(Early).into(),
+        b"/stream" => Box::new(Streamed::default()).into(),
+        b"/fail" => Box::new(Failing::default()).into(),
+        b"/big" => Response::new(Status::OK).body(Body::Bytes(vec![b'b'; 20_000].into())).into(),
+        b"/shared" => Response::new(Status::OK).body(Body::Shared(vec![b's'; 17_000].into())).into(),
+        b"/file" => Response::new(Status::OK).body(Body::File(file(0))).into(),
+        b"/shrunk" => Response::new(Status::OK).body(Body::File(file(1 << 30))).into(),
+        b"/close" => Response::text("closing").close().into(),
+        b"/none" => Response::new(Status::NO_CONTENT).into(),
+        b"/same" => Response::new(Status::NOT_MODIFIED).into(),
+        b"/error" => Response::error(Status::NOT_FOUND).into(),
+        _ => Response::text("text").into(),
+    }
+}
+
+/// A file that is surely there. It has fewer bytes from `offset` on than announced if that is large.
+fn file(offset: u64) -> FileSlice {
+    static FILE: OnceLock<Arc<File>> = OnceLock::new();
+    let open = || File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("the manifest").into();
+    FileSlice { file: Arc::clone(FILE.get_or_init(open)), offset, length: 500 }
+}
+
+/// Answers with the body it got, once that is complete.
+#[derive(Default)]
+struct Echo {
+    body: Vec<u8>,
+    complete: bool,
+    /// Does not want the body before it has been woken.
+    lazy: bool,
+}
+
+impl Upstream for Echo {
+    fn wants_body(&self) -> bool {
+        !self.lazy
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        let count = body.len().min(40);
+        self.body.extend_from_slice(&body[..count]);
+        Ok(count)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        assert!(!std::mem::replace(&mut self.complete, true), "ended twice");
+        Ok(())
+    }
+
+    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+        if std::mem::take(&mut self.lazy) {
+            wires.wake().wake();
+            return Ok(None);
+        }
+        Ok(self.complete.then(|| Response::text(format!("echo: {}", self.body.escape_ascii()))))
+    }
+}
+
+/// Answers without looking at the body.
+struct Early;
+
+impl Upstream for Early {
+    fn wants_body(&self) -> bool {
+        false
+    }
+
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        unreachable!("fed without having asked")
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        Ok(Some(Response::text("early")))
+    }
+}
+
+/// Takes the body, and fails once it is complete.
+#[derive(Default)]
+struct Failing {
+    complete: bool,
+}
+
+impl Upstream for Failing {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.complete = true;
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        if self.complete { Err(io::Error::other("planned")) } else { Ok(None) }
+    }
+}
+
+/// Answers at once, and sends the body back while it comes.
+#[derive(Default)]
+struct Streamed(Rc<RefCell<Pipe>>);
+
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    complete: bool,
+}
+
+impl Upstream for Streamed {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        let mut pipe = self.0.borrow_mut();
+        let count = body.len().min(64 - pipe.bytes.len());
+        pipe.bytes.extend(&body[..count]);
+        Ok(count)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().complete = true;
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        let source = Streaming(Rc::clone(&self.0));
+        Ok(Some(Response::new(Status::OK).body(Body::Stream(Box::new(source)))))
+    }
+}
+
+struct Streaming(Rc<RefCell<Pipe>>);
+
+impl Source for Streaming {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let alone = Rc::strong_count(&self.0) == 1;
+        let mut pipe = self.0.borrow_mut();
+        let count = pipe.bytes.len().min(buf.len());
+        match count {
+            0 if pipe.complete => Ok(0),
+            0 if alone => Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => {
+                buf.iter_mut().zip(pipe.bytes.drain(..count)).for_each(|(to, from)| *to = from);
+                Ok(count)
+            }
+        }
+    }
+}
+
+/// The loop's side, for one session.
+struct FakeWires {
+    woken: Arc<AtomicBool>,
+    now: Instant,
+}
+
+impl Wires for FakeWires {
+    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        unreachable!("none of the services has a descriptor")
+    }
+
+    fn wake(&self) -> Wake {
+        let woken = Arc::clone(&self.woken);
+        Wake::new(move || woken.store(true, Ordering::Relaxed))
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+/// A connection in memory, whose client takes so many bytes, then makes the session wait once.
+#[derive(Default)]
+struct Line {
+    input: VecDeque<u8>,
+    at_end: bool,
+    sent: Vec<u8>,
+    takes: usize,
+    took: bool,
+    full: Cell<bool>,
+    ended: bool,
+}
+
+impl Line {
+    /// How many bytes may be sent now.
+    fn room(&mut self) -> io::Result<usize> {
+        assert!(!self.ended, "sent after the end");
+        assert!(!self.full.get(), "sent although the client takes nothing");
+        self.took = !self.took;
+        if self.took || self.takes == usize::MAX {
+            return Ok(self.takes);
+        }
+        self.full.set(true);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Transport for Line {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() && !self.at_end {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = self.input.len().min(buf.len());
+        buf.iter_mut().zip(self.input.drain(..count)).for_each(|(to, from)| *to = from);
+        Ok(count)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
+        assert!(!first.is_empty() || !second.is_empty(), "nothing to send");
+        let room = self.room()?.min(first.len() + second.len());
+        self.sent.extend(first.iter().chain(second).take(room));
+        Ok(room)
+    }
+
+    /// As where the system cannot send files, so that they are copied.
+    fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        assert!(!self.ended, "ended twice");
+        self.ended = true;
+        Ok(())
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        unreachable!("there is no poll")
+    }
+}

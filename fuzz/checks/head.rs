@@ -1,0 +1,141 @@
+//! The protocol's machine reads any bytes the same way however they arrive, and what it accepts is sound.
+//!
+//! The data is the place of the split (two bytes) and what a client sends.
+
+use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
+use serve_forever::proto::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send};
+
+use super::feeding::{split_place, ways};
+
+pub fn check(data: &[u8]) {
+    let (place, bytes) = split_place(data);
+    let [whole, dripped, halves] = ways(bytes, place).map(|pieces| Reader::read(&pieces));
+    assert_eq!(whole, dripped, "byte by byte");
+    assert_eq!(whole, halves, "split at {place}");
+}
+
+/// What a client's bytes came to.
+#[derive(Debug, Default, PartialEq)]
+struct Conversation {
+    /// The heads that were accepted, as text, and the bodies that followed.
+    requests: Vec<(String, Vec<u8>)>,
+    reject: Option<Reject>,
+    closed: bool,
+}
+
+/// A machine that has every request answered as soon as its body is complete.
+struct Reader {
+    machine: Machine,
+    request: Request,
+    limits: Limits,
+    seen: Conversation,
+}
+
+impl Reader {
+    fn read(pieces: &[&[u8]]) -> Conversation {
+        // Small, so that the fuzzer finds its way beyond them.
+        let limits =
+            Limits { request_line: 200, field_line: 300, head: 1000, fields: 8, body: 2000, ..Limits::default() };
+        let (machine, request) = (Machine::new(Version::Http11), Request::default());
+        let mut reader = Reader { machine, request, limits, seen: Conversation::default() };
+        let mut input = Buffer::default();
+        for piece in pieces {
+            input.extend(piece);
+            while reader.event(&mut input) {}
+        }
+        reader.seen.closed = reader.machine.is_closed();
+        reader.machine.end_of_input();
+        assert!(!reader.machine.wants_input());
+        reader.seen
+    }
+
+    /// Handles one event; false if more bytes are needed, or none.
+    fn event(&mut self, input: &mut Buffer) -> bool {
+        let before = input.len();
+        match self.machine.receive(input, &self.limits, &mut self.request) {
+            Ok(Event::More) => return false,
+            Ok(Event::Nothing) => {
+                assert!(self.machine.is_closed(), "a machine that is not closed goes on");
+                return false;
+            }
+            Ok(Event::Head) => {
+                assert!(input.len() < before, "a head has bytes");
+                check_head(&self.request, &self.limits);
+                self.seen.requests.push((describe(&self.request), Vec::new()));
+                assert_eq!(self.machine.send(), Send::Due);
+                if !self.machine.in_body() {
+                    self.answer();
+                }
+            }
+            Ok(Event::Data(length)) => {
+                assert!((1..=input.len()).contains(&length), "data that is there");
+                let (_, body) = self.seen.requests.last_mut().expect("a head before its body");
+                body.extend_from_slice(&input.bytes()[..length]);
+                self.machine.take(input, length);
+            }
+            Ok(Event::End) => self.answer(),
+            Err(reject) => {
+                assert!(reject.status().code() >= 400 && self.machine.send() == Send::Due);
+                self.seen.reject = Some(match reject {
+                    // A line that is refused early is named by as much of it as had come.
+                    Reject::RequestLine(_) => Reject::RequestLine(String::new()),
+                    reject => reject,
+                });
+                self.answer();
+                assert!(self.machine.is_closed(), "a client that was refused is not listened to again");
+            }
+        }
+        true
+    }
+
+    fn answer(&mut self) {
+        let (mut out, fields) = (Buffer::default(), Head::new());
+        let head = ResponseHead {
+            status: Status::NO_CONTENT,
+            reason: "",
+            fields: &fields,
+            length: Some(0),
+            server: b"",
+            date: b"",
+        };
+        assert_eq!(self.machine.respond(&head, &mut out), None);
+        assert!(out.bytes().starts_with(b"HTTP/1.1 204 ") && out.bytes().ends_with(b"\r\n\r\n"));
+    }
+}
+
+/// What has to hold for every head that is accepted.
+fn check_head(request: &Request, limits: &Limits) {
+    let (line, target, headers) = (request.request_line(), request.target(), request.headers());
+    assert!(is_token(request.method().as_str().as_bytes()));
+    assert!(line.len() + 2 <= limits.request_line && line.iter().all(|byte| (b' '..=b'~').contains(byte)));
+    assert!(!target.is_empty() && target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));
+    assert!(matches!(request.path(), [] | b"*" | [b'/', ..]), "{:?}", request.path().escape_ascii().to_string());
+    assert!(headers.len() <= limits.fields);
+    for (name, value) in headers.iter() {
+        assert!(is_token(name.as_bytes()), "{name}");
+        assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name}");
+        assert_eq!(value.trim_ascii(), value, "{name}");
+    }
+    let hosts = headers.get_all("Host").count();
+    assert!(hosts <= 1 && (hosts == 1 || request.version() < Version::Http11), "{hosts} hosts");
+    let (length, coding) = (headers.contains("Content-Length"), headers.contains("Transfer-Encoding"));
+    match request.body_length() {
+        BodyLength::None => assert!(!length && !coding),
+        BodyLength::Known(known) => assert!(length && !coding && known <= limits.body),
+        BodyLength::Chunked => assert!(coding && !length && request.version() == Version::Http11),
+    }
+}
+
+fn describe(request: &Request) -> String {
+    let headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name, value.escape_ascii().to_string())).collect();
+    format!(
+        "{} {:?} {:?} {:?} {:?} {:?} {headers:?}",
+        request.request_line().escape_ascii(),
+        request.version(),
+        request.path().escape_ascii().to_string(),
+        request.query().map(|query| query.escape_ascii().to_string()),
+        request.authority().map(|authority| authority.escape_ascii().to_string()),
+        request.body_length(),
+    )
+}

@@ -1,0 +1,32 @@
+//! What the fuzz targets check, apart from the fuzzer: `tests/corpus.rs` runs the same over the committed corpus.
+//!
+//! A check panics when it fails. Each takes any bytes; what a target makes of them is told in its own file.
+
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+mod cgi;
+#[cfg(not(all(feature = "cgi", target_os = "linux")))]
+mod cgi {
+    pub fn check(_: &[u8]) {}
+}
+mod chunked;
+mod exchange;
+mod feeding;
+mod head;
+mod path;
+mod responses;
+
+/// The names of the targets: each has a directory in `corpus/`.
+#[allow(dead_code, reason = "a fuzz target knows its own name")]
+pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi"];
+
+/// Runs the check of one target.
+pub fn run(target: &str, data: &[u8]) {
+    match target {
+        "head" => head::check(data),
+        "exchange" => exchange::check(data),
+        "chunked" => chunked::check(data),
+        "path" => path::check(data),
+        "cgi" => cgi::check(data),
+        other => panic!("there is no target {other}"),
+    }
+}

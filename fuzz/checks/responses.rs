@@ -1,0 +1,92 @@
+//! A client's view of what a session sent: complete HTTP/1.1 responses, one after the other, and nothing else.
+
+/// A response, taken apart far enough to compare it with another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    /// The reason phrase and the fields, without the ones that frame the body.
+    pub head: Vec<String>,
+    /// The body without its framing.
+    pub body: Vec<u8>,
+    /// Whether all that the framing announces was there.
+    pub complete: bool,
+}
+
+/// Takes all that was sent apart. Only the last response may be incomplete; whether it is, it says itself.
+///
+/// A response to HEAD announces a body that does not follow. Which one that is cannot be told from the response, so
+/// where HEAD was asked at all, an announced body is missing if another response or nothing follows instead: no body
+/// of the checked services begins like a response.
+pub fn parse(mut bytes: &[u8], head_was_asked: bool) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while !bytes.is_empty() {
+        let (answer, rest) = parse_one(bytes, head_was_asked);
+        assert!(answer.complete || rest.is_empty());
+        answers.push(answer);
+        bytes = rest;
+    }
+    answers
+}
+
+fn parse_one(bytes: &[u8], head_was_asked: bool) -> (Answer, &[u8]) {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return (Answer { status: 0, head: Vec::new(), body: Vec::new(), complete: false }, &[]);
+    };
+    let (head, rest) = (&bytes[..end], &bytes[end + 4..]);
+    let text = std::str::from_utf8(head).expect("a head of text");
+    let mut lines = text.split("\r\n").map(str::to_owned);
+    let line = lines.next().expect("a status line");
+    let (version, status) = line.split_once(' ').expect("a status");
+    let (status, reason) = status.split_once(' ').expect("a reason");
+    assert!(matches!(version, "HTTP/1.1" | "HTTP/1.0"), "{line}");
+    let status: u16 = status.parse().expect("a number");
+    assert!((100..600).contains(&status), "{line}");
+
+    let (mut length, mut chunked, mut kept) = (None, false, vec![reason.to_owned()]);
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("a field: {line}"));
+        assert!(!line.bytes().any(|byte| byte.is_ascii_control()), "{line}");
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => {
+                assert_eq!(length.replace(value.parse::<usize>().expect("a length")), None, "one length")
+            }
+            "transfer-encoding" => {
+                assert!(value == "chunked" && !chunked, "{line}");
+                chunked = true;
+            }
+            _ => kept.push(line),
+        }
+    }
+    assert!(!chunked || length.is_none(), "two framings");
+    let bodiless = matches!(status, 100..=199 | 204 | 304)
+        || (head_was_asked && (rest.is_empty() || rest.starts_with(b"HTTP/1.")));
+    let (body, rest, complete) = match length {
+        _ if bodiless => (Vec::new(), rest, true),
+        Some(length) if length <= rest.len() => (rest[..length].to_vec(), &rest[length..], true),
+        Some(_) => (rest.to_vec(), &[][..], false),
+        None if chunked => unchunk(rest),
+        None => (rest.to_vec(), &[][..], true),
+    };
+    (Answer { status, head: kept, body, complete }, rest)
+}
+
+/// Our own chunks have no extensions and no trailers: anything else is a fault.
+fn unchunk(mut rest: &[u8]) -> (Vec<u8>, &[u8], bool) {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else { return (body, &[], false) };
+        let digits = std::str::from_utf8(&rest[..end]).expect("a chunk's size");
+        let size = usize::from_str_radix(digits, 16).expect("a chunk's size");
+        rest = &rest[end + 2..];
+        if rest.len() < size + 2 {
+            body.extend_from_slice(&rest[..size.min(rest.len())]);
+            return (body, &[], false);
+        }
+        body.extend_from_slice(&rest[..size]);
+        assert_eq!(&rest[size..size + 2], b"\r\n", "the end of a chunk");
+        rest = &rest[size + 2..];
+        if size == 0 {
+            return (body, rest, true);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a script is told about its request (RFC 3875 section 4.1; contract rows CG11 to CG13).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::script::{Script, quoted};
+use crate::http::{BodyLength, Request};
+
+/// Where programs are looked for if the server itself has no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What is the same for all requests.
+#[derive(Debug)]
+pub(super) struct Site<'a> {
+    /// The directory that is served.
+    pub(super) root: &'a Path,
+    /// The server's name and version, as in `Server`.
+    pub(super) software: &'a str,
+    /// Whether clients speak TLS.
+    pub(super) https: bool,
+    /// Names of variables that are handed on.
+    pub(super) handed_on: &'a [OsString],
+}
+
+/// Variables by their names.
+pub(super) type Environment = BTreeMap<OsString, OsString>;
+
+/// The whole environment of a script. Nothing of the server's is in it but `PATH` and what was asked for.
+pub(super) fn environment(site: &Site<'_>, request: &Request, script: &Script) -> Environment {
+    let mut variables = Environment::new();
+    // The request's own come last: no field of a client and no variable of the server takes their place.
+    inherit(&mut variables, site.handed_on);
+    fields(&mut variables, request);
+    of_the_request(&mut variables, site, request, script);
+    variables
+}
+
+fn inherit(variables: &mut Environment, names: &[OsString]) {
+    variables.insert("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()));
+    for name in names {
+        if let Some(value) = std::env::var_os(name) {
+            variables.insert(name.clone(), value);
+        }
+    }
+}
+
+/// `HTTP_*` for every field but four kinds: `Content-*` have variables of their own, a transfer coding has been decoded,
+/// credentials are not every script's business (RFC 3875 section 4.1.18), and `Proxy` would become the variable that
+/// many programs take their proxy from. A name with anything but letters, digits and hyphens is left out too: `X_A` could pose
+/// as `X-A`.
+fn fields(variables: &mut Environment, request: &Request) {
+    // Python's scripts find these even when they are empty.
+    for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
+        variables.insert(name.into(), OsString::new());
+    }
+    for (name, value) in request.headers().iter() {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let kept_back =
+            ["authorization", "proxy", "proxy-authorization", "content-length", "content-type", "transfer-encoding"];
+        if !plain || kept_back.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
+            continue;
+        }
+        let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
+        let name = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+        let joined = variables.entry(name.into()).or_default();
+        if !joined.is_empty() {
+            joined.push(separator);
+        }
+        joined.push(OsStr::from_bytes(value));
+    }
+}
+
+fn of_the_request(variables: &mut Environment, site: &Site<'_>, request: &Request, script: &Script) {
+    let mut set = |name: &str, value: &[u8]| _ = variables.insert(name.into(), OsString::from_vec(value.to_vec()));
+    let (client, server) = (request.client_address(), request.server_address());
+
+    set("GATEWAY_INTERFACE", b"CGI/1.1");
+    set("SERVER_SOFTWARE", site.software.as_bytes());
+    set("SERVER_NAME", &server_name(request));
+    set("SERVER_PORT", server.port().to_string().as_bytes());
+    set("SERVER_PROTOCOL", request.version().as_str().as_bytes());
+    if !server.ip().is_unspecified() {
+        set("SERVER_ADDR", server.ip().to_canonical().to_string().as_bytes());
+    }
+    if site.https {
+        set("HTTPS", b"on");
+    }
+    set("DOCUMENT_ROOT", site.root.as_os_str().as_bytes());
+
+    set("REMOTE_ADDR", client.ip().to_canonical().to_string().as_bytes());
+    set("REMOTE_PORT", client.port().to_string().as_bytes());
+    set("REMOTE_HOST", b"");
+    if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
+        set("AUTH_TYPE", scheme);
+        if let Some(user) = user {
+            set("REMOTE_USER", &user);
+        }
+    }
+
+    set("REQUEST_METHOD", request.method().as_str().as_bytes());
+    set("REQUEST_URI", request.target());
+    set("QUERY_STRING", request.query().unwrap_or_default());
+    set("SCRIPT_NAME", &script.name);
+    set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
+    set("PATH_INFO", &script.path_info);
+    if let Some(relative) = script.path_info.strip_prefix(b"/") {
+        let translated = site.root.join(OsStr::from_bytes(relative));
+        set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
+    }
+    // PHP refuses to run without it, to be sure that it was started by a server.
+    set("REDIRECT_STATUS", b"200");
+
+    set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
+    // Empty for a body whose length is not known either: it ends where the script's standard input ends.
+    set(
+        "CONTENT_LENGTH",
+        &match request.body_length() {
+            BodyLength::Known(length) => length.to_string().into_bytes(),
+            BodyLength::None | BodyLength::Chunked => Vec::new(),
+        },
+    );
+}
+
+/// The host that the request is for, or if it does not say, the address it came to (RFC 3875 section 4.1.14).
+fn server_name(request: &Request) -> Vec<u8> {
+    let authority = request.authority().filter(|authority| !authority.is_empty());
+    let Some(authority) = authority else { return request.server_address().ip().to_canonical().to_string().into() };
+    let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
+    authority[..port.unwrap_or(authority.len())].to_vec()
+}
+
+/// The scheme of credentials, and the user of basic ones (contract row CG12). Nobody has checked them.
+fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
+    let space = memchr::memchr(b' ', value)?;
+    let (scheme, token) = (&value[..space], value[space..].trim_ascii());
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Some((scheme, None));
+    }
+    let pair = BASE64_STANDARD.decode(token).ok()?;
+    let colon = memchr::memchr(b':', &pair)?;
+    // What could end the string early names nobody.
+    let user = Some(pair[..colon].to_vec()).filter(|user| !user.contains(&0));
+    Some((scheme, user))
+}
+
+/// Whether a variable of this name can be handed on.
+pub(super) fn is_name(name: &OsStr) -> Result<(), String> {
+    let bytes = name.as_bytes();
+    let valid = !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0);
+    if valid { Ok(()) } else { Err(format!("{} is no name of a variable", quoted(bytes))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(request: &Request) -> BTreeMap<String, String> {
+        let script =
+            Script { file: "/srv/cgi-bin/a".into(), name: b"/cgi-bin/a".to_vec(), path_info: b"/in fo/".to_vec() };
+        let handed_on = ["CARGO_PKG_NAME".into(), "NO_SUCH_VARIABLE".into(), "QUERY_STRING".into()];
+        let site = Site { root: Path::new("/srv"), software: "x/1", https: false, handed_on: &handed_on };
+        let text = |text: OsString| text.into_string().unwrap();
+        environment(&site, request, &script).into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    #[test]
+    fn everything_that_a_script_is_told() {
+        let request = Request::builder("POST", "/cgi-bin/a/in%20fo/?q=%20")
+            .header("Host", "example.org:81")
+            .header("Content-Type", "a/b; c")
+            .header("X-Custom-Thing", "v")
+            .header("Cookie", "a=1")
+            .header("Cookie", "b=2")
+            .header("Accept", "x")
+            .header("Accept", "y")
+            .build();
+        let mut variables = of(&request);
+        assert!(variables.remove("PATH").is_some());
+        let expected = [
+            ("CARGO_PKG_NAME", "serve-forever"),
+            ("CONTENT_LENGTH", ""),
+            ("CONTENT_TYPE", "a/b; c"),
+            ("DOCUMENT_ROOT", "/srv"),
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("HTTP_ACCEPT", "x, y"),
+            ("HTTP_COOKIE", "a=1; b=2"),
+            ("HTTP_HOST", "example.org:81"),
+            ("HTTP_REFERER", ""),
+            ("HTTP_USER_AGENT", ""),
+            ("HTTP_X_CUSTOM_THING", "v"),
+            ("PATH_INFO", "/in fo/"),
+            ("PATH_TRANSLATED", "/srv/in fo/"),
+            ("QUERY_STRING", "q=%20"),
+            ("REDIRECT_STATUS", "200"),
+            ("REMOTE_ADDR", "0.0.0.0"),
+            ("REMOTE_HOST", ""),
+            ("REMOTE_PORT", "0"),
+            ("REQUEST_METHOD", "POST"),
+            ("REQUEST_URI", "/cgi-bin/a/in%20fo/?q=%20"),
+            ("SCRIPT_FILENAME", "/srv/cgi-bin/a"),
+            ("SCRIPT_NAME", "/cgi-bin/a"),
+            ("SERVER_NAME", "example.org"),
+            ("SERVER_PORT", "0"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("SERVER_SOFTWARE", "x/1"),
+        ];
+        let expected: BTreeMap<String, String> =
+            expected.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        assert_eq!(variables, expected);
+    }
+
+    #[test]
+    fn fields_that_are_kept_back() {
+        let request = Request::builder("GET", "/")
+            .header("Proxy", "http://evil.example/")
+            .header("X_Custom", "evil")
+            .header("Authorization", "Basic YWxpY2U6c2VjcmV0")
+            .header("Transfer-Encoding", "chunked")
+            .header("Content-Length", "5")
+            .header("X.Y", "z")
+            .build();
+        let variables = of(&request);
+        let fields: Vec<&str> = variables.keys().map(String::as_str).filter(|name| name.starts_with("HTTP")).collect();
+        assert_eq!(fields, ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"]);
+        assert_eq!((&*variables["AUTH_TYPE"], &*variables["REMOTE_USER"]), ("Basic", "alice"));
+        assert_eq!(variables["SERVER_NAME"], "0.0.0.0");
+    }
+
+    #[test]
+    fn users_of_credentials() {
+        let user = |value: &'static str| credentials(value.as_bytes());
+        assert_eq!(user("Basic YTpiOmM="), Some((&b"Basic"[..], Some(b"a".to_vec()))));
+        assert_eq!(user("Bearer x"), Some((&b"Bearer"[..], None)));
+        for broken in ["Basic", "Basic !", "Basic YWI="] {
+            assert_eq!(user(broken), None, "{broken}");
+        }
+        assert_eq!(user("basic AGE6Yg=="), Some((&b"basic"[..], None)));
+    }
+
+    #[test]
+    fn hosts() {
+        for (host, name) in [("a:80", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("a:", "a")] {
+            assert_eq!(server_name(&Request::builder("GET", "/").header("Host", host).build()), name.as_bytes());
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert!(is_name("HOME".as_ref()).is_ok());
+        for bad in ["", "A=B", "A\0"] {
+            assert!(is_name(bad.as_ref()).is_err(), "{bad:?}");
+        }
+    }
+}

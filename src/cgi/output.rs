@@ -1,0 +1,277 @@
+use std::fmt;
+
+use crate::http::{Head, InvalidHeader, Status, is_token, trim_ows};
+
+/// What the head of a script's output says (RFC 3875 section 6.2), without what is the server's business.
+#[derive(Debug)]
+pub struct ScriptHead {
+    /// `Status`, or the code of an HTTP status line, or what follows from `Location`; 200 if there is none of them.
+    pub status: Status,
+    /// The fields for the client, `Location` and `Content-Length` among them.
+    pub fields: Head,
+    /// Where `Location` says the response is, if that is all that the script says.
+    pub destination: Option<Destination>,
+    /// The bytes of the head, with the empty line that ends it.
+    pub length: usize,
+}
+
+/// What a `Location` asks the server to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Answer as if this path and query of the server had been asked for (RFC 3875 section 6.2.2).
+    Here(Vec<u8>),
+    /// Send the client there (RFC 3875 section 6.2.3).
+    Elsewhere,
+}
+
+/// Why the output of a script is no CGI response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadOutput {
+    /// It ends before its head does; holds the bytes that there are.
+    Cut(usize),
+    /// Its head has more bytes than are read.
+    TooLong,
+    /// A line of the head is no field; holds the number of the line, from 1.
+    Line(usize),
+    /// A field cannot be sent on: it holds CR, NUL or another control character, or its name is no token.
+    Field(InvalidHeader),
+    /// A field that may only be there once is there again.
+    Twice(&'static str),
+    /// `Status` is not a final status, 200 to 599.
+    Status,
+    /// There is none of the fields that a CGI response must have one of: `Content-Type`, `Location`, `Status`.
+    NoCgiField,
+}
+
+impl fmt::Display for BadOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadOutput::Cut(0) => f.write_str("no output"),
+            BadOutput::Cut(length) => write!(f, "output ends after {length} bytes, within its head"),
+            BadOutput::TooLong => f.write_str("head of the output is too long"),
+            BadOutput::Line(number) => write!(f, "line {number} of the output is no header field"),
+            BadOutput::Field(invalid) => write!(f, "{invalid}"),
+            BadOutput::Twice(name) => write!(f, "{name} is there twice"),
+            BadOutput::Status => f.write_str("Status is not one from 200 to 599"),
+            BadOutput::NoCgiField => f.write_str("neither Content-Type nor Location nor Status in the output"),
+        }
+    }
+}
+
+impl std::error::Error for BadOutput {}
+
+impl From<InvalidHeader> for BadOutput {
+    fn from(invalid: InvalidHeader) -> BadOutput {
+        BadOutput::Field(invalid)
+    }
+}
+
+/// Fields of the connection between server and client, which the server makes itself, and two that it adds to every
+/// response: a script's are left out.
+const OURS: [&str; 9] =
+    ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
+
+/// Reads the head at the beginning of a script's output; `None` if more of it is needed. Lines end in LF or CRLF.
+///
+/// An HTTP status line may stand before the fields, as the scripts print it whose names begin with `nph-`.
+///
+/// ```
+/// use serve_forever::cgi::read_head;
+/// use serve_forever::http::Status;
+/// let head = read_head(b"Status: 404 Not here\nContent-Type: text/plain\n\nsorry").unwrap().unwrap();
+/// assert_eq!((head.status, head.length), (Status::NOT_FOUND, 47));
+/// assert!(read_head(b"Content-Type: text/plain\n").unwrap().is_none());
+/// assert!(read_head(b"hello\n\n").is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong with it. Only complete heads are looked into, so whoever collects the output has to bound it.
+pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
+    let Some(length) = find_end(output, 0) else { return Ok(None) };
+    let mut reading = Reading::default();
+    for (number, line) in output[..length].split(|byte| *byte == b'\n').enumerate() {
+        match line.strip_suffix(b"\r").unwrap_or(line) {
+            [] => break,
+            line if number == 0 && line.starts_with(b"HTTP/") => reading.status_line(line)?,
+            line => reading.field(line, number + 1)?,
+        }
+    }
+    reading.finish(length).map(Some)
+}
+
+/// Where the first empty line ends, of those that end behind the first `seen` bytes.
+pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
+    let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
+    memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)
+}
+
+/// A head whose lines are looked at one after the other.
+#[derive(Default)]
+struct Reading {
+    status: Option<Status>,
+    location: Option<Vec<u8>>,
+    content_type: bool,
+    fields: Head,
+    /// Something is said beside where to go.
+    more: bool,
+}
+
+impl Reading {
+    fn status_line(&mut self, line: &[u8]) -> Result<(), BadOutput> {
+        let code = line.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default();
+        self.status = Some(final_status(code)?);
+        Ok(())
+    }
+
+    fn field(&mut self, line: &[u8], number: usize) -> Result<(), BadOutput> {
+        let colon = memchr::memchr(b':', line).ok_or(BadOutput::Line(number))?;
+        let (name, value) = (&line[..colon], trim_ows(&line[colon + 1..]));
+        let name = std::str::from_utf8(name).ok().filter(|name| is_token(name.as_bytes()));
+        let name = name.ok_or(BadOutput::Line(number))?;
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        if is("Status") {
+            return once("Status", &mut self.status, final_status(value)?);
+        } else if OURS.iter().any(|ours| is(ours)) {
+            return Ok(());
+        } else if is("Location") {
+            once("Location", &mut self.location, value.to_vec())?;
+        } else if is("Content-Type") {
+            if std::mem::replace(&mut self.content_type, true) {
+                return Err(BadOutput::Twice("Content-Type"));
+            }
+        } else {
+            self.more |= !is("Content-Length");
+        }
+        Ok(self.fields.add(name, value)?)
+    }
+
+    fn finish(self, length: usize) -> Result<ScriptHead, BadOutput> {
+        if self.status.is_none() && self.location.is_none() && !self.content_type {
+            return Err(BadOutput::NoCgiField);
+        }
+        let destination = self.location.map(|location| match self.status {
+            None if !self.more && is_local(&location) => Destination::Here(location),
+            _ => Destination::Elsewhere,
+        });
+        let implied = if destination.is_some() { Status::FOUND } else { Status::OK };
+        Ok(ScriptHead { status: self.status.unwrap_or(implied), fields: self.fields, destination, length })
+    }
+}
+
+fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), BadOutput> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(BadOutput::Twice(name)),
+    }
+}
+
+/// The status at the beginning of `404 Not Found`. An interim one would leave the client waiting for another.
+fn final_status(value: &[u8]) -> Result<Status, BadOutput> {
+    let (digits, rest) = value.split_at_checked(3).ok_or(BadOutput::Status)?;
+    let code = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
+    let code = code.and_then(|code| code.parse().ok()).filter(|code| (200..=599).contains(code));
+    let ended = matches!(rest, [] | [b' ' | b'\t', ..]);
+    code.filter(|_| ended).and_then(Status::new).ok_or(BadOutput::Status)
+}
+
+/// Whether this is a path, with or without a query, that the server can take for a request's target. A fragment is the
+/// client's business, and what begins with two slashes names another host.
+fn is_local(location: &[u8]) -> bool {
+    location.starts_with(b"/")
+        && !location.starts_with(b"//")
+        && location.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &str) -> ScriptHead {
+        read_head(output.as_bytes()).unwrap().unwrap()
+    }
+
+    fn refused(output: &str) -> BadOutput {
+        read_head(output.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn documents() {
+        let head = read("Content-Type: text/plain\r\nX-A:b \r\nSet-Cookie: 1\nset-cookie: 2\n\nbody\n\n");
+        assert_eq!((head.status, head.destination), (Status::OK, None));
+        assert_eq!(head.fields.lines(), b"Content-Type: text/plain\r\nX-A: b\r\nSet-Cookie: 1\r\nset-cookie: 2\r\n");
+        assert_eq!(head.length, 63);
+        assert_eq!(read("Status: 204\n\n").status, Status::NO_CONTENT);
+        assert_eq!(read("status:404 Not Here\n\n").status, Status::NOT_FOUND);
+        assert_eq!(read("Content-Type: a/b\nContent-Length: 5\n\n").fields.content_length(), Some(5));
+    }
+
+    #[test]
+    fn a_status_line_may_come_first() {
+        let head = read("HTTP/1.0 404 Gone away\r\nContent-Type: a/b\r\n\r\n");
+        assert_eq!((head.status, head.fields.lines()), (Status::NOT_FOUND, &b"Content-Type: a/b\r\n"[..]));
+        assert_eq!(read("HTTP/1.1 200\n\n").status, Status::OK);
+        assert_eq!(refused("HTTP/1.1\n\n"), BadOutput::Status);
+        assert_eq!(refused("HTTP/1.1 100 Continue\n\n"), BadOutput::Status);
+        assert_eq!(refused("HTTP/1.1 200 OK\nStatus: 200\n\n"), BadOutput::Twice("Status"));
+    }
+
+    #[test]
+    fn locations() {
+        let to = |output: &str| {
+            let head = read(output);
+            (head.status.code(), head.destination)
+        };
+        let here = |path: &str| Some(Destination::Here(path.into()));
+        assert_eq!(to("Location: /a?b\n\n"), (302, here("/a?b")));
+        assert_eq!(to("Content-Type: text/html\nLocation: /a\n\n"), (302, here("/a")));
+        let elsewhere = Some(Destination::Elsewhere);
+        for sent in ["http://x/", "//x/", "a", "/a#b", "/a b", "/\u{e9}", ""] {
+            assert_eq!(to(&format!("Location: {sent}\n\n")), (302, elsewhere.clone()), "{sent}");
+        }
+        assert_eq!(to("Status: 301\nLocation: /a\n\n"), (301, elsewhere.clone()));
+        assert_eq!(to("Set-Cookie: a\nLocation: /a\n\n"), (302, elsewhere));
+    }
+
+    #[test]
+    fn what_is_the_servers_business_is_left_out() {
+        let head = read("Transfer-Encoding: chunked\nConnection: x\nServer: s\ndate: d\nContent-Type: a/b\n\n");
+        assert_eq!(head.fields.lines(), b"Content-Type: a/b\r\n");
+        assert_eq!(head.fields.keep_alive(), None);
+    }
+
+    #[test]
+    fn garbage() {
+        assert_eq!(refused("\nbody"), BadOutput::NoCgiField);
+        assert_eq!(refused("X-A: b\n\n"), BadOutput::NoCgiField);
+        assert_eq!(refused("Transfer-Encoding: chunked\n\n"), BadOutput::NoCgiField);
+        assert_eq!(refused("just words\n\n"), BadOutput::Line(1));
+        assert_eq!(refused("Content-Type: a/b\nX y: z\n\n"), BadOutput::Line(2));
+        assert_eq!(refused("Content-Type: a/b\n folded\n\n"), BadOutput::Line(2));
+        for value in ["b\rX-Evil: c", "b\0", "\x1b[1m"] {
+            assert!(
+                matches!(refused(&format!("Content-Type: a/b\nX-A: {value}\n\n")), BadOutput::Field(_)),
+                "{value:?}"
+            );
+        }
+        for status in ["", "20", "099", "100", "101", "600", "abc", "2000", "200OK", "+20"] {
+            assert_eq!(refused(&format!("Status: {status}\n\n")), BadOutput::Status, "{status}");
+        }
+        assert_eq!(refused("Content-Type: a/b\ncontent-type: c/d\n\n"), BadOutput::Twice("Content-Type"));
+        for length in ["x", "-1", "5\nContent-Length: 5"] {
+            assert!(matches!(refused(&format!("Status: 200\nContent-Length: {length}\n\n")), BadOutput::Field(_)));
+        }
+    }
+
+    #[test]
+    fn a_head_is_the_same_however_it_comes() {
+        let output = b"Content-Type: text/plain\r\nX: y\n\r\nbody\n\n";
+        let length = 33;
+        for end in 0..length {
+            assert!(read_head(&output[..end]).unwrap().is_none(), "{end}");
+        }
+        for end in length..output.len() {
+            assert_eq!(read_head(&output[..end]).unwrap().unwrap().length, length);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::child::ScriptRun;
+use super::environment::{Site, is_name};
+use super::nursery::{CgiLimits, Nursery};
+use super::script::{Directories, find};
+use super::user::{ScriptUser, choose};
+use crate::http::{Method, Request, Status, UrlPath};
+use crate::service::{Note, Reply, Response, Service};
+
+/// The first descriptor behind standard input, output and error.
+const FIRST_NOT_STANDARD: i32 = 3;
+
+/// What `Allow` lists for a script.
+const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
+
+/// Runs the scripts below some directories, and has another service answer everything else: Python's
+/// `CGIHTTPRequestHandler`, without ever waiting for a script.
+///
+/// GET, HEAD and POST run a script; every other method is refused (405, or 501 for a method that is none). A path
+/// below a script directory that names no script is never given to the other service, so that no script is ever sent
+/// as a file.
+///
+/// ```no_run
+/// use serve_forever::HttpServer;
+/// use serve_forever::cgi::CgiService;
+/// use serve_forever::files::FileService;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let site = CgiService::new("site", FileService::new("site")?)?;
+/// HttpServer::bind("127.0.0.1:8000")?.service(site).serve_forever()?;
+/// # Ok(()) }
+/// ```
+///
+/// # Scripts
+/// A script is any program with the executable bit. It gets its request in its environment (RFC 3875, and Python's
+/// variables: contract rows CG12, CG13), the body on its standard input, no arguments, and its own directory to work
+/// in. Nothing of the server's environment is handed on but `PATH`. `REMOTE_USER` is what the client says: nobody has
+/// checked its password. What a script says on standard error, and an exit status that is not 0, goes to the server's
+/// log.
+///
+/// If the server is root, scripts run as `nobody`, or as [`CgiBuilder::user`] says, with none of root's groups; if
+/// that cannot be had, they do not run.
+pub struct CgiService {
+    shared: Arc<Shared>,
+}
+
+/// What the service and its runs have in common.
+pub(super) struct Shared {
+    root: PathBuf,
+    directories: Directories,
+    handed_on: Vec<OsString>,
+    software: String,
+    https: bool,
+    pub(super) user: Option<ScriptUser>,
+    pub(super) nursery: Arc<Nursery>,
+    /// Who answers what is no script. A run that redirects within the server asks it too.
+    others: Mutex<Box<dyn Service + Send>>,
+}
+
+impl CgiService {
+    /// Runs the scripts below `/cgi-bin` and `/htbin` of a directory, with the defaults of [`CgiBuilder`].
+    ///
+    /// # Errors
+    /// As [`CgiBuilder::build`].
+    pub fn new(root: impl Into<PathBuf>, others: impl Service + Send + 'static) -> io::Result<CgiService> {
+        CgiService::builder(root).build(others)
+    }
+
+    /// Starts a service with settings of its own.
+    pub fn builder(root: impl Into<PathBuf>) -> CgiBuilder {
+        CgiBuilder {
+            root: root.into(),
+            directories: vec!["/cgi-bin".to_owned(), "/htbin".to_owned()],
+            handed_on: Vec::new(),
+            software: concat!("serve-forever/", env!("CARGO_PKG_VERSION")).to_owned(),
+            https: false,
+            user: None,
+            limits: CgiLimits::default(),
+        }
+    }
+}
+
+impl Service for CgiService {
+    fn call(&self, request: &Request) -> Reply {
+        Shared::call(&self.shared, request, 0)
+    }
+
+    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+        let own = self.shared.nursery.turn(now, note);
+        own.into_iter().chain(self.shared.with_others(|others| others.after_turn(now, note))).min()
+    }
+
+    fn after_run(&self, note: &mut Note<'_>) {
+        self.shared.nursery.wind_up(note);
+        self.shared.with_others(|others| others.after_run(note));
+    }
+}
+
+impl Shared {
+    /// Answers a request that so many scripts have sent on.
+    pub(super) fn call(shared: &Arc<Shared>, request: &Request, redirects: u8) -> Reply {
+        let path = UrlPath::parse(request.path()).ok();
+        match path.and_then(|path| find(&shared.root, &shared.directories, &path)) {
+            // A bad path is somebody else's to refuse.
+            None => shared.with_others(|others| others.call(request)),
+            Some(found) => match (request.method(), found) {
+                (Method::Get | Method::Head | Method::Post, Ok(script)) => {
+                    Reply::Later(Box::new(ScriptRun::new(Arc::clone(shared), request.clone(), script, redirects)))
+                }
+                (Method::Get | Method::Head | Method::Post, Err(none)) => none.response().into(),
+                (Method::Options, _) => allowing(Response::new(Status::NO_CONTENT)).into(),
+                (Method::Other(_), _) => Response::error(Status::NOT_IMPLEMENTED).into(),
+                _ => allowing(Response::error(Status::METHOD_NOT_ALLOWED)).into(),
+            },
+        }
+    }
+
+    /// What goes into the environment of every script.
+    pub(super) fn environment(&self) -> Site<'_> {
+        Site { root: &self.root, software: &self.software, https: self.https, handed_on: &self.handed_on }
+    }
+
+    /// A panic in the other service is for the connection to deal with, and does not end the service.
+    fn with_others<R>(&self, ask: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
+        ask(&**self.others.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn allowing(mut response: Response) -> Response {
+    response.head.put("Allow", ALLOW);
+    response
+}
+
+impl fmt::Debug for CgiService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CgiService").field("root", &self.shared.root).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`CgiService`].
+///
+/// ```no_run
+/// use serve_forever::cgi::{CgiLimits, CgiService};
+/// use serve_forever::files::FileService;
+///
+/// let site = CgiService::builder("site")
+///     .directories(["/scripts"])
+///     .pass_env(["LANG"])
+///     .limits(CgiLimits { live: 8, ..CgiLimits::default() })
+///     .build(FileService::new("site")?)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CgiBuilder {
+    root: PathBuf,
+    directories: Vec<String>,
+    handed_on: Vec<OsString>,
+    software: String,
+    https: bool,
+    user: Option<ScriptUser>,
+    limits: CgiLimits,
+}
+
+impl CgiBuilder {
+    /// The paths whose files, and those of the directories below them, are scripts: Python's `cgi_directories`
+    /// (contract row CG02). They are paths of the server, decoded, and compared by whole segments.
+    pub fn directories<N: Into<String>>(mut self, paths: impl IntoIterator<Item = N>) -> CgiBuilder {
+        self.directories = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Variables of the server's environment that scripts get too, by their names. What the request sets is not
+    /// overridden.
+    pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
+        self.handed_on = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// As whom scripts run; only for a server that is root.
+    pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
+        self.user = Some(user);
+        self
+    }
+
+    /// What bounds scripts.
+    pub fn limits(mut self, limits: CgiLimits) -> CgiBuilder {
+        self.limits = limits;
+        self
+    }
+
+    /// `SERVER_SOFTWARE`, for a server whose `Server` field says something else than the default.
+    pub fn server_software(mut self, software: impl Into<String>) -> CgiBuilder {
+        self.software = software.into();
+        self
+    }
+
+    /// Whether clients speak TLS with the server, so that scripts find `HTTPS=on`.
+    pub fn https(mut self, https: bool) -> CgiBuilder {
+        self.https = https;
+        self
+    }
+
+    /// The service. `others` answers every request that is not for a script.
+    ///
+    /// From here on every descriptor that the process has, but for the three standard ones, is closed in whatever it
+    /// starts: scripts should not find what the server's own parent forgot to close.
+    ///
+    /// # Errors
+    /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory is no
+    /// path, or a variable's name is none; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
+    /// not root.
+    pub fn build(self, others: impl Service + Send + 'static) -> io::Result<CgiService> {
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let directories = Directories::new(self.directories.iter().map(String::as_str));
+        let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
+        self.handed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
+        let nursery = Arc::new(Nursery::new(self.limits)?);
+        close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
+        let shared = Shared {
+            root: directory(&self.root)?,
+            directories,
+            handed_on: self.handed_on,
+            software: self.software,
+            https: self.https,
+            user: choose(self.user)?,
+            nursery,
+            others: Mutex::new(Box::new(others)),
+        };
+        Ok(CgiService { shared: Arc::new(shared) })
+    }
+}
+
+/// The absolute path of a directory that exists.
+fn directory(path: &Path) -> io::Result<PathBuf> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let absolute = std::path::absolute(path).map_err(named)?;
+    if std::fs::metadata(&absolute).map_err(named)?.is_dir() {
+        Ok(absolute)
+    } else {
+        Err(named(io::ErrorKind::NotADirectory.into()))
+    }
+}

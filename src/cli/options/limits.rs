@@ -1,0 +1,93 @@
+//! The switches of what clients may take, and of how the program ends.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use super::values::invalid;
+use super::{Options, Understood};
+
+impl Options {
+    pub(in crate::cli) fn reuse_port(&mut self) {
+        self.reuse_port = true;
+    }
+
+    pub(in crate::cli) fn set_grace(&mut self, value: &OsStr) -> Understood {
+        self.limits.grace = seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_head_timeout(&mut self, value: &OsStr) -> Understood {
+        self.limits.head_timeout = some_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_idle_timeout(&mut self, value: &OsStr) -> Understood {
+        self.limits.idle_timeout = some_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_stall_timeout(&mut self, value: &OsStr) -> Understood {
+        self.limits.stall_timeout = some_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Understood {
+        self.limits.connections = Some(count(value)?);
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Understood {
+        self.limits.connections_per_peer = Some(count(value)?);
+        Ok(())
+    }
+}
+
+/// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
+/// use.
+fn seconds(value: &OsStr) -> Result<Duration, String> {
+    let text = value.to_str().unwrap_or_default();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = || {
+        let nanos = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+        Some(Duration::new(whole.parse::<u32>().ok()?.into(), nanos))
+    };
+    let time = (digits(whole) && digits(fraction)).then(time).flatten();
+    time.ok_or_else(|| invalid("number of seconds", value))
+}
+
+/// The same, but a time in which something can happen.
+fn some_seconds(value: &OsStr) -> Result<Duration, String> {
+    seconds(value).and_then(|time| if time.is_zero() { Err(invalid("number of seconds", value)) } else { Ok(time) })
+}
+
+fn count(value: &OsStr) -> Result<usize, String> {
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.filter(|number| *number > 0).ok_or_else(|| invalid("number", value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds() {
+        let time = |text: &str| seconds(text.as_ref());
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
+        assert_eq!(time("0.0000000019"), Ok(Duration::from_nanos(1)));
+        for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
+            assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
+        }
+        assert_eq!(some_seconds("0.0".as_ref()), Err("invalid number of seconds: '0.0'".into()));
+        assert_eq!(some_seconds("0.1".as_ref()), Ok(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn counts_begin_with_1() {
+        assert_eq!(count("1".as_ref()), Ok(1));
+        for text in ["0", "-1", "", "x", "1.5"] {
+            assert_eq!(count(text.as_ref()), Err(format!("invalid number: '{text}'")));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The switches of the files that are served.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use glob::Pattern;
+
+use super::values::{choice, file, invalid, is_media_type, pair, text};
+use super::{Options, Understood};
+use crate::cli::words::shown;
+use crate::files::{Account, Symlinks};
+use crate::http::{Status, UrlPath};
+
+/// How the files of a directory are served. What an empty list or `None` means is left to the file service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteOptions {
+    /// The names of index files, the preferred one first; empty for the usual ones.
+    pub index: Vec<String>,
+    /// The page for paths where nothing is, named relative to the directory.
+    pub spa: Option<PathBuf>,
+    /// The bodies of refusals, named relative to the directory.
+    pub error_pages: Vec<(Status, PathBuf)>,
+    /// Whether directories are listed.
+    pub listing: bool,
+    /// Whether directories come first in listings.
+    pub folders_first: bool,
+    /// Whether names that begin with a dot are served.
+    pub hidden: bool,
+    /// What becomes of symbolic links.
+    pub symlinks: Symlinks,
+    /// Whose scripts may read the files: an origin, or `*`.
+    pub cors: Option<String>,
+    /// Whether pages are isolated from other sites.
+    pub coop_coep: bool,
+    /// Patterns of file names, each with the value of `Cache-Control`; the last that fits counts.
+    pub cache: Vec<(String, String)>,
+    /// Extensions without their dot, each with its content type.
+    pub mime: Vec<(String, String)>,
+    /// Whether pages are served without their `.html`.
+    pub clean_urls: bool,
+    /// Who may see the files; nobody in particular if empty.
+    pub accounts: Vec<Account>,
+    /// A file with more accounts. Not known to exist.
+    pub auth_file: Option<PathBuf>,
+    /// The path under which the directory is served.
+    pub base_path: String,
+}
+
+impl Default for SiteOptions {
+    fn default() -> SiteOptions {
+        SiteOptions {
+            index: Vec::new(),
+            spa: None,
+            error_pages: Vec::new(),
+            listing: true,
+            folders_first: false,
+            hidden: true,
+            symlinks: Symlinks::Follow,
+            cors: None,
+            coop_coep: false,
+            cache: Vec::new(),
+            mime: Vec::new(),
+            clean_urls: false,
+            accounts: Vec::new(),
+            auth_file: None,
+            base_path: "/".to_owned(),
+        }
+    }
+}
+
+/// What `--spa` serves if it names nothing.
+const SPA_PAGE: &str = "index.html";
+
+/// A year, which is as good as for ever: what RFC 9111 recommends for files that never change under their name.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+impl Options {
+    pub(in crate::cli) fn add_index(&mut self, value: &OsStr) -> Understood {
+        let name = text("file name", value)?;
+        if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+            return Err(invalid("file name", value));
+        }
+        self.site.index.push(name.to_owned());
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_spa(&mut self, value: Option<&OsStr>) -> Understood {
+        let page = value.unwrap_or(SPA_PAGE.as_ref());
+        self.site.spa = Some(file(page)?);
+        Ok(())
+    }
+
+    pub(in crate::cli) fn add_error_page(&mut self, value: &OsStr) -> Understood {
+        let (code, page) = pair("CODE=FILE", value)?;
+        let status = code.parse().ok().filter(|code| (400..600).contains(code)).and_then(Status::new);
+        let status = status.ok_or_else(|| format!("'{}' is not in 400..=599", shown(code.as_ref())))?;
+        self.site.error_pages.push((status, file(page.as_ref())?));
+        Ok(())
+    }
+
+    pub(in crate::cli) fn list_nothing(&mut self) {
+        self.site.listing = false;
+    }
+
+    pub(in crate::cli) fn list_folders_first(&mut self) {
+        self.site.folders_first = true;
+    }
+
+    pub(in crate::cli) fn set_hidden(&mut self, value: &OsStr) -> Understood {
+        self.site.hidden = choice(&[("serve", true), ("deny", false)], value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_symlinks(&mut self, value: &OsStr) -> Understood {
+        let known = [("follow", Symlinks::Follow), ("within", Symlinks::Within), ("deny", Symlinks::Deny)];
+        self.site.symlinks = choice(&known, value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_cors(&mut self, value: Option<&OsStr>) -> Understood {
+        let value = value.unwrap_or("*".as_ref());
+        let origin = value.to_str().filter(|origin| is_origin(origin)).ok_or_else(|| invalid("origin", value))?;
+        self.site.cors = Some(origin.to_owned());
+        Ok(())
+    }
+
+    pub(in crate::cli) fn isolate(&mut self) {
+        self.site.coop_coep = true;
+    }
+
+    pub(in crate::cli) fn add_cache(&mut self, value: &OsStr) -> Understood {
+        let whole = text("value", value)?;
+        // A pattern may contain a sign of equality, what is behind it cannot.
+        let (pattern, kept) = whole.rsplit_once('=').unwrap_or(("*", whole));
+        Pattern::new(pattern).map_err(|_| invalid("pattern", pattern.as_ref()))?;
+        let control = match kept {
+            "no-cache" => kept.to_owned(),
+            "immutable" => IMMUTABLE.to_owned(),
+            seconds => match seconds.parse::<u32>() {
+                Ok(seconds) => format!("max-age={seconds}"),
+                Err(_) => return Err(invalid("value", value) + " (choose from SECONDS, no-cache, immutable)"),
+            },
+        };
+        self.site.cache.push((pattern.to_owned(), control));
+        Ok(())
+    }
+
+    pub(in crate::cli) fn add_mime(&mut self, value: &OsStr) -> Understood {
+        let (extension, content_type) = pair("EXT=TYPE", value)?;
+        let extension = extension.strip_prefix('.').unwrap_or(extension);
+        if extension.is_empty() || extension.contains('/') {
+            return Err(invalid("extension", value));
+        }
+        if !is_media_type(content_type) {
+            return Err(invalid("content type", content_type.as_ref()));
+        }
+        self.site.mime.push((extension.to_owned(), content_type.to_owned()));
+        Ok(())
+    }
+
+    pub(in crate::cli) fn clean_urls(&mut self) {
+        self.site.clean_urls = true;
+    }
+
+    /// The account is not quoted in what is said about it: it may be a typing error away from a password.
+    pub(in crate::cli) fn add_account(&mut self, value: &OsStr) -> Understood {
+        let account = value.to_str().ok_or("an account has to be UTF-8")?;
+        self.site.accounts.push(account.parse().map_err(|why: crate::files::BadAccount| why.to_string())?);
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_auth_file(&mut self, value: &OsStr) -> Understood {
+        self.site.auth_file = Some(file(value)?);
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_base_path(&mut self, value: &OsStr) -> Understood {
+        let path = value.to_str().filter(|path| path.starts_with('/') && UrlPath::parse(path.as_bytes()).is_ok());
+        self.site.base_path = path.ok_or_else(|| invalid("path", value))?.to_owned();
+        Ok(())
+    }
+}
+
+/// `*`, or a scheme and a host with or without a port, and nothing behind it (RFC 6454 section 6.2): browsers compare
+/// the text, so a slash too many would never fit.
+fn is_origin(text: &str) -> bool {
+    let host =
+        text.split_once("://").map(|(scheme, host)| (scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), host));
+    let plain = |host: &str| host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\,\"".contains(&byte));
+    text == "*"
+        || host.is_some_and(|(scheme, host)| scheme && !host.is_empty() && !text.starts_with(':') && plain(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(set: impl FnOnce(&mut Options) -> Understood) -> Result<SiteOptions, String> {
+        let mut options = Options::default();
+        set(&mut options).map(|()| options.site)
+    }
+
+    #[test]
+    fn cache_control_for_some_files_or_all() {
+        let cache = |text: &str| set(|options| options.add_cache(text.as_ref())).map(|mut site| site.cache.remove(0));
+        let rule = |pattern: &str, value: &str| Ok((pattern.to_owned(), value.to_owned()));
+        assert_eq!(cache("60"), rule("*", "max-age=60"));
+        assert_eq!(cache("no-cache"), rule("*", "no-cache"));
+        assert_eq!(cache("*.js=immutable"), rule("*.js", "public, max-age=31536000, immutable"));
+        assert_eq!(cache("a=b/*=0"), rule("a=b/*", "max-age=0"));
+        for text in ["", "-1", "1.5", "never", "*.js=", "*.js=x", "99999999999"] {
+            let why = format!("invalid value: '{text}' (choose from SECONDS, no-cache, immutable)");
+            assert_eq!(cache(text), Err(why));
+        }
+        assert_eq!(cache("[a=1"), Err("invalid pattern: '[a'".into()));
+    }
+
+    #[test]
+    fn origins_have_no_path() {
+        for text in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:8000"] {
+            assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))).unwrap().cors.as_deref(), Some(text));
+        }
+        assert_eq!(set(|options| options.set_cors(None)).unwrap().cors.as_deref(), Some("*"));
+        for text in ["", "app.example", "https://", "://a", "https://a/", "https://a b", "https://a\r\nX: y", "h s://a"]
+        {
+            let why = invalid("origin", text.as_ref());
+            assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))), Err(why));
+        }
+    }
+
+    #[test]
+    fn extensions_have_a_dot_or_not() {
+        for text in ["rs=text/x-rust", ".rs=text/x-rust"] {
+            let mime = set(|options| options.add_mime(text.as_ref())).unwrap().mime;
+            assert_eq!(mime, [("rs".to_owned(), "text/x-rust".to_owned())]);
+        }
+        let why = |text: &str| set(|options| options.add_mime(text.as_ref())).unwrap_err();
+        assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs'");
+        assert_eq!(why("=text/plain"), "invalid extension: '=text/plain'");
+        assert_eq!(why("rs=text"), "invalid content type: 'text'");
+    }
+
+    #[test]
+    fn error_pages_are_for_errors() {
+        let page = |text: &str| set(|options| options.add_error_page(text.as_ref())).map(|site| site.error_pages);
+        assert_eq!(page("404=a=b.html"), Ok(vec![(Status::NOT_FOUND, "a=b.html".into())]));
+        assert_eq!(page("404"), Err("invalid CODE=FILE: '404'".into()));
+        assert_eq!(page("200=x"), Err("'200' is not in 400..=599".into()));
+        assert_eq!(page("x\n=x"), Err("'x\\x0a' is not in 400..=599".into()));
+        assert_eq!(page("404="), Err("invalid file: ''".into()));
+    }
+
+    #[test]
+    fn a_password_is_never_quoted() {
+        let why = set(|options| options.add_account("secret".as_ref())).unwrap_err();
+        assert_eq!(why, "an account is USER:PASSWORD or USER:sha256:HEX");
+    }
+
+    #[test]
+    fn words_and_paths() {
+        assert_eq!(
+            set(|options| options.set_symlinks("outside".as_ref())),
+            Err("invalid choice: 'outside' (choose from follow, within, deny)".into())
+        );
+        assert!(!set(|options| options.set_hidden("deny".as_ref())).unwrap().hidden);
+        assert_eq!(set(|options| options.set_base_path("docs".as_ref())), Err("invalid path: 'docs'".into()));
+        assert_eq!(set(|options| options.set_base_path("/docs".as_ref())).unwrap().base_path, "/docs");
+        for name in ["", ".", "..", "a/b"] {
+            let why = invalid("file name", name.as_ref());
+            assert_eq!(set(|options| options.add_index(name.as_ref())), Err(why));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the values of several flags have in common.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::cli::words::shown;
+use crate::http::{Head, is_token};
+
+pub(super) fn invalid(what: &str, value: &OsStr) -> String {
+    format!("invalid {what}: '{}'", shown(value))
+}
+
+/// A value that has to be text.
+pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, String> {
+    value.to_str().ok_or_else(|| invalid(what, value))
+}
+
+/// The name of a file.
+pub(super) fn file(value: &OsStr) -> Result<PathBuf, String> {
+    if value.is_empty() { Err(invalid("file", value)) } else { Ok(PathBuf::from(value)) }
+}
+
+/// One of several words, each with what it means.
+pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
+    let known = words.iter().find(|(word, _)| value == *word);
+    known.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        invalid("choice", value) + &format!(" (choose from {})", words.join(", "))
+    })
+}
+
+/// The two sides of a value such as `404=404.html`, parted at the first `=`.
+pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str), String> {
+    value.to_str().and_then(|text| text.split_once('=')).ok_or_else(|| invalid(what, value))
+}
+
+/// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
+/// ` +1_0 ` is `10`. ASCII digits only.
+pub(super) fn python_int(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
+}
+
+/// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
+/// (RFC 9110 section 8.3.1).
+pub(super) fn is_media_type(text: &str) -> bool {
+    let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
+    let named = essence.trim_end().split_once('/');
+    named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
+        && Head::new().add("Content-Type", text).is_ok()
+}

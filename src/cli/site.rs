@@ -1,0 +1,109 @@
+//! From options to the service that serves the files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::exit::Exit;
+use super::options::Options;
+use super::words::shown;
+use crate::files::listing::ListingOptions;
+use crate::files::{Account, FileService, FileServiceBuilder};
+
+/// The service that was asked for. Whatever it needs has to be there.
+pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileService, Exit> {
+    let site = &options.site;
+    let mut files = FileService::builder(&options.directory)
+        .hidden(site.hidden)
+        .symlinks(site.symlinks)
+        .coop_coep(site.coop_coep)
+        .clean_urls(site.clean_urls)
+        .base_path(&site.base_path)
+        .spa(site.spa.as_ref())
+        .listing_options(ListingOptions { folders_first: site.folders_first, ..ListingOptions::default() })
+        .listing(site.listing);
+    if !site.index.is_empty() {
+        files = files.index_names(&site.index);
+    }
+    if let Some(content_type) = &options.content_type {
+        files = files.default_type(content_type);
+    }
+    if let Some(origin) = &site.cors {
+        files = files.cors(origin);
+    }
+    files = fold(files, &options.headers, |files, (name, value)| files.extra_header(name, value.clone()));
+    files = fold(files, &site.error_pages, |files, (status, page)| files.error_page(*status, page));
+    files = fold(files, &site.cache, |files, (pattern, value)| files.cache_control(pattern, value));
+    files = fold(files, &site.mime, |files, (extension, content_type)| files.mime(extension, content_type));
+    files = accounts.into_iter().fold(files, FileServiceBuilder::auth);
+    let files = files.build().map_err(Exit::failure)?;
+    pages(options).try_for_each(|page| check_file(&page))?;
+    Ok(files)
+}
+
+/// The pages that were named, which may lie outside of the directory.
+pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
+    let pages = options.site.spa.iter().chain(options.site.error_pages.iter().map(|(_, page)| page));
+    pages.map(|page| options.directory.join(page))
+}
+
+fn fold<T>(
+    files: FileServiceBuilder,
+    settings: &[T],
+    add: impl Fn(FileServiceBuilder, &T) -> FileServiceBuilder,
+) -> FileServiceBuilder {
+    settings.iter().fold(files, add)
+}
+
+/// A page that is not there would only be missed when it is needed.
+fn check_file(path: &Path) -> Result<(), Exit> {
+    match fs::metadata(path) {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(_) => Err(cannot("read", path, io::Error::other("not a file"))),
+        Err(error) => Err(cannot("read", path, error)),
+    }
+}
+
+/// The accounts of the command line and of the file that it names.
+pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
+    let mut accounts = options.site.accounts.clone();
+    if let Some(path) = &options.site.auth_file {
+        let text = fs::read_to_string(path).map_err(|error| cannot("read", path, error))?;
+        accounts.extend(accounts_in(&text).map_err(|why| Exit::failure(format_args!("{}:{why}", name(path))))?);
+        if accounts.is_empty() {
+            // Nobody would have to know a password then, which cannot be what was meant.
+            return Err(Exit::failure(format_args!("{}: no user in it", name(path))));
+        }
+    }
+    Ok(accounts)
+}
+
+/// One account a line; blank lines and comments are left out. What is wrong has the number of its line, and not the
+/// line itself, which may be a password.
+fn accounts_in(text: &str) -> Result<Vec<Account>, String> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let account =
+        |(at, line): (usize, &str)| line.parse().map_err(|why: crate::files::BadAccount| format!("{}: {why}", at + 1));
+    lines.map(account).collect()
+}
+
+/// `cannot read 'FILE': ...`.
+pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
+    Exit::failure(format_args!("cannot {what} '{}': {error}", name(path)))
+}
+
+fn name(path: &Path) -> String {
+    shown(path.as_os_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_one_a_line() {
+        let accounts = accounts_in("# who may\n\nann:secret\r\nbob:a:b\n").unwrap();
+        assert_eq!(accounts, [Account::new("ann", "secret"), Account::new("bob", "a:b")]);
+        assert_eq!(accounts_in(" \nann"), Err("2: an account is USER:PASSWORD or USER:sha256:HEX".into()));
+    }
+}

@@ -1,0 +1,134 @@
+//! One JSON object a line, in ASCII only.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::record::Record;
+
+/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, and `referer` and `user_agent` if
+/// the client sent them. The duration is in seconds.
+pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
+    write_start(out, stamp, record.at, Some(record.peer));
+    write_text(out, "request", record.asked.line);
+    write_number(out, "status", record.status.code());
+    write_number(out, "bytes", record.sent);
+    let took = record.ended.saturating_duration_since(record.asked.began);
+    write_number(out, "duration", format_args!("{}.{:06}", took.as_secs(), took.subsec_micros()));
+    for (name, field) in [("referer", record.asked.referer), ("user_agent", record.asked.user_agent)] {
+        if let Some(value) = field {
+            write_text(out, name, value);
+        }
+    }
+    out.push(b'}');
+}
+
+/// `{"time":...,"address":...,"message":...}`; without an address if there is no peer.
+pub(super) fn write_message(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>, text: &str) {
+    write_start(out, stamp, at, peer);
+    write_text(out, "message", text.as_bytes());
+    out.push(b'}');
+}
+
+/// `{"dropped":N}`.
+pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
+    // A write to a vector cannot fail, here and below.
+    _ = write!(out, "{{\"dropped\":{lines}}}");
+}
+
+fn write_start(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>) {
+    out.extend_from_slice(b"{\"time\":\"");
+    out.extend_from_slice(stamp);
+    let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
+    _ = write!(out, ".{millis:03}Z\"");
+    if let Some(peer) = peer {
+        _ = write!(out, ",\"address\":\"{}\"", peer.ip());
+    }
+}
+
+fn write_number(out: &mut Vec<u8>, name: &str, number: impl Display) {
+    _ = write!(out, ",\"{name}\":{number}");
+}
+
+/// A text of whatever bytes. What is not printable ASCII is escaped, so that a line is harmless wherever it is shown;
+/// what is not UTF-8 becomes U+FFFD, because JSON has no bytes.
+fn write_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
+    _ = write!(out, ",\"{name}\":\"");
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            write_character(out, character);
+        }
+        if !chunk.invalid().is_empty() {
+            write_character(out, char::REPLACEMENT_CHARACTER);
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_character(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+        ' '..='~' => out.push(character as u8),
+        _ => {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn request(record: &Record<'_>) -> String {
+        let mut out = Vec::new();
+        write_request(&mut out, b"2026-11-20T10:45:20", record);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_fields_of_an_exchange() {
+        let mut record = Record { sent: 9, ..Record::of(b"GET / HTTP/1.1") };
+        record.ended += Duration::from_micros(1_500);
+        record.asked.user_agent = Some(b"curl/8");
+        assert_eq!(
+            request(&record),
+            "{\"time\":\"2026-11-20T10:45:20.045Z\",\"address\":\"127.0.0.1\",\"request\":\"GET / HTTP/1.1\",\
+             \"status\":200,\"bytes\":9,\"duration\":0.001500,\"user_agent\":\"curl/8\"}"
+        );
+    }
+
+    #[test]
+    fn text_comes_back_as_it_was() {
+        let text = "a\"b\\c\n\u{1b}[31m\u{7f}\u{9b}é\u{202e}😀";
+        let line = request(&Record::of(text.as_bytes()));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["request"], text);
+        assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
+    }
+
+    #[test]
+    fn every_pair_of_bytes_is_valid_json_on_one_line() {
+        for pair in 0..=u16::MAX {
+            let line = request(&Record::of(&pair.to_be_bytes()));
+            assert!(serde_json::from_str::<Value>(&line).is_ok(), "{pair:#x}: {line}");
+            assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{pair:#x}: {line}");
+        }
+    }
+
+    #[test]
+    fn messages_and_gaps() {
+        let mut out = Vec::new();
+        write_message(&mut out, b"T", UNIX_EPOCH, None, "a \"b\"");
+        assert_eq!(out, br#"{"time":"T.000Z","message":"a \"b\""}"#);
+        out.clear();
+        write_gap(&mut out, 3);
+        assert_eq!(out, br#"{"dropped":3}"#);
+    }
+}

@@ -1,0 +1,84 @@
+//! What is logged of an exchange.
+
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use crate::http::Status;
+
+/// One exchange: who asked for what, and what became of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'r> {
+    /// Who asked.
+    pub peer: SocketAddr,
+    /// What was asked for.
+    pub asked: Asked<'r>,
+    /// The status of the response.
+    pub status: Status,
+    /// The bytes of body that were sent.
+    pub sent: u64,
+    /// Whether the body was the server's page for an error.
+    pub is_error_page: bool,
+    /// When the response was complete.
+    pub at: SystemTime,
+    /// The same on the clock that `asked.began` was read from.
+    pub ended: Instant,
+}
+
+/// What is logged of a request. A log that does not show a field has not looked for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    /// The request line as it came, without its end.
+    pub line: &'r [u8],
+    /// The value of `Referer`.
+    pub referer: Option<&'r [u8]>,
+    /// The value of `User-Agent`.
+    pub user_agent: Option<&'r [u8]>,
+    /// When the request was read.
+    pub began: Instant,
+}
+
+/// The same for a response that takes longer than its request is kept.
+#[derive(Debug)]
+pub struct Kept {
+    line: Box<[u8]>,
+    referer: Option<Box<[u8]>>,
+    user_agent: Option<Box<[u8]>>,
+    began: Instant,
+}
+
+impl Asked<'_> {
+    /// A copy that outlives the request.
+    pub fn keep(&self) -> Kept {
+        Kept {
+            line: self.line.into(),
+            referer: self.referer.map(Into::into),
+            user_agent: self.user_agent.map(Into::into),
+            began: self.began,
+        }
+    }
+}
+
+impl Kept {
+    /// What was kept.
+    pub fn asked(&self) -> Asked<'_> {
+        let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
+        Asked { line: &self.line, referer, user_agent, began: self.began }
+    }
+}
+
+#[cfg(test)]
+impl<'r> Record<'r> {
+    /// A successful exchange for tests.
+    pub(super) fn of(line: &'r [u8]) -> Record<'r> {
+        let now = Instant::now();
+        Record {
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            asked: Asked { line, referer: None, user_agent: None, began: now },
+            status: Status::OK,
+            sent: 0,
+            is_error_page: false,
+            at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_171_520_045),
+            ended: now,
+        }
+    }
+}

@@ -1,0 +1,638 @@
+//! Scripts on a real server: what they print, and what they do wrong. After each of them nothing may be left: no
+//! process, no descriptor, no connection that waits.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write, pipe};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serve_forever::cgi::{CgiLimits, CgiService};
+use serve_forever::files::FileService;
+use serve_forever::log::AccessLog;
+use serve_forever::proto::Limits;
+use serve_forever::{HttpServer, Stopped, Stopper};
+
+/// Nothing here should take as long; it keeps a failing test from hanging.
+const SAFETY: Duration = Duration::from_secs(30);
+
+/// One after the other: each counts what belongs to this process.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A server with scripts, in a thread of its own.
+struct Site {
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: Option<JoinHandle<io::Result<Stopped>>>,
+    /// Something comes whenever a turn of its loop is over.
+    turns: Receiver<()>,
+    log: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
+    /// What the server has open while it is idle.
+    descriptors: usize,
+    tree: tempfile::TempDir,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Site {
+    fn new(scripts: &[(&str, &str)]) -> Site {
+        Site::with(scripts, CgiLimits::default(), Limits::default())
+    }
+
+    fn with(scripts: &[(&str, &str)], cgi: CgiLimits, limits: Limits) -> Site {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let tree = tempfile::tempdir().unwrap();
+        // Scripts of a server that is root run as nobody, who has to get there.
+        fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(tree.path().join("cgi-bin")).unwrap();
+        fs::write(tree.path().join("hello.txt"), "hello\n").unwrap();
+        for (name, text) in scripts {
+            add(tree.path(), name, &format!("#!/bin/sh\n{text}\n"), 0o755);
+        }
+        let (reader, writer) = pipe().unwrap();
+        let (lines, log) = channel();
+        let reader = Some(thread::spawn(move || {
+            // Nobody may be listening any more.
+            _ = BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| lines.send(line));
+        }));
+        let files = FileService::new(tree.path()).unwrap();
+        let service = CgiService::builder(tree.path()).limits(cgi).build(files).unwrap();
+        let (turn, turns) = channel();
+        let mut server = HttpServer::bind("127.0.0.1:0")
+            .unwrap()
+            .service(service)
+            .limits(limits)
+            .service_actions(move || _ = turn.send(()))
+            .log(AccessLog::to(writer.into()));
+        let (address, stopper) = (server.server_address(), server.stopper());
+        let thread = Some(thread::spawn(move || server.serve_forever()));
+        turns.recv_timeout(SAFETY).unwrap();
+        Site { address, stopper, thread, turns, log, reader, descriptors: descriptors(), tree, _one: one }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(SAFETY)).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    /// The whole answer to a GET.
+    fn get(&self, path: &str) -> String {
+        let mut client = self.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+        client.rest()
+    }
+
+    /// Waits until the server has nothing left but what it has when it is idle.
+    fn settle(&self) {
+        let left = || (children(), descriptors());
+        while left() != (Vec::new(), self.descriptors) {
+            self.turns.recv_timeout(SAFETY).unwrap_or_else(|_| panic!("left: {:?}, {}", left(), self.descriptors));
+        }
+    }
+
+    /// Waits for a line of the log.
+    fn logged(&self, text: &str) {
+        while !self.log.recv_timeout(SAFETY).unwrap_or_else(|_| panic!("not logged: {text}")).contains(text) {}
+    }
+
+    /// Stops the server and returns how that went.
+    fn stop(&mut self, now: bool) -> Stopped {
+        if now {
+            self.stopper.stop_now()
+        } else {
+            self.stopper.stop()
+        }
+        self.thread.take().unwrap().join().unwrap().unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.stopper.stop_now();
+        _ = self.thread.take().map(JoinHandle::join);
+        // The log ends with the server.
+        _ = self.reader.take().map(JoinHandle::join);
+    }
+}
+
+fn add(root: &Path, name: &str, text: &str, mode: u32) {
+    let path = root.join("cgi-bin").join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Number and state of this process's children; Z is a zombie.
+fn children() -> Vec<(String, String)> {
+    let own = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let of_ours = processes.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter_map(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let (state, parent) = (fields.next()?.to_owned(), fields.next()?);
+        (parent == own).then_some((pid, state))
+    });
+    of_ours.collect()
+}
+
+/// A process of whoever's, to be waited for.
+struct Process(OwnedFd);
+
+impl Process {
+    fn numbered(text: &str) -> Process {
+        let pid = Pid::from_raw(text.trim().parse().unwrap()).unwrap();
+        Process(pidfd_open(pid, PidfdFlags::empty()).unwrap())
+    }
+
+    fn ends_within(&self, seconds: i64) -> bool {
+        let timeout = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timeout)).unwrap() > 0
+    }
+}
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn send(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// What comes until the connection ends, or breaks.
+    fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Status line and fields.
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.0.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        head
+    }
+
+    /// The next chunk of a body; empty is the last one.
+    fn chunk(&mut self) -> String {
+        let size = usize::from_str_radix(self.line().trim(), 16).unwrap();
+        let mut data = vec![0; size + 2];
+        self.0.read_exact(&mut data).unwrap();
+        String::from_utf8(data).unwrap().trim_end_matches("\r\n").to_owned()
+    }
+
+    /// The lines of a body that has chunks of any size.
+    fn chunked(&mut self) -> String {
+        std::iter::from_fn(|| Some(self.chunk()).filter(|chunk| !chunk.is_empty())).collect::<Vec<_>>().join("\n")
+    }
+}
+
+const TEXT: &str = "printf 'Content-Type: text/plain\\n\\n'";
+
+#[test]
+fn output_that_is_no_response() {
+    let site = Site::new(&[
+        ("nothing", "exit 0"),
+        ("half", "printf 'Content-Type: text/plain'"),
+        ("no-end", "printf 'Content-Type: text/plain\\n'"),
+        ("cr", "printf 'Content-Type: text/plain\\nX-A: b\\rX-B: c\\n\\nbody'"),
+        ("nul", "printf 'Content-Type: text/plain\\nX-A: \\000\\n\\nbody'"),
+        ("words", "echo just words; echo; echo body"),
+        ("interim", "printf 'Status: 101 Switching\\n\\n'"),
+        ("long", "printf 'X: '; head -c 1000000 /dev/zero | tr '\\000' x; printf '\\nContent-Type: a/b\\n\\n'"),
+        ("many", "yes 'X-A: b' | head -n 100000; printf 'Content-Type: a/b\\n\\n'"),
+        ("killed", "kill -9 $$"),
+        ("failed", "exit 3"),
+    ]);
+    for (name, logged) in [
+        ("nothing", "'/cgi-bin/nothing': no output"),
+        ("half", "ends after 24 bytes"),
+        ("no-end", "ends after 25 bytes"),
+        ("cr", "invalid value for header \"X-A\""),
+        ("nul", "invalid value for header \"X-A\""),
+        ("words", "line 1 of the output is no header field"),
+        ("interim", "Status is not one from 200 to 599"),
+        ("long", "head of the output is too long"),
+        ("many", "head of the output is too long"),
+        ("killed", "CGI script ended by signal 9: '/cgi-bin/killed'"),
+        ("failed", "CGI script exit code 3: '/cgi-bin/failed'"),
+    ] {
+        let answer = site.get(&format!("/cgi-bin/{name}"));
+        assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{name}: {answer}");
+        assert!(!answer.contains("\r\nX-A"), "{name}: {answer}");
+        site.logged(logged);
+        site.settle();
+    }
+}
+
+#[test]
+fn files_that_are_no_scripts() {
+    let site = Site::new(&[]);
+    let root = site.tree.path();
+    add(root, "plain", "#!/bin/sh\n# source\n", 0o644);
+    add(root, "interpreter", "#!/no/such/interpreter\n# source\n", 0o755);
+    add(root, "format", "# source\n", 0o755);
+    fs::create_dir(root.join("cgi-bin/directory")).unwrap();
+    fs::create_dir(root.join("outside")).unwrap();
+    add(root, "../outside/run", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; pwd\n", 0o755);
+    symlink("../outside/run", root.join("cgi-bin/out")).unwrap();
+    symlink("../hello.txt", root.join("cgi-bin/file")).unwrap();
+    symlink("nowhere", root.join("cgi-bin/broken")).unwrap();
+    for (name, status) in [
+        ("plain", "403"),
+        ("interpreter", "502"),
+        ("format", "502"),
+        ("directory", "403"),
+        ("file", "403"),
+        ("broken", "404"),
+        ("%2e%2e/outside/run", "200"),
+        ("%252e%252e/outside/run", "404"),
+    ] {
+        let answer = site.get(&format!("/cgi-bin/{name}"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+        assert!(!answer.contains("# source"), "{name}: {answer}");
+        site.settle();
+    }
+    // A link is followed, as it is for files; the script works where it was found.
+    let answer = site.get("/cgi-bin/out");
+    assert!(answer.contains("/cgi-bin\n"), "{answer}");
+}
+
+#[test]
+fn a_script_that_does_not_read_its_input() {
+    let site = Site::new(&[("deaf", &format!("{TEXT}; echo ok")), ("closed", &format!("exec <&-; {TEXT}; echo ok"))]);
+    for name in ["deaf", "closed"] {
+        let mut client = site.connect();
+        client.send(&format!("POST /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"));
+        client.send(&"x".repeat(200_000));
+        assert!(client.head().starts_with("HTTP/1.1 200 OK\r\n"));
+        assert_eq!(client.chunked(), "ok\n");
+        // The connection goes on behind the body that nobody read.
+        client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+        drop(client);
+        site.settle();
+    }
+}
+
+#[test]
+fn a_body_reaches_the_script_and_ends() {
+    let site = Site::new(&[
+        ("cat", &format!("{TEXT}; echo \"[$CONTENT_LENGTH]\"; cat")),
+        ("count", &format!("{TEXT}; wc -c")),
+    ]);
+    let mut client = site.connect();
+    client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    client.send("2\r\nde\r\n0\r\n\r\n");
+    client.head();
+    assert_eq!(client.chunked().replace('\n', ""), "[]abcde");
+    client.send("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
+    client.send(&"x".repeat(3_000_000));
+    client.head();
+    assert_eq!(client.chunked(), "3000000\n");
+    client.send("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(client.rest().contains("\r\n0\n\r\n"));
+    drop(client);
+    site.settle();
+}
+
+#[test]
+fn a_body_that_is_cut_ends_its_script() {
+    let site = Site::new(&[("cat", "echo started >&2; cat >/dev/null; echo whole >&2")]);
+    let mut client = site.connect();
+    client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    site.logged("started");
+    drop(client);
+    site.logged("its client is gone");
+    site.settle();
+    assert!(site.log.try_iter().all(|line| !line.contains("whole")));
+}
+
+#[test]
+fn ten_gigabytes_are_never_held() {
+    let site = Site::new(&[("huge", &format!("{TEXT}; head -c 10000000000 /dev/zero"))]);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/huge HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.0.read_exact(&mut [0; 1_000_000]).unwrap();
+    drop(client);
+    site.settle();
+    let memory = fs::read_to_string("/proc/self/status").unwrap();
+    let most = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 100_000, "{most}");
+}
+
+#[test]
+fn a_script_that_never_answers() {
+    let limits = CgiLimits {
+        first_byte: Duration::from_millis(50),
+        kill_after: Duration::from_millis(50),
+        ..CgiLimits::default()
+    };
+    let site = Site::with(
+        &[
+            ("hang", "exec sleep 1000"),
+            ("stubborn", "trap '' TERM; while :; do sleep 1000; done"),
+            ("half", "printf 'X: y\\n'; exec sleep 1000"),
+        ],
+        limits,
+        Limits::default(),
+    );
+    for name in ["hang", "stubborn", "half"] {
+        assert!(site.get(&format!("/cgi-bin/{name}")).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{name}");
+        site.logged("CGI script ended, it took too long to respond");
+        site.settle();
+    }
+}
+
+#[test]
+fn a_script_that_never_ends() {
+    let limits = CgiLimits { whole: Duration::from_millis(300), ..CgiLimits::default() };
+    let site = Site::with(
+        &[
+            ("hang", &format!("{TEXT}; echo begun; exec sleep 1000")),
+            ("live-on", &format!("{TEXT}; echo done; exec >&-; exec sleep 1000")),
+            ("silent", "exec sleep 1000"),
+        ],
+        limits,
+        Limits::default(),
+    );
+    let cut = site.get("/cgi-bin/hang");
+    assert!(cut.starts_with("HTTP/1.1 200 OK\r\n") && cut.contains("begun\n"), "{cut}");
+    assert!(!cut.contains("\r\n0\r\n"), "the client must be able to see that it is cut: {cut}");
+    site.logged("CGI script ended, it took too long: '/cgi-bin/hang'");
+    site.settle();
+    // Its response is complete as soon as its output is; it may work on until its time is over.
+    let whole = site.get("/cgi-bin/live-on");
+    assert!(whole.ends_with("\r\n0\r\n\r\n") && whole.contains("done\n"), "{whole}");
+    site.logged("CGI script ended, it took too long: '/cgi-bin/live-on'");
+    site.settle();
+    assert!(site.get("/cgi-bin/silent").starts_with("HTTP/1.1 504 "));
+    site.settle();
+}
+
+#[test]
+fn a_child_that_keeps_the_pipe() {
+    let site = Site::new(&[("fork", &format!("{TEXT}; sleep 1000 & echo $!"))]);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/fork HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.head();
+    let child = Process::numbered(&client.chunked());
+    assert!(!child.ends_within(0), "what a script leaves behind in good order is its own business");
+    pidfd_send_signal(&child.0, Signal::KILL).unwrap();
+    drop((client, child));
+    site.settle();
+}
+
+#[test]
+fn a_client_that_leaves_takes_the_whole_group_with_it() {
+    let limits = Limits { half_closed_timeout: Duration::from_millis(100), ..Limits::default() };
+    let script = format!("{TEXT}; sleep 1000 & echo $!; echo $$; wait");
+    let site =
+        Site::with(&[("group", &script), ("mute", "echo $$ >&2; exec sleep 1000")], CgiLimits::default(), limits);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/group HTTP/1.0\r\n\r\n");
+    client.head();
+    let group = [client.line(), client.line()].map(|line| Process::numbered(&line));
+    drop(client);
+    assert!(group.iter().all(|process| process.ends_within(20)));
+    drop(group);
+    site.logged("CGI script ended, its client is gone");
+    site.settle();
+    // Also before there is a response.
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
+    site.logged("'/cgi-bin/mute': ");
+    drop(client);
+    site.logged("CGI script ended, its client is gone");
+    site.settle();
+}
+
+#[test]
+fn a_client_that_has_only_said_that_it_sends_no_more_gets_its_answer() {
+    let site = Site::new(&[("say", &format!("{TEXT}; echo said"))]);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/say HTTP/1.0\r\n\r\n");
+    client.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert!(client.rest().ends_with("\r\n\r\nsaid\n"));
+    drop(client);
+    site.settle();
+}
+
+#[test]
+fn slow_scripts_keep_nobody_waiting() {
+    let site = Site::new(&[("slow", &format!("{TEXT}; echo begun; read go; echo $go"))]);
+    let mut slow: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = site.connect();
+            client.send("POST /cgi-bin/slow HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.head();
+            assert_eq!(client.chunk(), "begun\n");
+            client
+        })
+        .collect();
+    // All of them run now, and wait for their clients.
+    assert_eq!(children().len(), 20);
+    assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
+    for client in &mut slow {
+        client.send("3\r\nnow\r\n1\r\n\n\r\n0\r\n\r\n");
+        assert_eq!(client.chunked(), "now\n");
+        client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+    }
+    drop(slow);
+    site.settle();
+}
+
+#[test]
+fn more_scripts_than_may_run_wait_for_their_turn() {
+    let limits = CgiLimits { live: 2, ..CgiLimits::default() };
+    let site = Site::with(&[("wait", &format!("{TEXT}; read go; echo $go"))], limits, Limits::default());
+    let mut clients: Vec<Client> = (0..6)
+        .map(|_| {
+            let mut client = site.connect();
+            client.send("POST /cgi-bin/wait HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+            client
+        })
+        .collect();
+    // One that waits leaves: its place goes to the next.
+    drop(clients.remove(3));
+    assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
+    assert!(children().len() <= 2);
+    for client in &mut clients {
+        client.send("go\n");
+        assert!(client.rest().contains("go\n"));
+    }
+    drop(clients);
+    site.settle();
+}
+
+#[test]
+fn answers_of_scripts() {
+    let site = Site::new(&[
+        ("status", "printf 'Status: 418 Pot\\nX-A: b\\n\\nshort and stout'"),
+        ("nph", "printf 'HTTP/1.1 410 Gone\\r\\nContent-Type: text/plain\\r\\n\\r\\nno more'"),
+        ("there", "printf 'Location: http://elsewhere.example/x\\n\\n'"),
+        ("here", "printf 'Location: /hello.txt\\n\\n'"),
+        ("again", "printf 'Location: /cgi-bin/query?a=b\\n\\n'"),
+        ("query", &format!("{TEXT}; echo \"$REQUEST_METHOD $SCRIPT_NAME $QUERY_STRING [$CONTENT_LENGTH]\"; cat")),
+        ("cookie", "printf 'Location: /hello.txt\\nSet-Cookie: a=b\\n\\n'"),
+        ("loop", "printf 'Location: /cgi-bin/loop\\n\\n'"),
+        ("length", "printf 'Content-Type: a/b\\nContent-Length: 5\\n\\n12345and more'"),
+        ("short", "printf 'Content-Type: a/b\\nContent-Length: 50\\n\\n12345'"),
+        ("empty", "printf 'Content-Type: a/b\\nContent-Length: 0\\n\\n'"),
+        ("none", "printf 'Status: 204\\n\\n'"),
+        ("framing", "printf 'Content-Type: a/b\\nTransfer-Encoding: chunked\\nConnection: x\\n\\nplain'"),
+    ]);
+    for (name, status, part) in [
+        ("status", "418 I'm a Teapot", "\r\nX-A: b\r\n"),
+        ("nph", "410 Gone", "no more"),
+        ("there", "302 Found", "\r\nLocation: http://elsewhere.example/x\r\n"),
+        ("here", "200 OK", "\r\n\r\nhello\n"),
+        ("again", "200 OK", "GET /cgi-bin/query a=b []\n"),
+        ("cookie", "302 Found", "\r\nSet-Cookie: a=b\r\n"),
+        ("loop", "502 Bad Gateway", ""),
+        ("length", "200 OK", "\r\n\r\n12345"),
+        ("short", "200 OK", "\r\n\r\n12345"),
+        ("empty", "200 OK", "\r\nContent-Length: 0\r\n"),
+        ("none", "204 No Content", ""),
+        ("framing", "200 OK", "\r\n\r\n5\r\nplain\r\n0\r\n\r\n"),
+    ] {
+        let answer = site.get(&format!("/cgi-bin/{name}"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{name}: {answer}");
+        assert!(answer.contains(part) && !answer.contains("and more"), "{name}: {answer}");
+        site.settle();
+    }
+    // Where it can, the connection goes on, HEAD has no body, and a POST is redirected as a GET without one.
+    let mut client = site.connect();
+    for (name, framing) in [
+        ("status", "\r\nTransfer-Encoding: chunked\r\n"),
+        ("empty", "\r\nContent-Length: 0\r\n"),
+        ("none", ""),
+        ("length", "\r\nContent-Length: 5\r\n"),
+        ("here", "\r\nContent-Length: 6\r\n"),
+        ("query", "\r\nTransfer-Encoding: chunked\r\n"),
+    ] {
+        client.send(&format!("HEAD /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let head = client.head();
+        assert!(head.contains(framing), "{name}: {head}");
+        assert!(name != "none" || !head.contains("Transfer-Encoding") && !head.contains("Content-Length"), "{head}");
+    }
+    client.send("POST /cgi-bin/again HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    client.head();
+    assert_eq!(client.chunked(), "GET /cgi-bin/query a=b []\n");
+    client.send("GET /cgi-bin/length HTTP/1.0\r\n\r\n");
+    assert!(client.rest().ends_with("\r\n\r\n12345"));
+    drop(client);
+    site.settle();
+}
+
+#[test]
+fn methods() {
+    let site = Site::new(&[("any", &format!("{TEXT}; echo ran"))]);
+    for (method, path, status, allow) in [
+        ("PUT", "/cgi-bin/any", "405", "Allow: GET, HEAD, POST, OPTIONS\r\n"),
+        ("OPTIONS", "/cgi-bin/any", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n"),
+        ("BREW", "/cgi-bin/any", "501", ""),
+        ("POST", "/hello.txt", "405", "Allow: GET, HEAD, OPTIONS\r\n"),
+        ("POST", "/cgi-bin/none", "404", ""),
+        ("GET", "/cgi-bin", "301", "Location: /cgi-bin/\r\n"),
+    ] {
+        let mut client = site.connect();
+        client.send(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        let answer = client.rest();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(allow),
+            "{method} {path}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn what_a_script_complains_about_is_in_the_log() {
+    let site = Site::new(&[
+        ("complain", &format!("echo 'one\u{1b}[31m' >&2; printf two >&2; {TEXT}; echo ok; exit 7")),
+        ("flood", &format!("yes complaint | head -c 10000000 >&2; {TEXT}; echo ok")),
+        ("late", &format!("{TEXT}; echo ok; exec >&-; cat /dev/null; echo behind >&2")),
+    ]);
+    assert!(site.get("/cgi-bin/complain").contains("\r\nok\n\r\n"));
+    site.logged(r"'/cgi-bin/complain': one\x1b[31m");
+    site.logged("'/cgi-bin/complain': two");
+    site.logged("CGI script exit code 7");
+    assert!(site.get("/cgi-bin/flood").contains("\r\nok\n\r\n"));
+    site.logged("(more is left out)");
+    assert!(site.get("/cgi-bin/late").contains("\r\nok\n\r\n"));
+    site.logged("'/cgi-bin/late': behind");
+    site.settle();
+}
+
+#[test]
+fn a_script_sees_nothing_of_the_server() {
+    let site = Site::new(&[("look", &format!("{TEXT}; echo $(ls /proc/self/fd); id -u; id -G; env; echo $#"))]);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/look?-x HTTP/1.0\r\n\r\n");
+    client.head();
+    // The fourth is what ls itself has open.
+    assert_eq!(client.line().split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
+    let (user, groups) = (client.line(), client.line());
+    if rustix::process::geteuid().is_root() {
+        assert!(user != "0\n" && groups.split_whitespace().count() == 1 && groups != "0\n", "{user} {groups}");
+    }
+    let rest = client.rest();
+    assert!(!rest.contains("\nCARGO"), "{rest}");
+    assert!(rest.ends_with("\n0\n"), "the query is no argument: {rest}");
+    drop(client);
+    site.settle();
+}
+
+#[test]
+fn the_end_of_the_server_is_the_end_of_its_scripts() {
+    for (name, now) in [("polite", true), ("polite", false), ("stubborn", true)] {
+        let limits = Limits { grace: Duration::from_millis(50), ..Limits::default() };
+        let script = format!("{TEXT}; echo $$; exec sleep 1000");
+        let stubborn = format!("trap '' TERM; {TEXT}; echo $$; while :; do sleep 1000; done");
+        let scripts = [("polite", &script[..]), ("stubborn", &stubborn)];
+        let mut site = Site::with(&scripts, CgiLimits::default(), limits);
+        let mut client = site.connect();
+        client.send(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
+        client.head();
+        let process = Process::numbered(&client.line());
+        assert_eq!(site.stop(now), Stopped::ByStopper);
+        assert!(process.ends_within(20), "{name}");
+        assert_eq!(children(), [], "{name}");
+        site.logged("CGI script ended");
+    }
+}
+
+#[test]
+fn thousands_of_runs_leave_nothing() {
+    let site = Site::new(&[("run", &format!("{TEXT}; echo ran"))]);
+    let mut client = site.connect();
+    for _ in 0..500 {
+        client.send("GET /cgi-bin/run HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.head();
+        assert_eq!(client.chunked(), "ran\n");
+    }
+    drop(client);
+    site.settle();
+}

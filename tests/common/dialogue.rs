@@ -1,0 +1,177 @@
+//! Drives one session by hand: bytes in, steps until it waits, bytes out, with a clock that only a test moves.
+
+use std::io;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use serve_forever::connection::{
+    CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
+};
+use serve_forever::http::Request;
+use serve_forever::log::AccessLog;
+use serve_forever::proto::Buffer;
+use serve_forever::service::{Service, Wake, Wires};
+
+use super::pipe::Pipe;
+
+/// The time of day in all dialogues; [`DATE`] is what it looks like.
+pub const SECOND: u64 = 784_111_777;
+
+/// The `Date` of every response in a dialogue.
+pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// The size of the buffers that the loop lends.
+pub const SCRATCH: usize = 8 * 1024;
+
+/// More steps than any dialogue needs: a session that takes them all runs in a circle.
+const MOST_STEPS: usize = 100_000;
+
+/// A site without a log that calls itself `test`.
+pub fn site(service: impl Service + Send + 'static) -> Site {
+    let mut site = Site::new(service, "127.0.0.1:80".parse().unwrap());
+    site.server = b"Server: test\r\n".to_vec();
+    site.log = AccessLog::off().into();
+    site
+}
+
+/// A session, the loop around it, and the clock.
+pub struct Dialogue<'s, T> {
+    session: HttpSession<'s, T>,
+    pub ready: Ready,
+    pub scratch: Scratch,
+    pub now: Instant,
+    stopping: Option<Instant>,
+    /// What the session wanted after its last step.
+    pub next: Next,
+    pub steps: usize,
+}
+
+impl<'s> Dialogue<'s, Pipe> {
+    pub fn new(site: &'s Site) -> Self {
+        Dialogue::on(site, Pipe::default())
+    }
+
+    /// The client sends this; the session then runs until it waits.
+    pub fn say(&mut self, bytes: &[u8]) -> &mut Self {
+        self.pipe().incoming.extend_from_slice(bytes);
+        self.ready.read = true;
+        self.run()
+    }
+
+    /// The client closes its side.
+    pub fn end(&mut self) -> &mut Self {
+        self.pipe().at_end = true;
+        self.ready.read = true;
+        self.ready.read_closed = true;
+        self.run()
+    }
+
+    /// The client takes so many bytes more.
+    pub fn make_room(&mut self, room: usize) -> &mut Self {
+        self.pipe().room = room;
+        self.ready.write = true;
+        self.run()
+    }
+
+    /// What the server sent since the last call.
+    pub fn heard(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.pipe().sent)).into_owned()
+    }
+}
+
+impl<'s, T: Transport> Dialogue<'s, T> {
+    pub fn on(site: &'s Site, transport: T) -> Self {
+        let now = Instant::now();
+        let peer = "127.0.0.1:50000".parse().unwrap();
+        Dialogue {
+            session: HttpSession::new(site, transport, peer, now),
+            ready: Ready::FRESH,
+            scratch: small_scratch(),
+            now,
+            stopping: None,
+            next: Next::Again,
+            steps: 0,
+        }
+    }
+
+    pub fn pipe(&mut self) -> &mut T {
+        self.session.transport()
+    }
+
+    /// How many bytes of memory the session's buffers own between two steps.
+    pub fn memory(&self) -> usize {
+        self.session.buffered_memory()
+    }
+
+    /// One step, unless the session is over.
+    pub fn step(&mut self) -> Next {
+        if let Next::Close(_) = self.next {
+            return self.next;
+        }
+        let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
+        let moment = Moment { now: self.now, wall, stopping: self.stopping };
+        let mut wires = NoWires(self.now);
+        let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
+        self.next = self.session.step(&mut self.ready, &mut turn);
+        self.steps += 1;
+        self.next
+    }
+
+    /// Steps until the session waits or is over.
+    pub fn run(&mut self) -> &mut Self {
+        let most = self.steps + MOST_STEPS;
+        while self.step() == Next::Again {
+            assert!(self.steps < most, "the session runs in a circle");
+        }
+        self
+    }
+
+    /// The server is being stopped from now on.
+    pub fn stop(&mut self) {
+        self.stopping = Some(self.now);
+    }
+
+    /// Lets time pass, and the session notice.
+    pub fn pass(&mut self, time: Duration) -> &mut Self {
+        self.now += time;
+        self.run()
+    }
+
+    /// Why the session is over, if it is.
+    pub fn closed(&self) -> Option<CloseReason> {
+        match self.next {
+            Next::Close(reason) => Some(reason),
+            Next::Again | Next::Wait(_) => None,
+        }
+    }
+
+    /// How long the session is ready to wait.
+    pub fn patience(&self) -> Option<Duration> {
+        match self.next {
+            Next::Wait(deadline) => deadline.map(|deadline| deadline.saturating_duration_since(self.now)),
+            Next::Again | Next::Close(_) => None,
+        }
+    }
+}
+
+/// Smaller than the loop's own, so that full buffers come up; and cheap to make, since there are many dialogues.
+fn small_scratch() -> Scratch {
+    let buffer = || Buffer::with_capacity(SCRATCH);
+    Scratch { input: buffer(), output: buffer(), request: Request::default() }
+}
+
+/// A loop that tells upstreams the time and nothing else.
+struct NoWires(Instant);
+
+impl Wires for NoWires {
+    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::new(|| {})
+    }
+
+    fn now(&self) -> Instant {
+        self.0
+    }
+}

@@ -1,0 +1,7 @@
+//! What the test binaries share. Each of them uses its part.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub mod client;
+pub mod dialogue;
+pub mod pipe;
+pub mod service;

@@ -1,0 +1,48 @@
+//! No descriptor stays open that nobody needs. In a process of its own, where nobody else opens any.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::net::TcpListener;
+use std::thread;
+
+use common::client::Client;
+use common::service::TestService;
+use serve_forever::HttpServer;
+use serve_forever::log::AccessLog;
+
+fn open() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// One test, so that no other runs beside it.
+#[test]
+fn as_many_descriptors_after_as_before() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let before = open();
+    // Contract row P20: a bind that fails leaks nothing.
+    for _ in 0..1024 {
+        assert!(HttpServer::bind(taken.local_addr().unwrap()).is_err());
+    }
+    assert_eq!(open(), before, "after binds that failed");
+
+    let mut server = HttpServer::bind("127.0.0.1:0").unwrap().service(TestService).log(AccessLog::off());
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let running = thread::spawn(move || server.serve_forever().unwrap());
+    assert_eq!(Client::connect(address).get("/").status(), 200);
+    for _ in 0..50 {
+        let mut client = Client::connect(address);
+        assert_eq!(client.get("/file?100000").body.len(), 100_000);
+        client.say("GET /file?9000000 HTTP/1.1\r\nHost: h\r\n\r\n").head();
+        client.reset();
+        let mut client = Client::connect(address);
+        client.say("GARBAGE\r\n");
+        client.rest();
+    }
+    stopper.shutdown();
+    running.join().unwrap();
+    // It can ring for the server as long as it lives.
+    drop(stopper);
+    assert_eq!(open(), before, "after a run");
+}

@@ -1,0 +1,98 @@
+//! What the documents say, held against what is there.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serve_forever::proto::{Recv, Send};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn the_readme_shows_a_command_at_once() {
+    let readme = text("README.md");
+    let before = readme.split_once("\n```").expect("a command in a block of its own").0;
+    let words = before.split_whitespace().count();
+    assert!(words <= 60, "{words} words stand before the first command");
+}
+
+#[test]
+fn documents_name_only_files_that_exist() {
+    for document in documents() {
+        let missing: Vec<String> =
+            names(&text(&document)).into_iter().filter(|name| !exists(&document, name)).collect();
+        assert!(missing.is_empty(), "{document} names {missing:?}");
+    }
+}
+
+#[test]
+fn a_name_is_recognised() {
+    assert_eq!(names("see `src/lib.rs`, [x](docs/a.md#b) and `Session::step`"), ["src/lib.rs", "docs/a.md"]);
+    assert!(exists("README.md", "src/lib.rs") && exists("docs/ARCHITECTURE.md", "proto/machine.rs"));
+    assert!(!exists("README.md", "src/nothing.rs"));
+}
+
+#[test]
+fn the_pictures_show_the_moves_of_the_code() {
+    let name = "docs/state-machines.md";
+    let old = text(name);
+    let drawn = with_pictures(&old, &[diagram(Recv::MOVES), diagram(Send::MOVES)]);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join(name), &drawn).unwrap();
+        return;
+    }
+    assert!(old == drawn, "{name} is out of date: UPDATE_DOCS=1 cargo test --test docs draws it anew");
+}
+
+/// The README, and what lies in `docs`.
+fn documents() -> Vec<String> {
+    let entries = root().join("docs").read_dir().unwrap();
+    let names = entries.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
+    std::iter::once("README.md".to_owned()).chain(names.filter(|name| name.ends_with(".md"))).collect()
+}
+
+/// What looks like a file of ours: in backquotes, or as the target of a link.
+fn names(text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let linked = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let is_file = |name: &&str| {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
+        let source = [".rs", ".md", ".toml"].iter().any(|end| name.ends_with(end));
+        plain && source && !name.contains("://")
+    };
+    quoted.chain(linked).filter(is_file).map(str::to_owned).collect()
+}
+
+/// Counted from the root, from the document, or from `src`, as the text around it goes.
+fn exists(document: &str, name: &str) -> bool {
+    let beside: PathBuf = root().join(document).parent().unwrap().join(name);
+    beside.exists() || root().join(name).exists() || root().join("src").join(name).exists()
+}
+
+fn diagram(moves: &[(&str, &str, &str)]) -> String {
+    let mut picture = "stateDiagram-v2\n    [*] --> Idle\n".to_owned();
+    for (from, why, to) in moves {
+        _ = writeln!(picture, "    {from} --> {to}: {why}");
+    }
+    picture + "    Closed --> [*]\n"
+}
+
+/// The text with its Mermaid blocks replaced, in order.
+fn with_pictures(text: &str, pictures: &[String]) -> String {
+    let mut parts = text.split("```mermaid\n");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    let mut count = 0;
+    for (part, picture) in parts.zip(pictures) {
+        let behind = part.split_once("```").expect("a block has an end").1;
+        _ = write!(result, "```mermaid\n{picture}```{behind}");
+        count += 1;
+    }
+    assert_eq!(count, pictures.len(), "one block for each picture");
+    result
+}

@@ -1,0 +1,391 @@
+//! The library's server on real sockets: its doors, its stops, and clients that behave badly.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use common::client::{Client, HELLO, SAFETY};
+use common::service::{TestService, pattern};
+use serve_forever::http::Request;
+use serve_forever::log::AccessLog;
+use serve_forever::proto::Limits;
+use serve_forever::service::{Reply, Response, Service};
+use serve_forever::{HttpServer, ListenOptions, Served, Stopped, Stopper};
+
+/// A server that runs in a thread of its own until the test is over.
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: Option<JoinHandle<io::Result<Stopped>>>,
+}
+
+impl Running {
+    fn new(mut server: HttpServer) -> Running {
+        let (address, stopper) = (server.server_address(), server.stopper());
+        let thread = Some(thread::spawn(move || server.serve_forever()));
+        Running { address, stopper, thread }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Waits for the run to end by itself.
+    fn join(&mut self) -> Stopped {
+        self.thread.take().unwrap().join().unwrap().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopper.stop_now();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(thread::panicking() || ended.is_ok(), "the server panicked");
+        }
+    }
+}
+
+fn bind() -> HttpServer {
+    HttpServer::bind("127.0.0.1:0").unwrap().service(TestService).log(AccessLog::off())
+}
+
+fn serve() -> Running {
+    Running::new(bind())
+}
+
+fn local() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+// The doors: contract rows SS02 to SS24.
+
+#[test]
+fn port_0_is_a_real_port() {
+    let server = serve();
+    assert_ne!(server.address.port(), 0);
+    assert_eq!(server.client().get("/").body, b"hello\n");
+}
+
+#[test]
+fn several_addresses_are_served() {
+    let server = HttpServer::bind_all(&[local(), local()]).unwrap().service(TestService).log(AccessLog::off());
+    let addresses = server.server_addresses();
+    assert_eq!(addresses.len(), 2);
+    assert_eq!(server.server_address(), addresses[0]);
+    let _running = Running::new(server);
+    for address in addresses {
+        assert_eq!(Client::connect(address).get("/").status(), 200, "{address}");
+    }
+}
+
+#[test]
+fn if_one_of_several_cannot_be_bound_none_is() {
+    let taken = TcpListener::bind(local()).unwrap();
+    let free = TcpListener::bind(local()).unwrap().local_addr().unwrap();
+    let error = HttpServer::bind_all(&[free, taken.local_addr().unwrap()]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&taken.local_addr().unwrap().to_string()), "{error}");
+    TcpListener::bind(free).expect("nothing stays bound");
+}
+
+#[test]
+fn a_listener_can_be_handed_in() {
+    let listener = TcpListener::bind(local()).unwrap();
+    let address = listener.local_addr().unwrap();
+    // It was bound before the server was there, so this client waits in its backlog.
+    let mut early = Client::connect(address);
+    early.say(HELLO);
+    let server = HttpServer::from_listeners(vec![listener]).unwrap().service(TestService).log(AccessLog::off());
+    let _running = Running::new(server);
+    assert_eq!(early.answer().body, b"hello\n");
+    assert!(HttpServer::from_listeners(Vec::new()).is_err());
+}
+
+#[test]
+fn listeners_are_bound_as_they_are_asked_to() {
+    let shared = ListenOptions { reuse_port: true, backlog: 3, ..ListenOptions::default() };
+    let first = shared.bind(local()).unwrap();
+    let second = shared.bind(first.local_addr().unwrap()).expect("two sockets share a port");
+    let socket = socket2::SockRef::from(&second);
+    assert!(socket.reuse_port().unwrap() && socket.reuse_address().unwrap());
+    let alone = ListenOptions { reuse_address: false, ..ListenOptions::default() }.bind(local()).unwrap();
+    let socket = socket2::SockRef::from(&alone);
+    assert!(!socket.reuse_port().unwrap() && !socket.reuse_address().unwrap());
+    let error = ListenOptions::default().bind(alone.local_addr().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_client_that_is_not_wanted_is_closed_without_a_byte() {
+    let port = Arc::new(AtomicUsize::new(0));
+    let wanted = Arc::clone(&port);
+    let server = bind().verify_request(move |peer| usize::from(peer.port()) == wanted.load(Ordering::SeqCst));
+    let server = Running::new(server);
+    assert!(server.client().is_closed());
+    // This one is only seen by the server once it is known: the listener takes nobody in before the client has a port.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&local().into()).unwrap();
+    port.store(socket.local_addr().unwrap().as_socket().unwrap().port().into(), Ordering::SeqCst);
+    socket.connect(&server.address.into()).unwrap();
+    let mut client = Client::on(socket.into());
+    assert_eq!(client.get("/").status(), 200);
+}
+
+#[test]
+fn handle_request_serves_one() {
+    let mut server = bind();
+    let address = server.server_address();
+    let client = thread::spawn(move || {
+        let mut client = Client::connect(address);
+        let answer = client.get("/");
+        (answer.field("Connection").map(str::to_owned), client.rest())
+    });
+    assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Request);
+    assert_eq!(client.join().unwrap(), (Some("close".to_owned()), Vec::new()), "after one answer it is over");
+}
+
+#[test]
+fn handle_request_times_out_refuses_and_stops() {
+    let mut server = bind();
+    assert_eq!(server.handle_request(Some(Duration::ZERO)).unwrap(), Served::TimedOut);
+    server.stopper().stop();
+    assert_eq!(server.handle_request(None).unwrap(), Served::Stopped);
+    let mut server = bind().verify_request(|_| false);
+    let _client = TcpStream::connect(server.server_address()).unwrap();
+    assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Refused);
+}
+
+// Turns and stops.
+
+/// A server whose turns are reported.
+fn counted(configure: impl FnOnce(HttpServer) -> HttpServer) -> (Running, Receiver<()>) {
+    let (sender, turns) = channel();
+    let server = configure(bind()).service_actions(move || _ = sender.send(()));
+    (Running::new(server), turns)
+}
+
+#[test]
+fn service_actions_are_called_at_every_poll_interval() {
+    let (_server, turns) = counted(|server| server.poll_interval(Duration::from_millis(1)));
+    for _ in 0..20 {
+        turns.recv_timeout(SAFETY).expect("a turn without any client");
+    }
+}
+
+#[test]
+fn an_idle_server_sleeps() {
+    let (server, turns) = counted(|server| server);
+    let mut client = server.client();
+    client.get("/");
+    // The turns of this request are over once the next one waits for an event that does not come.
+    let over = (0..20).any(|_| turns.recv_timeout(Duration::from_millis(200)).is_err());
+    assert!(over, "turn after turn although nothing happens");
+    assert!(turns.recv_timeout(Duration::from_millis(300)).is_err(), "a turn although nothing happened");
+    assert_eq!(client.get("/").status(), 200);
+    assert!(turns.recv_timeout(SAFETY).is_ok());
+}
+
+/// Contract row P20.
+#[test]
+fn shutdown_from_another_thread_twenty_times_in_a_row() {
+    let mut server = bind();
+    let address = server.server_address();
+    for _ in 0..20 {
+        let stopper = server.stopper();
+        let client = thread::spawn(move || {
+            assert_eq!(Client::connect(address).get("/").status(), 200);
+            stopper.shutdown();
+        });
+        assert_eq!(server.serve_forever().unwrap(), Stopped::ByStopper);
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn a_stop_before_the_run_ends_it_at_once() {
+    let mut server = bind();
+    server.stopper().stop();
+    assert_eq!(server.serve_forever().unwrap(), Stopped::ByStopper);
+}
+
+#[test]
+fn waiting_for_a_server_that_never_ran_does_not_deadlock() {
+    bind().stopper().shutdown();
+    bind().stopper().wait();
+}
+
+/// A service that can stop its own server.
+struct StopsItself(Arc<Mutex<Option<Stopper>>>);
+
+impl Service for StopsItself {
+    fn call(&self, _: &Request) -> Reply {
+        self.0.lock().unwrap().as_ref().unwrap().shutdown();
+        Response::text("bye\n").into()
+    }
+}
+
+#[test]
+fn a_service_may_shut_its_own_server_down() {
+    let stopper = Arc::new(Mutex::new(None));
+    let server = HttpServer::bind(local()).unwrap().service(StopsItself(Arc::clone(&stopper))).log(AccessLog::off());
+    *stopper.lock().unwrap() = Some(server.stopper());
+    let mut server = Running::new(server);
+    let answer = server.client().get("/");
+    assert_eq!((answer.body, server.join()), (b"bye\n".to_vec(), Stopped::ByStopper));
+}
+
+#[test]
+fn a_stop_lets_a_download_end_and_nobody_in() {
+    const SIZE: usize = 20_000_000;
+    let mut server = serve();
+    let mut client = server.client();
+    client.say(&format!("GET /file?{SIZE} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(client.head().starts_with("HTTP/1.1 200 "));
+    server.stopper.stop();
+    assert!(client.exactly(SIZE) == pattern(SIZE).as_bytes(), "the download is not what was asked for");
+    assert!(client.is_closed());
+    assert_eq!(server.join(), Stopped::ByStopper);
+}
+
+#[test]
+fn stop_now_waits_for_nobody() {
+    let limits = Limits { grace: Duration::from_secs(1000), ..Limits::default() };
+    let mut server = Running::new(bind().limits(limits));
+    let mut client = server.client();
+    client.say("GET /later?1000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    // The server has seen it once it has answered somebody who came later.
+    server.client().get("/");
+    server.stopper.stop_now();
+    assert_eq!(server.join(), Stopped::ByStopper);
+    assert!(client.is_closed());
+}
+
+// Clients in numbers, and bad ones.
+
+#[test]
+fn many_clients_at_once() {
+    let server = serve();
+    let mut clients: Vec<Client> = (0..200).map(|_| server.client()).collect();
+    for round in 0..3 {
+        clients.iter_mut().for_each(|client| _ = client.say(HELLO));
+        for client in &mut clients {
+            assert_eq!(client.answer().body, b"hello\n", "round {round}");
+        }
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = serve();
+    let mut client = server.client();
+    let requests: String = (0..500).map(|number| format!("GET /bytes?{number} HTTP/1.1\r\nHost: h\r\n\r\n")).collect();
+    client.say(&requests);
+    for number in 0..500 {
+        assert_eq!(client.answer().body.len(), number);
+    }
+}
+
+#[test]
+fn half_requests_and_a_reader_that_stops_cost_the_others_nothing() {
+    let server = serve();
+    let _half: Vec<Client> = (0..100)
+        .map(|_| {
+            let mut client = server.client();
+            client.say("GET / HTTP/1.1\r\nHo");
+            client
+        })
+        .collect();
+    let mut deaf = server.client();
+    deaf.say("GET /file?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    deaf.head();
+    for _ in 0..50 {
+        assert_eq!(server.client().get("/").body, b"hello\n");
+    }
+}
+
+#[test]
+fn bodies_come_back_as_they_went() {
+    let server = serve();
+    for size in [0, 1, 65_537, 5_000_000] {
+        let (body, mut client) = (pattern(size), server.client());
+        let mut sender = client.stream.try_clone().unwrap();
+        let request = format!("POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{body}");
+        let sending = thread::spawn(move || io::Write::write_all(&mut sender, request.as_bytes()));
+        let answer = client.answer();
+        assert!(answer.body == body.as_bytes(), "{size} bytes came back otherwise");
+        sending.join().unwrap().unwrap();
+        assert_eq!(client.get("/").status(), 200, "and the connection goes on");
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_cuts_the_connection() {
+    let server = serve();
+    let mut client = server.client();
+    client.say("GET /truncated?5000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(client.head().contains("\r\nContent-Length: 6000\r\n"));
+    assert_eq!(client.rest(), pattern(5000).as_bytes());
+}
+
+#[test]
+fn a_refusal_is_seen_also_by_a_client_that_still_sends() {
+    let server = serve();
+    let mut client = server.client();
+    client.say("POST /too-large HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
+    // A reset would take the answer away; so much is thrown away while the close lingers.
+    client.say(&"x".repeat(1_000_000)).end();
+    assert_eq!(client.answer().status(), 413);
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_reset_in_the_middle_concerns_nobody_else() {
+    let server = serve();
+    for _ in 0..20 {
+        let mut client = server.client();
+        client.say("GET /file?20000000 HTTP/1.1\r\nHost: h\r\n\r\n").head();
+        client.reset();
+        let mut client = server.client();
+        client.say("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc");
+        client.reset();
+    }
+    assert_eq!(server.client().get("/").status(), 200);
+}
+
+#[test]
+fn a_service_that_panics_costs_one_answer() {
+    let server = serve();
+    let mut client = server.client();
+    assert_eq!(client.get("/panic").status(), 500);
+    assert_eq!(client.get("/").status(), 200);
+}
+
+/// At the cap the listener rests; whoever waits outside is let in when somebody goes.
+#[test]
+fn connections_beyond_the_cap_wait_and_are_served() {
+    let limits = Limits { connections: Some(3), ..Limits::default() };
+    let server = Running::new(bind().limits(limits));
+    // Connections with half a request are not idle, so nobody may be sent away for the fourth.
+    let busy: Vec<Client> = (0..3)
+        .map(|_| {
+            let mut client = server.client();
+            client.say("GET /");
+            client
+        })
+        .collect();
+    let mut fourth = server.client();
+    fourth.say(HELLO);
+    fourth.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(io::Read::read(&mut fourth.stream, &mut [0]).is_err(), "a fourth connection was served");
+    drop(busy);
+    fourth.stream.set_read_timeout(Some(SAFETY)).unwrap();
+    assert_eq!(fourth.answer().status(), 200);
+}

@@ -1,0 +1,826 @@
+//! A seeded simulation: one session on bad transport, against a plain model of what a correct server answers.
+//!
+//! A seed makes a list of requests, the weather (short reads and writes, `WouldBlock` and `Interrupted` at any call,
+//! spurious wake-ups, time that passes) and the fate of the client (it stays, closes, cuts its request, falls silent,
+//! stops reading, resets). The session is stepped only when an event or a deadline says so, as by the loop; what it
+//! sent must be what the model says, and it may never wait for something that has happened already.
+//!
+//! `SEED=n` replays one seed, `SIM_STEPS=n` runs so many exchanges. A failure is shrunk before it is shown.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use common::dialogue::{DATE, Dialogue, SCRATCH, site};
+use common::pipe::Pipe;
+use common::service::{TestService, pattern};
+use serve_forever::connection::{CloseReason, Next, Transport};
+use serve_forever::http::{ErrorTemplate, Request};
+use serve_forever::service::{Body, Reply, Service, Source};
+
+/// As many exchanges as take a few seconds unoptimised.
+const EXCHANGES: u64 = 12_000;
+
+#[test]
+fn sessions_answer_as_the_model_does() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = number("SEED") {
+        return report(seed);
+    }
+    let mut exchanges = 0;
+    let mut seed = 0;
+    while exchanges < number("SIM_STEPS").unwrap_or(EXCHANGES) {
+        exchanges += asks(&mut Random::new(seed)).len() as u64;
+        report(seed);
+        seed += 1;
+    }
+}
+
+/// Each of these would be a fault of ours if it were in the session or the loop: the simulation has to see it.
+#[test]
+fn planted_faults_are_found() {
+    for fault in [
+        Fault::LosesSentByte,
+        Fault::DoublesWrite,
+        Fault::SwapsWrites,
+        Fault::LosesReceivedByte,
+        Fault::SendsFileFromElsewhere,
+        Fault::ForgetsReadable,
+        Fault::ForgetsWritable,
+        Fault::ForgetsDeadlines,
+        Fault::EndsStreamsEarly,
+        Fault::IgnoresTheEnd,
+    ] {
+        let found = (0..400).find(|seed| run(*seed, &asks(&mut Random::new(*seed)), Some(fault)).is_err());
+        assert!(found.is_some(), "nobody noticed: {fault:?}");
+    }
+}
+
+/// Runs one seed; a failure is shrunk and shown.
+fn report(seed: u64) {
+    let mut list = asks(&mut Random::new(seed));
+    let Err(mut failure) = run(seed, &list, None) else { return };
+    while let Some((shorter, other)) = (0..list.len()).find_map(|without| {
+        let mut shorter = list.clone();
+        shorter.remove(without);
+        Some((shorter.clone(), run(seed, &shorter, None).err()?))
+    }) {
+        (list, failure) = (shorter, other);
+    }
+    panic!("SEED={seed}: {failure}\nwith {list:?}");
+}
+
+// What is asked, and what has to be answered.
+
+#[derive(Debug, Clone, Copy)]
+struct Ask {
+    what: What,
+    /// The client asks for the end of the connection.
+    close: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Hello,
+    Head,
+    Missing,
+    NoContent,
+    Bytes(usize),
+    Stream(usize),
+    Counted(usize),
+    File(usize),
+    Later(usize),
+    Echo(usize, Framing),
+    StreamEcho(usize, Framing),
+    Unwanted(usize, Framing),
+    Early(usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Framing {
+    Counted,
+    /// In chunks of this size.
+    Chunks(usize),
+}
+
+/// What the model says: a head, and how the body behind it is framed.
+struct Answer {
+    head: String,
+    body: Vec<u8>,
+    chunked: bool,
+}
+
+fn asks(random: &mut Random) -> Vec<Ask> {
+    let count = 1 + random.below(12);
+    let mut asks: Vec<Ask> = (0..count).map(|_| Ask { what: what(random), close: false }).collect();
+    asks[count - 1].close = random.one_in(3);
+    asks
+}
+
+fn what(random: &mut Random) -> What {
+    let size = match random.below(4) {
+        0 => random.below(4),
+        1 => random.below(200),
+        2 => random.below(3000),
+        _ => random.below(40_000),
+    };
+    let framing = if random.one_in(2) { Framing::Counted } else { Framing::Chunks(1 + random.below(3000)) };
+    match random.below(13) {
+        0 => What::Hello,
+        1 => What::Head,
+        2 => What::Missing,
+        3 => What::NoContent,
+        4 => What::Bytes(size),
+        5 => What::Stream(size),
+        6 => What::Counted(size),
+        7 => What::File(size),
+        8 => What::Later(random.below(20)),
+        9 => What::Echo(size, framing),
+        10 => What::StreamEcho(size, framing),
+        11 => What::Unwanted(size, framing),
+        _ => What::Early(size),
+    }
+}
+
+impl Ask {
+    fn bytes(&self) -> Vec<u8> {
+        let (line, body) = match self.what {
+            What::Hello => ("GET /".to_owned(), None),
+            What::Head => ("HEAD /".to_owned(), None),
+            What::Missing => ("GET /missing".to_owned(), None),
+            What::NoContent => ("GET /no-content".to_owned(), None),
+            What::Bytes(size) => (format!("GET /bytes?{size}"), None),
+            What::Stream(size) => (format!("GET /stream?{size}"), None),
+            What::Counted(size) => (format!("GET /counted?{size}"), None),
+            What::File(size) => (format!("GET /file?{size}"), None),
+            What::Later(time) => (format!("GET /later?{time}"), None),
+            What::Echo(size, framing) => ("POST /echo".to_owned(), Some((size, framing))),
+            What::StreamEcho(size, framing) => ("POST /stream-echo".to_owned(), Some((size, framing))),
+            What::Unwanted(size, framing) => ("POST /".to_owned(), Some((size, framing))),
+            What::Early(size) => (format!("POST /early?{}", size / 2), Some((size, Framing::Counted))),
+        };
+        let close = if self.close { "Connection: close\r\n" } else { "" };
+        let mut bytes = format!("{line} HTTP/1.1\r\nHost: h\r\n{close}").into_bytes();
+        match body {
+            None => bytes.extend_from_slice(b"\r\n"),
+            Some((size, Framing::Counted)) => {
+                bytes.extend_from_slice(format!("Content-Length: {size}\r\n\r\n{}", pattern(size)).as_bytes());
+            }
+            Some((size, Framing::Chunks(part))) => {
+                bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+                for chunk in pattern(size).as_bytes().chunks(part) {
+                    bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                    bytes.extend_from_slice(chunk);
+                    bytes.extend_from_slice(b"\r\n");
+                }
+                bytes.extend_from_slice(b"0\r\n\r\n");
+            }
+        }
+        bytes
+    }
+
+    fn answer(&self) -> Answer {
+        let text = "Content-type: text/plain; charset=utf-8\r\n";
+        let ok = |fields: &str, body: &str| ("200 OK", fields.to_owned(), body.as_bytes().to_vec(), true);
+        let (status, fields, body, counted) = match self.what {
+            What::Hello | What::Unwanted(..) => ok(text, "hello\n"),
+            What::Head => ("200 OK", format!("{text}Content-Length: 6\r\n"), Vec::new(), false),
+            What::Missing => {
+                let page = b"404 File not found\n".to_vec();
+                let fields = "Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
+                ("404 File not found", fields.to_owned(), page, true)
+            }
+            What::NoContent => ("204 No Content", String::new(), Vec::new(), false),
+            What::Bytes(size) => ok(text, &pattern(size)),
+            What::Later(_) => ok(text, "at last\n"),
+            What::Early(_) => ok(text, "enough\n"),
+            What::Counted(size) | What::File(size) | What::Echo(size, _) | What::StreamEcho(size, Framing::Counted) => {
+                ok("", &pattern(size))
+            }
+            What::Stream(size) | What::StreamEcho(size, Framing::Chunks(_)) => {
+                ("200 OK", "Transfer-Encoding: chunked\r\n".to_owned(), pattern(size).into_bytes(), false)
+            }
+        };
+        let length = if counted { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+        let close = if self.close { "Connection: close\r\n" } else { "" };
+        let head = format!("HTTP/1.1 {status}\r\nServer: test\r\nDate: {DATE}\r\n{fields}{length}{close}\r\n");
+        Answer { head, body, chunked: fields.starts_with("Transfer") }
+    }
+}
+
+/// How many answers are complete; those that come must be right as far as they come. An error holds the number of
+/// those before the wrong one, and how it begins.
+fn compare(mut sent: &[u8], asks: &[Ask]) -> Result<usize, (usize, String)> {
+    for (number, ask) in asks.iter().enumerate() {
+        let answer = ask.answer();
+        let whole = sent;
+        let wrong = |at: &[u8]| {
+            let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+            (number, format!("{:?} before {:?}", shown(whole), shown(at)))
+        };
+        let expected = answer.head.as_bytes();
+        if sent.len() < expected.len() {
+            return if expected.starts_with(sent) { Ok(number) } else { Err(wrong(sent)) };
+        }
+        sent = sent.strip_prefix(expected).ok_or_else(|| wrong(sent))?;
+        if answer.chunked {
+            let (body, rest) = unchunked(sent).map_err(|()| wrong(sent))?;
+            let complete = rest.is_some();
+            if !(answer.body.starts_with(&body) && (body.len() == answer.body.len() || !complete)) {
+                return Err(wrong(sent));
+            }
+            let Some(rest) = rest else { return Ok(number) };
+            sent = rest;
+        } else if sent.len() < answer.body.len() {
+            return if answer.body.starts_with(sent) { Ok(number) } else { Err(wrong(sent)) };
+        } else {
+            sent = sent.strip_prefix(&answer.body[..]).ok_or_else(|| wrong(sent))?;
+        }
+    }
+    if sent.is_empty() { Ok(asks.len()) } else { Err((asks.len(), String::from_utf8_lossy(sent).into_owned())) }
+}
+
+/// The body in chunks as far as it came, and what stands behind it if it is complete.
+fn unchunked(mut sent: &[u8]) -> Result<(Vec<u8>, Option<&[u8]>), ()> {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = sent.windows(2).position(|pair| pair == b"\r\n") else { return Ok((body, None)) };
+        let size = usize::from_str_radix(std::str::from_utf8(&sent[..end]).map_err(|_| ())?, 16).map_err(|_| ())?;
+        sent = &sent[end + 2..];
+        body.extend_from_slice(&sent[..size.min(sent.len())]);
+        if sent.len() < size + 2 {
+            return Ok((body, None));
+        }
+        if &sent[size..size + 2] != b"\r\n" {
+            return Err(());
+        }
+        sent = &sent[size + 2..];
+        if size == 0 {
+            return Ok((body, Some(sent)));
+        }
+    }
+}
+
+// What the world does.
+
+/// What becomes of the client after so many bytes of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Closes,
+    FallsSilent,
+    StopsReading,
+    Resets,
+}
+
+/// A fault that the simulation has to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    LosesSentByte,
+    DoublesWrite,
+    SwapsWrites,
+    LosesReceivedByte,
+    SendsFileFromElsewhere,
+    ForgetsReadable,
+    ForgetsWritable,
+    ForgetsDeadlines,
+    EndsStreamsEarly,
+    IgnoresTheEnd,
+}
+
+/// A pipe in bad weather.
+struct Weather {
+    pipe: Pipe,
+    random: Random,
+    /// One in so many calls is refused, interrupted or shortened; 0 for none.
+    roughness: u64,
+    /// It refused although it could, and has to say so later.
+    owes_read: bool,
+    owes_write: bool,
+    fault: Option<Fault>,
+    held_back: Vec<u8>,
+}
+
+impl Weather {
+    fn is_rough(&mut self) -> bool {
+        self.roughness > 0 && self.random.one_in(self.roughness)
+    }
+
+    fn refusal(&mut self, owes: fn(&mut Self) -> &mut bool) -> io::Result<()> {
+        if !self.is_rough() {
+            return Ok(());
+        }
+        if self.random.one_in(3) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        *owes(self) = true;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// At most `most`, and at least 1.
+    fn shortened(&mut self, most: usize) -> usize {
+        if self.is_rough() { 1 + self.random.below(most.max(1)) } else { most }
+    }
+
+    fn spoil_last(&mut self, count: usize) {
+        let sent = &mut self.pipe.sent;
+        let last = sent.split_off(sent.len() - count);
+        match self.fault {
+            Some(Fault::LosesSentByte) if count > 1 => sent.extend_from_slice(&last[1..]),
+            Some(Fault::DoublesWrite) => sent.extend(last.repeat(2)),
+            Some(Fault::SwapsWrites) if self.held_back.is_empty() => self.held_back = last,
+            Some(Fault::SwapsWrites) => {
+                sent.extend(last);
+                sent.append(&mut self.held_back);
+            }
+            _ => sent.extend(last),
+        }
+    }
+}
+
+impl Transport for Weather {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.fault == Some(Fault::IgnoresTheEnd) && self.pipe.at_end && self.pipe.incoming.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.refusal(|weather| &mut weather.owes_read)?;
+        let most = if self.pipe.short_read_is_all { buf.len() } else { self.shortened(buf.len()) };
+        let count = self.pipe.recv(&mut buf[..most])?;
+        if self.fault == Some(Fault::LosesReceivedByte) && count > 1 && self.random.one_in(10) {
+            return Ok(count - 1);
+        }
+        Ok(count)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize> {
+        self.refusal(|weather| &mut weather.owes_write)?;
+        let most = self.shortened(first.len() + second.len());
+        let of_first = first.len().min(most);
+        let count = self.pipe.send(&first[..of_first], &second[..most - of_first], last)?;
+        self.spoil_last(count);
+        Ok(count)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
+        self.refusal(|weather| &mut weather.owes_write)?;
+        let most = self.shortened(length as usize);
+        let elsewhere = self.fault == Some(Fault::SendsFileFromElsewhere) && offset > 0;
+        self.pipe.send_file(file, offset - u64::from(elsewhere), most as u64)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.pipe.end()
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        self.pipe.short_read_is_all
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.pipe.source()
+    }
+}
+
+/// A service whose streams end after their first part.
+struct EndsEarly;
+
+impl Service for EndsEarly {
+    fn call(&self, request: &Request) -> Reply {
+        match TestService.call(request) {
+            Reply::Now(mut response) => {
+                if let Body::Stream(source) = response.body {
+                    response.body = Body::Stream(Box::new(FirstPart(Some(source))));
+                }
+                Reply::Now(response)
+            }
+            later => later,
+        }
+    }
+}
+
+struct FirstPart(Option<Box<dyn Source>>);
+
+impl Source for FirstPart {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), |mut source| source.read(buf))
+    }
+}
+
+/// One client from its first byte to its end.
+struct Run<'s> {
+    dialogue: Dialogue<'s, Weather>,
+    script: Vec<u8>,
+    /// How much of the script was sent.
+    at: usize,
+    /// How much of it will be sent.
+    until: usize,
+    /// Something happened that the loop would step the session for.
+    event: bool,
+    fault: Option<Fault>,
+    random: Random,
+}
+
+/// Runs the requests under what the seed says; an error tells what went wrong.
+fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let mut site = if fault == Some(Fault::EndsStreamsEarly) { site(EndsEarly) } else { site(TestService) };
+    site.error_page = Box::new(ErrorTemplate::new("text/plain", "%(code)d %(message)s\n"));
+    let fate = match random.below(10) {
+        0 => Fate::Closes,
+        1 => Fate::FallsSilent,
+        2 => Fate::StopsReading,
+        3 => Fate::Resets,
+        _ => Fate::Stays,
+    };
+    let script: Vec<u8> = asks.iter().flat_map(Ask::bytes).collect();
+    let until = match fate {
+        Fate::Stays => script.len(),
+        _ if random.one_in(3) => script.len(),
+        _ => random.below(script.len()),
+    };
+    let weather = Weather {
+        pipe: Pipe {
+            room: random.below(3000),
+            no_sendfile: random.one_in(3),
+            short_read_is_all: random.one_in(2),
+            ..Pipe::default()
+        },
+        roughness: [0, 2, 5, 20][random.below(4)],
+        random: Random::new(seed ^ 0xbad),
+        owes_read: false,
+        owes_write: false,
+        fault,
+        held_back: Vec::new(),
+    };
+    let dialogue = Dialogue::on(&site, weather);
+    let mut run = Run { dialogue, script, at: 0, until, event: true, fault, random };
+    run.live(fate == Fate::StopsReading)?;
+    run.end(fate, asks)
+}
+
+impl Run<'_> {
+    /// Until all is sent: things happen in any order.
+    fn live(&mut self, stops_reading: bool) -> Result<(), String> {
+        let largest = [10, 300, 5000, 100_000][self.random.below(4)];
+        let mut turns = 0;
+        while self.at < self.until && self.dialogue.closed().is_none() {
+            match self.random.below(8) {
+                0..4 => self.deliver(1 + self.random.clone().below(largest)),
+                4 if !stops_reading => self.give_room(1 + self.random.clone().below(30_000)),
+                5 => self.spurious(),
+                6 => self.let_time_pass(),
+                _ => self.settle_debts(),
+            }
+            self.random.next();
+            self.turn()?;
+            turns += 1;
+            // Whoever sends little at a time at last sends the rest at once.
+            if turns > 2000 {
+                self.deliver(usize::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    /// One turn of the loop: a step if there is a reason for one.
+    fn turn(&mut self) -> Result<(), String> {
+        let due = self.dialogue.patience() == Some(Duration::ZERO) && self.fault != Some(Fault::ForgetsDeadlines);
+        if self.event || due || self.dialogue.next == Next::Again {
+            self.event = false;
+            self.dialogue.step();
+            if self.dialogue.scratch.input.capacity() < SCRATCH || !self.dialogue.scratch.input.is_empty() {
+                return Err("the session kept the loop's buffer, or left something in it".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, count: usize) {
+        let end = self.at.saturating_add(count).min(self.until);
+        let bytes = self.script[self.at..end].to_vec();
+        self.dialogue.pipe().pipe.incoming.extend(bytes);
+        self.at = end;
+        self.readable();
+    }
+
+    fn readable(&mut self) {
+        if self.fault != Some(Fault::ForgetsReadable) || !self.random.one_in(5) {
+            self.dialogue.ready.read = true;
+            self.event = true;
+        }
+    }
+
+    fn writable(&mut self) {
+        if self.fault != Some(Fault::ForgetsWritable) || !self.random.one_in(5) {
+            self.dialogue.ready.write = true;
+            self.event = true;
+        }
+    }
+
+    fn give_room(&mut self, count: usize) {
+        let pipe = &mut self.dialogue.pipe().pipe;
+        pipe.room = pipe.room.saturating_add(count);
+        self.writable();
+    }
+
+    fn spurious(&mut self) {
+        self.dialogue.ready.read |= self.random.one_in(2);
+        self.dialogue.ready.write |= self.random.one_in(2);
+        self.event = true;
+    }
+
+    /// What was refused without need is announced now.
+    fn settle_debts(&mut self) {
+        let weather = self.dialogue.pipe();
+        let (read, write) = (std::mem::take(&mut weather.owes_read), std::mem::take(&mut weather.owes_write));
+        if read {
+            self.readable();
+        }
+        if write {
+            self.writable();
+        }
+    }
+
+    /// Less time than the session is ready to wait.
+    fn let_time_pass(&mut self) {
+        if let Some(patience) = self.dialogue.patience() {
+            self.dialogue.now += patience.mul_f64(self.random.below(90) as f64 / 100.0);
+        }
+    }
+
+    /// Turns until nothing happens by itself any more.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..100_000 {
+            self.settle_debts();
+            if self.dialogue.closed().is_some() || !(self.event || self.dialogue.next == Next::Again) {
+                return Ok(());
+            }
+            self.turn()?;
+        }
+        Err("the session runs in a circle".into())
+    }
+
+    /// Lets deadline after deadline pass; nobody may wait for ever.
+    fn wait_for_the_end(&mut self) -> Result<(), String> {
+        for _ in 0..100 {
+            self.settle()?;
+            if self.dialogue.closed().is_some() {
+                return Ok(());
+            }
+            match self.dialogue.patience() {
+                Some(patience) if self.fault != Some(Fault::ForgetsDeadlines) => {
+                    self.dialogue.now += patience;
+                    self.event = true;
+                }
+                _ => return Err("the session waits for ever".into()),
+            }
+        }
+        Err("the session outlives a hundred deadlines".into())
+    }
+
+    /// The client's fate, and what must have come of it.
+    fn end(&mut self, fate: Fate, asks: &[Ask]) -> Result<(), String> {
+        match fate {
+            Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
+            Fate::StopsReading => {}
+            Fate::Resets => {
+                self.dialogue.pipe().pipe.reset = true;
+                self.dialogue.ready.broken = self.random.one_in(2);
+                self.readable();
+                self.writable();
+            }
+        }
+        if fate == Fate::Closes {
+            self.dialogue.pipe().pipe.at_end = true;
+            self.dialogue.ready.read_closed = true;
+            self.readable();
+        }
+        match fate {
+            Fate::Stays | Fate::Closes => {
+                self.settle()?;
+                // Answers that come later come within this.
+                for _ in 0..400 {
+                    if self.dialogue.closed().is_some() {
+                        break;
+                    }
+                    self.dialogue.now += Duration::from_millis(1);
+                    self.event |= self.dialogue.patience() == Some(Duration::ZERO);
+                    self.settle()?;
+                }
+            }
+            _ => self.wait_for_the_end()?,
+        }
+        self.judge(fate, asks)
+    }
+
+    fn judge(&mut self, fate: Fate, asks: &[Ask]) -> Result<(), String> {
+        let mut end = 0;
+        let whole = asks.iter().take_while(|ask| {
+            end += ask.bytes().len();
+            end <= self.until
+        });
+        let asked = whole.count();
+        let answered = match compare(&self.dialogue.pipe().pipe.sent, asks) {
+            Ok(answered) => answered,
+            // Half a request is answered too, when it took too long.
+            Err((answered, rest)) if fate == Fate::FallsSilent && rest.contains("HTTP/1.1 408 ") => answered,
+            Err((answered, rest)) if fate == Fate::StopsReading && rest.contains("before \"HTTP/1.1 4") => answered,
+            Err((answered, rest)) => return Err(format!("{fate:?}: after {answered} answers came {rest}")),
+        };
+        if matches!(fate, Fate::Stays | Fate::Closes | Fate::FallsSilent) && answered < asked {
+            return Err(format!("{fate:?}: {answered} answers to {asked} requests, then {:?}", self.dialogue.next));
+        }
+        let closes = asks.last().is_some_and(|ask| ask.close);
+        let reason = self.dialogue.closed();
+        match (fate, reason) {
+            (Fate::Stays, None) if !closes => Ok(()),
+            (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(()),
+            // It was told, and has yet to close its side.
+            (Fate::Stays, None) if self.dialogue.pipe().pipe.ended => Ok(()),
+            (Fate::Closes, Some(_)) => Ok(()),
+            (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(()),
+            _ => Err(format!("{fate:?}, and the session ended as {reason:?}")),
+        }
+    }
+}
+
+/// Numbers that look random and are the same for the same seed.
+#[derive(Debug, Clone)]
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
+        (0..4).for_each(|_| _ = random.next());
+        random
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 11) as usize % limit.max(1)
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        (self.next() >> 11).is_multiple_of(count)
+    }
+}
+
+// Deadlines, by a clock that only these tests move.
+
+const HEAD: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(15);
+const STALL: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(2);
+const JUST_LESS: Duration = Duration::from_millis(1);
+const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+#[test]
+fn a_fresh_connection_that_says_nothing_is_closed_in_silence() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    assert_eq!(dialogue.run().patience(), Some(HEAD));
+    assert_eq!(dialogue.pass(HEAD - JUST_LESS).closed(), None);
+    assert_eq!(dialogue.pass(JUST_LESS).closed(), Some(CloseReason::Idle));
+    assert_eq!(dialogue.heard(), "");
+}
+
+#[test]
+fn an_idle_connection_is_closed_in_silence_and_owns_no_memory() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(HELLO);
+    assert!(dialogue.heard().ends_with("hello\n"));
+    assert_eq!(dialogue.memory(), 0);
+    dialogue.say(b"GET / HT");
+    assert!((1..=1024).contains(&dialogue.memory()), "half a head takes {} bytes", dialogue.memory());
+    dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(dialogue.memory(), 0, "what was borrowed or grown is given back");
+    dialogue.heard();
+    assert_eq!(dialogue.patience(), Some(IDLE));
+    assert_eq!(dialogue.pass(IDLE).closed(), Some(CloseReason::Idle));
+    assert_eq!(dialogue.heard(), "");
+}
+
+#[test]
+fn a_client_that_reads_slowly_costs_no_more_than_what_it_was_promised() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(10).say(&HELLO.repeat(10_000));
+    assert!(dialogue.memory() < 100_000, "{} bytes wait for a client that takes none", dialogue.memory());
+    assert!(!dialogue.pipe().incoming.is_empty(), "requests stay where they are until answers are taken");
+}
+
+#[test]
+fn a_head_must_be_complete_in_time_however_it_drips() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(HELLO).pass(Duration::from_secs(3)).heard();
+    for byte in &b"GET / HTTP/1.1"[..10] {
+        dialogue.say(&[*byte]).pass(HEAD / 10 - JUST_LESS);
+    }
+    assert_eq!(dialogue.heard(), "");
+    let heard = dialogue.pass(10 * JUST_LESS).heard();
+    assert!(heard.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{heard}");
+    assert!(heard.contains("\r\nConnection: close\r\n"), "{heard}");
+    assert!(dialogue.pipe().ended, "the client is told, and may read it");
+    assert_eq!(dialogue.patience(), Some(LINGER));
+    assert_eq!(dialogue.pass(LINGER).closed(), Some(CloseReason::LingerOver));
+}
+
+#[test]
+fn a_body_that_stalls_is_408_and_one_that_drips_is_not() {
+    let site = site(TestService);
+    for target in ["/echo", "/"] {
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n").as_bytes());
+        for _ in 0..5 {
+            dialogue.say(b"x").pass(STALL - JUST_LESS);
+        }
+        assert_eq!(dialogue.heard(), "");
+        let heard = dialogue.pass(JUST_LESS).heard();
+        assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
+    }
+}
+
+#[test]
+fn a_body_that_stalls_while_it_is_answered_cuts_the_connection() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+    assert!(dialogue.heard().ends_with("\r\n\r\nabc"));
+    assert_eq!(dialogue.patience(), Some(STALL));
+    assert_eq!(dialogue.pass(STALL).closed(), Some(CloseReason::Stalled));
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut() {
+    let site = site(TestService);
+    for target in ["/bytes?30000", "/file?30000", "/stream?30000", "/"] {
+        let mut dialogue = Dialogue::new(&site);
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        dialogue.make_room(5).say(request.as_bytes());
+        for _ in 0..5 {
+            assert_eq!(dialogue.pass(STALL - JUST_LESS).closed(), None, "{target}");
+            dialogue.make_room(10);
+        }
+        assert_eq!(dialogue.pass(STALL).closed(), Some(CloseReason::Stalled), "{target}");
+    }
+}
+
+/// Whoever keeps sending must not keep a connection that was refused.
+#[test]
+fn lingering_ends_also_while_the_client_sends() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"GARBAGE\r\n");
+    for _ in 0..20 {
+        dialogue.now += LINGER / 20;
+        // More than one step takes.
+        dialogue.pipe().incoming = vec![b'x'; 32 * SCRATCH];
+        dialogue.ready.read = true;
+        dialogue.step();
+    }
+    assert_eq!(dialogue.closed(), Some(CloseReason::LingerOver));
+}
+
+#[test]
+fn an_upstream_is_asked_again_when_it_wants_to_be() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"GET /later?60000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(dialogue.patience(), Some(Duration::from_secs(60)), "whoever answers has its own deadline");
+    dialogue.pass(Duration::from_secs(59));
+    assert_eq!(dialogue.heard(), "");
+    dialogue.pass(Duration::from_secs(1));
+    assert!(dialogue.heard().ends_with("at last\n"));
+}
+
+#[test]
+fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
+    let site = site(TestService);
+    let mut idle = Dialogue::new(&site);
+    idle.say(HELLO).stop();
+    assert_eq!(idle.run().closed(), Some(CloseReason::Stopped));
+
+    let mut busy = Dialogue::new(&site);
+    busy.make_room(100).say(b"GET /bytes?30000 HTTP/1.1\r\nHost: h\r\n\r\n").stop();
+    assert_eq!(busy.run().closed(), None);
+    assert_eq!(busy.make_room(usize::MAX).closed(), Some(CloseReason::Stopped));
+    assert!(busy.heard().ends_with(&pattern(30_000)));
+
+    let mut waiting = Dialogue::new(&site);
+    waiting.say(b"GET /later?1000 HTTP/1.1\r\nHost: h\r\n\r\n").stop();
+    assert_eq!(waiting.run().closed(), None);
+    waiting.pass(Duration::from_secs(1));
+    assert!(waiting.heard().contains("\r\nConnection: close\r\n"));
+    assert_eq!(waiting.closed(), Some(CloseReason::Complete));
+}

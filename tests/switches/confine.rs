@@ -1,0 +1,163 @@
+//! What the program gives up before it serves. Some of it only root can give up: without root those tests say so.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use rustix::process::{Signal, geteuid};
+use tempfile::TempDir;
+
+use crate::program::{Program, command, refusal, tree, wait_for};
+
+/// A user that every system has.
+const NOBODY: &str = "nobody";
+
+/// Whether a test that needs root can be done; says so if not.
+fn can(what: &str) -> bool {
+    if !geteuid().is_root() {
+        eprintln!("skipped, only root can {what}");
+    }
+    geteuid().is_root()
+}
+
+/// A tree that everybody can read, but for `secret`.
+fn open_tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tree(files);
+    fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
+    root
+}
+
+/// A line of a process's status, such as `Uid`, as words.
+fn facts(program: &Program, name: &str) -> Vec<String> {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn another_user_for_good_and_without_groups() {
+    if !can("become another user") {
+        return;
+    }
+    let root = open_tree(&[("a", "a"), ("secret", "")]);
+    fs::set_permissions(root.path().join("secret"), Permissions::from_mode(0o600)).unwrap();
+    let program = Program::start(root.path(), &["--user", NOBODY]);
+    assert_eq!(program.status("/a"), 200);
+    assert_ne!(program.status("/secret"), 200, "what only root may read");
+    let (users, groups) = (facts(&program, "Uid"), facts(&program, "Gid"));
+    assert!(users.len() == 4 && users.iter().all(|user| *user == users[0] && user != "0"), "{users:?}");
+    assert!(groups.len() == 4 && groups.iter().all(|group| *group == groups[0] && group != "0"), "{groups:?}");
+    assert_eq!(facts(&program, "Groups"), [groups[0].as_str()]);
+    assert_eq!(facts(&program, "CapEff"), ["0000000000000000"]);
+}
+
+#[test]
+fn who_cannot_become_that_user_does_not_start() {
+    let root = tree(&[]);
+    let why = |why: &str| (1, format!("serve-forever: error: {why}"));
+    assert_eq!(refusal(root.path(), &["--user=no-such-user"]), why("no user 'no-such-user'"));
+    assert_eq!(refusal(root.path(), &["--user="]).0, 2);
+    let error = "cannot become user 'root': Operation not permitted (os error 1)";
+    if !geteuid().is_root() {
+        assert_eq!(refusal(root.path(), &["--user=root"]), why(error));
+        return;
+    }
+    // From root to nobody, who then asks for root back.
+    let root = open_tree(&[]);
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_serve-forever")]);
+    match command.args(["0", "--user=root"]).current_dir(root.path()).output() {
+        Ok(output) => {
+            assert_eq!(output.status.code(), Some(1));
+            assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{}\n", why(error).1));
+        }
+        Err(_) => eprintln!("skipped, there is no setpriv"),
+    }
+}
+
+#[test]
+fn another_root() {
+    if !can("change the root") {
+        return;
+    }
+    let outside = open_tree(&[("a", "outside")]);
+    let root = open_tree(&[("a", "a"), ("site/b", "b")]);
+    symlink(outside.path().join("a"), root.path().join("out")).unwrap();
+    symlink("/site/b", root.path().join("in")).unwrap();
+    let path = root.path().to_str().unwrap();
+    let program = Program::start(outside.path(), &["--chroot", path, "--user", NOBODY]);
+    assert_eq!(program.status_and_body("/a"), (200, "a".into()));
+    assert_eq!(program.status_and_body("/in"), (200, "b".into()), "absolute links begin at the new root");
+    assert_eq!(program.status("/out"), 404);
+    let program = Program::start(outside.path(), &["--chroot", path, "--directory=site"]);
+    assert_eq!(program.status_and_body("/b"), (200, "b".into()));
+    let missing = "serve-forever: error: cannot change the root to 'no': No such file or directory (os error 2)";
+    assert_eq!(refusal(outside.path(), &["--chroot=no"]), (1, missing.into()));
+}
+
+/// Starts the program in its sandbox, if the kernel and the program have one; says so if not.
+fn sandboxed(root: &Path, words: &[&str]) -> Option<Program> {
+    let words = [words, &["--sandbox"]].concat();
+    match Program::try_of(command(&words).current_dir(root)) {
+        Ok(program) => Some(program),
+        Err(output) => {
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.starts_with("serve-forever: error: cannot sandbox: this "), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+            eprintln!("skipped: {text}");
+            None
+        }
+    }
+}
+
+#[test]
+fn in_the_sandbox_only_the_served_directory_can_be_read() {
+    let outside = tree(&[("a", "secret"), ("404.html", "mine")]);
+    let root = tree(&[("a", "a"), ("d/b", "b")]);
+    symlink(outside.path().join("a"), root.path().join("out")).unwrap();
+    symlink("a", root.path().join("in")).unwrap();
+    assert_eq!(Program::start(root.path(), &[]).status("/out"), 200, "links are followed without a sandbox");
+    let page = format!("--error-page=404={}", outside.path().join("404.html").display());
+    let Some(program) = sandboxed(root.path(), &[&page]) else { return };
+    assert_eq!(program.status_and_body("/a"), (200, "a".into()));
+    assert_eq!(program.status_and_body("/in"), (200, "a".into()));
+    assert_eq!(program.status("/d/"), 200);
+    assert_ne!(program.status("/out"), 200);
+    assert_eq!(program.status_and_body("/missing"), (404, "mine".into()), "a page that was named can be read");
+    assert_eq!(facts(&program, "NoNewPrivs"), ["1"]);
+}
+
+#[test]
+fn in_the_sandbox_a_log_can_still_be_opened_again() {
+    let root = tree(&[("a", "a")]);
+    let folder = tree(&[]);
+    let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
+    let Some(program) = sandboxed(root.path(), &["--log-file", path.to_str().unwrap()]) else { return };
+    assert_eq!(program.status("/a"), 200);
+    fs::rename(&path, &old).unwrap();
+    program.signal(Signal::HUP);
+    wait_for(&path);
+    assert_eq!(program.status("/b"), 404);
+    assert_eq!(program.end(), (Some(0), String::new()));
+    assert!(fs::read_to_string(old).unwrap().contains("GET /a "));
+    assert!(fs::read_to_string(path).unwrap().contains("GET /b "));
+}
+
+#[cfg(feature = "cgi")]
+#[test]
+fn no_script_can_be_run_in_the_sandbox() {
+    let why = "serve-forever: error: --sandbox and --cgi exclude each other: no script could be run";
+    assert_eq!(refusal(tree(&[]).path(), &["--sandbox", "--cgi"]), (2, why.into()));
+}
+
+#[test]
+fn all_of_it_at_once() {
+    if !can("change the root") {
+        return;
+    }
+    let root = open_tree(&[("a", "a")]);
+    let words = ["--chroot", root.path().to_str().unwrap(), "--user", NOBODY];
+    let Some(program) = sandboxed("/".as_ref(), &words) else { return };
+    assert_eq!(program.status_and_body("/a"), (200, "a".into()));
+}

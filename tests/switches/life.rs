@@ -1,0 +1,193 @@
+//! Limits, sockets that are handed down, restarts.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::program::{Program, refusal, tree};
+
+/// Nothing here should take as long; it keeps a failing test from hanging.
+const SAFETY: Duration = Duration::from_secs(20);
+
+/// The program on a socket that its parent has bound, as systemd hands it down. Only the process that becomes the
+/// program can know its `LISTEN_PID`, hence the shell.
+fn on(listener: &TcpListener, root: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_serve-forever"), "--quiet"]).args(words).current_dir(root);
+    let socket = std::os::fd::OwnedFd::from(listener.try_clone().unwrap());
+    command.stdin(socket).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_socket_that_is_handed_down_counts_before_port_and_address() {
+    let root = tree(&[("a", "a")]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let program = Program::of(&mut on(&listener, root.path(), &["1", "--bind", "192.0.2.1"]));
+    assert_eq!(program.address, listener.local_addr().unwrap());
+    assert_eq!(program.status_and_body("/a"), (200, "a".into()));
+}
+
+#[test]
+fn what_is_handed_down_has_to_be_a_listener() {
+    let root = tree(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = on(&listener, root.path(), &[]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stderr, b"serve-forever: error: LISTEN_FDS: fd 3 is not a socket\n");
+}
+
+/// One GET on a connection that persists; whether it still does after that.
+fn exchange(stream: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
+    stream.get_mut().write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")?;
+    let (mut line, mut persists) = (String::new(), true);
+    stream.read_line(&mut line)?;
+    assert!(line.is_empty() || line.starts_with("HTTP/1.1 200 "), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        persists &= !line.eq_ignore_ascii_case("Connection: close\r\n");
+    }
+    let mut body = [0; 5];
+    stream.read_exact(&mut body)?;
+    assert_eq!(&body, b"hello");
+    Ok(persists)
+}
+
+/// Asks again and again, on connections that are kept as long as the server does.
+fn load(address: SocketAddr, enough: &AtomicBool, answered: &AtomicUsize) {
+    while !enough.load(Ordering::Relaxed) {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(SAFETY)).unwrap();
+        let mut stream = BufReader::new(stream);
+        while exchange(&mut stream).unwrap() && !enough.load(Ordering::Relaxed) {
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Restarts the program under load, each time on the same socket, and loses no request.
+fn restart(times: usize) {
+    let root = tree(&[("a", "hello")]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (enough, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let mut program = Program::of(&mut on(&listener, root.path(), &[]));
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(address, &enough, &answered))).collect();
+        for _ in 0..times {
+            let before = answered.load(Ordering::Relaxed);
+            let old = std::mem::replace(&mut program, Program::of(&mut on(&listener, root.path(), &[])));
+            assert_eq!(old.end(), (Some(0), String::new()));
+            while answered.load(Ordering::Relaxed) == before && !clients.iter().any(|client| client.is_finished()) {
+                thread::yield_now();
+            }
+        }
+        enough.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("a request was lost");
+        }
+    });
+}
+
+#[test]
+fn restarts_under_load_lose_no_request() {
+    restart(20);
+}
+
+#[test]
+#[ignore = "takes longer than it is worth on every run"]
+fn many_restarts_under_load_lose_no_request() {
+    restart(100);
+}
+
+#[test]
+fn two_processes_on_one_port() {
+    let root = tree(&[("a", "a")]);
+    let first = Program::start(root.path(), &["--reuse-port"]);
+    let port = first.address.port().to_string();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
+        command.args([&port, "--bind", "127.0.0.1", "--quiet"]).args(words).current_dir(root.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let second = Program::of(&mut start(&["--reuse-port"]));
+    assert_eq!(second.address, first.address);
+    drop(first);
+    assert_eq!(second.status("/a"), 200);
+    assert_eq!(start(&[]).output().unwrap().status.code(), Some(1), "who does not share it does not get it");
+}
+
+/// What comes on a connection until the server closes it.
+fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn who_takes_too_long_is_sent_away() {
+    let root = tree(&[("a", "a")]);
+    let words = ["--head-timeout=0.05", "--idle-timeout=0.05", "--stall-timeout=0.05"];
+    let program = Program::start(root.path(), &words);
+    let half = |text: &str| {
+        let mut stream = program.connect();
+        stream.write_all(text.as_bytes()).unwrap();
+        rest(stream)
+    };
+    assert!(half("GET /a HTT").starts_with("HTTP/1.1 408 "), "--head-timeout");
+    assert!(half("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").ends_with("\r\n\r\na"), "--idle-timeout");
+    let body = half("GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
+    assert!(body.starts_with("HTTP/1.1 408 "), "--stall-timeout: {body}");
+}
+
+#[test]
+fn connections_are_bounded() {
+    let root = tree(&[("a", "a")]);
+    let program = Program::start(root.path(), &["--max-connections-per-peer=1"]);
+    let mut first = BufReader::new(program.connect());
+    first.get_mut().write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    first.read_line(&mut String::new()).unwrap();
+    assert_eq!(program.connect().read(&mut [0]).unwrap(), 0);
+
+    let program = Program::start(root.path(), &["--max-connections=1"]);
+    let mut idle = BufReader::new(program.connect());
+    idle.get_mut().write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    idle.read_line(&mut String::new()).unwrap();
+    assert_eq!(program.status("/a"), 200, "the idle one made room");
+    let mut left = Vec::new();
+    idle.read_to_end(&mut left).unwrap();
+}
+
+#[test]
+fn answers_in_flight_have_the_grace_and_no_more() {
+    let root = tree(&[]);
+    std::fs::File::create(root.path().join("big")).unwrap().set_len(1 << 30).unwrap();
+    let program = Program::start(root.path(), &["--grace=0.05", "--quiet"]);
+    let mut slow = program.connect();
+    slow.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    slow.read_exact(&mut [0]).unwrap();
+    assert_eq!(program.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn wrong_limits_are_status_2_and_name_the_flag() {
+    let root = tree(&[]);
+    for (word, why) in [
+        ("--grace=-1", "--grace: invalid number of seconds: '-1'"),
+        ("--head-timeout=0", "--head-timeout: invalid number of seconds: '0'"),
+        ("--max-connections=0", "--max-connections: invalid number: '0'"),
+        ("--max-connections-per-peer=x", "--max-connections-per-peer: invalid number: 'x'"),
+    ] {
+        assert_eq!(refusal(root.path(), &[word]), (2, format!("serve-forever: error: argument {why}")));
+    }
+}

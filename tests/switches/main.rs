@@ -1,0 +1,11 @@
+//! What the program's switches do, asked of the program itself over real sockets.
+#![cfg(all(unix, feature = "cli"))]
+// This is a test from end to end, the parts that are no `#[test]` too.
+#![allow(clippy::unwrap_used)]
+
+mod config;
+mod confine;
+mod files;
+mod life;
+mod logs;
+mod program;

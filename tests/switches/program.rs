@@ -1,0 +1,172 @@
+//! The program as a child: started, asked, ended.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Nothing here should take as long; it keeps a failing test from hanging. It is shorter than the time that clients
+/// have unless a switch says otherwise, so that a switch without effect is noticed.
+const SAFETY: Duration = Duration::from_secs(8);
+
+/// The program, not started yet, on a free port of this machine, and without anything from our environment.
+pub fn command(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
+    command.args(["0", "--bind", "127.0.0.1"]).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A directory with these files. Names may have folders in them.
+pub fn tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    root
+}
+
+/// Runs the program in a directory for as long as it takes to refuse to start: its status, and its last line.
+pub fn refusal(root: &Path, words: &[&str]) -> (i32, String) {
+    let mut child = command(words).current_dir(root).spawn().unwrap();
+    // A program that starts after all says so; then it must not be waited for.
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(line, "", "{words:?} were not refused");
+    (output.status.code().unwrap(), last_line(&output))
+}
+
+/// The last line that a program wrote to standard error.
+pub fn last_line(output: &Output) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+/// The program while it serves.
+pub struct Program {
+    child: Child,
+    pub address: SocketAddr,
+    /// The line that said that it is ready.
+    pub ready: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// Starts it in a directory and waits until it is ready.
+    pub fn start(root: &Path, words: &[&str]) -> Program {
+        Program::of(command(words).current_dir(root))
+    }
+
+    pub fn of(command: &mut Command) -> Program {
+        Program::try_of(command).unwrap_or_else(|output| panic!("not ready: {:?}", last_line(&output)))
+    }
+
+    /// Starts it, or returns what it said instead of being ready.
+    pub fn try_of(command: &mut Command) -> Result<Program, Output> {
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut ready = String::new();
+        stdout.read_line(&mut ready).unwrap();
+        if ready.is_empty() {
+            return Err(child.wait_with_output().unwrap());
+        }
+        let url = ready.split(['(', ')']).nth(1);
+        let Some(address) = url.and_then(|url| url.strip_prefix("http://")?.strip_suffix('/')) else {
+            panic!("not a ready line: {ready:?}");
+        };
+        let address = address.parse().unwrap();
+        Ok(Program { child, address, ready, _stdout: stdout })
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(SAFETY)).unwrap();
+        stream
+    }
+
+    /// The response to a request of this method and path, with these lines in its head; the connection ends with it.
+    pub fn ask(&self, method: &str, path: &str, lines: &[&str]) -> String {
+        let lines = lines.iter().fold(String::new(), |text, line| text + line + "\r\n");
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines}\r\n").as_bytes())
+    }
+
+    /// What comes back for these bytes until the server closes.
+    pub fn send(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        stream.write_all(bytes).unwrap();
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).unwrap();
+        String::from_utf8_lossy(&response).into_owned()
+    }
+
+    pub fn get(&self, path: &str) -> String {
+        self.ask("GET", path, &[])
+    }
+
+    /// The status and the body of a GET.
+    pub fn status_and_body(&self, path: &str) -> (u16, String) {
+        let response = self.get(path);
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    pub fn status(&self, path: &str) -> u16 {
+        self.status_and_body(path).0
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// Asks it to end, and returns its status and what it wrote to standard error.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        self.signal(rustix::process::Signal::TERM);
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap().code(), text)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Waits for a file to be there, where that is the only sign of a signal that was seen to.
+pub fn wait_for(path: &Path) {
+    while !path.exists() {
+        std::thread::yield_now();
+    }
+}
+
+/// The value of a field in a response's head.
+pub fn field<'r>(response: &'r str, name: &str) -> Option<&'r str> {
+    let (head, _) = response.split_once("\r\n\r\n")?;
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    fields.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+#[test]
+fn it_ends_with_status_0_when_it_is_asked_to() {
+    let program = Program::start(tree(&[]).path(), &[]);
+    assert!(program.ready.starts_with("Serving HTTP on 127.0.0.1 port "), "{}", program.ready);
+    assert_eq!(program.end(), (Some(0), String::new()));
+}

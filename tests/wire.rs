@@ -1,0 +1,375 @@
+//! HTTP as a dialogue: text files say what a client sends and what it must hear, to the byte.
+//!
+//! The files in `tests/wire` are read so:
+//!
+//! ```text
+//! == a title
+//! # why it must be so
+//! @ protocol 1.0          a setting: see `Case::site`
+//! > GET / HTTP/1.1        the client sends this line and CRLF
+//! >| body\n               the client sends exactly this; \r \n \\ \xNN, and \{x*99} for ninety-nine of x
+//! > (end)                 the client closes its side
+//! < HTTP/1.1 200 OK       the server sends this line and CRLF
+//! < (server and date)     the two lines that every response has
+//! <| hello\n              the server sends exactly this
+//! = open                  how it ends: open, lingers (told, and still listening), or `closed: ` and the reason
+//! ```
+//!
+//! A `>` behind a `<` begins another round: the client sends it when it has heard all that comes before.
+//! Every case is told whole, byte by byte, in two pieces, and with another request behind it.
+//! `UPDATE_WIRE=1` writes what was heard into the files; the difference is then to be read with care.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use common::dialogue::{DATE, Dialogue, site};
+use common::pipe::Pipe;
+use common::service::TestService;
+use serve_forever::connection::{CloseReason, Site};
+use serve_forever::http::{ErrorTemplate, Version};
+use serve_forever::proto::Reject;
+
+#[derive(Debug, Default)]
+struct Case {
+    title: String,
+    /// Title, reasons and settings, as they stand in the file.
+    preamble: Vec<String>,
+    settings: Vec<String>,
+    rounds: Vec<Round>,
+    end: String,
+}
+
+#[derive(Debug, Default)]
+struct Round {
+    client: Vec<String>,
+    server: Vec<String>,
+}
+
+/// How the client's bytes arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Whole,
+    ByteByByte,
+    /// In two pieces, the first of them so long.
+    Split(usize),
+    /// Whole, with another request right behind.
+    Followed,
+}
+
+/// The line by which the client closes its side.
+const END: &str = "> (end)";
+
+/// Of what is longer than this, only the last part comes byte by byte, and the rest in pieces.
+const LONG: usize = 1000;
+const PIECE: usize = 97;
+
+/// What is sent behind a case, and what it is answered with.
+const FOLLOWER: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const HELLO: &str = "Content-type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\nhello\n";
+
+#[test]
+fn every_dialogue_goes_as_written() {
+    let mut failures = String::new();
+    let mut count = 0;
+    for path in files() {
+        let cases = read(&std::fs::read_to_string(&path).unwrap());
+        if std::env::var_os("UPDATE_WIRE").is_some() {
+            let text: Vec<String> = cases.iter().map(updated).collect();
+            std::fs::write(&path, text.join("\n")).unwrap();
+            continue;
+        }
+        for case in &cases {
+            count += 1;
+            if let Err(failure) = check(case) {
+                _ = writeln!(failures, "{}: {}\n{failure}", path.display(), case.title);
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+    let updating = std::env::var_os("UPDATE_WIRE").is_some();
+    assert!(updating || count > 100, "only {count} dialogues were found");
+}
+
+#[test]
+fn every_way_to_be_refused_has_a_dialogue() {
+    let text: String = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for reject in [
+        Reject::EmptyLines,
+        Reject::RequestLine("GARBAGE".into()),
+        Reject::Version("HTTP/1.10".into()),
+        Reject::UnsupportedVersion("2.0".into()),
+        Reject::LongRequestLine,
+        Reject::BareLf,
+        Reject::Field,
+        Reject::LongField(0),
+        Reject::ManyFields(0),
+        Reject::LongHead(0),
+        Reject::HostCount,
+        Reject::Host,
+        Reject::Target,
+        Reject::Misdirected,
+        Reject::ContentLength,
+        Reject::TwoFramings,
+        Reject::TransferEncodingInHttp10,
+        Reject::TransferEncoding,
+        Reject::UnknownCoding,
+        Reject::LargeBody,
+        Reject::Chunk,
+        Reject::ChunkOverhead,
+    ] {
+        let reason = reject.message().unwrap_or_else(|| reject.status().phrase().into());
+        let line = format!("\n< HTTP/1.1 {} {reason}\n", reject.status().code());
+        assert!(text.contains(&line), "no dialogue with {line:?}");
+    }
+}
+
+/// A test that cannot fail is none: every dialogue must notice when another byte comes than the one it expects.
+#[test]
+fn a_wrong_byte_is_noticed() {
+    let path = files().into_iter().find(|path| path.ends_with("answers.txt")).unwrap();
+    let mut case = read(&std::fs::read_to_string(path).unwrap()).remove(0);
+    assert_eq!(check(&case), Ok(()));
+    case.rounds[0].server.pop();
+    case.rounds[0].server.push("<| hellO\\n".into());
+    assert!(check(&case).is_err());
+    let mut case = Case { end: "closed: complete".into(), ..case };
+    case.rounds[0].server.pop();
+    case.rounds[0].server.push("<| hello\\n".into());
+    assert!(check(&case).is_err());
+}
+
+fn files() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
+    let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn read(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        if let Some(title) = line.strip_prefix("== ") {
+            cases.push(Case { title: title.to_owned(), ..Case::default() });
+        }
+        let case = cases.last_mut().expect("a file begins with a title");
+        match line.as_bytes()[0] {
+            b'>' => {
+                if case.rounds.last().is_none_or(|round| !round.server.is_empty()) {
+                    case.rounds.push(Round::default());
+                }
+                case.rounds.last_mut().unwrap().client.push(line.to_owned());
+            }
+            b'<' => case.rounds.last_mut().expect("the client begins").server.push(line.to_owned()),
+            _ if line.starts_with("= ") => case.end = line[2..].to_owned(),
+            b'@' => {
+                case.settings.push(line[1..].trim().to_owned());
+                case.preamble.push(line.to_owned());
+            }
+            b'=' | b'#' => case.preamble.push(line.to_owned()),
+            _ => panic!("what is {line:?}?"),
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn has(&self, setting: &str) -> bool {
+        self.settings.iter().any(|other| other == setting)
+    }
+
+    /// The site with the case's settings. Its error page is short, so that the dialogues are.
+    fn site(&self) -> Site {
+        let mut site = site(TestService);
+        site.error_page = Box::new(ErrorTemplate::new("text/plain", "%(code)d %(message)s - %(explain)s\n"));
+        for setting in &self.settings {
+            let words: Vec<&str> = setting.split(' ').collect();
+            match words[..] {
+                ["protocol", "1.0"] => site.protocol = Version::Http10,
+                ["page", "default"] => site.error_page = Box::new(ErrorTemplate::default()),
+                ["page", "html"] => site.error_page = Box::new(ErrorTemplate::new("text/html", "<p>%(message)s")),
+                ["limit", name, number] => {
+                    let number: usize = number.parse().unwrap();
+                    match name {
+                        "request_line" => site.limits.request_line = number,
+                        "field_line" => site.limits.field_line = number,
+                        "head" => site.limits.head = number,
+                        "fields" => site.limits.fields = number,
+                        "body" => site.limits.body = number as u64,
+                        "chunk_overhead" => site.limits.chunk_overhead = number,
+                        "drain" => site.limits.drain = number as u64,
+                        _ => panic!("no limit is called {name}"),
+                    }
+                }
+                ["no", "sendfile"] | ["alone"] | ["unsplit"] => {}
+                _ => panic!("no setting is called {setting}"),
+            }
+        }
+        site
+    }
+
+    fn arrivals(&self) -> Vec<Arrival> {
+        let longest = self.rounds.iter().map(|round| sent_by(&round.client).len()).max().unwrap_or(0);
+        let mut arrivals = vec![Arrival::Whole];
+        if !self.has("unsplit") {
+            arrivals.push(Arrival::ByteByByte);
+            arrivals.extend((1..longest).take(300).step_by(1 + longest / 100).map(Arrival::Split));
+        }
+        let ends = self.rounds.iter().any(|round| round.client.iter().any(|line| line == END));
+        if !self.has("alone") && !ends {
+            arrivals.push(Arrival::Followed);
+        }
+        arrivals
+    }
+}
+
+/// What was heard in each round, and how it ended.
+fn play(case: &Case, site: &Site, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
+    let mut dialogue = Dialogue::on(site, Pipe { no_sendfile: case.has("no sendfile"), ..Pipe::default() });
+    let mut heard = Vec::new();
+    for (number, round) in case.rounds.iter().enumerate() {
+        let mut bytes = sent_by(&round.client);
+        if arrival == Arrival::Followed && number + 1 == case.rounds.len() {
+            bytes.extend_from_slice(FOLLOWER.as_bytes());
+        }
+        match arrival {
+            Arrival::Whole | Arrival::Followed => _ = dialogue.say(&bytes),
+            Arrival::ByteByByte => {
+                let (long, rest) = bytes.split_at(bytes.len().saturating_sub(LONG));
+                long.chunks(PIECE).chain(rest.chunks(1)).for_each(|piece| _ = dialogue.say(piece));
+            }
+            Arrival::Split(at) => {
+                let (first, second) = bytes.split_at(at.min(bytes.len()));
+                dialogue.say(first).say(second);
+            }
+        }
+        if round.client.iter().any(|line| line == END) {
+            dialogue.end();
+        }
+        heard.push(std::mem::take(&mut dialogue.pipe().sent));
+    }
+    let end = match dialogue.closed() {
+        Some(reason) => format!("closed: {reason}"),
+        None if dialogue.pipe().ended => {
+            dialogue.end();
+            assert_eq!(dialogue.closed(), Some(CloseReason::Complete), "a client that closes ends the lingering");
+            "lingers".to_owned()
+        }
+        None => "open".to_owned(),
+    };
+    (heard, end)
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let site = case.site();
+    for arrival in case.arrivals() {
+        let (heard, end) = play(case, &site, arrival);
+        let mut expected: Vec<Vec<u8>> = case.rounds.iter().map(|round| heard_as(&round.server)).collect();
+        if arrival == Arrival::Followed && case.end == "open" {
+            let line = format!("HTTP/1.1 200 OK\r\n{}{HELLO}", standing_lines());
+            expected.last_mut().unwrap().extend_from_slice(line.as_bytes());
+        }
+        // Who closes with unread bytes has to linger, which is right, and is no other answer.
+        let lingers_instead = arrival == Arrival::Followed && case.end == "closed: complete" && end == "lingers";
+        if heard != expected || (end != case.end && !lingers_instead) {
+            let heard: Vec<String> = heard.iter().flat_map(|bytes| shown(bytes)).collect();
+            return Err(format!("  {arrival:?}:\n    {}\n    = {end}\n", heard.join("\n    ")));
+        }
+    }
+    Ok(())
+}
+
+/// The case as it was heard when it was told whole.
+fn updated(case: &Case) -> String {
+    let (heard, end) = play(case, &case.site(), Arrival::Whole);
+    let mut lines = case.preamble.clone();
+    for (round, heard) in case.rounds.iter().zip(heard) {
+        lines.extend_from_slice(&round.client);
+        lines.extend(shown(&heard));
+    }
+    lines.push(format!("= {end}\n"));
+    lines.join("\n")
+}
+
+fn sent_by(lines: &[String]) -> Vec<u8> {
+    lines.iter().filter(|line| *line != END).map(|line| bytes_of(&line[1..])).collect::<Vec<_>>().concat()
+}
+
+fn heard_as(lines: &[String]) -> Vec<u8> {
+    let bytes = |line: &String| match line.as_str() {
+        "< (server and date)" => standing_lines().into_bytes(),
+        line => bytes_of(&line[1..]),
+    };
+    lines.iter().map(bytes).collect::<Vec<_>>().concat()
+}
+
+fn standing_lines() -> String {
+    format!("Server: test\r\nDate: {DATE}\r\n")
+}
+
+/// The bytes of a line behind its first character: with CRLF, or exact behind `|`.
+fn bytes_of(line: &str) -> Vec<u8> {
+    match line.strip_prefix("| ") {
+        Some(exact) => unescaped(exact),
+        None => [unescaped(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat(),
+    }
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at + 1..];
+        let escape = rest.chars().next().expect("an escape has a letter");
+        rest = &rest[1..];
+        match escape {
+            'r' => bytes.push(b'\r'),
+            'n' => bytes.push(b'\n'),
+            't' => bytes.push(b'\t'),
+            '\\' => bytes.push(b'\\'),
+            'x' => {
+                bytes.push(u8::from_str_radix(&rest[..2], 16).unwrap());
+                rest = &rest[2..];
+            }
+            '{' => {
+                let (inside, behind) = rest.split_once('}').unwrap();
+                let (part, count) = inside.rsplit_once('*').unwrap();
+                bytes.extend(unescaped(part).repeat(count.parse().unwrap()));
+                rest = behind;
+            }
+            other => panic!("no escape is called {other}"),
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// Bytes as lines of a dialogue.
+fn shown(bytes: &[u8]) -> Vec<String> {
+    let text: String = bytes
+        .iter()
+        .map(|byte| match byte {
+            b'\r' | b'\n' | 0x20..=0x7e => char::from(*byte),
+            byte => char::from_u32(0xe000 + u32::from(*byte)).unwrap(),
+        })
+        .collect();
+    let text = text.replace('\\', "\\\\").replace(&standing_lines(), "(server and date)\r\n");
+    let line = |line: &str| match line.strip_suffix("\r\n") {
+        Some("") => "<".to_owned(),
+        Some(whole) if !whole.contains(['\r', '\n']) => format!("< {whole}"),
+        _ => format!("<| {}", line.replace('\r', "\\r").replace('\n', "\\n")),
+    };
+    let lines = text.split_inclusive('\n').map(|part| {
+        let line = line(part);
+        line.chars()
+            .map(|c| match u32::from(c) {
+                code @ 0xe000..=0xe0ff => format!("\\x{:02x}", code - 0xe000),
+                _ => c.to_string(),
+            })
+            .collect()
+    });
+    lines.collect()
+}
