@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{Moment, Site};
+use crate::connection::Moment;
 use crate::log::AccessLog;
 use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
 use crate::server::{Served, Stopped};
+use crate::service::Service;
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
 ///
@@ -97,8 +98,8 @@ pub trait Part: Send {
 pub struct Open<'s> {
     pub(crate) doors: Vec<Door<'s>>,
     pub(crate) log: &'s RefCell<AccessLog>,
-    /// Whose service wants to know about turns, if it has one.
-    pub(crate) site: Option<&'s Site>,
+    /// Who is told about the turns and the end of a run, if it is an HTTP server.
+    pub(crate) service: Option<&'s dyn Service>,
     /// The most connections at a time; `None` for as many as there are descriptors.
     pub(crate) most: Option<usize>,
     /// How long what is in flight may take once the end was asked for.
@@ -155,38 +156,47 @@ impl Core {
 
     fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>) -> io::Result<Ended> {
         let _running = self.stop.begin();
-        let watching: Vec<_> = parts.iter().map(|part| (part.log, part.site)).collect();
+        let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, service: part.service }).collect();
         let most = parts.iter().filter_map(|part| part.most).min();
         let most = most.unwrap_or_else(crate::listen::room_for_connections);
         let grace = parts.iter().map(|part| part.grace).max().unwrap_or_default();
         let doors = parts.into_iter().flat_map(|part| part.doors).collect();
         let mailbox = Arc::clone(&self.mailbox);
         let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
-        let ended = reactor.run(&self.stop, until, grace, &mut Between(&watching));
+        let ended = reactor.run(&self.stop, until, grace, &mut Between(&told));
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
-        for (log, site) in &watching {
-            let mut note = |peer, text: &str| log.borrow_mut().message(peer, text, SystemTime::now());
-            if let Some(site) = site {
-                site.service.after_run(&mut note);
-            }
-            log.borrow_mut().flush();
-        }
+        told.iter().for_each(Told::after_run);
         ended
     }
 }
 
-/// What happens between two turns: services are told, and the logs written.
-struct Between<'l, 's>(&'l [(&'s RefCell<AccessLog>, Option<&'s Site>)]);
+/// Who is told about the turns of a loop.
+struct Told<'s> {
+    log: &'s RefCell<AccessLog>,
+    service: Option<&'s dyn Service>,
+}
+
+impl Told<'_> {
+    fn after_turn(&self, moment: Moment) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, moment.wall);
+        let service = self.service.and_then(|service| service.after_turn(moment.now, &mut note));
+        self.log.borrow_mut().flush().into_iter().chain(service).min()
+    }
+
+    fn after_run(&self) {
+        if let Some(service) = self.service {
+            service.after_run(&mut |peer, text| self.log.borrow_mut().message(peer, text, SystemTime::now()));
+        }
+        self.log.borrow_mut().flush();
+    }
+}
+
+/// What happens between two turns: services do what no client waits for, and the logs are written.
+struct Between<'l, 's>(&'l [Told<'s>]);
 
 impl Hooks for Between<'_, '_> {
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
-        let mut next = None;
-        for (log, site) in self.0 {
-            let mut note = |peer, text: &str| log.borrow_mut().message(peer, text, moment.wall);
-            let service = site.and_then(|site| site.service.after_turn(moment.now, &mut note));
-            next = service.into_iter().chain(log.borrow_mut().flush()).chain(next).min();
-        }
-        next
+        self.0.iter().filter_map(|told| told.after_turn(moment)).min()
     }
 }

@@ -287,7 +287,13 @@ impl Part for HttpServer {
     fn open(&mut self, once: bool) -> Open<'_> {
         let site = &self.site;
         let doors = doors(&mut self.listeners, site, self.verify_request.as_deref(), once, self.release);
-        Open { doors, log: &site.log, site: Some(site), most: site.limits.connections, grace: site.limits.grace }
+        Open {
+            doors,
+            log: &site.log,
+            service: Some(&*site.service),
+            most: site.limits.connections,
+            grace: site.limits.grace,
+        }
     }
 }
 

@@ -35,19 +35,6 @@ pub trait Service {
     /// It runs on the loop's only thread: while it runs, no other client is served.
     fn call(&self, request: &Request) -> Reply;
 
-    /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
-    /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
-    /// itself answers all of them.
-    fn connect(&self) -> Option<Box<dyn Service>> {
-        None
-    }
-
-    /// Hands over what should be written to the server's log and was not asked for before. Asked of what
-    /// [`Service::connect`] made, whenever it or its upstream has run.
-    fn take_notes(&self) -> Vec<String> {
-        Vec::new()
-    }
-
     /// Called at the end of every turn of the loop that began at `now`: for work that no client waits for any more,
     /// such as a child process that ended after its connection did. `note` writes to the server's log, about a client
     /// or about none. Returns how long the loop may sleep at most until this is called again.
@@ -64,6 +51,19 @@ pub trait Service {
     /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
     fn after_run(&self, note: &mut Note<'_>) {
         _ = note;
+    }
+
+    /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
+    /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
+    /// itself answers all of them.
+    fn connect(&self) -> Option<Box<dyn Service>> {
+        None
+    }
+
+    /// Hands over what should be written to the server's log and was not asked for before. Asked of what
+    /// [`Service::connect`] made, whenever it or its upstream has run.
+    fn take_notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -23,7 +23,7 @@ _serve__forever() {
 
     case "${cmd}" in
         serve__forever)
-            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --cgi --cgi-env --cgi-user --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --clean-urls --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --user --chroot --sandbox --config --quiet"
+            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --clean-urls --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -84,17 +84,6 @@ _serve__forever() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
-                    return 0
-                    ;;
-                --cgi-env)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
-                    return 0
-                    ;;
-                --cgi-user)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --index)
@@ -281,6 +270,17 @@ _serve__forever() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --cgi-env)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cgi-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -3,8 +3,6 @@ complete -c serve-forever -s d -l directory -d 'directory to serve (default: the
 complete -c serve-forever -s p -l protocol -d 'HTTP/1.1, or HTTP/1.0 to close each connection after one answer unless the client asks otherwise (default: HTTP/1.1)' -r -f
 complete -c serve-forever -s H -l header -d 'header field to add to every successful answer; may be repeated' -r -f
 complete -c serve-forever -l content-type -d 'content type of files whose extension is not known (default: application/octet-stream)' -r -f
-complete -c serve-forever -l cgi-env -d 'variable of this environment that scripts get too; may be repeated' -r -f
-complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
 complete -c serve-forever -l index -d 'file to serve for a directory (default: index.html, index.htm); may be repeated, the first one found is served' -r -f
 complete -c serve-forever -l spa -d 'page to serve where nothing is, for single-page applications (without FILE: index.html)' -r -F
 complete -c serve-forever -l error-page -d 'page to send with an error, such as 404=404.html; may be repeated' -r -f
@@ -27,13 +25,15 @@ complete -c serve-forever -l stall-timeout -d 'time without progress in a reques
 complete -c serve-forever -l user -d 'user to become once the port is bound and the log is open' -r -f
 complete -c serve-forever -l chroot -d 'directory to make the root of all paths once the port is bound and the log is open' -r -f -a "(__fish_complete_directories)"
 complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
+complete -c serve-forever -l cgi-env -d 'variable of this environment that scripts get too; may be repeated' -r -f
+complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
-complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
 complete -c serve-forever -l no-listing -d 'refuse directories that have no index file'
 complete -c serve-forever -l folders-first -d 'list directories before files'
 complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
 complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and send those there who ask for /about.html'
 complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the port, too'
 complete -c serve-forever -l sandbox -d 'have the kernel see to it that only the served directory can be read (Linux, Landlock)'
+complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

@@ -16,7 +16,7 @@ use super::words::shown;
 
 /// Refuses what cannot be had together: in the sandbox nothing can be run.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
-    if options.confinement.sandbox && options.cgi {
+    if options.confinement.sandbox && options.scripts.run {
         return Err(Exit::wrong("--sandbox and --cgi exclude each other: no script could be run"));
     }
     Ok(())

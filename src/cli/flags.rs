@@ -99,31 +99,6 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "content type of files whose extension is not known (default: application/octet-stream)",
         more: "",
     },
-    #[cfg(all(feature = "cgi", target_os = "linux"))]
-    Flag {
-        name: "cgi",
-        letter: None,
-        action: Action::Switch(Options::run_scripts),
-        help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
-        more: "They follow the Common Gateway Interface, RFC 3875. Everybody who can reach the port can run them. If \
-               the server is root they run as nobody.",
-    },
-    #[cfg(all(feature = "cgi", target_os = "linux"))]
-    Flag {
-        name: "cgi-env",
-        letter: None,
-        action: Action::One("NAME", Options::add_script_variable),
-        help: "variable of this environment that scripts get too; may be repeated",
-        more: "They get PATH, what describes their request, and nothing else.",
-    },
-    #[cfg(all(feature = "cgi", target_os = "linux"))]
-    Flag {
-        name: "cgi-user",
-        letter: None,
-        action: Action::One("USER", Options::set_script_user),
-        help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
-        more: "The group is the user's, and all other groups are dropped.",
-    },
     Flag {
         name: "index",
         letter: None,
@@ -336,6 +311,31 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "TOML file with any of these settings under their long names",
         more: "The command line counts before the environment, the environment before the file. Files that it names \
                are relative to the working directory.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi",
+        letter: None,
+        action: Action::Switch(Options::run_scripts),
+        help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
+        more: "They follow the Common Gateway Interface, RFC 3875. Everybody who can reach the port can run them. If \
+               the server is root they run as nobody.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-env",
+        letter: None,
+        action: Action::Many("NAME", Options::add_script_variable),
+        help: "variable of this environment that scripts get too; may be repeated",
+        more: "They get PATH, what describes their request, and nothing else.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-user",
+        letter: None,
+        action: Action::One("USER", Options::set_script_user),
+        help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
+        more: "The group is the user's, and all other groups are dropped.",
     },
     Flag {
         name: "quiet",

@@ -93,7 +93,6 @@ fn wrap(text: &mut String, indent: usize, words: impl Iterator<Item = String>) {
 mod tests {
     use super::*;
 
-    #[cfg(all(feature = "cgi", target_os = "linux"))]
     #[test]
     fn the_usage_is_argparses() {
         let usage = usage();

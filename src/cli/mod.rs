@@ -29,12 +29,13 @@ mod sandbox;
 #[cfg(not(all(feature = "sandbox", target_os = "linux")))]
 #[path = "no_sandbox.rs"]
 mod sandbox;
+mod scripts;
 mod settings;
 mod site;
 mod words;
 
 pub use exit::{Code, Exit};
-pub use options::{Confinement, LogOptions, Options, SiteOptions};
+pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

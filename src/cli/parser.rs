@@ -157,7 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::{Code, Confinement, LogOptions, SiteOptions};
+    use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
     use crate::http::Version;
     use crate::log::LogFormat;
     use crate::proto::Limits;
@@ -192,6 +192,7 @@ mod tests {
         assert_eq!((options.site, options.log), (SiteOptions::default(), LogOptions::default()));
         assert_eq!(options.limits, Limits { last_call: LAST_CALL, ..Limits::default() });
         assert_eq!(options.confinement, Confinement::default());
+        assert_eq!(options.scripts, ScriptOptions::default());
     }
 
     #[test]
@@ -205,12 +206,12 @@ mod tests {
             content_type: Some("text/x".into()),
             quiet: true,
             site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
+            scripts: ScriptOptions::default(),
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
             config: Some("c".into()),
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
             reuse_port: true,
             confinement: Confinement { user: Some("u".into()), chroot: Some("r".into()), sandbox: true },
-            ..Options::default()
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
@@ -232,8 +233,9 @@ mod tests {
     #[test]
     fn scripts() {
         let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
-        assert!(options.cgi && !parsed(&["--cgi-env", "A"]).cgi);
-        assert_eq!((options.cgi_env, options.cgi_user), (vec!["A".into(), "B".into()], Some("web".into())));
+        let scripts = ScriptOptions { run: true, variables: vec!["A".into(), "B".into()], user: Some("web".into()) };
+        assert_eq!(options.scripts, scripts);
+        assert!(!parsed(&["--cgi-env", "A"]).scripts.run);
         assert_eq!(refused(&["--cg"]), "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user");
     }
 

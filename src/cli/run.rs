@@ -9,8 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::{confine, listen, parser, sandbox, settings, site};
-use crate::files::FileService;
+use super::{confine, listen, parser, sandbox, scripts, settings, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, SignalAction, Stopped};
 
@@ -34,6 +33,7 @@ fn settings(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
 
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options) -> Result<(), Exit> {
+    scripts::check(options)?;
     confine::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let log = log(options)?;
@@ -53,7 +53,7 @@ fn serve(options: &Options) -> Result<(), Exit> {
     }
     let mut server = HttpServer::from_listeners(listeners)
         .and_then(|server| server.stop_on_signals(&signals))
-        .and_then(|server| with_service(server, files, options))
+        .and_then(|server| scripts::serve(server, files, options))
         .map_err(Exit::failure)?
         .protocol(options.protocol)
         .limits(options.limits.clone())
@@ -66,26 +66,6 @@ fn serve(options: &Options) -> Result<(), Exit> {
         Stopped::BySignal(_) | Stopped::ByStopper => {}
     }
     Ok(())
-}
-
-/// Has the files served, and scripts run if that was asked for.
-#[cfg(all(feature = "cgi", target_os = "linux"))]
-fn with_service(server: HttpServer, files: FileService, options: &Options) -> io::Result<HttpServer> {
-    use crate::cgi::{CgiService, ScriptUser};
-    if !options.cgi {
-        return Ok(server.service(files));
-    }
-    let mut scripts = CgiService::builder(&options.directory).pass_env(&options.cgi_env);
-    if let Some(user) = &options.cgi_user {
-        scripts = scripts.user(ScriptUser::named(user)?);
-    }
-    Ok(server.service(scripts.build(files)?))
-}
-
-/// Has the files served.
-#[cfg(not(all(feature = "cgi", target_os = "linux")))]
-fn with_service(server: HttpServer, files: FileService, _: &Options) -> io::Result<HttpServer> {
-    Ok(server.service(files))
 }
 
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).

@@ -82,7 +82,7 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
-    is_error_page: bool,
+    is_counted: bool,
     asked: Kept,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
@@ -92,10 +92,10 @@ struct InFlight {
 impl InFlight {
     /// What became of the request so far.
     fn outcome(&self) -> Outcome {
-        Outcome { status: self.status, sent: self.answer.sent(), is_error_page: self.is_error_page }
+        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted }
     }
 
-    /// Whether somebody still takes the request's body while its response is being sent.
+    /// Whether some of the request's body is still to be brought to the upstream.
     fn takes_body(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.ended)
     }
@@ -187,7 +187,9 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             self.log_notes(turn.moment.wall);
         }
-        let outcome = outcome.inspect_err(|_| self.log_cut(turn.moment));
+        if outcome.is_err() {
+            self.log_cut(turn.moment);
+        }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {

@@ -1,8 +1,8 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, PipeReader, Read, Write};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
@@ -451,13 +451,16 @@ impl Drop for Dropped {
 
 #[test]
 fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
+    /// Keeps the worker thread from being done before anybody waits for it.
+    static GATE: Mutex<()> = Mutex::new(());
+    let closed = GATE.lock().unwrap();
     let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
         |x| x.sleep(Duration::from_secs(3600)),
         |x| x.rfile().read(&mut [0]).map(drop),
         |x| loop {
             x.wfile().write_all(&[0; 1000])?;
         },
-        |x| x.offload(|| ()),
+        |x| x.offload(|| drop(GATE.lock())),
     ];
     for (number, wait) in waits.into_iter().enumerate() {
         let dropped = Arc::new(AtomicUsize::new(0));
@@ -484,6 +487,7 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
         assert_eq!(errors.load(Ordering::Relaxed), 1, "{number}");
         assert_eq!(lines(bench, log), [""; 0], "{number}: a client that goes is not worth a line");
     }
+    drop(closed);
 }
 
 #[test]

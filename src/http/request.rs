@@ -163,24 +163,6 @@ impl Request {
         self.arrived
     }
 
-    /// Makes this the same request as another, in the memory that it has.
-    pub(crate) fn copy_from(&mut self, other: &Request) {
-        // Every field is named, so that none is forgotten when another is added.
-        let Request { method, version, head, line, target, path, query, authority, fields, body, peer, local, arrived } =
-            other;
-        if self.method != *method {
-            self.method = method.clone();
-        }
-        self.head.clear();
-        self.head.extend_from_slice(head);
-        self.fields.clear();
-        self.fields.extend_from_slice(fields);
-        (self.version, self.body, self.arrived) = (*version, *body, *arrived);
-        (self.line, self.target, self.path) = (*line, *target, *path);
-        (self.query, self.authority) = (*query, *authority);
-        (self.peer, self.local) = (*peer, *local);
-    }
-
     /// The request that follows from this one when whoever was asked says "ask for this instead": a GET, or a HEAD if
     /// this was one, for another path and query of the same server, without a body and the fields that describe one
     /// (RFC 3875 section 6.2.2). The request line stays that of the client.
@@ -200,6 +182,24 @@ impl Request {
         request.target = Span::new(start, request.head.len());
         request.split_path(start, start + target.len());
         request
+    }
+
+    /// Makes this the same request as another, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Request) {
+        // Every field is named, so that none is forgotten when another is added.
+        let Request { method, version, head, line, target, path, query, authority, fields, body, peer, local, arrived } =
+            other;
+        if self.method != *method {
+            self.method = method.clone();
+        }
+        self.head.clear();
+        self.head.extend_from_slice(head);
+        self.fields.clear();
+        self.fields.extend_from_slice(fields);
+        (self.version, self.body, self.arrived) = (*version, *body, *arrived);
+        (self.line, self.target, self.path) = (*line, *target, *path);
+        (self.query, self.authority) = (*query, *authority);
+        (self.peer, self.local) = (*peer, *local);
     }
 
     /// Empties the request for the next one and keeps its memory.

@@ -115,15 +115,15 @@ pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[
     out.extend_from_slice(b"] ");
 }
 
-/// `"LINE" STATUS SIZE`, without the size for an error, whose page is not what was asked for: scripts that read
-/// Python's log expect `-` there (contract row HB45).
+/// `"LINE" STATUS SIZE`, without the size for an error, whose page is not what was asked for, and for what nobody knew
+/// the size of when it began: scripts that read Python's log expect `-` there (contract row HB45).
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     // A quote inside the line is not escaped, as in Python: three fields follow the last one.
     out.push(b'"');
     write_escaped(out, record.asked.line);
-    _ = match record.is_error_page {
-        false => write!(out, "\" {} {}", record.status, record.sent),
-        true => write!(out, "\" {} -", record.status),
+    _ = match record.is_counted {
+        true => write!(out, "\" {} {}", record.status, record.sent),
+        false => write!(out, "\" {} -", record.status),
     };
 }
 

@@ -61,7 +61,7 @@ pub enum LogFormat {
 ///     asked: log.asked(&request),
 ///     status: Status::OK,
 ///     sent: 1234,
-///     is_error_page: false,
+///     is_counted: true,
 ///     at: SystemTime::now(),
 ///     ended: Instant::now(),
 /// });
@@ -253,7 +253,7 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(1_795_171_520);
         log.error(peer, Status::NOT_FOUND, "File not found", now);
         let record = Record { peer, at: now, ..Record::of(b"GET /x HTTP/1.1") };
-        log.request(&Record { status: Status::NOT_FOUND, sent: 335, is_error_page: true, ..record });
+        log.request(&Record { status: Status::NOT_FOUND, sent: 335, is_counted: false, ..record });
         log.request(&Record { sent: 9, ..record });
         log.message(None, "hello", now);
         assert_eq!(log.flush(), None);

@@ -16,8 +16,10 @@ pub struct Record<'r> {
     pub status: Status,
     /// The bytes of body that were sent.
     pub sent: u64,
-    /// Whether the body was the server's page for an error.
-    pub is_error_page: bool,
+    /// Whether it was known how many they would be when the response began, and they were not the server's page for an
+    /// error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms show
+    /// all of them.
+    pub is_counted: bool,
     /// When the response was complete.
     pub at: SystemTime,
     /// The same on the clock that `asked.began` was read from.
@@ -76,7 +78,7 @@ impl<'r> Record<'r> {
             asked: Asked { line, referer: None, user_agent: None, began: now },
             status: Status::OK,
             sent: 0,
-            is_error_page: false,
+            is_counted: true,
             at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_171_520_045),
             ended: now,
         }

@@ -270,7 +270,7 @@ fn open<'s, S: DatagramSocket>(
     // One byte more than is kept shows that there was more.
     let memory = vec![0; max_packet_size + 1];
     let door = Door::new(Datagrams { socket, factory, memory, room: settings.room(), log });
-    Open { doors: vec![door], log, site: None, most: None, grace: Duration::from_secs(5) }
+    Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
 }
 
 /// A socket as a way in: every datagram is a newcomer.

@@ -238,7 +238,7 @@ fn open<'s, L: StreamListener>(
     log: &'s RefCell<AccessLog>,
 ) -> Open<'s> {
     let door = Door::new(Streams { listener, factory, room: settings.room(), timeout, log });
-    Open { doors: vec![door], log, site: None, most: None, grace: Duration::from_secs(5) }
+    Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
 }
 
 /// A listener as a way in.

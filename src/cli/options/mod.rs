@@ -3,12 +3,11 @@
 mod confinement;
 mod limits;
 mod logs;
-#[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
 mod site;
 mod values;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::http::{Head, Version, is_token};
 use crate::proto::Limits;
 pub use confinement::Confinement;
 pub use logs::LogOptions;
+pub use scripts::ScriptOptions;
 pub use site::SiteOptions;
 use values::{file, invalid, is_media_type, python_int, text};
 
@@ -43,16 +43,12 @@ pub struct Options {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The type of files whose extension is not known (contract row CL09).
     pub content_type: Option<String>,
-    /// Whether scripts are run (contract row CL07).
-    pub cgi: bool,
-    /// Names of variables that scripts get too, each known to be one.
-    pub cgi_env: Vec<OsString>,
-    /// The user that scripts run as. Not known to exist.
-    pub cgi_user: Option<String>,
     /// Whether requests are not logged.
     pub quiet: bool,
     /// How the files of the directory are served.
     pub site: SiteOptions,
+    /// Which of them are run instead.
+    pub scripts: ScriptOptions,
     /// How requests are logged.
     pub log: LogOptions,
     /// What bounds a client, and how the program ends.
@@ -74,11 +70,9 @@ impl Default for Options {
             protocol: Version::Http11,
             headers: Vec::new(),
             content_type: None,
-            cgi: false,
-            cgi_env: Vec::new(),
-            cgi_user: None,
             quiet: false,
             site: SiteOptions::default(),
+            scripts: ScriptOptions::default(),
             log: LogOptions::default(),
             limits: Limits { last_call: LAST_CALL, ..Limits::default() },
             reuse_port: false,
@@ -219,16 +213,6 @@ mod tests {
             let why = format!("invalid content type: '{}'", shown(text.as_ref()));
             assert_eq!(content_type(text), Err(why));
         }
-    }
-
-    #[cfg(all(feature = "cgi", target_os = "linux"))]
-    #[test]
-    fn variables_of_scripts_have_names() {
-        let mut options = Options::default();
-        options.add_script_variable("HOME".as_ref()).unwrap();
-        assert_eq!(options.add_script_variable("A=b".as_ref()), Err("invalid name: 'A=b'".into()));
-        assert_eq!(options.add_script_variable("".as_ref()), Err("invalid name: ''".into()));
-        assert_eq!(options.cgi_env, ["HOME"]);
     }
 
     #[cfg(unix)]

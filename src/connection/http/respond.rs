@@ -54,7 +54,8 @@ impl<T: Transport> HttpSession<'_, T> {
         if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
             response.head.remove("Content-Length");
         }
-        let is_error_page = response.error.is_some();
+        let announced = response.head.content_length().or(response.body.length());
+        let is_counted = response.error.is_none() && announced.is_some();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
         let encoder = {
             let date = self.site.date(moment.wall);
@@ -69,18 +70,18 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, Outcome { status, sent: 0, is_error_page }, moment);
+            return self.complete(request, Outcome { status, sent: 0, is_counted }, moment);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, Outcome { status, sent: sent as u64, is_error_page }, moment);
+                self.complete(request, Outcome { status, sent: sent as u64, is_counted }, moment);
             }
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                let flight = InFlight { answer, status, is_error_page, asked, later, waiting: false };
+                let flight = InFlight { answer, status, is_counted, asked, later, waiting: false };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }
@@ -131,9 +132,9 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// One record for every exchange, with the bytes of body that were really sent.
     pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
-        let Outcome { status, sent, is_error_page } = outcome;
+        let Outcome { status, sent, is_counted } = outcome;
         let (peer, at, ended) = (self.peer, moment.wall, moment.now);
-        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_error_page, at, ended });
+        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, at, ended });
     }
 }
 
@@ -142,8 +143,8 @@ pub(super) struct Outcome {
     pub(super) status: Status,
     /// Bytes of body.
     pub(super) sent: u64,
-    /// Whether the body was our page for an error.
-    pub(super) is_error_page: bool,
+    /// Whether it was known how many they would be, and the body was not our page for an error.
+    pub(super) is_counted: bool,
 }
 
 impl<T> HttpSession<'_, T> {
