@@ -90,7 +90,7 @@ impl<'y> Line<'y> {
 
     /// Puts what was fetched and not read back, for whoever reads on.
     pub(crate) fn give_back(&self) {
-        let chunk = self.chunk.take();
+        let chunk = self.chunk.borrow();
         if chunk.at < chunk.bytes.len() {
             self.with(|state| state.inbox.splice(..0, chunk.bytes[chunk.at..].iter().copied()).for_each(drop));
         }

@@ -132,8 +132,14 @@ pub(crate) fn conclude(pipe: &Pipe) -> Reply {
     let mut state = pipe.0.borrow_mut();
     match state.outcome.take() {
         Some(Outcome::Done) | None => match state.reply.take() {
-            Some(Reply::Now(response)) if !state.complete => with_body(response, &mut state).into(),
-            Some(reply) => reply,
+            Some(mut reply) => {
+                if let Reply::Now(response) = &mut reply
+                    && !state.complete
+                {
+                    put_body(response, &mut state);
+                }
+                reply
+            }
             None => {
                 state.notes.add("the handler sent no response".to_owned());
                 Response::error(Status::INTERNAL_SERVER_ERROR).into()
@@ -155,7 +161,7 @@ pub(crate) fn conclude(pipe: &Pipe) -> Reply {
 }
 
 /// Gives a response the body that was written for it.
-fn with_body(mut response: Response, state: &mut State) -> Response {
+fn put_body(response: &mut Response, state: &mut State) {
     let declared = response.head.content_length();
     response.body = if state.mute {
         if state.written > 0 && declared.is_none() && !response.status.is_bodiless() {
@@ -177,7 +183,6 @@ fn with_body(mut response: Response, state: &mut State) -> Response {
             _ => Body::Bytes(body.into()),
         }
     };
-    response
 }
 
 /// A body that is as long as it is, whatever was announced.

@@ -186,12 +186,20 @@ impl Request {
 
     /// Makes this the same request as another, in the memory that it has.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        let (mut head, mut fields) = (std::mem::take(&mut self.head), std::mem::take(&mut self.fields));
-        head.clear();
-        head.extend_from_slice(&other.head);
-        fields.clear();
-        fields.extend_from_slice(&other.fields);
-        *self = Request { method: other.method.clone(), head, fields, ..*other };
+        // Every field is named, so that none is forgotten when another is added.
+        let Request { method, version, head, line, target, path, query, authority, fields, body, peer, local, arrived } =
+            other;
+        if self.method != *method {
+            self.method = method.clone();
+        }
+        self.head.clear();
+        self.head.extend_from_slice(head);
+        self.fields.clear();
+        self.fields.extend_from_slice(fields);
+        (self.version, self.body, self.arrived) = (*version, *body, *arrived);
+        (self.line, self.target, self.path) = (*line, *target, *path);
+        (self.query, self.authority) = (*query, *authority);
+        (self.peer, self.local) = (*peer, *local);
     }
 
     /// Empties the request for the next one and keeps its memory.
