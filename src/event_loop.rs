@@ -77,7 +77,8 @@ impl EventLoop {
     /// # Errors
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        self.core.serve_forever(self.parts.iter_mut().map(|part| part.open(false)).collect())
+        let parts = self.parts.iter_mut().map(|part| part.open(false)).collect();
+        self.core.serve_forever(parts, Actions::default())
     }
 }
 
@@ -131,22 +132,31 @@ impl Core {
         Stopper::new(Arc::clone(&self.stop))
     }
 
-    pub(crate) fn stop_on_termination(&mut self) -> io::Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        self.signals = Some(Signals::new(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])?);
+    pub(crate) fn stop_on_signals(&mut self, actions: &[(i32, SignalAction)]) -> io::Result<()> {
+        self.signals = Some(Signals::new(actions)?);
         Ok(())
     }
 
-    pub(crate) fn serve_forever<'s>(&'s mut self, parts: Vec<Open<'s>>) -> io::Result<Stopped> {
-        match self.run(Until::Stopped, parts)? {
+    pub(crate) fn stop_on_termination(&mut self) -> io::Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
+    }
+
+    pub(crate) fn serve_forever<'s>(&'s mut self, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Stopped> {
+        match self.run(Until::Stopped, parts, actions)? {
             Ended::Signal(signal) => Ok(Stopped::BySignal(signal)),
             _ => Ok(Stopped::ByStopper),
         }
     }
 
-    pub(crate) fn handle_request<'s>(&'s mut self, timeout: Option<Duration>, part: Open<'s>) -> io::Result<Served> {
+    pub(crate) fn handle_request<'s>(
+        &'s mut self,
+        timeout: Option<Duration>,
+        part: Open<'s>,
+        actions: Actions<'_>,
+    ) -> io::Result<Served> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(match self.run(Until::OneSession(deadline), vec![part])? {
+        Ok(match self.run(Until::OneSession(deadline), vec![part], actions)? {
             Ended::Served => Served::Request,
             Ended::Refused => Served::Refused,
             Ended::TimedOut => Served::TimedOut,
@@ -154,7 +164,7 @@ impl Core {
         })
     }
 
-    fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>) -> io::Result<Ended> {
+    fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Ended> {
         let _running = self.stop.begin();
         let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, service: part.service }).collect();
         let most = parts.iter().filter_map(|part| part.most).min();
@@ -163,7 +173,7 @@ impl Core {
         let doors = parts.into_iter().flat_map(|part| part.doors).collect();
         let mailbox = Arc::clone(&self.mailbox);
         let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
-        let ended = reactor.run(&self.stop, until, grace, &mut Between(&told));
+        let ended = reactor.run(&self.stop, until, grace, &mut Between { told: &told, actions });
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
         told.iter().for_each(Told::after_run);
@@ -192,11 +202,35 @@ impl Told<'_> {
     }
 }
 
-/// What happens between two turns: services do what no client waits for, and the logs are written.
-struct Between<'l, 's>(&'l [Told<'s>]);
+/// What a program has done between two turns, beside what its servers do.
+#[derive(Default)]
+pub(crate) struct Actions<'a> {
+    /// Called at the end of every turn.
+    pub(crate) call: Option<&'a mut (dyn FnMut() + Send + 'static)>,
+    /// How often that is to be at least.
+    pub(crate) interval: Option<Duration>,
+}
 
-impl Hooks for Between<'_, '_> {
+/// What happens between two turns: services do what no client waits for, the program its own, and logs are written.
+struct Between<'b> {
+    told: &'b [Told<'b>],
+    actions: Actions<'b>,
+}
+
+impl Hooks for Between<'_> {
+    fn reload(&mut self) {
+        for Told { log, .. } in self.told {
+            let mut log = log.borrow_mut();
+            if let Err(error) = log.reopen() {
+                log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
+            }
+        }
+    }
+
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
-        self.0.iter().filter_map(|told| told.after_turn(moment)).min()
+        if let Some(call) = &mut self.actions.call {
+            call();
+        }
+        self.told.iter().filter_map(|told| told.after_turn(moment)).chain(self.actions.interval).min()
     }
 }

@@ -3,19 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use mio::{Poll, Waker};
-
-use crate::connection::{HttpSession, Moment, Session, Site};
-use crate::event_loop::{Open, Part};
+use crate::connection::{HttpSession, Session, Site};
+use crate::event_loop::{Actions, Core, Open, Part};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::proto::Limits;
-use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
+use crate::reactor::{Door, SignalAction, Stopper};
 use crate::service::{Response, Service};
 
 /// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
@@ -37,10 +34,7 @@ pub struct HttpServer {
     release: bool,
     address: SocketAddr,
     site: Site,
-    poll: Poll,
-    mailbox: Arc<Mailbox>,
-    stop: Arc<Stop>,
-    signals: Option<Signals>,
+    core: Core,
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
@@ -100,17 +94,12 @@ impl HttpServer {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
-        let poll = Poll::new()?;
-        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Reactor::MAILBOX)?));
         Ok(HttpServer {
             listeners: listeners.into_iter().map(|listener| Some(mio::net::TcpListener::from_std(listener))).collect(),
             release: false,
             address,
             site: Site::new(unsupported, address),
-            poll,
-            stop: Arc::new(Stop::new(Arc::clone(&mailbox))),
-            mailbox,
-            signals: None,
+            core: Core::new()?,
             poll_interval: None,
             service_actions: None,
             verify_request: None,
@@ -192,7 +181,7 @@ impl HttpServer {
     /// # Errors
     /// If the system does not let one of them be handled.
     pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
-        self.signals = Some(Signals::new(actions)?);
+        self.core.stop_on_signals(actions)?;
         Ok(self)
     }
 
@@ -208,9 +197,9 @@ impl HttpServer {
     ///
     /// # Errors
     /// If the system does not let one of them be handled.
-    pub fn stop_on_termination(self) -> io::Result<HttpServer> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
+    pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
+        self.core.stop_on_termination()?;
+        Ok(self)
     }
 
     /// The address that the first listener is bound to, with the real port (contract row SS24).
@@ -225,7 +214,7 @@ impl HttpServer {
 
     /// What stops this server from elsewhere.
     pub fn stopper(&self) -> Stopper {
-        Stopper::new(Arc::clone(&self.stop))
+        self.core.stopper()
     }
 
     /// Serves until a [`Stopper`] or a signal asks for the end; then lets no one in, and lets the answers in flight
@@ -234,10 +223,8 @@ impl HttpServer {
     /// # Errors
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        match self.run(Until::Stopped)? {
-            Ended::Signal(signal) => Ok(Stopped::BySignal(signal)),
-            _ => Ok(Stopped::ByStopper),
-        }
+        let (core, part, actions) = self.apart(false)?;
+        core.serve_forever(vec![part], actions)
     }
 
     /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
@@ -254,57 +241,35 @@ impl HttpServer {
     /// # Errors
     /// As [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(match self.run(Until::OneSession(deadline))? {
-            Ended::Served => Served::Request,
-            Ended::Refused => Served::Refused,
-            Ended::TimedOut => Served::TimedOut,
-            Ended::Stopped | Ended::Signal(_) => Served::Stopped,
-        })
+        let (core, part, actions) = self.apart(true)?;
+        core.handle_request(timeout, part, actions)
     }
 
-    fn run(&mut self, until: Until) -> io::Result<Ended> {
-        let _running = self.stop.begin();
+    /// The loop, what it needs of this server, and what is done between its turns.
+    fn apart(&mut self, once: bool) -> io::Result<(&mut Core, Open<'_>, Actions<'_>)> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
-        let site = &self.site;
-        let verify = self.verify_request.as_deref();
-        let doors = doors(&mut self.listeners, site, verify, until != Until::Stopped, self.release);
-        let mut hooks = Between { site, actions: self.service_actions.as_deref_mut(), interval: self.poll_interval };
-        let most = site.limits.connections.unwrap_or_else(crate::listen::room_for_connections);
-        let mut reactor = Reactor::new(&mut self.poll, Arc::clone(&self.mailbox), self.signals.as_mut(), doors, most)?;
-        let ended = reactor.run(&self.stop, until, site.limits.grace, &mut hooks);
-        // The sessions that are left end here, before the log is written for the last time.
-        drop(reactor);
-        site.service.after_run(&mut |peer, text| site.log.borrow_mut().message(peer, text, SystemTime::now()));
-        site.log.borrow_mut().flush();
-        ended
+        let part = open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release);
+        let actions = Actions { call: self.service_actions.as_deref_mut(), interval: self.poll_interval };
+        Ok((&mut self.core, part, actions))
     }
 }
 
 impl Part for HttpServer {
     fn open(&mut self, once: bool) -> Open<'_> {
-        let site = &self.site;
-        let doors = doors(&mut self.listeners, site, self.verify_request.as_deref(), once, self.release);
-        Open {
-            doors,
-            log: &site.log,
-            service: Some(&*site.service),
-            most: site.limits.connections,
-            grace: site.limits.grace,
-        }
+        open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release)
     }
 }
 
-/// The ways in to a site.
-fn doors<'s>(
+/// What a loop needs of a site and the ways in to it.
+fn open<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
     site: &'s Site,
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     once: bool,
     release: bool,
-) -> Vec<Door<'s>> {
+) -> Open<'s> {
     let door = |listener| {
         let admit = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
             if !verify.is_none_or(|verify| verify(peer)) {
@@ -314,38 +279,18 @@ fn doors<'s>(
         };
         Door::listener(listener, Box::new(admit), release)
     };
-    listeners.iter_mut().map(door).collect()
+    Open {
+        doors: listeners.iter_mut().map(door).collect(),
+        log: &site.log,
+        service: Some(&*site.service),
+        most: site.limits.connections,
+        grace: site.limits.grace,
+    }
 }
 
 impl fmt::Debug for HttpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpServer").field("server_address", &self.address).finish_non_exhaustive()
-    }
-}
-
-/// What happens between two turns: the service's hook, the program's, and the log.
-struct Between<'a> {
-    site: &'a Site,
-    actions: Option<&'a mut (dyn FnMut() + Send + 'static)>,
-    interval: Option<Duration>,
-}
-
-impl Hooks for Between<'_> {
-    fn reload(&mut self) {
-        let mut log = self.site.log.borrow_mut();
-        if let Err(error) = log.reopen() {
-            log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
-        }
-    }
-
-    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
-        let mut note = |peer, text: &str| self.site.log.borrow_mut().message(peer, text, moment.wall);
-        let service = self.site.service.after_turn(moment.now, &mut note);
-        if let Some(actions) = &mut self.actions {
-            actions();
-        }
-        let log = self.site.log.borrow_mut().flush();
-        log.into_iter().chain(service).chain(self.interval).min()
     }
 }
 

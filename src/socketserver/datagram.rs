@@ -16,7 +16,7 @@ use super::Address;
 use super::datagram_session::{DatagramSession, DatagramSocket};
 use crate::Stopper;
 use crate::connection::Session;
-use crate::event_loop::{Core, Open, Part};
+use crate::event_loop::{Actions, Core, Open, Part};
 use crate::handler::{Line, Pipe, Room, Run, Settings, outcome_of};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
@@ -225,7 +225,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let open = open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
-        self.core.serve_forever(vec![open])
+        self.core.serve_forever(vec![open], Actions::default())
     }
 
     /// Waits for one datagram, for as long as `timeout` says, and serves it.
@@ -234,7 +234,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// As [`serve_forever`](DatagramServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let open = open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
-        self.core.handle_request(timeout, open)
+        self.core.handle_request(timeout, open, Actions::default())
     }
 }
 

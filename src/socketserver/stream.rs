@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use super::stream_session::StreamSession;
 use super::{Address, StreamListener};
 use crate::connection::Session;
-use crate::event_loop::{Core, Open, Part};
+use crate::event_loop::{Actions, Core, Open, Part};
 use crate::handler::{Line, Pipe, Rfile, Room, Run, Settings, Wfile, outcome_of};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
@@ -195,7 +195,7 @@ impl<L: StreamListener> StreamServer<L> {
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let open = open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.serve_forever(vec![open])
+        self.core.serve_forever(vec![open], Actions::default())
     }
 
     /// Waits for one connection, for as long as `timeout` says, and serves it to its end.
@@ -204,7 +204,7 @@ impl<L: StreamListener> StreamServer<L> {
     /// As [`serve_forever`](StreamServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let open = open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.handle_request(timeout, open)
+        self.core.handle_request(timeout, open, Actions::default())
     }
 }
 
