@@ -228,9 +228,11 @@ impl Hooks for Between<'_> {
     }
 
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+        let soonest = self.told.iter().filter_map(|told| told.after_turn(moment)).min();
+        // Last, so that whoever is told sees the turn's work done: children reaped, lines written.
         if let Some(call) = &mut self.actions.call {
             call();
         }
-        self.told.iter().filter_map(|told| told.after_turn(moment)).chain(self.actions.interval).min()
+        soonest.into_iter().chain(self.actions.interval).min()
     }
 }
