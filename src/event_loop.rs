@@ -11,7 +11,6 @@ use mio::{Poll, Waker};
 use crate::connection::Moment;
 use crate::log::AccessLog;
 use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
-use crate::server::{Served, Stopped};
 use crate::service::Service;
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
@@ -111,6 +110,28 @@ impl fmt::Debug for Open<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Open with {} doors", self.doors.len())
     }
+}
+
+/// Why [`HttpServer::serve_forever`](crate::HttpServer::serve_forever) returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// A [`Stopper`] asked for it.
+    ByStopper,
+    /// A signal asked for it that was handed to [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals); holds its number.
+    BySignal(i32),
+}
+
+/// What [`HttpServer::handle_request`](crate::HttpServer::handle_request) has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// A connection came, and its first request was answered.
+    Request,
+    /// A connection came, and [`HttpServer::verify_request`](crate::HttpServer::verify_request) did not want it.
+    Refused,
+    /// No connection came in time. Python's `handle_timeout` (contract row SS08).
+    TimedOut,
+    /// A [`Stopper`] or a signal ended the wait.
+    Stopped,
 }
 
 /// A poll, and how a run on it is ended.

@@ -56,10 +56,10 @@ pub mod service;
 pub mod socketserver;
 pub mod testing;
 
-pub use event_loop::{EventLoop, Open, Part};
+pub use event_loop::{EventLoop, Open, Part, Served, Stopped};
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
-pub use server::{HttpServer, Served, Stopped};
+pub use server::HttpServer;
 
 /// The examples of the README, compiled with the other doc tests.
 #[cfg(doctest)]

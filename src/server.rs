@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::connection::{HttpSession, Session, Site};
-use crate::event_loop::{Actions, Core, Open, Part};
+use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Head, Request, Status, Version};
 use crate::listen::ListenOptions;
@@ -38,28 +38,6 @@ pub struct HttpServer {
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
-}
-
-/// Why [`HttpServer::serve_forever`] returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// A [`Stopper`] asked for it.
-    ByStopper,
-    /// A signal asked for it that was handed to [`HttpServer::stop_on_signals`]; holds its number.
-    BySignal(i32),
-}
-
-/// What [`HttpServer::handle_request`] has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Served {
-    /// A connection came, and its first request was answered.
-    Request,
-    /// A connection came, and [`HttpServer::verify_request`] did not want it.
-    Refused,
-    /// No connection came in time. Python's `handle_timeout` (contract row SS08).
-    TimedOut,
-    /// A [`Stopper`] or a signal ended the wait.
-    Stopped,
 }
 
 impl HttpServer {

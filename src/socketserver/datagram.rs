@@ -17,10 +17,10 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use crate::Stopper;
 use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
+use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Pipe, Room, Run, Settings, outcome_of};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
-use crate::server::{Served, Stopped};
 
 /// Serves one datagram. Python's `DatagramRequestHandler` (contract row SS35).
 pub trait DatagramRequestHandler {

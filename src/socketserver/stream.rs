@@ -14,10 +14,10 @@ use super::stream_session::StreamSession;
 use super::{Address, StreamListener};
 use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
+use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Pipe, Rfile, Room, Run, Settings, Wfile, outcome_of};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
-use crate::server::{Served, Stopped};
 use crate::{ListenOptions, Stopper};
 
 /// Serves one connection. Python's `StreamRequestHandler` (contract rows SS31 to SS34).

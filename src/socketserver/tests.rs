@@ -4,9 +4,9 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use super::*;
+use crate::event_loop::Served;
 use crate::http::Request;
 use crate::log::AccessLog;
-use crate::server::Served;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
