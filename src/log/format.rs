@@ -4,7 +4,7 @@
 //! The functions append to the buffer they are given, so that a line costs no allocation once the buffer has grown.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -106,13 +106,28 @@ fn local_zone() -> TimeZone {
 /// `ADDR - - [DATE] `: what every line begins with.
 pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[u8]) {
     // The address without port, and without the scope of a link-local one (contract row HB47).
-    _ = match peer {
-        Some(peer) => write!(out, "{}", peer.ip()),
-        None => write!(out, "-"),
-    };
+    match peer.map(|peer| peer.ip()) {
+        Some(IpAddr::V4(address)) => write_ipv4(out, address),
+        Some(address) => _ = write!(out, "{address}"),
+        None => out.push(b'-'),
+    }
     out.extend_from_slice(b" - - [");
     out.extend_from_slice(stamp);
     out.extend_from_slice(b"] ");
+}
+
+/// The most common address by far, without the formatting machinery, which would be half the cost of a line.
+fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            out.push(b'.');
+        }
+        write_number(out, u64::from(octet));
+    }
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// `"LINE" STATUS SIZE`, without the size for an error, whose page is not what was asked for, and for what nobody knew
@@ -121,10 +136,13 @@ pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     // A quote inside the line is not escaped, as in Python: three fields follow the last one.
     out.push(b'"');
     write_escaped(out, record.asked.line);
-    _ = match record.is_counted {
-        true => write!(out, "\" {} {}", record.status, record.sent),
-        false => write!(out, "\" {} -", record.status),
-    };
+    out.extend_from_slice(b"\" ");
+    write_number(out, u64::from(record.status.code()));
+    out.push(b' ');
+    match record.is_counted {
+        true => write_number(out, record.sent),
+        false => out.push(b'-'),
+    }
 }
 
 /// `N log lines dropped`.
