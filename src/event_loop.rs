@@ -106,6 +106,14 @@ pub struct Open<'s> {
     pub(crate) grace: Duration,
 }
 
+impl<'s> Open<'s> {
+    /// What a loop needs of a server that does not speak HTTP: one way in, no cap of its own, and 5 seconds for what
+    /// is in flight.
+    pub(crate) fn raw(door: Door<'s>, log: &'s RefCell<AccessLog>) -> Open<'s> {
+        Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
+    }
+}
+
 impl fmt::Debug for Open<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Open with {} doors", self.doors.len())

@@ -14,6 +14,7 @@ use mio::{Interest, Registry, Token};
 
 use super::Address;
 use super::datagram_session::{DatagramSession, DatagramSocket};
+use super::socket_file::SocketFile;
 use crate::Stopper;
 use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
@@ -128,14 +129,14 @@ impl fmt::Debug for DatagramWriter<'_> {
 
 /// A server for datagrams, each of which has a handler of its own.
 pub struct DatagramServer<S> {
+    /// It stands before the socket because it goes first.
+    _file: Option<SocketFile>,
     socket: S,
     factory: Option<Factory>,
     max_packet_size: usize,
     settings: Settings,
     log: RefCell<AccessLog>,
     core: Core,
-    /// The socket's file, which goes with the server.
-    file: Option<PathBuf>,
 }
 
 type Factory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
@@ -183,7 +184,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     fn new(socket: S, file: Option<PathBuf>) -> io::Result<DatagramServer<S>> {
         let (settings, max_packet_size) = (Settings::default(), 8192);
         let (log, core) = (AccessLog::stderr().into(), Core::new()?);
-        Ok(DatagramServer { socket, factory: None, max_packet_size, settings, log, core, file })
+        Ok(DatagramServer { socket, factory: None, max_packet_size, settings, log, core, _file: file.map(SocketFile) })
     }
 
     /// Has every datagram served by a handler of its own. Until this is called, datagrams are thrown away.
@@ -244,15 +245,6 @@ impl<S: DatagramSocket> Part for DatagramServer<S> {
     }
 }
 
-impl<S> Drop for DatagramServer<S> {
-    fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // Whoever has removed it before has done our work.
-            _ = std::fs::remove_file(file);
-        }
-    }
-}
-
 impl<S> fmt::Debug for DatagramServer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatagramServer").field("max_packet_size", &self.max_packet_size).finish_non_exhaustive()
@@ -270,7 +262,7 @@ fn open<'s, S: DatagramSocket>(
     // One byte more than is kept shows that there was more.
     let memory = vec![0; max_packet_size + 1];
     let door = Door::new(Datagrams { socket, factory, memory, room: settings.room(), log });
-    Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
+    Open::raw(door, log)
 }
 
 /// A socket as a way in: every datagram is a newcomer.

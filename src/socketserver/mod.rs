@@ -36,6 +36,7 @@ mod address;
 mod datagram;
 mod datagram_session;
 mod listener;
+mod socket_file;
 mod stream;
 mod stream_session;
 #[cfg(test)]

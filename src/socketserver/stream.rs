@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
 
+use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
 use super::{Address, StreamListener};
 use crate::connection::Session;
@@ -82,6 +83,8 @@ impl fmt::Debug for StreamRequest<'_> {
 
 /// A server for connections of any protocol.
 pub struct StreamServer<L> {
+    /// It stands before the socket because it goes first.
+    _file: Option<SocketFile>,
     listener: L,
     /// Makes the handler of a connection.
     factory: Option<Factory>,
@@ -89,8 +92,6 @@ pub struct StreamServer<L> {
     timeout: Duration,
     log: RefCell<AccessLog>,
     core: Core,
-    /// The socket's file, which goes with the server.
-    file: Option<PathBuf>,
 }
 
 type Factory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
@@ -146,7 +147,7 @@ impl<L: StreamListener> StreamServer<L> {
     fn new(listener: L, file: Option<PathBuf>) -> io::Result<StreamServer<L>> {
         let (settings, timeout) = (Settings::default(), Duration::from_secs(300));
         let (log, core) = (AccessLog::stderr().into(), Core::new()?);
-        Ok(StreamServer { listener, factory: None, settings, timeout, log, core, file })
+        Ok(StreamServer { listener, factory: None, settings, timeout, log, core, _file: file.map(SocketFile) })
     }
 
     /// Has every connection served by a handler of its own. Until this is called, connections are closed at once.
@@ -214,15 +215,6 @@ impl<L: StreamListener> Part for StreamServer<L> {
     }
 }
 
-impl<L> Drop for StreamServer<L> {
-    fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // Whoever has removed it before has done our work.
-            _ = std::fs::remove_file(file);
-        }
-    }
-}
-
 impl<L> fmt::Debug for StreamServer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamServer").field("settings", &self.settings).finish_non_exhaustive()
@@ -238,7 +230,7 @@ fn open<'s, L: StreamListener>(
     log: &'s RefCell<AccessLog>,
 ) -> Open<'s> {
     let door = Door::new(Streams { listener, factory, room: settings.room(), timeout, log });
-    Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
+    Open::raw(door, log)
 }
 
 /// A listener as a way in.
