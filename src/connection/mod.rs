@@ -137,8 +137,6 @@ pub enum CloseReason {
     LingerOver,
     /// The rest of a response could not be had as it was announced: a file that became shorter, a failed source.
     BodyCut,
-    /// It was idle, and somebody else needed the room.
-    Evicted,
     /// What it would have kept in memory is beyond what all connections may keep.
     Memory,
     /// The server is being stopped.
@@ -156,7 +154,6 @@ impl fmt::Display for CloseReason {
             CloseReason::Stalled => "client too slow to read",
             CloseReason::LingerOver => "closed with input left",
             CloseReason::BodyCut => "response cut short",
-            CloseReason::Evicted => "idle, and its room was needed",
             CloseReason::Memory => "no memory for more buffers",
             CloseReason::Stopped => "server stopped",
         })

@@ -52,8 +52,8 @@ pub struct Reactor<'s> {
     deadlines: Deadlines,
     /// Keys to run, each at most once.
     runnable: Vec<usize>,
-    /// Sessions that are over and why: their keys are freed at the end of the turn.
-    over: Vec<(usize, CloseReason)>,
+    /// Keys of sessions that are over, to be freed at the end of the turn.
+    over: Vec<usize>,
     scratch: Scratch,
     moment: Moment,
 }
@@ -74,9 +74,6 @@ pub trait Hooks {
 
     /// Called when a signal asked for [`SignalAction::Reload`].
     fn reload(&mut self) {}
-
-    /// Told about every connection that ended.
-    fn closed(&mut self, _reason: CloseReason) {}
 }
 
 /// When a run is over by itself.
@@ -165,7 +162,7 @@ impl<'s> Reactor<'s> {
             self.mark(&events);
             self.accept(until, &mut ending);
             self.run_sessions();
-            self.reap(hooks);
+            self.reap();
             longest = hooks.after_turn(self.moment);
         }
     }
@@ -348,7 +345,7 @@ impl<'s> Reactor<'s> {
             idle.select_nth_unstable(most);
         }
         for (_, key, _) in &idle[..most] {
-            self.end(*key, CloseReason::Evicted);
+            self.end(*key);
         }
         for (_, key, _) in unsure {
             self.queue(key);
@@ -404,22 +401,21 @@ impl<'s> Reactor<'s> {
         match next {
             Next::Again => self.queue(key),
             Next::Wait(deadline) => self.deadlines.set(key, deadline),
-            Next::Close(reason) => self.end(key, reason),
+            Next::Close(_) => self.end(key),
         }
     }
 
     /// Notes that a session is over. Its key is freed at the end of the turn.
-    fn end(&mut self, key: usize, reason: CloseReason) {
+    fn end(&mut self, key: usize) {
         self.sessions[key].over = true;
-        self.over.push((key, reason));
+        self.over.push(key);
         self.deadlines.set(key, None);
     }
 
     /// Frees the keys of sessions that are over.
-    fn reap(&mut self, hooks: &mut dyn Hooks) {
-        for (key, reason) in self.over.drain(..) {
+    fn reap(&mut self) {
+        for key in self.over.drain(..) {
             self.sessions.remove(key);
-            hooks.closed(reason);
         }
     }
 }
