@@ -28,15 +28,25 @@ pub struct ListenOptions {
     pub reuse_port: bool,
     /// Has an IPv6 wildcard address serve IPv4 clients too. True by default.
     pub dual_stack: bool,
+    /// Has the system keep a connection to itself until its client has sent something, or for about a second, so that
+    /// accepting it and reading its request are one turn of the loop. False by default: it is only for protocols
+    /// in which the client speaks first. Ignored with `reuse_port`, because who was not accepted yet could not be
+    /// answered when one of several processes ends. Only on Linux (`TCP_DEFER_ACCEPT`).
+    pub defer_accept: bool,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        ListenOptions { backlog: 1024, reuse_address: true, reuse_port: false, dual_stack: true }
+        ListenOptions { backlog: 1024, reuse_address: true, reuse_port: false, dual_stack: true, defer_accept: false }
     }
 }
 
 impl ListenOptions {
+    /// The default for HTTP, whose clients speak first: accepting waits for the request.
+    pub fn http() -> ListenOptions {
+        ListenOptions { defer_accept: true, ..ListenOptions::default() }
+    }
+
     /// Binds the first of the addresses that can be bound, and listens. The listener does not block.
     ///
     /// # Errors
@@ -66,9 +76,37 @@ impl ListenOptions {
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
+        if self.defer_accept && !self.reuse_port {
+            defer_accept(&socket);
+        }
         socket.listen(self.backlog)?;
         Ok(socket.into())
     }
+}
+
+/// Has connections wait in the system until there is something to read. A system that cannot do it wakes us earlier.
+#[cfg(target_os = "linux")]
+fn defer_accept(socket: &Socket) {
+    /// How long it waits; it counts in repetitions of its own packet, of which the first comes after a second.
+    const SECONDS: u32 = 1;
+    _ = nix::sys::socket::setsockopt(socket, option::DeferAccept, &SECONDS);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn defer_accept(_: &Socket) {}
+
+#[cfg(target_os = "linux")]
+mod option {
+    use nix::{libc, setsockopt_impl, sockopt_impl};
+
+    sockopt_impl!(
+        /// What is set on a listener has its connections accepted only once there is something to read from them.
+        DeferAccept,
+        SetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_DEFER_ACCEPT,
+        u32
+    );
 }
 
 /// How many connections there are descriptors for, less a reserve for files, children and logs: an eighth, but not
@@ -87,4 +125,32 @@ fn descriptor_limit() -> usize {
 #[cfg(not(unix))]
 fn descriptor_limit() -> usize {
     8192
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// Which of two clients is accepted first: one that came first and says nothing, or one that sent something.
+    fn first_accepted(options: &ListenOptions) -> &'static str {
+        let listener = options.bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let address = listener.local_addr().unwrap();
+        let silent = TcpStream::connect(address).unwrap();
+        let mut speaking = TcpStream::connect(address).unwrap();
+        speaking.write_all(b"G").unwrap();
+        let (_, peer) = listener.accept().unwrap();
+        if peer == silent.local_addr().unwrap() { "silent" } else { "speaking" }
+    }
+
+    #[test]
+    fn who_says_nothing_is_not_accepted_yet() {
+        assert_eq!(first_accepted(&ListenOptions::http()), "speaking");
+        assert_eq!(first_accepted(&ListenOptions::default()), "silent");
+        let shared = ListenOptions { reuse_port: true, ..ListenOptions::http() };
+        assert_eq!(first_accepted(&shared), "silent", "nobody may be lost who chose a process that ends");
+    }
 }

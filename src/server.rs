@@ -41,8 +41,8 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Binds the first of the addresses that can be bound, with the default [`ListenOptions`]. Port 0 takes any free
-    /// port; [`HttpServer::server_address`] tells which.
+    /// Binds the first of the addresses that can be bound, with the options of [`ListenOptions::http`]. Port 0 takes
+    /// any free port; [`HttpServer::server_address`] tells which.
     ///
     /// Until it is given a service, the server answers every request with 501, as Python's `BaseHTTPRequestHandler`
     /// does.
@@ -50,7 +50,7 @@ impl HttpServer {
     /// # Errors
     /// If none can be bound: the error names the last address and says why.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<HttpServer> {
-        HttpServer::from_listeners(vec![ListenOptions::default().bind(addresses)?])
+        HttpServer::from_listeners(vec![ListenOptions::http().bind(addresses)?])
     }
 
     /// Binds every one of the addresses.
@@ -58,7 +58,7 @@ impl HttpServer {
     /// # Errors
     /// If one of them cannot be bound: the error names it. Nothing stays bound then.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
-        let options = ListenOptions::default();
+        let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
     }
 

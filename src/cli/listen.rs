@@ -24,7 +24,7 @@ fn handed_down() -> io::Result<Vec<TcpListener>> {
 /// Binds what was asked for; without an address, all of them: IPv6 and IPv4 by one socket where the system can, else
 /// IPv4 (contract rows CL03, CL04).
 fn bind(options: &Options) -> io::Result<TcpListener> {
-    let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::default() };
+    let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
     let port = options.port;
     let Some(host) = &options.bind else {
         let everywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
