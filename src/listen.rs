@@ -127,7 +127,8 @@ fn descriptor_limit() -> usize {
     8192
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::io::Write;
     use std::net::TcpStream;
