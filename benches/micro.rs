@@ -24,10 +24,12 @@ type Workload = fn() -> Box<dyn FnMut()>;
 const WORKLOADS: &[(&str, Workload)] = &[
     ("head-browser", head_browser),
     ("head-short", head_short),
+    ("head-again", head_again),
     ("head-dripped-16k", head_dripped),
     ("answer", answer),
     ("chunked-64k", chunked),
     ("session-get-1k", session_get),
+    ("session-get-1k-again", session_get_again),
     ("session-get-1k-x16", session_pipelined),
     ("session-304", session_not_modified),
     ("session-404", session_not_found),
@@ -88,11 +90,23 @@ const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
 const SHORT: &[u8] = b"GET /1k.txt HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
 
 fn head_browser() -> Box<dyn FnMut()> {
-    read_heads(BROWSER, |_| {})
+    read_heads([BROWSER.to_vec(), other(BROWSER)], |_| {})
 }
 
 fn head_short() -> Box<dyn FnMut()> {
-    read_heads(SHORT, |_| {})
+    read_heads([SHORT.to_vec(), other(SHORT)], |_| {})
+}
+
+/// A head that came before is recognised, not read.
+fn head_again() -> Box<dyn FnMut()> {
+    read_heads([SHORT.to_vec(), SHORT.to_vec()], |_| {})
+}
+
+/// The same request for another file, so that it is not the one that came before.
+fn other(request: &[u8]) -> Vec<u8> {
+    let mut other = request.to_vec();
+    other[b"GET /".len()] ^= 1;
+    other
 }
 
 /// A request line of 16 KB that comes byte by byte: four times the bytes must not cost more than four times the time.
@@ -119,7 +133,7 @@ fn answer() -> Box<dyn FnMut()> {
     fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
     fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();
     let mut out = Buffer::with_capacity(4096);
-    read_heads(SHORT, move |machine| {
+    read_heads([SHORT.to_vec(), other(SHORT)], move |machine| {
         let (server, date) = (b"serve-forever/0.1.0".as_slice(), b"Sat, 01 Aug 2026 10:00:00 GMT".as_slice());
         let fields = &fields;
         let head = ResponseHead { status: Status::OK, reason: "OK", fields, length: Some(1024), server, date };
@@ -128,12 +142,14 @@ fn answer() -> Box<dyn FnMut()> {
     })
 }
 
-fn read_heads(head: &'static [u8], mut then: impl FnMut(&mut Machine) + 'static) -> Box<dyn FnMut()> {
+/// Reads one of two heads after the other.
+fn read_heads(mut heads: [Vec<u8>; 2], mut then: impl FnMut(&mut Machine) + 'static) -> Box<dyn FnMut()> {
     let (limits, mut request) = (Limits::default(), Request::default());
     let mut input = Buffer::with_capacity(4096);
     Box::new(move || {
         let mut machine = Machine::new(Version::Http11);
-        input.extend(black_box(head));
+        heads.swap(0, 1);
+        input.extend(black_box(&heads[0]));
         assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
         then(&mut machine);
     })
@@ -160,29 +176,37 @@ fn chunked() -> Box<dyn FnMut()> {
 }
 
 fn session_get() -> Box<dyn FnMut()> {
-    session(SHORT.to_vec(), b"HTTP/1.1 200 ")
+    session([SHORT.to_vec(), other(SHORT)], b"HTTP/1.1 200 ")
+}
+
+fn session_get_again() -> Box<dyn FnMut()> {
+    session([SHORT.to_vec(), SHORT.to_vec()], b"HTTP/1.1 200 ")
 }
 
 fn session_pipelined() -> Box<dyn FnMut()> {
-    session(SHORT.repeat(16), b"HTTP/1.1 200 ")
+    let both = [SHORT, &other(SHORT)].concat().repeat(8);
+    session([both.clone(), both], b"HTTP/1.1 200 ")
 }
 
 fn session_not_modified() -> Box<dyn FnMut()> {
     let head = b"GET /1k.txt HTTP/1.1\r\nHost: a\r\nIf-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n\r\n";
-    session(head.to_vec(), b"HTTP/1.1 304 ")
+    session([head.to_vec(), other(head)], b"HTTP/1.1 304 ")
 }
 
 fn session_not_found() -> Box<dyn FnMut()> {
-    session(b"GET /no/such/file HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), b"HTTP/1.1 404 ")
+    let head = b"GET /no/such/file HTTP/1.1\r\nHost: a\r\n\r\n";
+    session([head.to_vec(), other(head)], b"HTTP/1.1 404 ")
 }
 
-/// Steps a session on a folder with one file; each round is a turn of the loop.
-fn session(requests: Vec<u8>, begins: &'static [u8]) -> Box<dyn FnMut()> {
+/// Steps a session on a folder with two files; each round is a turn of the loop, with one of the requests.
+fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("1k.txt");
-    std::fs::write(&path, [b'x'; 1024]).unwrap();
-    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    for name in ["1k.txt", "0k.txt"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, [b'x'; 1024]).unwrap();
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    }
     // A file that has just changed is not kept in memory, because the next change could go unnoticed.
     std::thread::sleep(Duration::from_millis(100));
 
@@ -198,7 +222,8 @@ fn session(requests: Vec<u8>, begins: &'static [u8]) -> Box<dyn FnMut()> {
         let _folder = &folder;
         moment.now += Duration::from_micros(50);
         let line = session.transport();
-        line.input.extend_from_slice(&requests);
+        requests.swap(0, 1);
+        line.input.extend_from_slice(&requests[0]);
         ready.read = true;
         let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
         assert!(matches!(next, Next::Wait(Some(_))), "{next:?}");

@@ -5,9 +5,9 @@ use std::time::{Instant, SystemTime};
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
-use crate::http::{BodyLength, Request, Status};
+use crate::http::{BodyLength, Expect, Request, Status};
 use crate::log::Kept;
-use crate::proto::{Buffer, Event, Expect, Machine};
+use crate::proto::{Buffer, Event, Machine};
 use crate::service::{Reply, Response, Service};
 
 mod buffers;

@@ -1,4 +1,4 @@
-use super::request::Field;
+use super::Fields;
 
 /// The header fields of a request: in their order, duplicates kept, values as raw bytes.
 ///
@@ -7,7 +7,7 @@ use super::request::Field;
 #[derive(Debug, Clone, Copy)]
 pub struct Headers<'a> {
     pub(super) head: &'a [u8],
-    pub(super) fields: &'a [Field],
+    pub(super) fields: &'a Fields,
 }
 
 impl<'a> Headers<'a> {
@@ -25,6 +25,7 @@ impl<'a> Headers<'a> {
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let head = self.head;
         self.fields
+            .candidates(name)
             .iter()
             .filter(move |field| field.name.slice(head).eq_ignore_ascii_case(name.as_bytes()))
             .map(move |field| field.value.slice(head))
@@ -38,7 +39,7 @@ impl<'a> Headers<'a> {
     /// Name and value of every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let head = self.head;
-        self.fields.iter().map(move |field| {
+        self.fields.all().iter().map(move |field| {
             let name = std::str::from_utf8(field.name.slice(head)).unwrap_or_default();
             (name, field.value.slice(head))
         })
@@ -46,12 +47,12 @@ impl<'a> Headers<'a> {
 
     /// The number of fields.
     pub fn len(&self) -> usize {
-        self.fields.len()
+        self.fields.all().len()
     }
 
     /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.fields.all().is_empty()
     }
 }
 

@@ -35,17 +35,22 @@ pub enum Method {
 impl Method {
     /// The method that a token names. The caller has checked that it is one (see [`is_token`]).
     pub fn from_token(token: &str) -> Method {
+        Method::from_bytes(token.as_bytes())
+    }
+
+    /// The same for bytes that were found to be a token, which makes them ASCII.
+    pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "DELETE" => Method::Delete,
-            "CONNECT" => Method::Connect,
-            "OPTIONS" => Method::Options,
-            "TRACE" => Method::Trace,
-            "PATCH" => Method::Patch,
-            other => Method::Other(other.into()),
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"CONNECT" => Method::Connect,
+            b"OPTIONS" => Method::Options,
+            b"TRACE" => Method::Trace,
+            b"PATCH" => Method::Patch,
+            other => Method::Other(String::from_utf8_lossy(other).into()),
         }
     }
 
@@ -91,7 +96,17 @@ pub const fn is_token_byte(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
+/// [`is_token_byte`] by byte.
+const TOKEN_BYTES: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        table[byte] = is_token_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
 /// Whether the bytes are a token: one or more of [`is_token_byte`].
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+    !bytes.is_empty() && bytes.iter().all(|byte| TOKEN_BYTES[usize::from(*byte)])
 }

@@ -6,9 +6,11 @@
 //! Invariant: a [`Head`] can only hold field lines that are well formed (RFC 9110 section 5.5), so nothing that is
 //! written to the wire from one can split a response.
 
+mod ask;
 mod date;
 mod error_page;
 mod escape;
+mod fields;
 mod head;
 mod headers;
 mod method;
@@ -17,16 +19,19 @@ mod request;
 mod status;
 mod version;
 
+pub(crate) use ask::Ask;
+pub use ask::Expect;
 pub use date::{HttpDate, format_http_date, parse_http_date};
 pub use error_page::{ErrorInfo, ErrorPage, ErrorTemplate};
 pub use escape::{escape_html, percent_decode, percent_encode_segment};
+pub(crate) use fields::{Field, Fields};
 pub(crate) use head::is_field_value;
 pub use head::{Head, InvalidHeader};
 pub(crate) use headers::trim_ows;
 pub use headers::{Headers, list_elements};
 pub use method::{Method, is_token, is_token_byte};
 pub use path::{BadPath, UrlPath};
+pub(crate) use request::Span;
 pub use request::{BodyLength, Request, RequestBuilder};
-pub(crate) use request::{Field, Span};
 pub use status::{Status, StatusClass};
 pub use version::Version;

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Headers, Method, Version, is_token};
+use super::{Ask, Field, Fields, Headers, Method, Version, is_token};
 
 /// A request: its line, its header fields, who sent it and when it was read.
 ///
@@ -18,8 +18,10 @@ pub struct Request {
     pub(crate) path: Span,
     pub(crate) query: Option<Span>,
     pub(crate) authority: Option<Span>,
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Fields,
     pub(crate) body: BodyLength,
+    /// Once the whole head was read and found good: what it asks of the connection.
+    pub(crate) ask: Option<Ask>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) arrived: Instant,
@@ -38,16 +40,13 @@ impl Span {
         Span { start: start as u32, end: end as u32 }
     }
 
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+
     pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
         head.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
-}
-
-/// Where a header field stands in the head.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
-    pub(crate) name: Span,
-    pub(crate) value: Span,
 }
 
 /// The length of a request's body, as its framing announces it (RFC 9112 section 6.3).
@@ -82,8 +81,9 @@ impl Default for Request {
             path: Span::default(),
             query: None,
             authority: None,
-            fields: Vec::new(),
+            fields: Fields::default(),
             body: BodyLength::None,
+            ask: None,
             peer: nobody,
             local: nobody,
             arrived: Instant::now(),
@@ -187,16 +187,29 @@ impl Request {
     /// Makes this the same request as another, in the memory that it has.
     pub(crate) fn copy_from(&mut self, other: &Request) {
         // Every field is named, so that none is forgotten when another is added.
-        let Request { method, version, head, line, target, path, query, authority, fields, body, peer, local, arrived } =
-            other;
+        let Request {
+            method,
+            version,
+            head,
+            line,
+            target,
+            path,
+            query,
+            authority,
+            fields,
+            body,
+            ask,
+            peer,
+            local,
+            arrived,
+        } = other;
         if self.method != *method {
             self.method = method.clone();
         }
         self.head.clear();
         self.head.extend_from_slice(head);
-        self.fields.clear();
-        self.fields.extend_from_slice(fields);
-        (self.version, self.body, self.arrived) = (*version, *body, *arrived);
+        self.fields.copy_from(fields);
+        (self.version, self.body, self.ask, self.arrived) = (*version, *body, *ask, *arrived);
         (self.line, self.target, self.path) = (*line, *target, *path);
         (self.query, self.authority) = (*query, *authority);
         (self.peer, self.local) = (*peer, *local);
@@ -214,6 +227,7 @@ impl Request {
         self.query = None;
         self.authority = None;
         self.body = BodyLength::None;
+        self.ask = None;
     }
 
     /// Splits the path-and-query part of a target, which begins at `start` of the head and ends at `end`.
@@ -274,7 +288,7 @@ impl RequestBuilder {
             if name.eq_ignore_ascii_case("host") {
                 request.authority = Some(field.value);
             }
-            request.fields.push(field);
+            request.fields.push(name.as_bytes(), field);
             request.head.extend_from_slice(b"\r\n");
         }
         request.head.extend_from_slice(b"\r\n");

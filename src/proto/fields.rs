@@ -1,103 +1,12 @@
-//! The fields of a head, and what those that frame the message say together.
+//! What the fields that frame a message say together.
 
+use super::Reject;
 use super::host::is_authority;
-use super::scan::FoundHead;
-use super::{Limits, Reject, target};
-use crate::http::{BodyLength, Field, Method, Request, Span, Version, is_token, list_elements, trim_ows};
-
-/// What a request asks of the connection that carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ask {
-    /// The response has no body.
-    pub(super) is_head: bool,
-    /// No chunked coding and no 1xx to this client.
-    pub(super) is_http10: bool,
-    /// The client means to send another request.
-    pub(super) keep_alive: bool,
-    /// `Expect` was there.
-    pub(super) expect: Expect,
-}
-
-/// What `Expect` says (RFC 9110 section 10.1.1). It is ignored in HTTP/1.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Expect {
-    /// Nothing.
-    #[default]
-    None,
-    /// The client waits with the body until it is told to go on, or gets its answer.
-    Continue,
-    /// Something that nobody can meet: 417.
-    Unknown,
-}
-
-/// Most requests have fewer fields than this, and are parsed without touching the heap.
-const FEW_FIELDS: usize = 16;
-
-/// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
-///
-/// The order of the checks is the order of the statuses: fields, framing, host, target, length of the body.
-pub(super) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
-    let head = &bytes[found.start..found.end];
-    let (line, method_end, target_end) = (found.line, found.line.method_end as usize, found.line.target_end as usize);
-    let line_end = target_end + 1 + "HTTP/1.1".len();
-    request.head.extend_from_slice(head);
-    request.line = Span::new(0, line_end);
-    request.target = Span::new(method_end + 1, target_end);
-    request.method = Method::from_token(std::str::from_utf8(&head[..method_end]).unwrap_or_default());
-    request.version = line.version;
-
-    let mut facts = Facts::default();
-    if found.fields <= FEW_FIELDS {
-        parse(&head[line_end + 2..], &mut [httparse::EMPTY_HEADER; FEW_FIELDS], line_end + 2, &mut facts, request)?;
-    } else {
-        parse(
-            &head[line_end + 2..],
-            &mut vec![httparse::EMPTY_HEADER; found.fields],
-            line_end + 2,
-            &mut facts,
-            request,
-        )?;
-    }
-    request.body = facts.framing.body_length(line.version)?;
-    request.authority = facts.host(&request.head, line.version)?;
-    target::read(request, method_end + 1, target_end)?;
-    if let BodyLength::Known(length) = request.body
-        && length > limits.body.min(i64::MAX as u64)
-    {
-        return Err(Reject::LargeBody);
-    }
-    Ok(facts.ask(request))
-}
-
-/// Parses the field lines, which begin at `offset` of the head, and notes those that frame the message.
-fn parse<'h>(
-    lines: &'h [u8],
-    headers: &mut [httparse::Header<'h>],
-    offset: usize,
-    facts: &mut Facts,
-    request: &mut Request,
-) -> Result<(), Reject> {
-    let headers = match httparse::parse_headers(lines, headers) {
-        Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => headers,
-        _ => return Err(Reject::Field),
-    };
-    // The parsed slices lie in `lines`; the request keeps them as places in its own copy of the head.
-    let place = |part: &[u8]| {
-        let start = part.as_ptr() as usize - lines.as_ptr() as usize + offset;
-        Span::new(start, start + part.len())
-    };
-    for header in headers {
-        let value = trim_ows(header.value);
-        let field = Field { name: place(header.name.as_bytes()), value: place(value) };
-        facts.note(header.name, value, field.value)?;
-        request.fields.push(field);
-    }
-    Ok(())
-}
+use crate::http::{Ask, BodyLength, Expect, Method, Request, Span, Version, is_token, list_elements};
 
 /// What was learned from the fields on the way through them.
 #[derive(Default)]
-struct Facts {
+pub(super) struct Facts {
     framing: Framing,
     host: Option<Span>,
     hosts: usize,
@@ -107,7 +16,8 @@ struct Facts {
 }
 
 impl Facts {
-    fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
+    /// Learns from a field whose value stands at `place`.
+    pub(super) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
                 self.hosts += 1;
@@ -130,8 +40,13 @@ impl Facts {
         Ok(())
     }
 
+    /// How long the body is.
+    pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
+        self.framing.body_length(version)
+    }
+
     /// Exactly one valid `Host` in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
-    fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
+    pub(super) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
             return Err(Reject::HostCount);
         }
@@ -141,7 +56,8 @@ impl Facts {
         }
     }
 
-    fn ask(&self, request: &Request) -> Ask {
+    /// What the request asks of the connection.
+    pub(super) fn ask(&self, request: &Request) -> Ask {
         let is_http10 = request.version == Version::Http10;
         Ask {
             is_head: request.method == Method::Head,
@@ -209,6 +125,8 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::Limits;
+    use crate::proto::head::read;
     use crate::proto::scan::HeadScan;
 
     fn head(text: &str) -> Result<(Request, Ask), Reject> {
@@ -221,25 +139,6 @@ mod tests {
 
     fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
-    }
-
-    #[test]
-    fn a_request_is_taken_apart() {
-        let (request, ask) = head("\r\nPOST http://x/a?b HTTP/1.0\r\nA:  b c\t\r\na:\r\n\r\n").unwrap();
-        assert_eq!(request.method(), &Method::Post);
-        assert_eq!(request.request_line(), b"POST http://x/a?b HTTP/1.0");
-        assert_eq!(request.target(), b"http://x/a?b");
-        assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b"[..])));
-        assert_eq!(request.authority(), Some(&b"x"[..]));
-        assert_eq!(request.headers().iter().collect::<Vec<_>>(), [("A", &b"b c"[..]), ("a", b"")]);
-        assert_eq!(ask, Ask { is_head: false, is_http10: true, keep_alive: false, expect: Expect::None });
-    }
-
-    #[test]
-    fn many_fields_are_parsed_too() {
-        let lines: String = (0..100).map(|n| format!("X-{n}: {n}\r\n")).collect();
-        let (request, _) = head(&format!("GET / HTTP/1.0\r\n{lines}\r\n")).unwrap();
-        assert_eq!(request.headers().get("x-99"), Some(&b"99"[..]));
     }
 
     #[test]

@@ -3,11 +3,16 @@ use std::net::Ipv6Addr;
 /// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) with a host that is not
 /// empty. The port may be empty, and any number of digits.
 pub(super) fn is_authority(authority: &[u8]) -> bool {
+    // Nearly every host is a plain name or an IPv4 address; brackets and escapes are looked at more closely.
+    let plain = authority.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(authority.len());
     let (host, port) = match authority {
         [b'[', ..] => match memchr::memchr(b']', authority) {
             Some(end) => authority.split_at(end + 1),
             None => return false,
         },
+        _ if plain > 0 && authority.get(plain).is_none_or(|byte| *byte == b':') => {
+            return is_port_suffix(&authority[plain..]);
+        }
         _ => authority.split_at(memchr::memchr(b':', authority).unwrap_or(authority.len())),
     };
     is_host(host) && is_port_suffix(port)
@@ -41,10 +46,7 @@ fn is_ip_future(text: &[u8]) -> bool {
         && rest.iter().all(|byte| is_name_byte(*byte) || *byte == b':')
 }
 
-fn is_reg_name(name: &[u8]) -> bool {
-    // Escapes are rare, and looked at more closely only where there is one.
-    let plain = name.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(name.len());
-    let mut name = &name[plain..];
+fn is_reg_name(mut name: &[u8]) -> bool {
     loop {
         name = match name {
             [] => return true,

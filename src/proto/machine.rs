@@ -1,8 +1,8 @@
 use super::encode::{Added, write_head};
-use super::fields::{self, Ask, Expect};
+use super::head::{read, read_again, read_whole};
 use super::scan::HeadScan;
 use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
-use crate::http::{Method, Request, Span, Version};
+use crate::http::{Ask, Expect, Method, Request, Span, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
 ///
@@ -338,24 +338,29 @@ impl Machine {
 
     fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
         let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
-        let found = match scan.advance(input.bytes(), limits) {
-            Ok(None) => return Ok(Event::More),
-            Ok(Some(found)) => found,
-            Err(reject) => {
-                self.note_line(input, request);
-                if reject == Reject::LongRequestLine {
+        let again = read_again(input.bytes(), limits, request).filter(|_| scan.is_fresh());
+        let whole = || scan.is_fresh().then(|| read_whole(input.bytes(), limits, request)).flatten();
+        let (end, asked) = match again.map(|(end, ask)| (end, Ok(ask))).or_else(whole) {
+            Some(whole) => whole,
+            None => match scan.advance(input.bytes(), limits) {
+                Ok(None) => return Ok(Event::More),
+                Ok(Some(found)) => {
                     request.clear();
+                    (found.end, read(input.bytes(), &found, limits, request))
                 }
-                self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
-                return Err(reject);
-            }
+                Err(reject) => {
+                    self.note_line(input, request);
+                    if reject == Reject::LongRequestLine {
+                        request.clear();
+                    }
+                    self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
+                    return Err(reject);
+                }
+            },
         };
-        request.clear();
-        self.ask = Ask::default();
-        let asked = fields::read(input.bytes(), &found, limits, request);
-        self.ask.is_head = request.method == Method::Head;
+        self.ask = Ask { is_head: request.method == Method::Head, ..Ask::default() };
         self.ask = asked?;
-        input.consume(found.end);
+        input.consume(end);
         self.go_recv(if request.body.is_empty() { Recv::Done } else { Recv::Body(Decoder::new(request.body)) });
         self.go_send(Send::Due);
         Ok(Event::Head)

@@ -1,4 +1,4 @@
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::request_line::RequestLine;
 use super::{Limits, Reject};
@@ -37,10 +37,15 @@ pub(super) struct FoundHead {
 const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
+    /// Whether nothing was looked at yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// Looks at what has come since the last call; `bytes` begins where it began then.
     pub(super) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
-        while let Some(at) = memchr(b'\n', &bytes[self.scanned..]) {
-            let newline = self.scanned + at;
+        let from = self.scanned;
+        for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
             self.scanned = newline + 1;
             if let Some(found) = self.line(bytes, newline, limits)? {
                 return Ok(Some(found));
