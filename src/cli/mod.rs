@@ -38,4 +38,5 @@ pub use exit::{Code, Exit};
 pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
 pub use parser::parse;
 pub use run::run;
+pub use settings::parse_file;
 pub use words::shown;

@@ -23,6 +23,7 @@ use toml::de::{DeTable, DeValue};
 use super::exit::Exit;
 use super::flags::{Action, Flag, find};
 use super::given::{Given, Source};
+use super::options::Options;
 use super::words::shown;
 
 /// How the names of our variables begin.
@@ -87,7 +88,23 @@ fn field(line: &OsStr) -> Option<Vec<OsString>> {
     Some(vec![name.into(), value.trim().into()])
 }
 
-/// Reads a configuration file.
+/// Reads a settings file as if nothing else were given; `path` is the name that errors have for it.
+///
+/// ```
+/// use serve_forever::cli::{parse, parse_file};
+/// let options = parse_file("site.toml".as_ref(), "port = 80\nno-listing = true\n").unwrap();
+/// assert_eq!(options, parse(["80", "--no-listing"].map(Into::into)).unwrap());
+/// let exit = parse_file("site.toml".as_ref(), "\nport = 'x'\n").unwrap_err();
+/// assert_eq!(exit.text(), "serve-forever: error: site.toml:2: port: invalid int value: 'x'\n");
+/// ```
+///
+/// # Errors
+/// The end of the program: what is wrong, with the line and the name of the setting.
+pub fn parse_file(path: &Path, text: &str) -> Result<Options, Exit> {
+    Options::from_layers(&[file(path, text)?])
+}
+
+/// What a configuration file gives, before anything is made of it.
 pub(super) fn file(path: &Path, text: &str) -> Result<Given, Exit> {
     let wrong =
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
@@ -153,11 +170,10 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Code, Options};
+    use crate::cli::Code;
 
     fn from_file(text: &str) -> Result<Options, String> {
-        let given = file("a.toml".as_ref(), text);
-        given.and_then(|given| Options::from_layers(&[given])).map_err(|exit| {
+        parse_file("a.toml".as_ref(), text).map_err(|exit| {
             assert_eq!(exit.code(), Code::Usage);
             exit.text().strip_prefix("serve-forever: error: ").unwrap().trim_end().to_owned()
         })
