@@ -51,6 +51,16 @@ fn cgi() {
 }
 
 #[test]
+fn range() {
+    replay("range");
+}
+
+#[test]
+fn config() {
+    replay("config");
+}
+
+#[test]
 fn every_target_is_replayed_and_registered() {
     let manifest = include_str!("../fuzz/Cargo.toml");
     for target in checks::TARGETS {

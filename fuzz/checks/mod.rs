@@ -9,15 +9,22 @@ mod cgi {
     pub fn check(_: &[u8]) {}
 }
 mod chunked;
+#[cfg(feature = "cli")]
+mod config;
+#[cfg(not(feature = "cli"))]
+mod config {
+    pub fn check(_: &[u8]) {}
+}
 mod exchange;
 mod feeding;
 mod head;
 mod path;
+mod range;
 mod responses;
 
 /// The names of the targets: each has a directory in `corpus/`.
 #[allow(dead_code, reason = "a fuzz target knows its own name")]
-pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi"];
+pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config"];
 
 /// Runs the check of one target.
 pub fn run(target: &str, data: &[u8]) {
@@ -27,6 +34,8 @@ pub fn run(target: &str, data: &[u8]) {
         "chunked" => chunked::check(data),
         "path" => path::check(data),
         "cgi" => cgi::check(data),
+        "range" => range::check(data),
+        "config" => config::check(data),
         other => panic!("there is no target {other}"),
     }
 }
