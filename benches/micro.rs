@@ -15,7 +15,7 @@ use serve_forever::connection::{HttpSession, Moment, Next, Ready, Scratch, Sessi
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
 use serve_forever::log::AccessLog;
-use serve_forever::proto::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead};
+use serve_forever::proto::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
 use serve_forever::service::{Body, Reply, Service, Wake, Wires};
 
 /// A workload: prepares, and gives what does one round.
@@ -132,11 +132,11 @@ fn answer() -> Box<dyn FnMut()> {
     fields.add("Content-type", "text/plain; charset=utf-8").unwrap();
     fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
     fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();
+    let stamp = Stamp::new(b"Server: serve-forever/0.1.0\r\n", b"Date: Sat, 01 Aug 2026 10:00:00 GMT\r\n");
     let mut out = Buffer::with_capacity(4096);
     read_heads([SHORT.to_vec(), other(SHORT)], move |machine| {
-        let (server, date) = (b"serve-forever/0.1.0".as_slice(), b"Sat, 01 Aug 2026 10:00:00 GMT".as_slice());
-        let fields = &fields;
-        let head = ResponseHead { status: Status::OK, reason: "OK", fields, length: Some(1024), server, date };
+        let (fields, stamp) = (&fields, &stamp);
+        let head = ResponseHead { status: Status::OK, reason: None, fields, length: Some(1024), stamp };
         black_box(machine.respond(&head, &mut out));
         out.consume(out.len());
     })

@@ -3,7 +3,7 @@
 //! The data is the place of the split (two bytes) and what a client sends.
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
-use serve_forever::proto::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send};
+use serve_forever::proto::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send, Stamp};
 
 use super::feeding::{split_place, ways};
 
@@ -89,15 +89,9 @@ impl Reader {
     }
 
     fn answer(&mut self) {
-        let (mut out, fields) = (Buffer::default(), Head::new());
-        let head = ResponseHead {
-            status: Status::NO_CONTENT,
-            reason: "",
-            fields: &fields,
-            length: Some(0),
-            server: b"",
-            date: b"",
-        };
+        let (mut out, fields, stamp) = (Buffer::default(), Head::new(), Stamp::default());
+        let status = Status::NO_CONTENT;
+        let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
         assert_eq!(self.machine.respond(&head, &mut out), None);
         assert!(out.bytes().starts_with(b"HTTP/1.1 204 ") && out.bytes().ends_with(b"\r\n\r\n"));
     }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::peers::Peers;
 use crate::http::{ErrorPage, ErrorTemplate, Head, Version, format_http_date};
 use crate::log::AccessLog;
-use crate::proto::Limits;
+use crate::proto::{Limits, Stamp};
 use crate::service::Service;
 
 /// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
@@ -27,15 +27,15 @@ pub struct Site {
     pub(super) peers: Peers,
     /// Bytes of buffers that connections keep while they wait.
     pub(super) buffered: Cell<usize>,
-    date: RefCell<Date>,
+    stamp: RefCell<Stamped>,
     error_fields: OnceCell<Head>,
 }
 
-/// The line of `Date` of the second it was last asked in.
+/// The stamp of the second it was last asked for in.
 #[derive(Default)]
-struct Date {
+struct Stamped {
     second: Option<u64>,
-    line: Vec<u8>,
+    stamp: Stamp,
 }
 
 impl Site {
@@ -51,7 +51,7 @@ impl Site {
             local,
             peers: Peers::default(),
             buffered: Cell::new(0),
-            date: RefCell::default(),
+            stamp: RefCell::default(),
             error_fields: OnceCell::new(),
         }
     }
@@ -70,13 +70,14 @@ impl Site {
         })
     }
 
-    /// The line of `Date` at this time with its CRLF, made once a second.
-    pub(super) fn date(&self, wall: SystemTime) -> Ref<'_, [u8]> {
+    /// The lines of `Server` and `Date` at this time, made once a second.
+    pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, Stamp> {
         let second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.date.borrow().second != Some(second) {
-            let line = format!("Date: {}\r\n", format_http_date(wall)).into_bytes();
-            *self.date.borrow_mut() = Date { second: Some(second), line };
+        if self.stamp.borrow().second != Some(second) {
+            let date = format!("Date: {}\r\n", format_http_date(wall));
+            let stamp = Stamp::new(&self.server, date.as_bytes());
+            *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
-        Ref::map(self.date.borrow(), |date| date.line.as_slice())
+        Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
     }
 }

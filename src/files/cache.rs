@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use foldhash::quality::RandomState;
+
 use super::content::{Content, Kept};
 use super::representation::Representation;
 use super::sidecar::Wanted;
@@ -34,7 +36,7 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub(crate) struct Cache {
     limits: CacheLimits,
-    index: HashMap<Arc<[u8]>, usize>,
+    index: HashMap<Arc<[u8]>, usize, RandomState>,
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
@@ -98,7 +100,7 @@ impl Entry {
 
 impl Cache {
     pub(crate) fn new(limits: CacheLimits) -> Cache {
-        Cache { limits, index: HashMap::new(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
+        Cache { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }
 
     /// What a path was answered with to those who want these codings, if that is still right in this turn; otherwise
@@ -110,8 +112,7 @@ impl Cache {
         turn: Instant,
         tree: &Tree,
     ) -> Option<(Arc<Representation>, Content)> {
-        self.put_key_together(path, wanted);
-        let index = *self.index.get(&*self.scratch)?;
+        let index = *self.index.get(key(path, wanted, &mut self.scratch))?;
         let Slot { entry, checked, used, .. } = &mut self.slots[index];
         let is_current = *checked == turn || entry.is_current(tree);
         let Some(content) = is_current.then(|| entry.kept.content(tree)).flatten() else {
@@ -124,11 +125,10 @@ impl Cache {
 
     /// Keeps what a path was answered with in this turn, if there is room or room can be made.
     pub(crate) fn insert(&mut self, path: &[u8], wanted: Wanted, turn: Instant, entry: Entry) {
-        self.put_key_together(path, wanted);
-        if let Some(index) = self.index.get(&*self.scratch) {
+        let key: Arc<[u8]> = key(path, wanted, &mut self.scratch).into();
+        if let Some(index) = self.index.get(&*key) {
             self.remove(*index);
         }
-        let key: Arc<[u8]> = self.scratch.as_slice().into();
         let slot = Slot { key, entry, checked: turn, used: false };
         if !self.make_room(&slot) {
             return;
@@ -136,16 +136,6 @@ impl Cache {
         self.bytes += slot.weight();
         self.index.insert(Arc::clone(&slot.key), self.slots.len());
         self.slots.push(slot);
-    }
-
-    /// The path, and behind a NUL, which no path has, the codings.
-    fn put_key_together(&mut self, path: &[u8], wanted: Wanted) {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(path);
-        if !wanted.is_none() {
-            self.scratch.push(0);
-            self.scratch.extend(wanted.iter().map(|coding| coding as u8));
-        }
     }
 
     fn make_room(&mut self, slot: &Slot) -> bool {
@@ -177,6 +167,18 @@ impl Cache {
             self.index.insert(Arc::clone(&moved.key), index);
         }
     }
+}
+
+/// The path, and behind a NUL, which no path has, the codings if any are wanted.
+fn key<'k>(path: &'k [u8], wanted: Wanted, scratch: &'k mut Vec<u8>) -> &'k [u8] {
+    if wanted.is_none() {
+        return path;
+    }
+    scratch.clear();
+    scratch.extend_from_slice(path);
+    scratch.push(0);
+    scratch.extend(wanted.iter().map(|coding| coding as u8));
+    scratch
 }
 
 impl Slot {

@@ -25,6 +25,7 @@ impl Fields {
     }
 
     /// The fields among which all of this name are: none if there are none, for certain.
+    #[inline]
     pub(super) fn candidates(&self, name: &str) -> &[Field] {
         if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.places }
     }

@@ -12,6 +12,7 @@ pub struct Headers<'a> {
 
 impl<'a> Headers<'a> {
     /// The value of the first field of this name, without surrounding white space.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.get_all(name).next()
     }
@@ -22,6 +23,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The values of all fields of this name, in order.
+    #[inline]
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let head = self.head;
         self.fields
@@ -32,6 +34,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Whether there is a field of this name.
+    #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get_all(name).next().is_some()
     }

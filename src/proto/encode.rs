@@ -8,16 +8,40 @@ use crate::http::{Head, Status, Version, is_field_value};
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// The reason phrase; what may not stand in one is replaced by `?`.
-    pub reason: &'a str,
+    /// The reason phrase, if it is not the usual one of the status; what may not stand in one is replaced by `?`.
+    pub reason: Option<&'a str>,
     /// The fields that whoever answers has set.
     pub fields: &'a Head,
     /// The bytes of the body, if they can be counted now.
     pub length: Option<u64>,
-    /// The line of `Server` with its CRLF, which is left out if the fields have one; empty for none at all.
-    pub server: &'a [u8],
-    /// The line of `Date` with its CRLF, which is left out if the fields have one.
-    pub date: &'a [u8],
+    /// What every response says of where and when it was made.
+    pub stamp: &'a Stamp,
+}
+
+/// The lines of `Server` and `Date`, which every response has unless its own fields say otherwise: prepared, because
+/// they change once a second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp {
+    lines: Vec<u8>,
+    /// Where `Date` begins.
+    date: usize,
+}
+
+impl Stamp {
+    /// A stamp of two lines, each with its CRLF, or empty for none.
+    pub fn new(server: &[u8], date: &[u8]) -> Stamp {
+        Stamp { lines: [server, date].concat(), date: server.len() }
+    }
+
+    /// Those of the lines that the fields do not have.
+    fn beside(&self, fields: &Head) -> &[u8] {
+        match (fields.has_server(), fields.has_date()) {
+            (false, false) => &self.lines,
+            (true, false) => &self.lines[self.date..],
+            (false, true) => &self.lines[..self.date],
+            (true, true) => &[],
+        }
+    }
 }
 
 /// How the body of a message is framed while it is sent (RFC 9112 section 6). It does not know whether the message is
@@ -106,23 +130,12 @@ pub(super) struct Added {
 
 /// Appends a status line, the fields, and the empty line.
 pub(super) fn write_head(response: &ResponseHead<'_>, added: Added, out: &mut Buffer) {
-    let mut digits = itoa::Buffer::new();
-    out.extend(added.protocol.as_str().as_bytes());
-    out.extend(b" ");
-    out.extend(digits.format(response.status.code()).as_bytes());
-    out.extend(b" ");
-    out.extend(&reason(response.reason));
-    out.extend(b"\r\n");
-    if !response.fields.has_server() {
-        out.extend(response.server);
-    }
-    if !response.fields.has_date() {
-        out.extend(response.date);
-    }
+    write_status_line(added.protocol, response.status, response.reason, out);
+    out.extend(response.stamp.beside(response.fields));
     out.extend(response.fields.lines());
     if let Some(length) = added.length {
         out.extend(b"Content-Length: ");
-        out.extend(digits.format(length).as_bytes());
+        out.extend(itoa::Buffer::new().format(length).as_bytes());
         out.extend(b"\r\n");
     }
     if added.chunked {
@@ -136,8 +149,23 @@ pub(super) fn write_head(response: &ResponseHead<'_>, added: Added, out: &mut Bu
     out.extend(b"\r\n");
 }
 
+fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, out: &mut Buffer) {
+    // What nearly all responses begin with.
+    match (protocol, status, reason) {
+        (Version::Http11, Status::OK, None) => return out.extend(b"HTTP/1.1 200 OK\r\n"),
+        (Version::Http11, Status::NOT_MODIFIED, None) => return out.extend(b"HTTP/1.1 304 Not Modified\r\n"),
+        _ => {}
+    }
+    out.extend(protocol.as_str().as_bytes());
+    out.extend(b" ");
+    out.extend(itoa::Buffer::new().format(status.code()).as_bytes());
+    out.extend(b" ");
+    out.extend(&reason.map_or(Cow::Borrowed(status.phrase().as_bytes()), one_line));
+    out.extend(b"\r\n");
+}
+
 /// A reason phrase must not end its line early, whatever a handler made it from (contract row HB32).
-fn reason(text: &str) -> Cow<'_, [u8]> {
+fn one_line(text: &str) -> Cow<'_, [u8]> {
     if is_field_value(text.as_bytes()) {
         Cow::Borrowed(text.as_bytes())
     } else {
@@ -172,18 +200,47 @@ mod tests {
     fn a_head() {
         let mut fields = Head::new();
         fields.put("X", "y");
-        let mut out = Buffer::default();
-        let response = ResponseHead {
-            status: Status::OK,
-            reason: "Fine\r\nX-Evil: 1",
-            fields: &fields,
-            length: Some(3),
-            server: b"Server: s\r\n",
-            date: b"Date: d\r\n",
-        };
+        let stamp = Stamp::new(b"Server: s\r\n", b"Date: d\r\n");
+        let reason = Some("Fine\r\nX-Evil: 1");
+        let response = ResponseHead { status: Status::OK, reason, fields: &fields, length: Some(3), stamp: &stamp };
         let added = Added { protocol: Version::Http11, length: Some(3), chunked: false, connection: Some("close") };
-        write_head(&response, added, &mut out);
-        let expected = "HTTP/1.1 200 Fine??X-Evil: 1\r\nServer: s\r\nDate: d\r\nX: y\r\nContent-Length: 3\r\nConnection: close\r\n\r\n";
-        assert_eq!(String::from_utf8_lossy(out.bytes()), expected);
+        let written = |response: &ResponseHead<'_>| {
+            let mut out = Buffer::default();
+            write_head(response, added, &mut out);
+            String::from_utf8_lossy(out.bytes()).into_owned()
+        };
+        let rest = "Content-Length: 3\r\nConnection: close\r\n\r\n";
+        let expected = format!("HTTP/1.1 200 Fine??X-Evil: 1\r\nServer: s\r\nDate: d\r\nX: y\r\n{rest}");
+        assert_eq!(written(&response), expected);
+
+        let mut own = Head::new();
+        own.put("Server", "t");
+        assert_eq!(
+            written(&ResponseHead { reason: None, fields: &own, ..response }),
+            format!("HTTP/1.1 200 OK\r\nDate: d\r\nServer: t\r\n{rest}")
+        );
+        own.put("Date", "e");
+        assert_eq!(
+            written(&ResponseHead { status: Status::NOT_FOUND, reason: None, fields: &own, ..response }),
+            format!("HTTP/1.1 404 Not Found\r\nServer: t\r\nDate: e\r\n{rest}")
+        );
+        let mut own = Head::new();
+        own.put("Date", "e");
+        assert_eq!(
+            written(&ResponseHead { status: Status::NOT_MODIFIED, reason: None, fields: &own, ..response }),
+            format!("HTTP/1.1 304 Not Modified\r\nServer: s\r\nDate: e\r\n{rest}")
+        );
+    }
+
+    #[test]
+    fn prepared_status_lines_are_those_that_would_be_written() {
+        for status in [Status::OK, Status::NOT_MODIFIED, Status::PARTIAL_CONTENT] {
+            let line = |reason| {
+                let mut out = Buffer::default();
+                write_status_line(Version::Http11, status, reason, &mut out);
+                out.bytes().to_vec()
+            };
+            assert_eq!(line(None), line(Some(status.phrase())));
+        }
     }
 }

@@ -11,15 +11,16 @@ use crate::http::{Ask, Expect, Method, Request, Span, Version};
 ///
 /// ```
 /// use serve_forever::http::{Head, Request, Status, Version};
-/// use serve_forever::proto::{Buffer, Event, Limits, Machine, ResponseHead};
+/// use serve_forever::proto::{Buffer, Event, Limits, Machine, ResponseHead, Stamp};
 ///
 /// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
 /// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 /// assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
 ///
-/// let (mut out, fields) = (Buffer::default(), Head::new());
-/// let head = ResponseHead { status: Status::NO_CONTENT, reason: "No Content", fields: &fields, length: Some(0), server: b"", date: b"" };
+/// let (mut out, fields, stamp) = (Buffer::default(), Head::new(), Stamp::default());
+/// let status = Status::NO_CONTENT;
+/// let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
 /// assert_eq!(machine.respond(&head, &mut out), None);
 /// assert!(out.bytes().starts_with(b"HTTP/1.1 204 No Content\r\n"));
 /// assert!(machine.is_idle());

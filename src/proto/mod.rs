@@ -28,7 +28,7 @@ mod target;
 pub use buffer::Buffer;
 pub use chunked::ChunkedDecoder;
 pub use decode::{Decoded, Decoder};
-pub use encode::{Encoder, ResponseHead};
+pub use encode::{Encoder, ResponseHead, Stamp};
 pub use limits::Limits;
 pub use machine::{Event, HeadProgress, Machine, Recv, Send};
 pub use reject::Reject;

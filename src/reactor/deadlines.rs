@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::time::{Duration, Instant};
 
 /// When each key wants to be run at the latest.
@@ -79,16 +80,19 @@ impl Deadlines {
         }
     }
 
-    /// Replaces the first entry by what its key wants now.
+    /// Replaces the first entry, which has this time and key, by what its key wants now.
     fn put_right(&mut self, time: u64, key: u32) {
-        self.heap.pop();
+        let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];
         // An older entry than the scheduled one is a leftover; the scheduled one is still in the heap.
-        if times.scheduled == time {
+        let is_live = times.scheduled == time;
+        if is_live {
             times.scheduled = times.wanted;
-            if times.wanted != NEVER {
-                self.heap.push(Reverse((times.wanted, key)));
-            }
+        }
+        if is_live && times.wanted != NEVER {
+            *first = Reverse((times.wanted, key));
+        } else {
+            PeekMut::pop(first);
         }
     }
 }

@@ -58,14 +58,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let is_counted = response.error.is_none() && announced.is_some();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
         let encoder = {
-            let date = self.site.date(moment.wall);
+            let stamp = self.site.stamp(moment.wall);
             let head = ResponseHead {
                 status,
-                reason: message.as_deref().unwrap_or_else(|| status.phrase()),
+                reason: message.as_deref(),
                 fields: &response.head,
                 length: response.body.length(),
-                server: &self.site.server,
-                date: &date,
+                stamp: &stamp,
             };
             self.machine.respond(&head, &mut self.output)
         };
@@ -125,8 +124,10 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// The whole response is in the output.
     fn complete(&mut self, request: &Request, outcome: Outcome, moment: Moment) {
-        let asked = self.site.log.borrow().asked(request);
-        self.log_request(asked, outcome, moment);
+        if self.site.log.borrow().is_on() {
+            let asked = self.site.log.borrow().asked(request);
+            self.log_request(asked, outcome, moment);
+        }
         self.after_response();
     }
 
