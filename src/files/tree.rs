@@ -1,9 +1,11 @@
-use std::fs::{File, Metadata};
+use std::fs::File;
+#[cfg(not(unix))]
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 /// The served directory as a door to the file system: the only place of this room that asks the system for anything.
 ///
@@ -100,7 +102,7 @@ impl Tree {
     /// What the path names now.
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
         match self.symlinks {
-            Symlinks::Follow => std::fs::metadata(path).map(|metadata| Stat::from(&metadata)),
+            Symlinks::Follow => Stat::at(path),
             checked => Stat::of(&confined::open(&self.root, path, checked, confined::For::Looking)?),
         }
     }
@@ -153,43 +155,64 @@ impl Stat {
         if self.kind == Kind::File { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// The state of an open file.
-    pub(crate) fn of(file: &File) -> io::Result<Stat> {
-        file.metadata().map(|metadata| Stat::from(&metadata))
+    /// The state of what a path names.
+    #[cfg(unix)]
+    fn at(path: &Path) -> io::Result<Stat> {
+        Ok(Stat::from(&rustix::fs::stat(path)?))
     }
-}
 
-impl From<&Metadata> for Stat {
-    fn from(metadata: &Metadata) -> Stat {
-        let kind = if metadata.is_file() {
-            Kind::File
-        } else if metadata.is_dir() {
-            Kind::Directory
-        } else {
-            Kind::Other
-        };
-        Stat { kind, identity: identity(metadata) }
+    #[cfg(not(unix))]
+    fn at(path: &Path) -> io::Result<Stat> {
+        Ok(Stat::from(&std::fs::metadata(path)?))
+    }
+
+    /// The state of an open file.
+    #[cfg(unix)]
+    pub(crate) fn of(file: &File) -> io::Result<Stat> {
+        Ok(Stat::from(&rustix::fs::fstat(file)?))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn of(file: &File) -> io::Result<Stat> {
+        Ok(Stat::from(&file.metadata()?))
     }
 }
 
 #[cfg(unix)]
-fn identity(metadata: &Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt;
-    Identity {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: Timestamp { seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() },
-        changed: Timestamp { seconds: metadata.ctime(), nanoseconds: metadata.ctime_nsec() },
+impl From<&rustix::fs::Stat> for Stat {
+    #[allow(clippy::unnecessary_cast, reason = "the fields have different types on different systems")]
+    fn from(stat: &rustix::fs::Stat) -> Stat {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            _ => Kind::Other,
+        };
+        let stamp = |seconds, nanoseconds| Timestamp { seconds: seconds as i64, nanoseconds: nanoseconds as i64 };
+        let identity = Identity {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: stamp(stat.st_mtime, stat.st_mtime_nsec),
+            changed: stamp(stat.st_ctime, stat.st_ctime_nsec),
+        };
+        Stat { kind, identity }
     }
 }
 
 #[cfg(not(unix))]
-fn identity(metadata: &Metadata) -> Identity {
-    let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    let since = since.unwrap_or_default();
-    let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
-    Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified }
+impl From<&Metadata> for Stat {
+    fn from(metadata: &Metadata) -> Stat {
+        let kind = match metadata.file_type() {
+            file if file.is_file() => Kind::File,
+            file if file.is_dir() => Kind::Directory,
+            _ => Kind::Other,
+        };
+        let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = since.unwrap_or_default();
+        let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
+        let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
+        Stat { kind, identity }
+    }
 }
 
 /// Opening a FIFO that took the file's place must not wait for its writer, nor a terminal become ours.
