@@ -15,7 +15,7 @@
 use std::io::Write;
 
 use super::page::{ListingTemplate, Page};
-use super::text::{iso_time, push_html, push_size};
+use super::text::{push_html, push_iso_time, push_number, push_size};
 use super::{Entry, Order, SortBy};
 use crate::http::{Head, InvalidHeader, percent_encode_segment};
 
@@ -86,13 +86,16 @@ fn push_all(out: &mut Vec<u8>, pieces: &[&[u8]]) {
 
 fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
     if let Some(size) = entry.facts.size {
-        _ = write!(out, "<data value=\"{size}\">");
+        out.extend_from_slice(b"<data value=\"");
+        push_number(size, out);
+        out.extend_from_slice(b"\">");
         push_size(size, out);
         out.extend_from_slice(b"</data>");
     }
     if let Some(modified) = entry.facts.modified {
-        let start = out.len() + b"<time datetime=\"".len();
-        _ = write!(out, "<time datetime=\"{}", iso_time(modified));
+        out.extend_from_slice(b"<time datetime=\"");
+        let start = out.len();
+        push_iso_time(modified, out);
         // The same without seconds and zone, for people.
         let shown: [u8; 16] = std::array::from_fn(|at| match out.get(start + at) {
             Some(b'T') | None => b' ',

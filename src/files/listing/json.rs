@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::page::{ListingTemplate, Page};
-use super::text::{iso_time, push_json};
+use super::text::{push_iso_time, push_json};
 use super::{Entry, Kind};
 use crate::http::{Head, InvalidHeader, percent_encode_segment};
 
@@ -47,7 +47,14 @@ impl ListingTemplate for JsonList {
             push_member("target_type", entry.facts.target.map(|target| format!("\"{}\"", target.word())), out);
         }
         push_member("size", entry.facts.size, out);
-        push_member("modified", entry.facts.modified.map(|time| format!("\"{}\"", iso_time(time))), out);
+        match entry.facts.modified {
+            Some(modified) => {
+                out.extend_from_slice(b", \"modified\": \"");
+                push_iso_time(modified, out);
+                out.push(b'"');
+            }
+            None => out.extend_from_slice(b", \"modified\": null"),
+        }
         out.push(b'}');
     }
 

@@ -110,7 +110,7 @@ impl fmt::Debug for ListingOptions {
 /// order, see [`Order::from_query`]; the `Accept` field may ask for JSON. There is no date and no validator: a listing
 /// is never older than its request.
 ///
-/// While a large listing is sent it holds one descriptor and its names, some 11 MiB for 100,000 of them; dropping the
+/// While a large listing is sent it holds one descriptor and its names, some 9 MiB for 100,000 of them; dropping the
 /// body lets go of both.
 ///
 /// # Errors

@@ -75,7 +75,7 @@ impl Reader {
         let row = &run.rows[run.next];
         let name = run.name(row);
         let facts = match row.facts {
-            Some(facts) => facts,
+            Some(at) => run.facts[at as usize],
             None => Facts::look_up(self.dir.fd()?, name, row.file_type),
         };
         show(&Entry { index: self.taken, name, facts });
@@ -86,6 +86,11 @@ impl Reader {
             PeekMut::pop(run);
         }
         Ok(true)
+    }
+
+    /// How many entries are read and not taken.
+    pub(super) fn left(&self) -> usize {
+        self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
 
     /// How many entries were taken.
@@ -101,31 +106,31 @@ struct Run {
     /// Names, each followed by its sort key if that is another text.
     names: Vec<u8>,
     rows: Vec<Row>,
+    /// What is known already: apart from the rows, so that sorting moves little.
+    facts: Vec<Facts>,
     next: usize,
 }
 
 struct Row {
-    /// What decides most comparisons without a look at the names.
-    rank: Rank,
+    /// What decides most comparisons without a look at the names: in the highest byte the class, directories before
+    /// others where that is wished; below it the size, the date, or the first bytes of the key as a number, turned
+    /// round if the order is.
+    rank: u128,
     start: u32,
     name_length: u16,
     /// 0 if the name is its own key.
     key_length: u16,
     file_type: FileType,
-    facts: Option<Facts>,
+    /// Where in the facts.
+    facts: Option<u32>,
 }
 
-/// The class of an entry, directories before others where that is wished; then its size, its date, or the first bytes
-/// of its key, as a number.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
-struct Rank {
-    class: bool,
-    number: u64,
-}
+/// The bits of a rank below the class.
+const BELOW_CLASS: u32 = 120;
 
 impl Run {
     fn new(order: Order) -> Run {
-        Run { order, names: Vec::new(), rows: Vec::new(), next: 0 }
+        Run { order, names: Vec::new(), rows: Vec::new(), facts: Vec::new(), next: 0 }
     }
 
     fn push(&mut self, name: &[u8], file_type: FileType, facts: Option<Facts>) {
@@ -134,30 +139,35 @@ impl Run {
         push_sort_key(name, &mut self.names);
         let key_length = self.names.len() - start - name.len();
         let mut row = Row {
-            rank: Rank { class: false, number: 0 },
+            rank: 0,
             // A run has at most some thousand names of at most 255 bytes, and a key at most three times as long.
             start: start as u32,
             name_length: name.len() as u16,
             key_length: key_length as u16,
             file_type,
-            facts,
+            facts: facts.map(|_| self.facts.len() as u32),
         };
-        row.rank = self.rank(&row);
+        self.facts.extend(facts);
+        row.rank = self.rank(&row, facts);
         self.rows.push(row);
     }
 
-    fn rank(&self, row: &Row) -> Rank {
+    fn rank(&self, row: &Row, facts: Option<Facts>) -> u128 {
         let number = match self.order.by {
             SortBy::Name => first_bytes(self.key(row)),
-            SortBy::Size => row.facts.and_then(|facts| facts.size).map_or(0, |size| size.saturating_add(1)),
+            SortBy::Size => facts.and_then(|facts| facts.size).map_or(0, |size| u128::from(size) + 1),
             // Flipping the sign bit keeps the order when the number is read as unsigned.
-            SortBy::Date => row.facts.and_then(|facts| facts.modified).map_or(0, |time| time as u64 ^ (1 << 63)),
+            SortBy::Date => {
+                facts.and_then(|facts| facts.modified).map_or(0, |time| u128::from(time as u64 ^ (1 << 63)))
+            }
         };
-        let is_directory = match row.facts {
+        let is_directory = match facts {
             Some(facts) => facts.kind == Kind::Directory || facts.target == Some(Kind::Directory),
             None => row.file_type == FileType::Directory,
         };
-        Rank { class: self.order.folders_first && !is_directory, number }
+        let class = u128::from(self.order.folders_first && !is_directory) << BELOW_CLASS;
+        let turned = if self.order.descending { !number & ((1 << BELOW_CLASS) - 1) } else { number };
+        class | turned
     }
 
     fn name(&self, row: &Row) -> &[u8] {
@@ -178,25 +188,23 @@ impl Run {
     }
 }
 
-fn first_bytes(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let length = key.len().min(8);
-    bytes[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(bytes)
+/// As many bytes as there is room for below the class.
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let length = key.len().min(15);
+    bytes[1..=length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(bytes)
 }
 
 /// Compares two entries. Names that differ only in case are told apart by their bytes, so that the order is always
 /// the same; Python leaves them as the file system gives them.
 fn compare(left_run: &Run, left: &Row, right_run: &Run, right: &Row) -> Ordering {
-    let order = left_run.order;
-    let turned = |ordering: Ordering| if order.descending { ordering.reverse() } else { ordering };
-    let by_name = || {
+    left.rank.cmp(&right.rank).then_with(|| {
         let by_key = left_run.key(left).cmp(right_run.key(right));
-        let ordering = by_key.then_with(|| left_run.name(left).cmp(right_run.name(right)));
-        if order.by == SortBy::Name { turned(ordering) } else { ordering }
-    };
-    let by_class = left.rank.class.cmp(&right.rank.class);
-    by_class.then_with(|| turned(left.rank.number.cmp(&right.rank.number))).then_with(by_name)
+        let by_name = by_key.then_with(|| left_run.name(left).cmp(right_run.name(right)));
+        let order = left_run.order;
+        if order.by == SortBy::Name && order.descending { by_name.reverse() } else { by_name }
+    })
 }
 
 impl Ord for Run {

@@ -13,6 +13,9 @@ const NAMES_A_TURN: usize = 1024;
 /// How many entries are looked up in one turn, each with a call to the system.
 const LOOKUPS_A_TURN: usize = 256;
 
+/// About as many bytes as the page has for an entry.
+const TYPICAL_ENTRY: usize = 160;
+
 /// The page of one directory, in whatever state it is.
 pub(super) struct Listing {
     reader: Reader,
@@ -47,6 +50,7 @@ impl Listing {
             return Ok(None);
         }
         self.state = State::Writing;
+        self.made.reserve(self.reader.left() * TYPICAL_ENTRY);
         while self.state == State::Writing {
             self.write(limit)?;
         }

@@ -2,46 +2,63 @@
 
 use std::io::Write;
 
+/// Which bytes cannot be shown as they are.
+type Special = [bool; 256];
+
+/// What would be markup, and control characters; a tab harms nobody and is left as it is.
+const SPECIAL_IN_HTML: Special = {
+    let mut special = controls();
+    special[b'\t' as usize] = false;
+    special[b'&' as usize] = true;
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    special
+};
+
+/// What would end a string, and control characters.
+const SPECIAL_IN_JSON: Special = {
+    let mut special = controls();
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+const fn controls() -> Special {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
+    }
+    special[0x7f] = true;
+    special
+}
+
 /// Appends text escaped for HTML as Python's `html.escape(quote=False)` does (contract row SH32), and control
 /// characters as references: a newline in a name must not break its line, nor an escape sequence reach a terminal.
 pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
-    push_escaped(
-        text,
-        out,
-        |byte| matches!(byte, b'&' | b'<' | b'>' | 0x7f) || is_control(byte),
-        |byte, out| match byte {
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            control => _ = write!(out, "&#{control};"),
-        },
-    );
-}
-
-/// A tab harms nobody and is left as it is.
-fn is_control(byte: u8) -> bool {
-    byte < 0x20 && byte != b'\t'
+    push_escaped(text, out, &SPECIAL_IN_HTML, |byte, out| match byte {
+        b'&' => out.extend_from_slice(b"&amp;"),
+        b'<' => out.extend_from_slice(b"&lt;"),
+        b'>' => out.extend_from_slice(b"&gt;"),
+        control => _ = write!(out, "&#{control};"),
+    });
 }
 
 /// Appends a JSON string with its quotes (RFC 8259 section 7).
 pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    push_escaped(
-        text,
-        out,
-        |byte| matches!(byte, b'"' | b'\\' | 0x7f | 0..=0x1f),
-        |byte, out| match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            control => _ = write!(out, "\\u{control:04x}"),
-        },
-    );
+    push_escaped(text, out, &SPECIAL_IN_JSON, |byte, out| match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        control => _ = write!(out, "\\u{control:04x}"),
+    });
     out.push(b'"');
 }
 
-/// Appends text, with `escape` writing the ASCII characters that `special` names.
-fn push_escaped(text: &str, out: &mut Vec<u8>, special: impl Fn(u8) -> bool, escape: impl Fn(u8, &mut Vec<u8>)) {
+/// Appends text, with `escape` writing the special bytes, which are ASCII.
+fn push_escaped(text: &str, out: &mut Vec<u8>, special: &Special, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| special(*byte)) {
+    while let Some(at) = rest.iter().position(|byte| special[usize::from(*byte)]) {
         out.extend_from_slice(&rest[..at]);
         escape(rest[at], out);
         rest = &rest[at + 1..];
@@ -49,29 +66,56 @@ fn push_escaped(text: &str, out: &mut Vec<u8>, special: impl Fn(u8) -> bool, esc
     out.extend_from_slice(rest);
 }
 
-/// Appends a number of bytes as people read it, in powers of 1000: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
-pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if size < 1000 {
-        _ = write!(out, "{size} B");
-        return;
-    }
-    let (mut value, mut unit) = (size as f64 / 1000.0, 0);
-    // What would be rounded to 1000 kB is a megabyte.
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let decimals = usize::from(value < 9.95);
-    _ = write!(out, "{value:.decimals$} {}", UNITS[unit]);
+/// Appends a number in decimal digits.
+pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// A time in seconds since 1970 as ISO 8601 has it, `2026-01-31T12:00:00Z`; years before 1 and after 9999, which only
-/// a broken file system has, are shown as the first and last that fit.
-pub(super) fn iso_time(seconds: i64) -> jiff::Timestamp {
+/// Appends a number of bytes as people read it, in powers of 1000: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
+pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
+    const UNITS: [&[u8]; 6] = [b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
+    if size < 1000 {
+        push_number(size, out);
+        out.extend_from_slice(b" B");
+        return;
+    }
+    let (mut value, mut unit) = (1000, 0);
+    // What would be rounded to 1000 kB is a megabyte.
+    while size / (value / 10) >= 9995 && unit + 1 < UNITS.len() {
+        value *= 1000;
+        unit += 1;
+    }
+    if size / (value / 100) < 995 {
+        let tenths = (size / (value / 100) + 5) / 10;
+        push_number(tenths / 10, out);
+        out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
+    } else {
+        push_number((size / (value / 10) + 5) / 10, out);
+    }
+    out.extend_from_slice(UNITS[unit]);
+}
+
+/// Appends a time in seconds since 1970 as ISO 8601 has it, `2026-01-31T12:00:00Z`; years before 1 and after 9999, which
+/// only a broken file system has, are shown as the first and last that fit.
+pub(super) fn push_iso_time(seconds: i64, out: &mut Vec<u8>) {
     const FIRST: i64 = -62_135_596_800;
     let clamped = seconds.clamp(FIRST, jiff::Timestamp::MAX.as_second());
-    jiff::Timestamp::from_second(clamped).unwrap_or_default()
+    let time = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::from_second(clamped).unwrap_or_default());
+    let year = time.year().unsigned_abs();
+    push_pair((year / 100) as u8, out);
+    push_pair((year % 100) as u8, out);
+    for (number, before) in
+        [(time.month(), b'-'), (time.day(), b'-'), (time.hour(), b'T'), (time.minute(), b':'), (time.second(), b':')]
+    {
+        out.push(before);
+        push_pair(number.unsigned_abs(), out);
+    }
+    out.push(b'Z');
+}
+
+/// Appends two digits.
+fn push_pair(number: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
 }
 
 #[cfg(test)]
@@ -102,6 +146,7 @@ mod tests {
             (999, "999 B"),
             (1000, "1.0 kB"),
             (1949, "1.9 kB"),
+            (1950, "2.0 kB"),
             (9940, "9.9 kB"),
             (9960, "10 kB"),
             (99_499, "99 kB"),
@@ -122,8 +167,8 @@ mod tests {
             (1_614_834_367, "2021-03-04T05:06:07Z"),
             (i64::MIN, "0001-01-01T00:00:00Z"),
         ] {
-            assert_eq!(iso_time(seconds).to_string(), text);
+            assert_eq!(made(|out| push_iso_time(seconds, out)), text);
         }
-        assert!(iso_time(i64::MAX).to_string().starts_with("9999-12-30T"));
+        assert!(made(|out| push_iso_time(i64::MAX, out)).starts_with("9999-12-30T"));
     }
 }

@@ -1,0 +1,104 @@
+"""Compares serve-forever with other static-file servers on this machine, and writes docs/benchmarks.md and docs/growth.md.
+
+    cargo build --release && python3 benches/compare
+    python3 benches/compare --servers serve-forever,nginx --work W1,W3 --rounds 7 --seconds 3 --print
+
+It needs Linux, two cores, Python 3.11 and wrk, and to be root if it is to have a loopback of its own (see loopback.py).
+The peers are those that are found: Debian packages nginx-light, lighttpd, darkhttpd, busybox; `cargo install miniserve
+static-web-server`; and the Python that runs this. With strace, system calls are counted. Each server runs on one core
+and the load on another. In every round each server is asked once, one after the other, so that whatever else the machine
+does meets all of them; what is printed is the median of the rounds, and ratios are taken within a round first. All
+traffic stays on 127.0.0.1, every run is bounded in time, and only processes that were started here are ended.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True  # Nothing is to be left behind.
+
+import argparse
+import os
+import shutil
+import signal
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import growth
+import loopback
+import report
+import tables
+from load import WRK, Effort
+from servers import OURS, Server, file_servers
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEFAULT_SERVER_CORE, DEFAULT_LOAD_CORE = 0, 1
+# A curve has many points, which are a check on each other.
+ROUNDS_A_ROUND_OF_GROWTH = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="benches/compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--servers", help="names, separated by commas (default: all that are found)")
+    parser.add_argument("--work", default=",".join(report.WORKS), help="workloads (default: all)")
+    parser.add_argument("--only", choices=["tables", "growth"], help="only one of the two pages")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=1, help="length of one measurement")
+    parser.add_argument("--server-core", type=int, default=DEFAULT_SERVER_CORE)
+    parser.add_argument("--load-core", type=int, default=DEFAULT_LOAD_CORE)
+    parser.add_argument("--ours", type=Path, default=ROOT / "target/release" / OURS, help="the program")
+    parser.add_argument("--print", action="store_true", help="print only the table of the workloads and write nothing")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the pages go")
+    options = parser.parse_args()
+
+    if not shutil.which(WRK):
+        parser.error("needs wrk (Debian package wrk)")
+    if not options.ours.exists():
+        parser.error(f"{options.ours} is not there: cargo build --release")
+    if unknown := set(options.work.split(",")) - set(report.WORKS):
+        parser.error(f"no such workload: {', '.join(sorted(unknown))}")
+    known = file_servers(options.ours.resolve())
+    if unknown := set((options.servers or OURS).split(",")) - {server.name for server in known}:
+        parser.error(f"no such server: {', '.join(sorted(unknown))}")
+
+    loopback.enter()
+    # Ended from outside, it cleans up as it does by the keyboard.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    os.sched_setaffinity(0, {options.load_core})
+    tables.raise_limits()
+    wanted = options.servers.split(",") if options.servers else [server.name for server in known]
+    present = [server for server in known if server.name in wanted and server.path()]
+    missing = [server.name for server in known if server.name in wanted and not server.path()]
+    for name in missing:
+        print(f"not found: {name}")
+    print("measuring " + ", ".join(server.name for server in present) + " on " + loopback.described(), flush=True)
+    effort = Effort(options.rounds, options.seconds, options.server_core, options.load_core)
+    run(options, present, missing, effort)
+
+
+def run(options: argparse.Namespace, present: list[Server], missing: list[str], effort: Effort) -> None:
+    command = f"python3 benches/compare --rounds {effort.rounds} --seconds {effort.seconds}"
+    with tempfile.TemporaryDirectory(prefix="compare-") as folder:
+        os.chmod(folder, 0o755)
+        site = Path(folder)
+        tables.make_site(site)
+        if options.only != "growth":
+            results = tables.of_all_kinds(present, options.work.split(","), site, effort)
+            print("\n".join(report.workload_table(results)))
+            if options.print:
+                return
+            large, log = tables.large_file(present, site, effort), tables.log_cost(present, site, effort)
+            footprints = tables.footprints(present, site, effort)
+            page = report.benchmarks(results, large, log, footprints, present, missing, effort, command)
+            (options.docs / "benchmarks.md").write_text(page)
+            report.benchmark_plots(options.docs, results)
+        if options.only != "tables":
+            less = replace(effort, rounds=max(1, effort.rounds // ROUNDS_A_ROUND_OF_GROWTH))
+            curves = growth.measure(present, site, less)
+            (options.docs / "growth.md").write_text(report.growth_page(curves, less, command))
+            report.growth_plots(options.docs, curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""What asks a server: workloads, wrk for those with many requests, and small clients of our own for the rest."""
+
+import http.client
+import os
+import re
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers import Running
+
+WRK = "wrk"
+
+# wrk asks for files 0 to COUNT-1, drawn by lot, in directories of 1,000.
+MANY_FILES = """
+request = function()
+    local number = math.random(0, %d - 1)
+    return wrk.format("GET", string.format("/many/%%d/%%d.txt", math.floor(number / 1000), number))
+end
+"""
+
+PIPELINE = """
+init = function(args)
+    local one, all = wrk.format(), {}
+    for i = 1, %d do all[i] = one end
+    requests = table.concat(all)
+end
+request = function() return requests end
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is asked for, how, and what the answer has to be."""
+
+    text: str
+    path: str
+    status: int = 200
+    length: int | None = None
+    headers: Sequence[str] = ()
+    pipeline: int = 1
+    connections: int = 64
+    files: int = 1
+
+    def script(self) -> str:
+        if self.files > 1:
+            return MANY_FILES % self.files
+        return PIPELINE % self.pipeline if self.pipeline > 1 else ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement: microseconds of server CPU a request (not a number if it is not counted), and requests a second."""
+
+    cpu: float
+    rate: float
+
+
+def check(running: Running, work: Work) -> None:
+    """Makes sure that the answer is the one that is to be measured."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=5)
+    connection.request("GET", work.path, headers=dict(header.split(": ", 1) for header in work.headers))
+    response = connection.getresponse()
+    length = len(response.read())
+    connection.close()
+    if response.status != work.status or (work.length is not None and length != work.length):
+        raise RuntimeError(f"answers {response.status} with {length} bytes")
+
+
+def ask(running: Running, work: Work, seconds: int, core: int) -> tuple[int, float]:
+    """Runs wrk; gives the requests that were answered, in how many seconds."""
+    command = [WRK, "-t1", f"-c{work.connections}", f"-d{seconds}s"]
+    for header in work.headers:
+        command += ["-H", header]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if text := work.script():
+            script.write(text)
+            script.flush()
+            command += ["-s", script.name]
+        command.append(f"http://127.0.0.1:{running.port}{work.path}")
+        output = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds + 30,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        ).stdout
+    found = re.search(r"(\d+) requests in ([\d.]+)s", output)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    requests, others = int(found.group(1)) if found else 0, int(refused.group(1)) if refused else 0
+    if found is None or requests == 0 or (others if work.status < 400 else requests - others) > requests / 1000:
+        raise RuntimeError("answers otherwise under load")
+    if requests <= work.connections * work.pipeline:
+        raise RuntimeError("stalls under load")
+    return requests, float(found.group(2))
+
+
+def measure(running: Running, work: Work, seconds: int, core: int) -> Sample:
+    before = running.cpu()
+    requests, elapsed = ask(running, work, seconds, core)
+    # A little longer than the load, so that what the server still does for it is counted.
+    time.sleep(0.05)
+    return Sample((running.cpu() - before) / requests * 1e6, requests / elapsed)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how often is measured, and where."""
+
+    rounds: int
+    seconds: int
+    server_core: int
+    load_core: int
+
+
+# The samples of a server, or why there are none.
+Rows = list[Sample] | str
+
+
+def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, Rows]:
+    """Asks each server once a round, one after the other, so that whatever else the machine does meets all of them."""
+    results: dict[str, Rows] = {one.server.name: [] for one in running}
+    for number in range(effort.rounds):
+        for one in running:
+            rows = results[one.server.name]
+            if isinstance(rows, str):
+                continue
+            try:
+                if number == 0:
+                    check(one, work)
+                rows.append(measure(one, work, effort.seconds, effort.load_core))
+            except Exception as error:  # Whatever is wrong with one server, the others go on.
+                results[one.server.name] = str(error) or type(error).__name__
+    return results
+
+
+@contextmanager
+def idle_connections(running: Running, count: int) -> Iterator[None]:
+    """Connections that have had one answer each and ask for nothing more. The server must leave them open."""
+    connections: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", running.port), 5)
+            connections.append(connection)
+            connection.sendall(b"GET /1k.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+            received = 0
+            while received < 1024:
+                part = connection.recv(65536)
+                if not part:
+                    raise RuntimeError("closes connections")
+                received += len(part)
+        # What is closed, is closed soon.
+        time.sleep(0.3)
+        if connections and is_closed(connections[0]):
+            raise RuntimeError("closes connections")
+        yield
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+class Download:
+    """A client that takes whole files over one connection and looks at none of their bytes: `MSG_TRUNC` has the
+    kernel throw them away, so that the client is no slower than any server."""
+
+    def __init__(self, running: Running) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", running.port), 5)
+        self.socket.settimeout(30)
+        self.buffer = bytearray(1 << 20)
+
+    def take(self, path: str, length: int) -> None:
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            part = self.socket.recv(4096)
+            if not part:
+                raise RuntimeError("closes connections")
+            head += part
+        head, _, early = head.partition(b"\r\n\r\n")
+        if f"content-length: {length}" not in head.decode("latin-1").lower().split("\r\n"):
+            raise RuntimeError("answers otherwise")
+        rest = length - len(early)
+        while rest > 0:
+            count = self.socket.recv_into(self.buffer, min(rest, len(self.buffer)), socket.MSG_TRUNC)
+            if count == 0:
+                raise RuntimeError("cuts the answer")
+            rest -= count
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def download_cpu(running: Running, path: str, length: int, seconds: float) -> float:
+    """Microseconds of server CPU for a whole file: as many as there is time for, but at least one. A server that closes
+    the connection gets a new one for each."""
+    before, end, count = running.cpu(), time.monotonic() + seconds, 0
+    while count == 0 or time.monotonic() < end:
+        client = Download(running)
+        try:
+            client.take(path, length)
+        finally:
+            client.close()
+        count += 1
+    time.sleep(0.05)
+    return (running.cpu() - before) / count * 1e6
+
+
+def warm(path: Path) -> None:
+    """Has the kernel keep a file in memory: what is measured is how it is sent, not who was the first to read it."""
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(1 << 20)
+        while file.readinto(buffer):
+            pass
+
+
+def median(rows: Sequence[Sample], of: Callable[[Sample], float]) -> float:
+    return statistics.median(of(row) for row in rows)

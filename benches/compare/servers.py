@@ -1,0 +1,257 @@
+"""The servers that are compared, and a server that runs."""
+
+import math
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+OURS = "serve-forever"
+REFERENCE = "nginx"
+
+NGINX = """
+daemon off; worker_processes 1; pid {scratch}/nginx.pid; error_log {scratch}/error.log crit; {user}
+worker_rlimit_nofile {files};
+events {{ worker_connections {files}; }}
+http {{
+    access_log {log}; sendfile {sendfile}; tcp_nopush {sendfile}; keepalive_requests 1000000000; keepalive_timeout 600s;
+    types {{ text/plain txt; }} {more}
+    client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy; fastcgi_temp_path {scratch}/fastcgi;
+    uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
+    server {{ listen 127.0.0.1:{port} backlog=4096; root {site}; }}
+}}
+"""
+
+LIGHTTPD = """
+server.document-root = "{site}"
+server.port = {port}
+server.bind = "127.0.0.1"
+server.max-fds = {files}
+server.max-connections = {files}
+server.max-keep-alive-requests = 1000000000
+server.max-keep-alive-idle = 600
+server.listen-backlog = 4096
+server.errorlog = "{scratch}/error.log"
+mimetype.assign = ( ".txt" => "text/plain" )
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """How a server is started, and how its version is asked for."""
+
+    name: str
+    program: str
+    arguments: Sequence[str]
+    config: str | None = None
+    version_arguments: Sequence[str] = ()
+    values: dict[str, str] = field(default_factory=dict)
+    # Whether its children are waited for: the CPU of those that are not is nowhere to be found.
+    waits_for_children: bool = True
+
+    def path(self) -> str | None:
+        return shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+    def command(self, values: dict[str, object]) -> list[str]:
+        return [self.path() or self.program] + [argument.format(**values) for argument in self.arguments]
+
+    def version(self) -> str:
+        output = subprocess.run([self.path() or "", *self.version_arguments], capture_output=True, text=True)
+        return next(iter((output.stdout + output.stderr).splitlines()), "unknown")
+
+    def with_more(self, arguments: Sequence[str] = (), **values: str) -> "Server":
+        """The same server, told more."""
+        return replace(self, arguments=[*self.arguments, *arguments], values={**self.values, **values})
+
+
+def file_servers(ours: Path) -> list[Server]:
+    """Every server, set to serve files and to log nothing."""
+    nginx_values = {
+        "user": "user root;" if os.geteuid() == 0 else "",
+        "log": "off",
+        "sendfile": "on",
+        "more": "",
+    }
+    cached = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 1s; open_file_cache_min_uses 1;"
+    tuned = {**nginx_values, "sendfile": "off", "more": cached + " output_buffers 1 64k;"}
+    nginx = ["-p", "{scratch}/", "-e", "{scratch}/error.log", "-c", "{config}"]
+    loopback = "127.0.0.1"
+    return [
+        Server(
+            OURS,
+            str(ours),
+            ["{port}", "-b", loopback, "-d", "{site}", "--idle-timeout", "600"],
+            version_arguments=["--version"],
+        ).with_more(["-q"]),
+        Server("nginx", "nginx", nginx, NGINX, ["-v"], nginx_values),
+        Server("nginx-tuned", "nginx", nginx, NGINX, ["-v"], tuned),
+        Server("lighttpd", "lighttpd", ["-D", "-f", "{config}"], LIGHTTPD, ["-v"], {"more": ""}),
+        Server(
+            "darkhttpd",
+            "darkhttpd",
+            ["{site}", "--port", "{port}", "--addr", loopback, "--log", "/dev/null"],
+            version_arguments=["--help"],
+        ),
+        Server(
+            "busybox",
+            "busybox",
+            ["httpd", "-f", "-p", loopback + ":{port}", "-h", "{site}"],
+            version_arguments=["--help"],
+            waits_for_children=False,
+        ),
+        Server(
+            "python",
+            sys.executable,
+            ["-m", "http.server", "-b", loopback, "-d", "{site}", "{port}"],
+            version_arguments=["-V"],
+        ),
+        Server("miniserve", "miniserve", ["-p", "{port}", "-i", loopback, "{site}"], version_arguments=["-V"]),
+        Server(
+            "static-web-server",
+            "static-web-server",
+            ["-p", "{port}", "-a", loopback, "-d", "{site}", "-g", "error", "-z"],
+            version_arguments=["-V"],
+        ),
+    ]
+
+
+def listing_servers(servers: Sequence[Server]) -> list[Server]:
+    """Those that can list a directory, set to do it."""
+    modules = 'server.modules = ( "mod_dirlisting" )\ndir-listing.activate = "enable"'
+    more = {"nginx": {"more": "autoindex on;"}, "lighttpd": {"more": modules}}
+    return [server.with_more(**more.get(server.name, {})) for server in servers if server.name not in ("nginx-tuned", "busybox")]
+
+
+def cgi_servers(servers: Sequence[Server]) -> list[Server]:
+    """Those that run scripts, set to do it."""
+    modules = 'server.modules = ( "mod_cgi" )\ncgi.assign = ( ".sh" => "" )'
+    by_name = {server.name: server for server in servers}
+    told = {OURS: (["--cgi"], {}), "lighttpd": ([], {"more": modules}), "busybox": ([], {}), "python": (["--cgi"], {})}
+    return [by_name[name].with_more(arguments, **values) for name, (arguments, values) in told.items() if name in by_name]
+
+
+def logging_servers(servers: Sequence[Server]) -> list[tuple[Server, Server]]:
+    """Pairs of a server that logs nothing and the same one with an access log."""
+    by_name = {server.name: server for server in servers}
+    pairs = []
+    if ours := by_name.get(OURS):
+        arguments = [argument for argument in ours.arguments if argument != "-q"]
+        pairs.append((ours, replace(ours, arguments=arguments).with_more(["--log-file", "{scratch}/access.log"])))
+    if nginx := by_name.get(REFERENCE):
+        pairs.append((nginx, nginx.with_more(log="{scratch}/access.log")))
+    return pairs
+
+
+class Running:
+    """A started server. Its processes are one session, which is how they are counted and ended."""
+
+    def __init__(self, server: Server, site: Path, core: int, wrapper: Sequence[str] = ()) -> None:
+        self.server = server
+        self.scratch = Path(tempfile.mkdtemp(prefix="compare-"))
+        self.port = free_port()
+        config = self.scratch / "config"
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        values: dict[str, object] = {"site": site, "port": self.port, "scratch": self.scratch, "config": config, "files": files}
+        # What a server is told may name the scratch directory itself.
+        values.update({name: text.format(**values) for name, text in server.values.items()})
+        if server.config:
+            config.write_text(server.config.format(**values))
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [*wrapper, *server.command(values)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
+        try:
+            self.wait_until_it_answers()
+        except BaseException:
+            self.end()
+            raise
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def wait_until_it_answers(self) -> None:
+        while time.monotonic() < self.started + 10:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.0002)
+        raise RuntimeError("does not answer")
+
+    def pids(self) -> Iterator[Path]:
+        """The directories in `/proc` of the processes that are in the server's session."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(fields_of(entry)[3] or 0) == self.process.pid:
+                yield entry
+
+    def cpu(self) -> float:
+        """Seconds of the session, children that were waited for included; not a number if some never are."""
+        if not self.server.waits_for_children:
+            return math.nan
+        return sum(int(text or 0) for process in self.pids() for text in fields_of(process)[11:15]) / TICKS
+
+    def private_bytes(self) -> int:
+        """Memory that is nobody else's."""
+        texts = [read(process / "smaps_rollup") for process in self.pids()]
+        return sum(int(kb) for text in texts for kb in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M)) * 1024
+
+    def wake_ups(self) -> int:
+        """How often its threads have gone to sleep so far."""
+        texts = [read(task / "status") for process in self.pids() for task in (process / "task").iterdir()]
+        return sum(int(count) for text in texts for count in re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M))
+
+    def end(self) -> None:
+        try:
+            # Python's server ends itself only by the keyboard.
+            os.killpg(self.process.pid, signal.SIGINT if self.server.name == "python" else signal.SIGTERM)
+            self.process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+        finally:
+            self.kill_what_is_left()
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def kill_what_is_left(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(10)
+
+
+def read(path: Path) -> str:
+    """A file of a process, which may have ended by now."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def fields_of(process: Path) -> list[str]:
+    """The fields of `stat` from the state on: the session is the fourth of them. Empty ones if it has ended."""
+    return read(process / "stat").rpartition(")")[2].split() or [""] * 20
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
