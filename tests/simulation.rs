@@ -19,7 +19,8 @@ use common::pipe::Pipe;
 use common::service::{TestService, pattern};
 use serve_forever::connection::{CloseReason, Next, Transport};
 use serve_forever::http::{ErrorTemplate, Request};
-use serve_forever::service::{Body, Reply, Service, Source};
+use serve_forever::proto::Limits;
+use serve_forever::service::{Body, Reply, Response, Service, Source};
 
 /// As many exchanges as take a few seconds unoptimised.
 const EXCHANGES: u64 = 12_000;
@@ -823,4 +824,25 @@ fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
     waiting.pass(Duration::from_secs(1));
     assert!(waiting.heard().contains("\r\nConnection: close\r\n"));
     assert_eq!(waiting.closed(), Some(CloseReason::Complete));
+}
+
+#[test]
+fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it_began() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    let old = site.limits();
+    let short = Duration::from_secs(1);
+    site.set_service(|_: &Request| Response::text("new\n"));
+    site.set_limits(Limits { stall_timeout: short, head_timeout: short, idle_timeout: short, ..Limits::default() });
+    dialogue.pass(2 * short);
+    assert_eq!((dialogue.heard().as_str(), dialogue.closed()), ("", None));
+    dialogue.say(b"cd");
+    assert!(dialogue.heard().ends_with("\r\n\r\nabcd"), "the service before still has it");
+    dialogue.say(b"GET / HT");
+    assert_eq!(dialogue.patience(), Some(short), "the next request has the new limits");
+    assert_ne!(old.head_timeout, short);
+    dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n");
+    assert!(dialogue.heard().ends_with("\r\n\r\nnew\n"));
+    assert_eq!(dialogue.patience(), Some(short));
 }

@@ -187,19 +187,19 @@ impl Case {
         for setting in &self.settings {
             let words: Vec<&str> = setting.split(' ').collect();
             match words[..] {
-                ["protocol", "1.0"] => site.protocol = Version::Http10,
+                ["protocol", "1.0"] => site.set_protocol(Version::Http10),
                 ["page", "default"] => site.error_page = Box::new(ErrorTemplate::default()),
                 ["page", "html"] => site.error_page = Box::new(ErrorTemplate::new("text/html", "<p>%(message)s")),
                 ["limit", name, number] => {
                     let number: usize = number.parse().unwrap();
                     match name {
-                        "request_line" => site.limits.request_line = number,
-                        "field_line" => site.limits.field_line = number,
-                        "head" => site.limits.head = number,
-                        "fields" => site.limits.fields = number,
-                        "body" => site.limits.body = number as u64,
-                        "chunk_overhead" => site.limits.chunk_overhead = number,
-                        "drain" => site.limits.drain = number as u64,
+                        "request_line" => site.limits_mut().request_line = number,
+                        "field_line" => site.limits_mut().field_line = number,
+                        "head" => site.limits_mut().head = number,
+                        "fields" => site.limits_mut().fields = number,
+                        "body" => site.limits_mut().body = number as u64,
+                        "chunk_overhead" => site.limits_mut().chunk_overhead = number,
+                        "drain" => site.limits_mut().drain = number as u64,
                         _ => panic!("no limit is called {name}"),
                     }
                 }

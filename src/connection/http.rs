@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Made};
@@ -7,7 +8,7 @@ use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Expect, Request, Status};
 use crate::log::Kept;
-use crate::proto::{Buffer, Event, Machine};
+use crate::proto::{Buffer, Event, Limits, Machine};
 use crate::service::{Reply, Response, Service};
 
 mod buffers;
@@ -23,6 +24,9 @@ use waits::Wait;
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
 pub struct HttpSession<'s, T> {
     site: &'s Site,
+    /// What bounds the current request, and the edition of the site that it is from.
+    limits: Arc<Limits>,
+    edition: u64,
     transport: T,
     peer: SocketAddr,
     machine: Machine,
@@ -135,9 +139,11 @@ impl<'s, T: Transport> HttpSession<'s, T> {
     pub fn new(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Self {
         HttpSession {
             site,
+            limits: site.limits(),
+            edition: site.edition(),
             transport,
             peer,
-            machine: Machine::new(site.protocol),
+            machine: Machine::new(site.protocol()),
             input: Buffer::default(),
             output: Buffer::default(),
             stage: Stage::Head,
@@ -156,7 +162,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
 
     /// A session for a newcomer, unless its address has as many connections as one may have.
     pub fn admit(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
-        let place = match site.limits.connections_per_peer {
+        let place = match site.limits().connections_per_peer {
             Some(most) => Some(Box::new(site.peers.place(peer.ip(), most)?)),
             None => None,
         };
@@ -225,7 +231,7 @@ impl<T> HttpSession<'_, T> {
         let more = kept > self.kept;
         self.site.buffered.set(all);
         self.kept = kept;
-        if more && all > self.site.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
+        if more && all > self.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }
 
@@ -378,8 +384,11 @@ impl<T: Transport> HttpSession<'_, T> {
     fn advance_head(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let mut progress = Progress::Still;
         while matches!(self.stage, Stage::Head) && self.output.len() < GATHER {
+            if self.edition != self.site.edition() && self.machine.is_idle() {
+                self.take_up();
+            }
             let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+            match self.machine.receive(&mut self.input, &self.limits, request) {
                 Ok(Event::More) if self.at_end => self.end(),
                 Ok(Event::More) => {
                     progress = progress.and(self.starve());
@@ -400,6 +409,14 @@ impl<T: Transport> HttpSession<'_, T> {
             progress = Progress::Moved;
         }
         Ok(progress)
+    }
+
+    /// Takes up what was changed of the site since the last request began.
+    fn take_up(&mut self) {
+        self.limits = self.site.limits();
+        self.edition = self.site.edition();
+        // What it made for this connection belongs to the service before.
+        self.own = None;
     }
 
     /// The protocol needs more bytes. That is a move if it did not before: there may be some to read.
@@ -424,7 +441,7 @@ impl<T: Transport> HttpSession<'_, T> {
         };
         match reply {
             Reply::Now(response) if self.machine.in_body() && self.may_drain(request) => {
-                let (request, left) = (request.clone(), self.site.limits.drain);
+                let (request, left) = (request.clone(), self.limits.drain);
                 self.stage = Stage::Held(Box::new(Held { response, request, left }));
             }
             Reply::Now(response) => {
@@ -444,7 +461,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// the client waits for a word before it sends it.
     fn may_drain(&self, request: &Request) -> bool {
         let short = match request.body_length() {
-            BodyLength::Known(length) => length <= self.site.limits.drain,
+            BodyLength::Known(length) => length <= self.limits.drain,
             BodyLength::None | BodyLength::Chunked => true,
         };
         short && self.machine.expect() == Expect::None
@@ -459,7 +476,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Throws the body of a request away whose response waits for that.
     fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
@@ -539,7 +556,7 @@ impl<T: Transport> HttpSession<'_, T> {
         self.stage = if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
         } else if self.machine.in_body() {
-            Stage::Drain(self.site.limits.drain)
+            Stage::Drain(self.limits.drain)
         } else {
             self.refused = false;
             Stage::Head
@@ -549,7 +566,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Throws away what an answered request still has of its body.
     fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),

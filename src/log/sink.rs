@@ -57,6 +57,10 @@ impl Sink {
         self.target = target;
     }
 
+    pub(super) fn into_target(self) -> Target {
+        self.target
+    }
+
     /// Keeps the line that `append` makes, including its newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         if self.gap > 0 && !self.is_empty() {

@@ -72,8 +72,20 @@ pub trait Hooks {
     /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
     fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
 
-    /// Called when a signal asked for [`SignalAction::Reload`].
-    fn reload(&mut self) {}
+    /// Called when a signal asked for [`SignalAction::Reload`]. Returns what bounds the run from then on, if that may
+    /// have changed.
+    fn reload(&mut self) -> Option<Bounds> {
+        None
+    }
+}
+
+/// What bounds a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most sessions at a time. At the cap the doors rest.
+    pub most: usize,
+    /// How long what is in flight may take once the end was asked for.
+    pub grace: Duration,
 }
 
 /// When a run is over by itself.
@@ -150,10 +162,11 @@ impl<'s> Reactor<'s> {
     /// If the poll itself fails, which no client can bring about.
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut grace = grace;
         let mut ending = None;
-        let mut longest = hooks.after_turn(self.moment);
         loop {
-            let signalled = self.take_signal(hooks);
+            let signalled = self.take_signal(hooks, &mut grace);
+            let longest = hooks.after_turn(self.moment);
             if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
                 return Ok(ended);
             }
@@ -163,16 +176,19 @@ impl<'s> Reactor<'s> {
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap();
-            longest = hooks.after_turn(self.moment);
         }
     }
 
     /// A signal that ends the run, if one has come. Those that do not are seen to.
-    fn take_signal(&mut self, hooks: &mut dyn Hooks) -> Option<(i32, SignalAction)> {
+    fn take_signal(&mut self, hooks: &mut dyn Hooks, grace: &mut Duration) -> Option<(i32, SignalAction)> {
         let signals = self.signals.as_mut()?;
         loop {
             match signals.next()? {
-                (_, SignalAction::Reload) => hooks.reload(),
+                (_, SignalAction::Reload) => {
+                    if let Some(bounds) = hooks.reload() {
+                        (self.most, *grace) = (bounds.most, bounds.grace);
+                    }
+                }
                 ending => return Some(ending),
             }
         }

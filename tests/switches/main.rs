@@ -9,3 +9,4 @@ mod files;
 mod life;
 mod logs;
 mod program;
+mod reload;

@@ -19,7 +19,7 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T: Transport> HttpSession<'_, T> {
     /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let service = &self.site.service;
+        let service = self.site.service.borrow();
         let own = &mut self.own;
         let call = || match own.get_or_insert_with(|| service.connect()) {
             Some(own) => own.call(request),

@@ -79,7 +79,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Until when a request is waited for although the server is being stopped.
     fn last_call(&self, moment: Moment) -> Option<Instant> {
-        moment.stopping?.checked_add(self.site.limits.last_call)
+        moment.stopping?.checked_add(self.limits.last_call)
     }
 
     /// Notes what is waited for, and since when.
@@ -107,7 +107,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// When the current wait has lasted too long.
     pub(super) fn own_deadline(&self) -> Option<Instant> {
-        let limits = &self.site.limits;
+        let limits = &self.limits;
         let limit = match self.wait {
             Wait::First | Wait::Head => limits.head_timeout,
             Wait::Idle => limits.idle_timeout,
@@ -122,7 +122,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// When a client that has closed its side is taken for gone: nothing was sent since, by which it could be known.
     fn gone(&self) -> Option<Instant> {
-        self.closed_at?.max(self.since).checked_add(self.site.limits.half_closed_timeout)
+        self.closed_at?.max(self.since).checked_add(self.limits.half_closed_timeout)
     }
 
     /// When to run again at the latest.
