@@ -827,6 +827,18 @@ fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
 }
 
 #[test]
+fn when_the_server_stops_what_was_pipelined_is_answered_and_the_last_answer_says_goodbye() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.stop();
+    dialogue.say(&[HELLO.repeat(3), b"GET / HT".to_vec()].concat());
+    assert_eq!(dialogue.heard().matches("hello\n").count(), 3);
+    let heard = dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n").heard();
+    assert!(heard.contains("\r\nConnection: close\r\n") && heard.ends_with("hello\n"), "{heard}");
+    assert_eq!(dialogue.closed(), Some(CloseReason::Complete));
+}
+
+#[test]
 fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it_began() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);

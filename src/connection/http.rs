@@ -91,6 +91,7 @@ struct InFlight {
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
+    logged: bool,
 }
 
 impl InFlight {
@@ -221,6 +222,16 @@ impl<T> HttpSession<'_, T> {
         self.input.capacity() + self.output.capacity()
     }
 
+    /// A response that is cut short is logged with what left of it.
+    fn log_cut(&mut self, moment: Moment) {
+        if let Stage::Answer(flight) = &mut self.stage
+            && !std::mem::replace(&mut flight.logged, true)
+        {
+            let Stage::Answer(flight) = &self.stage else { return };
+            self.log_request(flight.asked.asked(), flight.outcome(), moment);
+        }
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
@@ -239,6 +250,8 @@ impl<T> Drop for HttpSession<'_, T> {
     fn drop(&mut self) {
         // Whoever answers learns that the client is gone, and may have a last word to say about it.
         if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            // The run is over, unless the cut was logged as such.
+            self.log_cut(Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None });
             self.stage = Stage::Head;
             self.log_notes(SystemTime::now());
         }
@@ -329,13 +342,6 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Drain(_) => self.advance_drain(turn),
             Stage::Closing(reason) => self.advance_closing(reason),
             Stage::Linger => self.advance_linger(),
-        }
-    }
-
-    /// A response that is cut short is logged with what left of it.
-    fn log_cut(&self, moment: Moment) {
-        if let Stage::Answer(flight) = &self.stage {
-            self.log_request(flight.asked.asked(), flight.outcome(), moment);
         }
     }
 

@@ -164,18 +164,23 @@ impl<'s> Reactor<'s> {
         let mut events = Events::with_capacity(EVENTS);
         let mut grace = grace;
         let mut ending = None;
+        let mut longest = hooks.after_turn(self.moment);
         loop {
-            let signalled = self.take_signal(hooks, &mut grace);
-            let longest = hooks.after_turn(self.moment);
-            if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
+            if let Some(ended) = self.is_over(until, &ending) {
                 return Ok(ended);
             }
             let timeout = self.until_next(longest, until, &ending);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
+            // Before anybody is run: whoever is answered in the same turn is then told that it was the last time.
+            let signalled = self.take_signal(hooks, &mut grace);
+            if let Some(ended) = self.heed(stop, signalled, grace, &mut ending) {
+                return Ok(ended);
+            }
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap();
+            longest = hooks.after_turn(self.moment);
         }
     }
 
@@ -194,12 +199,11 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    /// Whether the run is over, or begins to be.
-    fn check_end(
+    /// Begins the end, if somebody has asked for it; says how if it is to come at once.
+    fn heed(
         &mut self,
         stop: &Stop,
         signalled: Option<(i32, SignalAction)>,
-        until: Until,
         grace: Duration,
         ending: &mut Option<Ending>,
     ) -> Option<Ended> {
@@ -209,11 +213,12 @@ impl<'s> Reactor<'s> {
             let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
             (action, Ended::Signal(signal))
         });
-        for (action, ended) in asked.into_iter().chain(signalled) {
-            if self.begin_end(action, ended, grace, ending) {
-                return Some(ended);
-            }
-        }
+        let mut wishes = asked.into_iter().chain(signalled);
+        wishes.find_map(|(action, ended)| self.begin_end(action, ended, grace, ending).then_some(ended))
+    }
+
+    /// How the run is over, if it is.
+    fn is_over(&self, until: Until, ending: &Option<Ending>) -> Option<Ended> {
         match (ending, until) {
             (Some(ending), _) => {
                 let late = ending.deadline.is_some_and(|deadline| deadline <= self.moment.now);

@@ -191,9 +191,14 @@ impl Drop for Program {
 
 /// Waits for a file to be there, where that is the only sign of a signal that was seen to.
 pub fn wait_for(path: &Path) {
+    until(&format!("{path:?} is made"), || path.exists());
+}
+
+/// Waits for something that nobody tells us about.
+pub fn until(what: &str, happens: impl Fn() -> bool) {
     let began = Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed() < SAFETY, "{path:?} was not made");
+    while !happens() {
+        assert!(began.elapsed() < SAFETY, "in vain: until {what}");
         std::thread::yield_now();
     }
 }

@@ -47,7 +47,9 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
-        if moment.stopping.is_some() || self.once {
+        // What was pipelined behind the request had come before the server was asked to stop, or with it.
+        let is_last = self.input.is_empty() || self.machine.in_body();
+        if (moment.stopping.is_some() && is_last) || self.once {
             self.machine.stop();
         }
         let status = response.status;
@@ -80,7 +82,7 @@ impl<T: Transport> HttpSession<'_, T> {
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                let flight = InFlight { answer, status, is_counted, asked, later, waiting: false };
+                let flight = InFlight { answer, status, is_counted, asked, later, waiting: false, logged: false };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }
@@ -130,13 +132,6 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         self.after_response();
     }
-
-    /// One record for every exchange, with the bytes of body that were really sent.
-    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
-        let Outcome { status, sent, is_counted } = outcome;
-        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
-        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, at, ended });
-    }
 }
 
 /// What became of a request, as far as the log is concerned.
@@ -149,6 +144,13 @@ pub(super) struct Outcome {
 }
 
 impl<T> HttpSession<'_, T> {
+    /// One record for every exchange, with the bytes of body that were really sent.
+    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
+        let Outcome { status, sent, is_counted } = outcome;
+        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
+        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, at, ended });
+    }
+
     /// Writes to the log what the service's part for this connection has to say.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         if let Some(Some(own)) = &self.own {
