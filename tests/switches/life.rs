@@ -223,8 +223,7 @@ fn whoever_has_asked_before_sigterm_is_answered_and_told_that_it_was_the_last() 
     // Whoever is accepted later was read later.
     program.status("/a");
     program.signal(Signal::STOP);
-    let state = || std::fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap();
-    until("it stops", || state().split(") ").nth(1).is_some_and(|state| state.starts_with('T')));
+    until("it stops", || program.facts("State")[0] == "T");
     let mut asked: Vec<_> = idle.into_iter().map(BufReader::into_inner).collect();
     asked.extend((0..8).map(|_| program.connect()));
     for (number, client) in asked.iter_mut().enumerate() {

@@ -5,6 +5,8 @@
 
 mod config;
 mod confine;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod files;
 mod life;
 mod logs;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -106,9 +106,16 @@ impl Program {
         Ok(Program { child, address, ready, _stdout: stdout, stderr })
     }
 
-    /// The number of its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// The folder in which the system shows what it knows of its process.
+    pub fn proc(&self) -> PathBuf {
+        format!("/proc/{}", self.child.id()).into()
+    }
+
+    /// A line of its process's status, such as `Uid`, as words.
+    pub fn facts(&self, name: &str) -> Vec<String> {
+        let status = std::fs::read_to_string(self.proc().join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().map(str::to_owned).collect()
     }
 
     pub fn connect(&self) -> TcpStream {
