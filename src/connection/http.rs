@@ -71,8 +71,8 @@ enum Stage {
     Drain(u64),
     /// The output still holds the last of what is to be sent; then the connection is closed for this reason.
     Closing(CloseReason),
-    /// The client was told that no more comes, and what it still sends is thrown away.
-    Linger,
+    /// The client was told that no more comes, and what it still sends is thrown away; then it is closed for this reason.
+    Linger(CloseReason),
 }
 
 /// A response that waits for the end of the request's body, of which so many bytes more will be read.
@@ -272,7 +272,10 @@ impl<T: Transport> HttpSession<'_, T> {
             let filled = self.fill(ready)?;
             let moment = turn.moment;
             let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
-            let flushed = self.flush(ready)?;
+            let flushed = match self.flush(ready) {
+                Err(reason @ CloseReason::BodyCut) => self.close_behind_output(reason, moment)? == Progress::Moved,
+                other => other?,
+            };
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
             if self.wait == Wait::Linger {
@@ -304,7 +307,7 @@ impl<T: Transport> HttpSession<'_, T> {
             // Back-pressure: a client that does not take its answers is not asked for more requests.
             Stage::Head => self.hungry && self.output.is_empty(),
             Stage::Closing(_) => false,
-            Stage::Linger => true,
+            Stage::Linger(_) => true,
             _ => self.hungry,
         };
         if !wanted || !ready.read || self.at_end {
@@ -341,17 +344,20 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Answer(_) => self.advance_answer(turn),
             Stage::Drain(_) => self.advance_drain(turn),
             Stage::Closing(reason) => self.advance_closing(reason),
-            Stage::Linger => self.advance_linger(),
+            Stage::Linger(reason) => self.advance_linger(reason),
         }
     }
 
-    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
+    /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
     fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
-        if self.output.is_empty() {
+        let cut = matches!(self.stage, Stage::Answer(_));
+        if self.output.is_empty() && !cut {
             return Err(reason);
         }
+        self.log_notes(moment.wall);
         self.log_cut(moment);
-        self.refused = false;
+        self.refused = cut;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
     }
@@ -598,13 +604,13 @@ impl<T: Transport> HttpSession<'_, T> {
         if !self.refused || self.at_end || self.transport.end().is_err() {
             return Err(reason);
         }
-        self.stage = Stage::Linger;
+        self.stage = Stage::Linger(reason);
         Ok(Progress::Moved)
     }
 
-    fn advance_linger(&mut self) -> Result<Progress, CloseReason> {
+    fn advance_linger(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
         self.input.consume(self.input.len());
-        if self.at_end { Err(CloseReason::Complete) } else { Ok(Progress::Still) }
+        if self.at_end { Err(reason) } else { Ok(Progress::Still) }
     }
 }
 

@@ -339,6 +339,7 @@ fn a_declared_length_is_kept_or_the_connection_cut() {
     let mut client = bench.connect();
     client.send(GET);
     assert!(text(client.take()).ends_with("Content-Length: 10\r\nConnection: close\r\n\r\nabc"));
+    client.finish();
     assert_eq!(client.closed(), Some(CloseReason::BodyCut));
     drop(client);
     assert_eq!(lines(bench, log)[0], "the handler wrote 3 bytes with a Content-Length of 10");
@@ -435,6 +436,7 @@ fn a_panic_behind_the_head_cuts_the_connection() {
     client.send(GET);
     let answer = text(client.take());
     assert!(answer.contains("chunked") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+    client.finish();
     assert_eq!(client.closed(), Some(CloseReason::BodyCut));
     drop(client);
     assert!(lines(bench, log)[0].contains("the handler panicked: too late"));

@@ -37,7 +37,10 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         match self.wait {
             Wait::First | Wait::Idle => Err(CloseReason::Idle),
-            Wait::Linger => Err(CloseReason::LingerOver),
+            Wait::Linger => Err(match self.stage {
+                Stage::Linger(reason) if reason != CloseReason::Complete => reason,
+                _ => CloseReason::LingerOver,
+            }),
             Wait::Write | Wait::Source => Err(CloseReason::Stalled),
             Wait::Upstream => {
                 let Stage::Later(later) = std::mem::replace(&mut self.stage, Stage::Head) else {
@@ -85,7 +88,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Notes what is waited for, and since when.
     pub(super) fn note_wait(&mut self, moved: bool, now: Instant) {
         let wait = match &self.stage {
-            Stage::Linger => Wait::Linger,
+            Stage::Linger(_) => Wait::Linger,
             _ if !self.output.is_empty() => Wait::Write,
             Stage::Head if !self.machine.is_idle() => Wait::Head,
             Stage::Head if self.wait == Wait::First => Wait::First,
