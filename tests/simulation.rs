@@ -738,8 +738,9 @@ fn a_head_must_be_complete_in_time_however_it_drips() {
 }
 
 #[test]
-fn a_body_that_stalls_is_408_and_one_that_drips_is_not() {
-    let site = site(TestService);
+fn a_body_that_stalls_is_408_and_one_that_drips_is_not_if_that_may_be() {
+    let mut site = site(TestService);
+    site.limits_mut().body_rate = 0;
     for target in ["/echo", "/"] {
         let mut dialogue = Dialogue::new(&site);
         dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n").as_bytes());
@@ -750,6 +751,45 @@ fn a_body_that_stalls_is_408_and_one_that_drips_is_not() {
         let heard = dialogue.pass(JUST_LESS).heard();
         assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
     }
+}
+
+#[test]
+fn a_body_that_drips_has_so_much_time_in_all() {
+    let site = site(TestService);
+    let second = Duration::from_secs(1);
+    for target in ["/echo", "/"] {
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").as_bytes());
+        // 2500 bytes are worth 5 seconds: that is as much as they are waited for.
+        for _ in 0..10 {
+            dialogue.pass(5 * second).say(&[b'x'; 2500]);
+        }
+        // Each of these is worth the five hundredth part of a second, so that the 30 seconds are over soon.
+        for _ in 0..29 {
+            dialogue.pass(second).say(b"x");
+        }
+        assert_eq!((dialogue.heard().as_str(), dialogue.closed()), ("", None), "{target}");
+        assert_eq!(dialogue.patience(), Some(second + 29 * second / 500), "{target}");
+        let heard = dialogue.pass(2 * second).heard();
+        assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
+    }
+}
+
+/// While nobody wants the body, its client is not to blame that it does not come.
+#[test]
+fn what_is_not_waited_for_costs_a_body_no_time() {
+    let mut site = site(TestService);
+    site.limits_mut().answer_timeout = Duration::from_secs(1000);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\nab");
+    dialogue.make_room(0).say(&[b'c'; 1000]);
+    for _ in 0..20 {
+        dialogue.pass(STALL / 2).make_room(10);
+        dialogue.make_room(0);
+    }
+    assert_eq!(dialogue.closed(), None, "it takes its answer slowly, which is another matter");
+    dialogue.make_room(usize::MAX);
+    assert_eq!(dialogue.patience(), Some(STALL), "all of the time is left");
 }
 
 #[test]

@@ -279,6 +279,20 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "body-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_body_timeout),
+        help: "time for the whole body of a request, as far as it is waited for (default: 30)",
+        more: "It grows by a second for every --body-rate bytes that come.",
+    },
+    Flag {
+        name: "body-rate",
+        letter: None,
+        action: Action::One("N", Options::set_body_rate),
+        help: "bytes a second that a request's body has to bring once its time is over, 0 for no limit (default: 500)",
+        more: "",
+    },
+    Flag {
         name: "user",
         letter: None,
         action: Action::One("NAME", Options::set_user),

@@ -1,7 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
@@ -38,6 +38,8 @@ pub struct HttpSession<'s, T> {
     wait: Wait,
     /// When the current wait began, or last saw progress if that counts.
     since: Instant,
+    /// How much longer the body of the current request may be waited for, as of `since`.
+    left: Duration,
     /// The protocol cannot go on without more bytes.
     hungry: bool,
     /// The client will send no more.
@@ -150,6 +152,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             stage: Stage::Head,
             wait: Wait::First,
             since: now,
+            left: Duration::ZERO,
             hungry: true,
             at_end: false,
             closed_at: None,
@@ -323,6 +326,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Ok(0) => self.at_end = true,
             Ok(count) => {
                 self.hungry = false;
+                self.earn(count);
                 ready.read = ready.read_closed || count == room || !self.transport.short_read_is_all();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -447,6 +451,7 @@ impl<T: Transport> HttpSession<'_, T> {
     fn begin(&mut self, request: &Request, moment: Moment) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
         self.wait = Wait::Upstream;
+        self.left = self.limits.body_timeout;
         let reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
             _ => self.call(request, moment.wall),

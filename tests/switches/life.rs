@@ -150,6 +150,10 @@ fn who_takes_too_long_is_sent_away() {
     assert!(half("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").ends_with("\r\n\r\na"), "--idle-timeout");
     let body = half("GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     assert!(body.starts_with("HTTP/1.1 408 "), "--stall-timeout: {body}");
+    let program = Program::start(root.path(), &["--body-timeout=0.05", "--stall-timeout=1000"]);
+    let mut stream = program.connect();
+    stream.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx").unwrap();
+    assert!(rest(stream).starts_with("HTTP/1.1 408 "), "--body-timeout");
 }
 
 #[test]
@@ -248,6 +252,8 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
     for (word, why) in [
         ("--grace=-1", "--grace: invalid number of seconds: '-1'"),
         ("--head-timeout=0", "--head-timeout: invalid number of seconds: '0'"),
+        ("--body-timeout=0", "--body-timeout: invalid number of seconds: '0'"),
+        ("--body-rate=x", "--body-rate: invalid number: 'x'"),
         ("--max-connections=0", "--max-connections: invalid number: '0'"),
         ("--max-connections-per-peer=x", "--max-connections-per-peer: invalid number: 'x'"),
     ] {

@@ -1,6 +1,6 @@
 //! What a session waits for, and what becomes of it when that takes too long.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{HttpSession, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
@@ -17,7 +17,8 @@ pub(super) enum Wait {
     Idle,
     /// For the rest of a head, counted from its first byte: `head_timeout`.
     Head,
-    /// For more of a request's body, counted from the last that came: `stall_timeout`.
+    /// For more of a request's body, counted from the last that came: `stall_timeout`; and for all of it: `body_timeout`
+    /// and `body_rate`.
     Body,
     /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
     Write,
@@ -103,8 +104,19 @@ impl<T: Transport> HttpSession<'_, T> {
         };
         let progress_counts = matches!(wait, Wait::Body | Wait::Write);
         if wait != self.wait || (moved && progress_counts) {
+            if self.wait == Wait::Body {
+                self.left = self.left.saturating_sub(now.saturating_duration_since(self.since));
+            }
             self.wait = wait;
             self.since = now;
+        }
+    }
+
+    /// So many bytes have come. Those of a body that was waited for let it be waited for longer.
+    pub(super) fn earn(&mut self, count: usize) {
+        if self.wait == Wait::Body && self.limits.body_rate > 0 {
+            let nanos = (count as u64).saturating_mul(1_000_000_000) / self.limits.body_rate;
+            self.left = self.left.saturating_add(Duration::from_nanos(nanos));
         }
     }
 
@@ -114,6 +126,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let limit = match self.wait {
             Wait::First | Wait::Head => limits.head_timeout,
             Wait::Idle => limits.idle_timeout,
+            Wait::Body if limits.body_rate > 0 => limits.stall_timeout.min(self.left),
             Wait::Body | Wait::Write => limits.stall_timeout,
             Wait::Linger => limits.linger_timeout,
             Wait::Upstream => limits.answer_timeout,
