@@ -197,7 +197,7 @@ impl Core {
         let ended = reactor.run(&self.stop, until, grace, &mut Between { told: &told, actions });
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
-        told.iter().for_each(Told::after_run);
+        told.iter().for_each(|told| told.after_run(until));
         ended
     }
 }
@@ -227,12 +227,17 @@ impl Told<'_> {
         self.log.borrow_mut().flush().into_iter().chain(service).min()
     }
 
-    fn after_run(&self) {
+    fn after_run(&self, until: Until) {
         let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, SystemTime::now());
         if let Some(site) = self.site {
             site.with_service(|service| service.after_run(&mut note));
         }
-        self.log.borrow_mut().flush();
+        let mut log = self.log.borrow_mut();
+        // Whoever serves one connection after the other comes back to its log.
+        match until {
+            Until::Stopped => log.finish(),
+            Until::OneSession(_) => _ = log.flush(),
+        }
     }
 }
 

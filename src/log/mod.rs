@@ -5,7 +5,7 @@
 //! and not in the connection, because it outlives connections and because its one rule concerns all of them: whatever
 //! becomes of the log, requests are answered (contract row HB44).
 //!
-//! Invariant: nothing here waits or fails. A line that cannot be kept is counted and announced in the log itself.
+//! Invariant: nothing here fails, and nothing waits but for a second at the very end. A line that cannot be kept is counted and announced in the log itself.
 
 mod apache;
 mod format;
@@ -25,6 +25,9 @@ use format::{Clock, Style, write_error, write_message};
 pub use record::{Asked, Kept, Record};
 use sink::Sink;
 use target::Target;
+
+/// How long the last lines may take, when nobody is served any more and no one is kept waiting by that.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How many bytes of lines are kept while nobody takes them: some thousand requests.
 const LIMIT: usize = 256 * 1024;
@@ -216,6 +219,13 @@ impl AccessLog {
     /// it is done, and an idle server need not wake for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())
+    }
+
+    /// Writes what is left when nobody is served any more. Whoever takes it slowly is waited for, for a second at most.
+    pub fn finish(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.sink.finish(LAST);
+        }
     }
 
     /// How many lines were lost so far: because too many were waiting, or because a write failed.
