@@ -218,7 +218,8 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("FORMAT", Options::set_log_format),
         help: "python, common, combined or json (default: python)",
         more: "common and combined are Apache's, json is an object a line with time, address, request, status, bytes, \
-               duration in seconds, referer and user_agent. What a client sends cannot end a line or a field, nor \
+               duration in seconds, referer and user_agent, and cut with the reason if a response was cut short. What \
+               a client sends cannot end a line or a field, nor \
                reach a terminal.",
     },
     Flag {

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,13 +94,14 @@ struct InFlight {
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
-    logged: bool,
+    /// It has its line in the log.
+    logged: Cell<bool>,
 }
 
 impl InFlight {
     /// What became of the request so far.
     fn outcome(&self) -> Outcome {
-        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted }
+        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted, cut: None }
     }
 
     /// Whether some of the request's body is still to be brought to the upstream.
@@ -197,15 +199,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             self.log_notes(turn.moment.wall);
         }
-        if outcome.is_err() {
-            self.log_cut(turn.moment);
-        }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
             Ok(false) => Next::Wait(self.deadline(turn.moment)),
-            Err(reason) => Next::Close(reason),
+            Err(reason) => {
+                self.log_cut(reason, turn.moment);
+                Next::Close(reason)
+            }
         }
     }
 
@@ -226,12 +228,12 @@ impl<T> HttpSession<'_, T> {
     }
 
     /// A response that is cut short is logged with what left of it.
-    fn log_cut(&mut self, moment: Moment) {
-        if let Stage::Answer(flight) = &mut self.stage
-            && !std::mem::replace(&mut flight.logged, true)
+    fn log_cut(&self, reason: CloseReason, moment: Moment) {
+        if let Stage::Answer(flight) = &self.stage
+            && !flight.logged.replace(true)
         {
-            let Stage::Answer(flight) = &self.stage else { return };
-            self.log_request(flight.asked.asked(), flight.outcome(), moment);
+            let outcome = Outcome { cut: Some(reason), ..flight.outcome() };
+            self.log_request(flight.asked.asked(), outcome, moment);
         }
     }
 
@@ -254,7 +256,8 @@ impl<T> Drop for HttpSession<'_, T> {
         // Whoever answers learns that the client is gone, and may have a last word to say about it.
         if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             // The run is over, unless the cut was logged as such.
-            self.log_cut(Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None });
+            let moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+            self.log_cut(CloseReason::Stopped, moment);
             self.stage = Stage::Head;
             self.log_notes(SystemTime::now());
         }
@@ -360,7 +363,7 @@ impl<T: Transport> HttpSession<'_, T> {
             return Err(reason);
         }
         self.log_notes(moment.wall);
-        self.log_cut(moment);
+        self.log_cut(reason, moment);
         self.refused = cut;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)

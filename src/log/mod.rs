@@ -65,6 +65,7 @@ pub enum LogFormat {
 ///     status: Status::OK,
 ///     sent: 1234,
 ///     is_counted: true,
+///     cut: None,
 ///     at: SystemTime::now(),
 ///     ended: Instant::now(),
 /// });

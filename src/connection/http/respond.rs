@@ -1,12 +1,13 @@
 //! From a [`Response`] to bytes: error pages, framing, what leaves with the head, the log.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
-use crate::connection::{Moment, Transport};
+use crate::connection::{CloseReason, Moment, Transport};
 use crate::http::{ErrorInfo, Request, Status};
 use crate::log::{Asked, Record};
 use crate::proto::{Encoder, Reject, ResponseHead};
@@ -71,18 +72,19 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, Outcome { status, sent: 0, is_counted }, moment);
+            return self.complete(request, Outcome { status, sent: 0, is_counted, cut: None }, moment);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, Outcome { status, sent: sent as u64, is_counted }, moment);
+                self.complete(request, Outcome { status, sent: sent as u64, is_counted, cut: None }, moment);
             }
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                let flight = InFlight { answer, status, is_counted, asked, later, waiting: false, logged: false };
+                let flight =
+                    InFlight { answer, status, is_counted, asked, later, waiting: false, logged: Cell::new(false) };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }
@@ -141,14 +143,17 @@ pub(super) struct Outcome {
     pub(super) sent: u64,
     /// Whether it was known how many they would be, and the body was not our page for an error.
     pub(super) is_counted: bool,
+    /// Why it was cut short, if it was.
+    pub(super) cut: Option<CloseReason>,
 }
 
 impl<T> HttpSession<'_, T> {
     /// One record for every exchange, with the bytes of body that were really sent.
     pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
-        let Outcome { status, sent, is_counted } = outcome;
+        let Outcome { status, sent, is_counted, cut } = outcome;
+        let cut = cut.map(CloseReason::text);
         let (peer, at, ended) = (self.peer, moment.wall, moment.now);
-        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, at, ended });
+        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, cut, at, ended });
     }
 
     /// Writes to the log what the service's part for this connection has to say.
