@@ -228,6 +228,7 @@ impl<T> HttpSession<'_, T> {
     }
 
     /// A response that is cut short is logged with what left of it.
+    #[cold]
     fn log_cut(&self, reason: CloseReason, moment: Moment) {
         if let Stage::Answer(flight) = &self.stage
             && !flight.logged.replace(true)
@@ -357,6 +358,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
     /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
+    #[cold]
     fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
         let cut = matches!(self.stage, Stage::Answer(_));
         if self.output.is_empty() && !cut {
@@ -431,6 +433,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Takes up what was changed of the site since the last request began.
+    #[cold]
     fn take_up(&mut self) {
         self.limits = self.site.limits();
         self.edition = self.site.edition();

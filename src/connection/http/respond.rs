@@ -49,8 +49,7 @@ impl<T: Transport> HttpSession<'_, T> {
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         // What was pipelined behind the request had come before the server was asked to stop, or with it.
-        let is_last = self.input.is_empty() || self.machine.in_body();
-        if (moment.stopping.is_some() && is_last) || self.once {
+        if self.once || (moment.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
         let status = response.status;
