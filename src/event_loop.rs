@@ -8,10 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::Moment;
+use crate::connection::{Moment, Site};
 use crate::log::AccessLog;
-use crate::reactor::{Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
-use crate::service::Service;
+use crate::reactor::{Bounds, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
 ///
@@ -98,19 +97,14 @@ pub trait Part: Send {
 pub struct Open<'s> {
     pub(crate) doors: Vec<Door<'s>>,
     pub(crate) log: &'s RefCell<AccessLog>,
-    /// Who is told about the turns and the end of a run, if it is an HTTP server.
-    pub(crate) service: Option<&'s dyn Service>,
-    /// The most connections at a time; `None` for as many as there are descriptors.
-    pub(crate) most: Option<usize>,
-    /// How long what is in flight may take once the end was asked for.
-    pub(crate) grace: Duration,
+    /// Whose service is told about the turns and the end of a run, and whose limits bound it, if it is an HTTP server.
+    pub(crate) site: Option<&'s Site>,
 }
 
 impl<'s> Open<'s> {
-    /// What a loop needs of a server that does not speak HTTP: one way in, no cap of its own, and 5 seconds for what
-    /// is in flight.
+    /// What a loop needs of a server that does not speak HTTP: one way in.
     pub(crate) fn raw(door: Door<'s>, log: &'s RefCell<AccessLog>) -> Open<'s> {
-        Open { doors: vec![door], log, service: None, most: None, grace: Duration::from_secs(5) }
+        Open { doors: vec![door], log, site: None }
     }
 }
 
@@ -195,17 +189,15 @@ impl Core {
 
     fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Ended> {
         let _running = self.stop.begin();
-        let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, service: part.service }).collect();
-        let most = parts.iter().filter_map(|part| part.most).min();
-        let most = most.unwrap_or_else(crate::listen::room_for_connections);
-        let grace = parts.iter().map(|part| part.grace).max().unwrap_or_default();
+        let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, site: part.site }).collect();
+        let Bounds { most, grace } = bounds(&told);
         let doors = parts.into_iter().flat_map(|part| part.doors).collect();
         let mailbox = Arc::clone(&self.mailbox);
         let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
         let ended = reactor.run(&self.stop, until, grace, &mut Between { told: &told, actions });
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
-        told.iter().for_each(Told::after_run);
+        told.iter().for_each(|told| told.after_run(until));
         ended
     }
 }
@@ -213,21 +205,39 @@ impl Core {
 /// Who is told about the turns of a loop.
 struct Told<'s> {
     log: &'s RefCell<AccessLog>,
-    service: Option<&'s dyn Service>,
+    site: Option<&'s Site>,
+}
+
+/// How long what is in flight may take once the end was asked for, where a server does not speak HTTP.
+const RAW_GRACE: Duration = Duration::from_secs(5);
+
+/// What bounds a run for these servers together: the tightest cap, the longest grace.
+fn bounds(told: &[Told<'_>]) -> Bounds {
+    let limits = || told.iter().map(|told| told.site.map(Site::limits));
+    let most = limits().filter_map(|limits| limits?.connections).min();
+    let grace = limits().map(|limits| limits.map_or(RAW_GRACE, |limits| limits.grace)).max();
+    Bounds { most: most.unwrap_or_else(crate::listen::room_for_connections), grace: grace.unwrap_or_default() }
 }
 
 impl Told<'_> {
     fn after_turn(&self, moment: Moment) -> Option<Duration> {
         let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, moment.wall);
-        let service = self.service.and_then(|service| service.after_turn(moment.now, &mut note));
+        let ask = |site: &Site| site.with_service(|service| service.after_turn(moment.now, &mut note));
+        let service = self.site.and_then(ask);
         self.log.borrow_mut().flush().into_iter().chain(service).min()
     }
 
-    fn after_run(&self) {
-        if let Some(service) = self.service {
-            service.after_run(&mut |peer, text| self.log.borrow_mut().message(peer, text, SystemTime::now()));
+    fn after_run(&self, until: Until) {
+        let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, SystemTime::now());
+        if let Some(site) = self.site {
+            site.with_service(|service| service.after_run(&mut note));
         }
-        self.log.borrow_mut().flush();
+        let mut log = self.log.borrow_mut();
+        // Whoever serves one connection after the other comes back to its log.
+        match until {
+            Until::Stopped => log.finish(),
+            Until::OneSession(_) => _ = log.flush(),
+        }
     }
 }
 
@@ -238,6 +248,8 @@ pub(crate) struct Actions<'a> {
     pub(crate) call: Option<&'a mut (dyn FnMut() + Send + 'static)>,
     /// How often that is to be at least.
     pub(crate) interval: Option<Duration>,
+    /// Called when a signal asks for [`SignalAction::Reload`].
+    pub(crate) reload: Option<Box<dyn FnMut() + 'a>>,
 }
 
 /// What happens between two turns: services do what no client waits for, the program its own, and logs are written.
@@ -247,13 +259,17 @@ struct Between<'b> {
 }
 
 impl Hooks for Between<'_> {
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Option<Bounds> {
+        if let Some(reload) = &mut self.actions.reload {
+            reload();
+        }
         for Told { log, .. } in self.told {
             let mut log = log.borrow_mut();
             if let Err(error) = log.reopen() {
                 log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
             }
         }
+        Some(bounds(self.told))
     }
 
     fn after_turn(&mut self, moment: Moment) -> Option<Duration> {

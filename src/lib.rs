@@ -59,7 +59,7 @@ pub mod testing;
 pub use event_loop::{EventLoop, Open, Part, Served, Stopped};
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
-pub use server::HttpServer;
+pub use server::{HttpServer, Reload};
 
 /// The examples of the README, compiled with the other doc tests.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::connection::{HttpSession, Session, Site};
 use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
@@ -37,6 +37,7 @@ pub struct HttpServer {
     core: Core,
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
+    on_reload: Option<Box<OnReload>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
 }
 
@@ -80,13 +81,14 @@ impl HttpServer {
             core: Core::new()?,
             poll_interval: None,
             service_actions: None,
+            on_reload: None,
             verify_request: None,
         })
     }
 
     /// Has this service answer.
-    pub fn service(mut self, service: impl Service + Send + 'static) -> HttpServer {
-        self.site.service = Box::new(service);
+    pub fn service(self, service: impl Service + Send + 'static) -> HttpServer {
+        self.site.set_service(service);
         self
     }
 
@@ -96,14 +98,14 @@ impl HttpServer {
     }
 
     /// Bounds what clients may ask.
-    pub fn limits(mut self, limits: Limits) -> HttpServer {
-        self.site.limits = limits;
+    pub fn limits(self, limits: Limits) -> HttpServer {
+        self.site.set_limits(limits);
         self
     }
 
     /// The version in the status line; [`Version::Http10`] closes after every response (contract row HB03).
-    pub fn protocol(mut self, protocol: Version) -> HttpServer {
-        self.site.protocol = protocol;
+    pub fn protocol(self, protocol: Version) -> HttpServer {
+        self.site.set_protocol(protocol);
         self
     }
 
@@ -143,6 +145,31 @@ impl HttpServer {
     /// Called at the end of every turn of the loop (contract row SS06).
     pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
         self.service_actions = Some(Box::new(actions));
+        self
+    }
+
+    /// Called between two turns when a signal asks for [`SignalAction::Reload`], before the file of the log is opened
+    /// again: what it changes holds for the requests that begin after it.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, http::Request, service::Response};
+    ///
+    /// fn texts(text: String) -> impl Fn(&Request) -> Response + Send {
+    ///     move |_: &Request| Response::text(text.clone())
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(texts("hello".into())).on_reload(|server| {
+    ///     match std::fs::read_to_string("text") {
+    ///         Ok(text) => server.set_service(texts(text)),
+    ///         Err(error) => server.message(&format!("cannot read 'text': {error}")),
+    ///     }
+    /// });
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn on_reload(mut self, reload: impl FnMut(&Reload<'_>) + Send + 'static) -> HttpServer {
+        self.on_reload = Some(Box::new(reload));
         self
     }
 
@@ -229,8 +256,56 @@ impl HttpServer {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
         let part = open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release);
-        let actions = Actions { call: self.service_actions.as_deref_mut(), interval: self.poll_interval };
+        let site = &self.site;
+        let reload = self
+            .on_reload
+            .as_deref_mut()
+            .map(|reload| -> Box<dyn FnMut() + '_> { Box::new(move || reload(&Reload(site))) });
+        let actions = Actions { call: self.service_actions.as_deref_mut(), interval: self.poll_interval, reload };
         Ok((&mut self.core, part, actions))
+    }
+}
+
+/// What can be changed of a server while it runs, by [`HttpServer::on_reload`].
+///
+/// Requests that have begun are answered within the limits and by the service that stood then. Nobody is cut off.
+pub struct Reload<'s>(&'s Site);
+
+type OnReload = dyn FnMut(&Reload<'_>) + Send;
+
+impl Reload<'_> {
+    /// Has this service answer the requests that begin from now on. The one before is dropped, and its
+    /// [`after_turn`](Service::after_turn) is not called any more: one that has work left there has to hand it on, as
+    /// a `CgiService` does its scripts.
+    pub fn set_service(&self, service: impl Service + Send + 'static) {
+        self.0.set_service(service);
+    }
+
+    /// Has these limits bound the requests that begin from now on. Connections that have come already are not counted
+    /// for [`Limits::connections_per_peer`] if it was not set before.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.set_limits(limits);
+    }
+
+    /// Has the connections that come from now on speak this version.
+    pub fn set_protocol(&self, protocol: Version) {
+        self.0.set_protocol(protocol);
+    }
+
+    /// Has the log written where and as this one is.
+    pub fn set_log(&self, log: AccessLog) {
+        self.0.log.borrow_mut().become_like(log);
+    }
+
+    /// Writes a line to the log, about no client.
+    pub fn message(&self, text: &str) {
+        self.0.log.borrow_mut().message(None, text, SystemTime::now());
+    }
+}
+
+impl fmt::Debug for Reload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reload")
     }
 }
 
@@ -257,13 +332,7 @@ fn open<'s>(
         };
         Door::listener(listener, Box::new(admit), release)
     };
-    Open {
-        doors: listeners.iter_mut().map(door).collect(),
-        log: &site.log,
-        service: Some(&*site.service),
-        most: site.limits.connections,
-        grace: site.limits.grace,
-    }
+    Open { doors: listeners.iter_mut().map(door).collect(), log: &site.log, site: Some(site) }
 }
 
 impl fmt::Debug for HttpServer {

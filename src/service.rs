@@ -67,6 +67,28 @@ pub trait Service {
     }
 }
 
+impl Service for Box<dyn Service + Send> {
+    fn call(&self, request: &Request) -> Reply {
+        (**self).call(request)
+    }
+
+    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+        (**self).after_turn(now, note)
+    }
+
+    fn after_run(&self, note: &mut Note<'_>) {
+        (**self).after_run(note);
+    }
+
+    fn connect(&self) -> Option<Box<dyn Service>> {
+        (**self).connect()
+    }
+
+    fn take_notes(&self) -> Vec<String> {
+        (**self).take_notes()
+    }
+}
+
 /// What writes a line to the server's log: about which client, and what.
 pub type Note<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
 

@@ -335,6 +335,44 @@ fn a_file_that_ends_early_cuts_the_connection() {
     assert_eq!(client.rest(), pattern(5000).as_bytes());
 }
 
+/// A client that has more on its way than the server reads, and reads nothing itself until the server has closed: what
+/// is left of the connection then has to be all that was answered.
+#[test]
+fn what_was_answered_before_a_cut_arrives() {
+    for (target, length) in [("/truncated?5000", 5000), ("/short?5000", 4999), ("/broken?5000", 5000)] {
+        let (reader, writer) = io::pipe().unwrap();
+        let server = Running::new(bind().log(AccessLog::to(writer.into())));
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        // So little that most of the first answer has to wait on the server's side.
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&server.address.into()).unwrap();
+        let mut client = Client::on(socket.into());
+        let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.say(&(request("/bytes?100000") + &request(target) + &HELLO.repeat(5000)));
+        let mut log = io::BufReader::new(reader);
+        let mut line = String::new();
+        while !line.contains(target) {
+            line.clear();
+            assert!(io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "{target} is not in the log");
+        }
+        assert_eq!(client.answer().body, pattern(100_000).as_bytes(), "{target}");
+        assert!(client.head().starts_with("HTTP/1.1 200 "), "{target}");
+        let rest = client.rest();
+        assert!(rest.len() >= length && !rest.ends_with(b"\r\n0\r\n\r\n"), "{target}: {} bytes", rest.len());
+    }
+}
+
+/// Whoever has sent its end cannot be answered with a reset: nothing of it is left to be read.
+#[test]
+fn what_was_answered_before_a_request_that_is_cut_arrives() {
+    let server = serve();
+    let mut client = server.client();
+    let half = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc";
+    client.say(&format!("GET /bytes?100000 HTTP/1.1\r\nHost: h\r\n\r\n{half}")).end();
+    assert_eq!(client.answer().body, pattern(100_000).as_bytes());
+    assert_eq!(client.rest(), b"");
+}
+
 #[test]
 fn a_refusal_is_seen_also_by_a_client_that_still_sends() {
     let server = serve();

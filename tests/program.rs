@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -299,14 +299,19 @@ fn a_closed_log_fails_no_request() {
     }
 }
 
+/// The program, and the end of the pipe that it logs to, which nobody reads yet.
+fn logging_to_a_pipe(directory: &Path) -> (Program, PipeReader) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(directory).stderr(writer);
+    // The command holds the other end, and goes with it.
+    (Program::run(&mut command), reader)
+}
+
 #[test]
 fn a_log_that_nobody_reads_fails_no_request() {
     let site = site();
-    let (reader, writer) = std::io::pipe().unwrap();
-    let mut command = Command::new(PROGRAM);
-    command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(site.path()).stderr(writer);
-    let program = Program::run(&mut command);
-    drop(command);
+    let (program, reader) = logging_to_a_pipe(site.path());
     let mut client = program.client();
     // Twice as much as a pipe and the log's own memory hold together.
     let target = format!("/{}", "x".repeat(2000));
@@ -318,6 +323,30 @@ fn a_log_that_nobody_reads_fails_no_request() {
     let dropped = std::iter::from_fn(|| log.recv_timeout(SAFETY).ok()).any(|line| line.contains("log lines dropped"));
     assert!(dropped, "lines were lost, and nobody was told");
     program.signal(Signal::INT);
+    assert_eq!(program.end().0, Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_loses_no_line_to_a_slow_reader() {
+    let site = site();
+    let (program, mut reader) = logging_to_a_pipe(site.path());
+    let mut client = program.client();
+    // More than a pipe holds, and less than the log's own memory.
+    let target = format!("/{}", "x".repeat(2000));
+    for _ in 0..100 {
+        assert_eq!(client.get(&target).status(), 404);
+    }
+    program.signal(Signal::INT);
+    // The sessions end before the log is written for the last time; then it waits, or has ended.
+    assert!(client.is_closed());
+    let status = || std::fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
+    while !["State:\tS", "State:\tZ"].iter().any(|state| status().contains(state)) {
+        thread::yield_now();
+    }
+    let mut log = String::new();
+    reader.read_to_string(&mut log).unwrap();
+    assert_eq!(log.lines().filter(|line| line.ends_with(" 404 -")).count(), 100);
     assert_eq!(program.end().0, Some(0));
 }
 

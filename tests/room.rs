@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serve_forever::http::{Request, Status};
-use serve_forever::log::AccessLog;
+use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Source, Upstream, Wires};
 use serve_forever::{HttpServer, Stopped, Stopper};
@@ -292,10 +292,11 @@ fn who_had_come_before_the_end_is_answered() {
     running.join();
 }
 
-#[test]
-fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
+/// What is logged of a response that is cut short.
+fn log_of_a_cut(format: LogFormat) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
-    let mut running = Running::with(Limits::default(), |server| server.log(AccessLog::to(writer.into())));
+    let log = AccessLog::to(writer.into()).format(format);
+    let mut running = Running::with(Limits::default(), |server| server.log(log));
     let mut client = running.connect();
     client.send("GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(client.rest().ends_with("\r\n\r\nfour"), "what there was arrives");
@@ -304,7 +305,15 @@ fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
     let mut log = String::new();
     reader.read_to_string(&mut log).unwrap();
     assert_eq!(log.lines().count(), 1, "{log}");
+    log
+}
+
+#[test]
+fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
+    let log = log_of_a_cut(LogFormat::Python);
     assert!(log.ends_with("\"GET /cut HTTP/1.1\" 200 4\n"), "{log}");
+    let log = log_of_a_cut(LogFormat::Json);
+    assert!(log.contains("\"bytes\":4,") && log.ends_with(",\"cut\":\"response cut short\"}\n"), "{log}");
 }
 
 #[test]

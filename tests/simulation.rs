@@ -19,7 +19,8 @@ use common::pipe::Pipe;
 use common::service::{TestService, pattern};
 use serve_forever::connection::{CloseReason, Next, Transport};
 use serve_forever::http::{ErrorTemplate, Request};
-use serve_forever::service::{Body, Reply, Service, Source};
+use serve_forever::proto::Limits;
+use serve_forever::service::{Body, Reply, Response, Service, Source};
 
 /// As many exchanges as take a few seconds unoptimised.
 const EXCHANGES: u64 = 12_000;
@@ -737,8 +738,9 @@ fn a_head_must_be_complete_in_time_however_it_drips() {
 }
 
 #[test]
-fn a_body_that_stalls_is_408_and_one_that_drips_is_not() {
-    let site = site(TestService);
+fn a_body_that_stalls_is_408_and_one_that_drips_is_not_if_that_may_be() {
+    let mut site = site(TestService);
+    site.limits_mut().body_rate = 0;
     for target in ["/echo", "/"] {
         let mut dialogue = Dialogue::new(&site);
         dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n").as_bytes());
@@ -749,6 +751,45 @@ fn a_body_that_stalls_is_408_and_one_that_drips_is_not() {
         let heard = dialogue.pass(JUST_LESS).heard();
         assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
     }
+}
+
+#[test]
+fn a_body_that_drips_has_so_much_time_in_all() {
+    let site = site(TestService);
+    let second = Duration::from_secs(1);
+    for target in ["/echo", "/"] {
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").as_bytes());
+        // 2500 bytes are worth 5 seconds: that is as much as they are waited for.
+        for _ in 0..10 {
+            dialogue.pass(5 * second).say(&[b'x'; 2500]);
+        }
+        // Each of these is worth the five hundredth part of a second, so that the 30 seconds are over soon.
+        for _ in 0..29 {
+            dialogue.pass(second).say(b"x");
+        }
+        assert_eq!((dialogue.heard().as_str(), dialogue.closed()), ("", None), "{target}");
+        assert_eq!(dialogue.patience(), Some(second + 29 * second / 500), "{target}");
+        let heard = dialogue.pass(2 * second).heard();
+        assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
+    }
+}
+
+/// While nobody wants the body, its client is not to blame that it does not come.
+#[test]
+fn what_is_not_waited_for_costs_a_body_no_time() {
+    let mut site = site(TestService);
+    site.limits_mut().answer_timeout = Duration::from_secs(1000);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\nab");
+    dialogue.make_room(0).say(&[b'c'; 1000]);
+    for _ in 0..20 {
+        dialogue.pass(STALL / 2).make_room(10);
+        dialogue.make_room(0);
+    }
+    assert_eq!(dialogue.closed(), None, "it takes its answer slowly, which is another matter");
+    dialogue.make_room(usize::MAX);
+    assert_eq!(dialogue.patience(), Some(STALL), "all of the time is left");
 }
 
 #[test]
@@ -823,4 +864,37 @@ fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
     waiting.pass(Duration::from_secs(1));
     assert!(waiting.heard().contains("\r\nConnection: close\r\n"));
     assert_eq!(waiting.closed(), Some(CloseReason::Complete));
+}
+
+#[test]
+fn when_the_server_stops_what_was_pipelined_is_answered_and_the_last_answer_says_goodbye() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.stop();
+    dialogue.say(&[HELLO.repeat(3), b"GET / HT".to_vec()].concat());
+    assert_eq!(dialogue.heard().matches("hello\n").count(), 3);
+    let heard = dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n").heard();
+    assert!(heard.contains("\r\nConnection: close\r\n") && heard.ends_with("hello\n"), "{heard}");
+    assert_eq!(dialogue.closed(), Some(CloseReason::Complete));
+}
+
+#[test]
+fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it_began() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    let old = site.limits();
+    let short = Duration::from_secs(1);
+    site.set_service(|_: &Request| Response::text("new\n"));
+    site.set_limits(Limits { stall_timeout: short, head_timeout: short, idle_timeout: short, ..Limits::default() });
+    dialogue.pass(2 * short);
+    assert_eq!((dialogue.heard().as_str(), dialogue.closed()), ("", None));
+    dialogue.say(b"cd");
+    assert!(dialogue.heard().ends_with("\r\n\r\nabcd"), "the service before still has it");
+    dialogue.say(b"GET / HT");
+    assert_eq!(dialogue.patience(), Some(short), "the next request has the new limits");
+    assert_ne!(old.head_timeout, short);
+    dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n");
+    assert!(dialogue.heard().ends_with("\r\n\r\nnew\n"));
+    assert_eq!(dialogue.patience(), Some(short));
 }

@@ -139,7 +139,7 @@ fn site(bytes: &[u8]) -> Site {
     let mut site = Site::new(answer, nobody());
     site.log = AccessLog::off().into();
     // Small, so that the fuzzer finds its way beyond them.
-    site.limits = Limits {
+    *site.limits_mut() = Limits {
         request_line: 200,
         field_line: 300,
         head: 1000,

@@ -46,6 +46,9 @@ const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 ///
 /// If the server is root, scripts run as `nobody`, or as [`CgiBuilder::user`] says, with none of root's groups; if
 /// that cannot be had, they do not run.
+///
+/// A clone is the same service.
+#[derive(Clone)]
 pub struct CgiService {
     shared: Arc<Shared>,
 }
@@ -82,6 +85,7 @@ impl CgiService {
             https: false,
             user: None,
             limits: CgiLimits::default(),
+            nursery: None,
         }
     }
 }
@@ -165,6 +169,7 @@ pub struct CgiBuilder {
     https: bool,
     user: Option<ScriptUser>,
     limits: CgiLimits,
+    nursery: Option<Arc<Nursery>>,
 }
 
 impl CgiBuilder {
@@ -194,6 +199,13 @@ impl CgiBuilder {
         self
     }
 
+    /// Has the scripts that another service started looked after by this one, which takes its place while the server
+    /// runs. They count for the limits, which are those of the other one then.
+    pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
+        self.nursery = Some(Arc::clone(&other.shared.nursery));
+        self
+    }
+
     /// `SERVER_SOFTWARE`, for a server whose `Server` field says something else than the default.
     pub fn server_software(mut self, software: impl Into<String>) -> CgiBuilder {
         self.software = software.into();
@@ -220,7 +232,10 @@ impl CgiBuilder {
         let directories = Directories::new(self.directories.iter().map(String::as_str));
         let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
         self.handed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
-        let nursery = Arc::new(Nursery::new(self.limits)?);
+        let nursery = match self.nursery {
+            Some(nursery) => nursery,
+            None => Arc::new(Nursery::new(self.limits)?),
+        };
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
         let shared = Shared {
             root: directory(&self.root)?,

@@ -67,6 +67,12 @@ impl Exit {
         &self.text
     }
 
+    /// What is wrong, without the usage and the program's name: one line.
+    pub(super) fn reason(&self) -> &str {
+        let line = self.text.lines().last().unwrap_or_default();
+        line.strip_prefix(NAME).and_then(|line| line.strip_prefix(": error: ")).unwrap_or(line)
+    }
+
     /// Whether the text is an answer, for standard output, and not a complaint, for standard error.
     pub fn is_answer(&self) -> bool {
         self.code == Code::Success
@@ -105,5 +111,6 @@ mod tests {
         let text = Exit::usage("no").text;
         assert!(text.starts_with("usage: serve-forever [-h]"), "{text}");
         assert!(text.ends_with("\nserve-forever: error: no\n"), "{text}");
+        assert_eq!((Exit::failure("no").reason(), Exit::usage("no").reason()), ("no", "no"));
     }
 }

@@ -203,7 +203,7 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::One("FILE", Options::set_auth_file),
         help: "file with more users, one a line as for --auth",
-        more: "Empty lines and lines that begin with # are left out. It is read once, before the first client.",
+        more: "Empty lines and lines that begin with # are left out. It is read before the first client, and again on SIGHUP.",
     },
     Flag {
         name: "base-path",
@@ -218,7 +218,8 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("FORMAT", Options::set_log_format),
         help: "python, common, combined or json (default: python)",
         more: "common and combined are Apache's, json is an object a line with time, address, request, status, bytes, \
-               duration in seconds, referer and user_agent. What a client sends cannot end a line or a field, nor \
+               duration in seconds, referer and user_agent, and cut with the reason if a response was cut short. What \
+               a client sends cannot end a line or a field, nor \
                reach a terminal.",
     },
     Flag {
@@ -279,12 +280,26 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "body-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_body_timeout),
+        help: "time for the whole body of a request, as far as it is waited for (default: 30)",
+        more: "It grows by a second for every --body-rate bytes that come.",
+    },
+    Flag {
+        name: "body-rate",
+        letter: None,
+        action: Action::One("N", Options::set_body_rate),
+        help: "bytes a second that a request's body has to bring once its time is over, 0 for no limit (default: 500)",
+        more: "",
+    },
+    Flag {
         name: "user",
         letter: None,
         action: Action::One("NAME", Options::set_user),
         help: "user to become once the port is bound and the log is open",
         more: "All groups but that user's own are given up, too. If anything of it fails the program does not start. \
-               For SIGHUP that user has to be able to open the log file.",
+               For SIGHUP that user has to be able to open the log file, and to read the file of --config.",
     },
     Flag {
         name: "chroot",
@@ -292,15 +307,16 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("DIRECTORY", Options::set_chroot),
         help: "directory to make the root of all paths once the port is bound and the log is open",
         more: "The directory to serve and the pages are then looked for below it; without --directory all of it is \
-               served. Only with --user is it a wall: root can climb over it. A log file outside of it cannot be \
-               opened again on SIGHUP.",
+               served. Only with --user is it a wall: root can climb over it. On SIGHUP a log file outside of it \
+               cannot be opened again, and no settings are read.",
     },
     Flag {
         name: "sandbox",
         letter: None,
         action: Action::Switch(Options::be_sandboxed),
         help: "have the kernel see to it that only the served directory can be read (Linux, Landlock)",
-        more: "The folder of a log file can still be written to. Nothing can be connected to. Symbolic links that \
+        more: "The folder of a log file can still be written to. The file of --config cannot be read again, unless it \
+               is in the directory. Nothing can be connected to. Symbolic links that \
                lead out of the directory are refused. If the kernel has no Landlock the program does not start. No \
                script can be run, so that --cgi is refused.",
     },
@@ -310,7 +326,7 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("FILE", Options::set_config),
         help: "TOML file with any of these settings under their long names",
         more: "The command line counts before the environment, the environment before the file. Files that it names \
-               are relative to the working directory.",
+               are relative to the working directory. On SIGHUP it is read again: see SIGNALS.",
     },
     #[cfg(all(feature = "cgi", target_os = "linux"))]
     Flag {

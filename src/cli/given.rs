@@ -19,7 +19,7 @@ pub(super) enum Source {
 }
 
 /// Flags and their values from one source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Given {
     source: Source,
     /// For each flag, the values of each time that it was given. A switch that was turned off was given no time.

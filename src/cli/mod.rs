@@ -6,7 +6,7 @@
 //!
 //! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
 //!
-//! `listen`, `site`, `confine`, `sandbox` and `run` make a server of options.
+//! `listen`, `site`, `confine`, `sandbox` and `run` make a server of options, and `reload` changes it while it runs.
 //!
 //! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
@@ -23,6 +23,7 @@ mod options;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
+mod reload;
 mod run;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod sandbox;

@@ -39,9 +39,13 @@ request: start the new process, wait for its ready line, send SIGTERM to the old
 .SH SIGNALS
 SIGINT ends the program at once.
 SIGTERM lets it finish the answers that it has begun, for a limited time.
-SIGHUP has it open the log file again.
-Without a log file SIGHUP is ignored, unless standard error is a terminal: then it ends the program at once, because
-the terminal is gone.
+SIGHUP has it open the log file again, and read the files of \\-\\-config and \\-\\-auth\\-file again; the command line and
+the environment still count before them. What has changed holds for the requests that begin then. Nobody is cut off:
+what has begun is answered as it was going to be. A line on standard error says so, or names what is wrong with its file
+and line: then all settings stay as they were. Another one names what takes effect at the next start only: port, bind,
+reuse\\-port, user, chroot, sandbox, cgi, and the directory of a sandbox.
+Without any of these files SIGHUP is ignored, unless standard error is a terminal: then it ends the program at once,
+because the terminal is gone.
 .SH EXIT STATUS
 .TP
 0

@@ -9,35 +9,28 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
-use super::{confine, listen, parser, sandbox, scripts, settings, site};
+use super::reload::{Reloader, Sources};
+use super::scripts::Scripts;
+use super::{confine, listen, sandbox, scripts, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
-    match settings(args).and_then(|options| serve(&options)) {
+    match Sources::new(args).and_then(|sources| serve(&sources.read()?, sources)) {
         Ok(()) => Code::Success.into(),
         Err(exit) => exit.report(),
     }
 }
 
-/// What the command line says, before what the environment says, before what the file says that they name.
-fn settings(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
-    let mut layers = vec![parser::given(args)?, settings::environment(std::env::vars_os())?];
-    let options = Options::from_layers(&layers)?;
-    let Some(path) = &options.config else { return Ok(options) };
-    let text = std::fs::read_to_string(path).map_err(|error| site::cannot("read", path, error))?;
-    layers.push(settings::file(path, &text)?);
-    Options::from_layers(&layers)
-}
-
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
-fn serve(options: &Options) -> Result<(), Exit> {
+fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     scripts::check(options)?;
     confine::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let log = log(options)?;
-    let signals = signals(&log);
+    let reads_again = options.config.is_some() || options.site.auth_file.is_some();
+    let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
     // From here on nothing is done that the confinement would not allow, but to look for what is served.
     if let Some(root) = &options.confinement.chroot {
@@ -51,14 +44,20 @@ fn serve(options: &Options) -> Result<(), Exit> {
         let pages: Vec<_> = site::pages(options).collect();
         sandbox::restrict(pages.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
     }
+    let mut scripts = Scripts::default();
+    let service = scripts.beside(files, options).map_err(Exit::failure)?;
     let mut server = HttpServer::from_listeners(listeners)
         .and_then(|server| server.stop_on_signals(&signals))
-        .and_then(|server| scripts::serve(server, files, options))
         .map_err(Exit::failure)?
+        .service(service)
         .protocol(options.protocol)
         .limits(options.limits.clone())
         .release_on_drain(true)
         .log(log);
+    if reads_again {
+        let mut reloader = Reloader::new(sources, options.clone(), scripts);
+        server = server.on_reload(move |server| reloader.reload(server));
+    }
     // Whoever started us may wait for this line, or may have closed its end: neither is a reason not to serve.
     _ = say(&ready_line(server.server_address()));
     match server.serve_forever().map_err(Exit::failure)? {
@@ -69,18 +68,18 @@ fn serve(options: &Options) -> Result<(), Exit> {
 }
 
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
-/// SIGHUP has a log file opened again, and is ignored where there is none; at a terminal it keeps its meaning then,
-/// which is that the terminal is gone.
-fn signals(log: &AccessLog) -> Vec<(i32, SignalAction)> {
+/// SIGHUP has files read and opened again, and is ignored where there are none; at a terminal it keeps its meaning
+/// then, which is that the terminal is gone.
+fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
-    if log.path().is_some() || !io::stderr().is_terminal() {
+    if has_files || !io::stderr().is_terminal() {
         signals.push((SIGHUP, SignalAction::Reload));
     }
     signals
 }
 
 /// The log that was asked for.
-fn log(options: &Options) -> Result<AccessLog, Exit> {
+pub(super) fn log(options: &Options) -> Result<AccessLog, Exit> {
     let log = match &options.log.file {
         _ if options.quiet => AccessLog::off(),
         None => AccessLog::stderr(),

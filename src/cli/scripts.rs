@@ -4,8 +4,10 @@ use std::io;
 
 use super::exit::Exit;
 use super::options::Options;
-use crate::HttpServer;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+use crate::cgi::{CgiService, ScriptUser};
 use crate::files::{FileService, Symlinks};
+use crate::service::Service;
 
 /// What guards the files does not guard the scripts among them: whoever asks for both is told so, instead of being left
 /// with a door open.
@@ -24,24 +26,37 @@ pub(super) fn check(options: &Options) -> Result<(), Exit> {
     }
 }
 
-/// Has the files served, and scripts run if that was asked for.
-#[cfg(all(feature = "cgi", target_os = "linux"))]
-pub(super) fn serve(server: HttpServer, files: FileService, options: &Options) -> io::Result<HttpServer> {
-    use crate::cgi::{CgiService, ScriptUser};
-    if !options.scripts.run {
-        return Ok(server.service(files));
-    }
-    let mut scripts = CgiService::builder(&options.directory).pass_env(&options.scripts.variables);
-    if let Some(user) = &options.scripts.user {
-        scripts = scripts.user(ScriptUser::named(user)?);
-    }
-    Ok(server.service(scripts.build(files)?))
+/// Makes services that run scripts, each of which takes over those that the one before has started.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    before: Option<CgiService>,
 }
 
-/// Has the files served.
-#[cfg(not(all(feature = "cgi", target_os = "linux")))]
-pub(super) fn serve(server: HttpServer, files: FileService, _: &Options) -> io::Result<HttpServer> {
-    Ok(server.service(files))
+impl Scripts {
+    /// Who serves the files, and runs scripts if that was asked for.
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    pub(super) fn beside(&mut self, files: FileService, options: &Options) -> io::Result<Box<dyn Service + Send>> {
+        if !options.scripts.run {
+            return Ok(Box::new(files));
+        }
+        let mut scripts = CgiService::builder(&options.directory).pass_env(&options.scripts.variables);
+        if let Some(user) = &options.scripts.user {
+            scripts = scripts.user(ScriptUser::named(user)?);
+        }
+        if let Some(before) = &self.before {
+            scripts = scripts.taking_over(before);
+        }
+        let scripts = scripts.build(files)?;
+        self.before = Some(scripts.clone());
+        Ok(Box::new(scripts))
+    }
+
+    /// Who serves the files.
+    #[cfg(not(all(feature = "cgi", target_os = "linux")))]
+    pub(super) fn beside(&mut self, files: FileService, _: &Options) -> io::Result<Box<dyn Service + Send>> {
+        Ok(Box::new(files))
+    }
 }
 
 #[cfg(test)]

@@ -55,10 +55,10 @@ fn fold<T>(
     settings.iter().fold(files, add)
 }
 
-/// A page that is not there would only be missed when it is needed.
-fn check_file(path: &Path) -> Result<(), Exit> {
+/// A page that cannot be read would only be missed when it is needed. What is no file may keep its reader waiting.
+pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
-        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(facts) if facts.is_file() => fs::File::open(path).map(drop).map_err(|error| cannot("read", path, error)),
         Ok(_) => Err(cannot("read", path, io::Error::other("not a file"))),
         Err(error) => Err(cannot("read", path, error)),
     }
@@ -92,7 +92,7 @@ pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
     Exit::failure(format_args!("cannot {what} '{}': {error}", name(path)))
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     shown(path.as_os_str())
 }
 

@@ -1,13 +1,15 @@
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Expect, Request, Status};
 use crate::log::Kept;
-use crate::proto::{Buffer, Event, Machine};
+use crate::proto::{Buffer, Event, Limits, Machine};
 use crate::service::{Reply, Response, Service};
 
 mod buffers;
@@ -23,6 +25,9 @@ use waits::Wait;
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
 pub struct HttpSession<'s, T> {
     site: &'s Site,
+    /// What bounds the current request, and the edition of the site that it is from.
+    limits: Arc<Limits>,
+    edition: u64,
     transport: T,
     peer: SocketAddr,
     machine: Machine,
@@ -34,6 +39,8 @@ pub struct HttpSession<'s, T> {
     wait: Wait,
     /// When the current wait began, or last saw progress if that counts.
     since: Instant,
+    /// How much longer the body of the current request may be waited for, as of `since`.
+    left: Duration,
     /// The protocol cannot go on without more bytes.
     hungry: bool,
     /// The client will send no more.
@@ -67,8 +74,8 @@ enum Stage {
     Drain(u64),
     /// The output still holds the last of what is to be sent; then the connection is closed for this reason.
     Closing(CloseReason),
-    /// The client was told that no more comes, and what it still sends is thrown away.
-    Linger,
+    /// The client was told that no more comes, and what it still sends is thrown away; then it is closed for this reason.
+    Linger(CloseReason),
 }
 
 /// A response that waits for the end of the request's body, of which so many bytes more will be read.
@@ -87,12 +94,14 @@ struct InFlight {
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
+    /// It has its line in the log.
+    logged: Cell<bool>,
 }
 
 impl InFlight {
     /// What became of the request so far.
     fn outcome(&self) -> Outcome {
-        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted }
+        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted, cut: None }
     }
 
     /// Whether some of the request's body is still to be brought to the upstream.
@@ -135,14 +144,17 @@ impl<'s, T: Transport> HttpSession<'s, T> {
     pub fn new(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Self {
         HttpSession {
             site,
+            limits: site.limits(),
+            edition: site.edition(),
             transport,
             peer,
-            machine: Machine::new(site.protocol),
+            machine: Machine::new(site.protocol()),
             input: Buffer::default(),
             output: Buffer::default(),
             stage: Stage::Head,
             wait: Wait::First,
             since: now,
+            left: Duration::ZERO,
             hungry: true,
             at_end: false,
             closed_at: None,
@@ -156,7 +168,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
 
     /// A session for a newcomer, unless its address has as many connections as one may have.
     pub fn admit(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
-        let place = match site.limits.connections_per_peer {
+        let place = match site.limits().connections_per_peer {
             Some(most) => Some(Box::new(site.peers.place(peer.ip(), most)?)),
             None => None,
         };
@@ -187,15 +199,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             self.log_notes(turn.moment.wall);
         }
-        if outcome.is_err() {
-            self.log_cut(turn.moment);
-        }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
         match outcome.and_then(|again| self.keep_account().map(|()| again)) {
             Ok(true) => Next::Again,
             Ok(false) => Next::Wait(self.deadline(turn.moment)),
-            Err(reason) => Next::Close(reason),
+            Err(reason) => {
+                self.log_cut(reason, turn.moment);
+                Next::Close(reason)
+            }
         }
     }
 
@@ -215,6 +227,17 @@ impl<T> HttpSession<'_, T> {
         self.input.capacity() + self.output.capacity()
     }
 
+    /// A response that is cut short is logged with what left of it.
+    #[cold]
+    fn log_cut(&self, reason: CloseReason, moment: Moment) {
+        if let Stage::Answer(flight) = &self.stage
+            && !flight.logged.replace(true)
+        {
+            let outcome = Outcome { cut: Some(reason), ..flight.outcome() };
+            self.log_request(flight.asked.asked(), outcome, moment);
+        }
+    }
+
     /// Adds what this session keeps to what all of them keep, which is bounded.
     fn keep_account(&mut self) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
@@ -225,7 +248,7 @@ impl<T> HttpSession<'_, T> {
         let more = kept > self.kept;
         self.site.buffered.set(all);
         self.kept = kept;
-        if more && all > self.site.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
+        if more && all > self.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }
 
@@ -233,6 +256,9 @@ impl<T> Drop for HttpSession<'_, T> {
     fn drop(&mut self) {
         // Whoever answers learns that the client is gone, and may have a last word to say about it.
         if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
+            // The run is over, unless the cut was logged as such.
+            let moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+            self.log_cut(CloseReason::Stopped, moment);
             self.stage = Stage::Head;
             self.log_notes(SystemTime::now());
         }
@@ -253,7 +279,10 @@ impl<T: Transport> HttpSession<'_, T> {
             let filled = self.fill(ready)?;
             let moment = turn.moment;
             let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
-            let flushed = self.flush(ready)?;
+            let flushed = match self.flush(ready) {
+                Err(reason @ CloseReason::BodyCut) => self.close_behind_output(reason, moment)? == Progress::Moved,
+                other => other?,
+            };
             let moved = filled || flushed || advanced == Progress::Moved;
             self.note_wait(moved, turn.moment.now);
             if self.wait == Wait::Linger {
@@ -285,7 +314,7 @@ impl<T: Transport> HttpSession<'_, T> {
             // Back-pressure: a client that does not take its answers is not asked for more requests.
             Stage::Head => self.hungry && self.output.is_empty(),
             Stage::Closing(_) => false,
-            Stage::Linger => true,
+            Stage::Linger(_) => true,
             _ => self.hungry,
         };
         if !wanted || !ready.read || self.at_end {
@@ -301,6 +330,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Ok(0) => self.at_end = true,
             Ok(count) => {
                 self.hungry = false;
+                self.earn(count);
                 ready.read = ready.read_closed || count == room || !self.transport.short_read_is_all();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -322,24 +352,21 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Answer(_) => self.advance_answer(turn),
             Stage::Drain(_) => self.advance_drain(turn),
             Stage::Closing(reason) => self.advance_closing(reason),
-            Stage::Linger => self.advance_linger(),
+            Stage::Linger(reason) => self.advance_linger(reason),
         }
     }
 
-    /// A response that is cut short is logged with what left of it.
-    fn log_cut(&self, moment: Moment) {
-        if let Stage::Answer(flight) = &self.stage {
-            self.log_request(flight.asked.asked(), flight.outcome(), moment);
-        }
-    }
-
-    /// Closes, but only once the output has left: the answers to the requests before this one may be in it.
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
+    /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
+    #[cold]
     fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
-        if self.output.is_empty() {
+        let cut = matches!(self.stage, Stage::Answer(_));
+        if self.output.is_empty() && !cut {
             return Err(reason);
         }
-        self.log_cut(moment);
-        self.refused = false;
+        self.log_notes(moment.wall);
+        self.log_cut(reason, moment);
+        self.refused = cut;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
     }
@@ -378,8 +405,11 @@ impl<T: Transport> HttpSession<'_, T> {
     fn advance_head(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let mut progress = Progress::Still;
         while matches!(self.stage, Stage::Head) && self.output.len() < GATHER {
+            if self.edition != self.site.edition() && self.machine.is_idle() {
+                self.take_up();
+            }
             let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+            match self.machine.receive(&mut self.input, &self.limits, request) {
                 Ok(Event::More) if self.at_end => self.end(),
                 Ok(Event::More) => {
                     progress = progress.and(self.starve());
@@ -402,6 +432,15 @@ impl<T: Transport> HttpSession<'_, T> {
         Ok(progress)
     }
 
+    /// Takes up what was changed of the site since the last request began.
+    #[cold]
+    fn take_up(&mut self) {
+        self.limits = self.site.limits();
+        self.edition = self.site.edition();
+        // What it made for this connection belongs to the service before.
+        self.own = None;
+    }
+
     /// The protocol needs more bytes. That is a move if it did not before: there may be some to read.
     fn starve(&mut self) -> Progress {
         if std::mem::replace(&mut self.hungry, true) { Progress::Still } else { Progress::Moved }
@@ -418,13 +457,14 @@ impl<T: Transport> HttpSession<'_, T> {
     fn begin(&mut self, request: &Request, moment: Moment) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
         self.wait = Wait::Upstream;
+        self.left = self.limits.body_timeout;
         let reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
             _ => self.call(request, moment.wall),
         };
         match reply {
             Reply::Now(response) if self.machine.in_body() && self.may_drain(request) => {
-                let (request, left) = (request.clone(), self.site.limits.drain);
+                let (request, left) = (request.clone(), self.limits.drain);
                 self.stage = Stage::Held(Box::new(Held { response, request, left }));
             }
             Reply::Now(response) => {
@@ -444,7 +484,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// the client waits for a word before it sends it.
     fn may_drain(&self, request: &Request) -> bool {
         let short = match request.body_length() {
-            BodyLength::Known(length) => length <= self.site.limits.drain,
+            BodyLength::Known(length) => length <= self.limits.drain,
             BodyLength::None | BodyLength::Chunked => true,
         };
         short && self.machine.expect() == Expect::None
@@ -459,7 +499,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Throws the body of a request away whose response waits for that.
     fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
@@ -539,7 +579,7 @@ impl<T: Transport> HttpSession<'_, T> {
         self.stage = if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
         } else if self.machine.in_body() {
-            Stage::Drain(self.site.limits.drain)
+            Stage::Drain(self.limits.drain)
         } else {
             self.refused = false;
             Stage::Head
@@ -549,7 +589,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Throws away what an answered request still has of its body.
     fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.site.limits, request);
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),
@@ -575,13 +615,13 @@ impl<T: Transport> HttpSession<'_, T> {
         if !self.refused || self.at_end || self.transport.end().is_err() {
             return Err(reason);
         }
-        self.stage = Stage::Linger;
+        self.stage = Stage::Linger(reason);
         Ok(Progress::Moved)
     }
 
-    fn advance_linger(&mut self) -> Result<Progress, CloseReason> {
+    fn advance_linger(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
         self.input.consume(self.input.len());
-        if self.at_end { Err(CloseReason::Complete) } else { Ok(Progress::Still) }
+        if self.at_end { Err(reason) } else { Ok(Progress::Still) }
     }
 }
 

@@ -143,9 +143,10 @@ pub enum CloseReason {
     Stopped,
 }
 
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl CloseReason {
+    /// The same in words.
+    pub fn text(self) -> &'static str {
+        match self {
             CloseReason::Complete => "complete",
             CloseReason::ClientDone => "closed by the client",
             CloseReason::RequestCut => "closed by the client within a request",
@@ -156,6 +157,12 @@ impl fmt::Display for CloseReason {
             CloseReason::BodyCut => "response cut short",
             CloseReason::Memory => "no memory for more buffers",
             CloseReason::Stopped => "server stopped",
-        })
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }

@@ -1,5 +1,6 @@
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::peers::Peers;
@@ -9,13 +10,17 @@ use crate::proto::{Limits, Stamp};
 use crate::service::Service;
 
 /// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
+///
+/// Some of it can be changed while connections use it: they take it up with their next request, and see by the number
+/// of its edition that there is something to take up.
 pub struct Site {
     /// Who answers.
-    pub service: Box<dyn Service + Send>,
+    pub(super) service: RefCell<Box<dyn Service + Send>>,
     /// What bounds a client.
-    pub limits: Limits,
+    limits: RefCell<Arc<Limits>>,
     /// The version in status lines; 1.0 closes after each response.
-    pub protocol: Version,
+    protocol: Cell<Version>,
+    edition: Cell<u64>,
     /// The line of `Server` with its CRLF; empty for none.
     pub server: Vec<u8>,
     /// The bodies of error responses.
@@ -42,9 +47,10 @@ impl Site {
     /// A site with the default limits, words and log.
     pub fn new(service: impl Service + Send + 'static, local: SocketAddr) -> Site {
         Site {
-            service: Box::new(service),
-            limits: Limits::default(),
-            protocol: Version::Http11,
+            service: RefCell::new(Box::new(service)),
+            limits: RefCell::default(),
+            protocol: Cell::new(Version::Http11),
+            edition: Cell::new(0),
             server: concat!("Server: serve-forever/", env!("CARGO_PKG_VERSION"), "\r\n").into(),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
@@ -54,6 +60,54 @@ impl Site {
             stamp: RefCell::default(),
             error_fields: OnceCell::new(),
         }
+    }
+
+    /// Has this service answer the requests that begin from now on. The one before is dropped: what it has in flight
+    /// goes on by itself.
+    pub fn set_service(&self, service: impl Service + Send + 'static) {
+        // Dropped when nobody borrows its place any more.
+        let _before = self.service.replace(Box::new(service));
+        self.reissue();
+    }
+
+    /// Does something with who answers.
+    pub(crate) fn with_service<R>(&self, ask: impl FnOnce(&dyn Service) -> R) -> R {
+        ask(&**self.service.borrow())
+    }
+
+    /// What bounds clients whose requests begin now.
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.borrow())
+    }
+
+    /// The limits, to be set one by one before they are used.
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        Arc::make_mut(self.limits.get_mut())
+    }
+
+    /// Has these limits bound the requests that begin from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.replace(Arc::new(limits));
+        self.reissue();
+    }
+
+    /// The version in the status lines of connections that begin now.
+    pub fn protocol(&self) -> Version {
+        self.protocol.get()
+    }
+
+    /// Has connections that begin from now on speak this version.
+    pub fn set_protocol(&self, protocol: Version) {
+        self.protocol.set(protocol);
+    }
+
+    /// The number of what stands now. It is another whenever something was changed.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.get()
+    }
+
+    fn reissue(&self) {
+        self.edition.set(self.edition.get() + 1);
     }
 
     /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything

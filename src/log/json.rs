@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::record::Record;
 
-/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, and `referer` and `user_agent` if
-/// the client sent them. The duration is in seconds.
+/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, and `cut` if the response was cut
+/// short, `referer` and `user_agent` if the client sent them. The duration is in seconds, what was cut has its reason.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     write_text(out, "request", record.asked.line);
@@ -16,6 +16,9 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     write_number(out, "bytes", record.sent);
     let took = record.ended.saturating_duration_since(record.asked.began);
     write_number(out, "duration", format_args!("{}.{:06}", took.as_secs(), took.subsec_micros()));
+    if let Some(reason) = record.cut {
+        write_text(out, "cut", reason.as_bytes());
+    }
     for (name, field) in [("referer", record.asked.referer), ("user_agent", record.asked.user_agent)] {
         if let Some(value) = field {
             write_text(out, name, value);
@@ -102,6 +105,13 @@ mod tests {
             "{\"time\":\"2026-11-20T10:45:20.045Z\",\"address\":\"127.0.0.1\",\"request\":\"GET / HTTP/1.1\",\
              \"status\":200,\"bytes\":9,\"duration\":0.001500,\"user_agent\":\"curl/8\"}"
         );
+    }
+
+    #[test]
+    fn what_was_cut_says_why() {
+        let record = Record { cut: Some("client too slow to read"), ..Record::of(b"GET / HTTP/1.1") };
+        let value: Value = serde_json::from_str(&request(&record)).unwrap();
+        assert_eq!(value["cut"], "client too slow to read");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! and not in the connection, because it outlives connections and because its one rule concerns all of them: whatever
 //! becomes of the log, requests are answered (contract row HB44).
 //!
-//! Invariant: nothing here waits or fails. A line that cannot be kept is counted and announced in the log itself.
+//! Invariant: nothing here fails, and nothing waits but for a second at the very end. A line that cannot be kept is counted and announced in the log itself.
 
 mod apache;
 mod format;
@@ -25,6 +25,9 @@ use format::{Clock, Style, write_error, write_message};
 pub use record::{Asked, Kept, Record};
 use sink::Sink;
 use target::Target;
+
+/// How long the last lines may take, when nobody is served any more and no one is kept waiting by that.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How many bytes of lines are kept while nobody takes them: some thousand requests.
 const LIMIT: usize = 256 * 1024;
@@ -62,6 +65,7 @@ pub enum LogFormat {
 ///     status: Status::OK,
 ///     sent: 1234,
 ///     is_counted: true,
+///     cut: None,
 ///     at: SystemTime::now(),
 ///     ended: Instant::now(),
 /// });
@@ -116,17 +120,24 @@ impl AccessLog {
 
     /// Has the lines written in this format.
     pub fn format(mut self, format: LogFormat) -> AccessLog {
-        let (style, announce): (_, fn(&mut Vec<u8>, u64)) = match format {
-            LogFormat::Python => (Style::Python, format::write_gap),
-            LogFormat::Common | LogFormat::Combined => (Style::Common, format::write_gap),
-            LogFormat::Json => (Style::Utc, json::write_gap),
-        };
         if let Some(open) = &mut self.open {
-            open.format = format;
-            open.clock.set_style(style);
-            open.sink.announce_with(announce);
+            open.set_format(format);
         }
         self
+    }
+
+    /// Has lines written where and as the other log is from now on. Lines that are not out yet go there, too; the zone
+    /// of their times stays what it was.
+    pub fn become_like(&mut self, other: AccessLog) {
+        self.flush();
+        match (&mut self.open, other.open) {
+            (Some(open), Some(other)) => {
+                open.sink.redirect(other.sink.into_target());
+                open.path = other.path;
+                open.set_format(other.format);
+            }
+            (_, other) => self.open = other,
+        }
     }
 
     /// The file that is written to, if it was opened by [`file`](AccessLog::file).
@@ -211,6 +222,13 @@ impl AccessLog {
         self.open.as_mut().and_then(|open| open.sink.flush())
     }
 
+    /// Writes what is left when nobody is served any more. Whoever takes it slowly is waited for, for a second at most.
+    pub fn finish(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.sink.finish(LAST);
+        }
+    }
+
     /// How many lines were lost so far: because too many were waiting, or because a write failed.
     pub fn dropped(&self) -> u64 {
         self.open.as_ref().map_or(0, |open| open.sink.dropped())
@@ -223,6 +241,19 @@ impl AccessLog {
             rest(out);
             out.push(b'\n');
         });
+    }
+}
+
+impl Open {
+    fn set_format(&mut self, format: LogFormat) {
+        let (style, announce): (_, fn(&mut Vec<u8>, u64)) = match format {
+            LogFormat::Python => (Style::Python, format::write_gap),
+            LogFormat::Common | LogFormat::Combined => (Style::Common, format::write_gap),
+            LogFormat::Json => (Style::Utc, json::write_gap),
+        };
+        self.format = format;
+        self.clock.set_style(style);
+        self.sink.announce_with(announce);
     }
 }
 
@@ -317,6 +348,39 @@ mod tests {
         assert!(log.reopen().is_err());
         log.message(None, "three", UNIX_EPOCH);
         assert_eq!((log.flush(), log.dropped()), (None, 0));
+    }
+
+    #[test]
+    fn a_log_becomes_another_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (reader, mut log) = log_to_pipe();
+        log.message(None, "one", UNIX_EPOCH);
+        log.become_like(AccessLog::file(&path).unwrap().format(LogFormat::Json));
+        log.message(None, "two", UNIX_EPOCH);
+        log.become_like(AccessLog::off());
+        log.message(None, "three", UNIX_EPOCH);
+        log.become_like(AccessLog::file(&path).unwrap());
+        log.message(None, "four", UNIX_EPOCH);
+        assert_eq!((log.flush(), log.path()), (None, Some(path.as_path())));
+        assert!(rest_of(reader, log).ends_with("] one\n"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with('{') && text.contains("\"two\"}\n") && text.ends_with("] four\n"), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn lines_that_wait_go_where_the_log_goes() {
+        let (mut reader, mut log) = log_to_pipe();
+        let line = "x".repeat(1000);
+        while log.flush().is_none() {
+            log.message(None, &line, UNIX_EPOCH);
+        }
+        let (other, next) = log_to_pipe();
+        log.become_like(next);
+        log.flush();
+        assert!(rest_of(other, log).ends_with(&format!("] {line}\n")), "the line that did not fit");
+        assert!(reader.read(&mut [0; 10]).is_ok());
     }
 
     #[test]

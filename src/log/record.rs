@@ -20,6 +20,8 @@ pub struct Record<'r> {
     /// error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms show
     /// all of them.
     pub is_counted: bool,
+    /// Why the response was cut short, if it was. Only the JSON form has a place for it.
+    pub cut: Option<&'r str>,
     /// When the response was complete.
     pub at: SystemTime,
     /// The same on the clock that `asked.began` was read from.
@@ -79,6 +81,7 @@ impl<'r> Record<'r> {
             status: Status::OK,
             sent: 0,
             is_counted: true,
+            cut: None,
             at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_171_520_045),
             ended: now,
         }

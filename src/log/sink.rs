@@ -1,6 +1,6 @@
 //! Lines on their way out: kept while there is no room for them, counted when there are too many.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -57,6 +57,10 @@ impl Sink {
         self.target = target;
     }
 
+    pub(super) fn into_target(self) -> Target {
+        self.target
+    }
+
     /// Keeps the line that `append` makes, including its newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         if self.gap > 0 && !self.is_empty() {
@@ -90,6 +94,17 @@ impl Sink {
             }
         }
         None
+    }
+
+    /// Writes for the last time: waits for room for so long in all.
+    pub(super) fn finish(&mut self, within: Duration) {
+        let began = Instant::now();
+        while self.flush().is_some() {
+            let left = within.saturating_sub(began.elapsed());
+            if left.is_zero() || matches!(self.target.has_room(left), Ok(false)) {
+                return;
+            }
+        }
     }
 
     /// How many lines were lost so far.
@@ -207,6 +222,33 @@ mod tests {
         assert_eq!(sink.flush(), None);
         drop((writer, sink));
         assert_eq!(rest_of(reader), "one\ntwo\n");
+    }
+
+    #[test]
+    fn the_last_write_waits_for_a_slow_reader() {
+        let (mut reader, writer, mut sink, taken) = full_pipe(1 << 20);
+        drop(writer);
+        let lines: Vec<String> = (0..5000).map(|number| format!("line {number} {}", "x".repeat(20))).collect();
+        lines.iter().for_each(|line| put(&mut sink, line));
+        let finishing = std::thread::spawn(move || sink.finish(Duration::from_secs(1000)));
+        read(&mut reader, taken);
+        let mut text = String::new();
+        while let Ok(count @ 1..) = reader.by_ref().take(777).read_to_string(&mut text) {
+            assert!(count <= 777);
+        }
+        finishing.join().unwrap();
+        assert!(text.lines().eq(lines.iter()));
+    }
+
+    #[test]
+    fn the_last_write_does_not_wait_for_ever() {
+        let (reader, _writer, mut sink, _) = full_pipe(1000);
+        put(&mut sink, "one");
+        sink.finish(Duration::from_millis(1));
+        assert!(!sink.is_empty());
+        drop(reader);
+        sink.finish(Duration::from_secs(1000));
+        assert!(sink.is_empty(), "nobody is left to wait for");
     }
 
     #[test]

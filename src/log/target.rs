@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -73,16 +74,21 @@ impl Target {
             Way::File => write(&self.fd, bytes),
             Way::Own => write(&self.fd, whole_lines(bytes)),
             Way::Socket => send(&self.fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            Way::Polled => match self.is_writable()? {
+            Way::Polled => match self.has_room(Duration::ZERO)? {
                 true => write(&self.fd, whole_lines(bytes)),
                 false => Err(Errno::AGAIN),
             },
         }
     }
 
-    fn is_writable(&self) -> Result<bool> {
+    /// Waits until there is room for a write, for so long at most, and says whether there is.
+    ///
+    /// # Errors
+    /// `INTR` if a signal came first.
+    pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
-        Ok(poll(&mut fds, Some(&Timespec::default()))? > 0)
+        let within = Timespec::try_from(within).unwrap_or_default();
+        Ok(poll(&mut fds, Some(&within))? > 0)
     }
 }
 

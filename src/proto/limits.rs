@@ -31,6 +31,12 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Without progress in a request's body, or in sending a response. 30 s: longer than a lost packet's retries.
     pub stall_timeout: Duration,
+    /// For the body of a request to come, in all, as far as the server was waiting for it: 30 s, and a second more for
+    /// every [`body_rate`](Limits::body_rate) bytes; then 408.
+    pub body_timeout: Duration,
+    /// Bytes a second that a body has to bring on average once it has been waited for as long as that. 500: less than
+    /// the slowest line, and enough that a drip cannot keep a connection for long. 0 for no such limit.
+    pub body_rate: u64,
     /// From a whole request to the beginning of its response, where somebody else makes it: a handler, a child process.
     /// 60 s; then 504.
     pub answer_timeout: Duration,
@@ -69,6 +75,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            body_rate: 500,
             linger_timeout: Duration::from_secs(2),
             answer_timeout: Duration::from_secs(60),
             half_closed_timeout: Duration::from_secs(3),

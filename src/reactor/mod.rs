@@ -72,8 +72,20 @@ pub trait Hooks {
     /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
     fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
 
-    /// Called when a signal asked for [`SignalAction::Reload`].
-    fn reload(&mut self) {}
+    /// Called when a signal asked for [`SignalAction::Reload`]. Returns what bounds the run from then on, if that may
+    /// have changed.
+    fn reload(&mut self) -> Option<Bounds> {
+        None
+    }
+}
+
+/// What bounds a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most sessions at a time. At the cap the doors rest.
+    pub most: usize,
+    /// How long what is in flight may take once the end was asked for.
+    pub grace: Duration,
 }
 
 /// When a run is over by itself.
@@ -150,16 +162,21 @@ impl<'s> Reactor<'s> {
     /// If the poll itself fails, which no client can bring about.
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut grace = grace;
         let mut ending = None;
         let mut longest = hooks.after_turn(self.moment);
         loop {
-            let signalled = self.take_signal(hooks);
-            if let Some(ended) = self.check_end(stop, signalled, until, grace, &mut ending) {
+            if let Some(ended) = self.is_over(until, &ending) {
                 return Ok(ended);
             }
             let timeout = self.until_next(longest, until, &ending);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
+            // Before anybody is run: whoever is answered in the same turn is then told that it was the last time.
+            let signalled = self.take_signal(hooks, &mut grace);
+            if let Some(ended) = self.heed(stop, signalled, grace, &mut ending) {
+                return Ok(ended);
+            }
             self.accept(until, &mut ending);
             self.run_sessions();
             self.reap();
@@ -168,22 +185,25 @@ impl<'s> Reactor<'s> {
     }
 
     /// A signal that ends the run, if one has come. Those that do not are seen to.
-    fn take_signal(&mut self, hooks: &mut dyn Hooks) -> Option<(i32, SignalAction)> {
+    fn take_signal(&mut self, hooks: &mut dyn Hooks, grace: &mut Duration) -> Option<(i32, SignalAction)> {
         let signals = self.signals.as_mut()?;
         loop {
             match signals.next()? {
-                (_, SignalAction::Reload) => hooks.reload(),
+                (_, SignalAction::Reload) => {
+                    if let Some(bounds) = hooks.reload() {
+                        (self.most, *grace) = (bounds.most, bounds.grace);
+                    }
+                }
                 ending => return Some(ending),
             }
         }
     }
 
-    /// Whether the run is over, or begins to be.
-    fn check_end(
+    /// Begins the end, if somebody has asked for it; says how if it is to come at once.
+    fn heed(
         &mut self,
         stop: &Stop,
         signalled: Option<(i32, SignalAction)>,
-        until: Until,
         grace: Duration,
         ending: &mut Option<Ending>,
     ) -> Option<Ended> {
@@ -193,11 +213,12 @@ impl<'s> Reactor<'s> {
             let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
             (action, Ended::Signal(signal))
         });
-        for (action, ended) in asked.into_iter().chain(signalled) {
-            if self.begin_end(action, ended, grace, ending) {
-                return Some(ended);
-            }
-        }
+        let mut wishes = asked.into_iter().chain(signalled);
+        wishes.find_map(|(action, ended)| self.begin_end(action, ended, grace, ending).then_some(ended))
+    }
+
+    /// How the run is over, if it is.
+    fn is_over(&self, until: Until, ending: &Option<Ending>) -> Option<Ended> {
         match (ending, until) {
             (Some(ending), _) => {
                 let late = ending.deadline.is_some_and(|deadline| deadline <= self.moment.now);

@@ -17,7 +17,7 @@ pub enum SignalAction {
     Drain,
     /// The run ends at once, and all connections with it.
     Stop,
-    /// The run goes on; between two turns what is kept open is opened again, such as the file of a log.
+    /// The run goes on; between two turns settings are read again, and the file of a log is opened again.
     Reload,
 }
 

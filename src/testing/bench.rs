@@ -36,8 +36,8 @@ impl Bench {
     }
 
     /// Bounds what clients may ask.
-    pub fn limits(mut self, limits: Limits) -> Bench {
-        self.site.limits = limits;
+    pub fn limits(self, limits: Limits) -> Bench {
+        self.site.set_limits(limits);
         self
     }
 

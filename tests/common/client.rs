@@ -88,7 +88,13 @@ impl Client {
 
     fn more(&mut self) -> io::Result<usize> {
         let mut part = vec![0; 64 * 1024];
-        let count = self.stream.read(&mut part)?;
+        let count = loop {
+            match self.stream.read(&mut part) {
+                // A signal of somebody else's.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
         self.ahead.extend_from_slice(&part[..count]);
         Ok(count)
     }

@@ -27,13 +27,6 @@ fn open_tree(files: &[(&str, &str)]) -> TempDir {
     root
 }
 
-/// A line of a process's status, such as `Uid`, as words.
-fn facts(program: &Program, name: &str) -> Vec<String> {
-    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-    line.split_whitespace().map(str::to_owned).collect()
-}
-
 #[test]
 fn another_user_for_good_and_without_groups() {
     if !can("become another user") {
@@ -44,11 +37,11 @@ fn another_user_for_good_and_without_groups() {
     let program = Program::start(root.path(), &["--user", NOBODY]);
     assert_eq!(program.status("/a"), 200);
     assert_ne!(program.status("/secret"), 200, "what only root may read");
-    let (users, groups) = (facts(&program, "Uid"), facts(&program, "Gid"));
+    let (users, groups) = (program.facts("Uid"), program.facts("Gid"));
     assert!(users.len() == 4 && users.iter().all(|user| *user == users[0] && user != "0"), "{users:?}");
     assert!(groups.len() == 4 && groups.iter().all(|group| *group == groups[0] && group != "0"), "{groups:?}");
-    assert_eq!(facts(&program, "Groups"), [groups[0].as_str()]);
-    assert_eq!(facts(&program, "CapEff"), ["0000000000000000"]);
+    assert_eq!(program.facts("Groups"), [groups[0].as_str()]);
+    assert_eq!(program.facts("CapEff"), ["0000000000000000"]);
 }
 
 #[test]
@@ -127,7 +120,7 @@ fn in_the_sandbox_only_the_served_directory_can_be_read() {
     assert_eq!(program.status("/d/"), 200);
     assert_ne!(program.status("/out"), 200);
     assert_eq!(program.status_and_body("/missing"), (404, "mine".into()), "a page that was named can be read");
-    assert_eq!(facts(&program, "NoNewPrivs"), ["1"]);
+    assert_eq!(program.facts("NoNewPrivs"), ["1"]);
 }
 
 #[test]

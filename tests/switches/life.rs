@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::program::{Program, refusal, tree};
+use rustix::process::Signal;
+
+use crate::program::{Program, refusal, tree, until};
 
 /// Nothing here should take as long; it keeps a failing test from hanging.
 const SAFETY: Duration = Duration::from_secs(20);
@@ -148,6 +150,10 @@ fn who_takes_too_long_is_sent_away() {
     assert!(half("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").ends_with("\r\n\r\na"), "--idle-timeout");
     let body = half("GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     assert!(body.starts_with("HTTP/1.1 408 "), "--stall-timeout: {body}");
+    let program = Program::start(root.path(), &["--body-timeout=0.05", "--stall-timeout=1000"]);
+    let mut stream = program.connect();
+    stream.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx").unwrap();
+    assert!(rest(stream).starts_with("HTTP/1.1 408 "), "--body-timeout");
 }
 
 #[test]
@@ -172,15 +178,72 @@ fn connections_are_bounded() {
     idle.read_to_end(&mut left).unwrap();
 }
 
+/// How much of a download arrives if the client goes on reading once the server, asked to end, lets nobody in any more.
+fn downloaded(size: u64, words: &[&str]) -> u64 {
+    let root = tree(&[]);
+    std::fs::File::create(root.path().join("big")).unwrap().set_len(size).unwrap();
+    let program = Program::start(root.path(), words);
+    let mut slow = program.connect();
+    slow.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        slow.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    program.signal(Signal::TERM);
+    until("it lets nobody in", || TcpStream::connect(program.address).is_err());
+    let (mut part, mut arrived) = (vec![0; 1 << 16], 0);
+    // A reset is an end, too.
+    while let Ok(count @ 1..) = slow.read(&mut part) {
+        arrived += count as u64;
+    }
+    let (status, text) = program.rest();
+    assert_eq!((status, text.lines().count()), (Some(0), 1), "{text}");
+    assert!(text.ends_with(&format!(" 200 {size}\n")) == (arrived == size), "{text}");
+    arrived
+}
+
 #[test]
 fn answers_in_flight_have_the_grace_and_no_more() {
-    let root = tree(&[]);
-    std::fs::File::create(root.path().join("big")).unwrap().set_len(1 << 30).unwrap();
-    let program = Program::start(root.path(), &["--grace=0.05", "--quiet"]);
-    let mut slow = program.connect();
-    slow.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    slow.read_exact(&mut [0]).unwrap();
-    assert_eq!(program.end(), (Some(0), String::new()));
+    const SIZE: u64 = 1 << 28;
+    assert!(downloaded(SIZE, &["--grace=0"]) < SIZE);
+    assert_eq!(downloaded(SIZE, &[]), SIZE, "the grace is long unless a switch says otherwise");
+}
+
+/// The program is held while everybody asks, so that it finds all of it and the signal at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_has_asked_before_sigterm_is_answered_and_told_that_it_was_the_last() {
+    let root = tree(&[("a", "hello")]);
+    let program = Program::start(root.path(), &["--quiet"]);
+    let request = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut idle: Vec<_> = (0..8).map(|_| BufReader::new(program.connect())).collect();
+    for client in &mut idle {
+        assert!(exchange(client).unwrap());
+    }
+    let mut half = program.connect();
+    half.write_all(b"GET /a HT").unwrap();
+    // Whoever is accepted later was read later.
+    program.status("/a");
+    program.signal(Signal::STOP);
+    until("it stops", || program.facts("State")[0] == "T");
+    let mut asked: Vec<_> = idle.into_iter().map(BufReader::into_inner).collect();
+    asked.extend((0..8).map(|_| program.connect()));
+    for (number, client) in asked.iter_mut().enumerate() {
+        client.write_all(request.repeat(1 + number % 3).as_bytes()).unwrap();
+    }
+    half.write_all(b"TP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    program.signal(Signal::TERM);
+    program.signal(Signal::CONT);
+    for (number, client) in asked.into_iter().chain([half]).enumerate() {
+        let expected = if number == 16 { 1 } else { 1 + number % 3 };
+        let answers = rest(client);
+        assert_eq!(answers.matches("\r\n\r\nhello").count(), expected, "{number}: {answers}");
+        let (_, last) = answers.rsplit_once("HTTP/1.1 200 OK\r\n").unwrap();
+        assert!(last.contains("\r\nConnection: close\r\n"), "{number}: {last}");
+    }
+    assert_eq!(program.rest(), (Some(0), String::new()));
 }
 
 #[test]
@@ -189,6 +252,8 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
     for (word, why) in [
         ("--grace=-1", "--grace: invalid number of seconds: '-1'"),
         ("--head-timeout=0", "--head-timeout: invalid number of seconds: '0'"),
+        ("--body-timeout=0", "--body-timeout: invalid number of seconds: '0'"),
+        ("--body-rate=x", "--body-rate: invalid number: 'x'"),
         ("--max-connections=0", "--max-connections: invalid number: '0'"),
         ("--max-connections-per-peer=x", "--max-connections-per-peer: invalid number: 'x'"),
     ] {

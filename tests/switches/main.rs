@@ -5,7 +5,10 @@
 
 mod config;
 mod confine;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod files;
 mod life;
 mod logs;
 mod program;
+mod reload;

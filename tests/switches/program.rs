@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -59,6 +60,22 @@ pub struct Program {
     /// The line that said that it is ready.
     pub ready: String,
     _stdout: BufReader<ChildStdout>,
+    /// What it writes to standard error, line by line.
+    stderr: Receiver<String>,
+}
+
+/// What comes, line by line, until the end.
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let (mut from, mut line) = (BufReader::new(from), Vec::new());
+        while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            // Whoever does not want them any more has them read all the same: a full pipe would change the program.
+            _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+            line.clear();
+        }
+    });
+    receiver
 }
 
 impl Program {
@@ -85,12 +102,20 @@ impl Program {
             panic!("not a ready line: {ready:?}");
         };
         let address = address.parse().unwrap();
-        Ok(Program { child, address, ready, _stdout: stdout })
+        let stderr = lines(child.stderr.take().unwrap());
+        Ok(Program { child, address, ready, _stdout: stdout, stderr })
     }
 
-    /// The number of its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// The folder in which the system shows what it knows of its process.
+    pub fn proc(&self) -> PathBuf {
+        format!("/proc/{}", self.child.id()).into()
+    }
+
+    /// A line of its process's status, such as `Uid`, as words.
+    pub fn facts(&self, name: &str) -> Vec<String> {
+        let status = std::fs::read_to_string(self.proc().join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().map(str::to_owned).collect()
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -134,12 +159,33 @@ impl Program {
         rustix::process::kill_process(id, signal).unwrap();
     }
 
-    /// Asks it to end, and returns its status and what it wrote to standard error.
-    pub fn end(mut self) -> (Option<i32>, String) {
+    /// Waits for a line on standard error with these words in it, and returns it. Lines before it are left out.
+    pub fn says(&self, words: &str) -> String {
+        loop {
+            let line = self.stderr.recv_timeout(SAFETY);
+            let line = line.unwrap_or_else(|error| panic!("it does not say {words:?}: {error}"));
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// Asks it to end, and returns its status and what it wrote to standard error since somebody last listened.
+    pub fn end(self) -> (Option<i32>, String) {
         self.signal(rustix::process::Signal::TERM);
+        self.rest()
+    }
+
+    /// Waits for its end: its status, and what it wrote to standard error since somebody last listened.
+    pub fn rest(mut self) -> (Option<i32>, String) {
         let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (self.child.wait().unwrap().code(), text)
+        loop {
+            match self.stderr.recv_timeout(SAFETY) {
+                Ok(line) => text.push_str(&line),
+                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap().code(), text),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
     }
 }
 
@@ -152,9 +198,14 @@ impl Drop for Program {
 
 /// Waits for a file to be there, where that is the only sign of a signal that was seen to.
 pub fn wait_for(path: &Path) {
+    until(&format!("{path:?} is made"), || path.exists());
+}
+
+/// Waits for something that nobody tells us about.
+pub fn until(what: &str, happens: impl Fn() -> bool) {
     let began = Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed() < SAFETY, "{path:?} was not made");
+    while !happens() {
+        assert!(began.elapsed() < SAFETY, "in vain: until {what}");
         std::thread::yield_now();
     }
 }

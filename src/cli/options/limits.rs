@@ -1,6 +1,7 @@
 //! The switches of what clients may take, and of how the program ends.
 
 use std::ffi::OsStr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::values::invalid;
@@ -28,6 +29,16 @@ impl Options {
 
     pub(in crate::cli) fn set_stall_timeout(&mut self, value: &OsStr) -> Understood {
         self.limits.stall_timeout = some_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_body_timeout(&mut self, value: &OsStr) -> Understood {
+        self.limits.body_timeout = some_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Understood {
+        self.limits.body_rate = number(value)?;
         Ok(())
     }
 
@@ -62,8 +73,11 @@ fn some_seconds(value: &OsStr) -> Result<Duration, String> {
 }
 
 fn count(value: &OsStr) -> Result<usize, String> {
-    let number = value.to_str().and_then(|text| text.parse().ok());
-    number.filter(|number| *number > 0).ok_or_else(|| invalid("number", value))
+    number::<usize>(value).and_then(|number| if number == 0 { Err(invalid("number", value)) } else { Ok(number) })
+}
+
+fn number<N: FromStr>(value: &OsStr) -> Result<N, String> {
+    value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("number", value))
 }
 
 #[cfg(test)]
@@ -89,5 +103,11 @@ mod tests {
         for text in ["0", "-1", "", "x", "1.5"] {
             assert_eq!(count(text.as_ref()), Err(format!("invalid number: '{text}'")));
         }
+        let rate = |text: &str| {
+            let mut options = Options::default();
+            options.set_body_rate(text.as_ref()).map(|()| options.limits.body_rate)
+        };
+        assert_eq!((rate("0"), rate("700")), (Ok(0), Ok(700)));
+        assert_eq!(rate("-1"), Err("invalid number: '-1'".into()));
     }
 }

@@ -1,12 +1,13 @@
 //! From a [`Response`] to bytes: error pages, framing, what leaves with the head, the log.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
-use crate::connection::{Moment, Transport};
+use crate::connection::{CloseReason, Moment, Transport};
 use crate::http::{ErrorInfo, Request, Status};
 use crate::log::{Asked, Record};
 use crate::proto::{Encoder, Reject, ResponseHead};
@@ -19,7 +20,7 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T: Transport> HttpSession<'_, T> {
     /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let service = &self.site.service;
+        let service = self.site.service.borrow();
         let own = &mut self.own;
         let call = || match own.get_or_insert_with(|| service.connect()) {
             Some(own) => own.call(request),
@@ -47,7 +48,8 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
-        if moment.stopping.is_some() || self.once {
+        // What was pipelined behind the request had come before the server was asked to stop, or with it.
+        if self.once || (moment.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
         let status = response.status;
@@ -69,18 +71,19 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, Outcome { status, sent: 0, is_counted }, moment);
+            return self.complete(request, Outcome { status, sent: 0, is_counted, cut: None }, moment);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, Outcome { status, sent: sent as u64, is_counted }, moment);
+                self.complete(request, Outcome { status, sent: sent as u64, is_counted, cut: None }, moment);
             }
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                let flight = InFlight { answer, status, is_counted, asked, later, waiting: false };
+                let flight =
+                    InFlight { answer, status, is_counted, asked, later, waiting: false, logged: Cell::new(false) };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }
@@ -130,13 +133,6 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         self.after_response();
     }
-
-    /// One record for every exchange, with the bytes of body that were really sent.
-    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
-        let Outcome { status, sent, is_counted } = outcome;
-        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
-        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, at, ended });
-    }
 }
 
 /// What became of a request, as far as the log is concerned.
@@ -146,9 +142,19 @@ pub(super) struct Outcome {
     pub(super) sent: u64,
     /// Whether it was known how many they would be, and the body was not our page for an error.
     pub(super) is_counted: bool,
+    /// Why it was cut short, if it was.
+    pub(super) cut: Option<CloseReason>,
 }
 
 impl<T> HttpSession<'_, T> {
+    /// One record for every exchange, with the bytes of body that were really sent.
+    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
+        let Outcome { status, sent, is_counted, cut } = outcome;
+        let cut = cut.map(CloseReason::text);
+        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
+        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, cut, at, ended });
+    }
+
     /// Writes to the log what the service's part for this connection has to say.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         if let Some(Some(own)) = &self.own {

@@ -98,7 +98,7 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             self.machine.send_continue(&mut self.output);
             let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.site.limits, request) {
+            match self.machine.receive(&mut self.input, &self.limits, request) {
                 Ok(Event::Data(length)) => {
                     let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
                     self.machine.take(&mut self.input, taken);

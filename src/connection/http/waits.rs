@@ -1,6 +1,6 @@
 //! What a session waits for, and what becomes of it when that takes too long.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{HttpSession, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
@@ -17,7 +17,8 @@ pub(super) enum Wait {
     Idle,
     /// For the rest of a head, counted from its first byte: `head_timeout`.
     Head,
-    /// For more of a request's body, counted from the last that came: `stall_timeout`.
+    /// For more of a request's body, counted from the last that came: `stall_timeout`; and for all of it: `body_timeout`
+    /// and `body_rate`.
     Body,
     /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
     Write,
@@ -37,7 +38,10 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         match self.wait {
             Wait::First | Wait::Idle => Err(CloseReason::Idle),
-            Wait::Linger => Err(CloseReason::LingerOver),
+            Wait::Linger => Err(match self.stage {
+                Stage::Linger(reason) if reason != CloseReason::Complete => reason,
+                _ => CloseReason::LingerOver,
+            }),
             Wait::Write | Wait::Source => Err(CloseReason::Stalled),
             Wait::Upstream => {
                 let Stage::Later(later) = std::mem::replace(&mut self.stage, Stage::Head) else {
@@ -79,13 +83,13 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Until when a request is waited for although the server is being stopped.
     fn last_call(&self, moment: Moment) -> Option<Instant> {
-        moment.stopping?.checked_add(self.site.limits.last_call)
+        moment.stopping?.checked_add(self.limits.last_call)
     }
 
     /// Notes what is waited for, and since when.
     pub(super) fn note_wait(&mut self, moved: bool, now: Instant) {
         let wait = match &self.stage {
-            Stage::Linger => Wait::Linger,
+            Stage::Linger(_) => Wait::Linger,
             _ if !self.output.is_empty() => Wait::Write,
             Stage::Head if !self.machine.is_idle() => Wait::Head,
             Stage::Head if self.wait == Wait::First => Wait::First,
@@ -100,17 +104,29 @@ impl<T: Transport> HttpSession<'_, T> {
         };
         let progress_counts = matches!(wait, Wait::Body | Wait::Write);
         if wait != self.wait || (moved && progress_counts) {
+            if self.wait == Wait::Body {
+                self.left = self.left.saturating_sub(now.saturating_duration_since(self.since));
+            }
             self.wait = wait;
             self.since = now;
         }
     }
 
+    /// So many bytes have come. Those of a body that was waited for let it be waited for longer.
+    pub(super) fn earn(&mut self, count: usize) {
+        if self.wait == Wait::Body && self.limits.body_rate > 0 {
+            let nanos = (count as u64).saturating_mul(1_000_000_000) / self.limits.body_rate;
+            self.left = self.left.saturating_add(Duration::from_nanos(nanos));
+        }
+    }
+
     /// When the current wait has lasted too long.
     pub(super) fn own_deadline(&self) -> Option<Instant> {
-        let limits = &self.site.limits;
+        let limits = &self.limits;
         let limit = match self.wait {
             Wait::First | Wait::Head => limits.head_timeout,
             Wait::Idle => limits.idle_timeout,
+            Wait::Body if limits.body_rate > 0 => limits.stall_timeout.min(self.left),
             Wait::Body | Wait::Write => limits.stall_timeout,
             Wait::Linger => limits.linger_timeout,
             Wait::Upstream => limits.answer_timeout,
@@ -122,7 +138,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// When a client that has closed its side is taken for gone: nothing was sent since, by which it could be known.
     fn gone(&self) -> Option<Instant> {
-        self.closed_at?.max(self.since).checked_add(self.site.limits.half_closed_timeout)
+        self.closed_at?.max(self.since).checked_add(self.limits.half_closed_timeout)
     }
 
     /// When to run again at the latest.
