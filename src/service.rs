@@ -60,10 +60,10 @@ pub trait Service {
         None
     }
 
-    /// Hands over what should be written to the server's log and was not asked for before. Asked of what
-    /// [`Service::connect`] made, whenever it or its upstream has run.
-    fn take_notes(&self) -> Vec<String> {
-        Vec::new()
+    /// Calls `note` with each line that should be written to the server's log and was not handed over before. Asked of
+    /// what [`Service::connect`] made, whenever it or its upstream has run.
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        _ = note;
     }
 }
 

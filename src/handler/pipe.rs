@@ -5,6 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::crew::Job;
+use crate::http::{Head, Status};
 use crate::service::{Reply, Wake};
 
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
@@ -36,10 +37,8 @@ pub(crate) struct State {
     pub(crate) declared: Option<u64>,
     /// It has tried to write more than that.
     pub(crate) overran: bool,
-    /// The head of the answer, or all of it, until the connection fetches it.
-    pub(crate) reply: Option<Reply>,
-    /// What the handler has answered is the whole answer, and not only its head.
-    pub(crate) complete: bool,
+    /// What the handler has answered, until the connection fetches it.
+    pub(crate) answer: Answer,
     /// The client waits for `100 Continue` before it sends.
     pub(crate) holds_back: bool,
     /// What the handler waits for.
@@ -54,6 +53,25 @@ pub(crate) struct State {
     pub(crate) outcome: Option<Outcome>,
     /// Lines for the log.
     pub(crate) notes: Notes,
+}
+
+/// What a handler has answered.
+#[derive(Default)]
+pub(crate) enum Answer {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// The head of a response whose body is what it writes.
+    Head(Status, Head),
+    /// All there is to it.
+    Whole(Box<Reply>),
+}
+
+impl Answer {
+    /// Takes it away.
+    pub(crate) fn take(&mut self) -> Answer {
+        std::mem::take(self)
+    }
 }
 
 /// What a handler waits for.
@@ -119,10 +137,10 @@ impl State {
         self.inbox.clear();
         self.outbox.clear();
         (self.written, self.declared, self.shut) = (0, None, shut);
-        (self.ended, self.mute, self.overran, self.complete, self.holds_back) = (false, false, false, false, false);
+        (self.ended, self.mute, self.overran, self.holds_back) = (false, false, false, false);
         (self.wait, self.gone) = (Wait::Nothing, false);
         // Each of these is empty after an exchange that went as it should.
-        self.reply = None;
+        self.answer = Answer::None;
         self.job = None;
         self.wake = None;
         self.outcome = None;
@@ -147,7 +165,11 @@ impl State {
     /// Takes what fits of what the client sent, and says how much that was.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(ROOM.saturating_sub(self.inbox.len()));
-        self.inbox.extend_from_slice(&bytes[..count]);
+        match self.inbox.capacity() {
+            // Just as much memory as a small body needs, which may be all that comes.
+            0 => self.inbox = bytes[..count].to_vec(),
+            _ => self.inbox.extend_from_slice(&bytes[..count]),
+        }
         count
     }
 

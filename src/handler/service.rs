@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::RequestHandler;
 use super::crew::{Crew, panic_text};
-use super::exchange::{Exchange, NO_HEAD, expects_continue};
-use super::fiber::Yielder;
+use super::exchange::{Exchange, NO_HEAD};
+use super::fiber::{Task, Yielder};
 use super::line::Line;
 use super::pipe::{Outcome, Pipe};
 use super::pool::Pool;
@@ -108,7 +108,8 @@ where
     fn serving(&self) -> Serving<H> {
         let room = self.room.get_or_init(|| self.settings.room()).clone();
         let handler = Rc::new(RefCell::new((self.factory)()));
-        Serving { handler, pipe: RefCell::default(), request: RefCell::default(), room }
+        let desk = RefCell::new(Desk::new(Rc::clone(&handler), &room));
+        Serving { handler, desk, room }
     }
 
     #[cfg(test)]
@@ -141,81 +142,97 @@ impl<F> fmt::Debug for Handlers<F> {
 /// The handler of one connection.
 struct Serving<H> {
     handler: Rc<RefCell<H>>,
-    /// What it shares with the connection; used again for the next request.
-    pipe: RefCell<Rc<Pipe>>,
-    /// The memory of the last request, for the next one.
-    request: RefCell<Rc<Request>>,
+    /// Used again for the next request, unless somebody still has what became of the last.
+    desk: RefCell<Desk<H>>,
     room: Room,
 }
 
-impl<H: RequestHandler + 'static> Service for Serving<H> {
-    fn call(&self, request: &Request) -> Reply {
-        self.run(request).unwrap_or_else(|error| {
-            self.pipe.borrow().0.borrow_mut().notes.add(format!("no handler: {error}"));
-            Response::error(Status::SERVICE_UNAVAILABLE).into()
-        })
+/// A request and its handler, and how they are run.
+struct Desk<H> {
+    task: Rc<Answering<H>>,
+    run: Rc<RefCell<Run>>,
+}
+
+impl<H: RequestHandler + 'static> Desk<H> {
+    fn new(handler: Rc<RefCell<H>>, room: &Room) -> Desk<H> {
+        let (pipe, crew) = (Rc::<Pipe>::default(), Arc::clone(&room.crew));
+        let task = Rc::new(Answering { handler, request: RefCell::default(), pipe: Rc::clone(&pipe), crew });
+        let run = Run::new(Rc::clone(&task) as Rc<dyn Task>, pipe, room);
+        Desk { task, run: Rc::new(RefCell::new(run)) }
     }
 
-    fn take_notes(&self) -> Vec<String> {
-        let pipe = self.pipe.borrow();
-        let notes = &mut pipe.0.borrow_mut().notes;
-        if notes.is_empty() { Vec::new() } else { notes.take() }
+    /// Whether nobody has anything of the last request.
+    fn is_free(&self) -> bool {
+        Rc::strong_count(&self.run) == 1
+    }
+
+    /// What runs, as an upstream.
+    fn handling(&self) -> Reply {
+        Reply::Later(Box::new(Handling::new(Rc::clone(&self.run), Rc::clone(&self.task.pipe))))
     }
 }
 
-impl<H: RequestHandler + 'static> Serving<H> {
-    /// Has the handler begin at once if it can do so without waiting: it has a seat, and no body is still to come.
-    fn run(&self, request: &Request) -> io::Result<Reply> {
-        let pipe = self.fresh_pipe();
-        let request = self.copy(request);
-        let (about, room) = (Rc::clone(&request), &self.room);
-        let no_body = request.body_length().is_empty();
-        {
-            let mut state = pipe.0.borrow_mut();
-            state.ended = no_body;
-            state.holds_back = expects_continue(&request);
-        }
-        let seat = if no_body { room.pool.seat()? } else { None };
-        let main = self.main(request, Rc::clone(&pipe));
-        let Some(seat) = seat else {
-            let run = Run::queued(Arc::clone(&room.pool), Box::new(main), Rc::clone(&pipe), about, room.slow);
-            return Ok(Reply::Later(Box::new(Handling::new(run, pipe))));
-        };
-        let mut run = Run::seated(seat, main, Rc::clone(&pipe), about, room.slow);
-        run.go(None)?;
-        Ok(if run.is_over() { conclude(&pipe) } else { Reply::Later(Box::new(Handling::new(run, pipe))) })
+/// What runs on the handler's stack: a request is answered.
+struct Answering<H> {
+    handler: Rc<RefCell<H>>,
+    request: RefCell<Request>,
+    pipe: Rc<Pipe>,
+    crew: Arc<Crew>,
+}
+
+impl<H: RequestHandler> Answering<H> {
+    /// Takes a copy of a request, in the memory of the last one.
+    fn take_up(&self, request: &Request) {
+        self.request.borrow_mut().copy_from(request);
+        let mut state = self.pipe.0.borrow_mut();
+        state.renew(Some(NO_HEAD));
+        state.ended = request.body_length().is_empty();
+        state.holds_back = request.expects_continue();
+    }
+}
+
+impl<H: RequestHandler> Task for Answering<H> {
+    fn run(&self, yielder: &Yielder) {
+        let request = self.request.borrow();
+        let mut exchange = Exchange::new(&request, Line::new(yielder, &self.pipe, &self.crew));
+        let handle = AssertUnwindSafe(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
+        let outcome = outcome_of(catch_unwind(handle));
+        exchange.close();
+        self.pipe.0.borrow_mut().outcome = Some(outcome);
     }
 
-    /// What runs on the handler's stack.
-    fn main(&self, request: Rc<Request>, pipe: Rc<Pipe>) -> impl FnOnce(&Yielder) + 'static {
-        let (handler, crew) = (Rc::clone(&self.handler), Arc::clone(&self.room.crew));
-        move |yielder: &Yielder| {
-            let mut exchange = Exchange::new(request, Line::new(yielder, Rc::clone(&pipe), crew));
-            let handle = AssertUnwindSafe(|| handler.borrow_mut().handle_one_request(&mut exchange));
-            let outcome = outcome_of(catch_unwind(handle));
-            exchange.close();
-            pipe.0.borrow_mut().outcome = Some(outcome);
+    fn about(&self) -> String {
+        let request = self.request.borrow();
+        format!("{} {}", request.method(), String::from_utf8_lossy(request.target()))
+    }
+}
+
+impl<H: RequestHandler + 'static> Service for Serving<H> {
+    /// Has the handler begin at once if it can do so without waiting: there is a stack, and no body is still to come.
+    fn call(&self, request: &Request) -> Reply {
+        if !self.desk.borrow().is_free() {
+            *self.desk.borrow_mut() = Desk::new(Rc::clone(&self.handler), &self.room);
         }
+        let desk = self.desk.borrow();
+        desk.task.take_up(request);
+        let mut run = desk.run.borrow_mut();
+        if !request.body_length().is_empty() {
+            run.queue();
+            return desk.handling();
+        }
+        if let Err(error) = run.begin() {
+            desk.task.pipe.0.borrow_mut().notes.add(format!("no handler: {error}"));
+            return Response::error(Status::SERVICE_UNAVAILABLE).into();
+        }
+        if run.is_over() { conclude(&desk.task.pipe) } else { desk.handling() }
     }
 
-    /// A copy of a request, in the memory of the last one if nobody has that any more.
-    fn copy(&self, request: &Request) -> Rc<Request> {
-        let mut copy = self.request.borrow_mut();
-        match Rc::get_mut(&mut copy) {
-            Some(copy) => copy.copy_from(request),
-            None => *copy = Rc::new(request.clone()),
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        let desk = self.desk.borrow();
+        let notes = &mut desk.task.pipe.0.borrow_mut().notes;
+        if !notes.is_empty() {
+            notes.take().iter().for_each(|line| note(line));
         }
-        Rc::clone(&copy)
-    }
-
-    /// The pipe of the last request, if nobody has it any more.
-    fn fresh_pipe(&self) -> Rc<Pipe> {
-        let mut pipe = self.pipe.borrow_mut();
-        if Rc::strong_count(&pipe) > 1 {
-            *pipe = Rc::default();
-        }
-        pipe.0.borrow_mut().renew(Some(NO_HEAD));
-        Rc::clone(&pipe)
     }
 }
 

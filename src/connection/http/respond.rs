@@ -152,9 +152,7 @@ impl<T> HttpSession<'_, T> {
     /// Writes to the log what the service's part for this connection has to say.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         if let Some(Some(own)) = &self.own {
-            for note in own.take_notes() {
-                self.site.log.borrow_mut().message(Some(self.peer), &note, wall);
-            }
+            own.take_notes(&mut |note| self.site.log.borrow_mut().message(Some(self.peer), note, wall));
         }
     }
 }

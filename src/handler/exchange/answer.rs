@@ -1,11 +1,12 @@
 //! The answering half of an exchange.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::{Draft, Exchange};
+use crate::handler::pipe::Answer;
 use crate::http::{Head, Method, Status};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
@@ -70,7 +71,7 @@ impl Exchange<'_> {
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
-        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(line, "{value}"))?)
+        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(Value(line), "{value}"))?)
     }
 
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
@@ -90,7 +91,7 @@ impl Exchange<'_> {
             state.mute = mute;
             state.declared = head.content_length().filter(|_| !mute);
             state.shut = None;
-            state.reply = Some(Reply::Now(Response { head, ..Response::new(status) }));
+            state.answer = Answer::Head(status, head);
         });
         Ok(())
     }
@@ -121,7 +122,7 @@ impl Exchange<'_> {
     /// does not go with those of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
         let set = std::mem::take(&mut self.draft()?.head);
-        let mut reply = service.call(&self.request);
+        let mut reply = service.call(self.request);
         if let Reply::Now(response) = &mut reply {
             add_fields(&mut response.head, &set)?;
         }
@@ -149,10 +150,11 @@ impl Exchange<'_> {
             if state.declared.is_some_and(|declared| declared != state.written + length) {
                 return Err(misuse(format!("a file of {length} bytes does not fill the Content-Length")));
             }
-            match &mut state.reply {
-                Some(Reply::Now(response)) if state.written == 0 && !state.mute => {
-                    response.body = Body::File(slice);
-                    state.complete = true;
+            match &mut state.answer {
+                Answer::Head(status, head) if state.written == 0 && !state.mute => {
+                    let (body, head) = (Body::File(slice), std::mem::take(head));
+                    let response = Response { head, body, ..Response::new(*status) };
+                    state.answer = Answer::Whole(Box::new(response.into()));
                     state.shut = Some(COMPLETE);
                     Ok(None)
                 }
@@ -186,8 +188,7 @@ impl Exchange<'_> {
     fn finish(&self, reply: Reply) {
         self.answer.borrow_mut().ended = true;
         self.line.with(|state| {
-            state.reply = Some(reply);
-            state.complete = true;
+            state.answer = Answer::Whole(Box::new(reply));
             state.shut = Some(COMPLETE);
         });
     }
@@ -195,6 +196,16 @@ impl Exchange<'_> {
 
 /// How long the values of header fields are, most of the time.
 const VALUE: usize = 48;
+
+/// A line of a head whose value is being formatted.
+struct Value<'h>(&'h mut Vec<u8>);
+
+impl fmt::Write for Value<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
 
 /// A status that can end an exchange.
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {
