@@ -55,8 +55,9 @@ pub trait Service {
 
     /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
     /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
-    /// itself answers all of them.
-    fn connect(&self) -> Option<Box<dyn Service>> {
+    /// itself answers all of them. `server_name` is what the server sends as `Server`, empty for none.
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        _ = server_name;
         None
     }
 

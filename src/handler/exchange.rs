@@ -19,6 +19,7 @@ pub use answer::IntoStatus;
 /// waits gets its length; a longer one is chunked, or ends with the connection for a client that speaks HTTP/1.0.
 pub struct Exchange<'y> {
     request: &'y Request,
+    server_name: &'y str,
     line: Line<'y>,
     answer: RefCell<Draft>,
 }
@@ -36,8 +37,8 @@ struct Draft {
 pub(super) const NO_HEAD: &str = "no body before end_headers";
 
 impl<'y> Exchange<'y> {
-    pub(super) fn new(request: &'y Request, line: Line<'y>) -> Exchange<'y> {
-        Exchange { request, line, answer: RefCell::default() }
+    pub(super) fn new(request: &'y Request, server_name: &'y str, line: Line<'y>) -> Exchange<'y> {
+        Exchange { request, server_name, line, answer: RefCell::default() }
     }
 
     /// The request, with whatever has no name in Python.
@@ -138,9 +139,10 @@ impl<'y> Exchange<'y> {
         self.log_message(format_args!("\"{}\" {status} {size}", self.requestline()));
     }
 
-    /// The default value of `Server`.
-    pub fn version_string(&self) -> &'static str {
-        concat!("serve-forever/", env!("CARGO_PKG_VERSION"))
+    /// What the server sends as `Server` (see [`HttpServer::server_name`](crate::HttpServer::server_name)); empty for
+    /// nothing.
+    pub fn version_string(&self) -> &str {
+        self.server_name
     }
 
     /// A time in the form of `Date`; now, if none is given (contract row HB42).

@@ -105,11 +105,11 @@ where
         self
     }
 
-    fn serving(&self) -> Serving<H> {
+    fn serving(&self, server_name: &str) -> Serving<H> {
         let room = self.room.get_or_init(|| self.settings.room()).clone();
         let handler = Rc::new(RefCell::new((self.factory)()));
-        let desk = RefCell::new(Desk::new(Rc::clone(&handler), &room));
-        Serving { handler, desk, room }
+        let desk = Desk::new(handler, server_name.into(), &room);
+        Serving { desk: RefCell::new(desk), room }
     }
 
     #[cfg(test)]
@@ -125,11 +125,11 @@ where
 {
     /// Answers a request by a handler that is made for it alone.
     fn call(&self, request: &Request) -> Reply {
-        self.serving().call(request)
+        self.serving(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }
 
-    fn connect(&self) -> Option<Box<dyn Service>> {
-        Some(Box::new(self.serving()))
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        Some(Box::new(self.serving(server_name)))
     }
 }
 
@@ -141,7 +141,6 @@ impl<F> fmt::Debug for Handlers<F> {
 
 /// The handler of one connection.
 struct Serving<H> {
-    handler: Rc<RefCell<H>>,
     /// Used again for the next request, unless somebody still has what became of the last.
     desk: RefCell<Desk<H>>,
     room: Room,
@@ -154,11 +153,16 @@ struct Desk<H> {
 }
 
 impl<H: RequestHandler + 'static> Desk<H> {
-    fn new(handler: Rc<RefCell<H>>, room: &Room) -> Desk<H> {
-        let (pipe, crew) = (Rc::<Pipe>::default(), Arc::clone(&room.crew));
-        let task = Rc::new(Answering { handler, request: RefCell::default(), pipe: Rc::clone(&pipe), crew });
+    fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, room: &Room) -> Desk<H> {
+        let (pipe, crew, request) = (Rc::<Pipe>::default(), Arc::clone(&room.crew), RefCell::default());
+        let task = Rc::new(Answering { handler, server_name, request, pipe: Rc::clone(&pipe), crew });
         let run = Run::new(Rc::clone(&task) as Rc<dyn Task>, pipe, room);
         Desk { task, run: Rc::new(RefCell::new(run)) }
+    }
+
+    /// One for the same handler.
+    fn another(&self, room: &Room) -> Desk<H> {
+        Desk::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), room)
     }
 
     /// Whether nobody has anything of the last request.
@@ -175,6 +179,8 @@ impl<H: RequestHandler + 'static> Desk<H> {
 /// What runs on the handler's stack: a request is answered.
 struct Answering<H> {
     handler: Rc<RefCell<H>>,
+    /// What the server is called.
+    server_name: Rc<str>,
     request: RefCell<Request>,
     pipe: Rc<Pipe>,
     crew: Arc<Crew>,
@@ -194,7 +200,8 @@ impl<H: RequestHandler> Answering<H> {
 impl<H: RequestHandler> Task for Answering<H> {
     fn run(&self, yielder: &Yielder) {
         let request = self.request.borrow();
-        let mut exchange = Exchange::new(&request, Line::new(yielder, &self.pipe, &self.crew));
+        let line = Line::new(yielder, &self.pipe, &self.crew);
+        let mut exchange = Exchange::new(&request, &self.server_name, line);
         let handle = AssertUnwindSafe(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
         let outcome = outcome_of(catch_unwind(handle));
         exchange.close();
@@ -211,7 +218,7 @@ impl<H: RequestHandler + 'static> Service for Serving<H> {
     /// Has the handler begin at once if it can do so without waiting: there is a stack, and no body is still to come.
     fn call(&self, request: &Request) -> Reply {
         if !self.desk.borrow().is_free() {
-            *self.desk.borrow_mut() = Desk::new(Rc::clone(&self.handler), &self.room);
+            self.desk.replace_with(|desk| desk.another(&self.room));
         }
         let desk = self.desk.borrow();
         desk.task.take_up(request);

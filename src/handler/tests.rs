@@ -1,16 +1,18 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, PipeReader, Read, Write};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::HttpServer;
 use crate::connection::CloseReason;
 use crate::http::Status;
 use crate::log::AccessLog;
 use crate::service::Service;
-use crate::testing::{Bench, Client};
+use crate::testing::{Bench, Client, TestServer};
 
 /// A handler that does the same for every method.
 struct Does<F>(F);
@@ -111,6 +113,20 @@ fn the_request_in_pythons_words() {
         ok(x, "fine")
     }));
     assert_eq!(body(&get(&mut bench.connect())), "fine");
+}
+
+#[test]
+fn the_version_string_is_what_the_server_is_called() {
+    let says = |x: &mut Exchange<'_>| ok(x, &format!("<{}>", x.version_string()));
+    for (name, expected) in [("teapot/1.0 (short: stout)", "<teapot/1.0 (short: stout)>"), ("", "<>")] {
+        let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
+        let server = TestServer::start(server.server_name(name).unwrap().service(does(says)));
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with(expected), "{answer}");
+    }
 }
 
 #[test]

@@ -19,9 +19,9 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T: Transport> HttpSession<'_, T> {
     /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let service = &self.site.service;
-        let own = &mut self.own;
-        let call = || match own.get_or_insert_with(|| service.connect()) {
+        let (site, own) = (self.site, &mut self.own);
+        let service = &site.service;
+        let call = || match own.get_or_insert_with(|| service.connect(site.server_name())) {
             Some(own) => own.call(request),
             None => service.call(request),
         };
