@@ -11,7 +11,7 @@ use crate::HttpServer;
 use crate::connection::CloseReason;
 use crate::http::Status;
 use crate::log::AccessLog;
-use crate::service::Service;
+use crate::service::{Response, Service};
 use crate::testing::{Bench, Client, TestServer};
 
 /// A handler that does the same for every method.
@@ -293,6 +293,20 @@ fn errors_with_a_status_have_their_own_page() {
     let mut client = bench.connect();
     assert!(get(&mut client).starts_with("HTTP/1.1 422 no number\r\n"));
     assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_whole_response_gets_the_fields_that_were_set_before() {
+    let bench = Bench::new(does(|x| {
+        x.send_header("X-Set", "before")?;
+        x.respond(Response::text("hello"))?;
+        assert!(x.respond(Response::text("again")).is_err());
+        assert!(x.wfile().write_all(b"more").is_err());
+        Ok(())
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nX-Set: before\r\n"), "{answer}");
+    assert_eq!(body(&answer), "hello");
 }
 
 #[test]

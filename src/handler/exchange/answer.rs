@@ -122,12 +122,29 @@ impl Exchange<'_> {
     /// does not go with those of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
         let set = std::mem::take(&mut self.draft()?.head);
-        let mut reply = service.call(self.request);
-        if let Reply::Now(response) = &mut reply {
-            add_fields(&mut response.head, &set)?;
-        }
-        self.finish(reply);
-        Ok(())
+        self.finish_with(service.call(self.request), &set)
+    }
+
+    /// Answers with a whole response. Fields that were set before are added to it.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Hello;
+    /// impl RequestHandler for Hello {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.respond(Response::text("hello"))
+    ///     }
+    /// }
+    /// assert!(answer(Handlers::new(|| Hello), b"GET / HTTP/1.0\r\n\r\n").ends_with(b"hello"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Exchange::serve).
+    pub fn respond(&self, response: Response) -> io::Result<()> {
+        let set = std::mem::take(&mut self.draft()?.head);
+        self.finish_with(Reply::Now(response), &set)
     }
 
     /// Sends the whole of an open file as the rest of the body, on the short way from the file to the client if nothing
@@ -182,6 +199,15 @@ impl Exchange<'_> {
             return Err(misuse("a response was begun before"));
         }
         Ok(draft)
+    }
+
+    /// Hands over an answer that somebody else has made, with fields that were set before.
+    fn finish_with(&self, mut reply: Reply, set: &Head) -> io::Result<()> {
+        if let Reply::Now(response) = &mut reply {
+            add_fields(&mut response.head, set)?;
+        }
+        self.finish(reply);
+        Ok(())
     }
 
     /// Hands over an answer to which nothing will be added.
