@@ -129,6 +129,13 @@ pub trait Upstream {
     /// An error before the response is answered with 502; the text goes to the log.
     fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>>;
 
+    /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
+    /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
+    /// that speaks HTTP/1.0 or does not take what it is sent gets none.
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        None
+    }
+
     /// When to be asked again even if nothing happens before.
     fn deadline(&self) -> Option<Instant> {
         None

@@ -1,6 +1,7 @@
 //! What a handler and its connection share: the bytes on their way between them, and what the handler waits for.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -11,6 +12,9 @@ use crate::service::{Reply, Wake};
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
 /// more would only be memory.
 pub(crate) const ROOM: usize = 32 * 1024;
+
+/// How many interim responses may wait.
+const INTERIM: usize = 16;
 
 /// A buffer that waits for its first byte with more memory than this gives it back.
 const SMALL: usize = 512;
@@ -39,6 +43,8 @@ pub(crate) struct State {
     pub(crate) overran: bool,
     /// What the handler has answered, until the connection fetches it.
     pub(crate) answer: Answer,
+    /// Interim responses that the connection has not fetched.
+    pub(crate) interim: VecDeque<(Status, Head)>,
     /// The client waits for `100 Continue` before it sends.
     pub(crate) holds_back: bool,
     /// What the handler waits for.
@@ -141,6 +147,7 @@ impl State {
         (self.wait, self.gone) = (Wait::Nothing, false);
         // Each of these is empty after an exchange that went as it should.
         self.answer = Answer::None;
+        self.interim.clear();
         self.job = None;
         self.wake = None;
         self.outcome = None;
@@ -187,6 +194,13 @@ impl State {
             if buffer.is_empty() && buffer.capacity() > SMALL {
                 *buffer = Vec::new();
             }
+        }
+    }
+
+    /// Takes an interim response, unless so many wait already that nobody can be in a hurry for another.
+    pub(crate) fn add_interim(&mut self, status: Status, head: Head) {
+        if self.interim.len() < INTERIM {
+            self.interim.push_back((status, head));
         }
     }
 

@@ -317,6 +317,11 @@ impl Upstream for Handling {
         delegate.upstream.poll(wires)
     }
 
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        let own = self.pipe.0.borrow_mut().interim.pop_front();
+        own.or_else(|| self.delegate.as_mut()?.upstream.take_interim())
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match (&self.delegate, self.pipe.0.borrow().wait) {
             (Some(delegate), _) => delegate.upstream.deadline(),

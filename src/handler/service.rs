@@ -231,7 +231,9 @@ impl<H: RequestHandler + 'static> Service for Serving<H> {
             desk.task.pipe.0.borrow_mut().notes.add(format!("no handler: {error}"));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        if run.is_over() { conclude(&desk.task.pipe) } else { desk.handling() }
+        // What is to be sent before the answer can only be fetched from an upstream.
+        let whole = run.is_over() && desk.task.pipe.0.borrow().interim.is_empty();
+        if whole { conclude(&desk.task.pipe) } else { desk.handling() }
     }
 
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {

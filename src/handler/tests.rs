@@ -310,6 +310,60 @@ fn a_whole_response_gets_the_fields_that_were_set_before() {
 }
 
 #[test]
+fn interim_responses_leave_while_the_handler_waits() {
+    let bench = Bench::new(does(|x| {
+        x.send_response_only(103)?;
+        x.send_header("Link", "</a>; rel=preload")?;
+        x.end_headers()?;
+        let mut body = String::new();
+        x.rfile().read_to_string(&mut body)?;
+        x.send_response_only(102)?;
+        x.end_headers()?;
+        x.send_header("X-Last", "yes")?;
+        ok(x, &body)
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(text(client.take()), "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
+    client.send(b"body");
+    let answer = text(client.take());
+    assert!(answer.starts_with("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\r\nX-Last: yes\r\n") && answer.ends_with("\r\n\r\nbody"), "{answer}");
+    // Without a wait, they leave together; the next request starts afresh.
+    assert!(get(&mut client).starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 102 "));
+    let mut old = bench.connect();
+    old.send(b"GET / HTTP/1.0\r\n\r\n");
+    assert!(text(old.take()).starts_with("HTTP/1.1 200 OK\r\n"), "HTTP/1.0 knows none");
+}
+
+#[test]
+fn what_is_no_interim_response_is_refused() {
+    let bench = Bench::new(does(|x| {
+        assert!(x.send_response_only(101).is_err(), "no other protocol is spoken here");
+        for (name, value) in [("Content-Length", "0"), ("Connection", "close")] {
+            x.send_response_only(103)?;
+            assert!(x.send_response(200).is_err(), "one after the other");
+            x.send_header(name, value)?;
+            assert!(x.end_headers().is_err(), "{name} steers the response");
+        }
+        for _ in 0..1000 {
+            x.send_response_only(102)?;
+            x.end_headers()?;
+        }
+        ok(x, "fine")
+    }));
+    let answer = get(&mut bench.connect());
+    assert_eq!(answer.matches("HTTP/1.1 102 Processing\r\n").count(), 16, "no more than that wait");
+    assert!(answer.ends_with("fine") && !answer.contains("103 "), "{answer}");
+    let nothing_else = Bench::new(does(|x| {
+        x.send_response_only(103)?;
+        x.end_headers()
+    }));
+    let answer = get(&mut nothing_else.connect());
+    assert!(answer.starts_with("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 "), "{answer}");
+}
+
+#[test]
 fn a_second_response_is_an_error() {
     let bench = Bench::new(does(|x| {
         ok(x, "one")?;

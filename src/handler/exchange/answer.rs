@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Draft, Exchange};
 use crate::handler::pipe::Answer;
-use crate::http::{Head, Method, Status};
+use crate::http::{Head, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 /// A status, or the number of one.
@@ -48,15 +48,39 @@ impl Exchange<'_> {
     /// As [`send_response`](Exchange::send_response); and for 100, which Python sends this way, has the client told to
     /// send its body now instead of when it is first read.
     ///
+    /// 102 and above begin an interim response (RFC 9110 section 15.2), such as 103 with what the client may fetch
+    /// meanwhile (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and another response has to follow. It
+    /// leaves when the handler waits or returns. A client that speaks HTTP/1.0 or does not take it gets none.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Page;
+    /// impl RequestHandler for Page {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.send_response_only(103)?;
+    ///         x.send_header("Link", "</style.css>; rel=preload; as=style")?;
+    ///         x.end_headers()?;
+    ///         let page = x.offload(|| "<!DOCTYPE html><title>A page that takes long</title>")?;
+    ///         x.respond(Response::html(page))
+    ///     }
+    /// }
+    /// let bytes = answer(Handlers::new(|| Page), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\nHTTP/1.1 200 OK\r\n";
+    /// assert!(bytes.starts_with(hints.as_bytes()));
+    /// ```
+    ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response).
+    /// As [`send_response`](Exchange::send_response). 101 is refused: no other protocol is spoken here.
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
-        if status == Status::CONTINUE {
-            self.line.with(|state| state.holds_back = false);
-            return Ok(());
+        match status.code() {
+            100 => self.line.with(|state| state.holds_back = false),
+            102..=199 => self.draft()?.status = Some(status),
+            _ => return self.send_response(status),
         }
-        self.send_response(status)
+        Ok(())
     }
 
     /// Adds a header field. `Content-Length` and `Connection` have the effect that they announce (contract row HB38).
@@ -77,15 +101,20 @@ impl Exchange<'_> {
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, or the head has ended before.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, or the head has ended before; or
+    /// if it is that of an interim response with `Content-Length` or `Connection`.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
         let status = draft.status.ok_or_else(|| misuse("end_headers before send_response"))?;
-        draft.ended = true;
         let head = std::mem::take(&mut draft.head);
+        if status.class() == StatusClass::Informational {
+            draft.status = None;
+            return self.end_interim(status, head);
+        }
+        draft.ended = true;
         let mute = *self.request.method() == Method::Head || status.is_bodiless();
         self.line.with(|state| {
             state.mute = mute;
@@ -93,6 +122,14 @@ impl Exchange<'_> {
             state.shut = None;
             state.answer = Answer::Head(status, head);
         });
+        Ok(())
+    }
+
+    fn end_interim(&self, status: Status, head: Head) -> io::Result<()> {
+        if head.content_length().is_some() || head.keep_alive().is_some() {
+            return Err(misuse(format!("{status} has no body and ends no connection")));
+        }
+        self.line.with(|state| state.add_interim(status, head));
         Ok(())
     }
 
