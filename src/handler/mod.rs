@@ -34,7 +34,7 @@ pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use error::HttpError;
-pub use exchange::{Exchange, IntoStatus};
+pub use exchange::{Exchange, FieldValue, IntoStatus};
 pub use line::{Rfile, Wfile};
 pub use request_handler::RequestHandler;
 pub use service::Handlers;

@@ -145,10 +145,14 @@ impl State {
         (self.written, self.declared, self.shut) = (0, None, shut);
         (self.ended, self.mute, self.overran, self.holds_back) = (false, false, false, false);
         (self.wait, self.gone) = (Wait::Nothing, false);
-        // Each of these is empty after an exchange that went as it should.
-        self.answer = Answer::None;
+        // Each of these is empty after an exchange that went as it should; to look is cheaper than to drop nothing.
+        if !matches!(self.answer, Answer::None) {
+            self.answer = Answer::None;
+        }
+        if self.job.is_some() {
+            self.job = None;
+        }
         self.interim.clear();
-        self.job = None;
         self.wake = None;
         self.outcome = None;
     }

@@ -124,6 +124,7 @@ impl Run {
         Ok(())
     }
 
+    #[inline(always)]
     fn sit_down(&mut self, stack: DefaultStack) {
         self.stage = Stage::Running(Fiber::new(stack, Rc::clone(&self.task)));
     }
@@ -138,6 +139,7 @@ impl Run {
     }
 
     /// Gives its stack to the next.
+    #[inline(always)]
     fn end(&mut self) {
         if let Stage::Running(fiber) = std::mem::replace(&mut self.stage, Stage::Over) {
             self.pool.give_back(fiber.into_stack());

@@ -232,8 +232,10 @@ impl<H: RequestHandler + 'static> Service for Serving<H> {
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
         // What is to be sent before the answer can only be fetched from an upstream.
-        let whole = run.is_over() && desk.task.pipe.0.borrow().interim.is_empty();
-        if whole { conclude(&desk.task.pipe) } else { desk.handling() }
+        match run.is_over() && desk.task.pipe.0.borrow().interim.is_empty() {
+            true => conclude(&desk.task.pipe),
+            false => desk.handling(),
+        }
     }
 
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {

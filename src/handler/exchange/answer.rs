@@ -1,8 +1,8 @@
 //! The answering half of an exchange.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use super::{Draft, Exchange};
@@ -30,6 +30,49 @@ impl IntoStatus for u16 {
         Status::try_from(self).map_err(misuse)
     }
 }
+
+/// What can be the value of a header field: texts and whole numbers, and with `format_args!` whatever can be displayed.
+pub trait FieldValue {
+    /// Appends it to the field's line.
+    fn append_to(&self, line: &mut Vec<u8>);
+}
+
+impl FieldValue for str {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        line.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl FieldValue for String {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        self.as_str().append_to(line);
+    }
+}
+
+impl FieldValue for fmt::Arguments<'_> {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        _ = line.write_fmt(*self);
+    }
+}
+
+impl<T: FieldValue + ?Sized> FieldValue for &T {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        (**self).append_to(line);
+    }
+}
+
+/// Numbers are written in decimal digits.
+macro_rules! numbers {
+    ($($number:ty)*) => {
+        $(impl FieldValue for $number {
+            fn append_to(&self, line: &mut Vec<u8>) {
+                itoa::Buffer::new().format(*self).append_to(line);
+            }
+        })*
+    };
+}
+
+numbers! { i32 i64 u16 u32 u64 usize }
 
 impl Exchange<'_> {
     /// Begins the response. `Server` and `Date` are added by the connection, and the reason phrase is the status's own
@@ -90,12 +133,12 @@ impl Exchange<'_> {
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, if
     /// the framing would not fit (see [`Head::add`]), or if the head has ended.
-    pub fn send_header(&self, name: &str, value: impl fmt::Display) -> io::Result<()> {
+    pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
-        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(Value(line), "{value}"))?)
+        Ok(draft.head.add_with(name, VALUE, |line| value.append_to(line))?)
     }
 
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
@@ -259,16 +302,6 @@ impl Exchange<'_> {
 
 /// How long the values of header fields are, most of the time.
 const VALUE: usize = 48;
-
-/// A line of a head whose value is being formatted.
-struct Value<'h>(&'h mut Vec<u8>);
-
-impl fmt::Write for Value<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-}
 
 /// A status that can end an exchange.
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {
