@@ -1,4 +1,5 @@
-//! The hot paths without a network: how long each takes, or for `benches/instructions` just so many rounds of one.
+//! The hot paths without a network, and a whole server that echoes: how long each takes, or for `benches/instructions`
+//! just so many rounds of one.
 //!
 //! `cargo bench --bench micro` prints nanoseconds a round, the median and the best of 15 samples.
 //! `micro --rounds NAME COUNT` runs one workload, for a tool that counts what the program does.
@@ -17,6 +18,9 @@ use serve_forever::http::{BodyLength, Head, Request, Status, Version};
 use serve_forever::log::AccessLog;
 use serve_forever::proto::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
 use serve_forever::service::{Body, Reply, Service, Wake, Wires};
+
+#[path = "micro/echo.rs"]
+mod echo;
 
 /// A workload: prepares, and gives what does one round.
 type Workload = fn() -> Box<dyn FnMut()>;
@@ -37,6 +41,10 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("session-206-multi", session_parts),
     ("range-16", many_ranges),
     ("listing-1000", listing),
+    ("echo-path-closure", echo::path_by_closure),
+    ("echo-path-handler", echo::path_by_handler),
+    ("echo-body-upstream", echo::body_by_upstream),
+    ("echo-body-handler", echo::body_by_handler),
 ];
 
 fn main() {

@@ -3,60 +3,44 @@
 #[path = "support/multipart.rs"]
 mod multipart;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
-use multipart::{Multipart, malformed, parameter};
+use multipart::Multipart;
 use serve_forever::HttpServer;
 use serve_forever::handler::{Exchange, RequestHandler};
+use serve_forever::service::Response;
 
-const FORM: &[u8] = b"<!DOCTYPE html><title>Upload</title><form method=\"post\" enctype=\"multipart/form-data\">\
+const FORM: &str = "<!DOCTYPE html><title>Upload</title><form method=\"post\" enctype=\"multipart/form-data\">\
     <input type=\"file\" name=\"file\" multiple><button>Upload</button></form>\n";
 
 struct Upload(PathBuf);
 
 impl RequestHandler for Upload {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        if x.request().path() != b"/" {
-            return x.send_error(404, None, None);
+        match x.request().path() {
+            b"/" => x.respond(Response::html(FORM)),
+            _ => x.send_error(404, None, None),
         }
-        x.send_response(200)?;
-        x.send_header("Content-Type", "text/html; charset=utf-8")?;
-        x.end_headers()?;
-        x.wfile().write_all(FORM)
     }
 
     fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         x.limit_body(16 << 30)?;
-        let mut form = Multipart::new(x.headers().get_str("Content-Type").unwrap_or_default(), x.rfile())?;
-        let mut files = Vec::new();
-        while let Some(disposition) = form.next()? {
-            match parameter(&disposition, "filename").filter(|name| !name.is_empty()) {
-                None => form.copy(&mut io::sink())?,
-                Some(name) => {
-                    // A file has its name only once all of the form is there.
-                    let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-                    form.copy(&mut file)?;
-                    files.push((file, last_component(&name)?));
-                }
+        let (mut form, mut files) = (Multipart::of(x)?, Vec::new());
+        while let Some(part) = form.next()? {
+            if let Some(name) = part.file_name()? {
+                let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+                form.copy(&mut file)?;
+                files.push((file, self.0.join(name)));
             }
         }
-        let stored = files.len();
-        for (file, name) in files {
-            file.persist(self.0.join(name))?;
+        let stored = format!("stored {} files\n", files.len());
+        // A file has its name only once all of the form is there.
+        for (file, path) in files {
+            file.persist(path)?;
         }
-        x.send_response(200)?;
-        x.send_header("Content-Type", "text/plain")?;
-        x.end_headers()?;
-        writeln!(x.wfile(), "stored {stored} files")
+        x.respond(Response::text(stored))
     }
-}
-
-/// What a browser calls a file may be a path, of any system.
-fn last_component(name: &str) -> io::Result<String> {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = !matches!(last, "" | "." | "..") && !last.contains(char::is_control);
-    if plain { Ok(last.to_owned()) } else { Err(malformed()) }
 }
 
 fn main() -> io::Result<()> {

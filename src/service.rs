@@ -55,15 +55,16 @@ pub trait Service {
 
     /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
     /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
-    /// itself answers all of them.
-    fn connect(&self) -> Option<Box<dyn Service>> {
+    /// itself answers all of them. `server_name` is what the server sends as `Server`, empty for none.
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        _ = server_name;
         None
     }
 
-    /// Hands over what should be written to the server's log and was not asked for before. Asked of what
-    /// [`Service::connect`] made, whenever it or its upstream has run.
-    fn take_notes(&self) -> Vec<String> {
-        Vec::new()
+    /// Calls `note` with each line that should be written to the server's log and was not handed over before. Asked of
+    /// what [`Service::connect`] made, whenever it or its upstream has run.
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        _ = note;
     }
 }
 
@@ -80,12 +81,12 @@ impl Service for Box<dyn Service + Send> {
         (**self).after_run(note);
     }
 
-    fn connect(&self) -> Option<Box<dyn Service>> {
-        (**self).connect()
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        (**self).connect(server_name)
     }
 
-    fn take_notes(&self) -> Vec<String> {
-        (**self).take_notes()
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        (**self).take_notes(note);
     }
 }
 
@@ -149,6 +150,13 @@ pub trait Upstream {
     /// # Errors
     /// An error before the response is answered with 502; the text goes to the log.
     fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>>;
+
+    /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
+    /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
+    /// that speaks HTTP/1.0 or does not take what it is sent gets none.
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        None
+    }
 
     /// When to be asked again even if nothing happens before.
     fn deadline(&self) -> Option<Instant> {

@@ -15,7 +15,7 @@ use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Source, Upstream, Wires};
-use serve_forever::{HttpServer, Stopped, Stopper};
+use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
 
 /// Nothing here should take as long; it keeps a failing test from hanging.
 const SAFETY: Duration = Duration::from_secs(20);
@@ -29,8 +29,10 @@ struct Running {
 
 impl Running {
     fn with(limits: Limits, configure: impl FnOnce(HttpServer) -> HttpServer) -> Running {
-        let server = HttpServer::bind("127.0.0.1:0").unwrap().service(service).limits(limits).log(AccessLog::off());
-        let mut server = configure(server);
+        // Who has connected is to be let in, whether it has said something or not.
+        let listener = ListenOptions::default().bind("127.0.0.1:0").unwrap();
+        let server = HttpServer::from_listeners(vec![listener]).unwrap();
+        let mut server = configure(server.service(service).limits(limits).log(AccessLog::off()));
         let (address, stopper) = (server.server_address(), server.stopper());
         let thread = Some(thread::spawn(move || server.serve_forever()));
         Running { address, stopper, thread }

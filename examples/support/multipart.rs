@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use memchr::memmem;
-use serve_forever::handler::HttpError;
+use serve_forever::handler::{Exchange, HttpError, Rfile};
 use serve_forever::http::Status;
 
 /// The parts of a form.
@@ -13,25 +13,54 @@ pub struct Multipart<R> {
     buf: Vec<u8>,
     /// What stands between two parts.
     delimiter: Vec<u8>,
-    begun: bool,
+    /// What comes next is the content of a part, or what stands before the first.
+    inside: bool,
+}
+
+/// One part, whose content comes next.
+pub struct Part {
+    /// The value of its `Content-Disposition`.
+    disposition: String,
+}
+
+impl Part {
+    /// What the file in this part is called, if there is one: the last component of a path of any system (RFC 7578
+    /// section 4.2). A form's field for a file that was left empty has none.
+    ///
+    /// # Errors
+    /// If that would not name a file.
+    pub fn file_name(&self) -> io::Result<Option<String>> {
+        let Some(path) = parameter(&self.disposition, "filename").filter(|path| !path.is_empty()) else {
+            return Ok(None);
+        };
+        let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let plain = !matches!(last, "" | "." | "..") && !last.contains(char::is_control);
+        if plain { Ok(Some(last.to_owned())) } else { Err(malformed()) }
+    }
 }
 
 /// Bytes of the header fields of one part: much more than anybody needs.
 const HEAD: usize = 16 * 1024;
 
+impl<'x> Multipart<Rfile<'x>> {
+    /// The form that a client sends.
+    pub fn of(x: &'x Exchange<'_>) -> io::Result<Self> {
+        Multipart::new(x.headers().get_str("Content-Type").unwrap_or_default(), x.rfile())
+    }
+}
+
 impl<R: BufRead> Multipart<R> {
     /// A form with this content type.
-    pub fn new(content_type: &str, body: R) -> io::Result<Multipart<R>> {
+    fn new(content_type: &str, body: R) -> io::Result<Multipart<R>> {
         let boundary = content_type.strip_prefix("multipart/form-data").and_then(|rest| parameter(rest, "boundary"));
         let boundary = boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(malformed)?;
         // The first delimiter may stand at the very beginning, where no line has ended.
-        Ok(Multipart { body, buf: b"\r\n".to_vec(), delimiter: format!("\r\n--{boundary}").into_bytes(), begun: false })
+        Ok(Multipart { body, buf: b"\r\n".to_vec(), delimiter: format!("\r\n--{boundary}").into_bytes(), inside: true })
     }
 
-    /// Goes to the next part and returns its `Content-Disposition`; `None` behind the last. The one before must have
-    /// been copied.
-    pub fn next(&mut self) -> io::Result<Option<String>> {
-        if !std::mem::replace(&mut self.begun, true) {
+    /// Goes to the next part; `None` behind the last. What is left of the one before is passed over.
+    pub fn next(&mut self) -> io::Result<Option<Part>> {
+        if self.inside {
             self.copy(&mut io::sink())?;
         }
         let mut disposition = None;
@@ -46,7 +75,10 @@ impl<R: BufRead> Multipart<R> {
                 (true, b"--") => return Ok(None),
                 (true, padding) if padding.iter().all(|byte| matches!(byte, b' ' | b'\t')) => first = false,
                 (true, _) => return Err(malformed()),
-                (false, b"") => return disposition.map(Some).ok_or_else(malformed),
+                (false, b"") => {
+                    self.inside = true;
+                    return Ok(Some(Part { disposition: disposition.ok_or_else(malformed)? }));
+                }
                 (false, field) => {
                     let field = String::from_utf8_lossy(field);
                     let (name, value) = field.split_once(':').ok_or_else(malformed)?;
@@ -60,6 +92,7 @@ impl<R: BufRead> Multipart<R> {
 
     /// Copies the content of this part.
     pub fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.inside = false;
         self.copy_until(&self.delimiter.clone(), out, usize::MAX)
     }
 
@@ -92,7 +125,7 @@ impl<R: BufRead> Multipart<R> {
 }
 
 /// The value of a parameter, such as `filename` of `form-data; name="a"; filename="b"`.
-pub fn parameter(mut text: &str, name: &str) -> Option<String> {
+fn parameter(mut text: &str, name: &str) -> Option<String> {
     while let Some((_, rest)) = text.split_once(';') {
         let (key, rest) = rest.split_once('=')?;
         let value;
@@ -108,6 +141,6 @@ pub fn parameter(mut text: &str, name: &str) -> Option<String> {
 }
 
 /// What is no form, or one without an end.
-pub fn malformed() -> io::Error {
+fn malformed() -> io::Error {
     HttpError::new(Status::BAD_REQUEST).message("Malformed multipart form").into()
 }

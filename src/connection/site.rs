@@ -110,6 +110,12 @@ impl Site {
         self.edition.set(self.edition.get() + 1);
     }
 
+    /// The value of `Server`; empty for none.
+    pub(super) fn server_name(&self) -> &str {
+        let line = std::str::from_utf8(&self.server).unwrap_or_default();
+        line.split_once(':').map_or("", |(_, value)| value.trim())
+    }
+
     /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything
     /// else, nor run anything.
     pub(super) fn error_fields(&self) -> &Head {

@@ -2,7 +2,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use super::line::{Line, Rfile, Wfile};
@@ -11,7 +10,7 @@ use crate::http::{BodyLength, Head, Headers, Request, Status, Version, format_ht
 
 mod answer;
 
-pub use answer::IntoStatus;
+pub use answer::{FieldValue, IntoStatus};
 
 /// One request and its response, in Python's vocabulary (contract rows HB08, HB36 to HB47, SS33, SS34).
 ///
@@ -19,7 +18,8 @@ pub use answer::IntoStatus;
 /// error, and writing fewer cuts the connection. Without one, a response that is complete before the handler first
 /// waits gets its length; a longer one is chunked, or ends with the connection for a client that speaks HTTP/1.0.
 pub struct Exchange<'y> {
-    request: Rc<Request>,
+    request: &'y Request,
+    server_name: &'y str,
     line: Line<'y>,
     answer: RefCell<Draft>,
 }
@@ -37,13 +37,13 @@ struct Draft {
 pub(super) const NO_HEAD: &str = "no body before end_headers";
 
 impl<'y> Exchange<'y> {
-    pub(super) fn new(request: Rc<Request>, line: Line<'y>) -> Exchange<'y> {
-        Exchange { request, line, answer: RefCell::default() }
+    pub(super) fn new(request: &'y Request, server_name: &'y str, line: Line<'y>) -> Exchange<'y> {
+        Exchange { request, server_name, line, answer: RefCell::default() }
     }
 
     /// The request, with whatever has no name in Python.
     pub fn request(&self) -> &Request {
-        &self.request
+        self.request
     }
 
     /// The address of the client.
@@ -139,9 +139,10 @@ impl<'y> Exchange<'y> {
         self.log_message(format_args!("\"{}\" {status} {size}", self.requestline()));
     }
 
-    /// The default value of `Server`.
-    pub fn version_string(&self) -> &'static str {
-        concat!("serve-forever/", env!("CARGO_PKG_VERSION"))
+    /// What the server sends as `Server` (see [`HttpServer::server_name`](crate::HttpServer::server_name)); empty for
+    /// nothing.
+    pub fn version_string(&self) -> &str {
+        self.server_name
     }
 
     /// A time in the form of `Date`; now, if none is given (contract row HB42).
@@ -149,21 +150,15 @@ impl<'y> Exchange<'y> {
         format_http_date(time.unwrap_or_else(SystemTime::now))
     }
 
-    /// Whether the client waits for a word before it sends its body.
+    /// Whether the client still waits for a word before it sends its body.
     pub(super) fn expects_continue(&self) -> bool {
-        expects_continue(&self.request)
+        self.line.with(|state| state.holds_back)
     }
 
     /// Lets go of everything.
     pub(super) fn close(&self) {
         self.line.give_back();
     }
-}
-
-/// Whether a client waits for `100 Continue` (RFC 9110 section 10.1.1).
-pub(super) fn expects_continue(request: &Request) -> bool {
-    let expects = || request.headers().get("Expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
-    !request.body_length().is_empty() && request.version() == Version::Http11 && expects()
 }
 
 /// Request lines and targets are ASCII: others are refused when they are parsed.

@@ -1,43 +1,41 @@
 //! A coroutine on a pooled stack.
 
+use std::rc::Rc;
+
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
-
-use super::pool::Seat;
 
 /// What a coroutine suspends itself with.
 pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
+/// What a coroutine does.
+pub(crate) trait Task {
+    /// Does it, once. It must not panic: whoever writes it catches what its user's code throws.
+    fn run(&self, yielder: &Yielder);
+
+    /// What it is about, for the log.
+    fn about(&self) -> String;
+}
+
 /// Code that runs until it waits, and goes on where it stopped. It never leaves its thread.
 ///
 /// When it is dropped before it is over, its stack is unwound, so that what it owns is dropped too.
-pub(crate) struct Fiber {
-    /// `None` only while it is being dropped.
-    coroutine: Option<Coroutine<(), (), (), DefaultStack>>,
-    seat: Seat,
-}
+pub(crate) struct Fiber(Coroutine<(), (), (), DefaultStack>);
 
 impl Fiber {
-    /// Something to run. It must not panic: whoever makes it catches what its user's code throws.
-    pub(crate) fn new(mut seat: Seat, main: impl FnOnce(&Yielder) + 'static) -> Fiber {
-        let coroutine = Coroutine::with_stack(seat.take_stack(), |yielder: &Yielder, ()| main(yielder));
-        Fiber { coroutine: Some(coroutine), seat }
+    /// A task that has not begun.
+    pub(crate) fn new(stack: DefaultStack, task: Rc<dyn Task>) -> Fiber {
+        Fiber(Coroutine::with_stack(stack, move |yielder: &Yielder, ()| task.run(yielder)))
     }
 
     /// Runs until it waits (false) or is over (true).
     pub(crate) fn resume(&mut self) -> bool {
-        match &mut self.coroutine {
-            Some(coroutine) if !coroutine.done() => matches!(coroutine.resume(()), CoroutineResult::Return(())),
-            _ => true,
-        }
+        self.0.done() || matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
-}
 
-impl Drop for Fiber {
-    fn drop(&mut self) {
-        if let Some(mut coroutine) = self.coroutine.take() {
-            coroutine.force_unwind();
-            self.seat.put_stack(coroutine.into_stack());
-        }
+    /// Ends it, and gives its stack to the next.
+    pub(crate) fn into_stack(mut self) -> DefaultStack {
+        self.0.force_unwind();
+        self.0.into_stack()
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,8 +16,8 @@ use crate::http::Status;
 /// What a handler talks to its client through.
 pub(crate) struct Line<'y> {
     yielder: &'y Yielder,
-    pipe: Rc<Pipe>,
-    crew: Arc<Crew>,
+    pipe: &'y Pipe,
+    crew: &'y Arc<Crew>,
     /// Bytes that were fetched and not read.
     chunk: RefCell<Chunk>,
     /// How many bytes more may come.
@@ -37,7 +36,7 @@ struct Chunk {
 const PATIENCE: u32 = 100;
 
 impl<'y> Line<'y> {
-    pub(crate) fn new(yielder: &'y Yielder, pipe: Rc<Pipe>, crew: Arc<Crew>) -> Line<'y> {
+    pub(crate) fn new(yielder: &'y Yielder, pipe: &'y Pipe, crew: &'y Arc<Crew>) -> Line<'y> {
         let (chunk, limit, told) = (RefCell::default(), Cell::new(u64::MAX), Cell::new(0));
         Line { yielder, pipe, crew, chunk, limit, told }
     }
@@ -112,16 +111,20 @@ impl<'y> Line<'y> {
         self.check()
     }
 
-    /// An error once the client is gone. A handler that goes on regardless is ended: its stack is unwound.
+    /// An error once the client is gone.
+    #[inline]
     fn check(&self) -> io::Result<()> {
-        if !self.with(|state| state.gone) {
-            return Ok(());
-        }
+        if self.with(|state| state.gone) { Err(self.tell()) } else { Ok(()) }
+    }
+
+    /// Tells the handler that its client is gone. One that goes on regardless is ended: its stack is unwound.
+    #[cold]
+    fn tell(&self) -> io::Error {
         self.told.set(self.told.get() + 1);
         if self.told.get() > PATIENCE && !thread::panicking() {
             self.yielder.suspend(());
         }
-        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone"))
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
     /// Fetches more of what the client sends into an empty chunk. It stays empty at the end.
@@ -221,6 +224,22 @@ impl Read for Rfile<'_> {
         let count = self.fill_buf()?.read(buf)?;
         self.consume(count);
         Ok(count)
+    }
+
+    /// Takes what was fetched as it is if there is nothing before it, instead of copying it.
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        let mut total = 0;
+        while !self.fill_buf()?.is_empty() {
+            let Chunk { bytes, at } = &mut self.chunk;
+            total += bytes.len() - *at;
+            if buf.capacity() == 0 && *at == 0 {
+                *buf = std::mem::take(bytes);
+            } else {
+                buf.extend_from_slice(&bytes[*at..]);
+                *at = bytes.len();
+            }
+        }
+        Ok(total)
     }
 }
 

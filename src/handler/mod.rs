@@ -34,13 +34,15 @@ pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use error::HttpError;
-pub use exchange::{Exchange, IntoStatus};
+pub use exchange::{Exchange, FieldValue, IntoStatus};
 pub use line::{Rfile, Wfile};
 pub use request_handler::RequestHandler;
 pub use service::Handlers;
 
 // A raw handler, below HTTP, runs on the same.
+pub(crate) use crew::Crew;
+pub(crate) use fiber::{Task, Yielder};
 pub(crate) use line::Line;
 pub(crate) use pipe::{Outcome, Pipe, ROOM, Wait};
-pub(crate) use run::{About, Run};
+pub(crate) use run::Run;
 pub(crate) use service::{Room, Settings, outcome_of};

@@ -1,15 +1,20 @@
 //! What a handler and its connection share: the bytes on their way between them, and what the handler waits for.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
 use super::crew::Job;
+use crate::http::{Head, Status};
 use crate::service::{Reply, Wake};
 
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
 /// more would only be memory.
 pub(crate) const ROOM: usize = 32 * 1024;
+
+/// How many interim responses may wait.
+const INTERIM: usize = 16;
 
 /// A buffer that waits for its first byte with more memory than this gives it back.
 const SMALL: usize = 512;
@@ -36,10 +41,10 @@ pub(crate) struct State {
     pub(crate) declared: Option<u64>,
     /// It has tried to write more than that.
     pub(crate) overran: bool,
-    /// The head of the answer, or all of it, until the connection fetches it.
-    pub(crate) reply: Option<Reply>,
-    /// What the handler has answered is the whole answer, and not only its head.
-    pub(crate) complete: bool,
+    /// What the handler has answered, until the connection fetches it.
+    pub(crate) answer: Answer,
+    /// Interim responses that the connection has not fetched.
+    pub(crate) interim: VecDeque<(Status, Head)>,
     /// The client waits for `100 Continue` before it sends.
     pub(crate) holds_back: bool,
     /// What the handler waits for.
@@ -54,6 +59,25 @@ pub(crate) struct State {
     pub(crate) outcome: Option<Outcome>,
     /// Lines for the log.
     pub(crate) notes: Notes,
+}
+
+/// What a handler has answered.
+#[derive(Default)]
+pub(crate) enum Answer {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// The head of a response whose body is what it writes.
+    Head(Status, Head),
+    /// All there is to it.
+    Whole(Box<Reply>),
+}
+
+impl Answer {
+    /// Takes it away.
+    pub(crate) fn take(&mut self) -> Answer {
+        std::mem::take(self)
+    }
 }
 
 /// What a handler waits for.
@@ -119,11 +143,16 @@ impl State {
         self.inbox.clear();
         self.outbox.clear();
         (self.written, self.declared, self.shut) = (0, None, shut);
-        (self.ended, self.mute, self.overran, self.complete, self.holds_back) = (false, false, false, false, false);
+        (self.ended, self.mute, self.overran, self.holds_back) = (false, false, false, false);
         (self.wait, self.gone) = (Wait::Nothing, false);
-        // Each of these is empty after an exchange that went as it should.
-        self.reply = None;
-        self.job = None;
+        // Each of these is empty after an exchange that went as it should; to look is cheaper than to drop nothing.
+        if !matches!(self.answer, Answer::None) {
+            self.answer = Answer::None;
+        }
+        if self.job.is_some() {
+            self.job = None;
+        }
+        self.interim.clear();
         self.wake = None;
         self.outcome = None;
     }
@@ -147,7 +176,11 @@ impl State {
     /// Takes what fits of what the client sent, and says how much that was.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(ROOM.saturating_sub(self.inbox.len()));
-        self.inbox.extend_from_slice(&bytes[..count]);
+        match self.inbox.capacity() {
+            // Just as much memory as a small body needs, which may be all that comes.
+            0 => self.inbox = bytes[..count].to_vec(),
+            _ => self.inbox.extend_from_slice(&bytes[..count]),
+        }
         count
     }
 
@@ -165,6 +198,13 @@ impl State {
             if buffer.is_empty() && buffer.capacity() > SMALL {
                 *buffer = Vec::new();
             }
+        }
+    }
+
+    /// Takes an interim response, unless so many wait already that nobody can be in a hurry for another.
+    pub(crate) fn add_interim(&mut self, status: Status, head: Head) {
+        if self.interim.len() < INTERIM {
+            self.interim.push_back((status, head));
         }
     }
 

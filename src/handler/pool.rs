@@ -12,130 +12,122 @@ use crate::service::Wake;
 /// needed is given back.
 const KEPT: usize = 32;
 
-/// A bounded number of seats, each with a stack.
+/// A bounded number of stacks. Whoever takes one gives it back.
 #[derive(Debug)]
 pub(crate) struct Pool {
     /// Bytes of a stack.
     size: usize,
     most: usize,
-    seats: Mutex<Seats>,
+    stacks: Mutex<Stacks>,
 }
 
 #[derive(Default)]
-struct Seats {
+struct Stacks {
     free: Vec<DefaultStack>,
-    /// How many seats are taken.
+    /// How many are taken.
     taken: usize,
     /// Who waits for one, in the order in which they came.
     waiting: VecDeque<(Weak<Mutex<Granted>>, Wake)>,
 }
 
-impl std::fmt::Debug for Seats {
+impl std::fmt::Debug for Stacks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} taken, {} free, {} waiting", self.taken, self.free.len(), self.waiting.len())
     }
 }
 
-/// A seat that was handed to somebody who waits for one, and was not taken yet.
-type Granted = Option<Seat>;
+/// A stack that was handed to somebody who waits for one, and was not taken yet.
+type Granted = Option<DefaultStack>;
 
-/// A seat that is taken. It is given back, and to whoever waits longest, when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Seat {
+/// A place in the queue. A stack that it is good for is given back when it is dropped.
+pub(crate) struct Ticket {
     pool: Arc<Pool>,
-    stack: Stack,
+    granted: Arc<Mutex<Granted>>,
 }
-
-/// Keeps the stack while nobody runs on it.
-struct Stack(Option<DefaultStack>);
-
-impl std::fmt::Debug for Stack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Stack" } else { "Stack in use" })
-    }
-}
-
-/// A place in the queue.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<Mutex<Granted>>);
 
 impl Pool {
-    /// At most so many seats, each with a stack of so many bytes.
+    /// At most so many stacks, each of so many bytes.
     pub(crate) fn new(most: usize, size: usize) -> Pool {
-        Pool { size, most: most.max(1), seats: Mutex::default() }
+        Pool { size, most: most.max(1), stacks: Mutex::default() }
     }
 
-    /// A seat, if one is free and nobody waits for it.
+    /// A stack, if there may be one more and nobody waits for it.
     ///
     /// # Errors
-    /// If the system has no memory for a stack, and nobody will give one back.
-    pub(crate) fn seat(self: &Arc<Self>) -> io::Result<Option<Seat>> {
-        let mut seats = self.seats();
-        if seats.taken >= self.most || !seats.waiting.is_empty() {
+    /// If the system has no memory for it, and nobody will give one back.
+    // Inlined, like all that every request goes through here and in `run`: half of its cost would be the calls.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
+        let mut stacks = self.stacks();
+        if stacks.taken >= self.most || !stacks.waiting.is_empty() {
             return Ok(None);
         }
-        let stack = match seats.free.pop().map_or_else(|| DefaultStack::new(self.size), Ok) {
-            Ok(stack) => stack,
-            Err(error) if seats.taken == 0 => return Err(error),
-            Err(_) => return Ok(None),
+        let stack = match stacks.free.pop() {
+            Some(stack) => stack,
+            None => match DefaultStack::new(self.size) {
+                Ok(stack) => stack,
+                Err(error) if stacks.taken == 0 => return Err(error),
+                Err(_) => return Ok(None),
+            },
         };
-        seats.taken += 1;
-        Ok(Some(Seat { pool: Arc::clone(self), stack: Stack(Some(stack)) }))
+        stacks.taken += 1;
+        Ok(Some(stack))
     }
 
-    /// A place in the queue. The wake is called when the ticket is good for a seat.
-    pub(crate) fn queue(&self, wake: Wake) -> Ticket {
+    /// Takes a stack back, or hands it on to whoever waits longest.
+    #[inline(always)]
+    pub(crate) fn give_back(&self, stack: DefaultStack) {
+        let mut stacks = self.stacks();
+        if !stacks.waiting.is_empty() {
+            return self.hand_on(stacks, stack);
+        }
+        stacks.taken -= 1;
+        if stacks.free.len() < KEPT {
+            stacks.free.push(stack);
+        }
+    }
+
+    #[cold]
+    fn hand_on(&self, mut stacks: MutexGuard<'_, Stacks>, stack: DefaultStack) {
+        while let Some((ticket, wake)) = stacks.waiting.pop_front() {
+            let Some(ticket) = ticket.upgrade() else { continue };
+            drop(stacks);
+            *ticket.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
+            return wake.wake();
+        }
+        drop(stacks);
+        self.give_back(stack);
+    }
+
+    /// A place in the queue. The wake is called when the ticket is good for a stack.
+    pub(crate) fn queue(self: &Arc<Self>, wake: Wake) -> Ticket {
         let granted = Arc::new(Mutex::new(None));
-        self.seats().waiting.push_back((Arc::downgrade(&granted), wake));
-        Ticket(granted)
+        self.stacks().waiting.push_back((Arc::downgrade(&granted), wake));
+        Ticket { pool: Arc::clone(self), granted }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stacks(&self) -> MutexGuard<'_, Stacks> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many seats are taken, for tests of what is left behind.
+    /// How many stacks are taken, for tests of what is left behind.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
-        self.seats().taken
+        self.stacks().taken
     }
 }
 
 impl Ticket {
-    /// The seat, once it is this ticket's turn.
-    pub(crate) fn redeem(&self) -> Option<Seat> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The stack, once it is this ticket's turn.
+    pub(crate) fn redeem(&self) -> Option<DefaultStack> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl Seat {
-    /// Takes the stack to run on.
-    pub(super) fn take_stack(&mut self) -> DefaultStack {
-        // NOTE(unwrap): a seat has its stack until the one fiber that owns the seat takes it, and gets it back then.
-        self.stack.0.take().expect("a seat's stack is taken once")
-    }
-
-    /// Puts the stack back.
-    pub(super) fn put_stack(&mut self, stack: DefaultStack) {
-        self.stack.0 = Some(stack);
-    }
-}
-
-impl Drop for Seat {
+impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut stack = self.stack.0.take();
-        let mut seats = self.pool.seats();
-        while let Some((ticket, wake)) = seats.waiting.pop_front() {
-            let Some(ticket) = ticket.upgrade() else { continue };
-            drop(seats);
-            let seat = Seat { pool: Arc::clone(&self.pool), stack: Stack(stack.take()) };
-            *ticket.lock().unwrap_or_else(PoisonError::into_inner) = Some(seat);
-            wake.wake();
-            return;
-        }
-        seats.taken -= 1;
-        if seats.free.len() < KEPT {
-            seats.free.extend(stack);
+        if let Some(stack) = self.redeem() {
+            self.pool.give_back(stack);
         }
     }
 }
@@ -154,21 +146,20 @@ mod tests {
             let woken = Arc::clone(&woken);
             Wake::new(move || woken.store(number, Ordering::Relaxed))
         };
-        let first = pool.seat().unwrap().unwrap();
-        assert!(pool.seat().unwrap().is_none(), "there is one seat");
+        let first = pool.take().unwrap().unwrap();
+        assert!(pool.take().unwrap().is_none(), "there is one stack");
         let gone = pool.queue(wake(1));
         let second = pool.queue(wake(2));
         let third = pool.queue(wake(3));
         drop(gone);
-        drop(first);
+        pool.give_back(first);
         assert_eq!(woken.load(Ordering::Relaxed), 2, "who left the queue is passed over");
         assert!(third.redeem().is_none());
-        assert!(pool.seat().unwrap().is_none(), "a newcomer does not take the seat of who waits");
-        let seat = second.redeem().unwrap();
-        drop(seat);
+        assert!(pool.take().unwrap().is_none(), "a newcomer does not take the stack of who waits");
+        pool.give_back(second.redeem().unwrap());
         assert_eq!(woken.load(Ordering::Relaxed), 3);
         drop(third);
-        assert_eq!(pool.taken(), 0, "a seat that was granted and not taken is given back");
-        assert!(pool.seat().unwrap().is_some());
+        assert_eq!(pool.taken(), 0, "a stack that was granted and not taken is given back");
+        assert!(pool.take().unwrap().is_some());
     }
 }

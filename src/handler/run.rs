@@ -6,60 +6,59 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use corosensei::stack::DefaultStack;
+
 use super::HttpError;
-use super::fiber::{Fiber, Yielder};
-use super::pipe::{Outcome, Pipe, State, Wait};
-use super::pool::{Pool, Seat, Ticket};
-use crate::http::{Request, Status};
+use super::fiber::{Fiber, Task};
+use super::pipe::{Answer, Outcome, Pipe, State, Wait};
+use super::pool::{Pool, Ticket};
+use super::service::Room;
+use crate::http::{Head, Status};
 use crate::service::{Body, Reply, Response, Source, Upstream, Wires};
 
 /// A handler that waits to run, runs, or is over.
 pub(crate) struct Run {
     stage: Stage,
+    task: Rc<dyn Task>,
     pipe: Rc<Pipe>,
-    about: Rc<dyn About>,
+    pool: Arc<Pool>,
     /// How long it may run without waiting before that is worth a line in the log.
     slow: Duration,
 }
 
-/// What a handler runs.
-pub(crate) type Main = Box<dyn FnOnce(&Yielder)>;
-
 enum Stage {
-    /// It has no seat yet.
-    Queued { pool: Arc<Pool>, main: Main, ticket: Option<Ticket> },
+    /// It has no stack yet, and perhaps a place in the queue for one.
+    Queued(Option<Ticket>),
     /// It has begun.
     Running(Fiber),
-    /// It has ended.
+    /// It has ended, or nobody has asked for it.
     Over,
 }
 
-/// What a handler is about, for the log.
-pub(crate) trait About {
-    fn about(&self) -> String;
-}
-
-impl About for Request {
-    fn about(&self) -> String {
-        format!("{} {}", self.method(), String::from_utf8_lossy(self.target()))
-    }
-}
-
 impl Run {
-    /// A handler that has its seat.
-    pub(crate) fn seated(
-        seat: Seat,
-        main: impl FnOnce(&Yielder) + 'static,
-        pipe: Rc<Pipe>,
-        about: Rc<dyn About>,
-        slow: Duration,
-    ) -> Run {
-        Run { stage: Stage::Running(Fiber::new(seat, main)), pipe, about, slow }
+    /// A handler that nobody has asked for.
+    pub(crate) fn new(task: Rc<dyn Task>, pipe: Rc<Pipe>, room: &Room) -> Run {
+        Run { stage: Stage::Over, task, pipe, pool: Arc::clone(&room.pool), slow: room.slow }
     }
 
-    /// A handler that will take a seat when it is run.
-    pub(crate) fn queued(pool: Arc<Pool>, main: Main, pipe: Rc<Pipe>, about: Rc<dyn About>, slow: Duration) -> Run {
-        Run { stage: Stage::Queued { pool, main, ticket: None }, pipe, about, slow }
+    /// Has it take a stack, or a place in the queue for one, when it is next asked to go on.
+    pub(crate) fn queue(&mut self) {
+        self.stage = Stage::Queued(None);
+    }
+
+    /// Has it begin at once, if there is a stack.
+    ///
+    /// # Errors
+    /// If there is no memory for its stack.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        match self.pool.take()? {
+            Some(stack) => {
+                self.sit_down(stack);
+                self.resume(None);
+            }
+            None => self.queue(),
+        }
+        Ok(())
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -72,51 +71,78 @@ impl Run {
     /// If there is no memory for its stack.
     pub(crate) fn go(&mut self, wires: Option<&mut dyn Wires>) -> io::Result<()> {
         let wires = wires.as_deref();
-        self.sit_down(wires)?;
-        let Stage::Running(fiber) = &mut self.stage else { return Ok(()) };
+        self.wait_for_stack(wires)?;
+        self.resume(wires);
+        Ok(())
+    }
+
+    /// Runs it on, if it has begun.
+    fn resume(&mut self, wires: Option<&dyn Wires>) {
+        let Stage::Running(fiber) = &mut self.stage else { return };
         let began = Instant::now();
-        let ready = self.pipe.0.borrow().is_ready(|| began);
-        let over = ready && fiber.resume();
-        let ran = began.elapsed();
-        let mut state = self.pipe.0.borrow_mut();
-        if ready && ran >= self.slow {
-            state.notes.add(format!("{} kept the loop for {} ms", self.about.about(), ran.as_millis()));
+        if !self.pipe.0.borrow().is_ready(|| began) {
+            return self.send_job(wires);
+        }
+        let over = fiber.resume();
+        let ended = Instant::now();
+        // A sum, because the difference of two times costs much more.
+        if began.checked_add(self.slow).is_some_and(|limit| ended >= limit) {
+            let ran = ended.saturating_duration_since(began).as_millis();
+            let note = format!("{} kept the loop for {ran} ms", self.task.about());
+            self.pipe.0.borrow_mut().notes.add(note);
         }
         if over {
-            self.stage = Stage::Over;
-        } else if state.job.is_some() {
+            self.end();
+        } else {
+            self.send_job(wires);
+        }
+    }
+
+    /// Sends work for another thread there, if the handler waits for some and it is known how to come back.
+    fn send_job(&self, wires: Option<&dyn Wires>) {
+        let mut state = self.pipe.0.borrow_mut();
+        if state.job.is_some() {
             if let Some(wires) = wires.filter(|_| state.wake.is_none()) {
                 state.wake = Some(wires.wake());
             }
             state.send_job();
         }
-        Ok(())
     }
 
-    /// Takes a seat, or a place in the queue for one.
-    fn sit_down(&mut self, wires: Option<&dyn Wires>) -> io::Result<()> {
-        let Stage::Queued { pool, ticket, .. } = &mut self.stage else { return Ok(()) };
-        let seat = match ticket {
+    /// Takes a stack if it has none yet, or a place in the queue for one.
+    fn wait_for_stack(&mut self, wires: Option<&dyn Wires>) -> io::Result<()> {
+        let Stage::Queued(ticket) = &mut self.stage else { return Ok(()) };
+        let stack = match ticket {
             Some(ticket) => ticket.redeem(),
-            None => pool.seat()?,
+            None => self.pool.take()?,
         };
-        match seat {
-            Some(seat) => {
-                if let Stage::Queued { main, .. } = std::mem::replace(&mut self.stage, Stage::Over) {
-                    self.stage = Stage::Running(Fiber::new(seat, main));
-                }
-            }
-            None if ticket.is_none() => *ticket = wires.map(|wires| pool.queue(wires.wake())),
+        match stack {
+            Some(stack) => self.sit_down(stack),
+            None if ticket.is_none() => *ticket = wires.map(|wires| self.pool.queue(wires.wake())),
             None => {}
         }
         Ok(())
     }
 
+    #[inline(always)]
+    fn sit_down(&mut self, stack: DefaultStack) {
+        self.stage = Stage::Running(Fiber::new(stack, Rc::clone(&self.task)));
+    }
+
     /// Tells the handler that its client is gone, and lets it come to its end. One that does not is unwound.
     pub(crate) fn cancel(&mut self) {
-        if let Stage::Running(mut fiber) = std::mem::replace(&mut self.stage, Stage::Over) {
+        if let Stage::Running(fiber) = &mut self.stage {
             self.pipe.0.borrow_mut().gone = true;
             fiber.resume();
+        }
+        self.end();
+    }
+
+    /// Gives its stack to the next.
+    #[inline(always)]
+    fn end(&mut self) {
+        if let Stage::Running(fiber) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.pool.give_back(fiber.into_stack());
         }
     }
 }
@@ -131,16 +157,10 @@ impl Drop for Run {
 pub(crate) fn conclude(pipe: &Pipe) -> Reply {
     let mut state = pipe.0.borrow_mut();
     match state.outcome.take() {
-        Some(Outcome::Done) | None => match state.reply.take() {
-            Some(mut reply) => {
-                if let Reply::Now(response) = &mut reply
-                    && !state.complete
-                {
-                    put_body(response, &mut state);
-                }
-                reply
-            }
-            None => {
+        Some(Outcome::Done) | None => match state.answer.take() {
+            Answer::Head(status, head) => with_body(status, head, &mut state).into(),
+            Answer::Whole(reply) => *reply,
+            Answer::None => {
                 state.notes.add("the handler sent no response".to_owned());
                 Response::error(Status::INTERNAL_SERVER_ERROR).into()
             }
@@ -160,14 +180,14 @@ pub(crate) fn conclude(pipe: &Pipe) -> Reply {
     }
 }
 
-/// Gives a response the body that was written for it.
-fn put_body(response: &mut Response, state: &mut State) {
-    let declared = response.head.content_length();
-    response.body = if state.mute {
-        if state.written > 0 && declared.is_none() && !response.status.is_bodiless() {
-            response.head.put("Content-Length", state.written);
+/// A response whose head is known, with the body that was written for it.
+fn with_body(status: Status, mut head: Head, state: &mut State) -> Response {
+    let declared = head.content_length();
+    let body = if state.mute {
+        if state.written > 0 && declared.is_none() && !status.is_bodiless() {
+            head.put("Content-Length", state.written);
         }
-        match response.status.is_bodiless() {
+        match status.is_bodiless() {
             true => Body::Empty,
             // Not an empty body, which would get a length that the handler did not mean.
             false => Body::Stream(Box::new(Rest::default())),
@@ -177,12 +197,13 @@ fn put_body(response: &mut Response, state: &mut State) {
         match declared {
             Some(declared) if declared != state.written || state.overran => {
                 state.notes.add(mismatch(state, declared));
-                response.head.put("Connection", "close");
+                head.put("Connection", "close");
                 Body::Stream(Box::new(Rest(io::Cursor::new(body))))
             }
             _ => Body::Bytes(body.into()),
         }
     };
+    Response { status, head, body, error: None }
 }
 
 /// A body that is as long as it is, whatever was announced.
@@ -216,36 +237,39 @@ struct Delegate {
     told: bool,
 }
 
-impl Handling {
-    pub(crate) fn new(run: Run, pipe: Rc<Pipe>) -> Handling {
-        Handling { run: Rc::new(RefCell::new(run)), pipe, delegate: None }
-    }
-
-    /// Brings whom the request was handed to what had come before.
-    fn catch_up(&mut self) -> io::Result<bool> {
-        let Some(delegate) = &mut self.delegate else { return Ok(false) };
-        let mut state = self.pipe.0.borrow_mut();
+impl Delegate {
+    /// Brings it what had come before; true once there is nothing left of that.
+    fn catch_up(&mut self, pipe: &Pipe) -> io::Result<bool> {
+        let mut state = pipe.0.borrow_mut();
         while !state.inbox.is_empty() {
-            let count = delegate.upstream.feed(&state.inbox)?;
+            let count = self.upstream.feed(&state.inbox)?;
             if count == 0 {
                 return Ok(false);
             }
             state.inbox.drain(..count);
         }
-        if state.ended && !delegate.told {
-            delegate.told = true;
-            delegate.upstream.end()?;
+        if state.ended && !self.told {
+            self.told = true;
+            self.upstream.end()?;
         }
         Ok(true)
+    }
+}
+
+impl Handling {
+    pub(crate) fn new(run: Rc<RefCell<Run>>, pipe: Rc<Pipe>) -> Handling {
+        Handling { run, pipe, delegate: None }
     }
 
     /// The head of an answer whose body is still being made, if it is time for that.
     fn release(&self, wires: &dyn Wires) -> Option<Response> {
         let mut state = self.pipe.0.borrow_mut();
-        if state.mute || state.declared == Some(0) || state.complete {
+        if state.mute || state.declared == Some(0) {
             return None;
         }
-        let Reply::Now(response) = state.reply.take()? else { return None };
+        let Answer::Head(status, head) = &mut state.answer else { return None };
+        let response = Response { head: std::mem::take(head), ..Response::new(*status) };
+        state.answer.take();
         state.wake.get_or_insert_with(|| wires.wake());
         let flow = Flow { run: Rc::clone(&self.run), pipe: Rc::clone(&self.pipe) };
         Some(response.body(Body::Stream(Box::new(flow))))
@@ -261,33 +285,43 @@ impl Upstream for Handling {
     }
 
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
-        match self.catch_up()? {
-            true => self.delegate.as_mut().map_or(Ok(0), |delegate| delegate.upstream.feed(body)),
-            false if self.delegate.is_some() => Ok(0),
-            false => Ok(self.pipe.0.borrow_mut().feed(body)),
+        match &mut self.delegate {
+            None => Ok(self.pipe.0.borrow_mut().feed(body)),
+            Some(delegate) => match delegate.catch_up(&self.pipe)? {
+                true => delegate.upstream.feed(body),
+                false => Ok(0),
+            },
         }
     }
 
     fn end(&mut self) -> io::Result<()> {
         self.pipe.0.borrow_mut().ended = true;
-        self.catch_up().map(drop)
+        self.delegate.as_mut().map_or(Ok(()), |delegate| delegate.catch_up(&self.pipe).map(drop))
     }
 
     fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        if self.delegate.is_none() {
-            let mut run = self.run.borrow_mut();
-            run.go(Some(wires))?;
-            if !run.is_over() {
-                drop(run);
-                return Ok(self.release(wires));
+        let delegate = match &mut self.delegate {
+            Some(delegate) => delegate,
+            None => {
+                let mut run = self.run.borrow_mut();
+                run.go(Some(wires))?;
+                if !run.is_over() {
+                    drop(run);
+                    return Ok(self.release(wires));
+                }
+                match conclude(&self.pipe) {
+                    Reply::Now(response) => return Ok(Some(response)),
+                    Reply::Later(upstream) => self.delegate.insert(Delegate { upstream, told: false }),
+                }
             }
-            match conclude(&self.pipe) {
-                Reply::Now(response) => return Ok(Some(response)),
-                Reply::Later(upstream) => self.delegate = Some(Delegate { upstream, told: false }),
-            }
-        }
-        self.catch_up()?;
-        self.delegate.as_mut().map_or(Ok(None), |delegate| delegate.upstream.poll(wires))
+        };
+        delegate.catch_up(&self.pipe)?;
+        delegate.upstream.poll(wires)
+    }
+
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        let own = self.pipe.0.borrow_mut().interim.pop_front();
+        own.or_else(|| self.delegate.as_mut()?.upstream.take_interim())
     }
 
     fn deadline(&self) -> Option<Instant> {

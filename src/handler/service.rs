@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::RequestHandler;
 use super::crew::{Crew, panic_text};
-use super::exchange::{Exchange, NO_HEAD, expects_continue};
-use super::fiber::Yielder;
+use super::exchange::{Exchange, NO_HEAD};
+use super::fiber::{Task, Yielder};
 use super::line::Line;
 use super::pipe::{Outcome, Pipe};
 use super::pool::Pool;
@@ -105,10 +105,11 @@ where
         self
     }
 
-    fn serving(&self) -> Serving<H> {
+    fn serving(&self, server_name: &str) -> Serving<H> {
         let room = self.room.get_or_init(|| self.settings.room()).clone();
         let handler = Rc::new(RefCell::new((self.factory)()));
-        Serving { handler, pipe: RefCell::default(), request: RefCell::default(), room }
+        let desk = Desk::new(handler, server_name.into(), &room);
+        Serving { desk: RefCell::new(desk), room }
     }
 
     #[cfg(test)]
@@ -124,11 +125,11 @@ where
 {
     /// Answers a request by a handler that is made for it alone.
     fn call(&self, request: &Request) -> Reply {
-        self.serving().call(request)
+        self.serving(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }
 
-    fn connect(&self) -> Option<Box<dyn Service>> {
-        Some(Box::new(self.serving()))
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        Some(Box::new(self.serving(server_name)))
     }
 }
 
@@ -140,82 +141,109 @@ impl<F> fmt::Debug for Handlers<F> {
 
 /// The handler of one connection.
 struct Serving<H> {
-    handler: Rc<RefCell<H>>,
-    /// What it shares with the connection; used again for the next request.
-    pipe: RefCell<Rc<Pipe>>,
-    /// The memory of the last request, for the next one.
-    request: RefCell<Rc<Request>>,
+    /// Used again for the next request, unless somebody still has what became of the last.
+    desk: RefCell<Desk<H>>,
     room: Room,
 }
 
-impl<H: RequestHandler + 'static> Service for Serving<H> {
-    fn call(&self, request: &Request) -> Reply {
-        self.run(request).unwrap_or_else(|error| {
-            self.pipe.borrow().0.borrow_mut().notes.add(format!("no handler: {error}"));
-            Response::error(Status::SERVICE_UNAVAILABLE).into()
-        })
+/// A request and its handler, and how they are run.
+struct Desk<H> {
+    task: Rc<Answering<H>>,
+    run: Rc<RefCell<Run>>,
+}
+
+impl<H: RequestHandler + 'static> Desk<H> {
+    fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, room: &Room) -> Desk<H> {
+        let (pipe, crew, request) = (Rc::<Pipe>::default(), Arc::clone(&room.crew), RefCell::default());
+        let task = Rc::new(Answering { handler, server_name, request, pipe: Rc::clone(&pipe), crew });
+        let run = Run::new(Rc::clone(&task) as Rc<dyn Task>, pipe, room);
+        Desk { task, run: Rc::new(RefCell::new(run)) }
     }
 
-    fn take_notes(&self) -> Vec<String> {
-        let pipe = self.pipe.borrow();
-        let notes = &mut pipe.0.borrow_mut().notes;
-        if notes.is_empty() { Vec::new() } else { notes.take() }
+    /// One for the same handler.
+    fn another(&self, room: &Room) -> Desk<H> {
+        Desk::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), room)
+    }
+
+    /// Whether nobody has anything of the last request.
+    fn is_free(&self) -> bool {
+        Rc::strong_count(&self.run) == 1
+    }
+
+    /// What runs, as an upstream.
+    fn handling(&self) -> Reply {
+        Reply::Later(Box::new(Handling::new(Rc::clone(&self.run), Rc::clone(&self.task.pipe))))
     }
 }
 
-impl<H: RequestHandler + 'static> Serving<H> {
-    /// Has the handler begin at once if it can do so without waiting: it has a seat, and no body is still to come.
-    fn run(&self, request: &Request) -> io::Result<Reply> {
-        let pipe = self.fresh_pipe();
-        let request = self.copy(request);
-        let (about, room) = (Rc::clone(&request), &self.room);
-        let no_body = request.body_length().is_empty();
-        {
-            let mut state = pipe.0.borrow_mut();
-            state.ended = no_body;
-            state.holds_back = expects_continue(&request);
-        }
-        let seat = if no_body { room.pool.seat()? } else { None };
-        let main = self.main(request, Rc::clone(&pipe));
-        let Some(seat) = seat else {
-            let run = Run::queued(Arc::clone(&room.pool), Box::new(main), Rc::clone(&pipe), about, room.slow);
-            return Ok(Reply::Later(Box::new(Handling::new(run, pipe))));
-        };
-        let mut run = Run::seated(seat, main, Rc::clone(&pipe), about, room.slow);
-        run.go(None)?;
-        Ok(if run.is_over() { conclude(&pipe) } else { Reply::Later(Box::new(Handling::new(run, pipe))) })
+/// What runs on the handler's stack: a request is answered.
+struct Answering<H> {
+    handler: Rc<RefCell<H>>,
+    /// What the server is called.
+    server_name: Rc<str>,
+    request: RefCell<Request>,
+    pipe: Rc<Pipe>,
+    crew: Arc<Crew>,
+}
+
+impl<H: RequestHandler> Answering<H> {
+    /// Takes a copy of a request, in the memory of the last one.
+    fn take_up(&self, request: &Request) {
+        self.request.borrow_mut().copy_from(request);
+        let mut state = self.pipe.0.borrow_mut();
+        state.renew(Some(NO_HEAD));
+        state.ended = request.body_length().is_empty();
+        state.holds_back = request.expects_continue();
+    }
+}
+
+impl<H: RequestHandler> Task for Answering<H> {
+    fn run(&self, yielder: &Yielder) {
+        let request = self.request.borrow();
+        let line = Line::new(yielder, &self.pipe, &self.crew);
+        let mut exchange = Exchange::new(&request, &self.server_name, line);
+        let handle = AssertUnwindSafe(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
+        let outcome = outcome_of(catch_unwind(handle));
+        exchange.close();
+        self.pipe.0.borrow_mut().outcome = Some(outcome);
     }
 
-    /// What runs on the handler's stack.
-    fn main(&self, request: Rc<Request>, pipe: Rc<Pipe>) -> impl FnOnce(&Yielder) + 'static {
-        let (handler, crew) = (Rc::clone(&self.handler), Arc::clone(&self.room.crew));
-        move |yielder: &Yielder| {
-            let mut exchange = Exchange::new(request, Line::new(yielder, Rc::clone(&pipe), crew));
-            let handle = AssertUnwindSafe(|| handler.borrow_mut().handle_one_request(&mut exchange));
-            let outcome = outcome_of(catch_unwind(handle));
-            exchange.close();
-            pipe.0.borrow_mut().outcome = Some(outcome);
+    fn about(&self) -> String {
+        let request = self.request.borrow();
+        format!("{} {}", request.method(), String::from_utf8_lossy(request.target()))
+    }
+}
+
+impl<H: RequestHandler + 'static> Service for Serving<H> {
+    /// Has the handler begin at once if it can do so without waiting: there is a stack, and no body is still to come.
+    fn call(&self, request: &Request) -> Reply {
+        if !self.desk.borrow().is_free() {
+            self.desk.replace_with(|desk| desk.another(&self.room));
+        }
+        let desk = self.desk.borrow();
+        desk.task.take_up(request);
+        let mut run = desk.run.borrow_mut();
+        if !request.body_length().is_empty() {
+            run.queue();
+            return desk.handling();
+        }
+        if let Err(error) = run.begin() {
+            desk.task.pipe.0.borrow_mut().notes.add(format!("no handler: {error}"));
+            return Response::error(Status::SERVICE_UNAVAILABLE).into();
+        }
+        // What is to be sent before the answer can only be fetched from an upstream.
+        match run.is_over() && desk.task.pipe.0.borrow().interim.is_empty() {
+            true => conclude(&desk.task.pipe),
+            false => desk.handling(),
         }
     }
 
-    /// A copy of a request, in the memory of the last one if nobody has that any more.
-    fn copy(&self, request: &Request) -> Rc<Request> {
-        let mut copy = self.request.borrow_mut();
-        match Rc::get_mut(&mut copy) {
-            Some(copy) => copy.copy_from(request),
-            None => *copy = Rc::new(request.clone()),
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        let desk = self.desk.borrow();
+        let notes = &mut desk.task.pipe.0.borrow_mut().notes;
+        if !notes.is_empty() {
+            notes.take().iter().for_each(|line| note(line));
         }
-        Rc::clone(&copy)
-    }
-
-    /// The pipe of the last request, if nobody has it any more.
-    fn fresh_pipe(&self) -> Rc<Pipe> {
-        let mut pipe = self.pipe.borrow_mut();
-        if Rc::strong_count(&pipe) > 1 {
-            *pipe = Rc::default();
-        }
-        pipe.0.borrow_mut().renew(Some(NO_HEAD));
-        Rc::clone(&pipe)
     }
 }
 

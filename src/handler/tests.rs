@@ -1,16 +1,18 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, PipeReader, Read, Write};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::HttpServer;
 use crate::connection::CloseReason;
 use crate::http::Status;
 use crate::log::AccessLog;
-use crate::service::Service;
-use crate::testing::{Bench, Client};
+use crate::service::{Response, Service};
+use crate::testing::{Bench, Client, TestServer};
 
 /// A handler that does the same for every method.
 struct Does<F>(F);
@@ -111,6 +113,20 @@ fn the_request_in_pythons_words() {
         ok(x, "fine")
     }));
     assert_eq!(body(&get(&mut bench.connect())), "fine");
+}
+
+#[test]
+fn the_version_string_is_what_the_server_is_called() {
+    let says = |x: &mut Exchange<'_>| ok(x, &format!("<{}>", x.version_string()));
+    for (name, expected) in [("teapot/1.0 (short: stout)", "<teapot/1.0 (short: stout)>"), ("", "<>")] {
+        let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
+        let server = TestServer::start(server.server_name(name).unwrap().service(does(says)));
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with(expected), "{answer}");
+    }
 }
 
 #[test]
@@ -277,6 +293,74 @@ fn errors_with_a_status_have_their_own_page() {
     let mut client = bench.connect();
     assert!(get(&mut client).starts_with("HTTP/1.1 422 no number\r\n"));
     assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_whole_response_gets_the_fields_that_were_set_before() {
+    let bench = Bench::new(does(|x| {
+        x.send_header("X-Set", "before")?;
+        x.respond(Response::text("hello"))?;
+        assert!(x.respond(Response::text("again")).is_err());
+        assert!(x.wfile().write_all(b"more").is_err());
+        Ok(())
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nX-Set: before\r\n"), "{answer}");
+    assert_eq!(body(&answer), "hello");
+}
+
+#[test]
+fn interim_responses_leave_while_the_handler_waits() {
+    let bench = Bench::new(does(|x| {
+        x.send_response_only(103)?;
+        x.send_header("Link", "</a>; rel=preload")?;
+        x.end_headers()?;
+        let mut body = String::new();
+        x.rfile().read_to_string(&mut body)?;
+        x.send_response_only(102)?;
+        x.end_headers()?;
+        x.send_header("X-Last", "yes")?;
+        ok(x, &body)
+    }));
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(text(client.take()), "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
+    client.send(b"body");
+    let answer = text(client.take());
+    assert!(answer.starts_with("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\r\nX-Last: yes\r\n") && answer.ends_with("\r\n\r\nbody"), "{answer}");
+    // Without a wait, they leave together; the next request starts afresh.
+    assert!(get(&mut client).starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 102 "));
+    let mut old = bench.connect();
+    old.send(b"GET / HTTP/1.0\r\n\r\n");
+    assert!(text(old.take()).starts_with("HTTP/1.1 200 OK\r\n"), "HTTP/1.0 knows none");
+}
+
+#[test]
+fn what_is_no_interim_response_is_refused() {
+    let bench = Bench::new(does(|x| {
+        assert!(x.send_response_only(101).is_err(), "no other protocol is spoken here");
+        for (name, value) in [("Content-Length", "0"), ("Connection", "close")] {
+            x.send_response_only(103)?;
+            assert!(x.send_response(200).is_err(), "one after the other");
+            x.send_header(name, value)?;
+            assert!(x.end_headers().is_err(), "{name} steers the response");
+        }
+        for _ in 0..1000 {
+            x.send_response_only(102)?;
+            x.end_headers()?;
+        }
+        ok(x, "fine")
+    }));
+    let answer = get(&mut bench.connect());
+    assert_eq!(answer.matches("HTTP/1.1 102 Processing\r\n").count(), 16, "no more than that wait");
+    assert!(answer.ends_with("fine") && !answer.contains("103 "), "{answer}");
+    let nothing_else = Bench::new(does(|x| {
+        x.send_response_only(103)?;
+        x.end_headers()
+    }));
+    let answer = get(&mut nothing_else.connect());
+    assert!(answer.starts_with("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 "), "{answer}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Ask, Field, Fields, Headers, Method, Version, is_token};
+use super::{Ask, Expect, Field, Fields, Headers, Method, Version, is_token};
 
 /// A request: its line, its header fields, who sent it and when it was read.
 ///
@@ -144,6 +144,11 @@ impl Request {
     /// How long the body is.
     pub fn body_length(&self) -> BodyLength {
         self.body
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
+    pub(crate) fn expects_continue(&self) -> bool {
+        !self.body.is_empty() && self.ask.is_some_and(|ask| ask.expect == Expect::Continue)
     }
 
     /// The address of the client. Python's `client_address`.

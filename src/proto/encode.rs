@@ -149,6 +149,13 @@ pub(super) fn write_head(response: &ResponseHead<'_>, added: Added, out: &mut Bu
     out.extend(b"\r\n");
 }
 
+/// Appends an interim response, of which nobody asks when it was made and by whom.
+pub(super) fn write_interim(protocol: Version, status: Status, fields: &Head, out: &mut Buffer) {
+    write_status_line(protocol, status, None, out);
+    out.extend(fields.lines());
+    out.extend(b"\r\n");
+}
+
 fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, out: &mut Buffer) {
     // What nearly all responses begin with.
     match (protocol, status, reason) {

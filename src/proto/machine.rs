@@ -1,8 +1,8 @@
-use super::encode::{Added, write_head};
+use super::encode::{Added, write_head, write_interim};
 use super::head::{read, read_again, read_whole};
 use super::scan::HeadScan;
 use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
-use crate::http::{Ask, Expect, Method, Request, Span, Version};
+use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
 ///
@@ -282,6 +282,14 @@ impl Machine {
             if matches!(self.recv, Recv::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
+        }
+    }
+
+    /// Appends an interim response if one may come before the response that is due: not to a client that speaks
+    /// HTTP/1.0 (RFC 9110 section 15.2).
+    pub fn interim(&mut self, status: Status, fields: &Head, out: &mut Buffer) {
+        if self.send == Send::Due && !self.ask.is_http10 && self.protocol == Version::Http11 {
+            write_interim(self.protocol, status, fields, out);
         }
     }
 

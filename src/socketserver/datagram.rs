@@ -5,8 +5,6 @@ use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -15,11 +13,12 @@ use mio::{Interest, Registry, Token};
 use super::Address;
 use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::socket_file::SocketFile;
+use super::talk::talk;
 use crate::Stopper;
 use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
 use crate::event_loop::{Served, Stopped};
-use crate::handler::{Line, Pipe, Room, Run, Settings, outcome_of};
+use crate::handler::{Line, Room, Settings};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
 
@@ -287,31 +286,13 @@ impl<'s, S: DatagramSocket> Entrance<'s> for Datagrams<'s, S> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
         // A factory that panics has refused its client.
-        let Ok(handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
+        let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();
-        let pipe = Rc::<Pipe>::default();
-        let run = self.run(handler, packet, kept < count, peer.clone(), Rc::clone(&pipe));
-        Ok(Some(Box::new(DatagramSession::new(self.socket, run, pipe, peer, self.log))))
-    }
-}
-
-impl<S> Datagrams<'_, S> {
-    fn run(
-        &self,
-        mut handler: Box<dyn DatagramRequestHandler>,
-        packet: Vec<u8>,
-        truncated: bool,
-        peer: Address,
-        pipe: Rc<Pipe>,
-    ) -> Run {
-        let (crew, shared, about) = (Arc::clone(&self.room.crew), Rc::clone(&pipe), Rc::new(peer.clone()));
-        let main = Box::new(move |yielder: &_| {
-            let line = Line::new(yielder, Rc::clone(&shared), crew);
-            let mut x = DatagramRequest { packet, truncated, peer, line };
-            let outcome = outcome_of(catch_unwind(AssertUnwindSafe(|| handler.handle(&mut x))));
-            shared.0.borrow_mut().outcome = Some(outcome);
+        let (client, truncated) = (peer.clone(), kept < count);
+        let (run, pipe) = talk(&self.room, peer.clone(), move |line| {
+            handler.handle(&mut DatagramRequest { packet, truncated, peer: client, line })
         });
-        Run::queued(Arc::clone(&self.room.pool), main, pipe, about, self.room.slow)
+        Ok(Some(Box::new(DatagramSession::new(self.socket, run, pipe, peer, self.log))))
     }
 }

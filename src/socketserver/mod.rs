@@ -39,6 +39,7 @@ mod listener;
 mod socket_file;
 mod stream;
 mod stream_session;
+mod talk;
 #[cfg(test)]
 mod tests;
 

@@ -4,19 +4,18 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
 
 use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
+use super::talk::talk;
 use super::{Address, StreamListener};
 use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
 use crate::event_loop::{Served, Stopped};
-use crate::handler::{Line, Pipe, Rfile, Room, Run, Settings, Wfile, outcome_of};
+use crate::handler::{Line, Rfile, Room, Settings, Wfile};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
 use crate::{ListenOptions, Stopper};
@@ -255,21 +254,10 @@ impl<'s, L: StreamListener> Entrance<'s> for Streams<'s, L> {
         let (stream, peer) = self.listener.accept()?;
         let Some(factory) = self.factory else { return Ok(None) };
         // A factory that panics has refused its client.
-        let Ok(handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
-        let pipe = Rc::<Pipe>::default();
-        let run = self.run(handler, peer.clone(), Rc::clone(&pipe));
+        let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
+        let client = peer.clone();
+        let (run, pipe) =
+            talk(&self.room, peer.clone(), move |line| handler.handle(&mut StreamRequest { peer: client, line }));
         Ok(Some(Box::new(StreamSession::new(stream, run, pipe, peer.net(), self.log, self.timeout, now))))
-    }
-}
-
-impl<L> Streams<'_, L> {
-    fn run(&self, mut handler: Box<dyn StreamRequestHandler>, peer: Address, pipe: Rc<Pipe>) -> Run {
-        let (crew, shared, about) = (Arc::clone(&self.room.crew), Rc::clone(&pipe), Rc::new(peer.clone()));
-        let main = Box::new(move |yielder: &_| {
-            let mut x = StreamRequest { peer, line: Line::new(yielder, Rc::clone(&shared), crew) };
-            let outcome = outcome_of(catch_unwind(AssertUnwindSafe(|| handler.handle(&mut x))));
-            shared.0.borrow_mut().outcome = Some(outcome);
-        });
-        Run::queued(Arc::clone(&self.room.pool), main, pipe, about, self.room.slow)
     }
 }

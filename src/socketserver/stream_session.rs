@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Address;
 use crate::connection::{CloseReason, Next, Ready, Session, Transport, Turn};
-use crate::handler::{About, Outcome, Pipe, ROOM, Run, Wait};
+use crate::handler::{Outcome, Pipe, ROOM, Run, Wait};
 use crate::log::AccessLog;
 
 /// One client of a [`StreamServer`](super::StreamServer).
@@ -37,12 +36,6 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How often a step may go round before the others get their turn.
 const ROUNDS: usize = 8;
-
-impl About for Address {
-    fn about(&self) -> String {
-        format!("the handler of {self}")
-    }
-}
 
 impl<'s, T: Transport> StreamSession<'s, T> {
     pub(super) fn new(

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serve_forever::http::{BodyLength, Method, Request, Status};
+use serve_forever::http::{BodyLength, Head, Method, Request, Status};
 use serve_forever::service::{Body, FileSlice, Reply, Response, Service, Source, Upstream, Wires};
 
 /// What is told of a path is `/name` or `/name?number`.
@@ -25,6 +25,7 @@ impl Service for TestService {
             b"/stream-echo" => return stream_echo(request),
             b"/later" => return Reply::Later(Box::new(Later { after: Duration::from_millis(number), due: None })),
             b"/early" => return Reply::Later(Box::new(Early { bytes: number as usize, seen: 0 })),
+            b"/hints" => return Reply::Later(Box::new(Hints { left: number })),
             b"/unwilling" => return Reply::Later(Box::new(Early { bytes: 0, seen: 0 })),
             b"/fails" => return Reply::Later(Box::new(Fails)),
             b"/method" => Response::text(format!("{}\n", request.method().as_str())),
@@ -230,6 +231,32 @@ impl Upstream for Later {
 
     fn deadline(&self) -> Option<Instant> {
         self.due
+    }
+}
+
+/// Has so many early hints, and then the answer.
+struct Hints {
+    left: u64,
+}
+
+impl Upstream for Hints {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        Ok(Some(Response::text("hinted\n")))
+    }
+
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        self.left = self.left.checked_sub(1)?;
+        let mut head = Head::new();
+        head.add("Link", format!("</{}.css>; rel=preload", self.left)).unwrap();
+        Some((Status::EARLY_HINTS, head))
     }
 }
 

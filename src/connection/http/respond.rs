@@ -20,9 +20,9 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T: Transport> HttpSession<'_, T> {
     /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let service = self.site.service.borrow();
-        let own = &mut self.own;
-        let call = || match own.get_or_insert_with(|| service.connect()) {
+        let (site, own) = (self.site, &mut self.own);
+        let service = site.service.borrow();
+        let call = || match own.get_or_insert_with(|| service.connect(site.server_name())) {
             Some(own) => own.call(request),
             None => service.call(request),
         };
@@ -158,9 +158,7 @@ impl<T> HttpSession<'_, T> {
     /// Writes to the log what the service's part for this connection has to say.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         if let Some(Some(own)) = &self.own {
-            for note in own.take_notes() {
-                self.site.log.borrow_mut().message(Some(self.peer), &note, wall);
-            }
+            own.take_notes(&mut |note| self.site.log.borrow_mut().message(Some(self.peer), note, wall));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{HttpSession, Progress, Stage};
+use super::{GATHER, HttpSession, Progress, Stage};
 use crate::connection::{CloseReason, Transport, Turn};
 use crate::http::{Request, Status};
 use crate::proto::{Event, Reject};
@@ -50,6 +50,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Ok(fed) => {
                 let wanted = later.wants_body();
                 let response = later.upstream.poll(turn.wires);
+                self.send_interim(&mut later);
                 // Somebody who has just begun to want the body is to get what is there of it.
                 progress = if !wanted && later.wants_body() { Progress::Moved } else { fed };
                 response
@@ -82,6 +83,16 @@ impl<T: Transport> HttpSession<'_, T> {
             }
         }
         Ok(Progress::Moved)
+    }
+
+    /// Sends what an upstream has to say before its response. No client waits for that, so what one does not take while
+    /// it comes is left out.
+    fn send_interim(&mut self, later: &mut Later) {
+        while let Some((status, head)) = later.upstream.take_interim() {
+            if self.output.len() < GATHER {
+                self.machine.interim(status, &head, &mut self.output);
+            }
+        }
     }
 
     /// Brings an upstream what has come of the body.

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use super::{Draft, Exchange};
-use crate::http::{Head, Method, Status};
+use crate::handler::pipe::Answer;
+use crate::http::{Head, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 /// A status, or the number of one.
@@ -30,6 +31,49 @@ impl IntoStatus for u16 {
     }
 }
 
+/// What can be the value of a header field: texts and whole numbers, and with `format_args!` whatever can be displayed.
+pub trait FieldValue {
+    /// Appends it to the field's line.
+    fn append_to(&self, line: &mut Vec<u8>);
+}
+
+impl FieldValue for str {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        line.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl FieldValue for String {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        self.as_str().append_to(line);
+    }
+}
+
+impl FieldValue for fmt::Arguments<'_> {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        _ = line.write_fmt(*self);
+    }
+}
+
+impl<T: FieldValue + ?Sized> FieldValue for &T {
+    fn append_to(&self, line: &mut Vec<u8>) {
+        (**self).append_to(line);
+    }
+}
+
+/// Numbers are written in decimal digits.
+macro_rules! numbers {
+    ($($number:ty)*) => {
+        $(impl FieldValue for $number {
+            fn append_to(&self, line: &mut Vec<u8>) {
+                itoa::Buffer::new().format(*self).append_to(line);
+            }
+        })*
+    };
+}
+
+numbers! { i32 i64 u16 u32 u64 usize }
+
 impl Exchange<'_> {
     /// Begins the response. `Server` and `Date` are added by the connection, and the reason phrase is the status's own
     /// (contract row HB36). The request is logged when the response is out, with the number of bytes that were sent.
@@ -47,15 +91,39 @@ impl Exchange<'_> {
     /// As [`send_response`](Exchange::send_response); and for 100, which Python sends this way, has the client told to
     /// send its body now instead of when it is first read.
     ///
+    /// 102 and above begin an interim response (RFC 9110 section 15.2), such as 103 with what the client may fetch
+    /// meanwhile (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and another response has to follow. It
+    /// leaves when the handler waits or returns. A client that speaks HTTP/1.0 or does not take it gets none.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Page;
+    /// impl RequestHandler for Page {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.send_response_only(103)?;
+    ///         x.send_header("Link", "</style.css>; rel=preload; as=style")?;
+    ///         x.end_headers()?;
+    ///         let page = x.offload(|| "<!DOCTYPE html><title>A page that takes long</title>")?;
+    ///         x.respond(Response::html(page))
+    ///     }
+    /// }
+    /// let bytes = answer(Handlers::new(|| Page), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\nHTTP/1.1 200 OK\r\n";
+    /// assert!(bytes.starts_with(hints.as_bytes()));
+    /// ```
+    ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response).
+    /// As [`send_response`](Exchange::send_response). 101 is refused: no other protocol is spoken here.
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
-        if status == Status::CONTINUE {
-            self.line.with(|state| state.holds_back = false);
-            return Ok(());
+        match status.code() {
+            100 => self.line.with(|state| state.holds_back = false),
+            102..=199 => self.draft()?.status = Some(status),
+            _ => return self.send_response(status),
         }
-        self.send_response(status)
+        Ok(())
     }
 
     /// Adds a header field. `Content-Length` and `Connection` have the effect that they announce (contract row HB38).
@@ -65,33 +133,46 @@ impl Exchange<'_> {
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, if
     /// the framing would not fit (see [`Head::add`]), or if the head has ended.
-    pub fn send_header(&self, name: &str, value: impl fmt::Display) -> io::Result<()> {
+    pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
-        Ok(draft.head.add_with(name, VALUE, |line| _ = write!(line, "{value}"))?)
+        Ok(draft.head.add_with(name, VALUE, |line| value.append_to(line))?)
     }
 
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, or the head has ended before.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, or the head has ended before; or
+    /// if it is that of an interim response with `Content-Length` or `Connection`.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
         let status = draft.status.ok_or_else(|| misuse("end_headers before send_response"))?;
-        draft.ended = true;
         let head = std::mem::take(&mut draft.head);
+        if status.class() == StatusClass::Informational {
+            draft.status = None;
+            return self.end_interim(status, head);
+        }
+        draft.ended = true;
         let mute = *self.request.method() == Method::Head || status.is_bodiless();
         self.line.with(|state| {
             state.mute = mute;
             state.declared = head.content_length().filter(|_| !mute);
             state.shut = None;
-            state.reply = Some(Reply::Now(Response { head, ..Response::new(status) }));
+            state.answer = Answer::Head(status, head);
         });
+        Ok(())
+    }
+
+    fn end_interim(&self, status: Status, head: Head) -> io::Result<()> {
+        if head.content_length().is_some() || head.keep_alive().is_some() {
+            return Err(misuse(format!("{status} has no body and ends no connection")));
+        }
+        self.line.with(|state| state.add_interim(status, head));
         Ok(())
     }
 
@@ -121,12 +202,29 @@ impl Exchange<'_> {
     /// does not go with those of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
         let set = std::mem::take(&mut self.draft()?.head);
-        let mut reply = service.call(&self.request);
-        if let Reply::Now(response) = &mut reply {
-            add_fields(&mut response.head, &set)?;
-        }
-        self.finish(reply);
-        Ok(())
+        self.finish_with(service.call(self.request), &set)
+    }
+
+    /// Answers with a whole response. Fields that were set before are added to it.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Hello;
+    /// impl RequestHandler for Hello {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.respond(Response::text("hello"))
+    ///     }
+    /// }
+    /// assert!(answer(Handlers::new(|| Hello), b"GET / HTTP/1.0\r\n\r\n").ends_with(b"hello"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Exchange::serve).
+    pub fn respond(&self, response: Response) -> io::Result<()> {
+        let set = std::mem::take(&mut self.draft()?.head);
+        self.finish_with(Reply::Now(response), &set)
     }
 
     /// Sends the whole of an open file as the rest of the body, on the short way from the file to the client if nothing
@@ -149,10 +247,11 @@ impl Exchange<'_> {
             if state.declared.is_some_and(|declared| declared != state.written + length) {
                 return Err(misuse(format!("a file of {length} bytes does not fill the Content-Length")));
             }
-            match &mut state.reply {
-                Some(Reply::Now(response)) if state.written == 0 && !state.mute => {
-                    response.body = Body::File(slice);
-                    state.complete = true;
+            match &mut state.answer {
+                Answer::Head(status, head) if state.written == 0 && !state.mute => {
+                    let (body, head) = (Body::File(slice), std::mem::take(head));
+                    let response = Response { head, body, ..Response::new(*status) };
+                    state.answer = Answer::Whole(Box::new(response.into()));
                     state.shut = Some(COMPLETE);
                     Ok(None)
                 }
@@ -182,12 +281,20 @@ impl Exchange<'_> {
         Ok(draft)
     }
 
+    /// Hands over an answer that somebody else has made, with fields that were set before.
+    fn finish_with(&self, mut reply: Reply, set: &Head) -> io::Result<()> {
+        if let Reply::Now(response) = &mut reply {
+            add_fields(&mut response.head, set)?;
+        }
+        self.finish(reply);
+        Ok(())
+    }
+
     /// Hands over an answer to which nothing will be added.
     fn finish(&self, reply: Reply) {
         self.answer.borrow_mut().ended = true;
         self.line.with(|state| {
-            state.reply = Some(reply);
-            state.complete = true;
+            state.answer = Answer::Whole(Box::new(reply));
             state.shut = Some(COMPLETE);
         });
     }
