@@ -100,8 +100,9 @@ impl<'t> Settings<'t> {
             let name = name.trim();
             let pair = value.and_then(|value| value.split_once(':'));
             match (name, value) {
-                // No flag, or one that means something on a command line only.
-                ("" | "help" | "version" | "config", _) => continue,
+                // No flag, or one that means something on a command line only, where it may also be cut short.
+                ("config", _) => continue,
+                _ if "help".starts_with(name) || "version".starts_with(name) => continue,
                 ("port", None) => continue,
                 ("header", _) if pair.is_none_or(|(name, value)| name.starts_with('-') || value.starts_with('-')) => {
                     continue;
