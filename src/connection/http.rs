@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
@@ -20,14 +20,14 @@ mod waits;
 use buffers::{give_back, lend};
 use respond::Outcome;
 use upstream::Later;
-use waits::Wait;
+use waits::{Wait, nanos};
 
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
 pub struct HttpSession<'s, T> {
     site: &'s Site,
     /// What bounds the current request, and the edition of the site that it is from.
     limits: Arc<Limits>,
-    edition: u64,
+    edition: u32,
     transport: T,
     peer: SocketAddr,
     machine: Machine,
@@ -39,8 +39,8 @@ pub struct HttpSession<'s, T> {
     wait: Wait,
     /// When the current wait began, or last saw progress if that counts.
     since: Instant,
-    /// How much longer the body of the current request may be waited for, as of `since`.
-    left: Duration,
+    /// How many nanoseconds longer the body of the current request may be waited for, as of `since`.
+    left: u64,
     /// The protocol cannot go on without more bytes.
     hungry: bool,
     /// The client will send no more.
@@ -51,8 +51,10 @@ pub struct HttpSession<'s, T> {
     refused: bool,
     /// Only one request will be answered.
     once: bool,
-    /// What the service made for this connection, if anything, once it was asked.
-    own: Option<Option<Box<dyn Service>>>,
+    /// What the service made for this connection, if anything.
+    own: Option<Box<dyn Service>>,
+    /// Whether it was asked for that.
+    connected: bool,
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
@@ -154,13 +156,14 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             stage: Stage::Head,
             wait: Wait::First,
             since: now,
-            left: Duration::ZERO,
+            left: 0,
             hungry: true,
             at_end: false,
             closed_at: None,
             refused: false,
             once: false,
             own: None,
+            connected: false,
             kept: 0,
             _place: None,
         }
@@ -438,7 +441,7 @@ impl<T: Transport> HttpSession<'_, T> {
         self.limits = self.site.limits();
         self.edition = self.site.edition();
         // What it made for this connection belongs to the service before.
-        self.own = None;
+        (self.own, self.connected) = (None, false);
     }
 
     /// The protocol needs more bytes. That is a move if it did not before: there may be some to read.
@@ -457,7 +460,7 @@ impl<T: Transport> HttpSession<'_, T> {
     fn begin(&mut self, request: &Request, moment: Moment) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
         self.wait = Wait::Upstream;
-        self.left = self.limits.body_timeout;
+        self.left = nanos(self.limits.body_timeout);
         let reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
             _ => self.call(request, moment.wall),

@@ -20,7 +20,7 @@ pub struct Site {
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines; 1.0 closes after each response.
     protocol: Cell<Version>,
-    edition: Cell<u64>,
+    edition: Cell<u32>,
     /// The line of `Server` with its CRLF; empty for none.
     pub server: Vec<u8>,
     /// The bodies of error responses.
@@ -102,12 +102,12 @@ impl Site {
     }
 
     /// The number of what stands now. It is another whenever something was changed.
-    pub(super) fn edition(&self) -> u64 {
+    pub(super) fn edition(&self) -> u32 {
         self.edition.get()
     }
 
     fn reissue(&self) {
-        self.edition.set(self.edition.get() + 1);
+        self.edition.set(self.edition.get().wrapping_add(1));
     }
 
     /// The value of `Server`; empty for none.

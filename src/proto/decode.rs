@@ -8,8 +8,8 @@ use crate::http::BodyLength;
 pub enum Decoder {
     /// So many bytes are still to come.
     Length(u64),
-    /// Chunks, until one of them is empty.
-    Chunked(ChunkedDecoder),
+    /// Chunks, until one of them is empty. Few bodies have them, and every connection has room for a decoder.
+    Chunked(Box<ChunkedDecoder>),
 }
 
 /// What a [`Decoder`] found at the front of the buffer.
@@ -29,7 +29,7 @@ impl Decoder {
         match length {
             BodyLength::None => Decoder::Length(0),
             BodyLength::Known(length) => Decoder::Length(length),
-            BodyLength::Chunked => Decoder::Chunked(ChunkedDecoder::default()),
+            BodyLength::Chunked => Decoder::Chunked(Box::default()),
         }
     }
 

@@ -50,9 +50,10 @@ pub enum Recv {
     Closed,
 }
 
-/// How far the search for the end of a head has come.
+/// How far the search for the end of a head has come, if it was not there at once. Most are, and every connection has
+/// room for this.
 #[derive(Debug, Default)]
-pub struct HeadProgress(HeadScan);
+pub struct HeadProgress(Option<Box<HeadScan>>);
 
 /// What we still owe the client.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -269,7 +270,7 @@ impl Machine {
     /// Fills `request` with what has come of a request line, so that a request that never was completed has a name.
     pub fn note_line(&self, input: &Buffer, request: &mut Request) {
         request.clear();
-        if let Recv::Head(HeadProgress(scan)) = &self.recv {
+        if let Recv::Head(HeadProgress(Some(scan))) = &self.recv {
             request.head.extend_from_slice(scan.request_line(input.bytes()));
             request.line = Span::new(0, request.head.len());
         }
@@ -347,11 +348,16 @@ impl Machine {
 
     fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
         let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
-        let again = read_again(input.bytes(), limits, request).filter(|_| scan.is_fresh());
-        let whole = || scan.is_fresh().then(|| read_whole(input.bytes(), limits, request)).flatten();
-        let (end, asked) = match again.map(|(end, ask)| (end, Ok(ask))).or_else(whole) {
+        let whole = match scan {
+            Some(_) => None,
+            None => match read_again(input.bytes(), limits, request) {
+                Some((end, ask)) => Some((end, Ok(ask))),
+                None => read_whole(input.bytes(), limits, request),
+            },
+        };
+        let (end, asked) = match whole {
             Some(whole) => whole,
-            None => match scan.advance(input.bytes(), limits) {
+            None => match scan.get_or_insert_default().advance(input.bytes(), limits) {
                 Ok(None) => return Ok(Event::More),
                 Ok(Some(found)) => {
                     request.clear();

@@ -37,11 +37,6 @@ pub(super) struct FoundHead {
 const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
-    /// Whether nothing was looked at yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.scanned == 0
-    }
-
     /// Looks at what has come since the last call; `bytes` begins where it began then.
     pub(super) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
         let from = self.scanned;

@@ -20,11 +20,14 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T: Transport> HttpSession<'_, T> {
     /// Asks the service, or what it made for this connection. One that panics has answered with 500.
     pub(super) fn call(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let (site, own) = (self.site, &mut self.own);
+        let (site, own, connected) = (self.site, &mut self.own, &mut self.connected);
         let service = site.service.borrow();
-        let call = || match own.get_or_insert_with(|| service.connect(site.server_name())) {
-            Some(own) => own.call(request),
-            None => service.call(request),
+        let call = || {
+            if !*connected {
+                *own = service.connect(site.server_name());
+                *connected = true;
+            }
+            own.as_deref().unwrap_or(&**service).call(request)
         };
         catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
             self.site.log.borrow_mut().message(Some(self.peer), "the service panicked", wall);
@@ -157,7 +160,7 @@ impl<T> HttpSession<'_, T> {
 
     /// Writes to the log what the service's part for this connection has to say.
     pub(super) fn log_notes(&self, wall: SystemTime) {
-        if let Some(Some(own)) = &self.own {
+        if let Some(own) = &self.own {
             own.take_notes(&mut |note| self.site.log.borrow_mut().message(Some(self.peer), note, wall));
         }
     }

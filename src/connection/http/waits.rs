@@ -105,7 +105,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let progress_counts = matches!(wait, Wait::Body | Wait::Write);
         if wait != self.wait || (moved && progress_counts) {
             if self.wait == Wait::Body {
-                self.left = self.left.saturating_sub(now.saturating_duration_since(self.since));
+                self.left = self.left.saturating_sub(nanos(now.saturating_duration_since(self.since)));
             }
             self.wait = wait;
             self.since = now;
@@ -115,8 +115,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// So many bytes have come. Those of a body that was waited for let it be waited for longer.
     pub(super) fn earn(&mut self, count: usize) {
         if self.wait == Wait::Body && self.limits.body_rate > 0 {
-            let nanos = (count as u64).saturating_mul(1_000_000_000) / self.limits.body_rate;
-            self.left = self.left.saturating_add(Duration::from_nanos(nanos));
+            self.left = self.left.saturating_add((count as u64).saturating_mul(SECOND) / self.limits.body_rate);
         }
     }
 
@@ -126,7 +125,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let limit = match self.wait {
             Wait::First | Wait::Head => limits.head_timeout,
             Wait::Idle => limits.idle_timeout,
-            Wait::Body if limits.body_rate > 0 => limits.stall_timeout.min(self.left),
+            Wait::Body if limits.body_rate > 0 => limits.stall_timeout.min(Duration::from_nanos(self.left)),
             Wait::Body | Wait::Write => limits.stall_timeout,
             Wait::Linger => limits.linger_timeout,
             Wait::Upstream => limits.answer_timeout,
@@ -151,4 +150,12 @@ impl<T: Transport> HttpSession<'_, T> {
         let last_call = self.last_call(moment).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
         self.own_deadline().into_iter().chain(upstream).chain(last_call).min()
     }
+}
+
+/// The nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
+
+/// A duration in nanoseconds, or half a millennium if it is longer.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
