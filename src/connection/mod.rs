@@ -57,6 +57,14 @@ pub struct Ready {
 impl Ready {
     /// A fresh socket: it costs nothing to try.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
+
+    /// Adds what a socket is ready for besides what was known.
+    pub fn add(&mut self, more: Ready) {
+        self.read |= more.read;
+        self.write |= more.write;
+        self.read_closed |= more.read_closed;
+        self.broken |= more.broken;
+    }
 }
 
 /// What the loop hands to a session for one step.
