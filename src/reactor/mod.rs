@@ -173,7 +173,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             self.mark(&events);
             // Before anybody is run: whoever is answered in the same turn is then told that it was the last time.
             let signalled = self.take_signal(hooks, &mut grace);
-            if let Some(ended) = self.heed(stop, signalled, grace, &mut ending) {
+            if let Some(ended) = self.heed(stop, signalled, until, grace, &mut ending) {
                 return Ok(ended);
             }
             self.accept(until, &mut ending);
@@ -203,6 +203,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         &mut self,
         stop: &Stop,
         signalled: Option<(i32, SignalAction)>,
+        until: Until,
         grace: Duration,
         ending: &mut Option<Ending>,
     ) -> Option<Ended> {
@@ -213,7 +214,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             (action, Ended::Signal(signal))
         });
         let mut wishes = asked.into_iter().chain(signalled);
-        wishes.find_map(|(action, ended)| self.begin_end(action, ended, grace, ending).then_some(ended))
+        wishes.find_map(|(action, ended)| self.begin_end(action, ended, until, grace, ending).then_some(ended))
     }
 
     /// How the run is over, if it is.
@@ -229,12 +230,19 @@ impl<'s, S: Selector> Reactor<'s, S> {
     }
 
     /// Ends at once (true), or tells every session that no request will be waited for any more.
-    fn begin_end(&mut self, action: SignalAction, ended: Ended, grace: Duration, ending: &mut Option<Ending>) -> bool {
+    fn begin_end(
+        &mut self,
+        action: SignalAction,
+        ended: Ended,
+        until: Until,
+        grace: Duration,
+        ending: &mut Option<Ending>,
+    ) -> bool {
         if action == SignalAction::Stop {
             return true;
         }
         if self.moment.stopping.is_none() {
-            self.let_all_in();
+            self.let_all_in(until);
             self.moment.stopping = Some(self.moment.now);
             *ending = Some(Ending { ended, deadline: self.moment.now.checked_add(grace) });
             let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
@@ -365,10 +373,11 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
     }
 
-    /// Lets in whoever had reached a door before the end began, and opens it to nobody else.
-    fn let_all_in(&mut self) {
+    /// Lets in whoever had reached a door before the end began, and opens it to nobody else. A run that is for one
+    /// session only leaves them to the next.
+    fn let_all_in(&mut self, until: Until) {
         for number in 0..self.doors.len() {
-            while self.sessions.len() < self.most {
+            while until == Until::Stopped && self.sessions.len() < self.most {
                 match self.doors[number].accept(self.moment.now) {
                     Accepted::Nobody => break,
                     Accepted::Refused => {}
