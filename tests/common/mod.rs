@@ -4,4 +4,5 @@
 pub mod client;
 pub mod dialogue;
 pub mod pipe;
+pub mod random;
 pub mod service;
