@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::pipe::Pipe;
-use common::random::Random;
+use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::connection::{CloseReason, Next, Site, Transport};
 use serve_forever::http::{ErrorTemplate, Request};
@@ -30,17 +30,7 @@ const EXCHANGES: u64 = 12_000;
 
 #[test]
 fn sessions_answer_as_the_model_does() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = number("SEED") {
-        return report(seed);
-    }
-    let mut exchanges = 0;
-    let mut seed = 0;
-    while exchanges < number("SIM_STEPS").unwrap_or(EXCHANGES) {
-        exchanges += asks(&mut Random::new(seed)).len() as u64;
-        report(seed);
-        seed += 1;
-    }
+    simulate(EXCHANGES, asks, |seed, asks| run(seed, asks, None).map(|()| asks.len() as u64));
 }
 
 /// Each of these would be a fault of ours if it were in the session or the loop: the simulation has to see it.
@@ -58,23 +48,9 @@ fn planted_faults_are_found() {
         Fault::EndsStreamsEarly,
         Fault::IgnoresTheEnd,
     ] {
-        let found = (0..400).find(|seed| run(*seed, &asks(&mut Random::new(*seed)), Some(fault)).is_err());
+        let found = (0..400).find(|seed| run(*seed, &asks(*seed), Some(fault)).is_err());
         assert!(found.is_some(), "nobody noticed: {fault:?}");
     }
-}
-
-/// Runs one seed; a failure is shrunk and shown.
-fn report(seed: u64) {
-    let mut list = asks(&mut Random::new(seed));
-    let Err(mut failure) = run(seed, &list, None) else { return };
-    while let Some((shorter, other)) = (0..list.len()).find_map(|without| {
-        let mut shorter = list.clone();
-        shorter.remove(without);
-        Some((shorter.clone(), run(seed, &shorter, None).err()?))
-    }) {
-        (list, failure) = (shorter, other);
-    }
-    panic!("SEED={seed}: {failure}\nwith {list:?}");
 }
 
 // What is asked, and what has to be answered.
@@ -123,7 +99,8 @@ struct Answer {
     cut: bool,
 }
 
-fn asks(random: &mut Random) -> Vec<Ask> {
+fn asks(seed: u64) -> Vec<Ask> {
+    let random = &mut Random::new(seed);
     let count = 1 + random.below(12);
     let mut asks: Vec<Ask> = (0..count).map(|_| Ask { what: what(random), close: false }).collect();
     asks[count - 1].close = random.one_in(3);

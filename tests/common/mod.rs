@@ -4,5 +4,5 @@
 pub mod client;
 pub mod dialogue;
 pub mod pipe;
-pub mod random;
+pub mod seeds;
 pub mod service;

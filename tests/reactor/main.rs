@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::random::Random;
+use common::seeds::{Random, shrink, simulate};
 use doors::{Gate, Outside};
 use mio::Poll;
 use model::World;
@@ -39,16 +39,7 @@ const TURNS: u64 = 100_000;
 
 #[test]
 fn the_loop_does_what_the_model_does() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = number("SEED") {
-        report(seed);
-        return;
-    }
-    let (mut turns, mut seed) = (0, 0);
-    while turns < number("SIM_STEPS").unwrap_or(TURNS) {
-        turns += report(seed);
-        seed += 1;
-    }
+    simulate(TURNS, script, |seed, script| run(seed, script, None));
 }
 
 /// Each of these would be a fault of the loop's bookkeeping if it were there: the simulation has to see it.
@@ -73,21 +64,11 @@ fn planted_faults_of_the_loop_are_found() {
     }
 }
 
-/// Runs one seed and returns how many turns it took; a failure is shrunk and shown.
-fn report(seed: u64) -> u64 {
-    let mut list = script(seed);
-    let mut failure = match run(seed, &list, None) {
-        Ok(turns) => return turns,
-        Err(failure) => failure,
-    };
-    while let Some((shorter, other)) = (0..list.len()).find_map(|without| {
-        let mut shorter = list.clone();
-        shorter.remove(without);
-        Some((shorter.clone(), run(seed, &shorter, None).err()?))
-    }) {
-        (list, failure) = (shorter, other);
-    }
-    panic!("SEED={seed}: {failure}\nwith {list:?}");
+#[test]
+fn a_script_that_fails_is_shrunk_to_what_it_needs() {
+    let run = |script: &[u64]| if script.iter().sum::<u64>() > 16 { Err(format!("{script:?}")) } else { Ok(1) };
+    let (script, failure) = shrink((0..10).collect(), String::new(), run);
+    assert_eq!((script, failure.as_str()), (vec![8, 9], "[8, 9]"));
 }
 
 /// Runs a script; an error tells what went wrong. Otherwise returns how many turns the loop took.

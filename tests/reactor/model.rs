@@ -9,7 +9,7 @@ use serve_forever::Stopper;
 use serve_forever::connection::Ready;
 use serve_forever::reactor::{Ended, Until};
 
-use crate::common::random::Random;
+use crate::common::seeds::Random;
 use crate::doors::Outside;
 use crate::script::{Fault, Happening};
 use crate::sessions::{Client, Life};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serve_forever::connection::Ready;
 
-use crate::common::random::Random;
+use crate::common::seeds::Random;
 use crate::model::{BATCH, NOT_READY, SLOTS};
 
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use serve_forever::connection::{CloseReason, Next, Ready, Session, Turn};
 use serve_forever::service::Wake;
 
-use crate::common::random::Random;
+use crate::common::seeds::Random;
 use crate::model::{NOT_READY, REST, SLOTS, World};
 use crate::script::Fault;
 
