@@ -11,6 +11,7 @@
 
 mod answer;
 mod http;
+mod no_source;
 mod peers;
 mod site;
 mod transport;
@@ -23,6 +24,7 @@ use crate::proto::Buffer;
 use crate::service::Wires;
 
 pub use http::HttpSession;
+pub use no_source::NoSource;
 pub use site::Site;
 pub use transport::Transport;
 
