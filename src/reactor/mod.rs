@@ -349,7 +349,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// are sent away, so that there is room in the next turn.
     fn has_room(&mut self, number: usize) -> bool {
         let full = self.sessions.len() >= self.most;
-        if full && self.doors[number].is_busy() {
+        if full && self.doors[number].keeps_waiting(self.moment.now) {
             self.evict();
         }
         !full

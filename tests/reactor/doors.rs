@@ -115,6 +115,15 @@ impl<'s> Entrance<'s> for Gate {
         self.world.borrow_mut().doors[self.number].token = None;
     }
 
+    fn has_visitor(&self) -> bool {
+        let mut world = self.world.borrow_mut();
+        let full = world.present() >= world.most;
+        world.check(full, || "somebody looked whether anybody is there instead of asking them in".into());
+        let door = &mut world.doors[self.number];
+        door.busy = !door.waiting.is_empty();
+        door.busy
+    }
+
     fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let mut world = self.world.borrow_mut();
         let same = now == world.now;

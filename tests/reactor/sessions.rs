@@ -178,7 +178,7 @@ impl Session for Guest {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         let client = &world.clients[id];
         let (since, readable, life) = (client.idle_since?, client.ready.read, client.life);
-        let full = world.present() >= world.most;
+        let full = world.present() >= world.most && world.doors.iter().any(|door| !door.waiting.is_empty());
         let exhausted = world.doors.iter().any(|door| door.rests == Some(world.now + REST));
         let needed = life == Life::Here && !world.between && (full || exhausted);
         world.check(needed, || "there is no need to send anybody away".into());
