@@ -147,7 +147,9 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new() -> io::Result<Core> {
         let poll = Poll::new()?;
-        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Reactor::MAILBOX)?));
+        let waker = Waker::new(poll.registry(), Mailbox::TOKEN)?;
+        // It fails only if the poll is gone, and then there is nothing to wake.
+        let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(Core { poll, stop: Arc::new(Stop::new(Arc::clone(&mailbox))), mailbox, signals: None })
     }
 

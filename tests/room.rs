@@ -179,6 +179,17 @@ fn at_the_cap_the_oldest_idle_connections_make_room() {
 }
 
 #[test]
+fn at_the_cap_nobody_is_sent_away_for_nobody() {
+    let running = Running::with(Limits { connections: Some(2), ..Limits::default() }, |server| server);
+    let mut clients = [running.connect(), running.connect()];
+    for _ in 0..3 {
+        for client in &mut clients {
+            assert!(client.get().starts_with("HTTP/1.1 200"));
+        }
+    }
+}
+
+#[test]
 fn at_the_cap_busy_connections_keep_their_place() {
     let limits = Limits { connections: Some(1), ..Limits::default() };
     let running = Running::with(limits, |server| server);

@@ -1,8 +1,9 @@
 //! A seeded simulation: one session on bad transport, against a plain model of what a correct server answers.
 //!
 //! A seed makes a list of requests, the weather (short reads and writes, `WouldBlock` and `Interrupted` at any call,
-//! spurious wake-ups, time that passes) and the fate of the client (it stays, closes, cuts its request, falls silent,
-//! stops reading, resets). The session is stepped only when an event or a deadline says so, as by the loop; what it
+//! spurious wake-ups, time that passes, a log whose disk is full) and the fate of the client (it stays, closes, cuts its
+//! request, falls silent, stops reading, resets). Some answers cannot be had: a file is too short or cannot be read, a
+//! stream fails. The session is stepped only when an event or a deadline says so, as by the loop; what it
 //! sent must be what the model says, and it may never wait for something that has happened already.
 //!
 //! `SEED=n` replays one seed, `SIM_STEPS=n` runs so many exchanges. A failure is shrunk before it is shown.
@@ -16,9 +17,11 @@ use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::pipe::Pipe;
+use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
-use serve_forever::connection::{CloseReason, Next, Transport};
+use serve_forever::connection::{CloseReason, Next, Site, Transport};
 use serve_forever::http::{ErrorTemplate, Request};
+use serve_forever::log::AccessLog;
 use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Service, Source};
 
@@ -27,17 +30,7 @@ const EXCHANGES: u64 = 12_000;
 
 #[test]
 fn sessions_answer_as_the_model_does() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = number("SEED") {
-        return report(seed);
-    }
-    let mut exchanges = 0;
-    let mut seed = 0;
-    while exchanges < number("SIM_STEPS").unwrap_or(EXCHANGES) {
-        exchanges += asks(&mut Random::new(seed)).len() as u64;
-        report(seed);
-        seed += 1;
-    }
+    simulate(EXCHANGES, asks, |seed, asks| run(seed, asks, None).map(|()| asks.len() as u64));
 }
 
 /// Each of these would be a fault of ours if it were in the session or the loop: the simulation has to see it.
@@ -55,23 +48,9 @@ fn planted_faults_are_found() {
         Fault::EndsStreamsEarly,
         Fault::IgnoresTheEnd,
     ] {
-        let found = (0..400).find(|seed| run(*seed, &asks(&mut Random::new(*seed)), Some(fault)).is_err());
+        let found = (0..400).find(|seed| run(*seed, &asks(*seed), Some(fault)).is_err());
         assert!(found.is_some(), "nobody noticed: {fault:?}");
     }
-}
-
-/// Runs one seed; a failure is shrunk and shown.
-fn report(seed: u64) {
-    let mut list = asks(&mut Random::new(seed));
-    let Err(mut failure) = run(seed, &list, None) else { return };
-    while let Some((shorter, other)) = (0..list.len()).find_map(|without| {
-        let mut shorter = list.clone();
-        shorter.remove(without);
-        Some((shorter.clone(), run(seed, &shorter, None).err()?))
-    }) {
-        (list, failure) = (shorter, other);
-    }
-    panic!("SEED={seed}: {failure}\nwith {list:?}");
 }
 
 // What is asked, and what has to be answered.
@@ -98,6 +77,10 @@ enum What {
     StreamEcho(usize, Framing),
     Unwanted(usize, Framing),
     Early(usize),
+    /// What cannot be had: a file that has become shorter, one that cannot be read, a stream that fails.
+    Truncated(usize),
+    Unreadable(usize),
+    Broken(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,9 +95,12 @@ struct Answer {
     head: String,
     body: Vec<u8>,
     chunked: bool,
+    /// Nothing comes behind this: the body is shorter than announced.
+    cut: bool,
 }
 
-fn asks(random: &mut Random) -> Vec<Ask> {
+fn asks(seed: u64) -> Vec<Ask> {
+    let random = &mut Random::new(seed);
     let count = 1 + random.below(12);
     let mut asks: Vec<Ask> = (0..count).map(|_| Ask { what: what(random), close: false }).collect();
     asks[count - 1].close = random.one_in(3);
@@ -129,7 +115,7 @@ fn what(random: &mut Random) -> What {
         _ => random.below(40_000),
     };
     let framing = if random.one_in(2) { Framing::Counted } else { Framing::Chunks(1 + random.below(3000)) };
-    match random.below(13) {
+    match random.below(15) {
         0 => What::Hello,
         1 => What::Head,
         2 => What::Missing,
@@ -142,7 +128,10 @@ fn what(random: &mut Random) -> What {
         9 => What::Echo(size, framing),
         10 => What::StreamEcho(size, framing),
         11 => What::Unwanted(size, framing),
-        _ => What::Early(size),
+        12 => What::Early(size),
+        // Few, because nothing is answered behind them.
+        13 if random.one_in(3) => [What::Truncated, What::Unreadable, What::Broken][random.below(3)](1 + size),
+        _ => What::File(size),
     }
 }
 
@@ -157,6 +146,9 @@ impl Ask {
             What::Stream(size) => (format!("GET /stream?{size}"), None),
             What::Counted(size) => (format!("GET /counted?{size}"), None),
             What::File(size) => (format!("GET /file?{size}"), None),
+            What::Truncated(size) => (format!("GET /truncated?{size}"), None),
+            What::Unreadable(size) => (format!("GET /unreadable?{size}"), None),
+            What::Broken(size) => (format!("GET /broken?{size}"), None),
             What::Later(time) => (format!("GET /later?{time}"), None),
             What::Echo(size, framing) => ("POST /echo".to_owned(), Some((size, framing))),
             What::StreamEcho(size, framing) => ("POST /stream-echo".to_owned(), Some((size, framing))),
@@ -183,6 +175,10 @@ impl Ask {
         bytes
     }
 
+    fn is_cut(&self) -> bool {
+        matches!(self.what, What::Truncated(_) | What::Unreadable(_) | What::Broken(_))
+    }
+
     fn answer(&self) -> Answer {
         let text = "Content-type: text/plain; charset=utf-8\r\n";
         let ok = |fields: &str, body: &str| ("200 OK", fields.to_owned(), body.as_bytes().to_vec(), true);
@@ -201,14 +197,18 @@ impl Ask {
             What::Counted(size) | What::File(size) | What::Echo(size, _) | What::StreamEcho(size, Framing::Counted) => {
                 ok("", &pattern(size))
             }
-            What::Stream(size) | What::StreamEcho(size, Framing::Chunks(_)) => {
+            What::Truncated(size) => {
+                ("200 OK", format!("Content-Length: {}\r\n", size + 1000), pattern(size).into_bytes(), false)
+            }
+            What::Unreadable(size) => ("200 OK", format!("Content-Length: {size}\r\n"), Vec::new(), false),
+            What::Stream(size) | What::Broken(size) | What::StreamEcho(size, Framing::Chunks(_)) => {
                 ("200 OK", "Transfer-Encoding: chunked\r\n".to_owned(), pattern(size).into_bytes(), false)
             }
         };
         let length = if counted { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
         let close = if self.close { "Connection: close\r\n" } else { "" };
         let head = format!("HTTP/1.1 {status}\r\nServer: test\r\nDate: {DATE}\r\n{fields}{length}{close}\r\n");
-        Answer { head, body, chunked: fields.starts_with("Transfer") }
+        Answer { head, body, chunked: fields.starts_with("Transfer"), cut: self.is_cut() }
     }
 }
 
@@ -230,12 +230,15 @@ fn compare(mut sent: &[u8], asks: &[Ask]) -> Result<usize, (usize, String)> {
         if answer.chunked {
             let (body, rest) = unchunked(sent).map_err(|()| wrong(sent))?;
             let complete = rest.is_some();
+            if complete && answer.cut {
+                return Err(wrong(sent));
+            }
             if !(answer.body.starts_with(&body) && (body.len() == answer.body.len() || !complete)) {
                 return Err(wrong(sent));
             }
             let Some(rest) = rest else { return Ok(number) };
             sent = rest;
-        } else if sent.len() < answer.body.len() {
+        } else if sent.len() < answer.body.len() || answer.cut {
             return if answer.body.starts_with(sent) { Ok(number) } else { Err(wrong(sent)) };
         } else {
             sent = sent.strip_prefix(&answer.body[..]).ok_or_else(|| wrong(sent))?;
@@ -412,6 +415,7 @@ impl Source for FirstPart {
 
 /// One client from its first byte to its end.
 struct Run<'s> {
+    site: &'s Site,
     dialogue: Dialogue<'s, Weather>,
     script: Vec<u8>,
     /// How much of the script was sent.
@@ -436,6 +440,10 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
         3 => Fate::Resets,
         _ => Fate::Stays,
     };
+    let disk_is_full = random.one_in(3);
+    if disk_is_full {
+        site.log = AccessLog::to(File::options().write(true).open("/dev/full").unwrap().into()).into();
+    }
     let script: Vec<u8> = asks.iter().flat_map(Ask::bytes).collect();
     let until = match fate {
         Fate::Stays => script.len(),
@@ -457,9 +465,17 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
         held_back: Vec::new(),
     };
     let dialogue = Dialogue::on(&site, weather);
-    let mut run = Run { dialogue, script, at: 0, until, event: true, fault, random };
+    let mut run = Run { site: &site, dialogue, script, at: 0, until, event: true, fault, random };
     run.live(fate == Fate::StopsReading)?;
-    run.end(fate, asks)
+    let answered = run.end(fate, asks)?;
+    let mut log = site.log.borrow_mut();
+    log.flush();
+    let lost = log.dropped();
+    if disk_is_full && lost < answered as u64 {
+        Err(format!("{answered} lines are lost, {lost} counted"))
+    } else {
+        Ok(())
+    }
 }
 
 impl Run<'_> {
@@ -495,6 +511,7 @@ impl Run<'_> {
             if self.dialogue.scratch.input.capacity() < SCRATCH || !self.dialogue.scratch.input.is_empty() {
                 return Err("the session kept the loop's buffer, or left something in it".into());
             }
+            self.site.log.borrow_mut().flush();
         }
         Ok(())
     }
@@ -583,7 +600,7 @@ impl Run<'_> {
     }
 
     /// The client's fate, and what must have come of it.
-    fn end(&mut self, fate: Fate, asks: &[Ask]) -> Result<(), String> {
+    fn end(&mut self, fate: Fate, asks: &[Ask]) -> Result<usize, String> {
         match fate {
             Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
             Fate::StopsReading => {}
@@ -617,7 +634,8 @@ impl Run<'_> {
         self.judge(fate, asks)
     }
 
-    fn judge(&mut self, fate: Fate, asks: &[Ask]) -> Result<(), String> {
+    /// Returns how many answers were complete.
+    fn judge(&mut self, fate: Fate, asks: &[Ask]) -> Result<usize, String> {
         let mut end = 0;
         let whole = asks.iter().take_while(|ask| {
             end += ask.bytes().len();
@@ -631,47 +649,32 @@ impl Run<'_> {
             Err((answered, rest)) if fate == Fate::StopsReading && rest.contains("before \"HTTP/1.1 4") => answered,
             Err((answered, rest)) => return Err(format!("{fate:?}: after {answered} answers came {rest}")),
         };
-        if matches!(fate, Fate::Stays | Fate::Closes | Fate::FallsSilent) && answered < asked {
+        let is_cut = answered < asked && asks[answered].is_cut();
+        if matches!(fate, Fate::Stays | Fate::Closes | Fate::FallsSilent) && answered < asked && !is_cut {
             return Err(format!("{fate:?}: {answered} answers to {asked} requests, then {:?}", self.dialogue.next));
         }
         let closes = asks.last().is_some_and(|ask| ask.close);
         let reason = self.dialogue.closed();
         match (fate, reason) {
-            (Fate::Stays, None) if !closes => Ok(()),
-            (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(()),
+            // The client is told by the end, and may still read what there is; or all is over, where nothing says
+            // which of the two has failed, file or client.
+            (Fate::Stays, None) if is_cut && self.dialogue.pipe().pipe.ended => Ok(answered),
+            (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
+                if is_cut && reason != CloseReason::Complete =>
+            {
+                Ok(answered)
+            }
+            (Fate::Stays | Fate::Closes | Fate::FallsSilent, _) if is_cut => {
+                Err(format!("a body is cut, and the session ended as {reason:?}"))
+            }
+            (Fate::Stays, None) if !closes => Ok(answered),
+            (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(answered),
             // It was told, and has yet to close its side.
-            (Fate::Stays, None) if self.dialogue.pipe().pipe.ended => Ok(()),
-            (Fate::Closes, Some(_)) => Ok(()),
-            (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(()),
+            (Fate::Stays, None) if self.dialogue.pipe().pipe.ended => Ok(answered),
+            (Fate::Closes, Some(_)) => Ok(answered),
+            (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(answered),
             _ => Err(format!("{fate:?}, and the session ended as {reason:?}")),
         }
-    }
-}
-
-/// Numbers that look random and are the same for the same seed.
-#[derive(Debug, Clone)]
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
-        (0..4).for_each(|_| _ = random.next());
-        random
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() >> 11) as usize % limit.max(1)
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        (self.next() >> 11).is_multiple_of(count)
     }
 }
 

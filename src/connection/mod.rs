@@ -11,6 +11,7 @@
 
 mod answer;
 mod http;
+mod no_source;
 mod peers;
 mod site;
 mod transport;
@@ -23,6 +24,7 @@ use crate::proto::Buffer;
 use crate::service::Wires;
 
 pub use http::HttpSession;
+pub use no_source::NoSource;
 pub use site::Site;
 pub use transport::Transport;
 
@@ -57,6 +59,14 @@ pub struct Ready {
 impl Ready {
     /// A fresh socket: it costs nothing to try.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
+
+    /// Adds what a socket is ready for besides what was known.
+    pub fn add(&mut self, more: Ready) {
+        self.read |= more.read;
+        self.write |= more.write;
+        self.read_closed |= more.read_closed;
+        self.broken |= more.broken;
+    }
 }
 
 /// What the loop hands to a session for one step.

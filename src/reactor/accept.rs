@@ -30,6 +30,11 @@ pub trait Entrance<'s> {
     /// `WouldBlock` if nobody is there; otherwise those of the operating system.
     fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
+    /// Whether somebody is there, where that can be told without letting them in. Only asked when there is no room.
+    fn has_visitor(&self) -> bool {
+        true
+    }
+
     /// The run begins to end, and nobody else will be let in.
     fn shut(&mut self) {}
 }
@@ -72,6 +77,13 @@ impl<'s> Entrance<'s> for Listener<'s> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         let (stream, peer) = listener.accept()?;
         Ok((self.admit)(stream, peer, now))
+    }
+
+    #[cfg(unix)]
+    fn has_visitor(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let Some(listener) = self.listener.as_ref() else { return false };
+        poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
     fn shut(&mut self) {
@@ -132,6 +144,15 @@ impl<'s> Door<'s> {
         self.busy && self.rests_until.is_none()
     }
 
+    /// Whether somebody is waiting outside for whom there is no room. If nobody is, whoever comes will be told of.
+    pub(super) fn keeps_waiting(&mut self, now: Instant) -> bool {
+        self.end_rest(now);
+        if self.is_busy() {
+            self.busy = self.entrance.has_visitor();
+        }
+        self.is_busy()
+    }
+
     /// Until when nobody is let in.
     pub(super) fn rests_until(&self) -> Option<Instant> {
         self.rests_until
@@ -139,7 +160,7 @@ impl<'s> Door<'s> {
 
     /// Lets one newcomer in.
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
-        self.rests_until = self.rests_until.filter(|end| *end > now);
+        self.end_rest(now);
         while self.is_busy() {
             match self.entrance.admit(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
@@ -150,6 +171,10 @@ impl<'s> Door<'s> {
             }
         }
         Accepted::Nobody
+    }
+
+    fn end_rest(&mut self, now: Instant) {
+        self.rests_until = self.rests_until.filter(|end| *end > now);
     }
 }
 

@@ -8,41 +8,43 @@
 //! never is. Time is read once a turn. A session that uses up its budget is run again in the next turn, which then
 //! does not sleep.
 //!
+//! What happens and what time it is comes from a [`Selector`]: the system's, or one in a test that says what no system
+//! would say on demand.
+//!
 //! Invariant: nothing here knows what the sessions speak, and nothing that happens to one of them ends the loop.
 
 mod accept;
 mod deadlines;
+mod selector;
 mod signals;
 mod stop;
 mod wiring;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Poll, Token};
 use slab::Slab;
 
 use crate::connection::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
 use accept::{Accepted, BATCH};
 pub use accept::{Door, Entrance};
 use deadlines::Deadlines;
+pub use selector::Selector;
 pub use signals::{SignalAction, Signals};
 pub use stop::{Stop, Stopper};
 pub use wiring::Mailbox;
 use wiring::Wiring;
 
-/// Tokens that are no session's; sessions have the numbers from 0 up, doors those from here down.
+/// Tokens that are no session's, besides [`Mailbox::TOKEN`]; sessions have the numbers from 0 up, doors those from here
+/// down.
 const SIGNALS: Token = Token(usize::MAX - 2);
 const LAST_DOOR: usize = usize::MAX - 3;
 
-/// How many events are taken from the poll at a time.
-const EVENTS: usize = 1024;
-
 /// Runs the sessions that come in through its doors.
-pub struct Reactor<'s> {
-    poll: &'s mut Poll,
+pub struct Reactor<'s, S: Selector = Poll> {
+    selector: &'s mut S,
     mailbox: Arc<Mailbox>,
     signals: Option<&'s mut Signals>,
     doors: Vec<Door<'s>>,
@@ -119,30 +121,27 @@ struct Ending {
     deadline: Option<Instant>,
 }
 
-impl<'s> Reactor<'s> {
-    /// The token that the waker of a [`Mailbox`] is made with.
-    pub const MAILBOX: Token = Token(usize::MAX - 1);
-
+impl<'s, S: Selector> Reactor<'s, S> {
     /// A loop without sessions.
     ///
     /// # Errors
-    /// If the doors or the signals cannot be registered with the poll.
+    /// If the doors or the signals cannot be registered with the selector.
     pub fn new(
-        poll: &'s mut Poll,
+        selector: &'s mut S,
         mailbox: Arc<Mailbox>,
         mut signals: Option<&'s mut Signals>,
         mut doors: Vec<Door<'s>>,
         most: usize,
-    ) -> io::Result<Reactor<'s>> {
+    ) -> io::Result<Reactor<'s, S>> {
         for (number, door) in doors.iter_mut().enumerate() {
-            door.open(poll.registry(), Token(LAST_DOOR - number))?;
+            door.open(selector.registry(), Token(LAST_DOOR - number))?;
         }
         if let Some(signals) = &mut signals {
-            poll.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
+            selector.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
-        let now = Instant::now();
+        let (now, wall) = selector.clock();
         Ok(Reactor {
-            poll,
+            selector,
             mailbox,
             signals,
             doors,
@@ -152,16 +151,16 @@ impl<'s> Reactor<'s> {
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment { now, wall: SystemTime::now(), stopping: None },
+            moment: Moment { now, wall, stopping: None },
         })
     }
 
     /// Runs until it is over, by itself or because it was stopped.
     ///
     /// # Errors
-    /// If the poll itself fails, which no client can bring about.
+    /// If the selector itself fails, which no client can bring about.
     pub fn run(&mut self, stop: &Stop, until: Until, grace: Duration, hooks: &mut dyn Hooks) -> io::Result<Ended> {
-        let mut events = Events::with_capacity(EVENTS);
+        let mut events = self.selector.events();
         let mut grace = grace;
         let mut ending = None;
         let mut longest = hooks.after_turn(self.moment);
@@ -174,7 +173,7 @@ impl<'s> Reactor<'s> {
             self.mark(&events);
             // Before anybody is run: whoever is answered in the same turn is then told that it was the last time.
             let signalled = self.take_signal(hooks, &mut grace);
-            if let Some(ended) = self.heed(stop, signalled, grace, &mut ending) {
+            if let Some(ended) = self.heed(stop, signalled, until, grace, &mut ending) {
                 return Ok(ended);
             }
             self.accept(until, &mut ending);
@@ -204,6 +203,7 @@ impl<'s> Reactor<'s> {
         &mut self,
         stop: &Stop,
         signalled: Option<(i32, SignalAction)>,
+        until: Until,
         grace: Duration,
         ending: &mut Option<Ending>,
     ) -> Option<Ended> {
@@ -214,7 +214,7 @@ impl<'s> Reactor<'s> {
             (action, Ended::Signal(signal))
         });
         let mut wishes = asked.into_iter().chain(signalled);
-        wishes.find_map(|(action, ended)| self.begin_end(action, ended, grace, ending).then_some(ended))
+        wishes.find_map(|(action, ended)| self.begin_end(action, ended, until, grace, ending).then_some(ended))
     }
 
     /// How the run is over, if it is.
@@ -230,12 +230,19 @@ impl<'s> Reactor<'s> {
     }
 
     /// Ends at once (true), or tells every session that no request will be waited for any more.
-    fn begin_end(&mut self, action: SignalAction, ended: Ended, grace: Duration, ending: &mut Option<Ending>) -> bool {
+    fn begin_end(
+        &mut self,
+        action: SignalAction,
+        ended: Ended,
+        until: Until,
+        grace: Duration,
+        ending: &mut Option<Ending>,
+    ) -> bool {
         if action == SignalAction::Stop {
             return true;
         }
         if self.moment.stopping.is_none() {
-            self.let_all_in();
+            self.let_all_in(until);
             self.moment.stopping = Some(self.moment.now);
             *ending = Some(Ending { ended, deadline: self.moment.now.checked_add(grace) });
             let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
@@ -245,15 +252,11 @@ impl<'s> Reactor<'s> {
     }
 
     /// Waits for events, and reads the clock for the turn that then begins.
-    fn sleep(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        let polled = self.poll.poll(events, timeout);
-        self.moment.now = Instant::now();
-        self.moment.wall = SystemTime::now();
-        match polled {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
+    fn sleep(&mut self, events: &mut S::Events, timeout: Option<Duration>) -> io::Result<()> {
+        let slept = self.selector.select(events, timeout);
+        (self.moment.now, self.moment.wall) = self.selector.clock();
+        match slept {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
     }
@@ -277,14 +280,14 @@ impl<'s> Reactor<'s> {
     }
 
     /// Notes what the events and the time concern.
-    fn mark(&mut self, events: &Events) {
-        for event in events {
-            match event.token() {
+    fn mark(&mut self, events: &S::Events) {
+        for (token, ready) in S::happened(events) {
+            match token {
                 // The mailbox is looked at in every turn.
-                Self::MAILBOX => {}
+                Mailbox::TOKEN => {}
                 SIGNALS => self.signals.iter_mut().for_each(|signals| signals.marked = true),
                 Token(number) if number > LAST_DOOR - self.doors.len() => self.doors[LAST_DOOR - number].knock(),
-                token => self.mark_session(token, event),
+                token => self.mark_session(token, ready),
             }
         }
         for key in self.mailbox.take() {
@@ -295,16 +298,13 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    fn mark_session(&mut self, token: Token, event: &Event) {
+    fn mark_session(&mut self, token: Token, ready: Ready) {
         let (key, slot) = wiring::parts(token);
         // A source of an upstream only says that something is ready; the session's own socket says what.
         if slot == 0
             && let Some(entry) = self.sessions.get_mut(key)
         {
-            entry.ready.read |= event.is_readable() || event.is_read_closed();
-            entry.ready.read_closed |= event.is_read_closed();
-            entry.ready.write |= event.is_writable();
-            entry.ready.broken |= event.is_error() || (event.is_write_closed() && event.is_read_closed());
+            entry.ready.add(ready);
         }
         self.queue(key);
     }
@@ -349,7 +349,7 @@ impl<'s> Reactor<'s> {
     /// are sent away, so that there is room in the next turn.
     fn has_room(&mut self, number: usize) -> bool {
         let full = self.sessions.len() >= self.most;
-        if full && self.doors[number].is_busy() {
+        if full && self.doors[number].keeps_waiting(self.moment.now) {
             self.evict();
         }
         !full
@@ -373,10 +373,11 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    /// Lets in whoever had reached a door before the end began, and opens it to nobody else.
-    fn let_all_in(&mut self) {
+    /// Lets in whoever had reached a door before the end began, and opens it to nobody else. A run that is for one
+    /// session only leaves them to the next.
+    fn let_all_in(&mut self, until: Until) {
         for number in 0..self.doors.len() {
-            while self.sessions.len() < self.most {
+            while until == Until::Stopped && self.sessions.len() < self.most {
                 match self.doors[number].accept(self.moment.now) {
                     Accepted::Nobody => break,
                     Accepted::Refused => {}
@@ -406,14 +407,15 @@ impl<'s> Reactor<'s> {
     fn run_session(&mut self, key: usize) {
         let Some(entry) = self.sessions.get_mut(key).filter(|entry| !entry.over) else { return };
         entry.queued = false;
-        let mut wires = Wiring { registry: self.poll.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
+        let mut wires =
+            Wiring { registry: self.selector.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
         let mut turn = Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires };
         let mut next = entry.session.step(&mut entry.ready, &mut turn);
         if let Next::Wait(_) = next
             && !entry.registered
         {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let registered = self.poll.registry().register(entry.session.source(), wiring::token(key, 0), interest);
+            let registered = self.selector.registry().register(entry.session.source(), wiring::token(key, 0), interest);
             entry.registered = registered.is_ok();
             if registered.is_err() {
                 next = Next::Close(CloseReason::Broken);
@@ -441,14 +443,14 @@ impl<'s> Reactor<'s> {
     }
 }
 
-impl Drop for Reactor<'_> {
-    /// Leaves the poll as it was found, so that the next run can register the same doors.
+impl<S: Selector> Drop for Reactor<'_, S> {
+    /// Leaves the selector as it was found, so that the next run can register the same doors.
     fn drop(&mut self) {
         for door in &mut self.doors {
-            door.close(self.poll.registry());
+            door.close(self.selector.registry());
         }
         if let Some(signals) = &mut self.signals {
-            _ = self.poll.registry().deregister(&mut signals.delivery);
+            _ = self.selector.registry().deregister(&mut signals.delivery);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! How upstreams and other threads reach a session: tokens, registrations, and a mailbox.
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token, Waker};
+use mio::{Interest, Registry, Token};
 
 use crate::service::{Wake, Wires};
 
@@ -24,23 +25,24 @@ pub(super) fn parts(token: Token) -> (usize, usize) {
 }
 
 /// Where other threads leave the keys of sessions that they want to have run.
-#[derive(Debug)]
 pub struct Mailbox {
-    waker: Waker,
+    bell: Box<dyn Fn() + Send + Sync>,
     keys: Mutex<Vec<usize>>,
     full: AtomicBool,
 }
 
 impl Mailbox {
-    /// A mailbox that wakes its loop by this waker.
-    pub fn new(waker: Waker) -> Mailbox {
-        Mailbox { waker, keys: Mutex::default(), full: AtomicBool::new(false) }
+    /// The token of what ends the loop's sleep when the bell rings.
+    pub const TOKEN: Token = Token(usize::MAX - 1);
+
+    /// A mailbox whose bell ends the loop's sleep, or keeps it from falling asleep.
+    pub fn new(bell: impl Fn() + Send + Sync + 'static) -> Mailbox {
+        Mailbox { bell: Box::new(bell), keys: Mutex::default(), full: AtomicBool::new(false) }
     }
 
     /// Has the loop begin a turn.
     pub(super) fn ring(&self) {
-        // It fails only if the loop's poll is gone, and then there is nothing to wake.
-        _ = self.waker.wake();
+        (self.bell)();
     }
 
     fn put(&self, key: usize) {
@@ -55,6 +57,12 @@ impl Mailbox {
             return Vec::new();
         }
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailbox")
     }
 }
 

@@ -8,11 +8,9 @@ use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use mio::{Interest, Registry, Token};
-
 use super::Address;
 use super::stream_session::{log_failure, log_notes};
-use crate::connection::{CloseReason, Next, Ready, Session, Turn};
+use crate::connection::{CloseReason, Next, NoSource, Ready, Session, Turn};
 use crate::handler::{Pipe, Run, Wait};
 use crate::log::AccessLog;
 
@@ -58,7 +56,7 @@ pub(super) struct DatagramSession<'s, S> {
     pipe: Rc<Pipe>,
     peer: Address,
     log: &'s RefCell<AccessLog>,
-    nothing: Nothing,
+    no_source: NoSource,
 }
 
 /// How long a reply waits that the system has no room for.
@@ -66,7 +64,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {
     pub(super) fn new(socket: &'s S, run: Run, pipe: Rc<Pipe>, peer: Address, log: &'s RefCell<AccessLog>) -> Self {
-        DatagramSession { socket, run, pipe, peer, log, nothing: Nothing }
+        DatagramSession { socket, run, pipe, peer, log, no_source: NoSource }
     }
 }
 
@@ -93,8 +91,9 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
         }
     }
 
+    /// The socket belongs to all datagrams; none of them has one to register.
     fn source(&mut self) -> &mut dyn mio::event::Source {
-        &mut self.nothing
+        &mut self.no_source
     }
 }
 
@@ -102,22 +101,5 @@ impl<S> Drop for DatagramSession<'_, S> {
     fn drop(&mut self) {
         self.run.cancel();
         log_notes(&self.pipe, self.log, self.peer.net(), SystemTime::now());
-    }
-}
-
-/// The socket belongs to all datagrams; none of them has one to register.
-struct Nothing;
-
-impl mio::event::Source for Nothing {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
-        Ok(())
     }
 }

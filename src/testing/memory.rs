@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use mio::{Interest, Registry, Token};
-
-use crate::connection::Transport;
+use crate::connection::{NoSource, Transport};
 
 /// A connection in memory. Clones are the same connection.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Rc<RefCell<State>>);
+pub struct Memory(Rc<RefCell<State>>, NoSource);
 
 #[derive(Debug, Default)]
 struct State {
@@ -87,22 +85,8 @@ impl Transport for Memory {
         Ok(())
     }
 
+    /// Whoever steps the session knows that something has come.
     fn source(&mut self) -> &mut dyn mio::event::Source {
-        self
-    }
-}
-
-/// Nothing is registered: whoever steps the session knows that something has come.
-impl mio::event::Source for Memory {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
-        Ok(())
+        &mut self.1
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use serve_forever::connection::Transport;
+use serve_forever::connection::{NoSource, Transport};
 
 /// Both ends of a connection in memory. The session under test owns it; a test plays the client by its fields.
 #[derive(Debug)]
@@ -108,23 +108,5 @@ impl Transport for Pipe {
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
-    }
-}
-
-/// Nothing that a poll could watch.
-#[derive(Debug, Default)]
-pub struct NoSource;
-
-impl mio::event::Source for NoSource {
-    fn register(&mut self, _: &mio::Registry, _: mio::Token, _: mio::Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &mio::Registry, _: mio::Token, _: mio::Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &mio::Registry) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -43,6 +43,7 @@ impl Service for TestService {
             b"/broken" => broken(number),
             b"/file" => file(number, number),
             b"/truncated" => file(number, number + 1000),
+            b"/unreadable" => unreadable(number),
             b"/liar" => Response::text("hello\n").header("Content-Length", "7").unwrap(),
             b"/reason" => Response::error(Status::NOT_FOUND).message("no <such>\r\nX-Evil: 1"),
             b"/close" => Response::text("bye\n").close(),
@@ -85,6 +86,12 @@ fn broken(length: u64) -> Response {
 fn file(length: u64, announced: u64) -> Response {
     let mut file = tempfile::tempfile().unwrap();
     io::Write::write_all(&mut file, pattern(length as usize).as_bytes()).unwrap();
+    Response::new(Status::OK).body(Body::File(FileSlice { file: Arc::new(file), offset: 0, length: announced }))
+}
+
+/// A file that can be opened and not be read.
+fn unreadable(announced: u64) -> Response {
+    let file = std::fs::File::options().write(true).open("/dev/null").unwrap();
     Response::new(Status::OK).body(Body::File(FileSlice { file: Arc::new(file), offset: 0, length: announced }))
 }
 

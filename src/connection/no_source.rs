@@ -1,0 +1,24 @@
+use std::io;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+/// The source of a session that no descriptor belongs to: registering it does nothing, and no event comes of it.
+///
+/// A datagram is one, because its socket is everybody's, and a connection in memory another.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSource;
+
+impl Source for NoSource {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether a turn went as the model says, how long the loop may sleep then, and when its run is over.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serve_forever::reactor::{Ended, Until};
+
+use crate::doors::Outside;
+use crate::model::{Asked, BATCH, World};
+use crate::sessions::Life;
+
+impl World {
+    /// Judges the turn that is over, and says whether the run has to be.
+    pub fn turn_over(&mut self) -> Option<Ended> {
+        let (stepped, expected) = (self.stepped.iter().copied().collect::<BTreeSet<_>>(), &self.expected);
+        let sent_away: BTreeSet<_> = self.sent_away.iter().copied().collect();
+        let wanted: BTreeSet<_> = expected.difference(&sent_away).copied().collect();
+        let twice = stepped.len() < self.stepped.len();
+        self.check(!twice && stepped == wanted, || format!("run: {stepped:?}, to be run: {wanted:?}, twice: {twice}"));
+        let dead = self.clients.iter().position(|client| client.life == Life::Over);
+        self.check(dead.is_none(), || format!("{dead:?} is over and not gone"));
+        let deaf = self
+            .here()
+            .find(|id| !self.clients[*id].registered && !self.clients[*id].goes_on && !self.next.contains(id));
+        self.check(deaf.is_none(), || format!("{deaf:?} waits and is not registered"));
+        self.judge_doors();
+        self.judge_sent_away();
+        let worked = self.begins_to_end
+            || self.asked == Some(Asked::Now)
+            || !self.stepped.is_empty()
+            || !self.sent_away.is_empty()
+            || self.asked_at_doors > 0
+            || self.hurried;
+        self.check(self.timeout != Some(Duration::ZERO) || worked, || "the loop did not sleep, and had no work".into());
+
+        match self.asked {
+            Some(Asked::Now) => return Some(Ended::Stopped),
+            Some(Asked::Drain) if self.begins_to_end => {
+                let full = self.present() + self.freed.len() >= self.most;
+                let kept_out = !full && self.doors.iter().any(|door| door.may_open(self.now));
+                let once = self.until != Until::Stopped;
+                self.check(once || !kept_out, || "who came before the end is not let in".into());
+            }
+            _ => {}
+        }
+        match (self.ending, self.until) {
+            (Some((ended, deadline)), _) => {
+                (self.present() == 0 || deadline.is_some_and(|deadline| deadline <= self.now)).then_some(ended)
+            }
+            (None, Until::OneSession(Some(deadline))) => (deadline <= self.now).then_some(Ended::TimedOut),
+            _ => None,
+        }
+    }
+
+    /// The turn heeds what was asked for: at once nobody is run any more, otherwise all are.
+    pub fn heed(&mut self) {
+        self.begins_to_end = self.asked == Some(Asked::Drain) && self.stopping.is_none();
+        if self.asked == Some(Asked::Now) {
+            self.expected.clear();
+        } else if self.begins_to_end {
+            self.stopping = Some(self.now);
+            self.ending = Some((Ended::Stopped, self.now.checked_add(self.grace)));
+            let all: Vec<usize> = self.here().collect();
+            self.expected.extend(all);
+        }
+    }
+
+    /// Nobody waits outside who could be let in.
+    pub fn judge_doors(&mut self) {
+        if self.ending.is_some() || self.asked == Some(Asked::Now) || self.turns == 0 {
+            return;
+        }
+        let full = self.present() + self.freed.len() >= self.most;
+        let waiting = self.doors.iter().position(|door| door.may_open(self.now) && door.let_in < BATCH);
+        self.check(full || waiting.is_none(), || format!("nobody looked outside of door {waiting:?}"));
+        let crowded = self.exhausted || self.full_at_first && self.doors.iter().any(|door| door.may_open(self.now));
+        let idle = self.here().any(|id| self.clients[id].idle_since.is_some() && !self.stepped.contains(&id));
+        self.check(!(crowded && idle && self.sent_away.is_empty()), || "an idle session keeps a newcomer out".into());
+    }
+
+    /// Those who were idle longest went, and nobody else.
+    pub fn judge_sent_away(&mut self) {
+        let away: Vec<Instant> =
+            self.scanned.iter().filter(|(id, _)| self.sent_away.contains(id)).map(|(_, since)| *since).collect();
+        let stayed: Vec<Instant> =
+            self.scanned.iter().filter(|(id, _)| !self.sent_away.contains(id)).map(|(_, since)| *since).collect();
+        self.check(away.iter().max() <= stayed.iter().min() || away.is_empty() || stayed.is_empty(), || {
+            "not the oldest went".into()
+        });
+        self.check(away.len() >= BATCH || stayed.is_empty(), || "too few idle sessions went".into());
+    }
+
+    /// How long the loop may sleep.
+    pub fn may_sleep(&self) -> Option<Duration> {
+        let accepting = self.ending.is_none() && self.present() < self.most;
+        let open = |door: &Outside| accepting && door.may_open(self.now);
+        if !self.next.is_empty() || self.doors.iter().any(open) {
+            return Some(Duration::ZERO);
+        }
+        let doors = self.doors.iter().filter_map(|door| door.rests.filter(|_| accepting && door.busy));
+        let sessions = self.here().filter_map(|id| self.clients[id].deadline);
+        let ending = self.ending.and_then(|(_, deadline)| deadline);
+        let waiting = match self.until {
+            Until::OneSession(deadline) if self.ending.is_none() => deadline,
+            _ => None,
+        };
+        let first = doors.chain(sessions).chain(ending).chain(waiting).min();
+        let first = first.map(|first| first.saturating_duration_since(self.now));
+        first.into_iter().chain(self.longest).min()
+    }
+
+    /// The loop is over.
+    pub fn end(&mut self, ended: io::Result<Ended>) {
+        match (ended, self.failure.is_some()) {
+            (_, true) => {}
+            (Err(error), false) => self.check(false, || format!("the loop fails: {error}")),
+            (Ok(ended), false) => {
+                let over = self.turn_over();
+                self.check(over == Some(ended), || format!("the run is over: {ended:?}, to be over: {over:?}"));
+            }
+        }
+        self.between = true;
+    }
+}

@@ -1,0 +1,104 @@
+//! What the model knows of the loop and of the world.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use serve_forever::Stopper;
+use serve_forever::connection::Ready;
+use serve_forever::reactor::{Ended, Until};
+
+use crate::common::seeds::Random;
+use crate::doors::Outside;
+use crate::script::{Fault, Happening};
+use crate::sessions::{Client, Life};
+
+/// How many newcomers a door lets in during one turn, and how many idle sessions are sent away at a time.
+pub const BATCH: usize = 64;
+
+/// How long a door rests for which the system has no room.
+pub const REST: Duration = Duration::from_millis(100);
+
+/// A token is a session's key and one of its slots.
+pub const SLOTS: usize = 8;
+
+pub const NOT_READY: Ready = Ready { read: false, write: false, read_closed: false, broken: false };
+
+/// What the model knows, and what the script has made of the world.
+pub struct World {
+    pub fault: Option<Fault>,
+    pub failure: Option<String>,
+    pub random: Random,
+    pub start: Instant,
+    pub now: Instant,
+    pub script: VecDeque<Happening>,
+    /// How often the mailbox's bell rang since the loop last slept.
+    pub rings: Arc<AtomicUsize>,
+    pub stopper: Stopper,
+    pub until: Until,
+    pub grace: Duration,
+    pub most: usize,
+    pub doors: Vec<Outside>,
+    pub clients: Vec<Client>,
+    /// The keys that are in the mailbox.
+    pub mail: Vec<usize>,
+    /// How long the loop may sleep at most, by what is done between turns.
+    pub longest: Option<Duration>,
+    pub asked: Option<Asked>,
+    pub stopping: Option<Instant>,
+    /// Why the run will be over, and when at the latest.
+    pub ending: Option<(Ended, Option<Instant>)>,
+    /// How many were let in or refused.
+    pub served: usize,
+    pub turns: u64,
+
+    // Of this turn.
+    /// What the loop slept for at most.
+    pub timeout: Option<Duration>,
+    /// It is over, and the next one has not begun.
+    pub between: bool,
+    /// Who has to be run, and who in the next turn.
+    pub expected: BTreeSet<usize>,
+    pub next: BTreeSet<usize>,
+    pub stepped: Vec<usize>,
+    /// Who was asked whether it is idle, said since when, and has nothing to read.
+    pub scanned: Vec<(usize, Instant)>,
+    pub sent_away: Vec<usize>,
+    /// The keys of those who are over.
+    pub freed: Vec<usize>,
+    pub asked_at_doors: usize,
+    pub full_at_first: bool,
+    /// The run began to end.
+    pub begins_to_end: bool,
+    /// The system had no room for a newcomer.
+    pub exhausted: bool,
+    /// It was begun for what is done between turns.
+    pub hurried: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Drain,
+    Now,
+}
+
+impl World {
+    pub fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        if !holds && self.failure.is_none() {
+            self.failure = Some(format!("turn {}: {}", self.turns, otherwise()));
+        }
+    }
+
+    pub fn present(&self) -> usize {
+        self.clients.iter().filter(|client| client.life != Life::Gone).count()
+    }
+
+    pub fn here(&self) -> impl Iterator<Item = usize> {
+        (0..self.clients.len()).filter(|id| self.clients[*id].life == Life::Here)
+    }
+
+    pub fn owner(&self, key: usize) -> Option<usize> {
+        self.here().find(|id| self.clients[*id].key == Some(key))
+    }
+}
