@@ -10,7 +10,8 @@ use super::representation::Representation;
 use super::sidecar::Wanted;
 use super::tree::{Identity, Kind, Tree};
 
-/// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors.
+/// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors
+/// but those of a few large files that were opened within the last two seconds.
 ///
 /// The defaults suit a site of some thousand small files. With 0 entries nothing is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

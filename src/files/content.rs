@@ -28,7 +28,8 @@ pub(crate) enum Content {
 
 /// What is kept of content from one request to the next: bytes, but no descriptor, because an open file is one that
 /// cannot be unmounted and whose space is not free when it is deleted, and an idle server would hold it for ever.
-/// Responses that are on their way at the same time share theirs.
+/// Responses that are on their way at the same time share theirs, with those that [`Warm`](super::warm::Warm) holds for
+/// a moment.
 #[derive(Debug)]
 pub(crate) enum Kept {
     /// The bytes themselves.

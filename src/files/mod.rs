@@ -30,6 +30,7 @@ mod representation;
 mod service;
 mod sidecar;
 mod tree;
+mod warm;
 
 pub use auth::{Account, BadAccount};
 pub use builder::FileServiceBuilder;

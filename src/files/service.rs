@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::builder::FileServiceBuilder;
 use super::cache::{Cache, CacheLimits, Entry, Premise};
@@ -16,8 +16,9 @@ use super::refusal::{ALLOW, Refusal};
 use super::representation::{About, Representation, copy};
 use super::sidecar::{Siblings, Wanted};
 use super::tree::Tree;
+use super::warm::Warm;
 use crate::http::{Head, HttpDate, Method, Request, Status, UrlPath, list_elements};
-use crate::service::{Reply, Response, Service};
+use crate::service::{Note, Reply, Response, Service};
 
 /// Serves the files below a directory.
 ///
@@ -44,11 +45,16 @@ pub struct FileService {
     policy: Policy,
     cache: RefCell<Cache>,
     misses: RefCell<Misses>,
+    warm: RefCell<Warm>,
 }
 
 impl Service for FileService {
     fn call(&self, request: &Request) -> Reply {
         Reply::Now(self.respond(request))
+    }
+
+    fn after_turn(&self, now: Instant, _: &mut Note<'_>) -> Option<Duration> {
+        self.warm.borrow_mut().let_go(now)
     }
 }
 
@@ -72,7 +78,13 @@ impl FileService {
     }
 
     pub(super) fn with(tree: Tree, policy: Policy, limits: CacheLimits) -> FileService {
-        FileService { tree, policy, cache: RefCell::new(Cache::new(limits)), misses: RefCell::default() }
+        FileService {
+            tree,
+            policy,
+            cache: RefCell::new(Cache::new(limits)),
+            misses: RefCell::default(),
+            warm: RefCell::default(),
+        }
     }
 
     /// The answer to a request; [`Service::call`] without the choice of answering later.
@@ -157,7 +169,18 @@ impl FileService {
     }
 
     fn cached(&self, key: &[u8], wanted: Wanted, request: &Request) -> Option<(Arc<Representation>, Content)> {
-        self.cache.borrow_mut().get(key, wanted, request.arrived(), &self.tree)
+        let cached = self.cache.borrow_mut().get(key, wanted, request.arrived(), &self.tree)?;
+        self.hold(&cached.1);
+        Some(cached)
+    }
+
+    /// Keeps a large file open for a moment, unless somebody does so already.
+    fn hold(&self, content: &Content) {
+        if let Content::File(file) = content
+            && Arc::strong_count(file) == 1
+        {
+            self.warm.borrow_mut().hold(file);
+        }
     }
 
     /// Loads a file, or its sibling in a coding that is wanted, and keeps it for the next request.
@@ -192,6 +215,7 @@ impl FileService {
             }
             let entry = Entry { premises, representation: Arc::clone(&representation), kept };
             self.cache.borrow_mut().insert(key, wanted, request.arrived(), entry);
+            self.hold(&loaded.content);
         }
         Ok((representation, loaded.content))
     }

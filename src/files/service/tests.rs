@@ -58,6 +58,26 @@ fn write(dir: &tempfile::TempDir, name: &str, content: &str) {
     fs::write(path, content).unwrap();
 }
 
+#[test]
+fn a_large_file_stays_open_for_a_moment() {
+    let site = Site::new(&[("large", &"x".repeat(100_000))]);
+    let ask = || match site.files.respond(&Request::builder("GET", "/large").build()).body {
+        Body::File(slice) => Arc::downgrade(&slice.file),
+        other => panic!("{other:?}"),
+    };
+    assert!(ask().upgrade().is_none(), "nobody would close it");
+    let (start, note) = (Instant::now(), &mut |_: Option<_>, _: &str| {});
+    assert_eq!(site.files.after_turn(start, note), None);
+    let first = ask();
+    assert!(first.ptr_eq(&ask()), "it was still open");
+    let mut now = start;
+    while let Some(wait) = site.files.after_turn(now, note) {
+        now += wait;
+    }
+    assert!(now <= start + Duration::from_secs(2));
+    assert!(first.upgrade().is_none(), "an idle server holds nothing");
+}
+
 /// A response as a client sees it.
 #[derive(Debug)]
 struct Answer {
