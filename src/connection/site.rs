@@ -1,13 +1,14 @@
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::peers::Peers;
-use crate::http::{ErrorPage, ErrorTemplate, Head, Version, format_http_date};
+use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, Status, Version, format_http_date};
 use crate::log::AccessLog;
 use crate::proto::{Limits, Stamp};
-use crate::service::Service;
+use crate::service::{Body, Service};
 
 /// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
 ///
@@ -34,6 +35,7 @@ pub struct Site {
     pub(super) buffered: Cell<usize>,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<Head>,
+    last_error: RefCell<Option<MadeError>>,
 }
 
 /// The stamp of the second it was last asked for in.
@@ -41,6 +43,14 @@ pub struct Site {
 struct Stamped {
     second: Option<u64>,
     stamp: Stamp,
+}
+
+/// The page of the last error, and what it was made from: one kind of error mostly follows the other.
+struct MadeError {
+    status: Status,
+    message: String,
+    explain: String,
+    page: Arc<[u8]>,
 }
 
 impl Site {
@@ -59,6 +69,7 @@ impl Site {
             buffered: Cell::new(0),
             stamp: RefCell::default(),
             error_fields: OnceCell::new(),
+            last_error: RefCell::default(),
         }
     }
 
@@ -130,6 +141,32 @@ impl Site {
         })
     }
 
+    /// The body of an error response.
+    pub(super) fn error_body(&self, error: &ErrorInfo<'_>) -> Body {
+        let render = || {
+            let mut page = Vec::with_capacity(512);
+            self.error_page.render(error, &mut page);
+            page
+        };
+        if !self.error_page.is_same_for_all() {
+            return Body::Bytes(Cow::Owned(render()));
+        }
+        let mut last = self.last_error.borrow_mut();
+        let is_this = |made: &&mut MadeError| {
+            (made.status, &*made.message, &*made.explain) == (error.status, error.message, error.explain)
+        };
+        let made = match last.as_mut().filter(is_this) {
+            Some(made) => made,
+            None => last.insert(MadeError {
+                status: error.status,
+                message: error.message.to_owned(),
+                explain: error.explain.to_owned(),
+                page: render().into(),
+            }),
+        };
+        Body::Shared(Arc::clone(&made.page))
+    }
+
     /// The lines of `Server` and `Date` at this time, made once a second.
     pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, Stamp> {
         let second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -139,5 +176,65 @@ impl Site {
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
         Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::http::Request;
+    use crate::service::Response;
+
+    fn site() -> Site {
+        Site::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+    }
+
+    fn bytes(body: Body) -> Vec<u8> {
+        match body {
+            Body::Bytes(bytes) => bytes.into_owned(),
+            Body::Shared(bytes) => bytes.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_page_is_made_once_and_only_for_the_error_that_it_is_of() {
+        let (site, request) = (site(), Request::builder("GET", "/").build());
+        let error = ErrorInfo { status: Status::NOT_FOUND, message: "m", explain: "e", request: &request };
+        let (Body::Shared(first), Body::Shared(second)) = (site.error_body(&error), site.error_body(&error)) else {
+            panic!("the default page is the same for all")
+        };
+        assert!(Arc::ptr_eq(&first, &second));
+        for other in [
+            ErrorInfo { status: Status::GONE, ..error },
+            ErrorInfo { message: "n", ..error },
+            ErrorInfo { explain: "f", ..error },
+            error,
+        ] {
+            let mut expected = Vec::new();
+            site.error_page.render(&other, &mut expected);
+            assert_eq!(bytes(site.error_body(&other)), expected);
+        }
+    }
+
+    #[test]
+    fn a_page_that_quotes_the_request_is_made_for_each() {
+        struct Quotes;
+        impl ErrorPage for Quotes {
+            fn content_type(&self) -> &str {
+                "text/plain"
+            }
+            fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {
+                page.extend_from_slice(error.request.path());
+            }
+        }
+        let site = Site { error_page: Box::new(Quotes), ..site() };
+        for path in ["/a", "/b"] {
+            let request = Request::builder("GET", path).build();
+            let error = ErrorInfo { status: Status::NOT_FOUND, message: "m", explain: "e", request: &request };
+            assert_eq!(bytes(site.error_body(&error)), path.as_bytes());
+        }
     }
 }

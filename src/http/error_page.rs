@@ -26,6 +26,12 @@ pub trait ErrorPage: Send {
         None
     }
 
+    /// Whether pages of the same status, message and explanation are the same, whatever the request was. They are then
+    /// made once and sent many times. False unless an implementation says otherwise.
+    fn is_same_for_all(&self) -> bool {
+        false
+    }
+
     /// Appends the page to `page`, which may hold other bytes already.
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
@@ -101,6 +107,10 @@ impl ErrorPage for ErrorTemplate {
 
     fn content_security_policy(&self) -> Option<&str> {
         self.policy
+    }
+
+    fn is_same_for_all(&self) -> bool {
+        true
     }
 
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {

@@ -35,9 +35,9 @@ pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// Quotes are left alone when `quotes` is false, as Python's `html.escape(quote=False)` does for text
 /// (contract row HB32).
 pub fn escape_html(text: &str, quotes: bool) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let plain = memchr::memchr3(b'&', b'<', b'>', bytes).is_none();
-    if plain && !(quotes && memchr::memchr2(b'"', b'\'', bytes).is_some()) {
+    // Names and messages are short: looking at each byte costs less than setting out to look at many at a time.
+    let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>') || (quotes && matches!(byte, b'"' | b'\''));
+    if !text.as_bytes().iter().any(special) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);

@@ -163,10 +163,10 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
         (Version::Http11, Status::NOT_MODIFIED, None) => return out.extend(b"HTTP/1.1 304 Not Modified\r\n"),
         _ => {}
     }
+    // A code has three digits (RFC 9110 section 15).
+    let digit = |place: u16| b'0' + (status.code() / place % 10) as u8;
     out.extend(protocol.as_str().as_bytes());
-    out.extend(b" ");
-    out.extend(itoa::Buffer::new().format(status.code()).as_bytes());
-    out.extend(b" ");
+    out.extend(&[b' ', digit(100), digit(10), digit(1), b' ']);
     out.extend(&reason.map_or(Cow::Borrowed(status.phrase().as_bytes()), one_line));
     out.extend(b"\r\n");
 }

@@ -115,15 +115,13 @@ impl<T: Transport> HttpSession<'_, T> {
         self.site.log.borrow_mut().error(self.peer, status, &message, wall);
         response.body = Body::Empty;
         if !status.is_bodiless() {
-            let page = &self.site.error_page;
-            let mut bytes = Vec::with_capacity(512);
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
-            page.render(&error, &mut bytes);
+            let body = self.site.error_body(&error);
             if response.head.content_length().is_some() {
                 response.head.remove("Content-Length");
             }
             response.head.append(self.site.error_fields());
-            response.body = Body::Bytes(Cow::Owned(bytes));
+            response.body = body;
         }
         message
     }
