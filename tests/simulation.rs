@@ -724,6 +724,21 @@ fn a_client_that_reads_slowly_costs_no_more_than_what_it_was_promised() {
 }
 
 #[test]
+fn a_client_that_takes_everything_gets_so_much_in_a_turn() {
+    const TURN: usize = 3 * 1024 * 1024;
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.pipe().incoming = b"GET /file?20000000 HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+    let mut turns = 0;
+    while dialogue.step() == Next::Again {
+        turns += 1;
+        let sent = std::mem::take(&mut dialogue.pipe().sent).len();
+        assert!((1..=TURN).contains(&sent), "{sent} bytes while the others waited");
+    }
+    assert!(turns >= 20_000_000 / TURN, "{turns} turns");
+}
+
+#[test]
 fn a_head_must_be_complete_in_time_however_it_drips() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
