@@ -125,17 +125,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::Limits;
-    use crate::proto::head::read;
-    use crate::proto::scan::HeadScan;
-
-    fn head(text: &str) -> Result<(Request, Ask), Reject> {
-        let limits = Limits { body: 1000, ..Limits::default() };
-        let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
-        let mut request = Request::default();
-        let ask = read(text.as_bytes(), &found, &limits, &mut request)?;
-        Ok((request, ask))
-    }
+    use crate::proto::head::tests::head;
 
     fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))

@@ -125,13 +125,15 @@ fn place(head: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr() as usize - head.as_ptr() as usize;
     Span::new(start, start + part.len())
 }
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::http::Expect;
     use crate::proto::scan::HeadScan;
 
-    fn head(text: &str) -> Result<(Request, Ask), Reject> {
+    /// Reads a head line by line.
+    pub(in crate::proto) fn head(text: &str) -> Result<(Request, Ask), Reject> {
         let limits = Limits { body: 1000, ..Limits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();
