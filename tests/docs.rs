@@ -32,6 +32,20 @@ fn documents_name_only_files_that_exist() {
 }
 
 #[test]
+fn every_document_is_reached_from_the_readme() {
+    let mut reached = vec!["README.md".to_owned()];
+    let mut next = 0;
+    while let Some(document) = reached.get(next).cloned() {
+        let linked = links(&document).into_iter().filter(|name| name.ends_with(".md"));
+        let new: Vec<String> = linked.filter(|name| !reached.contains(name)).collect();
+        reached.extend(new);
+        next += 1;
+    }
+    let lost: Vec<String> = documents().into_iter().filter(|name| !reached.contains(name)).collect();
+    assert!(lost.is_empty(), "no link leads to {lost:?}");
+}
+
+#[test]
 fn a_name_is_recognised() {
     assert_eq!(names("see `src/lib.rs`, [x](docs/a.md#b) and `Session::step`"), ["src/lib.rs", "docs/a.md"]);
     assert!(exists("README.md", "src/lib.rs") && exists("docs/ARCHITECTURE.md", "proto/machine.rs"));
@@ -55,6 +69,15 @@ fn documents() -> Vec<String> {
     let entries = root().join("docs").read_dir().unwrap();
     let names = entries.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
     std::iter::once("README.md".to_owned()).chain(names.filter(|name| name.ends_with(".md"))).collect()
+}
+
+/// The files that a document links to, counted from the root.
+fn links(document: &str) -> Vec<String> {
+    let folder = Path::new(document).parent().unwrap();
+    let targets = text(document);
+    let targets = targets.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let inside = targets.filter(|target| !target.is_empty() && !target.contains("://"));
+    inside.map(|target| folder.join(target).to_string_lossy().into_owned()).collect()
 }
 
 /// What looks like a file of ours: in backquotes, or as the target of a link.

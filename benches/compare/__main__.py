@@ -8,7 +8,9 @@ The peers are those that are found: Debian packages nginx-light, lighttpd, darkh
 static-web-server`; and the Python that runs this. With strace, system calls are counted. Each server runs on one core
 and the load on another. In every round each server is asked once, one after the other, so that whatever else the machine
 does meets all of them; what is printed is the median of the rounds, and ratios are taken within a round first. All
-traffic stays on 127.0.0.1, every run is bounded in time, and only processes that were started here are ended.
+traffic stays on 127.0.0.1, and only processes that were started here are ended. What runs is said on stderr, with the
+time by which it is over. With nothing else on the machine the tables take some 8 minutes and the curves 4. Ended by
+SIGINT or SIGTERM, a run writes no further page and leaves nothing behind.
 """
 
 import sys
@@ -16,24 +18,30 @@ import sys
 sys.dont_write_bytecode = True  # Nothing is to be left behind.
 
 import argparse
+import math
 import os
 import shutil
 import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import growth
 import loopback
 import report
 import tables
 from load import WRK, Effort
-from servers import OURS, Server, file_servers
+from servers import OURS, Server, file_servers, kill_all
+from stages import say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_SERVER_CORE, DEFAULT_LOAD_CORE = 0, 1
 # A curve has many points, which are a check on each other.
 ROUNDS_A_ROUND_OF_GROWTH = 2
+# wrk looks every 0.1 s whether it is to end.
+SHORTEST = 0.2
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
@@ -44,7 +52,7 @@ def main() -> None:
     parser.add_argument("--work", default=",".join(report.WORKS), help="workloads (default: all)")
     parser.add_argument("--only", choices=["tables", "growth"], help="only one of the two pages")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=1, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
     parser.add_argument("--server-core", type=int, default=DEFAULT_SERVER_CORE)
     parser.add_argument("--load-core", type=int, default=DEFAULT_LOAD_CORE)
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release" / OURS, help="the program")
@@ -52,6 +60,10 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the pages go")
     options = parser.parse_args()
 
+    if options.rounds < 1 or not SHORTEST <= options.seconds < math.inf:
+        parser.error(f"needs at least 1 round, and {SHORTEST} seconds")
+    if absent := {options.server_core, options.load_core} - os.sched_getaffinity(0):
+        parser.error(f"no such core: {', '.join(map(str, sorted(absent)))}")
     if not shutil.which(WRK):
         parser.error("needs wrk (Debian package wrk)")
     if not options.ours.exists():
@@ -63,41 +75,68 @@ def main() -> None:
         parser.error(f"no such server: {', '.join(sorted(unknown))}")
 
     loopback.enter()
-    # Ended from outside, it cleans up as it does by the keyboard.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # As `nohup` has it.
+            signal.signal(number, end)
     os.sched_setaffinity(0, {options.load_core})
     tables.raise_limits()
     wanted = options.servers.split(",") if options.servers else [server.name for server in known]
     present = [server for server in known if server.name in wanted and server.path()]
     missing = [server.name for server in known if server.name in wanted and not server.path()]
-    for name in missing:
-        print(f"not found: {name}")
-    print("measuring " + ", ".join(server.name for server in present) + " on " + loopback.described(), flush=True)
+    if missing:
+        say("not found: " + ", ".join(missing))
+    say("measuring " + ", ".join(server.name for server in present) + " on " + loopback.described())
     effort = Effort(options.rounds, options.seconds, options.server_core, options.load_core)
     run(options, present, missing, effort)
 
 
+def end(number: int, _: object) -> NoReturn:
+    """Ended from outside, or by the keyboard: with all servers and clients killed, cleaning up waits for nobody."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    kill_all()
+    sys.exit(128 + number)
+
+
 def run(options: argparse.Namespace, present: list[Server], missing: list[str], effort: Effort) -> None:
-    command = f"python3 benches/compare --rounds {effort.rounds} --seconds {effort.seconds}"
-    with tempfile.TemporaryDirectory(prefix="compare-") as folder:
+    command = asked_for(options)
+    docs: Path = options.docs
+    with tempfile.TemporaryDirectory(prefix="compare-", ignore_cleanup_errors=True) as folder:
+        tempfile.tempdir = folder  # All that is made on the way goes with it.
         os.chmod(folder, 0o755)
-        site = Path(folder)
+        site = Path(folder, "site")
+        site.mkdir()
+        say("making the files")
         tables.make_site(site)
+        docs.mkdir(parents=True, exist_ok=True)
         if options.only != "growth":
             results = tables.of_all_kinds(present, options.work.split(","), site, effort)
-            print("\n".join(report.workload_table(results)))
+            print("\n".join(report.workload_table(results)), flush=True)
             if options.print:
                 return
             large, log = tables.large_file(present, site, effort), tables.log_cost(present, site, effort)
             footprints = tables.footprints(present, site, effort)
-            page = report.benchmarks(results, large, log, footprints, present, missing, effort, command)
-            (options.docs / "benchmarks.md").write_text(page)
-            report.benchmark_plots(options.docs, results)
+            grown = options.only is None or (docs / "growth.md").exists()
+            page = report.benchmarks(results, large, log, footprints, present, missing, effort, command, grown)
+            (docs / "benchmarks.md").write_text(page)
+            report.benchmark_plots(docs, results)
+            say(f"{docs / 'benchmarks.md'} is written")
         if options.only != "tables":
             less = replace(effort, rounds=max(1, effort.rounds // ROUNDS_A_ROUND_OF_GROWTH))
             curves = growth.measure(present, site, less)
-            (options.docs / "growth.md").write_text(report.growth_page(curves, less, command))
-            report.growth_plots(options.docs, curves)
+            (docs / "growth.md").write_text(report.growth_page(curves, present, less, command))
+            report.growth_plots(docs, curves)
+            say(f"{docs / 'growth.md'} is written")
+
+
+def asked_for(options: argparse.Namespace) -> str:
+    """The command that makes the same pages."""
+    command = f"python3 benches/compare --rounds {options.rounds} --seconds {options.seconds:g}"
+    if options.servers:
+        command += f" --servers {options.servers}"
+    if options.work != ",".join(report.WORKS):
+        command += f" --work {options.work}"
+    return command + (f" --only {options.only}" if options.only else "")
 
 
 if __name__ == "__main__":

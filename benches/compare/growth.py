@@ -1,15 +1,18 @@
 """How the cost of a request grows with what there is more of."""
 
 import os
-import shutil
 import statistics
+import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from load import Effort, Rows, Work, download_cpu, idle_connections, rounds, warm
-from servers import OURS, REFERENCE, Running, Server
+import loopback
+from load import OUT_OF_TIME, Effort, Rows, Work, download_cpu, idle_connections, reason, rounds, warm
+from servers import OURS, REFERENCE, Running, Server, each_running
+from stages import begin, say
 from tables import FILES
 
 # Those whose curves are drawn; a cache of open files is only another one where there are many files.
@@ -29,22 +32,32 @@ ENOUGH_TO_WEIGH = 100
 LARGEST_FOR_WRK = 1 << 20
 
 
+# Seconds that it takes about to make a connection and have an answer, to make a file, and bytes that are sent in one.
+A_CONNECTION, A_FILE, SENT = 0.0003, 0.00005, 3e9
+# Where many files are made if there is room: deleting as many from a disk may take minutes.
+MEMORY, BYTES_A_FILE = Path("/dev/shm"), 16 << 10
+
+
 @dataclass
 class Curve:
     """Of each server, what was measured at each point."""
 
     points: Sequence[int]
     values: dict[str, dict[int, float]] = field(default_factory=dict)
-    # What could not be measured, and why.
-    gaps: list[str] = field(default_factory=list)
+    # What could not be measured: of which server, at which point, and why.
+    gaps: list[tuple[str, int, str]] = field(default_factory=list)
 
     def note(self, server: str, point: int, value: float) -> None:
         self.values.setdefault(server, {})[point] = value
 
-    def note_cpu(self, point: int, results: dict[str, Rows]) -> None:
-        for server, rows in results.items():
+    def note_gap(self, server: str, point: int, why: str) -> None:
+        say(f"left out: {server} at {point:,}: {why}")
+        self.gaps.append((server, point, why))
+
+    def note_cpu(self, point: int, results: dict[str, Rows], failed: dict[str, str] | None = None) -> None:
+        for server, rows in {**results, **(failed or {})}.items():
             if isinstance(rows, str):
-                self.gaps.append(f"{server} at {point:,}: {rows}")
+                self.note_gap(server, point, rows)
             else:
                 self.note(server, point, statistics.median(row.cpu for row in rows))
 
@@ -65,13 +78,9 @@ def measure(servers: Sequence[Server], site: Path, effort: Effort) -> Growth:
     for_files = [server for server in servers if server.name in DRAWN_FOR_FILES]
     servers = [server for server in servers if server.name in DRAWN]
     beside_idle, idle_bytes = connections(servers, site, effort)
-    print("idle connections done", flush=True)
     sizes, gigabytes = file_sizes(servers, site, effort)
-    print("file sizes done", flush=True)
-    numbers = file_numbers(for_files, site, effort)
-    print("numbers of files done", flush=True)
+    numbers = file_numbers(for_files, effort)
     depths = pipelining(servers, site, effort)
-    print("pipelining done", flush=True)
     return Growth(beside_idle, idle_bytes, sizes, gigabytes, numbers, depths)
 
 
@@ -80,18 +89,26 @@ def connections(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[
     most = os.sysconf("SC_OPEN_MAX") - RESERVE
     counts = [count for count in CONNECTIONS if count <= most]
     beside, weight = Curve(counts), Curve([count for count in counts if count >= ENOUGH_TO_WEIGH])
+    effort = begin("idle connections", len(counts) * len(servers) * effort.rounds, effort, len(servers) * sum(counts) * A_CONNECTION)
     for count in counts:
+        say(f"beside {count:,}")
         for server in servers:
-            with Running(server, site, effort.server_core) as running:
-                try:
-                    empty = running.private_bytes()
-                    with idle_connections(running, count):
-                        if count in weight.points:
-                            weight.note(server.name, count, (running.private_bytes() - empty) / count)
-                        beside.note_cpu(count, rounds([running], FILES["W1"], effort))
-                except (RuntimeError, OSError) as error:
-                    beside.gaps.append(f"{server.name} at {count:,}: {error}")
+            try:
+                beside_some(server, count, beside, weight, site, effort)
+            except (RuntimeError, OSError) as error:
+                beside.note_gap(server.name, count, reason(error))
     return beside, weight
+
+
+def beside_some(server: Server, count: int, beside: Curve, weight: Curve, site: Path, effort: Effort) -> None:
+    if effort.is_over():
+        raise TimeoutError(OUT_OF_TIME)
+    with Running(server, site, effort.server_core) as running:
+        empty = running.private_bytes()
+        with idle_connections(running, count):
+            if count in weight.points:
+                weight.note(server.name, count, (running.private_bytes() - empty) / count)
+            beside.note_cpu(count, rounds([running], FILES["W1"], effort))
 
 
 def file_sizes(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[Curve, Curve]:
@@ -99,18 +116,19 @@ def file_sizes(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[C
     room = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
     sizes = [size for size in SIZES if size <= room]
     each, gigabyte = Curve(sizes), Curve([size for size in sizes if size])
-    with each_running(servers, site, effort) as running:
+    effort = begin("file sizes", len(sizes) * len(servers) * effort.rounds, effort, len(servers) * effort.rounds * sum(sizes) / SENT)
+    with each_running(servers, site, effort.server_core) as (running, failed):
         for size in sizes:
-            path = site / "sized.bin"
+            say(f"{size:,} bytes")
+            path = site / f"{size}.bin"  # Another name each, because some remember what a name stood for.
             with path.open("wb") as file:
                 file.truncate(size)
             warm(path)
             if size <= LARGEST_FOR_WRK:
-                each.note_cpu(size, rounds(running, Work(f"{size} bytes", "/sized.bin", length=size), effort))
+                work = Work(f"{size} bytes", f"/{size}.bin", length=size)
+                each.note_cpu(size, rounds(running, work, effort), failed)
             else:
-                for one in running:
-                    costs = [download_cpu(one, "/sized.bin", size, effort.seconds / 2) for _ in range(effort.rounds)]
-                    each.note(one.server.name, size, statistics.median(costs))
+                downloads(running, size, each, effort)
             path.unlink()
     for server, values in each.values.items():
         for size in gigabyte.points:
@@ -119,42 +137,72 @@ def file_sizes(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[C
     return each, gigabyte
 
 
-def file_numbers(servers: Sequence[Server], site: Path, effort: Effort) -> Curve:
+def downloads(running: Sequence[Running], size: int, curve: Curve, effort: Effort) -> None:
+    for one in running:
+        try:
+            costs = []
+            for _ in range(effort.rounds):
+                if effort.is_over():
+                    raise TimeoutError(OUT_OF_TIME)
+                costs.append(download_cpu(one, f"/{size}.bin", size, effort.seconds / 2))
+            curve.note(one.server.name, size, statistics.median(costs))
+        except (RuntimeError, OSError) as error:
+            curve.note_gap(one.server.name, size, reason(error))
+
+
+def file_numbers(servers: Sequence[Server], effort: Effort) -> Curve:
     """What a request costs if it may be for any of many files."""
     curve = Curve(NUMBERS)
-    make_many(site / "many", max(NUMBERS))
-    with each_running(servers, site, effort) as running:
+    once = replace(effort, rounds=1, seconds=effort.seconds / 2)
+    effort = begin("numbers of files", len(NUMBERS) * len(servers) * (effort.rounds + 0.5), effort, max(NUMBERS) * A_FILE)
+    with site_for_many(max(NUMBERS)) as site, each_running(servers, site, effort.server_core) as (running, failed):
         for number in NUMBERS:
+            say(f"one of {number:,}")
             work = Work(f"one of {number} files", "/many/0/0.txt", length=100, files=number)
-            rounds(running, work, replace(effort, rounds=1))  # What there is to remember is remembered now.
-            curve.note_cpu(number, rounds(running, work, effort))
-    shutil.rmtree(site / "many")
-    return curve
-
-
-def make_many(folder: Path, count: int) -> None:
-    """Files of 100 bytes, 1,000 in a directory."""
-    for number in range(count):
-        if number % 1000 == 0:
-            (folder / str(number // 1000)).mkdir(parents=True)
-        (folder / str(number // 1000) / f"{number}.txt").write_bytes(b"x" * 100)
-
-
-def pipelining(servers: Sequence[Server], site: Path, effort: Effort) -> Curve:
-    curve = Curve(DEPTHS)
-    with each_running(servers, site, effort) as running:
-        for depth in DEPTHS:
-            curve.note_cpu(depth, rounds(running, replace(FILES["W1"], pipeline=depth), effort))
+            rounds(running, work, replace(once, until=effort.until))  # What there is to remember is remembered now.
+            curve.note_cpu(number, rounds(running, work, effort), failed)
     return curve
 
 
 @contextmanager
-def each_running(servers: Sequence[Server], site: Path, effort: Effort) -> Iterator[list[Running]]:
-    running: list[Running] = []
+def site_for_many(count: int) -> Iterator[Path]:
+    """A site with files of 100 bytes, 1,000 in a directory; in memory if there is room."""
+    in_memory = os.access(MEMORY, os.W_OK) and room_in(MEMORY) > count * BYTES_A_FILE
+    say(f"making {count:,} files" + (f" in {MEMORY}" if in_memory else ""))
+    with tempfile.TemporaryDirectory(prefix="compare-", dir=MEMORY if in_memory else None) as folder:
+        os.chmod(folder, 0o755)
+        with own_file_system(Path(folder)):
+            for number in range(count):
+                directory = Path(folder, "many", str(number // 1000))
+                if number % 1000 == 0:
+                    directory.mkdir(parents=True)
+                (directory / f"{number}.txt").write_bytes(b"x" * 100)
+            yield Path(folder)
+
+
+@contextmanager
+def own_file_system(folder: Path) -> Iterator[None]:
+    """A file system in memory, if the run has its own mounts: it goes at once, where many files go one by one."""
+    mount = ["mount", "-t", "tmpfs", "-o", "mode=755", "compare", str(folder)]
+    mounted = loopback.is_own() and subprocess.run(mount, capture_output=True).returncode == 0
     try:
-        for server in servers:
-            running.append(Running(server, site, effort.server_core))
-        yield running
+        yield
     finally:
-        for one in running:
-            one.end()
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], capture_output=True)
+
+
+def room_in(folder: Path) -> int:
+    """Bytes that are free."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def pipelining(servers: Sequence[Server], site: Path, effort: Effort) -> Curve:
+    curve = Curve(DEPTHS)
+    effort = begin("pipelining", len(DEPTHS) * len(servers) * effort.rounds, effort)
+    with each_running(servers, site, effort.server_core) as (running, failed):
+        for depth in DEPTHS:
+            say(f"{depth} at a time")
+            curve.note_cpu(depth, rounds(running, replace(FILES["W1"], pipeline=depth), effort), failed)
+    return curve

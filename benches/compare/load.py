@@ -1,8 +1,10 @@
 """What asks a server: workloads, wrk for those with many requests, and small clients of our own for the rest."""
 
 import http.client
+import math
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -16,6 +18,15 @@ from pathlib import Path
 from servers import Running
 
 WRK = "wrk"
+
+# How long a client waits for anything from a server.
+PATIENCE = 5
+# How long idle connections may take to make, and one file to be taken.
+LONGEST = 30
+# wrk looks ten times a second whether it is to end.
+WRK_ENDS_WITHIN = 5
+UNITS = {"ms": 0.001, "s": 1, "m": 60}
+OUT_OF_TIME = "the time of the stage was over"
 
 # wrk asks for files 0 to COUNT-1, drawn by lot, in directories of 1,000.
 MANY_FILES = """
@@ -64,7 +75,7 @@ class Sample:
 
 def check(running: Running, work: Work) -> None:
     """Makes sure that the answer is the one that is to be measured."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
     connection.request("GET", work.path, headers=dict(header.split(": ", 1) for header in work.headers))
     response = connection.getresponse()
     length = len(response.read())
@@ -73,9 +84,9 @@ def check(running: Running, work: Work) -> None:
         raise RuntimeError(f"answers {response.status} with {length} bytes")
 
 
-def ask(running: Running, work: Work, seconds: int, core: int) -> tuple[int, float]:
+def ask(running: Running, work: Work, seconds: float, core: int) -> tuple[int, float]:
     """Runs wrk; gives the requests that were answered, in how many seconds."""
-    command = [WRK, "-t1", f"-c{work.connections}", f"-d{seconds}s"]
+    command = [WRK, "-t1", f"-c{work.connections}", f"-d{math.ceil(seconds)}s"]
     for header in work.headers:
         command += ["-H", header]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
@@ -84,24 +95,40 @@ def ask(running: Running, work: Work, seconds: int, core: int) -> tuple[int, flo
             script.flush()
             command += ["-s", script.name]
         command.append(f"http://127.0.0.1:{running.port}{work.path}")
-        output = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=seconds + 30,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        ).stdout
-    found = re.search(r"(\d+) requests in ([\d.]+)s", output)
+        output = output_of(command, seconds, core)
+    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)\b", output)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     requests, others = int(found.group(1)) if found else 0, int(refused.group(1)) if refused else 0
-    if found is None or requests == 0 or (others if work.status < 400 else requests - others) > requests / 1000:
-        raise RuntimeError("answers otherwise under load")
+    wrong = others if work.status < 400 else requests - others
+    if found is None or requests == 0:
+        raise RuntimeError("answers nothing under load")
+    if wrong > requests / 1000:
+        raise RuntimeError(f"under load, {wrong / requests:.1%} of the answers have another status")
     if requests <= work.connections * work.pipeline:
         raise RuntimeError("stalls under load")
-    return requests, float(found.group(2))
+    return requests, float(found.group(2)) * UNITS[found.group(3)]
 
 
-def measure(running: Running, work: Work, seconds: int, core: int) -> Sample:
+def output_of(command: Sequence[str], seconds: float, core: int) -> str:
+    """What wrk printed, which knows only whole seconds: it is asked to end after a part of one."""
+    wrk = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+    try:
+        return wrk.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        wrk.send_signal(signal.SIGINT)
+        return wrk.communicate(timeout=WRK_ENDS_WITHIN)[0]
+    finally:
+        wrk.kill()
+        wrk.wait()
+
+
+def measure(running: Running, work: Work, seconds: float, core: int) -> Sample:
     before = running.cpu()
     requests, elapsed = ask(running, work, seconds, core)
     # A little longer than the load, so that what the server still does for it is counted.
@@ -111,12 +138,16 @@ def measure(running: Running, work: Work, seconds: int, core: int) -> Sample:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long and how often is measured, and where."""
+    """How long and how often is measured, where, and until when of the monotonic clock anything may be begun."""
 
     rounds: int
-    seconds: int
+    seconds: float
     server_core: int
     load_core: int
+    until: float = math.inf
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self.until
 
 
 # The samples of a server, or why there are none.
@@ -132,21 +163,33 @@ def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, 
             if isinstance(rows, str):
                 continue
             try:
+                if effort.is_over():
+                    raise TimeoutError(OUT_OF_TIME)
                 if number == 0:
                     check(one, work)
                 rows.append(measure(one, work, effort.seconds, effort.load_core))
             except Exception as error:  # Whatever is wrong with one server, the others go on.
-                results[one.server.name] = str(error) or type(error).__name__
+                results[one.server.name] = reason(error)
     return results
+
+
+def reason(error: Exception) -> str:
+    """Why something was not measured, for the pages."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return "timed out"
+    return (str(error) or type(error).__name__).replace("|", "/")
 
 
 @contextmanager
 def idle_connections(running: Running, count: int) -> Iterator[None]:
     """Connections that have had one answer each and ask for nothing more. The server must leave them open."""
+    end = time.monotonic() + LONGEST
     connections: list[socket.socket] = []
     try:
         for _ in range(count):
-            connection = socket.create_connection(("127.0.0.1", running.port), 5)
+            if time.monotonic() > end:
+                raise TimeoutError(f"answered only {len(connections):,} connections in {LONGEST} s")
+            connection = socket.create_connection(("127.0.0.1", running.port), PATIENCE)
             connections.append(connection)
             connection.sendall(b"GET /1k.txt HTTP/1.1\r\nHost: a\r\n\r\n")
             received = 0
@@ -178,11 +221,11 @@ class Download:
     kernel throw them away, so that the client is no slower than any server."""
 
     def __init__(self, running: Running) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", running.port), 5)
-        self.socket.settimeout(30)
+        self.socket = socket.create_connection(("127.0.0.1", running.port), PATIENCE)
         self.buffer = bytearray(1 << 20)
 
     def take(self, path: str, length: int) -> None:
+        end = time.monotonic() + LONGEST
         self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         head = b""
         while b"\r\n\r\n" not in head:
@@ -198,6 +241,8 @@ class Download:
             count = self.socket.recv_into(self.buffer, min(rest, len(self.buffer)), socket.MSG_TRUNC)
             if count == 0:
                 raise RuntimeError("cuts the answer")
+            if time.monotonic() > end:
+                raise TimeoutError(f"did not send the file in {LONGEST} s")
             rest -= count
 
     def close(self) -> None:

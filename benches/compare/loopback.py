@@ -4,7 +4,8 @@ What was found: with `net.ipv4.tcp_congestion_control = bbr`, as some distributi
 kernel paces what a socket sends by a timer, on the loopback too. A server that hands the head and the file to the kernel
 as one piece (`tcp_nopush` of nginx, lighttpd always) then waits for that timer within `sendfile`, which in a virtual
 machine costs three times what the file does. That says something of BBR and nothing of the servers. So the run has a
-network namespace of its own, with the classical control, which paces nothing and is there on every kernel.
+network namespace of its own, with the classical control, which paces nothing and is there on every kernel. Its mounts are
+its own too, so that a file system in memory ends with it.
 """
 
 import fcntl
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+UNSHARE = ["unshare", "--net", "--mount"]
 INSIDE = "COMPARE_OWN_LOOPBACK"
 CONTROL = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 WANTED = "reno"
@@ -23,12 +25,16 @@ GET_FLAGS, SET_FLAGS, UP = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IF
 
 
 def enter() -> None:
-    """Starts this program anew in a network namespace of its own, if it may make one; else everything stays as it is."""
-    if os.environ.get(INSIDE):
+    """Starts this program anew in namespaces of its own, if it may make one; else everything stays as it is."""
+    if is_own():
         set_up()
-    elif shutil.which("unshare") and subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0:
+    elif shutil.which("unshare") and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0:
         os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.orig_argv[1:]])
+        os.execvp("unshare", [*UNSHARE, sys.executable, *sys.orig_argv[1:]])
+
+
+def is_own() -> bool:
+    return INSIDE in os.environ
 
 
 def set_up() -> None:
@@ -51,5 +57,5 @@ def control() -> str:
 
 
 def described() -> str:
-    where = "a loopback of its own" if os.environ.get(INSIDE) else "the machine's loopback (not root)"
+    where = "a loopback of its own" if is_own() else "the machine's loopback (not root)"
     return f"{where}, congestion control {control()}"

@@ -5,13 +5,14 @@ import os
 import platform
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import loopback
 import plots
-from growth import Curve, Growth
+from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
 from load import Effort, Rows, median
 from servers import OURS, REFERENCE, Server
 from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint
@@ -68,9 +69,9 @@ def machine() -> str:
 def conditions(effort: Effort, command: str) -> list[str]:
     return [
         f"Measured on {date.today()}: {machine()}; server on core {effort.server_core}, load on core {effort.load_core}; "
-        f"{loopback.described()}; medians of {effort.rounds} rounds of {effort.seconds} s, the servers one after the other "
-        f"in each; access logs off. Load average when it ended: {os.getloadavg()[0]:.2f} (2 are expected of the two that "
-        "are measured).",
+        f"{loopback.described()}; medians of {effort.rounds} {'round' if effort.rounds == 1 else 'rounds'} of {effort.seconds:g} s, the servers one after "
+        f"the other in each; access logs off. Load average when it ended: {os.getloadavg()[0]:.2f} (some 2 are the run's "
+        "own, more is other work).",
         "",
         "```sh",
         f"cargo build --release && {command}",
@@ -105,12 +106,12 @@ def log_section(costs: dict[str, float]) -> list[str]:
         return []
     texts = [f"{server} {cost:+.1%}" for server, cost in costs.items()]
     ours = costs.get(OURS)
-    verdict = "" if ours is None else " That is " + ("no more." if ours <= MOST_FOR_THE_LOG else "MORE THAN THAT.")
+    verdict = "" if ours is None else " This run kept to it." if ours <= MOST_FOR_THE_LOG else " **This run did not.**"
     return [
         "## The access log",
         "",
-        f"CPU of a W1 request with an access log in a file, over one without: {', '.join(texts)}. At most "
-        f"{MOST_FOR_THE_LOG:.0%} are wanted of ours.{verdict}",
+        f"CPU of a W1 request with an access log in a file, over one without: {', '.join(texts)}. The aim for "
+        f"{OURS} is at most {MOST_FOR_THE_LOG:+.0%}.{verdict}",
         "",
     ]
 
@@ -123,10 +124,10 @@ def footprint_section(footprints: dict[str, Footprint]) -> list[str]:
         [
             server,
             f"{of.binary / 1e6:.2f} MB",
-            f"{of.private // 1024:,} KB",
+            number(of.private and of.private // 1024, ",") + " KB" * (of.private is not None),
             number(of.each_connection, ",.0f"),
-            f"{of.first_byte * 1e3:.1f} ms",
-            f"{of.wake_ups:.1f}",
+            number(of.first_byte and of.first_byte * 1e3, ".1f") + " ms" * (of.first_byte is not None),
+            number(of.wake_ups, ".1f"),
             number(of.system_calls, ".2f"),
         ]
         for server, of in footprints.items()
@@ -150,24 +151,31 @@ LEGEND = f"""Made by `python3 benches/compare`; do not edit. What stands in the 
 * *us*: server CPU, user and system, in microseconds a request; in brackets how many times less that is than
   {REFERENCE} with one worker needs in the same round (above 1 is better than {REFERENCE}). *nginx* is as it comes, with
   sendfile; *nginx-tuned* has `open_file_cache` and no sendfile.
-* *k/s*, */s*: thousands of requests, or requests, a second that one load generator on another core got answered. Where that is the
-  limit, faster servers only idle more.
+* *k/s*, */s*: thousands of requests, or requests, a second that one load generator on another core got answered. Where
+  that is the limit, faster servers only idle more.
 * *CPU not counted*: busybox has a process for each connection and waits for none of them.
+* Words instead of figures say why a server was left out.
 """
 
-ABOUT_LISTINGS = f"""The page of {ENTRIES:,} entries has size and date in all of them. A script costs what the shell does, for
-whoever starts it; ours and Python's run it as `nobody`, which is a system call or two more. A server
-without a figure here has no such thing.
-"""
 
-ABOUT_PACING = """## What was wrong with W4
+def about_listings() -> str:
+    whom = "as whoever made the run"
+    if os.geteuid() == 0:
+        whom = f"as `nobody` with {OURS} and Python, which takes them a few system calls more, and as root with the others"
+    return (
+        f"A listing is a page of {ENTRIES:,} entries, in the form that the server has: Python's has no size and no date, the "
+        f"others have both. A script costs what the shell does, for whoever starts it; it ran {whom}. {REFERENCE} and others "
+        "that start no scripts are not in that column.\n"
+    )
 
-Earlier runs found nginx and lighttpd three times dearer than ours for 100 KB. The reason was the machine: its
-`net.ipv4.tcp_congestion_control` is `bbr`, which paces what a socket sends by a timer, on the loopback too. `tcp_nopush`,
-as most configurations of nginx have it, and lighttpd by itself, make one piece of head and file; the second half of it
-then waits for the timer, and in a virtual machine setting a timer costs more than sending 64 KB. Without `tcp_nopush`, or
-with another congestion control, nginx needs a third of that. So the run takes a network namespace of its own, where the
-control is `reno`, whatever the machine has. For that it has to be root.
+
+ABOUT_PACING = """## Why a loopback of its own
+
+With `net.ipv4.tcp_congestion_control = bbr` the kernel paces what a socket sends by a timer, on the loopback too. A server
+that hands head and file to the kernel as one piece (nginx with `tcp_nopush`, lighttpd by itself) then waits for that timer
+within `sendfile`, which in a virtual machine can cost more than the file does. That would say something of the machine, and
+nothing of the servers. So a run by root takes a network namespace of its own, where the control is `reno`, whatever the
+machine has. What this run had stands above.
 """
 
 
@@ -180,18 +188,20 @@ def benchmarks(
     missing: Sequence[str],
     effort: Effort,
     command: str,
+    grown: bool,
 ) -> str:
-    """The text of docs/benchmarks.md."""
+    """The text of docs/benchmarks.md; if there is docs/growth.md, with a link to it."""
     files = {name: rows for name, rows in results.items() if name in FILES}
     others = {name: rows for name, rows in results.items() if name not in FILES}
     lines = ["# Benchmarks", "", LEGEND, *conditions(effort, command), *workload_table(files), ""]
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
     if others:
-        lines += ["## Listings and scripts", "", *workload_table(others), "", ABOUT_LISTINGS]
+        lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
     lines += [ABOUT_PACING, *large_file_section(large), *log_section(log), *footprint_section(footprints), "## Versions", ""]
     lines += [f"* {server.name}: {server.version()}" for server in present]
     lines += [f"* {name}: not found" for name in missing]
-    lines += ["", "How all this grows is in [growth.md](growth.md)."]
+    if grown:
+        lines += ["", "How all this grows is in [growth.md](growth.md)."]
     return "\n".join(lines) + "\n"
 
 
@@ -206,92 +216,150 @@ def count_name(count: int) -> str:
     return f"{count:,}"
 
 
-def ends(curve: Curve, first: int, last: int, unit: str) -> str:
-    """From what to what our line goes."""
-    ours = curve.values.get(OURS, {})
-    if first not in ours or last not in ours:
-        return "not measured"
-    return f"{figure(ours[first])} to {figure(ours[last])} {unit}"
-
-
 def figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def gaps(curve: Curve) -> str:
-    return f" Not measured: {'; '.join(curve.gaps)}." if curve.gaps else ""
+def course(curve: Curve, first: int, last: int, unit: str, named: Callable[[int], str]) -> str:
+    """How each server's curve goes between two points, in words that hold whatever was measured."""
+    texts = []
+    for server, row in curve.values.items():
+        if row.get(first, 0) > 0 and row.get(last, 0) > 0:
+            texts.append(f"{server} {figure(row[first])} and {figure(row[last])} {unit} ({figure(row[last] / row[first])} times)")
+    if not texts:
+        return f"No server was measured both at {named(first)} and at {named(last)}."
+    return f"At {named(first)} and at {named(last)}: {', '.join(texts)}."
 
 
-def growth_page(growth: Growth, effort: Effort, command: str) -> str:
+def gaps(curve: Curve, named: Callable[[int], str]) -> list[str]:
+    """What could not be measured, and why."""
+    texts = [f"{server} at {named(point)} ({why})" for server, point, why in curve.gaps]
+    return ["Not measured: " + "; ".join(texts) + ".", ""] if texts else []
+
+
+def curve_table(curve: Curve, head: str, named: Callable[[int], str]) -> list[str]:
+    rows = [[server, *(figure(row[at]) if at in row else "" for at in curve.points)] for server, row in curve.values.items()]
+    return table([head, *(named(point) for point in curve.points)], rows)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A curve as a picture and a table."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    unit: str
+    curve: Curve
+    named: Callable[[int], str]
+    # The points that the text compares; without any, the ends of the curve.
+    between: Sequence[tuple[int, int]] = ()
+
+    def lines(self) -> list[str]:
+        if not self.curve.values:
+            return ["Nothing was measured.", "", *gaps(self.curve, self.named)]
+        between = self.between or [(self.curve.points[0], self.curve.points[-1])]
+        return [
+            *(course(self.curve, first, last, self.unit, self.named) for first, last in between),
+            "",
+            f"![{self.title}](growth-{self.name}.svg)",
+            "",
+            *curve_table(self.curve, f"{self.unit}, at {self.x_label}", self.named),
+            "",
+            *gaps(self.curve, self.named),
+        ]
+
+
+def drawn(growth: Growth) -> dict[str, Drawn]:
+    cpu = "server CPU a request, us"
+    all_drawn = (
+        Drawn("connections", "A 1 KB request beside idle connections", "idle connections", cpu, "us", growth.beside_idle, count_name),
+        Drawn("bytes", "Memory of an idle connection", "idle connections", "private bytes each", "bytes", growth.idle_bytes, count_name),
+        Drawn("sizes", "A request for a file", "size of the file", cpu, "us", growth.sizes, size_name, [(0, 1 << 10)]),
+        Drawn(
+            "gigabytes",
+            "A gigabyte",
+            "size of each file",
+            "server CPU a GB, ms",
+            "ms",
+            growth.gigabytes,
+            size_name,
+            [(LARGEST_FOR_WRK, growth.gigabytes.points[-1])],
+        ),
+        Drawn(
+            "files",
+            "A request for one of many files",
+            "number of files",
+            cpu,
+            "us",
+            growth.numbers,
+            count_name,
+            [(1, 1000), (1000, growth.numbers.points[-1])],
+        ),
+        Drawn("pipelining", "A 1 KB request among others", "requests at a time", cpu, "us", growth.depths, count_name),
+    )
+    return {one.name: one for one in all_drawn}
+
+
+# What is asked, and how ours does it. Nothing here depends on what a run finds; that is said by `course`.
+GROWTH_SECTIONS = (
+    (
+        "Idle connections",
+        "64 connections ask for 1 KB beside many that had one answer each and ask for nothing more. Ours polls only what "
+        "happened, and a deadline that moves is not touched in the heap: neither looks at those that are idle.",
+        ("connections",),
+    ),
+    (
+        "What an idle connection weighs",
+        "Private memory of the server with idle connections, less that without, over their number. With ours it is a session "
+        "and its place in the tables, and no buffer, because an idle connection owns none. The kernel's part "
+        "is not in it. What a server allocates once for all of them weighs most where they are few.",
+        ("bytes",),
+    ),
+    (
+        "File size",
+        f"Up to {size_name(LARGEST_FOR_WRK)} 64 connections ask; above, one that takes a file after the other and throws it "
+        "away. The first picture is the CPU of one request, the second that of a gigabyte in files of that size. Ours keeps "
+        "small files in its cache, and has the kernel copy large ones from its cache to the socket (`sendfile`).",
+        ("sizes", "gigabytes"),
+    ),
+    (
+        "Number of files",
+        "64 connections ask for files of 100 bytes, drawn by lot. Ours keeps at most 4,096 of them in its cache: with many "
+        "more files, nearly each request opens a file, reads it and puts it in another's place.",
+        ("files",),
+    ),
+    (
+        "Pipelining",
+        "64 connections send so many requests for 1 KB before they read. Ours puts answers that are in the output together "
+        "into one system call.",
+        ("pipelining",),
+    ),
+)
+
+
+def growth_page(growth: Growth, present: Sequence[Server], effort: Effort, command: str) -> str:
     """The text of docs/growth.md."""
-    beside, weight, sizes = growth.beside_idle, growth.idle_bytes, growth.sizes
-    gigabytes, numbers, depths = growth.gigabytes, growth.numbers, growth.depths
-    largest = gigabytes.points[-1]
-    most, heaviest = beside.points[-1], weight.points[-1]
-    sections = [
-        (
-            "Idle connections",
-            beside,
-            f"Ours goes from {ends(beside, 1, most, 'us')} between one and {most:,} idle connections beside the 64 that "
-            "ask: the poll reports only those where something happened, a deadline that moves is not touched in the heap, and "
-            "what remains is that more memory is in the caches' way.",
-            [("growth-connections.svg", "CPU of a request beside idle connections")],
-        ),
-        (
-            "What an idle connection weighs",
-            weight,
-            f"Ours goes from {ends(weight, weight.points[0], heaviest, 'bytes')} a connection between {weight.points[0]:,} and "
-            f"{heaviest:,}: a session and its place in the tables, and no buffer, because an idle connection owns none. The "
-            "kernel's part is not in it.",
-            [("growth-bytes.svg", "private memory of an idle connection")],
-        ),
-        (
-            "File size",
-            sizes,
-            f"A small file costs the request, a large one its bytes: ours goes from {ends(sizes, 0, 1 << 10, 'us')} for nothing "
-            f"and 1 KB, and from {ends(gigabytes, 1 << 20, largest, 'ms')} a gigabyte between 1 MB and {size_name(largest)}, where the kernel "
-            "copies from its cache to the socket (`sendfile`) and the program only says from where to where. Up to 1 MB 64 "
-            "connections ask; above, one that takes a file after the other.",
-            [
-                ("growth-sizes.svg", "CPU of a request for files of different sizes"),
-                ("growth-gigabytes.svg", "CPU of a gigabyte in files of different sizes"),
-            ],
-        ),
-        (
-            "Number of files",
-            numbers,
-            f"Ours goes from {ends(numbers, 1, 1000, 'us')} between one file and 1,000, which are all in the cache (at most 4,096 "
-            f"are), and to {ends(numbers, 1000, 100_000, 'us').split(' to ')[-1]} for one of 100,000, where nearly each request "
-            "is a miss: it opens the file, reads it and puts it in another's place.",
-            [("growth-files.svg", "CPU of a request for one of many files")],
-        ),
-        (
-            "Pipelining",
-            depths,
-            f"Ours goes from {ends(depths, 1, 64, 'us')} a request between one at a time and 64 at a time: answers that are in "
-            "the output together leave in one system call, and what is left is what the program itself does.",
-            [("growth-pipelining.svg", "CPU of a request at different depths of pipelining")],
-        ),
-    ]
-    lines = ["# Growth", "", "Made by `python3 benches/compare`; do not edit. What a request costs when there is more of something:"]
-    lines += ["server CPU, user and system, in microseconds. Both axes are logarithmic; 0 stands at 1.", ""]
+    lines = ["# Growth", "", f"Made by `python3 benches/compare`; do not edit. *Ours* is {OURS}."]
+    lines += ["What a request costs when there is more of something: server CPU, user and system, in microseconds (us). In"]
+    lines += ["brackets stands how many times as much the second figure is as the first. Both axes of a picture are"]
+    lines += ["logarithmic; a point at 0 stands at 1 on the lower axis. nginx has one worker; *nginx-tuned* has"]
+    lines += ["`open_file_cache` and no sendfile, and is only in the curve that this is about.", ""]
     lines += conditions(effort, command)
-    for title, curve, said, pictures in sections:
-        lines += [f"## {title}", "", said + gaps(curve), "", *(f"![{alt}]({name})\n" for name, alt in pictures)]
-    return "\n".join(lines).rstrip() + "\n"
+    curves = drawn(growth)
+    for title, said, names in GROWTH_SECTIONS:
+        lines += [f"## {title}", "", said, ""]
+        for name in names:
+            lines += curves[name].lines()
+    lines += ["## Versions", "", *(f"* {server.name}: {server.version()}" for server in present if server.name in DRAWN_FOR_FILES)]
+    return "\n".join(lines) + "\n"
 
 
 def growth_plots(docs: Path, growth: Growth) -> None:
-    cpu = "server CPU a request, us"
-    for name, title, x_label, y_label, curve, named in (
-        ("connections", "A 1 KB request beside idle connections", "idle connections", cpu, growth.beside_idle, count_name),
-        ("bytes", "What an idle connection weighs", "idle connections", "private bytes each", growth.idle_bytes, count_name),
-        ("sizes", "A request for a file", "size of the file, bytes", cpu, growth.sizes, size_name),
-        ("gigabytes", "A gigabyte", "size of the files, bytes", "server CPU a GB, ms", growth.gigabytes, size_name),
-        ("files", "A request for one of many files", "files", cpu, growth.numbers, count_name),
-        ("pipelining", "A 1 KB request among others", "requests at a time", cpu, growth.depths, count_name),
-    ):
-        plots.curves(docs / f"growth-{name}.svg", title + " (lower is better)", x_label, y_label, curve, named)
+    for one in drawn(growth).values():
+        title = one.title + " (lower is better)"
+        plots.curves(docs / f"growth-{one.name}.svg", title, one.x_label, one.y_label, one.curve, one.named)
 
 
 def benchmark_plots(docs: Path, results: dict[str, dict[str, Rows]]) -> None:

@@ -12,12 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 OURS = "serve-forever"
 REFERENCE = "nginx"
+# How long a server may take until it answers, and until it has ended.
+STARTS_WITHIN, ENDS_WITHIN = 10, 2
 
 NGINX = """
 daemon off; worker_processes 1; pid {scratch}/nginx.pid; error_log {scratch}/error.log crit; {user}
@@ -67,7 +70,7 @@ class Server:
         return [self.path() or self.program] + [argument.format(**values) for argument in self.arguments]
 
     def version(self) -> str:
-        output = subprocess.run([self.path() or "", *self.version_arguments], capture_output=True, text=True)
+        output = subprocess.run([self.path() or "", *self.version_arguments], capture_output=True, text=True, timeout=5)
         return next(iter((output.stdout + output.stderr).splitlines()), "unknown")
 
     def with_more(self, arguments: Sequence[str] = (), **values: str) -> "Server":
@@ -189,25 +192,27 @@ class Running:
         self.end()
 
     def wait_until_it_answers(self) -> None:
-        while time.monotonic() < self.started + 10:
+        while time.monotonic() < self.started + STARTS_WITHIN:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
                 time.sleep(0.0002)
-        raise RuntimeError("does not answer")
+            if self.process.poll() is not None:
+                raise RuntimeError(f"ends at once, with status {self.process.returncode}")
+        raise RuntimeError(f"does not answer within {STARTS_WITHIN} s")
 
     def pids(self) -> Iterator[Path]:
         """The directories in `/proc` of the processes that are in the server's session."""
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(fields_of(entry)[3] or 0) == self.process.pid:
+            if entry.name.isdigit() and int(fields_of(entry)[3]) == self.process.pid:
                 yield entry
 
     def cpu(self) -> float:
         """Seconds of the session, children that were waited for included; not a number if some never are."""
         if not self.server.waits_for_children:
             return math.nan
-        return sum(int(text or 0) for process in self.pids() for text in fields_of(process)[11:15]) / TICKS
+        return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15]) / TICKS
 
     def private_bytes(self) -> int:
         """Memory that is nobody else's."""
@@ -223,7 +228,7 @@ class Running:
         try:
             # Python's server ends itself only by the keyboard.
             os.killpg(self.process.pid, signal.SIGINT if self.server.name == "python" else signal.SIGTERM)
-            self.process.wait(10)
+            self.process.wait(ENDS_WITHIN)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
         finally:
@@ -235,7 +240,36 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(10)
+        self.process.wait(ENDS_WITHIN)
+
+
+@contextmanager
+def each_running(servers: Sequence[Server], site: Path, core: int) -> Iterator[tuple[list[Running], dict[str, str]]]:
+    """Those that could be started; and of the others, why they could not."""
+    running: list[Running] = []
+    failed: dict[str, str] = {}
+    try:
+        for server in servers:
+            try:
+                running.append(Running(server, site, core))
+            except (RuntimeError, OSError) as error:
+                failed[server.name] = str(error)
+        yield running, failed
+    finally:
+        for one in running:
+            one.end()
+
+
+def kill_all() -> None:
+    """Kills whatever was started here: every child, and every process of the session that a child leads."""
+    processes = {int(entry.name): fields_of(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    children = {pid for pid, fields in processes.items() if int(fields[1]) == os.getpid()}
+    for pid, fields in processes.items():
+        if pid in children or int(fields[3]) in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
 
 def read(path: Path) -> str:
@@ -248,7 +282,7 @@ def read(path: Path) -> str:
 
 def fields_of(process: Path) -> list[str]:
     """The fields of `stat` from the state on: the session is the fourth of them. Empty ones if it has ended."""
-    return read(process / "stat").rpartition(")")[2].split() or [""] * 20
+    return read(process / "stat").rpartition(")")[2].split() or ["0"] * 20
 
 
 def free_port() -> int:

@@ -9,12 +9,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from load import Effort, Rows, Work, ask, download_cpu, idle_connections, rounds, warm
-from servers import Running, Server, cgi_servers, listing_servers, logging_servers
+from load import OUT_OF_TIME, Effort, Rows, Work, ask, download_cpu, idle_connections, reason, rounds, warm
+from servers import Running, Server, cgi_servers, each_running, listing_servers, logging_servers
+from stages import begin, say
 
 SINCE = "Sat, 01 Aug 2026 10:00:00 GMT"
 SINCE_SECONDS = 1785578400
@@ -49,19 +49,16 @@ def make_site(site: Path) -> None:
     (site / "cgi-bin").mkdir()
     (site / "cgi-bin" / "hello.sh").write_text(SCRIPT)
     (site / "cgi-bin" / "hello.sh").chmod(0o755)
-    with (site / "large.bin").open("wb") as file:
-        file.truncate(LARGE)
-    warm(site / "large.bin")
 
 
 def compare(servers: Sequence[Server], works: dict[str, Work], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
     """Samples by workload and server."""
     results: dict[str, dict[str, Rows]] = {}
-    with ExitStack() as stack:
-        running = [stack.enter_context(Running(server, site, effort.server_core)) for server in servers]
+    with each_running(servers, site, effort.server_core) as (running, failed):
         for name, work in works.items():
-            results[name] = rounds(running, work, effort)
-            print(f"{name} done", flush=True)
+            limited = begin(f"{name}, {work.text}", len(running) * effort.rounds, effort)
+            measured = rounds(running, work, limited)
+            results[name] = {server.name: measured.get(server.name, failed.get(server.name, "")) for server in servers}
     return results
 
 
@@ -75,36 +72,42 @@ def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, e
 
 def large_file(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, list[float] | str]:
     """Milliseconds of server CPU a gigabyte, by server: one a round."""
-    results: dict[str, list[float] | str] = {server.name: [] for server in servers}
-    with ExitStack() as stack:
-        running = [stack.enter_context(Running(server, site, effort.server_core)) for server in servers]
+    results: dict[str, list[float] | str] = {}
+    effort = begin("a large file", len(servers) * effort.rounds, effort)
+    path = site / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(LARGE)
+    warm(path)
+    with each_running(servers, site, effort.server_core) as (running, failed):
+        results = {server.name: failed.get(server.name, []) for server in servers}
         for _ in range(effort.rounds):
             for one in running:
                 rows = results[one.server.name]
                 if isinstance(rows, str):
                     continue
                 try:
+                    if effort.is_over():
+                        raise TimeoutError(OUT_OF_TIME)
                     rows.append(download_cpu(one, "/large.bin", LARGE, effort.seconds) / 1e3 / (LARGE / 1e9))
                 except Exception as error:  # Whatever is wrong with one server, the others go on.
-                    results[one.server.name] = str(error) or type(error).__name__
-    print("large file done", flush=True)
+                    results[one.server.name] = reason(error)
+    path.unlink()
     return results
 
 
 def log_cost(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, float]:
     """How much more CPU a W1 request takes with an access log, as a fraction: the median over rounds."""
     costs = {}
+    effort = begin("the access log", 2 * len(logging_servers(servers)) * effort.rounds, effort)
     for quiet, logging in logging_servers(servers):
-        with Running(quiet, site, effort.server_core) as off, Running(logging, site, effort.server_core) as on:
-            pairs = []
-            for _ in range(effort.rounds):
-                one = Effort(1, effort.seconds, effort.server_core, effort.load_core)
-                without, with_log = (rounds([running], FILES["W1"], one)[quiet.name] for running in (off, on))
+        pairs = []
+        with each_running([quiet, logging], site, effort.server_core) as (running, failed):
+            for _ in range(0 if failed else effort.rounds):
+                without, with_log = (rounds([one], FILES["W1"], replace(effort, rounds=1))[quiet.name] for one in running)
                 if not isinstance(without, str) and not isinstance(with_log, str):
-                    pairs.append(with_log[0].cpu / without[0].cpu - 1)
+                    pairs.append(with_log[0].cpu / max(without[0].cpu, 1e-9) - 1)
         if pairs:
             costs[quiet.name] = statistics.median(pairs)
-    print("access log done", flush=True)
     return costs
 
 
@@ -113,34 +116,34 @@ class Footprint:
     """What a server occupies. `None` is what could not be measured."""
 
     binary: int
-    private: int
-    each_connection: float | None
-    first_byte: float
-    wake_ups: float
-    system_calls: float | None
+    private: int | None = None
+    each_connection: float | None = None
+    first_byte: float | None = None
+    wake_ups: float | None = None
+    system_calls: float | None = None
 
 
 def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, Footprint]:
+    say(f"idle wake-ups: {IDLE_SECONDS + 1} s")
     wake_ups = idle_wake_ups(servers, site, effort)
     found = {}
     for server in servers:
-        idle, each = memory(server, site, effort)
-        found[server.name] = Footprint(
-            Path(server.path() or "").resolve().stat().st_size,
-            idle,
-            each,
-            statistics.median(start_to_first_byte(server, site, effort) for _ in range(STARTS)),
-            wake_ups[server.name],
-            system_calls(server, site, effort),
-        )
-        print(f"footprint of {server.name} done", flush=True)
+        say(f"what {server.name} occupies")
+        occupied = Footprint(Path(server.path() or "").resolve().stat().st_size, wake_ups=wake_ups.get(server.name))
+        try:
+            idle, each = memory(server, site, effort)
+            occupied = replace(occupied, private=idle, each_connection=each)
+            first_byte = statistics.median(start_to_first_byte(server, site, effort) for _ in range(STARTS))
+            occupied = replace(occupied, first_byte=first_byte, system_calls=system_calls(server, site, effort))
+        except Exception as error:  # Whatever is wrong with one server, the others go on.
+            say(f"{server.name}: {reason(error)}")
+        found[server.name] = occupied
     return found
 
 
 def idle_wake_ups(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, float]:
     """How often a second each of them wakes up while nobody asks anything."""
-    with ExitStack() as stack:
-        running = [stack.enter_context(Running(server, site, effort.server_core)) for server in servers]
+    with each_running(servers, site, effort.server_core) as (running, _):
         # What they still do because they were started, and because somebody looked whether they answer.
         time.sleep(1)
         before = [one.wake_ups() for one in running]
@@ -153,7 +156,8 @@ def start_to_first_byte(server: Server, site: Path, effort: Effort) -> float:
     with Running(server, site, effort.server_core) as running:
         with socket.create_connection(("127.0.0.1", running.port), 5) as connection:
             connection.sendall(b"GET /1k.txt HTTP/1.1\r\nHost: a\r\n\r\n")
-            connection.recv(1)
+            if not connection.recv(1):
+                raise RuntimeError("closes connections")
             return time.monotonic() - running.started
 
 
@@ -165,7 +169,8 @@ def memory(server: Server, site: Path, effort: Effort) -> tuple[int, float | Non
         try:
             with idle_connections(running, IDLE_CONNECTIONS):
                 return idle, (running.private_bytes() - idle) / IDLE_CONNECTIONS
-        except (RuntimeError, OSError):
+        except (RuntimeError, OSError) as error:
+            say(f"{server.name} with {IDLE_CONNECTIONS:,} idle connections: {reason(error)}")
             return idle, None
 
 
@@ -176,9 +181,9 @@ def system_calls(server: Server, site: Path, effort: Effort) -> float | None:
     with tempfile.NamedTemporaryFile("r") as table:
         try:
             with Running(server, site, effort.server_core, ["strace", "-c", "-f", "-q", "-o", table.name]) as running:
-                requests, _ = ask(running, FILES["W1"], 1, effort.load_core)
+                requests, _ = ask(running, FILES["W1"], effort.seconds, effort.load_core)
         except Exception as error:  # Some servers do not survive being traced.
-            print(f"{server.name} under strace: {error}")
+            say(f"{server.name} under strace: {reason(error)}")
             return None
         total = re.search(r"^100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+(?:\d+ )?total$", table.read(), re.M)
         return int(total.group(1)) / requests if total else None

@@ -1,0 +1,27 @@
+"""What a run is about to do, said on stderr, and until when it may."""
+
+import sys
+import time
+from dataclasses import replace
+
+from load import Effort
+
+# What a measurement takes besides its own seconds: starting wrk, and looking at the server's CPU.
+BETWEEN = 0.15
+# What a stage may take for servers that do not start, answer or end.
+ALLOWANCE = 20.0
+
+BEGUN = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"[{time.monotonic() - BEGUN:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+
+def begin(name: str, measurements: float, effort: Effort, besides: float = 0) -> Effort:
+    """Says that a stage begins, of so many measurements and so many seconds besides. What it does with this effort is
+    begun within twice the usual time, or left out."""
+    usual = measurements * (effort.seconds + BETWEEN) + besides
+    bound = 2 * usual + ALLOWANCE
+    say(f"{name}: about {usual:.0f} s, at most {bound:.0f} s")
+    return replace(effort, until=time.monotonic() + bound)
