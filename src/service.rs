@@ -277,7 +277,7 @@ pub struct FileSlice {
 /// A response: status, header fields and body.
 #[derive(Debug)]
 pub struct Response {
-    /// The status.
+    /// The status. An interim one (1xx) is no answer: the client gets 500 then.
     pub status: Status,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
     pub head: Head,
