@@ -153,7 +153,8 @@ pub trait Upstream {
 
     /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
     /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
-    /// that speaks HTTP/1.0 or does not take what it is sent gets none.
+    /// that speaks HTTP/1.0 or does not take what it is sent gets none, and a status that is not an interim one, or 101,
+    /// is left out.
     fn take_interim(&mut self) -> Option<(Status, Head)> {
         None
     }
