@@ -526,6 +526,25 @@ fn a_panic_behind_the_head_cuts_the_connection() {
     assert!(lines(bench, log)[0].contains("the handler panicked: too late"));
 }
 
+#[test]
+fn who_panics_behind_its_answer_answers_nothing_more() {
+    let (bench, log) = logged(does(|x| {
+        x.send_response(200)?;
+        x.send_header("Content-Length", 2)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"ok")?;
+        x.sleep(Duration::from_secs(3600)).expect("time for what is left to do");
+        Ok(())
+    }));
+    let mut client = bench.connect();
+    assert_eq!(body(&get(&mut client)), "ok");
+    let answer = get(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    drop(client);
+    let lines = lines(bench, log);
+    assert!(lines[1].starts_with("the handler panicked: time for what is left to do"), "{lines:?}");
+}
+
 /// Tells a test that it was dropped.
 struct Dropped(Arc<AtomicUsize>);
 
