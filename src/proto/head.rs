@@ -42,7 +42,6 @@ pub(super) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -
     // The parser would take a LF alone for the end of a line, and skip empty lines at the start.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let sound = place(head, method.as_bytes()).start() == 0
-        && crlf(target_end + HTTP_1_1.len())
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
     if !sound || !is_short(length, headers.len(), limits) || !is_target(target) {
@@ -176,7 +175,9 @@ pub(super) mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", true),
             ("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
             ("\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
+            ("\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
             ("GET / HTTP/1.1\nHost: h\r\n\r\n", false),
+            ("GET / HTTP/1.0\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\r\n\n", false),
