@@ -152,6 +152,20 @@ fn handle_request_serves_one() {
     assert_eq!(client.join().unwrap(), (Some("close".to_owned()), Vec::new()), "after one answer it is over");
 }
 
+/// Its client speaks first: until it does, the system keeps its connection to itself, for a second.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_says_nothing_yet_takes_nobodys_place() {
+    let all = HttpServer::bind_all(&[local()]).unwrap().service(TestService).log(AccessLog::off());
+    for mut server in [bind(), all] {
+        let _silent = TcpStream::connect(server.server_address()).unwrap();
+        let mut speaking = Client::connect(server.server_address());
+        speaking.say(HELLO);
+        assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Request);
+        assert_eq!(speaking.answer().body, b"hello\n");
+    }
+}
+
 #[test]
 fn handle_request_times_out_refuses_and_stops() {
     let mut server = bind();

@@ -20,6 +20,7 @@ use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::connection::{CloseReason, Next, Site, Transport};
+use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::AccessLog;
 use serve_forever::proto::Limits;
@@ -800,7 +801,8 @@ fn what_is_not_waited_for_costs_a_body_no_time() {
     site.limits_mut().answer_timeout = Duration::from_secs(1000);
     let mut dialogue = Dialogue::new(&site);
     dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\nab");
-    dialogue.make_room(0).say(&[b'c'; 1000]);
+    // The first of these are waited for, and worth 2 seconds; when the others come it waits for room.
+    dialogue.make_room(0).say(&[b'c'; 1000]).say(&[b'd'; 500]);
     for _ in 0..20 {
         dialogue.pass(STALL / 2).make_room(10);
         dialogue.make_room(0);
@@ -808,6 +810,11 @@ fn what_is_not_waited_for_costs_a_body_no_time() {
     assert_eq!(dialogue.closed(), None, "it takes its answer slowly, which is another matter");
     dialogue.make_room(usize::MAX);
     assert_eq!(dialogue.patience(), Some(STALL), "all of the time is left");
+    let second = Duration::from_secs(1);
+    for _ in 0..29 {
+        dialogue.pass(second).say(b"x");
+    }
+    assert_eq!(dialogue.patience(), Some(3 * second + 29 * second / 500), "and no more than that");
 }
 
 #[test]
@@ -915,4 +922,26 @@ fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it
     dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n");
     assert!(dialogue.heard().ends_with("\r\n\r\nnew\n"));
     assert_eq!(dialogue.patience(), Some(short));
+}
+
+/// Counts the requests of its connection.
+struct Counts(u32);
+
+impl RequestHandler for Counts {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        self.0 += 1;
+        x.respond(Response::text(format!("request {}\n", self.0)))
+    }
+}
+
+#[test]
+fn a_handler_goes_with_the_service_that_made_it() {
+    let site = site(Handlers::new(|| Counts(0)));
+    let mut dialogue = Dialogue::new(&site);
+    assert!(dialogue.say(HELLO).say(HELLO).heard().ends_with("request 2\n"));
+    site.set_service(Handlers::new(|| Counts(100)));
+    assert!(dialogue.say(HELLO).heard().ends_with("request 101\n"));
+    assert!(dialogue.say(HELLO).heard().ends_with("request 102\n"), "once, and not for every request");
+    site.set_service(|_: &Request| Response::text("none\n"));
+    assert!(dialogue.say(HELLO).heard().ends_with("none\n"));
 }

@@ -119,9 +119,14 @@ fn what_is_wrong_has_its_place_and_changes_nothing() {
         stream.read_exact(&mut [0]).unwrap();
         assert_eq!((field(&head, "X-A"), field(&head, "Access-Control-Allow-Origin")), (Some("old"), None), "{why}");
     }
-    fs::remove_file(site.config.path().join("c.toml")).unwrap();
+    let path = site.config.path().join("c.toml");
+    fs::remove_file(&path).unwrap();
     program.signal(Signal::HUP);
     program.says("c.toml': No such file or directory (os error 2)");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o666)).unwrap();
+    program.signal(Signal::HUP);
+    program.says("c.toml': not a file");
+    fs::remove_file(&path).unwrap();
     assert_eq!(field(&program.get("/a"), "X-A"), Some("old"));
     site.change(&program, "header = { X-A = 'new' }\n");
     say(&mut stream, "/a");
@@ -291,6 +296,8 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     let mut body = [0; 8 + 3];
     waiting.read_exact(&mut body).unwrap();
     assert!(body.ends_with(b"at last\n"), "{:?}", body.escape_ascii().to_string());
+    let guarded = "cgi = true\nhidden = 'deny'\n";
+    assert_eq!(site.refused(&program, guarded), "argument --cgi: not allowed with argument --hidden deny");
     site.change(&program, "cgi = false\n");
     assert!(program.says("takes effect at the next start: ").ends_with(": cgi\n"));
     assert_eq!(program.status("/cgi-bin/s"), 200);
