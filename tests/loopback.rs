@@ -223,6 +223,26 @@ fn shutdown_from_another_thread_twenty_times_in_a_row() {
     }
 }
 
+/// There is no room for the log while the server runs, and for a part of it at a time when the run is over.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_end_waits_for_who_reads_the_log() {
+    const COUNT: usize = 1500;
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while io::Write::write(&mut writer, &[b'.'; 4096]).is_ok() {}
+    let mut server = Running::new(bind().log(AccessLog::to(writer.into())));
+    let mut client = server.client();
+    client.say(&HELLO.repeat(COUNT));
+    for _ in 0..COUNT {
+        assert_eq!(client.answer().body, b"hello\n");
+    }
+    server.stopper.stop();
+    let log = io::read_to_string(&mut reader).unwrap();
+    assert_eq!(server.join(), Stopped::ByStopper);
+    assert_eq!(log.matches("\"GET / HTTP/1.1\" 200 6\n").count(), COUNT);
+}
+
 #[test]
 fn a_stop_before_the_run_ends_it_at_once() {
     let mut server = bind();

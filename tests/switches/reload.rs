@@ -197,6 +197,18 @@ fn limits_are_read_again() {
 }
 
 #[test]
+fn the_grace_is_read_again() {
+    let site = Site::new(&[], "grace = 3600\n");
+    File::create(site.root.path().join("big")).unwrap().set_len(1 << 28).unwrap();
+    let program = site.start(&["--quiet"]);
+    let mut slow = program.connect();
+    say(&mut slow, "/big");
+    head(&mut slow);
+    site.change(&program, "grace = 0\n");
+    assert_eq!(program.end().0, Some(0), "it does not wait for who takes nothing");
+}
+
+#[test]
 fn the_log_goes_where_the_settings_say() {
     let site = Site::new(&[("a", "a")], "");
     let log = site.config.path().join("log");
