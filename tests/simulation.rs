@@ -915,6 +915,16 @@ fn when_the_server_stops_what_was_pipelined_is_answered_and_the_last_answer_says
 }
 
 #[test]
+fn when_the_server_stops_what_is_left_of_a_body_is_no_other_request() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.stop();
+    let head = "POST /early?5 HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n";
+    let heard = dialogue.say(format!("{head}{}", "x".repeat(50)).as_bytes()).heard();
+    assert!(heard.contains("\r\nConnection: close\r\n") && heard.ends_with("enough\n"), "{heard}");
+}
+
+#[test]
 fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it_began() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);

@@ -302,7 +302,7 @@ fn a_whole_response_gets_the_fields_that_were_set_before() {
         x.send_header("X-Set", "before")?;
         x.respond(Response::text("hello"))?;
         assert!(x.respond(Response::text("again")).is_err());
-        assert!(x.wfile().write_all(b"more").is_err());
+        assert_eq!(x.wfile().write_all(b"more").unwrap_err().to_string(), "the response is complete");
         Ok(())
     }));
     let answer = get(&mut bench.connect());

@@ -203,6 +203,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_the_request_before() {
+        let limits = Limits::default();
+        let before = "POST http://x/a?b HTTP/1.0\r\nA: b\r\nContent-Length: 3\r\n\r\n";
+        for text in [
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n",
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n",
+        ] {
+            let (mut fresh, mut used) = (Request::default(), Request::default());
+            assert!(read_whole(before.as_bytes(), &limits, &mut used).unwrap().1.is_ok());
+            let read = |request: &mut Request| read_whole(text.as_bytes(), &limits, request).unwrap();
+            assert_eq!(read(&mut used), read(&mut fresh), "{text:?}");
+            assert_eq!(known(&used), known(&fresh), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_beyond_a_limit_is_read_line_by_line() {
         let text = b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
         let whole = |limits: Limits| read_whole(text, &limits, &mut Request::default()).is_some();
