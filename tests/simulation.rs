@@ -869,6 +869,18 @@ fn lingering_ends_also_while_the_client_sends() {
     assert_eq!(dialogue.closed(), Some(CloseReason::LingerOver));
 }
 
+/// Nobody waits for early hints: those that would only pile up are left out.
+#[test]
+fn a_client_that_takes_no_early_hints_costs_no_memory_by_them() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(0).say(b"GET /hints?10000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(dialogue.memory() < 100_000, "{}", dialogue.memory());
+    let heard = dialogue.make_room(usize::MAX).heard();
+    let hints = heard.matches("HTTP/1.1 103 Early Hints\r\n").count();
+    assert!(hints > 0 && hints < 10_000 && heard.ends_with("\r\n\r\nhinted\n"), "{hints}");
+}
+
 #[test]
 fn an_upstream_is_asked_again_when_it_wants_to_be() {
     let site = site(TestService);
