@@ -153,7 +153,8 @@ pub trait Upstream {
 
     /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
     /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
-    /// that speaks HTTP/1.0 or does not take what it is sent gets none.
+    /// that speaks HTTP/1.0 or does not take what it is sent gets none, and a status that is not an interim one, or 101,
+    /// is left out.
     fn take_interim(&mut self) -> Option<(Status, Head)> {
         None
     }
@@ -277,7 +278,7 @@ pub struct FileSlice {
 /// A response: status, header fields and body.
 #[derive(Debug)]
 pub struct Response {
-    /// The status.
+    /// The status. An interim one (1xx) is no answer: the client gets 500 then.
     pub status: Status,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
     pub head: Head,

@@ -425,6 +425,20 @@ fn upload_form() {
         std::fs::remove_file(directory.path().join("one.txt")).unwrap();
         std::fs::remove_file(directory.path().join("two")).unwrap();
     }
+    for (name, said) in [
+        ("C:\\folder\\three", "stored 2 files"),
+        ("", "stored 1 files"),
+        ("folder/", "400 Malformed"),
+        (".", "400 Malformed"),
+        ("\\..", "400 Malformed"),
+        ("a\tb", "400 Malformed"),
+    ] {
+        let form = form.replace("../../two", name);
+        has(&program.ask(&post("/", TYPE, form.as_bytes())), &[said]);
+    }
+    assert_eq!(stored("three"), b"");
+    std::fs::remove_file(directory.path().join("one.txt")).unwrap();
+    std::fs::remove_file(directory.path().join("three")).unwrap();
     let endless = form.replace("--b o--", "--b o");
     has(&program.ask(&post("/", TYPE, endless.as_bytes())), &["HTTP/1.1 400 "]);
     has(&program.ask(&post("/", "Content-Type: text/plain\r\n", b"x")), &["HTTP/1.1 400 "]);

@@ -152,6 +152,20 @@ fn handle_request_serves_one() {
     assert_eq!(client.join().unwrap(), (Some("close".to_owned()), Vec::new()), "after one answer it is over");
 }
 
+/// Its client speaks first: until it does, the system keeps its connection to itself, for a second.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_says_nothing_yet_takes_nobodys_place() {
+    let all = HttpServer::bind_all(&[local()]).unwrap().service(TestService).log(AccessLog::off());
+    for mut server in [bind(), all] {
+        let _silent = TcpStream::connect(server.server_address()).unwrap();
+        let mut speaking = Client::connect(server.server_address());
+        speaking.say(HELLO);
+        assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Request);
+        assert_eq!(speaking.answer().body, b"hello\n");
+    }
+}
+
 #[test]
 fn handle_request_times_out_refuses_and_stops() {
     let mut server = bind();
@@ -207,6 +221,26 @@ fn shutdown_from_another_thread_twenty_times_in_a_row() {
         assert_eq!(server.serve_forever().unwrap(), Stopped::ByStopper);
         client.join().unwrap();
     }
+}
+
+/// There is no room for the log while the server runs, and for a part of it at a time when the run is over.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_end_waits_for_who_reads_the_log() {
+    const COUNT: usize = 1500;
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while io::Write::write(&mut writer, &[b'.'; 4096]).is_ok() {}
+    let mut server = Running::new(bind().log(AccessLog::to(writer.into())));
+    let mut client = server.client();
+    client.say(&HELLO.repeat(COUNT));
+    for _ in 0..COUNT {
+        assert_eq!(client.answer().body, b"hello\n");
+    }
+    server.stopper.stop();
+    let log = io::read_to_string(&mut reader).unwrap();
+    assert_eq!(server.join(), Stopped::ByStopper);
+    assert_eq!(log.matches("\"GET / HTTP/1.1\" 200 6\n").count(), COUNT);
 }
 
 #[test]

@@ -20,8 +20,9 @@ use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::connection::{CloseReason, Next, Site, Transport};
+use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
-use serve_forever::log::AccessLog;
+use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Service, Source};
 
@@ -793,6 +794,17 @@ fn a_body_that_drips_has_so_much_time_in_all() {
     }
 }
 
+#[test]
+fn every_body_has_all_of_its_time() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    for _ in 0..3 {
+        dialogue.say(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+        assert_eq!(dialogue.patience(), Some(STALL), "30 seconds for it to come, and as much in all");
+        assert!(dialogue.pass(STALL - JUST_LESS).say(b"x").heard().ends_with("\r\n\r\nx"));
+    }
+}
+
 /// While nobody wants the body, its client is not to blame that it does not come.
 #[test]
 fn what_is_not_waited_for_costs_a_body_no_time() {
@@ -800,7 +812,8 @@ fn what_is_not_waited_for_costs_a_body_no_time() {
     site.limits_mut().answer_timeout = Duration::from_secs(1000);
     let mut dialogue = Dialogue::new(&site);
     dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\nab");
-    dialogue.make_room(0).say(&[b'c'; 1000]);
+    // The first of these are waited for, and worth 2 seconds; when the others come it waits for room.
+    dialogue.make_room(0).say(&[b'c'; 1000]).say(&[b'd'; 500]);
     for _ in 0..20 {
         dialogue.pass(STALL / 2).make_room(10);
         dialogue.make_room(0);
@@ -808,6 +821,11 @@ fn what_is_not_waited_for_costs_a_body_no_time() {
     assert_eq!(dialogue.closed(), None, "it takes its answer slowly, which is another matter");
     dialogue.make_room(usize::MAX);
     assert_eq!(dialogue.patience(), Some(STALL), "all of the time is left");
+    let second = Duration::from_secs(1);
+    for _ in 0..29 {
+        dialogue.pass(second).say(b"x");
+    }
+    assert_eq!(dialogue.patience(), Some(3 * second + 29 * second / 500), "and no more than that");
 }
 
 #[test]
@@ -849,6 +867,18 @@ fn lingering_ends_also_while_the_client_sends() {
         dialogue.step();
     }
     assert_eq!(dialogue.closed(), Some(CloseReason::LingerOver));
+}
+
+/// Nobody waits for early hints: those that would only pile up are left out.
+#[test]
+fn a_client_that_takes_no_early_hints_costs_no_memory_by_them() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(0).say(b"GET /hints?10000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(dialogue.memory() < 100_000, "{}", dialogue.memory());
+    let heard = dialogue.make_room(usize::MAX).heard();
+    let hints = heard.matches("HTTP/1.1 103 Early Hints\r\n").count();
+    assert!(hints > 0 && hints < 10_000 && heard.ends_with("\r\n\r\nhinted\n"), "{hints}");
 }
 
 #[test]
@@ -897,6 +927,16 @@ fn when_the_server_stops_what_was_pipelined_is_answered_and_the_last_answer_says
 }
 
 #[test]
+fn when_the_server_stops_what_is_left_of_a_body_is_no_other_request() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.stop();
+    let head = "POST /early?5 HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n";
+    let heard = dialogue.say(format!("{head}{}", "x".repeat(50)).as_bytes()).heard();
+    assert!(heard.contains("\r\nConnection: close\r\n") && heard.ends_with("enough\n"), "{heard}");
+}
+
+#[test]
 fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it_began() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
@@ -912,7 +952,63 @@ fn a_request_is_answered_within_the_limits_and_by_the_service_that_stood_when_it
     dialogue.say(b"GET / HT");
     assert_eq!(dialogue.patience(), Some(short), "the next request has the new limits");
     assert_ne!(old.head_timeout, short);
+    let shorter = Limits { head_timeout: short / 2, idle_timeout: short / 2, ..Limits::default() };
+    site.set_limits(shorter);
+    assert_eq!(dialogue.run().patience(), Some(short), "it has begun");
     dialogue.say(b"TP/1.1\r\nHost: h\r\n\r\n");
     assert!(dialogue.heard().ends_with("\r\n\r\nnew\n"));
-    assert_eq!(dialogue.patience(), Some(short));
+    assert_eq!(dialogue.patience(), Some(short / 2), "the limits are others again, and the service is the same");
+}
+
+/// Counts the requests of its connection.
+struct Counts(u32);
+
+impl RequestHandler for Counts {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        self.0 += 1;
+        x.respond(Response::text(format!("request {}\n", self.0)))
+    }
+}
+
+#[test]
+fn a_handler_goes_with_the_service_that_made_it() {
+    let site = site(Handlers::new(|| Counts(0)));
+    let mut dialogue = Dialogue::new(&site);
+    assert!(dialogue.say(HELLO).say(HELLO).heard().ends_with("request 2\n"));
+    site.set_service(Handlers::new(|| Counts(100)));
+    assert!(dialogue.say(HELLO).heard().ends_with("request 101\n"));
+    assert!(dialogue.say(HELLO).heard().ends_with("request 102\n"), "once, and not for every request");
+    site.set_service(|_: &Request| Response::text("none\n"));
+    assert!(dialogue.say(HELLO).heard().ends_with("none\n"));
+}
+
+/// Lines of the log about what is asked for, when the client does as it is told and the server then ends.
+fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Pipe>)) -> Vec<String> {
+    let (reader, writer) = io::pipe().unwrap();
+    let mut site = site(TestService);
+    site.log = AccessLog::to(writer.into()).format(LogFormat::Json).into();
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(5000).say(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+    client(&mut dialogue);
+    drop(dialogue);
+    site.log.borrow_mut().flush();
+    drop(site);
+    io::read_to_string(reader).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_response_that_is_cut_short_has_one_line_that_says_why() {
+    let reads = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.make_room(usize::MAX);
+    let stalls = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.pass(STALL);
+    let waits = |_: &mut Dialogue<'_, Pipe>| {};
+    let reason = |lines: Vec<String>| {
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines[0].split_once("\"cut\":\"").map(|(_, rest)| rest.trim_end_matches("\"}").to_owned())
+    };
+    let cut = |reason: &str| Some(reason.to_owned());
+    assert_eq!(reason(logged("/bytes?30000", reads)), None);
+    assert_eq!(reason(logged("/broken?30000", reads)), cut("response cut short"));
+    assert_eq!(reason(logged("/truncated?30000", reads)), cut("response cut short"));
+    assert_eq!(reason(logged("/bytes?30000", stalls)), cut("client too slow to read"));
+    assert_eq!(reason(logged("/bytes?30000", waits)), cut("server stopped"));
 }

@@ -182,6 +182,7 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
     use crate::http::Request;
@@ -236,5 +237,14 @@ mod tests {
             let error = ErrorInfo { status: Status::NOT_FOUND, message: "m", explain: "e", request: &request };
             assert_eq!(bytes(site.error_body(&error)), path.as_bytes());
         }
+    }
+
+    #[test]
+    fn every_second_has_its_stamp() {
+        let site = site();
+        let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let date = |stamp: Stamp| stamp == Stamp::new(&site.server, b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+        assert!(date(at(1000)) && date(at(1999)));
+        assert!(!date(at(2000)) && date(at(1000)), "also when the clock is set back");
     }
 }

@@ -329,6 +329,26 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn a_file_is_known_by_all_that_the_system_says_of_its_state() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "text").unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        let expected = Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: 4,
+            modified: Timestamp { seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() },
+            changed: Timestamp { seconds: metadata.ctime(), nanoseconds: metadata.ctime_nsec() },
+        };
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        assert_eq!(tree.stat(&path).unwrap(), Stat { kind: Kind::File, identity: expected });
+        assert_eq!(tree.open(&path).unwrap().1.identity, expected);
+    }
+
+    #[test]
     fn only_regular_files_are_opened() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();

@@ -157,6 +157,14 @@ impl State {
         self.outcome = None;
     }
 
+    /// With what text the handler panicked, if it did and nobody has asked how it ended.
+    pub(crate) fn take_panic(&mut self) -> Option<String> {
+        match self.outcome.take() {
+            Some(Outcome::Panicked(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether there is something to go on with.
     pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
         match self.wait {

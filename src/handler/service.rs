@@ -187,6 +187,15 @@ struct Answering<H> {
 }
 
 impl<H: RequestHandler> Answering<H> {
+    /// What a request is answered with whose handler panicked after its last answer was out, or while it was told that
+    /// nobody waits for that any more: its instance may be in any state, and goes with the connection.
+    fn refuse(&self) -> Option<Response> {
+        let mut state = self.pipe.0.borrow_mut();
+        let text = state.take_panic()?;
+        state.notes.add(format!("the handler panicked: {text}"));
+        Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
+    }
+
     /// Takes a copy of a request, in the memory of the last one.
     fn take_up(&self, request: &Request) {
         self.request.borrow_mut().copy_from(request);
@@ -221,6 +230,9 @@ impl<H: RequestHandler + 'static> Service for Serving<H> {
             self.desk.replace_with(|desk| desk.another(&self.room));
         }
         let desk = self.desk.borrow();
+        if let Some(refusal) = desk.task.refuse() {
+            return refusal.into();
+        }
         desk.task.take_up(request);
         let mut run = desk.run.borrow_mut();
         if !request.body_length().is_empty() {

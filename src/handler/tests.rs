@@ -11,6 +11,7 @@ use crate::HttpServer;
 use crate::connection::CloseReason;
 use crate::http::Status;
 use crate::log::AccessLog;
+use crate::proto::Limits;
 use crate::service::{Response, Service};
 use crate::testing::{Bench, Client, TestServer};
 
@@ -301,7 +302,7 @@ fn a_whole_response_gets_the_fields_that_were_set_before() {
         x.send_header("X-Set", "before")?;
         x.respond(Response::text("hello"))?;
         assert!(x.respond(Response::text("again")).is_err());
-        assert!(x.wfile().write_all(b"more").is_err());
+        assert_eq!(x.wfile().write_all(b"more").unwrap_err().to_string(), "the response is complete");
         Ok(())
     }));
     let answer = get(&mut bench.connect());
@@ -524,6 +525,91 @@ fn a_panic_behind_the_head_cuts_the_connection() {
     assert_eq!(client.closed(), Some(CloseReason::BodyCut));
     drop(client);
     assert!(lines(bench, log)[0].contains("the handler panicked: too late"));
+}
+
+#[test]
+fn who_panics_behind_its_answer_answers_nothing_more() {
+    let (bench, log) = logged(does(|x| {
+        x.send_response(200)?;
+        x.send_header("Content-Length", 2)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"ok")?;
+        x.sleep(Duration::from_secs(3600)).expect("time for what is left to do");
+        Ok(())
+    }));
+    let mut client = bench.connect();
+    assert_eq!(body(&get(&mut client)), "ok");
+    let answer = get(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    drop(client);
+    let lines = lines(bench, log);
+    assert!(lines[1].starts_with("the handler panicked: time for what is left to do"), "{lines:?}");
+}
+
+#[test]
+fn nothing_of_a_request_is_left_for_the_next() {
+    let bench = Bench::new(does(|x| {
+        if x.command() == "GET" {
+            let mut left = String::new();
+            x.rfile().read_to_string(&mut left)?;
+            assert_eq!(left, "");
+        }
+        x.send_response(200)?;
+        x.send_header("Content-Length", 2)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"ok")
+    }));
+    let failing = Bench::new(does(|x| match x.command() {
+        "GET" => Ok(()),
+        _ => ok(x, "of the first").and(Err(io::Error::other("after all"))),
+    }));
+    let mut client = failing.connect();
+    client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
+    assert!(get(&mut client).starts_with("HTTP/1.1 500 "), "what the first would have answered");
+    let mut client = bench.connect();
+    for _ in 0..2 {
+        client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nunread");
+        assert!(text(client.take()).ends_with("\r\nContent-Length: 2\r\n\r\n"));
+        let answer = get(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && body(&answer) == "ok", "{answer}");
+    }
+}
+
+#[test]
+fn who_was_given_up_and_saw_it_answers_the_next_request() {
+    /// Whether the first request is left alone when it is over, or goes on as if nothing was.
+    struct Late(bool, u32);
+    impl RequestHandler for Late {
+        fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+            self.1 += 1;
+            if self.1 == 1 {
+                while x.sleep(Duration::from_secs(3600)).is_ok() || self.0 {}
+                // Too late, and nothing for whoever asks next.
+                x.send_response_only(102)?;
+                x.end_headers()?;
+            }
+            ok(x, &self.1.to_string())
+        }
+    }
+    for stubborn in [false, true] {
+        let limits = Limits { answer_timeout: Duration::from_millis(1), ..Limits::default() };
+        let bench = Bench::new(Handlers::new(move || Late(stubborn, 0))).limits(limits);
+        let mut client = bench.connect();
+        client.send(GET);
+        let mut answer = text(client.take());
+        while answer.is_empty() {
+            assert!(client.wait());
+            answer = text(client.take());
+        }
+        assert!(answer.starts_with("HTTP/1.1 504 ") && !answer.contains("Connection: close"), "{answer}");
+        let next = get(&mut client);
+        match stubborn {
+            false => assert!(next.starts_with("HTTP/1.1 200 ") && body(&next) == "2", "{next}"),
+            // It was unwound, and its instance may be in any state.
+            true => assert!(next.starts_with("HTTP/1.1 500 ") && next.contains("Connection: close"), "{next}"),
+        }
+    }
 }
 
 /// Tells a test that it was dropped.

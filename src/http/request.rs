@@ -306,6 +306,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_copy_is_the_same_in_everything() {
+        let mut copy = Request::builder("PUT", "/old?query").header("Host", "old").header("Old", "field").build();
+        (copy.body, copy.ask) = (BodyLength::Known(1), Some(Ask::default()));
+        let mut other = Request::builder("RICKROLL", "/new/path").header("New", "field").build();
+        (other.version, other.body, other.ask) = (Version::Http10, BodyLength::Chunked, None);
+        other.peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        other.local = SocketAddr::from((Ipv4Addr::LOCALHOST, 2));
+        other.arrived = copy.arrived + std::time::Duration::from_secs(1);
+        let old = copy.clone();
+        copy.copy_from(&other);
+        assert_eq!(format!("{copy:?}"), format!("{other:?}"));
+        copy.copy_from(&old);
+        assert_eq!(format!("{copy:?}"), format!("{old:?}"));
+    }
+
+    #[test]
     fn a_redirected_request_has_no_body() {
         let request = Request::builder("POST", "/a?b")
             .header("Host", "x")

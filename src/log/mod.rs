@@ -357,6 +357,7 @@ mod tests {
         let (reader, mut log) = log_to_pipe();
         log.message(None, "one", UNIX_EPOCH);
         log.become_like(AccessLog::file(&path).unwrap().format(LogFormat::Json));
+        assert_eq!(log.path(), Some(path.as_path()), "that is the one to be opened again");
         log.message(None, "two", UNIX_EPOCH);
         log.become_like(AccessLog::off());
         log.message(None, "three", UNIX_EPOCH);

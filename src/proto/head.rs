@@ -42,7 +42,6 @@ pub(super) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -
     // The parser would take a LF alone for the end of a line, and skip empty lines at the start.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let sound = place(head, method.as_bytes()).start() == 0
-        && crlf(target_end + HTTP_1_1.len())
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
     if !sound || !is_short(length, headers.len(), limits) || !is_target(target) {
@@ -176,7 +175,9 @@ pub(super) mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", true),
             ("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
             ("\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
+            ("\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", false),
             ("GET / HTTP/1.1\nHost: h\r\n\r\n", false),
+            ("GET / HTTP/1.0\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n", false),
             ("GET / HTTP/1.1\r\nHost: h\r\n\n", false),
@@ -198,6 +199,25 @@ pub(super) mod tests {
             let mut by_lines = Request::default();
             assert_eq!(read(text.as_bytes(), &found, &limits, &mut by_lines), asked, "{text:?}");
             assert_eq!((found.end, known(&by_lines)), (length, known(&request)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_request_before() {
+        let limits = Limits::default();
+        let before = "POST http://x/a?b HTTP/1.0\r\nA: b\r\nContent-Length: 3\r\n\r\n";
+        for text in [
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n",
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n",
+        ] {
+            let (mut fresh, mut used) = (Request::default(), Request::default());
+            assert!(read_whole(before.as_bytes(), &limits, &mut used).unwrap().1.is_ok());
+            let read = |request: &mut Request| read_whole(text.as_bytes(), &limits, request).unwrap();
+            assert_eq!(read(&mut used), read(&mut fresh), "{text:?}");
+            assert_eq!(known(&used), known(&fresh), "{text:?}");
         }
     }
 

@@ -2,7 +2,7 @@ use super::encode::{Added, write_head, write_interim};
 use super::head::{read, read_again, read_whole};
 use super::scan::HeadScan;
 use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
-use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, Version};
+use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
 ///
@@ -287,9 +287,10 @@ impl Machine {
     }
 
     /// Appends an interim response if one may come before the response that is due: not to a client that speaks
-    /// HTTP/1.0 (RFC 9110 section 15.2).
+    /// HTTP/1.0 (RFC 9110 section 15.2), and neither 101, which ends HTTP, nor what would be the response itself.
     pub fn interim(&mut self, status: Status, fields: &Head, out: &mut Buffer) {
-        if self.send == Send::Due && !self.ask.is_http10 && self.protocol == Version::Http11 {
+        let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
+        if is_interim && self.send == Send::Due && !self.ask.is_http10 && self.protocol == Version::Http11 {
             write_interim(self.protocol, status, fields, out);
         }
     }
@@ -410,4 +411,40 @@ impl Machine {
 
 fn is_known(moves: &[Move], from: &str, to: &str) -> bool {
     moves.iter().any(|(known, _, target)| (*known, *target) == (from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Stamp;
+
+    /// A machine that owes the response to a request of this version.
+    fn asked(protocol: Version, version: &str) -> Machine {
+        let (mut machine, mut request, mut input) = (Machine::new(protocol), Request::default(), Buffer::default());
+        input.extend(format!("GET / {version}\r\nHost: h\r\n\r\n").as_bytes());
+        assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
+        machine
+    }
+
+    fn interim(machine: &mut Machine, status: Status) -> String {
+        let mut out = Buffer::default();
+        machine.interim(status, &Head::new(), &mut out);
+        String::from_utf8_lossy(out.bytes()).into_owned()
+    }
+
+    #[test]
+    fn an_interim_response_comes_before_the_response_to_who_knows_what_it_is() {
+        let mut machine = asked(Version::Http11, "HTTP/1.1");
+        for status in [Status::SWITCHING_PROTOCOLS, Status::OK, Status::NOT_FOUND] {
+            assert_eq!(interim(&mut machine, status), "", "{status} is none");
+        }
+        assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "HTTP/1.1 103 Early Hints\r\n\r\n");
+        let (fields, stamp) = (Head::new(), Stamp::default());
+        let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
+        machine.respond(&head, &mut Buffer::default());
+        assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "behind it nobody looks for one");
+        for (protocol, version) in [(Version::Http11, "HTTP/1.0"), (Version::Http10, "HTTP/1.1")] {
+            assert_eq!(interim(&mut asked(protocol, version), Status::EARLY_HINTS), "", "{protocol:?} {version}");
+        }
+    }
 }

@@ -45,6 +45,7 @@ impl Service for TestService {
             b"/truncated" => file(number, number + 1000),
             b"/unreadable" => unreadable(number),
             b"/liar" => Response::text("hello\n").header("Content-Length", "7").unwrap(),
+            b"/interim" => Response::new(Status::EARLY_HINTS),
             b"/reason" => Response::error(Status::NOT_FOUND).message("no <such>\r\nX-Evil: 1"),
             b"/close" => Response::text("bye\n").close(),
             b"/keep" => Response::text("stay\n").header("Connection", "keep-alive").unwrap(),

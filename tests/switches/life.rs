@@ -178,6 +178,16 @@ fn connections_are_bounded() {
     idle.read_to_end(&mut left).unwrap();
 }
 
+/// Whoever has come and says nothing takes no place: for a second, the system keeps its connection to itself.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_says_nothing_yet_takes_nobodys_place() {
+    let root = tree(&[("a", "a")]);
+    let program = Program::start(root.path(), &["--max-connections=1", "--head-timeout=3600"]);
+    let _silent = program.connect();
+    assert_eq!(program.status("/a"), 200);
+}
+
 /// How much of a download arrives if the client goes on reading once the server, asked to end, lets nobody in any more.
 fn downloaded(size: u64, words: &[&str]) -> u64 {
     let root = tree(&[]);

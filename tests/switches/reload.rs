@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
-use crate::program::{Program, command, field, tree};
+use crate::program::{Program, command, field, tree, until};
 
 /// A folder to serve, and another one with a file of settings.
 struct Site {
@@ -119,9 +119,14 @@ fn what_is_wrong_has_its_place_and_changes_nothing() {
         stream.read_exact(&mut [0]).unwrap();
         assert_eq!((field(&head, "X-A"), field(&head, "Access-Control-Allow-Origin")), (Some("old"), None), "{why}");
     }
-    fs::remove_file(site.config.path().join("c.toml")).unwrap();
+    let path = site.config.path().join("c.toml");
+    fs::remove_file(&path).unwrap();
     program.signal(Signal::HUP);
     program.says("c.toml': No such file or directory (os error 2)");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o666)).unwrap();
+    program.signal(Signal::HUP);
+    program.says("c.toml': not a file");
+    fs::remove_file(&path).unwrap();
     assert_eq!(field(&program.get("/a"), "X-A"), Some("old"));
     site.change(&program, "header = { X-A = 'new' }\n");
     say(&mut stream, "/a");
@@ -189,6 +194,18 @@ fn limits_are_read_again() {
     assert_eq!(program.status("/a"), 200);
     first.read_exact(&mut [0]).unwrap();
     assert_eq!(first.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn the_grace_is_read_again() {
+    let site = Site::new(&[], "grace = 3600\n");
+    File::create(site.root.path().join("big")).unwrap().set_len(1 << 28).unwrap();
+    let program = site.start(&["--quiet"]);
+    let mut slow = program.connect();
+    say(&mut slow, "/big");
+    head(&mut slow);
+    site.change(&program, "grace = 0\n");
+    assert_eq!(program.end().0, Some(0), "it does not wait for who takes nothing");
 }
 
 #[test]
@@ -291,6 +308,11 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     let mut body = [0; 8 + 3];
     waiting.read_exact(&mut body).unwrap();
     assert!(body.ends_with(b"at last\n"), "{:?}", body.escape_ascii().to_string());
+    // Those that were started before are looked after by whoever came after.
+    let task = fs::read_dir(program.proc().join("task")).unwrap().next().unwrap().unwrap();
+    until("all scripts are reaped", || fs::read_to_string(task.path().join("children")).unwrap().is_empty());
+    let guarded = "cgi = true\nhidden = 'deny'\n";
+    assert_eq!(site.refused(&program, guarded), "argument --cgi: not allowed with argument --hidden deny");
     site.change(&program, "cgi = false\n");
     assert!(program.says("takes effect at the next start: ").ends_with(": cgi\n"));
     assert_eq!(program.status("/cgi-bin/s"), 200);

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
 use crate::connection::{CloseReason, Moment, Transport};
-use crate::http::{ErrorInfo, Request, Status};
+use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::log::{Asked, Record};
 use crate::proto::{Encoder, Reject, ResponseHead};
 use crate::service::{Body, ErrorText, Reply, Response};
@@ -56,7 +56,7 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.stop();
         }
         let status = response.status;
-        if matches!(response.status.code(), 100..=199 | 204) && response.head.content_length().is_some() {
+        if response.status == Status::NO_CONTENT && response.head.content_length().is_some() {
             response.head.remove("Content-Length");
         }
         let announced = response.head.content_length().or(response.body.length());
@@ -92,9 +92,12 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
-    /// What is wrong with a response whose `Content-Length` is not that of its body: it would leave the client waiting,
-    /// or out of step.
+    /// What is wrong with a response whose status is that of an interim one, or whose `Content-Length` is not that of its
+    /// body: it would leave the client waiting, or out of step.
     fn fault(&self, response: &Response) -> Option<String> {
+        if response.status.class() == StatusClass::Informational {
+            return Some(format!("response with the interim status {}", response.status.code()));
+        }
         let (declared, length) = (response.head.content_length()?, response.body.length()?);
         let sent = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
         (sent && declared != length).then(|| format!("response of {length} bytes with a Content-Length of {declared}"))

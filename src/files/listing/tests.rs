@@ -267,6 +267,15 @@ fn names_that_differ_in_case_only_have_an_order() {
 }
 
 #[test]
+fn names_that_begin_alike_have_an_order_either_way() {
+    let dir = dir_of(&[b"twenty letters alike 2", b"twenty letters alike 10", b"twenty letters alike 1"]);
+    let order =
+        |query: &str| names(&page(&dir, query)).into_iter().map(|name| name[20..].to_owned()).collect::<Vec<_>>();
+    assert_eq!(order("/"), [" 1", " 10", " 2"]);
+    assert_eq!(order("/?sort=name&order=desc"), [" 2", " 10", " 1"]);
+}
+
+#[test]
 fn what_has_no_size_comes_before_what_is_empty() {
     let dir = dir_of(&[]);
     fs::write(dir.path().join("a"), "").unwrap();
