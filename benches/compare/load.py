@@ -67,10 +67,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: microseconds of server CPU a request (not a number if it is not counted), and requests a second."""
+    """One measurement: microseconds of server CPU a request (not a number if it is not counted), requests a second, and
+    the part of the CPU that was not the kernel's."""
 
     cpu: float
     rate: float
+    user: float = math.nan
 
 
 def check(running: Running, work: Work) -> None:
@@ -129,11 +131,12 @@ def output_of(command: Sequence[str], seconds: float, core: int) -> str:
 
 
 def measure(running: Running, work: Work, seconds: float, core: int) -> Sample:
-    before = running.cpu()
+    before, user = running.cpu(), running.user_cpu()
     requests, elapsed = ask(running, work, seconds, core)
     # A little longer than the load, so that what the server still does for it is counted.
     time.sleep(0.05)
-    return Sample((running.cpu() - before) / requests * 1e6, requests / elapsed)
+    cpu, user = running.cpu() - before, running.user_cpu() - user
+    return Sample(cpu / requests * 1e6, requests / elapsed, user / requests * 1e6)
 
 
 @dataclass(frozen=True)

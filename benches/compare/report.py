@@ -15,18 +15,11 @@ import plots
 from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
 from load import Effort, Rows, median
 from servers import OURS, REFERENCE, Server
+from targets import MOST_FOR_THE_LOG, ratio, targets
 from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint
 
 WORKS = {**FILES, **LISTING, **CGI}
-MOST_FOR_THE_LOG = 0.15
 NOT_COUNTED = "CPU not counted"
-
-
-def ratio(reference: Rows, rows: Rows) -> float | None:
-    """How many times less CPU is needed than by the reference: the median over rounds."""
-    if isinstance(reference, str) or isinstance(rows, str) or not reference:
-        return None
-    return known(statistics.median(one.cpu / max(other.cpu, 1e-9) for one, other in zip(reference, rows)))
 
 
 def known(value: float) -> float | None:
@@ -116,6 +109,23 @@ def log_section(costs: dict[str, float]) -> list[str]:
     ]
 
 
+def targets_section(
+    results: dict[str, dict[str, Rows]], log: dict[str, float], footprints: dict[str, Footprint]
+) -> list[str]:
+    found = targets(results, log, footprints)
+    if not found:
+        return []
+    rows = [target.row() for target in found]
+    return [
+        "## Aims",
+        "",
+        f"What {OURS} is to reach, what it reached in this run, and where the cost lies if it did not.",
+        "",
+        *table(["", "aim", "measured", "met"], rows),
+        "",
+    ]
+
+
 def footprint_section(footprints: dict[str, Footprint]) -> list[str]:
     def number(value: float | None, form: str) -> str:
         return "not measured" if value is None else format(value, form)
@@ -197,7 +207,8 @@ def benchmarks(
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
     if others:
         lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
-    lines += [ABOUT_PACING, *large_file_section(large), *log_section(log), *footprint_section(footprints), "## Versions", ""]
+    lines += [*targets_section(results, log, footprints), ABOUT_PACING, *large_file_section(large), *log_section(log)]
+    lines += [*footprint_section(footprints), "## Versions", ""]
     lines += [f"* {server.name}: {server.version()}" for server in present]
     lines += [f"* {name}: not found" for name in missing]
     if grown:
@@ -326,7 +337,7 @@ GROWTH_SECTIONS = (
     ),
     (
         "Number of files",
-        "64 connections ask for files of 100 bytes, drawn by lot. Ours keeps at most 4,096 of them in its cache: with many "
+        "64 connections ask for files of 100 bytes, drawn by lot. Ours keeps at most 16,384 of them in its cache: with many "
         "more files, nearly each request opens a file, reads it and puts it in another's place.",
         ("files",),
     ),

@@ -156,6 +156,15 @@ def logging_servers(servers: Sequence[Server]) -> list[tuple[Server, Server]]:
     return pairs
 
 
+def part_of(rights: str, name: str, program: str) -> str:
+    """What a mapping is for, by its rights and its file."""
+    if name == program:
+        return "the program's code" if "x" in rights else "its tables and data"
+    if name.startswith("/"):
+        return "libraries"
+    return {"[heap]": "heap", "[stack]": "stack"}.get(name, "other")
+
+
 class Running:
     """A started server. Its processes are one session, which is how they are counted and ended."""
 
@@ -214,10 +223,26 @@ class Running:
             return math.nan
         return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15]) / TICKS
 
+    def user_cpu(self) -> float:
+        """The seconds of these that were not spent in the kernel."""
+        return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15:2]) / TICKS
+
     def private_bytes(self) -> int:
         """Memory that is nobody else's."""
         texts = [read(process / "smaps_rollup") for process in self.pids()]
         return sum(int(kb) for text in texts for kb in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M)) * 1024
+
+    def private_parts(self) -> dict[str, int]:
+        """The same bytes by what they are for."""
+        parts: dict[str, int] = {}
+        for process in self.pids():
+            program, part = os.readlink(process / "exe"), ""
+            for line in read(process / "smaps").splitlines():
+                if mapping := re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ \S+\s*(.*)", line):
+                    part = part_of(mapping[1], mapping[2], program)
+                elif size := re.match(r"Private_(?:Clean|Dirty):\s+(\d+)", line):
+                    parts[part] = parts.get(part, 0) + int(size[1]) * 1024
+        return parts
 
     def wake_ups(self) -> int:
         """How often its threads have gone to sleep so far."""

@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from load import OUT_OF_TIME, Effort, Rows, Work, ask, download_cpu, idle_connections, reason, rounds, warm
@@ -121,6 +121,8 @@ class Footprint:
     first_byte: float | None = None
     wake_ups: float | None = None
     system_calls: float | None = None
+    # The private bytes by what they are for.
+    parts: dict[str, int] = field(default_factory=dict)
 
 
 def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, Footprint]:
@@ -131,8 +133,8 @@ def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[st
         say(f"what {server.name} occupies")
         occupied = Footprint(Path(server.path() or "").resolve().stat().st_size, wake_ups=wake_ups.get(server.name))
         try:
-            idle, each = memory(server, site, effort)
-            occupied = replace(occupied, private=idle, each_connection=each)
+            parts, each = memory(server, site, effort)
+            occupied = replace(occupied, private=sum(parts.values()), parts=parts, each_connection=each)
             first_byte = statistics.median(start_to_first_byte(server, site, effort) for _ in range(STARTS))
             occupied = replace(occupied, first_byte=first_byte, system_calls=system_calls(server, site, effort))
         except Exception as error:  # Whatever is wrong with one server, the others go on.
@@ -161,17 +163,18 @@ def start_to_first_byte(server: Server, site: Path, effort: Effort) -> float:
             return time.monotonic() - running.started
 
 
-def memory(server: Server, site: Path, effort: Effort) -> tuple[int, float | None]:
-    """Private bytes when nobody is connected, and what each of many idle connections adds after its first answer."""
+def memory(server: Server, site: Path, effort: Effort) -> tuple[dict[str, int], float | None]:
+    """Private bytes when nobody is connected, by what they are for, and what each of many idle connections adds after its
+    first answer."""
     with Running(server, site, effort.server_core) as running:
         time.sleep(0.3)
-        idle = running.private_bytes()
+        idle, parts = running.private_bytes(), running.private_parts()
         try:
             with idle_connections(running, IDLE_CONNECTIONS):
-                return idle, (running.private_bytes() - idle) / IDLE_CONNECTIONS
+                return parts, (running.private_bytes() - idle) / IDLE_CONNECTIONS
         except (RuntimeError, OSError) as error:
             say(f"{server.name} with {IDLE_CONNECTIONS:,} idle connections: {reason(error)}")
-            return idle, None
+            return parts, None
 
 
 def system_calls(server: Server, site: Path, effort: Effort) -> float | None:

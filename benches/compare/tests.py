@@ -19,8 +19,9 @@ from pathlib import Path
 import growth
 import report
 from growth import Curve, Growth
-from load import Effort
+from load import Effort, Sample
 from servers import OURS, Server, each_running
+from targets import Target, targets
 
 HERE = Path(__file__).resolve().parent
 EFFORT = Effort(rounds=1, seconds=0.2, server_core=0, load_core=0)
@@ -39,6 +40,23 @@ def all_curves(*values: float) -> Growth:
 
 def page(curves: Growth) -> str:
     return report.growth_page(curves, [], EFFORT, "command")
+
+
+class Aims(unittest.TestCase):
+    def test_each_says_whether_it_was_met_and_by_how_much_not(self):
+        met = Target("a", 2.0, 1.75, ".2f", at_least=True, cost="unsaid")
+        self.assertEqual(met.row(), ["a", "at least 1.75", "2.00", "yes"])
+        missed = Target("b", 1200, 800, ",.0f", cost="In the code.")
+        self.assertEqual(missed.row(), ["b", "at most 800", "1,200", "**no** by 50%. In the code."])
+        self.assertFalse(Target("c", 0.2, 0, ".1f").is_met())
+        self.assertTrue(Target("d", 0, 0, ".1f").is_met())
+
+    def test_ratios_are_those_to_the_right_server(self):
+        rows = {OURS: [Sample(5, 100, 1)] * 3, "nginx": [Sample(10, 50)] * 3, "nginx-tuned": "was not there"}
+        found = targets({"W1": rows, "W10": rows}, {OURS: 0.2}, {})
+        self.assertEqual([target.measured for target in found], [2.0, 2.0, 0.2])
+        self.assertEqual([target.is_met() for target in found], [True, True, False])
+        self.assertEqual(found[0].cost, "Of 5.00 us, 1.00 are spent in the program and 4.00 in the kernel.")
 
 
 class Pages(unittest.TestCase):

@@ -24,7 +24,7 @@ pub struct CacheLimits {
 
 impl Default for CacheLimits {
     fn default() -> Self {
-        CacheLimits { entries: 4096, bytes: 32 * 1024 * 1024 }
+        CacheLimits { entries: 16_384, bytes: 32 * 1024 * 1024 }
     }
 }
 

@@ -1,0 +1,109 @@
+"""What this server aims at, and whether a run met it."""
+
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from load import Rows, median
+from servers import OURS, REFERENCE
+from tables import Footprint
+
+TUNED, LIGHTTPD = "nginx-tuned", "lighttpd"
+MOST_FOR_THE_LOG = 0.15
+
+# How many times less CPU than another server a request of each workload is to take.
+TIMES = (
+    ("W1", REFERENCE, 1.75),
+    ("W1", TUNED, 1.15),
+    ("W2", REFERENCE, 6.0),
+    ("W3", REFERENCE, 1.7),
+    ("W4", REFERENCE, 1.15),
+    ("W7", REFERENCE, 1.15),
+    ("W9", REFERENCE, 1.4),
+)
+# More requests a second than another server answers.
+FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
+
+
+@dataclass(frozen=True)
+class Target:
+    """An aim and what was measured; both grow as the thing gets better, or both shrink."""
+
+    text: str
+    measured: float
+    wanted: float
+    form: str
+    at_least: bool = False
+    # Where the cost lies, said if the aim was missed.
+    cost: str = ""
+
+    def is_met(self) -> bool:
+        return self.measured >= self.wanted if self.at_least else self.measured <= self.wanted
+
+    def row(self) -> list[str]:
+        bound = "at least" if self.at_least else "at most"
+        wanted, measured = format(self.wanted, self.form), format(self.measured, self.form)
+        if self.is_met():
+            return [self.text, f"{bound} {wanted}", measured, "yes"]
+        away = abs(self.measured / self.wanted - 1) if self.wanted else math.inf
+        by = f" by {away:.0%}" if math.isfinite(away) else ""
+        return [self.text, f"{bound} {wanted}", measured, f"**no**{by}. {self.cost}".strip()]
+
+
+def ratio(reference: Rows, rows: Rows) -> float | None:
+    """How many times less CPU is needed than by the reference: the median over rounds."""
+    if isinstance(reference, str) or isinstance(rows, str) or not reference or not rows:
+        return None
+    value = statistics.median(one.cpu / max(other.cpu, 1e-9) for one, other in zip(reference, rows))
+    return None if math.isnan(value) else value
+
+
+def targets(results: dict[str, dict[str, Rows]], log: dict[str, float], footprints: dict[str, Footprint]) -> list[Target]:
+    """All of them that this run has measured."""
+    return [*of_workloads(results), *of_the_log(log), *of_the_footprint(footprints.get(OURS))]
+
+
+def of_workloads(results: dict[str, dict[str, Rows]]) -> Iterator[Target]:
+    for work, other, wanted in TIMES:
+        rows = results.get(work, {})
+        measured = ratio(rows.get(other, ""), rows.get(OURS, ""))
+        if measured is not None:
+            text = f"{work}: times less CPU than {other}"
+            yield Target(text, measured, wanted, ".2f", True, division(rows[OURS]))
+    for work, other in FASTER:
+        ours, theirs = (results.get(work, {}).get(server, "") for server in (OURS, other))
+        if ours and theirs and not isinstance(ours, str) and not isinstance(theirs, str):
+            measured = median(ours, lambda row: row.rate) / median(theirs, lambda row: row.rate)
+            yield Target(f"{work}: times as many requests a second as {other}", measured, 1.0, ".2f", True)
+
+
+def division(rows: Rows) -> str:
+    """Which part of a request's cost is the program's own."""
+    if isinstance(rows, str) or not rows:
+        return ""
+    cpu, user = median(rows, lambda row: row.cpu), median(rows, lambda row: row.user)
+    return f"Of {cpu:.2f} us, {user:.2f} are spent in the program and {cpu - user:.2f} in the kernel."
+
+
+def of_the_log(log: dict[str, float]) -> Iterator[Target]:
+    if OURS in log:
+        yield Target("W1: CPU that the access log adds", log[OURS], MOST_FOR_THE_LOG, "+.1%")
+
+
+def of_the_footprint(occupied: Footprint | None) -> Iterator[Target]:
+    if occupied is None:
+        return
+    yield Target("program, MB", occupied.binary / 1e6, 1.5, ".2f")
+    if occupied.private is not None:
+        parts = sorted(occupied.parts.items(), key=lambda part: -part[1])
+        where = ", ".join(f"{name} {size >> 10:,} KB" for name, size in parts if size >= 1024)
+        yield Target("private memory of an idle server, KB", occupied.private / 1024, 800, ",.0f", cost=f"Its parts: {where}.")
+    if occupied.each_connection is not None:
+        yield Target("bytes of an idle connection", occupied.each_connection, 320, ",.0f")
+    if occupied.first_byte is not None:
+        yield Target("start to first byte, ms", occupied.first_byte * 1e3, 8, ".1f")
+    if occupied.wake_ups is not None:
+        yield Target("wake-ups a second of an idle server", occupied.wake_ups, 0, ".1f")
+    if occupied.system_calls is not None:
+        yield Target("system calls a W1 request", occupied.system_calls, 3.5, ".2f")
