@@ -24,6 +24,8 @@ pub(crate) enum Found {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
+    /// What it was found to be, if it was looked at.
+    pub(crate) stat: Option<Stat>,
     /// Where regular files would be served instead of this one, and are none now.
     pub(crate) outranked_by: Vec<Premise>,
 }
@@ -31,7 +33,7 @@ pub(crate) struct FoundFile {
 impl FoundFile {
     /// A file that nothing else could have been found for.
     pub(crate) fn at(path: PathBuf) -> FoundFile {
-        FoundFile { path, outranked_by: Vec::new() }
+        FoundFile { path, stat: None, outranked_by: Vec::new() }
     }
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
     }
     let (path, stat) = found?;
     match (stat.kind, url.has_trailing_slash()) {
-        (Kind::File, false) => Ok(Found::File(FoundFile::at(path))),
+        (Kind::File, false) => Ok(Found::File(FoundFile { stat: Some(stat), ..FoundFile::at(path) })),
         (Kind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
         (Kind::Directory, false) => Ok(Found::Moved(url.location())),
         (Kind::File, true) | (Kind::Other, _) => Err(Refusal::NotFound),
@@ -100,7 +102,8 @@ fn clean(
             if url.has_trailing_slash() {
                 return Some(Found::Moved(as_file.to_owned()));
             }
-            Some(Found::File(FoundFile { path: page.into(), outranked_by: vec![Premise::nothing(asked.to_owned())] }))
+            let outranked_by = vec![Premise::nothing(asked.to_owned())];
+            Some(Found::File(FoundFile { outranked_by, ..FoundFile::at(page.into()) }))
         }
     }
 }
@@ -122,7 +125,7 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Found {
     for name in names {
         let path = directory.join(name);
         if tree.has_file(&path) {
-            return Found::File(FoundFile { path, outranked_by });
+            return Found::File(FoundFile { outranked_by, ..FoundFile::at(path) });
         }
         outranked_by.push(Premise::nothing(path));
     }

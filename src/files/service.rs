@@ -192,7 +192,10 @@ impl FileService {
         request: &Request,
     ) -> Result<(Arc<Representation>, Content), Refusal> {
         let now = self.policy.now(request);
-        let original = self.tree.stat(&file.path).map_err(Refusal::System)?.identity;
+        let original = match file.stat {
+            Some(stat) => stat.identity,
+            None => self.tree.stat(&file.path).map_err(Refusal::System)?.identity,
+        };
         let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
         let sibling = siblings.choose(wanted, &original).and_then(|(coding, path)| {
