@@ -12,7 +12,7 @@
 mod common;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
@@ -803,6 +803,41 @@ fn every_body_has_all_of_its_time() {
         assert_eq!(dialogue.patience(), Some(STALL), "30 seconds for it to come, and as much in all");
         assert!(dialogue.pass(STALL - JUST_LESS).say(b"x").heard().ends_with("\r\n\r\nx"));
     }
+}
+
+/// Takes nothing of a body, and its time; beforehand it may say so.
+struct Dawdles;
+
+impl RequestHandler for Dawdles {
+    fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.sleep(Duration::from_secs(3600))
+    }
+
+    fn do_put(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"soon")?;
+        x.sleep(Duration::from_secs(3600))
+    }
+}
+
+/// Whoever waits for a handler is not to blame that it does not read.
+#[test]
+fn a_body_that_its_handler_does_not_take_may_stay_away() {
+    let site = site(Handlers::new(|| Dawdles));
+    let answer = Limits::default().answer_timeout;
+    assert!(answer > STALL);
+    let expects = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n".to_owned();
+    let sends = |method: &str| {
+        format!("{method} / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(80_000))
+    };
+    for request in [expects, sends("POST")] {
+        let mut dialogue = Dialogue::new(&site);
+        assert_eq!(dialogue.say(request.as_bytes()).patience(), Some(answer));
+    }
+    let mut dialogue = Dialogue::new(&site);
+    assert!(dialogue.say(sends("PUT").as_bytes()).patience() > Some(answer), "until the handler wakes up");
+    assert!(dialogue.heard().ends_with("soon\r\n"));
 }
 
 /// While nobody wants the body, its client is not to blame that it does not come.
