@@ -917,6 +917,21 @@ fn a_client_that_takes_no_early_hints_costs_no_memory_by_them() {
 }
 
 #[test]
+fn every_answer_has_all_of_its_time() {
+    let site = site(TestService);
+    let answer = Limits::default().answer_timeout;
+    let mut dialogue = Dialogue::new(&site);
+    let later = |millis: u32| format!("GET /later?{millis} HTTP/1.1\r\nHost: h\r\n\r\n");
+    dialogue.say(HELLO).pass(Duration::from_secs(5)).say((later(100) + &later(40_000) + &later(100_000)).as_bytes());
+    dialogue.pass(Duration::from_millis(100)).pass(Duration::from_secs(40));
+    assert!(dialogue.heard().ends_with("at last\n"));
+    assert_eq!(dialogue.patience(), Some(answer), "whoever is asked last was asked now");
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(HELLO).pass(Duration::from_secs(5)).say(later(100_000).as_bytes());
+    assert_eq!(dialogue.patience(), Some(answer), "the time before is none of its");
+}
+
+#[test]
 fn an_upstream_is_asked_again_when_it_wants_to_be() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
