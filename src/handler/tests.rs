@@ -578,12 +578,16 @@ fn nothing_of_a_request_is_left_for_the_next() {
     }));
     let failing = Bench::new(does(|x| match x.command() {
         "GET" => Ok(()),
+        "PUT" => ok(x, "of the second"),
         _ => ok(x, "of the first").and(Err(io::Error::other("after all"))),
     }));
     let mut client = failing.connect();
     client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
     assert!(get(&mut client).starts_with("HTTP/1.1 500 "), "what the first would have answered");
+    let mut client = failing.connect();
+    client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\nPUT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(text(client.take()).ends_with("\r\n\r\nof the second"));
     let mut client = bench.connect();
     for _ in 0..2 {
         client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nunread");
