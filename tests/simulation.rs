@@ -12,7 +12,7 @@
 mod common;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
@@ -805,6 +805,41 @@ fn every_body_has_all_of_its_time() {
     }
 }
 
+/// Takes nothing of a body, and its time; beforehand it may say so.
+struct Dawdles;
+
+impl RequestHandler for Dawdles {
+    fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.sleep(Duration::from_secs(3600))
+    }
+
+    fn do_put(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"soon")?;
+        x.sleep(Duration::from_secs(3600))
+    }
+}
+
+/// Whoever waits for a handler is not to blame that it does not read.
+#[test]
+fn a_body_that_its_handler_does_not_take_may_stay_away() {
+    let site = site(Handlers::new(|| Dawdles));
+    let answer = Limits::default().answer_timeout;
+    assert!(answer > STALL);
+    let expects = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n".to_owned();
+    let sends = |method: &str| {
+        format!("{method} / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(80_000))
+    };
+    for request in [expects, sends("POST")] {
+        let mut dialogue = Dialogue::new(&site);
+        assert_eq!(dialogue.say(request.as_bytes()).patience(), Some(answer));
+    }
+    let mut dialogue = Dialogue::new(&site);
+    assert!(dialogue.say(sends("PUT").as_bytes()).patience() > Some(answer), "until the handler wakes up");
+    assert!(dialogue.heard().ends_with("soon\r\n"));
+}
+
 /// While nobody wants the body, its client is not to blame that it does not come.
 #[test]
 fn what_is_not_waited_for_costs_a_body_no_time() {
@@ -879,6 +914,21 @@ fn a_client_that_takes_no_early_hints_costs_no_memory_by_them() {
     let heard = dialogue.make_room(usize::MAX).heard();
     let hints = heard.matches("HTTP/1.1 103 Early Hints\r\n").count();
     assert!(hints > 0 && hints < 10_000 && heard.ends_with("\r\n\r\nhinted\n"), "{hints}");
+}
+
+#[test]
+fn every_answer_has_all_of_its_time() {
+    let site = site(TestService);
+    let answer = Limits::default().answer_timeout;
+    let mut dialogue = Dialogue::new(&site);
+    let later = |millis: u32| format!("GET /later?{millis} HTTP/1.1\r\nHost: h\r\n\r\n");
+    dialogue.say(HELLO).pass(Duration::from_secs(5)).say((later(100) + &later(40_000) + &later(100_000)).as_bytes());
+    dialogue.pass(Duration::from_millis(100)).pass(Duration::from_secs(40));
+    assert!(dialogue.heard().ends_with("at last\n"));
+    assert_eq!(dialogue.patience(), Some(answer), "whoever is asked last was asked now");
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(HELLO).pass(Duration::from_secs(5)).say(later(100_000).as_bytes());
+    assert_eq!(dialogue.patience(), Some(answer), "the time before is none of its");
 }
 
 #[test]

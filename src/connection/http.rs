@@ -470,7 +470,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Has a complete head answered.
     fn begin(&mut self, request: &Request, moment: Moment) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
-        self.wait = Wait::Upstream;
+        (self.wait, self.since) = (Wait::Upstream, moment.now);
         self.left = nanos(self.limits.body_timeout);
         let reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),

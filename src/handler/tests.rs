@@ -272,6 +272,23 @@ fn to_head_the_length_is_told_and_no_body_sent() {
 }
 
 #[test]
+fn to_head_the_length_is_told_when_all_of_it_is_known() {
+    let bench = Bench::new(does(|x| {
+        ok(x, "one")?;
+        x.sleep(Duration::from_millis(1))?;
+        x.wfile().write_all(b"two")
+    }));
+    let mut client = bench.connect();
+    client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut answer = text(client.take());
+    while answer.is_empty() {
+        assert!(client.wait());
+        answer = text(client.take());
+    }
+    assert!(answer.ends_with("\r\nContent-Length: 6\r\n\r\n"), "{answer}");
+}
+
+#[test]
 fn no_response_and_errors_are_500() {
     let (bench, log) = logged(does(|_| Ok(())));
     assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
@@ -561,12 +578,16 @@ fn nothing_of_a_request_is_left_for_the_next() {
     }));
     let failing = Bench::new(does(|x| match x.command() {
         "GET" => Ok(()),
+        "PUT" => ok(x, "of the second"),
         _ => ok(x, "of the first").and(Err(io::Error::other("after all"))),
     }));
     let mut client = failing.connect();
     client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
     assert!(get(&mut client).starts_with("HTTP/1.1 500 "), "what the first would have answered");
+    let mut client = failing.connect();
+    client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\nPUT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(text(client.take()).ends_with("\r\n\r\nof the second"));
     let mut client = bench.connect();
     for _ in 0..2 {
         client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nunread");
@@ -862,4 +883,24 @@ fn log_lines_come_before_that_of_their_request() {
     get(&mut bench.connect());
     let lines = lines(bench, log);
     assert_eq!(lines, ["hello", "\"GET /a?b=c HTTP/1.1\" 200 5", "\"GET /a?b=c HTTP/1.1\" 200 4"]);
+}
+
+#[test]
+fn log_lines_are_not_kept_until_there_is_a_response() {
+    let (bench, mut log) = logged(does(|x| {
+        x.log_message("it begins");
+        let end = io::copy(&mut x.rfile(), &mut io::sink());
+        x.log_message("it ends");
+        end.map(drop)
+    }));
+    rustix::fs::fcntl_setfl(&log, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let mut client = bench.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\na");
+    let mut line = [0; 1000];
+    let count = log.read(&mut line).expect("a line while it waits");
+    assert!(line[..count].ends_with(b"] it begins\n"));
+    client.finish();
+    assert_eq!(client.closed(), Some(CloseReason::RequestCut));
+    let count = log.read(&mut line).expect("a line of who has no response");
+    assert!(line[..count].ends_with(b"] it ends\n"));
 }
