@@ -94,7 +94,7 @@ def of_the_log(log: dict[str, float]) -> Iterator[Target]:
 def of_the_footprint(occupied: Footprint | None) -> Iterator[Target]:
     if occupied is None:
         return
-    yield Target("program, MB", occupied.binary / 1e6, 1.5, ".2f")
+    yield Target("program, MiB", occupied.binary / (1 << 20), 1.5, ".2f")
     if occupied.private is not None:
         parts = sorted(occupied.parts.items(), key=lambda part: -part[1])
         where = ", ".join(f"{name} {size >> 10:,} KB" for name, size in parts if size >= 1024)
