@@ -110,9 +110,12 @@ def log_section(costs: dict[str, float]) -> list[str]:
 
 
 def targets_section(
-    results: dict[str, dict[str, Rows]], log: dict[str, float], footprints: dict[str, Footprint]
+    results: dict[str, dict[str, Rows]],
+    large: dict[str, list[float] | str],
+    log: dict[str, float],
+    footprints: dict[str, Footprint],
 ) -> list[str]:
-    found = targets(results, log, footprints)
+    found = targets(results, large, log, footprints)
     if not found:
         return []
     rows = [target.row() for target in found]
@@ -207,7 +210,7 @@ def benchmarks(
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
     if others:
         lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
-    lines += [*targets_section(results, log, footprints), ABOUT_PACING, *large_file_section(large), *log_section(log)]
+    lines += [*targets_section(results, large, log, footprints), ABOUT_PACING, *large_file_section(large), *log_section(log)]
     lines += [*footprint_section(footprints), "## Versions", ""]
     lines += [f"* {server.name}: {server.version()}" for server in present]
     lines += [f"* {name}: not found" for name in missing]

@@ -53,9 +53,9 @@ class Aims(unittest.TestCase):
 
     def test_ratios_are_those_to_the_right_server(self):
         rows = {OURS: [Sample(5, 100, 1)] * 3, "nginx": [Sample(10, 50)] * 3, "nginx-tuned": "was not there"}
-        found = targets({"W1": rows, "W10": rows}, {OURS: 0.2}, {})
-        self.assertEqual([target.measured for target in found], [2.0, 2.0, 0.2])
-        self.assertEqual([target.is_met() for target in found], [True, True, False])
+        found = targets({"W1": rows, "W10": rows}, {OURS: [50.0], "nginx": [40.0]}, {OURS: 0.2}, {})
+        self.assertEqual([target.measured for target in found], [2.0, 2.0, 0.8, 0.2])
+        self.assertEqual([target.is_met() for target in found], [True, True, False, False])
         self.assertEqual(found[0].cost, "Of 5.00 us, 1.00 are spent in the program and 4.00 in the kernel.")
 
 

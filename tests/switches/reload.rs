@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
-use crate::program::{Program, command, field, tree, until};
+use crate::program::{Program, command, field, tree};
 
 /// A folder to serve, and another one with a file of settings.
 struct Site {
@@ -310,7 +310,9 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     assert!(body.ends_with(b"at last\n"), "{:?}", body.escape_ascii().to_string());
     // Those that were started before are looked after by whoever came after.
     let task = fs::read_dir(program.proc().join("task")).unwrap().next().unwrap().unwrap();
-    until("all scripts are reaped", || fs::read_to_string(task.path().join("children")).unwrap().is_empty());
+    crate::program::until("all scripts are reaped", || {
+        fs::read_to_string(task.path().join("children")).unwrap().is_empty()
+    });
     let guarded = "cgi = true\nhidden = 'deny'\n";
     assert_eq!(site.refused(&program, guarded), "argument --cgi: not allowed with argument --hidden deny");
     site.change(&program, "cgi = false\n");
