@@ -36,6 +36,11 @@ def write(path: Path, height: float, title: str, lines: Sequence[str]) -> None:
     path.write_text("\n".join([*head, *lines, "</svg>"]) + "\n")
 
 
+def figure(value: float) -> str:
+    """A number as people read it: whole if it is large, otherwise with three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def bars(
     path: Path,
     title: str,
@@ -62,7 +67,7 @@ def bars(
         full = min(longest, 4 * min(values.values(), default=1)) if shorter_is_better else longest
         for server in rows_by_server:
             value = values.get(server)
-            label = "not measured" if value is None else f"{'» ' if value > full else ''}{value:.3g} {unit}"
+            label = "not measured" if value is None else f"{'» ' if value > full else ''}{figure(value)} {unit}"
             length = 0 if value is None else (WIDTH - left - 130) * min(value, full) / max(full, 1e-9)
             lines.append(text(left - 8, y + 12, server, 'text-anchor="end"'))
             colour = COLOURS.get(server, "black")
@@ -102,7 +107,7 @@ def curves(path: Path, title: str, x_label: str, y_label: str, curve: Curve, nam
     for mark in marks:
         if low <= mark <= high:
             lines.append(f'<path d="M{left} {up(mark):.1f}H{right}" stroke="#dddddd"/>')
-            lines.append(text(left - 8, up(mark) + 4, f"{mark:,g}", 'text-anchor="end"'))
+            lines.append(text(left - 8, up(mark) + 4, figure(mark), 'text-anchor="end"'))
     for point in curve.points:
         lines.append(f'<path d="M{across(point):.1f} {bottom}v5" stroke="black"/>')
         lines.append(text(across(point), bottom + 19, named(point), 'text-anchor="middle"'))

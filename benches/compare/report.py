@@ -230,16 +230,12 @@ def count_name(count: int) -> str:
     return f"{count:,}"
 
 
-def figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def course(curve: Curve, first: int, last: int, unit: str, named: Callable[[int], str]) -> str:
     """How each server's curve goes between two points, in words that hold whatever was measured."""
     texts = []
     for server, row in curve.values.items():
         if row.get(first, 0) > 0 and row.get(last, 0) > 0:
-            texts.append(f"{server} {figure(row[first])} and {figure(row[last])} {unit} ({figure(row[last] / row[first])} times)")
+            texts.append(f"{server} {plots.figure(row[first])} and {plots.figure(row[last])} {unit} ({plots.figure(row[last] / row[first])} times)")
     if not texts:
         return f"No server was measured both at {named(first)} and at {named(last)}."
     return f"At {named(first)} and at {named(last)}: {', '.join(texts)}."
@@ -252,7 +248,7 @@ def gaps(curve: Curve, named: Callable[[int], str]) -> list[str]:
 
 
 def curve_table(curve: Curve, head: str, named: Callable[[int], str]) -> list[str]:
-    rows = [[server, *(figure(row[at]) if at in row else "" for at in curve.points)] for server, row in curve.values.items()]
+    rows = [[server, *(plots.figure(row[at]) if at in row else "" for at in curve.points)] for server, row in curve.values.items()]
     return table([head, *(named(point) for point in curve.points)], rows)
 
 
