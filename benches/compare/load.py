@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from servers import Running
 
@@ -156,10 +157,25 @@ class Effort:
 # The samples of a server, or why there are none.
 Rows = list[Sample] | str
 
+# What one measurement gives.
+One = TypeVar("One")
+
 
 def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, Rows]:
-    """Asks each server once a round, one after the other, so that whatever else the machine does meets all of them."""
-    results: dict[str, Rows] = {one.server.name: [] for one in running}
+    """Asks each server for the work once a round."""
+
+    def once(one: Running, number: int) -> Sample:
+        if number == 0:
+            check(one, work)
+        return measure(one, work, effort.seconds, effort.load_core)
+
+    return in_turn(running, effort, once)
+
+
+def in_turn(running: Sequence[Running], effort: Effort, once: Callable[[Running, int], One]) -> dict[str, list[One] | str]:
+    """Measures each server once a round, one after the other, so that whatever else the machine does meets all of them.
+    Instead of its measurements a server has the reason why one of them failed."""
+    results: dict[str, list[One] | str] = {one.server.name: [] for one in running}
     for number in range(effort.rounds):
         for one in running:
             rows = results[one.server.name]
@@ -168,9 +184,7 @@ def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, 
             try:
                 if effort.is_over():
                     raise TimeoutError(OUT_OF_TIME)
-                if number == 0:
-                    check(one, work)
-                rows.append(measure(one, work, effort.seconds, effort.load_core))
+                rows.append(once(one, number))
             except Exception as error:  # Whatever is wrong with one server, the others go on.
                 results[one.server.name] = reason(error)
     return results

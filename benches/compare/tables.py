@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from load import OUT_OF_TIME, Effort, Rows, Work, ask, download_cpu, idle_connections, reason, rounds, warm
+from load import Effort, Rows, Work, ask, download_cpu, idle_connections, in_turn, reason, rounds, warm
 from servers import Running, Server, cgi_servers, each_running, listing_servers, logging_servers
 from stages import begin, say
 
@@ -72,25 +72,18 @@ def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, e
 
 def large_file(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, list[float] | str]:
     """Milliseconds of server CPU a gigabyte, by server: one a round."""
-    results: dict[str, list[float] | str] = {}
     effort = begin("a large file", len(servers) * effort.rounds, effort)
     path = site / "large.bin"
     with path.open("wb") as file:
         file.truncate(LARGE)
     warm(path)
+
+    def once(one: Running, _: int) -> float:
+        return download_cpu(one, "/large.bin", LARGE, effort.seconds) / 1e3 / (LARGE / 1e9)
+
     with each_running(servers, site, effort.server_core) as (running, failed):
-        results = {server.name: failed.get(server.name, []) for server in servers}
-        for _ in range(effort.rounds):
-            for one in running:
-                rows = results[one.server.name]
-                if isinstance(rows, str):
-                    continue
-                try:
-                    if effort.is_over():
-                        raise TimeoutError(OUT_OF_TIME)
-                    rows.append(download_cpu(one, "/large.bin", LARGE, effort.seconds) / 1e3 / (LARGE / 1e9))
-                except Exception as error:  # Whatever is wrong with one server, the others go on.
-                    results[one.server.name] = reason(error)
+        measured = in_turn(running, effort, once)
+        results = {server.name: measured.get(server.name, failed.get(server.name, "")) for server in servers}
     path.unlink()
     return results
 

@@ -8,12 +8,12 @@ use foldhash::quality::RandomState;
 use super::content::{Content, Kept};
 use super::representation::Representation;
 use super::sidecar::Wanted;
-use super::tree::{Identity, Kind, Tree};
+use super::tree::{Identity, Tree};
 
 /// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors
 /// but those of a few large files that were opened within the last two seconds.
 ///
-/// The defaults suit a site of some thousand small files. With 0 entries nothing is kept.
+/// The defaults suit a site of some ten thousand small files. With 0 entries nothing is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
     /// Files.
@@ -80,8 +80,7 @@ impl Premise {
     }
 
     fn holds(&self, tree: &Tree) -> bool {
-        let stat = tree.stat(&self.path).ok().filter(|stat| stat.kind == Kind::File);
-        stat.map(|stat| stat.identity) == self.file
+        tree.file(&self.path) == self.file
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::cache::Premise;
 use super::policy::Policy;
 use super::refusal::Refusal;
-use super::tree::{Kind, Stat, Tree};
+use super::tree::{Identity, Kind, Stat, Tree};
 use crate::http::UrlPath;
 
 /// What a path names.
@@ -24,8 +24,8 @@ pub(crate) enum Found {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
-    /// What it was found to be, if it was looked at.
-    pub(crate) stat: Option<Stat>,
+    /// Which file that was when it was looked at, if it was.
+    pub(crate) identity: Option<Identity>,
     /// Where regular files would be served instead of this one, and are none now.
     pub(crate) outranked_by: Vec<Premise>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct FoundFile {
 impl FoundFile {
     /// A file that nothing else could have been found for.
     pub(crate) fn at(path: PathBuf) -> FoundFile {
-        FoundFile { path, stat: None, outranked_by: Vec::new() }
+        FoundFile { path, identity: None, outranked_by: Vec::new() }
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
     }
     let (path, stat) = found?;
     match (stat.kind, url.has_trailing_slash()) {
-        (Kind::File, false) => Ok(Found::File(FoundFile { stat: Some(stat), ..FoundFile::at(path) })),
+        (Kind::File, false) => Ok(Found::File(FoundFile { identity: Some(stat.identity), ..FoundFile::at(path) })),
         (Kind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
         (Kind::Directory, false) => Ok(Found::Moved(url.location())),
         (Kind::File, true) | (Kind::Other, _) => Err(Refusal::NotFound),
@@ -89,21 +89,19 @@ fn clean(
                 let is_index = index(tree, &policy.index_names, path.parent()?.to_owned()).is_file(path);
                 return is_index.then(|| Found::Moved(format!("{directory}/")));
             }
-            let unambiguous = !shorter.ends_with('/') && !tree.has_file(&path.with_extension(""));
+            let unambiguous = !shorter.ends_with('/') && tree.file(&path.with_extension("")).is_none();
             unambiguous.then(|| Found::Moved(shorter.to_owned()))
         }
         Ok((_, stat)) if stat.kind != Kind::Directory || url.has_trailing_slash() => None,
         _ => {
             let mut page = OsString::from(asked);
             page.push(".html");
-            if !tree.has_file(Path::new(&page)) {
-                return None;
-            }
+            let identity = Some(tree.file(Path::new(&page))?);
             if url.has_trailing_slash() {
                 return Some(Found::Moved(as_file.to_owned()));
             }
             let outranked_by = vec![Premise::nothing(asked.to_owned())];
-            Some(Found::File(FoundFile { outranked_by, ..FoundFile::at(page.into()) }))
+            Some(Found::File(FoundFile { path: page.into(), identity, outranked_by }))
         }
     }
 }
@@ -124,8 +122,9 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Found {
     let mut outranked_by = Vec::new();
     for name in names {
         let path = directory.join(name);
-        if tree.has_file(&path) {
-            return Found::File(FoundFile { outranked_by, ..FoundFile::at(path) });
+        let identity = tree.file(&path);
+        if identity.is_some() {
+            return Found::File(FoundFile { path, identity, outranked_by });
         }
         outranked_by.push(Premise::nothing(path));
     }

@@ -192,8 +192,8 @@ impl FileService {
         request: &Request,
     ) -> Result<(Arc<Representation>, Content), Refusal> {
         let now = self.policy.now(request);
-        let original = match file.stat {
-            Some(stat) => stat.identity,
+        let original = match file.identity {
+            Some(identity) => identity,
             None => self.tree.stat(&file.path).map_err(Refusal::System)?.identity,
         };
         let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };

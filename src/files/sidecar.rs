@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::cache::Premise;
-use super::tree::{Identity, Kind, Tree};
+use super::tree::{Identity, Tree};
 use crate::http::{Headers, list_elements};
 
 /// A content coding that a sibling may have, the most compact one first.
@@ -125,8 +125,7 @@ impl Siblings {
         }
         let look = |coding: Coding| {
             let path = with_suffix(original, coding.suffix());
-            let stat = tree.stat(&path).ok().filter(|stat| stat.kind == Kind::File);
-            (coding, Premise { path, file: stat.map(|stat| stat.identity) })
+            (coding, Premise { file: tree.file(&path), path })
         };
         Siblings { found: ALL.map(look).into() }
     }

@@ -107,9 +107,9 @@ impl Tree {
         }
     }
 
-    /// Whether the path names a regular file now.
-    pub(crate) fn has_file(&self, path: &Path) -> bool {
-        self.stat(path).is_ok_and(|stat| stat.kind == Kind::File)
+    /// Which regular file the path names now, if it names one.
+    pub(crate) fn file(&self, path: &Path) -> Option<Identity> {
+        self.stat(path).ok().filter(|stat| stat.kind == Kind::File).map(|stat| stat.identity)
     }
 
     /// Opens a regular file; anything else is `NotFound`.
@@ -393,7 +393,7 @@ mod tests {
                 let tree = Tree::new(&root, symlinks).unwrap();
                 let open = tree.open(&root.join(name));
                 assert_eq!(open.is_ok(), allowed.contains(&symlinks), "{name} {symlinks:?}: {open:?}");
-                assert_eq!(tree.has_file(&root.join(name)), open.is_ok());
+                assert_eq!(tree.file(&root.join(name)).is_some(), open.is_ok());
             }
         }
         for symlinks in [Follow, Within, Deny] {
