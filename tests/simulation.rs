@@ -360,11 +360,11 @@ impl Transport for Weather {
         Ok(count)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         self.refusal(|weather| &mut weather.owes_write)?;
         let most = self.shortened(first.len() + second.len());
         let of_first = first.len().min(most);
-        let count = self.pipe.send(&first[..of_first], &second[..most - of_first], last)?;
+        let count = self.pipe.send(&first[..of_first], &second[..most - of_first], more)?;
         self.spoil_last(count);
         Ok(count)
     }
@@ -374,6 +374,10 @@ impl Transport for Weather {
         let most = self.shortened(length as usize);
         let elsewhere = self.fault == Some(Fault::SendsFileFromElsewhere) && offset > 0;
         self.pipe.send_file(file, offset - u64::from(elsewhere), most as u64)
+    }
+
+    fn cork(&mut self, on: bool) {
+        self.pipe.cork(on);
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -570,12 +574,15 @@ impl Run<'_> {
         }
     }
 
-    /// Turns until nothing happens by itself any more.
+    /// Turns until nothing happens by itself any more. What was sent must have left then.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..100_000 {
             self.settle_debts();
-            if self.dialogue.closed().is_some() || !(self.event || self.dialogue.next == Next::Again) {
-                return Ok(());
+            let closed = self.dialogue.closed().is_some();
+            if closed || !(self.event || self.dialogue.next == Next::Again) {
+                let pipe = &self.dialogue.pipe().pipe;
+                let held = pipe.held && pipe.room > 0 && !closed;
+                return if held { Err("bytes are held back for nothing".into()) } else { Ok(()) };
             }
             self.turn()?;
         }
@@ -688,6 +695,10 @@ const LINGER: Duration = Duration::from_secs(2);
 const JUST_LESS: Duration = Duration::from_millis(1);
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
+fn get(target: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").into_bytes()
+}
+
 #[test]
 fn a_fresh_connection_that_says_nothing_is_closed_in_silence() {
     let site = site(TestService);
@@ -737,6 +748,36 @@ fn a_client_that_takes_everything_gets_so_much_in_a_turn() {
         assert!((1..=TURN).contains(&sent), "{sent} bytes while the others waited");
     }
     assert!(turns >= 20_000_000 / TURN, "{turns} turns");
+}
+
+#[test]
+fn a_large_file_leaves_in_full_packets_and_its_last_one_does_not_wait() {
+    let site = site(TestService);
+    for (length, no_sendfile, is_corked) in
+        [(20_000_000, false, true), (1_000_000, false, false), (20_000_000, true, false)]
+    {
+        let mut dialogue = Dialogue::on(&site, Pipe { no_sendfile, ..Pipe::default() });
+        dialogue.make_room(10_000).say(&get(&format!("/file?{length}")));
+        assert_eq!(dialogue.pipe().corked, is_corked, "{length} bytes, sendfile {}", !no_sendfile);
+        dialogue.make_room(usize::MAX);
+        assert!(!dialogue.pipe().corked && !dialogue.pipe().held, "{length} bytes, sendfile {}", !no_sendfile);
+    }
+}
+
+#[test]
+fn a_head_waits_for_the_file_behind_it_and_for_nothing_else() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    let mut head = 0;
+    for target in ["/", "/file?0", "/bytes?100000", "/stream?100000", "/file?100000"] {
+        dialogue.say(&get(target));
+        assert!(!dialogue.pipe().held, "{target}");
+        head = dialogue.heard().find("\r\n\r\n").unwrap() + 4;
+    }
+    dialogue.make_room(head).say(&get("/file?100000"));
+    assert!(dialogue.pipe().held, "the head is out, and there is no room for the file");
+    dialogue.make_room(1);
+    assert!(!dialogue.pipe().held);
 }
 
 #[test]

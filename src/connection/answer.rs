@@ -20,9 +20,20 @@ pub(super) struct Answer {
 enum InFlight {
     Bytes { bytes: Cow<'static, [u8]>, at: usize },
     Shared { bytes: Arc<[u8]>, at: usize },
-    File { slice: FileSlice, by_hand: bool },
+    File { slice: FileSlice, way: Way },
     Stream(Box<dyn Source>),
     Finished,
+}
+
+/// How a file leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The transport sends it, in one slice, or in none yet.
+    Sent,
+    /// The transport sends it, in several slices, and holds back what does not fill a packet.
+    Corked,
+    /// It is read here, and passes through the output.
+    ByHand,
 }
 
 /// What an attempt to put more of a body into the output came to.
@@ -40,8 +51,7 @@ pub(super) enum Made {
     All,
 }
 
-/// As much of a file as is sent at a time. Each slice ends in a packet that is not full, so few large ones cost less than
-/// many small ones; how many a client gets in a turn is the session's business.
+/// As much of a file as is sent at a time; how many slices a client gets in a turn is the session's business.
 const FILE_SLICE: u64 = 1024 * 1024;
 
 /// As much of a body as is read at a time when it passes through the program.
@@ -57,7 +67,7 @@ impl Answer {
     }
 
     pub(super) fn file(slice: FileSlice, encoder: Encoder) -> Answer {
-        Answer::new(InFlight::File { slice, by_hand: false }, encoder)
+        Answer::new(InFlight::File { slice, way: Way::Sent }, encoder)
     }
 
     pub(super) fn stream(source: Box<dyn Source>, encoder: Encoder) -> Answer {
@@ -83,8 +93,8 @@ impl Answer {
         match &mut self.body {
             InFlight::Bytes { bytes, at } if *at < bytes.len() => Ok(Made::Nothing),
             InFlight::Shared { bytes, at } if *at < bytes.len() => Ok(Made::Nothing),
-            InFlight::File { slice, by_hand: false } if slice.length > 0 => Ok(Made::Nothing),
-            InFlight::File { slice, by_hand: true } if slice.length > 0 => self.copy_file(output),
+            InFlight::File { slice, way: Way::ByHand } if slice.length > 0 => self.copy_file(output),
+            InFlight::File { slice, .. } if slice.length > 0 => Ok(Made::Nothing),
             InFlight::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
@@ -93,18 +103,21 @@ impl Answer {
     /// Sends some of the output, and in the same call what follows it of a body in memory; or, when the output is
     /// empty, some of a file. Returns how many bytes left; 0 is none, because there are none to send.
     pub(super) fn send(&mut self, output: &mut Buffer, transport: &mut impl Transport) -> io::Result<u64> {
-        let rest = match &self.body {
-            InFlight::Bytes { bytes, at } => &bytes[*at..],
-            InFlight::Shared { bytes, at } => &bytes[*at..],
-            InFlight::File { by_hand: false, slice } if output.is_empty() && slice.length > 0 => {
-                return self.send_file(transport);
+        let (rest, more): (&[u8], bool) = match &self.body {
+            InFlight::Bytes { bytes, at } => (&bytes[*at..], false),
+            InFlight::Shared { bytes, at } => (&bytes[*at..], false),
+            InFlight::File { way: Way::Sent | Way::Corked, slice } if slice.length > 0 => {
+                if output.is_empty() {
+                    return self.send_file(transport);
+                }
+                (&[], true)
             }
-            _ => &[],
+            _ => (&[], false),
         };
         if output.is_empty() && rest.is_empty() {
             return Ok(0);
         }
-        let count = transport.send(output.bytes(), rest, false)?;
+        let count = transport.send(output.bytes(), rest, more)?;
         let of_output = count.min(output.len());
         output.consume(of_output);
         self.advance((count - of_output) as u64);
@@ -112,16 +125,25 @@ impl Answer {
     }
 
     fn send_file(&mut self, transport: &mut impl Transport) -> io::Result<u64> {
-        let InFlight::File { slice, by_hand } = &mut self.body else { return Ok(0) };
+        let InFlight::File { slice, way } = &mut self.body else { return Ok(0) };
+        if *way == Way::Sent && slice.length > FILE_SLICE {
+            *way = Way::Corked;
+            transport.cork(true);
+        }
         match transport.send_file(&slice.file, slice.offset, slice.length.min(FILE_SLICE)) {
             // The file ends before what was announced does.
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
+                if *way == Way::Corked && count == slice.length {
+                    transport.cork(false);
+                }
                 self.advance(count);
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                *by_hand = true;
+                if std::mem::replace(way, Way::ByHand) == Way::Corked {
+                    transport.cork(false);
+                }
                 Err(io::ErrorKind::Interrupted.into())
             }
             Err(error) => Err(error),

@@ -10,18 +10,22 @@ pub trait Transport {
     /// Those of the operating system.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends some of the bytes of both parts, in one call. `last` says that the connection is closed once they are all
-    /// sent, so that its end may travel with them.
+    /// Sends some of the bytes of both parts, in one call. `more` says that something follows at once, a file or the end
+    /// of the connection, so that a packet which is not full may wait for it.
     ///
     /// # Errors
     /// Those of the operating system.
-    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize>;
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize>;
 
     /// Sends some of `length` bytes of the file from `offset` on; 0 means that the file ends there.
     ///
     /// # Errors
     /// `Unsupported` if this transport or this file cannot do it: the caller then reads and sends itself.
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
+
+    /// From `true` on, a packet that is not full waits for what is sent next, so that what is sent in several calls takes
+    /// no more packets than if it were sent in one; `false` sends what waits. Does nothing unless a transport can do it.
+    fn cork(&mut self, _on: bool) {}
 
     /// Says that no more will be sent.
     ///
@@ -44,9 +48,9 @@ impl Transport for mio::net::TcpStream {
         self.read(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], last: bool) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            (only, []) if last => send_last(self, only),
+            (only, []) if more => send_more(self, only),
             (only, []) | ([], only) => self.write(only),
             _ => self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
         }
@@ -54,6 +58,12 @@ impl Transport for mio::net::TcpStream {
 
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
         send_file(self, file, offset, length)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn cork(&mut self, on: bool) {
+        // It only saves packets. A socket on which it fails is broken, which the next call that sends says.
+        let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -69,15 +79,16 @@ impl Transport for mio::net::TcpStream {
     }
 }
 
-/// Holds the last packet back for the moment until the close, which then leaves with it: one packet less on the wire.
+/// Holds a packet that is not full back for the moment until the file or the close behind it, which then leaves in it:
+/// one packet less on the wire.
 #[cfg(target_os = "linux")]
-fn send_last(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;
     Ok(rustix::net::send(&*stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send_last(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.write(bytes)
 }
 
@@ -96,4 +107,19 @@ fn send_file(stream: &mio::net::TcpStream, file: &File, mut offset: u64, length:
 #[cfg(not(target_os = "linux"))]
 fn send_file(_: &mio::net::TcpStream, _: &File, _: u64, _: u64) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corked_socket_holds_back_until_it_is_not() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = mio::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for on in [true, false] {
+            stream.cork(on);
+            assert_eq!(rustix::net::sockopt::tcp_cork(&stream).unwrap(), on);
+        }
+    }
 }

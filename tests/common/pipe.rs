@@ -19,6 +19,10 @@ pub struct Pipe {
     pub ended: bool,
     /// How many bytes the server may still send before it has to wait.
     pub room: usize,
+    /// What does not fill a packet is held back until the server says otherwise.
+    pub corked: bool,
+    /// The last of what the server sent is held back for what it said would follow.
+    pub held: bool,
     /// The connection is broken.
     pub reset: bool,
     /// This transport cannot send files.
@@ -36,6 +40,8 @@ impl Default for Pipe {
             sent: Vec::new(),
             ended: false,
             room: usize::MAX,
+            corked: false,
+            held: false,
             reset: false,
             no_sendfile: false,
             short_read_is_all: false,
@@ -73,13 +79,14 @@ impl Transport for Pipe {
         }
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         self.check()?;
         assert!(!self.ended, "bytes behind the end");
         assert!(!(first.is_empty() && second.is_empty()), "an empty write says nothing");
         if self.room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.held = more || self.corked;
         Ok(self.take(first) + self.take(second))
     }
 
@@ -93,12 +100,19 @@ impl Transport for Pipe {
         }
         let mut part = vec![0; self.room.min(length as usize)];
         let count = file.read_at(&mut part, offset)?;
+        self.held = self.corked;
         Ok(self.take(&part[..count]) as u64)
+    }
+
+    fn cork(&mut self, on: bool) {
+        self.corked = on;
+        self.held &= on;
     }
 
     fn end(&mut self) -> io::Result<()> {
         self.check()?;
         self.ended = true;
+        self.held = false;
         Ok(())
     }
 
