@@ -751,6 +751,19 @@ fn a_client_that_takes_everything_gets_so_much_in_a_turn() {
 }
 
 #[test]
+fn a_body_that_is_made_leaves_with_its_head_and_a_few_pieces_at_a_time() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    // The source makes 1,000 bytes at a time, of which the first four leave with the head, and then five at a time.
+    for (target, writes) in [("/stream?10", 1), ("/counted?10", 1), ("/stream?3000", 1), ("/stream?1000000", 201)] {
+        dialogue.pipe().writes = 0;
+        dialogue.say(&get(target));
+        assert_eq!(dialogue.pipe().writes, writes, "{target}");
+        assert!(dialogue.heard().starts_with("HTTP/1.1 200 OK\r\n"), "{target}");
+    }
+}
+
+#[test]
 fn a_large_file_leaves_in_full_packets_and_its_last_one_does_not_wait() {
     let site = site(TestService);
     for (length, no_sendfile, is_corked) in

@@ -78,6 +78,11 @@ impl Answer {
         Answer { body, encoder, sent: 0, overran: false }
     }
 
+    /// Whether the body is made while it is sent.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.body, InFlight::Stream(_))
+    }
+
     /// How many bytes of the body have left or are in the output.
     pub(super) fn sent(&self) -> u64 {
         self.sent

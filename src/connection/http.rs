@@ -142,6 +142,9 @@ const ROUNDS: usize = 8;
 /// millisecond.
 const MOST_SENT: u64 = 2 * 1024 * 1024;
 
+/// How many pieces of a body that is being made are gathered into one write at the most.
+const PIECES: usize = 4;
+
 /// Pipelined requests are answered without sending until about so many bytes of answers are gathered.
 const GATHER: usize = Scratch::SIZE / 2;
 
@@ -286,7 +289,7 @@ impl<T: Transport> HttpSession<'_, T> {
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
             let moment = turn.moment;
-            let advanced = self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))?;
+            let advanced = self.advance_and_gather(turn)?;
             let flushed = match self.flush(ready) {
                 Err(reason @ CloseReason::BodyCut) => {
                     (self.close_behind_output(reason, moment)? == Progress::Moved).then_some(0)
@@ -355,6 +358,25 @@ impl<T: Transport> HttpSession<'_, T> {
             Err(_) => return Err(CloseReason::Broken),
         }
         Ok(true)
+    }
+
+    /// Advances, and again while there is more to put into the same write: what a body begins with leaves with its head,
+    /// and its end with its last bytes.
+    fn advance_and_gather(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let progress = self.advance_or_close(turn)?;
+        for _ in 0..PIECES {
+            let is_made = matches!(&self.stage, Stage::Answer(flight) if flight.answer.is_made());
+            if !is_made || self.output.len() >= GATHER || self.advance_or_close(turn)? != Progress::Moved {
+                break;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Advances, or sees to it that what is already answered leaves before the connection is closed.
+    fn advance_or_close(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let moment = turn.moment;
+        self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))
     }
 
     /// Lets the protocol and the service make something of what is there.

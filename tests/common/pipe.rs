@@ -15,6 +15,8 @@ pub struct Pipe {
     pub at_end: bool,
     /// What the server sent.
     pub sent: Vec<u8>,
+    /// How many calls that was, files aside.
+    pub writes: usize,
     /// The server said that it will send no more.
     pub ended: bool,
     /// How many bytes the server may still send before it has to wait.
@@ -38,6 +40,7 @@ impl Default for Pipe {
             incoming: Vec::new(),
             at_end: false,
             sent: Vec::new(),
+            writes: 0,
             ended: false,
             room: usize::MAX,
             corked: false,
@@ -86,6 +89,7 @@ impl Transport for Pipe {
         if self.room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.writes += 1;
         self.held = more || self.corked;
         Ok(self.take(first) + self.take(second))
     }
