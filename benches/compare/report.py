@@ -14,7 +14,7 @@ import loopback
 import plots
 from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
 from load import Effort, Rows, median
-from servers import OURS, REFERENCE, Server
+from servers import OURS, RAW, REFERENCE, SCRIPT_USER, Server
 from targets import MOST_FOR_THE_LOG, ratio, targets
 from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint
 
@@ -67,7 +67,7 @@ def conditions(effort: Effort, command: str) -> list[str]:
         "own, more is other work).",
         "",
         "```sh",
-        f"cargo build --release && {command}",
+        f"cargo build --release --bins --example {RAW} && {command}",
         "```",
         "",
     ]
@@ -166,15 +166,14 @@ LEGEND = f"""Made by `python3 benches/compare`; do not edit. What stands in the 
   sendfile; *nginx-tuned* has `open_file_cache` and no sendfile.
 * *k/s*, */s*: thousands of requests, or requests, a second that one load generator on another core got answered. Where
   that is the limit, faster servers only idle more.
+* *{RAW}* (`benches/compare/raw.rs`) answers the same to whatever it receives: what a request costs in the kernel.
 * *CPU not counted*: busybox has a process for each connection and waits for none of them.
 * Words instead of figures say why a server was left out.
 """
 
 
 def about_listings() -> str:
-    whom = "as whoever made the run"
-    if os.geteuid() == 0:
-        whom = f"as `nobody` with {OURS} and Python, which takes them a few system calls more, and as root with the others"
+    whom = f"as `{SCRIPT_USER}`, with all of them" if os.geteuid() == 0 else "as whoever made the run"
     return (
         f"A listing is a page of {ENTRIES:,} entries, in the form that the server has: Python's has no size and no date, the "
         f"others have both. A script costs what the shell does, for whoever starts it; it ran {whom}. {REFERENCE} and others "
@@ -212,7 +211,7 @@ def benchmarks(
         lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
     lines += [*targets_section(results, large, log, footprints), ABOUT_PACING, *large_file_section(large), *log_section(log)]
     lines += [*footprint_section(footprints), "## Versions", ""]
-    lines += [f"* {server.name}: {server.version()}" for server in present]
+    lines += [f"* {server.name}: {server.version()}" for server in present if server.version_arguments]
     lines += [f"* {name}: not found" for name in missing]
     if grown:
         lines += ["", "How all this grows is in [growth.md](growth.md)."]

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -19,6 +20,10 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 OURS = "serve-forever"
 REFERENCE = "nginx"
+# No server: it answers the same to whatever it receives.
+RAW = "raw-epoll"
+# Whom scripts belong to in a run by root.
+SCRIPT_USER = "nobody"
 # How long a server may take until it answers, and until it has ended.
 STARTS_WITHIN, ENDS_WITHIN = 10, 2
 
@@ -60,8 +65,15 @@ class Server:
     config: str | None = None
     version_arguments: Sequence[str] = ()
     values: dict[str, str] = field(default_factory=dict)
+    # The workloads that it can be asked for; all, if there are none.
+    works: Sequence[str] = ()
+    # Whom it is started as; `None` is whoever makes the run.
+    user: str | None = None
     # Whether its children are waited for: the CPU of those that are not is nowhere to be found.
     waits_for_children: bool = True
+
+    def can(self, work: str) -> bool:
+        return not self.works or work in self.works
 
     def path(self) -> str | None:
         return shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
@@ -97,6 +109,7 @@ def file_servers(ours: Path) -> list[Server]:
             ["{port}", "-b", loopback, "-d", "{site}", "--idle-timeout", "600"],
             version_arguments=["--version"],
         ).with_more(["-q"]),
+        Server(RAW, str(ours.parent / "examples" / RAW), ["{port}", "{site}/1k.txt"], works=["W1"]),
         Server("nginx", "nginx", nginx, NGINX, ["-v"], nginx_values),
         Server("nginx-tuned", "nginx", nginx, NGINX, ["-v"], tuned),
         Server("lighttpd", "lighttpd", ["-D", "-f", "{config}"], LIGHTTPD, ["-v"], {"more": ""}),
@@ -133,15 +146,20 @@ def listing_servers(servers: Sequence[Server]) -> list[Server]:
     """Those that can list a directory, set to do it."""
     modules = 'server.modules = ( "mod_dirlisting" )\ndir-listing.activate = "enable"'
     more = {"nginx": {"more": "autoindex on;"}, "lighttpd": {"more": modules}}
-    return [server.with_more(**more.get(server.name, {})) for server in servers if server.name not in ("nginx-tuned", "busybox")]
+    unable = ("nginx-tuned", "busybox", RAW)
+    return [server.with_more(**more.get(server.name, {})) for server in servers if server.name not in unable]
 
 
 def cgi_servers(servers: Sequence[Server]) -> list[Server]:
-    """Those that run scripts, set to do it."""
+    """Those that run scripts, set to do it. A run by root starts them as nobody: some run scripts as themselves and some
+    as nobody if they are root, and what it takes to become somebody else is not the question. Python, which may be where
+    nobody can read it, does the latter."""
+    nobody = SCRIPT_USER if os.geteuid() == 0 else None
     modules = 'server.modules = ( "mod_cgi" )\ncgi.assign = ( ".sh" => "" )'
     by_name = {server.name: server for server in servers}
     told = {OURS: (["--cgi"], {}), "lighttpd": ([], {"more": modules}), "busybox": ([], {}), "python": (["--cgi"], {})}
-    return [by_name[name].with_more(arguments, **values) for name, (arguments, values) in told.items() if name in by_name]
+    chosen = [by_name[name].with_more(arguments, **values) for name, (arguments, values) in told.items() if name in by_name]
+    return [replace(server, user=None if server.name == "python" else nobody) for server in chosen]
 
 
 def logging_servers(servers: Sequence[Server]) -> list[tuple[Server, Server]]:
@@ -179,6 +197,8 @@ class Running:
         values.update({name: text.format(**values) for name, text in server.values.items()})
         if server.config:
             config.write_text(server.config.format(**values))
+        if server.user:
+            shutil.chown(self.scratch, server.user)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [*wrapper, *server.command(values)],
@@ -186,6 +206,9 @@ class Running:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            user=server.user,
+            group=pwd.getpwnam(server.user).pw_gid if server.user else None,
+            extra_groups=[] if server.user else None,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         try:

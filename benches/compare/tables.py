@@ -56,15 +56,17 @@ def compare(servers: Sequence[Server], works: dict[str, Work], site: Path, effor
     results: dict[str, dict[str, Rows]] = {}
     with each_running(servers, site, effort.server_core) as (running, failed):
         for name, work in works.items():
-            limited = begin(f"{name}, {work.text}", len(running) * effort.rounds, effort)
-            measured = rounds(running, work, limited)
-            results[name] = {server.name: measured.get(server.name, failed.get(server.name, "")) for server in servers}
+            able = [one for one in running if one.server.can(name)]
+            limited = begin(f"{name}, {work.text}", len(able) * effort.rounds, effort)
+            measured = rounds(able, work, limited)
+            reasons = {server.name: failed.get(server.name, "") if server.can(name) else "" for server in servers}
+            results[name] = {server.name: measured.get(server.name, reasons[server.name]) for server in servers}
     return results
 
 
 def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
     results: dict[str, dict[str, Rows]] = {}
-    for who, works in ((list(servers), FILES), (listing_servers(servers), LISTING), (cgi_servers(servers), CGI)):
+    for who, works in ((servers, FILES), (listing_servers(servers), LISTING), (cgi_servers(servers), CGI)):
         if chosen := {name: work for name, work in works.items() if name in wanted}:
             results.update(compare(who, chosen, site, effort))
     return results

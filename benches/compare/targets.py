@@ -1,13 +1,12 @@
 """What this server aims at, and whether a run met it."""
 
 import math
-import os
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from load import Rows, median
-from servers import OURS, REFERENCE
+from servers import OURS, RAW, REFERENCE
 from tables import Footprint
 
 TUNED, LIGHTTPD = "nginx-tuned", "lighttpd"
@@ -23,8 +22,13 @@ TIMES = (
     ("W7", REFERENCE, 1.15),
     ("W9", REFERENCE, 1.4),
 )
+# And at most so many times that of a program that does nothing but receive and send.
+MOST_OVER_RAW = 1.15
 # More requests a second than another server answers.
 FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
+
+
+OF_A_CHILD = "Nearly all of it is the script's process."
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,15 @@ def of_workloads(results: dict[str, dict[str, Rows]]) -> Iterator[Target]:
         if measured is not None:
             text = f"{work}: times less CPU than {other}"
             yield Target(text, measured, wanted, ".2f", True, division(rows[OURS]))
+    rows = results.get("W1", {})
+    if measured := ratio(rows.get(OURS, ""), rows.get(RAW, "")):
+        yield Target(f"W1: CPU over that of {RAW}", measured, MOST_OVER_RAW, ".2f", cost=division(rows[OURS]))
     for work, other in FASTER:
         ours, theirs = (results.get(work, {}).get(server, "") for server in (OURS, other))
         if ours and theirs and not isinstance(ours, str) and not isinstance(theirs, str):
             measured = median(ours, lambda row: row.rate) / median(theirs, lambda row: row.rate)
             text = f"{work}: times as many requests a second as {other}"
-            yield Target(text, measured, 1.0, ".2f", True, of_a_child() if work == "W11" else division(ours))
+            yield Target(text, measured, 1.0, ".2f", True, OF_A_CHILD if work == "W11" else division(ours))
 
 
 def division(rows: Rows) -> str:
@@ -96,16 +103,6 @@ def division(rows: Rows) -> str:
         return ""
     cpu, user = median(rows, lambda row: row.cpu), median(rows, lambda row: row.user)
     return f"Of {cpu:.2f} us, {user:.2f} are spent in the program and {cpu - user:.2f} in the kernel."
-
-
-def of_a_child() -> str:
-    """Where the cost of a script lies: starting it."""
-    if os.geteuid() == 0:
-        return (
-            "Nearly all of it is the script's process. Run by root, it becomes nobody, for which the standard library forks "
-            "where it would otherwise spawn without copying the page tables."
-        )
-    return "Nearly all of it is the script's process."
 
 
 def of_a_large_file(ours: list[float] | str, theirs: list[float] | str) -> Iterator[Target]:

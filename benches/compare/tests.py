@@ -20,7 +20,7 @@ import growth
 import report
 from growth import Curve, Growth
 from load import Effort, Sample
-from servers import OURS, Server, each_running
+from servers import OURS, RAW, Server, cgi_servers, each_running, file_servers, listing_servers
 from targets import Target, targets
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +57,15 @@ class Aims(unittest.TestCase):
         self.assertEqual([target.measured for target in found], [2.0, 2.0, 0.8, 0.2])
         self.assertEqual([target.is_met() for target in found], [True, True, False, False])
         self.assertEqual(found[0].cost, "Of 5.00 us, 1.00 are spent in the program and 4.00 in the kernel.")
+
+
+    def test_one_that_answers_one_workload_is_asked_for_no_other(self) -> None:
+        rows = {OURS: [Sample(5.5, 100, 1)] * 3, RAW: [Sample(5, 100, 1)] * 3}
+        found = targets({"W1": rows, "W2": {**rows, RAW: ""}}, {}, {}, {})
+        self.assertEqual([(round(target.measured, 3), target.is_met()) for target in found], [(1.1, True)])
+        raw = next(server for server in file_servers(Path("serve-forever")) if server.name == RAW)
+        self.assertEqual([name for name in report.WORKS if raw.can(name)], ["W1"])
+        self.assertNotIn(raw.name, [server.name for server in [*listing_servers([raw]), *cgi_servers([raw])]])
 
 
 class Pages(unittest.TestCase):

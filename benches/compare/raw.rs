@@ -1,0 +1,88 @@
+//! The least that one thread and one epoll can do for a request: whatever is received gets the same answer, made before
+//! the first request came. Nothing is parsed, looked up, checked, bounded or logged, so this is no server; it is what a
+//! keep-alive request costs in the kernel, and `benches/compare` holds servers against it.
+//!
+//! ```sh
+//! cargo run --release --example raw-epoll -- 8000 README.md
+//! ```
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("epoll is Linux's");
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(port), Some(file)) = (arguments.next().and_then(|port| port.parse().ok()), arguments.next()) else {
+        eprintln!("usage: raw-epoll PORT FILE");
+        std::process::exit(2);
+    };
+    linux::serve(port, &std::fs::read(file)?)
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::HashMap;
+    use std::io::{self, ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+
+    /// The descriptor that stands for the listener. No connection has it: it is standard input.
+    const LISTENER: u64 = 0;
+
+    pub fn serve(port: u16, body: &[u8]) -> io::Result<()> {
+        let answer = answer(body);
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        listener.set_nonblocking(true)?;
+        let poll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&poll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        let mut connections: HashMap<u64, TcpStream> = HashMap::new();
+        let (mut events, mut buffer) = (Vec::<Event>::with_capacity(1024), [0; 64 * 1024]);
+        loop {
+            epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)?;
+            for event in events.drain(..) {
+                let token = event.data.u64();
+                if token == LISTENER {
+                    while let Some(stream) = accept(&listener)? {
+                        let token = stream.as_raw_fd() as u64;
+                        epoll::add(&poll, &stream, EventData::new_u64(token), EventFlags::IN)?;
+                        connections.insert(token, stream);
+                    }
+                } else if !connections.get_mut(&token).is_some_and(|stream| is_answered(stream, &mut buffer, &answer)) {
+                    connections.remove(&token);
+                }
+            }
+        }
+    }
+
+    /// About as many bytes as a server sends, so that the kernel's work is the same.
+    fn answer(body: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nServer: raw-epoll\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\
+             Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\nETag: \"0000000000000000\"\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    }
+
+    fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                Ok(Some(stream))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receives once and sends once. Whoever does not take a whole answer is cut off.
+    fn is_answered(stream: &mut TcpStream, buffer: &mut [u8], answer: &[u8]) -> bool {
+        stream.read(buffer).is_ok_and(|count| count > 0)
+            && stream.write(answer).is_ok_and(|count| count == answer.len())
+    }
+}
