@@ -108,20 +108,27 @@ impl Kept {
     }
 }
 
-/// Opens a file and takes its content, exactly as long as it says it is.
+/// Takes the content of a file that nobody has looked at in this turn, as [`load_found`] does.
+pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
+    tree.stat(path)?.regular()?;
+    load_found(tree, path, now)
+}
+
+/// Opens a regular file that was found in this turn and takes its content, exactly as long as it says it is.
 ///
 /// A file that changes while it is read is read once more. If it changes again, what was read is served and not kept.
 ///
 /// # Errors
 /// Those of opening and reading; `UnexpectedEof` for a file that became shorter both times.
-pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
+pub(crate) fn load_found(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
     match load_once(tree, path, now) {
         Ok((loaded, Steady::Yes)) => Ok(loaded),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        _ => load_once(tree, path, now).map(|(loaded, steady)| match steady {
-            Steady::Yes => loaded,
-            Steady::No => Loaded { settled: false, ..loaded },
-        }),
+        _ => {
+            tree.stat(path)?.regular()?;
+            let (loaded, steady) = load_once(tree, path, now)?;
+            Ok(Loaded { settled: loaded.settled && steady == Steady::Yes, ..loaded })
+        }
     }
 }
 
@@ -133,7 +140,7 @@ enum Steady {
 }
 
 fn load_once(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<(Loaded, Steady)> {
-    let (file, Stat { identity, .. }) = tree.open(path)?;
+    let (file, identity) = tree.open(path)?;
     if identity.size > SMALL {
         return Ok((Loaded { content: Content::File(Arc::new(file)), identity, settled: true }, Steady::Yes));
     }

@@ -194,17 +194,17 @@ impl FileService {
         let now = self.policy.now(request);
         let original = match file.identity {
             Some(identity) => identity,
-            None => self.tree.stat(&file.path).map_err(Refusal::System)?.identity,
+            None => self.tree.stat(&file.path).and_then(|stat| stat.regular()).map_err(Refusal::System)?,
         };
         let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
         let sibling = siblings.choose(wanted, &original).and_then(|(coding, path)| {
-            let loaded = content::load(&self.tree, path, now).ok()?;
+            let loaded = content::load_found(&self.tree, path, now).ok()?;
             Some((Some(coding.name()), path, loaded))
         });
         let (coding, path, loaded) = match sibling {
             Some(sibling) => sibling,
-            None => (None, &*file.path, content::load(&self.tree, &file.path, now).map_err(Refusal::System)?),
+            None => (None, &*file.path, content::load_found(&self.tree, &file.path, now).map_err(Refusal::System)?),
         };
         let about = self.about(&file.path, coding, siblings.any(&original), now);
         let representation = Arc::new(Representation::new(&loaded.identity, about));

@@ -109,32 +109,26 @@ impl Tree {
 
     /// Which regular file the path names now, if it names one.
     pub(crate) fn file(&self, path: &Path) -> Option<Identity> {
-        self.stat(path).ok().filter(|stat| stat.kind == Kind::File).map(|stat| stat.identity)
-    }
-
-    /// Opens a regular file; anything else is `NotFound`.
-    ///
-    /// It is looked at before it is opened, so that a FIFO's writer is not woken and a tape not rewound, and again
-    /// afterwards, because the name may have changed hands in between.
-    pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Stat)> {
-        self.stat(path)?.regular()?;
-        self.open_regular(path)
+        self.stat(path).ok()?.regular().ok()
     }
 
     /// Opens a file that was found to be a regular one in this turn; another one is `NotFound`.
     pub(crate) fn reopen(&self, path: &Path, identity: &Identity) -> io::Result<File> {
-        let (file, stat) = self.open_regular(path)?;
-        if stat.identity == *identity { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+        let (file, now) = self.open(path)?;
+        if now == *identity { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn open_regular(&self, path: &Path) -> io::Result<(File, Stat)> {
+    /// Opens a regular file; anything else is `NotFound`.
+    ///
+    /// Whoever opens has looked at the file in this turn, so that no FIFO's writer is woken and no tape rewound. It is
+    /// looked at again here, because the name may have changed hands in between.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Identity)> {
         let file = match self.symlinks {
             Symlinks::Follow => open_without_waiting(path)?,
             checked => confined::open(&self.root, path, checked, confined::For::Reading)?,
         };
-        let stat = Stat::of(&file)?;
-        stat.regular()?;
-        Ok((file, stat))
+        let identity = Stat::of(&file)?.regular()?;
+        Ok((file, identity))
     }
 
     /// Opens a directory, to be listed.
@@ -151,8 +145,9 @@ impl Tree {
 }
 
 impl Stat {
-    fn regular(&self) -> io::Result<()> {
-        if self.kind == Kind::File { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    /// Which regular file this is; anything else is `NotFound`.
+    pub(crate) fn regular(&self) -> io::Result<Identity> {
+        if self.kind == Kind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// The state of what a path names.
@@ -345,7 +340,7 @@ mod tests {
         };
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         assert_eq!(tree.stat(&path).unwrap(), Stat { kind: Kind::File, identity: expected });
-        assert_eq!(tree.open(&path).unwrap().1.identity, expected);
+        assert_eq!(tree.open(&path).unwrap().1, expected);
     }
 
     #[test]
@@ -359,7 +354,7 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&fifo, &link).unwrap();
         for path in [&fifo, &socket, &link, &dir.path().to_owned(), &PathBuf::from("/dev/null")] {
-            assert_eq!(tree.open(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{}", path.display());
+            assert!(tree.file(path).is_none() && tree.open(path).is_err(), "{}", path.display());
         }
         assert_eq!(tree.stat(&fifo).unwrap().kind, Kind::Other);
     }
