@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Made};
 use super::peers::Place;
-use super::{CloseReason, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
+use super::{CloseReason, Moment, Next, Ready, Session, Site, Transport, Turn};
 use crate::http::{BodyLength, Expect, Request, Status};
 use crate::log::Kept;
 use crate::proto::{Buffer, Event, Limits, Machine};
@@ -146,7 +146,7 @@ const MOST_SENT: u64 = 2 * 1024 * 1024;
 const PIECES: usize = 4;
 
 /// Pipelined requests are answered without sending until about so many bytes of answers are gathered.
-const GATHER: usize = Scratch::SIZE / 2;
+const GATHER: usize = 32 * 1024;
 
 impl<'s, T: Transport> HttpSession<'s, T> {
     /// A session on a fresh connection, accepted in the turn that began at `now`.

@@ -102,8 +102,9 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// How much is read at a time, and about how much output is gathered into one write.
-    pub const SIZE: usize = 64 * 1024;
+    /// How much is read at a time. An allocation as large as this is made of pages of its own, of which those that are
+    /// never written to take no memory: a server of small files uses one or two of each buffer.
+    pub const SIZE: usize = 128 * 1024;
 }
 
 impl Default for Scratch {
