@@ -243,13 +243,13 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
     // The session borrows the site; both last as long as the program.
     let site = Box::leak(Box::new(Site::new(FileService::new(folder.path()).unwrap(), peer)));
     site.log = AccessLog::off().into();
-    let mut moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+    let mut moment = Moment::new(Instant::now(), SystemTime::now());
     let mut session = HttpSession::new(site, Line::default(), peer, moment.now);
     let (mut scratch, mut wires, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
     Box::new(move || {
         // The file is looked at once a turn, so it has to stay.
         let _folder = &folder;
-        moment.now += Duration::from_micros(50);
+        moment.advance(moment.now + Duration::from_micros(50), moment.wall);
         let line = session.transport();
         requests.swap(0, 1);
         line.input.extend_from_slice(&requests[0]);

@@ -19,7 +19,7 @@ use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
-use serve_forever::connection::{CloseReason, Next, Site, Transport};
+use serve_forever::connection::{CloseReason, Moment, Next, Site, Transport};
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
@@ -724,6 +724,19 @@ fn an_idle_connection_is_closed_in_silence_and_owns_no_memory() {
     assert_eq!(dialogue.patience(), Some(IDLE));
     assert_eq!(dialogue.pass(IDLE).closed(), Some(CloseReason::Idle));
     assert_eq!(dialogue.heard(), "");
+}
+
+#[test]
+fn the_deadline_of_a_connection_that_is_kept_busy_seldom_moves() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    let idle_from = dialogue.now + Moment::IDLE_GRAIN;
+    dialogue.idle_from = Some(idle_from);
+    for _ in 0..3 {
+        dialogue.now += JUST_LESS;
+        dialogue.say(HELLO);
+        assert_eq!(dialogue.next, Next::Wait(Some(idle_from + IDLE)));
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let mut idle_waits = 0;
     // Far more than any of these conversations needs: one that takes longer turns in a circle.
     for _ in 0..200_000 {
-        let moment = Moment { now: wires.now, wall: UNIX_EPOCH + Duration::from_secs(1_000_000_000), stopping: None };
+        let moment = Moment::new(wires.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
         let line = session.transport();
         let deadline = match next {

@@ -267,7 +267,7 @@ impl<T> Drop for HttpSession<'_, T> {
         // Whoever answers learns that the client is gone, and may have a last word to say about it.
         if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             // The run is over, unless the cut was logged as such.
-            let moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+            let moment = Moment::new(Instant::now(), SystemTime::now());
             self.log_cut(CloseReason::Stopped, moment);
             self.stage = Stage::Head;
             self.log_notes(SystemTime::now());
@@ -298,7 +298,7 @@ impl<T: Transport> HttpSession<'_, T> {
             };
             let moved = filled || flushed.is_some() || advanced == Progress::Moved;
             sent += flushed.unwrap_or_default();
-            self.note_wait(moved, turn.moment.now);
+            self.note_wait(moved, turn.moment);
             if self.wait == Wait::Linger {
                 // Whoever keeps sending always moves, and must not keep the connection by that.
                 self.expire(turn)?;

@@ -17,7 +17,7 @@ mod site;
 mod transport;
 
 use std::fmt;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::Request;
 use crate::proto::Buffer;
@@ -88,6 +88,28 @@ pub struct Moment {
     pub wall: SystemTime,
     /// Since when the server is being stopped, if it is: no request will be waited for any more.
     pub stopping: Option<Instant>,
+    /// From when on a connection that falls idle in this turn counts as idle: up to [`IDLE_GRAIN`](Self::IDLE_GRAIN)
+    /// later than `now`, and the same for many turns, so that the deadline of a connection that is kept busy seldom
+    /// moves.
+    pub idle_from: Instant,
+}
+
+impl Moment {
+    /// An eighth of a second: nothing beside a timeout of seconds, and hundreds of turns of a busy loop.
+    pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
+
+    /// A turn that begins now, of a server that is not being stopped.
+    pub fn new(now: Instant, wall: SystemTime) -> Moment {
+        Moment { now, wall, stopping: None, idle_from: now }
+    }
+
+    /// The next turn begins.
+    pub fn advance(&mut self, now: Instant, wall: SystemTime) {
+        (self.now, self.wall) = (now, wall);
+        if self.idle_from < now {
+            self.idle_from = now + Self::IDLE_GRAIN;
+        }
+    }
 }
 
 /// Memory that all sessions of a loop share, one after the other, so that an idle connection owns none.
@@ -175,5 +197,24 @@ impl CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_of_many_turns_count_from_the_same_time() {
+        let (start, wall) = (Instant::now(), SystemTime::now());
+        let mut moment = Moment::new(start, wall);
+        let mut times = Vec::new();
+        for turn in 1..=1000 {
+            moment.advance(start + Duration::from_millis(turn), wall);
+            assert!(moment.now <= moment.idle_from && moment.idle_from <= moment.now + Moment::IDLE_GRAIN);
+            times.push(moment.idle_from);
+        }
+        times.dedup();
+        assert_eq!(times.len(), 8, "within a second");
     }
 }

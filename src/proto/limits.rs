@@ -26,8 +26,8 @@ pub struct Limits {
     pub drain: u64,
     /// From the first byte of a head to its last. 10 s, however busily the client drips; then 408.
     pub head_timeout: Duration,
-    /// Without a byte of the next request on a connection that persists. 15 s: browsers come back within that or not
-    /// at all.
+    /// Without a byte of the next request on a connection that persists, and up to an eighth of a second more. 15 s:
+    /// browsers come back within that or not at all.
     pub idle_timeout: Duration,
     /// Without progress in a request's body, or in sending a response. 30 s: longer than a lost packet's retries.
     pub stall_timeout: Duration,

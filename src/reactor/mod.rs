@@ -151,7 +151,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment { now, wall, stopping: None },
+            moment: Moment::new(now, wall),
         })
     }
 
@@ -254,7 +254,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// Waits for events, and reads the clock for the turn that then begins.
     fn sleep(&mut self, events: &mut S::Events, timeout: Option<Duration>) -> io::Result<()> {
         let slept = self.selector.select(events, timeout);
-        (self.moment.now, self.moment.wall) = self.selector.clock();
+        let (now, wall) = self.selector.clock();
+        self.moment.advance(now, wall);
         match slept {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,

@@ -142,7 +142,7 @@ impl Client<'_> {
     /// Has the server do what it can without waiting.
     fn run(&mut self) {
         while let Some(session) = &mut self.session {
-            let moment = Moment { now: Instant::now(), wall: SystemTime::now(), stopping: None };
+            let moment = Moment::new(Instant::now(), SystemTime::now());
             let mut wiring = Wiring { wake: &self.wake, now: moment.now };
             let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring };
             let mut ready = Ready::FRESH;

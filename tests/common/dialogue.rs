@@ -40,6 +40,8 @@ pub struct Dialogue<'s, T> {
     pub scratch: Scratch,
     pub now: Instant,
     stopping: Option<Instant>,
+    /// From when on the session counts as idle if it falls idle; `None` is the time of the step.
+    pub idle_from: Option<Instant>,
     /// What the session wanted after its last step.
     pub next: Next,
     pub steps: usize,
@@ -88,6 +90,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             scratch: small_scratch(),
             now,
             stopping: None,
+            idle_from: None,
             next: Next::Again,
             steps: 0,
         }
@@ -108,7 +111,8 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             return self.next;
         }
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
-        let moment = Moment { now: self.now, wall, stopping: self.stopping };
+        let idle_from = self.idle_from.unwrap_or(self.now);
+        let moment = Moment { stopping: self.stopping, idle_from, ..Moment::new(self.now, wall) };
         let mut wires = NoWires(self.now);
         let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
         self.next = self.session.step(&mut self.ready, &mut turn);

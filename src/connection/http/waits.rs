@@ -87,7 +87,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Notes what is waited for, and since when.
-    pub(super) fn note_wait(&mut self, moved: bool, now: Instant) {
+    pub(super) fn note_wait(&mut self, moved: bool, moment: Moment) {
         let wait = match &self.stage {
             Stage::Linger(_) => Wait::Linger,
             _ if !self.output.is_empty() => Wait::Write,
@@ -105,10 +105,10 @@ impl<T: Transport> HttpSession<'_, T> {
         let progress_counts = matches!(wait, Wait::Body | Wait::Write);
         if wait != self.wait || (moved && progress_counts) {
             if self.wait == Wait::Body {
-                self.left = self.left.saturating_sub(nanos(now.saturating_duration_since(self.since)));
+                self.left = self.left.saturating_sub(nanos(moment.now.saturating_duration_since(self.since)));
             }
             self.wait = wait;
-            self.since = now;
+            self.since = if wait == Wait::Idle { moment.idle_from } else { moment.now };
         }
     }
 
