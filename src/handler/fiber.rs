@@ -29,11 +29,13 @@ impl Fiber {
     }
 
     /// Runs until it waits (false) or is over (true).
+    #[inline]
     pub(crate) fn resume(&mut self) -> bool {
         self.0.done() || matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
 
     /// Ends it, and gives its stack to the next.
+    #[inline]
     pub(crate) fn into_stack(mut self) -> DefaultStack {
         self.0.force_unwind();
         self.0.into_stack()

@@ -106,6 +106,7 @@ impl Pool {
         Ticket { pool: Arc::clone(self), granted }
     }
 
+    #[inline]
     fn stacks(&self) -> MutexGuard<'_, Stacks> {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -231,6 +231,7 @@ impl Head {
         self.has_server
     }
 
+    #[inline]
     fn owned_lines(&mut self) -> &mut Vec<u8> {
         if let Lines::Shared(lines) = &self.lines {
             self.lines = Lines::Owned(lines.to_vec());

@@ -126,6 +126,7 @@ fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
     }
 }
 
+#[inline]
 fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

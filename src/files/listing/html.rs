@@ -80,6 +80,7 @@ impl ListingTemplate for HtmlPage {
     }
 }
 
+#[inline]
 fn push_all(out: &mut Vec<u8>, pieces: &[&[u8]]) {
     pieces.iter().for_each(|piece| out.extend_from_slice(piece));
 }

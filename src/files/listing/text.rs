@@ -56,6 +56,7 @@ pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends text, with `escape` writing the special bytes, which are ASCII.
+#[inline]
 fn push_escaped(text: &str, out: &mut Vec<u8>, special: &Special, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| special[usize::from(*byte)]) {
@@ -67,6 +68,7 @@ fn push_escaped(text: &str, out: &mut Vec<u8>, special: &Special, escape: impl F
 }
 
 /// Appends a number in decimal digits.
+#[inline]
 pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

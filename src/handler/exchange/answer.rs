@@ -273,6 +273,7 @@ impl Exchange<'_> {
     }
 
     /// The head, if no answer was begun.
+    #[inline]
     fn draft(&self) -> io::Result<std::cell::RefMut<'_, Draft>> {
         let draft = self.answer.borrow_mut();
         if draft.status.is_some() || draft.ended {
