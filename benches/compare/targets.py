@@ -28,6 +28,10 @@ MOST_OVER_RAW = 1.15
 FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
 
 
+OF_CODE = (
+    "Linux maps 64 KB around every page of code that is used, and code that no other process has open counts: a start and a "
+    "first answer use so many pages here and there that this comes to nearly all of it."
+)
 OF_A_CHILD = "Nearly all of it is the script's process."
 
 
@@ -125,7 +129,8 @@ def of_the_footprint(occupied: Footprint | None) -> Iterator[Target]:
     if occupied.private is not None:
         parts = sorted(occupied.parts.items(), key=lambda part: -part[1])
         where = ", ".join(f"{name} {size >> 10:,} KB" for name, size in parts if size >= 1024)
-        yield Target("private memory of an idle server, KB", occupied.private / 1024, 800, ",.0f", cost=f"Its parts: {where}.")
+        cost = f"Its parts: {where}. {OF_CODE}"
+        yield Target("private memory of an idle server, KB", occupied.private / 1024, 800, ",.0f", cost=cost)
     if occupied.each_connection is not None:
         yield Target("bytes of an idle connection", occupied.each_connection, 320, ",.0f")
     if occupied.first_byte is not None:
