@@ -51,8 +51,8 @@ pub(super) enum Made {
     All,
 }
 
-/// As much of a file as is sent at a time; how many slices a client gets in a turn is the session's business.
-const FILE_SLICE: u64 = 1024 * 1024;
+/// As much of a file as is sent at a time: what a client that takes everything gets in a turn.
+const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
 /// As much of a body as is read at a time when it passes through the program.
 const COPY_SLICE: usize = 32 * 1024;

@@ -7,12 +7,13 @@ use std::time::{Instant, SystemTime};
 use super::answer::{Answer, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Session, Site, Transport, Turn};
-use crate::http::{BodyLength, Expect, Request, Status};
+use crate::http::{Expect, Request, Status};
 use crate::log::Kept;
 use crate::proto::{Buffer, Event, Limits, Machine};
 use crate::service::{Reply, Response, Service};
 
 mod buffers;
+mod ending;
 mod respond;
 mod upstream;
 mod waits;
@@ -134,6 +135,9 @@ impl Progress {
         if self == Progress::Still { other } else { self }
     }
 }
+
+/// The least room that a read is offered. The loop's buffer has much more.
+const LEAST_ROOM: usize = 1024;
 
 /// How many times a step may go round before the other sessions get their turn.
 const ROUNDS: usize = 8;
@@ -392,21 +396,6 @@ impl<T: Transport> HttpSession<'_, T> {
         }
     }
 
-    /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
-    /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
-    #[cold]
-    fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
-        let cut = matches!(self.stage, Stage::Answer(_));
-        if self.output.is_empty() && !cut {
-            return Err(reason);
-        }
-        self.log_notes(moment.wall);
-        self.log_cut(reason, moment);
-        self.refused = cut;
-        self.stage = Stage::Closing(reason);
-        Ok(Progress::Moved)
-    }
-
     /// Sends once, if something is due and the client may take it: so many bytes, or `None` if nothing could be done.
     fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
         if !ready.write {
@@ -482,13 +471,6 @@ impl<T: Transport> HttpSession<'_, T> {
         if std::mem::replace(&mut self.hungry, true) { Progress::Still } else { Progress::Moved }
     }
 
-    /// The client has closed its side, and all that it asked before is answered.
-    fn end(&mut self) {
-        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::RequestCut };
-        self.machine.end_of_input();
-        self.stage = Stage::Closing(reason);
-    }
-
     /// Has a complete head answered.
     fn begin(&mut self, request: &Request, moment: Moment) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
@@ -514,46 +496,6 @@ impl<T: Transport> HttpSession<'_, T> {
                 self.stage = Stage::Later(Box::new(later));
             }
         }
-    }
-
-    /// Whether the body of this request is read although nobody wants it: not if it is too long for that, and not if
-    /// the client waits for a word before it sends it.
-    fn may_drain(&self, request: &Request) -> bool {
-        let short = match request.body_length() {
-            BodyLength::Known(length) => length <= self.limits.drain,
-            BodyLength::None | BodyLength::Chunked => true,
-        };
-        short && self.machine.expect() == Expect::None
-    }
-
-    /// Will read no more of this request, and no other.
-    fn refuse(&mut self) {
-        self.refused = true;
-        self.machine.refuse();
-    }
-
-    /// Throws the body of a request away whose response waits for that.
-    fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.limits, request);
-        let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
-        match event {
-            Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
-            Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) if length as u64 <= held.left => {
-                self.machine.take(&mut self.input, length);
-                held.left -= length as u64;
-                return Ok(Progress::Moved);
-            }
-            Ok(Event::Data(_)) => self.refuse(),
-            Ok(_) | Err(_) => {}
-        }
-        let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
-        match event {
-            Err(reject) => self.reject(&reject, &held.request, turn.moment),
-            Ok(_) => self.respond(held.response, &held.request, None, turn.moment),
-        }
-        Ok(Progress::Moved)
     }
 
     /// Has more of a response's body made, and notices its end.
@@ -608,58 +550,4 @@ impl<T: Transport> HttpSession<'_, T> {
         self.machine.body_sent();
         self.after_response();
     }
-
-    /// Decides how it goes on once a response is out.
-    fn after_response(&mut self) {
-        self.refused |= self.machine.in_body() || !self.input.is_empty();
-        self.stage = if self.machine.is_closed() {
-            Stage::Closing(CloseReason::Complete)
-        } else if self.machine.in_body() {
-            Stage::Drain(self.limits.drain)
-        } else {
-            self.refused = false;
-            Stage::Head
-        };
-    }
-
-    /// Throws away what an answered request still has of its body.
-    fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.limits, request);
-        let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
-        match event {
-            Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if length as u64 <= *left => {
-                *left -= length as u64;
-                self.machine.take(&mut self.input, length);
-            }
-            Ok(Event::End) => self.after_response(),
-            _ => {
-                self.refuse();
-                self.stage = Stage::Closing(CloseReason::Complete);
-            }
-        }
-        Ok(Progress::Moved)
-    }
-
-    /// Closes once everything is sent; where the client may still be sending, only after it had a chance to see its
-    /// answer, which a reset would take from it (RFC 9112 section 9.6).
-    fn advance_closing(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
-        if !self.output.is_empty() {
-            return Ok(Progress::Still);
-        }
-        if !self.refused || self.at_end || self.transport.end().is_err() {
-            return Err(reason);
-        }
-        self.stage = Stage::Linger(reason);
-        Ok(Progress::Moved)
-    }
-
-    fn advance_linger(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
-        self.input.consume(self.input.len());
-        if self.at_end { Err(reason) } else { Ok(Progress::Still) }
-    }
 }
-
-/// The least room that a read is offered. The loop's buffer has much more.
-const LEAST_ROOM: usize = 1024;

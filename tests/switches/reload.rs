@@ -288,8 +288,8 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     let site = Site::new(&[("go", "")], "cgi = true\n");
     let (script, fifo) = (site.root.path().join("cgi-bin/s"), site.root.path().join("fifo"));
     fs::create_dir(script.parent().unwrap()).unwrap();
-    let text =
-        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n[ -n \"$QUERY_STRING\" ] && cat ../fifo\necho \"$WORD\"\n";
+    let text = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n[ -n \"$QUERY_STRING\" ] && cat ../fifo && echo complaint >&2\n\
+        echo \"$WORD\"\n";
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from_raw_mode(0o666)).unwrap();
@@ -309,6 +309,7 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     waiting.read_exact(&mut body).unwrap();
     assert!(body.ends_with(b"at last\n"), "{:?}", body.escape_ascii().to_string());
     // Those that were started before are looked after by whoever came after.
+    program.says("'/cgi-bin/s': complaint");
     let task = fs::read_dir(program.proc().join("task")).unwrap().next().unwrap().unwrap();
     crate::program::until("all scripts are reaped", || {
         fs::read_to_string(task.path().join("children")).unwrap().is_empty()

@@ -1,0 +1,121 @@
+//! How requests and connections end: bodies that nobody wants, closing behind what is still to be sent, lingering.
+
+use super::{HttpSession, Progress, Stage};
+use crate::connection::{CloseReason, Moment, Transport, Turn};
+use crate::http::{BodyLength, Expect, Request};
+use crate::proto::Event;
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Whether the body of this request is read although nobody wants it: not if it is too long for that, and not if
+    /// the client waits for a word before it sends it.
+    pub(super) fn may_drain(&self, request: &Request) -> bool {
+        let short = match request.body_length() {
+            BodyLength::Known(length) => length <= self.limits.drain,
+            BodyLength::None | BodyLength::Chunked => true,
+        };
+        short && self.machine.expect() == Expect::None
+    }
+
+    /// Will read no more of this request, and no other.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+        self.machine.refuse();
+    }
+
+    /// Throws the body of a request away whose response waits for that.
+    pub(super) fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let request = &mut turn.scratch.request;
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
+        let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
+        match event {
+            Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
+            Ok(Event::More) => return Ok(self.starve()),
+            Ok(Event::Data(length)) if length as u64 <= held.left => {
+                self.machine.take(&mut self.input, length);
+                held.left -= length as u64;
+                return Ok(Progress::Moved);
+            }
+            Ok(Event::Data(_)) => self.refuse(),
+            Ok(_) | Err(_) => {}
+        }
+        let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
+        match event {
+            Err(reject) => self.reject(&reject, &held.request, turn.moment),
+            Ok(_) => self.respond(held.response, &held.request, None, turn.moment),
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Decides how it goes on once a response is out.
+    pub(super) fn after_response(&mut self) {
+        self.refused |= self.machine.in_body() || !self.input.is_empty();
+        self.stage = if self.machine.is_closed() {
+            Stage::Closing(CloseReason::Complete)
+        } else if self.machine.in_body() {
+            Stage::Drain(self.limits.drain)
+        } else {
+            self.refused = false;
+            Stage::Head
+        };
+    }
+
+    /// Throws away what an answered request still has of its body.
+    pub(super) fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+        let request = &mut turn.scratch.request;
+        let event = self.machine.receive(&mut self.input, &self.limits, request);
+        let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
+        match event {
+            Ok(Event::More) if !self.at_end => return Ok(self.starve()),
+            Ok(Event::Data(length)) if length as u64 <= *left => {
+                *left -= length as u64;
+                self.machine.take(&mut self.input, length);
+            }
+            Ok(Event::End) => self.after_response(),
+            _ => {
+                self.refuse();
+                self.stage = Stage::Closing(CloseReason::Complete);
+            }
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
+    /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
+    #[cold]
+    pub(super) fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
+        let cut = matches!(self.stage, Stage::Answer(_));
+        if self.output.is_empty() && !cut {
+            return Err(reason);
+        }
+        self.log_notes(moment.wall);
+        self.log_cut(reason, moment);
+        self.refused = cut;
+        self.stage = Stage::Closing(reason);
+        Ok(Progress::Moved)
+    }
+
+    /// The client has closed its side, and all that it asked before is answered.
+    pub(super) fn end(&mut self) {
+        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::RequestCut };
+        self.machine.end_of_input();
+        self.stage = Stage::Closing(reason);
+    }
+
+    /// Closes once everything is sent; where the client may still be sending, only after it had a chance to see its
+    /// answer, which a reset would take from it (RFC 9112 section 9.6).
+    pub(super) fn advance_closing(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        if !self.output.is_empty() {
+            return Ok(Progress::Still);
+        }
+        if !self.refused || self.at_end || self.transport.end().is_err() {
+            return Err(reason);
+        }
+        self.stage = Stage::Linger(reason);
+        Ok(Progress::Moved)
+    }
+
+    pub(super) fn advance_linger(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
+        self.input.consume(self.input.len());
+        if self.at_end { Err(reason) } else { Ok(Progress::Still) }
+    }
+}
