@@ -172,6 +172,8 @@ impl Answer {
         }
     }
 
+    /// Not part of its callers: every page of its large frame is touched, also for those who read no stream.
+    #[inline(never)]
     fn copy_stream(&mut self, output: &mut Buffer) -> Result<Made, CloseReason> {
         let InFlight::Stream(source) = &mut self.body else { return Ok(Made::Nothing) };
         if output.len() >= COPY_SLICE {
