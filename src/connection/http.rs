@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::answer::{Answer, Made};
+use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Session, Site, Transport, Turn};
 use crate::http::{Expect, Request, Status};
@@ -142,9 +142,8 @@ const LEAST_ROOM: usize = 1024;
 /// How many times a step may go round before the other sessions get their turn.
 const ROUNDS: usize = 8;
 
-/// How many bytes a step may send before the other sessions get their turn: what loopback takes in a fifth of a
-/// millisecond.
-const MOST_SENT: u64 = 2 * 1024 * 1024;
+/// How many bytes a step may send before the other sessions get their turn.
+const MOST_SENT: u64 = FILE_SLICE;
 
 /// How many pieces of a body that is being made are gathered into one write at the most.
 const PIECES: usize = 4;
@@ -274,7 +273,7 @@ impl<T> Drop for HttpSession<'_, T> {
             let moment = Moment::new(Instant::now(), SystemTime::now());
             self.log_cut(CloseReason::Stopped, moment);
             self.stage = Stage::Head;
-            self.log_notes(SystemTime::now());
+            self.log_notes(moment.wall);
         }
         self.site.buffered.set(self.site.buffered.get() - self.kept);
     }
@@ -292,11 +291,10 @@ impl<T: Transport> HttpSession<'_, T> {
         let mut sent = 0;
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let moment = turn.moment;
             let advanced = self.advance_and_gather(turn)?;
             let flushed = match self.flush(ready) {
                 Err(reason @ CloseReason::BodyCut) => {
-                    (self.close_behind_output(reason, moment)? == Progress::Moved).then_some(0)
+                    (self.close_behind_output(reason, turn.moment)? == Progress::Moved).then_some(0)
                 }
                 other => other?,
             };
@@ -379,8 +377,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Advances, or sees to it that what is already answered leaves before the connection is closed.
     fn advance_or_close(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let moment = turn.moment;
-        self.advance(turn).or_else(|reason| self.close_behind_output(reason, moment))
+        self.advance(turn).or_else(|reason| self.close_behind_output(reason, turn.moment))
     }
 
     /// Lets the protocol and the service make something of what is there.

@@ -110,7 +110,7 @@ impl Kept {
 
 /// Takes the content of a file that nobody has looked at in this turn, as [`load_found`] does.
 pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
-    tree.stat(path)?.regular()?;
+    tree.look_at(path)?;
     load_found(tree, path, now)
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn load_found(tree: &Tree, path: &Path, now: SystemTime) -> io::Resul
         Ok((loaded, Steady::Yes)) => Ok(loaded),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
         _ => {
-            tree.stat(path)?.regular()?;
+            tree.look_at(path)?;
             let (loaded, steady) = load_once(tree, path, now)?;
             Ok(Loaded { settled: loaded.settled && steady == Steady::Yes, ..loaded })
         }

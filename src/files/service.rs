@@ -194,7 +194,7 @@ impl FileService {
         let now = self.policy.now(request);
         let original = match file.identity {
             Some(identity) => identity,
-            None => self.tree.stat(&file.path).and_then(|stat| stat.regular()).map_err(Refusal::System)?,
+            None => self.tree.look_at(&file.path).map_err(Refusal::System)?,
         };
         let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.

@@ -107,9 +107,14 @@ impl Tree {
         }
     }
 
+    /// Which regular file the path names now; anything else is `NotFound`.
+    pub(crate) fn look_at(&self, path: &Path) -> io::Result<Identity> {
+        self.stat(path)?.regular()
+    }
+
     /// Which regular file the path names now, if it names one.
     pub(crate) fn file(&self, path: &Path) -> Option<Identity> {
-        self.stat(path).ok()?.regular().ok()
+        self.look_at(path).ok()
     }
 
     /// Opens a file that was found to be a regular one in this turn; another one is `NotFound`.
@@ -120,7 +125,7 @@ impl Tree {
 
     /// Opens a regular file; anything else is `NotFound`.
     ///
-    /// Whoever opens has looked at the file in this turn, so that no FIFO's writer is woken and no tape rewound. It is
+    /// Whoever opens has looked at the file in this turn ([`look_at`](Tree::look_at)), so that no FIFO's writer is woken and no tape rewound. It is
     /// looked at again here, because the name may have changed hands in between.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Identity)> {
         let file = match self.symlinks {
@@ -146,7 +151,7 @@ impl Tree {
 
 impl Stat {
     /// Which regular file this is; anything else is `NotFound`.
-    pub(crate) fn regular(&self) -> io::Result<Identity> {
+    fn regular(&self) -> io::Result<Identity> {
         if self.kind == Kind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
@@ -354,7 +359,8 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&fifo, &link).unwrap();
         for path in [&fifo, &socket, &link, &dir.path().to_owned(), &PathBuf::from("/dev/null")] {
-            assert!(tree.file(path).is_none() && tree.open(path).is_err(), "{}", path.display());
+            assert_eq!(tree.look_at(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{}", path.display());
+            assert!(tree.open(path).is_err(), "{}", path.display());
         }
         assert_eq!(tree.stat(&fifo).unwrap().kind, Kind::Other);
     }
