@@ -114,11 +114,15 @@ def run(options: argparse.Namespace, present: list[Server], missing: list[str], 
             print("\n".join(report.workload_table(results)), flush=True)
             if options.print:
                 return
-            whole = [server for server in present if not server.works]
-            large, log = tables.large_file(whole, site, effort), tables.log_cost(whole, site, effort)
-            footprints = tables.footprints(whole, site, effort)
+            whole = [server for server in present if server.can_all()]
+            measured = tables.Measured(
+                results,
+                tables.large_file(whole, site, effort),
+                tables.log_cost(whole, site, effort),
+                tables.footprints(whole, site, effort),
+            )
             grown = options.only is None or (docs / "growth.md").exists()
-            page = report.benchmarks(results, large, log, footprints, present, missing, effort, command, grown)
+            page = report.benchmarks(measured, present, missing, effort, command, grown)
             (docs / "benchmarks.md").write_text(page)
             report.benchmark_plots(docs, results)
             say(f"{docs / 'benchmarks.md'} is written")

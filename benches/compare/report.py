@@ -15,8 +15,8 @@ import plots
 from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
 from load import Effort, Rows, median
 from servers import OURS, RAW, REFERENCE, SCRIPT_USER, Server
-from targets import MOST_FOR_THE_LOG, ratio, targets
-from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint
+from targets import MOST_FOR_THE_LOG, ratio, targets, times_less
+from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint, Measured
 
 WORKS = {**FILES, **LISTING, **CGI}
 NOT_COUNTED = "CPU not counted"
@@ -80,9 +80,8 @@ def large_file_section(costs: dict[str, list[float] | str]) -> list[str]:
         if isinstance(values, str) or known(statistics.median(values)) is None:
             rows.append([server, values if isinstance(values, str) else NOT_COUNTED, ""])
             continue
-        pairs = zip(reference, values) if not isinstance(reference, str) else []
-        ratios = [other / max(value, 1e-9) for other, value in pairs]
-        rows.append([server, f"{statistics.median(values):.1f} ms", f"{statistics.median(ratios):.2f}" if ratios else ""])
+        times = times_less(reference, values)
+        rows.append([server, f"{statistics.median(values):.1f} ms", "" if times is None else f"{times:.2f}"])
     return [
         "## A large file",
         "",
@@ -109,13 +108,8 @@ def log_section(costs: dict[str, float]) -> list[str]:
     ]
 
 
-def targets_section(
-    results: dict[str, dict[str, Rows]],
-    large: dict[str, list[float] | str],
-    log: dict[str, float],
-    footprints: dict[str, Footprint],
-) -> list[str]:
-    found = targets(results, large, log, footprints)
+def targets_section(measured: Measured) -> list[str]:
+    found = targets(measured)
     if not found:
         return []
     rows = [target.row() for target in found]
@@ -192,10 +186,7 @@ machine has. What this run had stands above.
 
 
 def benchmarks(
-    results: dict[str, dict[str, Rows]],
-    large: dict[str, list[float] | str],
-    log: dict[str, float],
-    footprints: dict[str, Footprint],
+    measured: Measured,
     present: Sequence[Server],
     missing: Sequence[str],
     effort: Effort,
@@ -203,14 +194,14 @@ def benchmarks(
     grown: bool,
 ) -> str:
     """The text of docs/benchmarks.md; if there is docs/growth.md, with a link to it."""
-    files = {name: rows for name, rows in results.items() if name in FILES}
-    others = {name: rows for name, rows in results.items() if name not in FILES}
+    files = {name: rows for name, rows in measured.works.items() if name in FILES}
+    others = {name: rows for name, rows in measured.works.items() if name not in FILES}
     lines = ["# Benchmarks", "", LEGEND, *conditions(effort, command), *workload_table(files), ""]
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
     if others:
         lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
-    lines += [*targets_section(results, large, log, footprints), ABOUT_PACING, *large_file_section(large), *log_section(log)]
-    lines += [*footprint_section(footprints), "## Versions", ""]
+    lines += [*targets_section(measured), ABOUT_PACING, *large_file_section(measured.large), *log_section(measured.log)]
+    lines += [*footprint_section(measured.footprints), "## Versions", ""]
     lines += [f"* {server.name}: {server.version()}" for server in present if server.version_arguments]
     lines += [f"* {name}: not found" for name in missing]
     if grown:

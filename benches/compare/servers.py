@@ -73,7 +73,10 @@ class Server:
     waits_for_children: bool = True
 
     def can(self, work: str) -> bool:
-        return not self.works or work in self.works
+        return self.can_all() or work in self.works
+
+    def can_all(self) -> bool:
+        return not self.works
 
     def path(self) -> str | None:
         return shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
@@ -146,8 +149,8 @@ def listing_servers(servers: Sequence[Server]) -> list[Server]:
     """Those that can list a directory, set to do it."""
     modules = 'server.modules = ( "mod_dirlisting" )\ndir-listing.activate = "enable"'
     more = {"nginx": {"more": "autoindex on;"}, "lighttpd": {"more": modules}}
-    unable = ("nginx-tuned", "busybox", RAW)
-    return [server.with_more(**more.get(server.name, {})) for server in servers if server.name not in unable]
+    able = [server for server in servers if server.can_all() and server.name not in ("nginx-tuned", "busybox")]
+    return [server.with_more(**more.get(server.name, {})) for server in able]
 
 
 def cgi_servers(servers: Sequence[Server]) -> list[Server]:

@@ -122,6 +122,19 @@ class Footprint:
     parts: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """All that one run has found out; empty is what it left out."""
+
+    # Samples by workload and server.
+    works: dict[str, dict[str, Rows]] = field(default_factory=dict)
+    # Milliseconds of CPU a gigabyte of a large file, or why there are none.
+    large: dict[str, list[float] | str] = field(default_factory=dict)
+    # What an access log adds to a request, as a fraction.
+    log: dict[str, float] = field(default_factory=dict)
+    footprints: dict[str, Footprint] = field(default_factory=dict)
+
+
 def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, Footprint]:
     say(f"idle wake-ups: {IDLE_SECONDS + 1} s")
     wake_ups = idle_wake_ups(servers, site, effort)

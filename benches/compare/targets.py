@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from load import Rows, median
 from servers import OURS, RAW, REFERENCE
-from tables import Footprint
+from tables import Footprint, Measured
 
 TUNED, LIGHTTPD = "nginx-tuned", "lighttpd"
 MOST_FOR_THE_LOG = 0.15
@@ -61,25 +61,25 @@ class Target:
 
 
 def ratio(reference: Rows, rows: Rows) -> float | None:
-    """How many times less CPU is needed than by the reference: the median over rounds."""
-    if isinstance(reference, str) or isinstance(rows, str) or not reference or not rows:
+    """How many times less CPU a request needs than with the reference."""
+    return times_less(*([row.cpu for row in one] if not isinstance(one, str) else one for one in (reference, rows)))
+
+
+def times_less(reference: list[float] | str, costs: list[float] | str) -> float | None:
+    """How many times less these are than those of the reference: the median over rounds. None if either has none."""
+    if isinstance(reference, str) or isinstance(costs, str) or not reference or not costs:
         return None
-    value = statistics.median(one.cpu / max(other.cpu, 1e-9) for one, other in zip(reference, rows))
+    value = statistics.median(one / max(other, 1e-9) for one, other in zip(reference, costs))
     return None if math.isnan(value) else value
 
 
-def targets(
-    results: dict[str, dict[str, Rows]],
-    large: dict[str, list[float] | str],
-    log: dict[str, float],
-    footprints: dict[str, Footprint],
-) -> list[Target]:
+def targets(measured: Measured) -> list[Target]:
     """All of them that this run has measured."""
     return [
-        *of_workloads(results),
-        *of_a_large_file(large.get(OURS, ""), large.get(REFERENCE, "")),
-        *of_the_log(log),
-        *of_the_footprint(footprints.get(OURS)),
+        *of_workloads(measured.works),
+        *of_a_large_file(measured.large),
+        *of_the_log(measured.log),
+        *of_the_footprint(measured.footprints.get(OURS)),
     ]
 
 
@@ -109,12 +109,11 @@ def division(rows: Rows) -> str:
     return f"Of {cpu:.2f} us, {user:.2f} are spent in the program and {cpu - user:.2f} in the kernel."
 
 
-def of_a_large_file(ours: list[float] | str, theirs: list[float] | str) -> Iterator[Target]:
-    if ours and theirs and not isinstance(ours, str) and not isinstance(theirs, str):
-        times = statistics.median(other / max(own, 1e-9) for own, other in zip(ours, theirs))
-        if not math.isnan(times):
-            cost = "Nearly all of it is spent in the kernel's sendfile."
-            yield Target(f"a large file: times less CPU than {REFERENCE}", times, 1.0, ".2f", True, cost)
+def of_a_large_file(large: dict[str, list[float] | str]) -> Iterator[Target]:
+    times = times_less(large.get(REFERENCE, ""), large.get(OURS, ""))
+    if times is not None:
+        cost = "Nearly all of it is spent in the kernel's sendfile."
+        yield Target(f"a large file: times less CPU than {REFERENCE}", times, 1.0, ".2f", True, cost)
 
 
 def of_the_log(log: dict[str, float]) -> Iterator[Target]:

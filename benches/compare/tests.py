@@ -21,6 +21,7 @@ import report
 from growth import Curve, Growth
 from load import Effort, Sample
 from servers import OURS, RAW, Server, cgi_servers, each_running, file_servers, listing_servers
+from tables import Measured
 from targets import Target, targets
 
 HERE = Path(__file__).resolve().parent
@@ -53,7 +54,7 @@ class Aims(unittest.TestCase):
 
     def test_ratios_are_those_to_the_right_server(self):
         rows = {OURS: [Sample(5, 100, 1)] * 3, "nginx": [Sample(10, 50)] * 3, "nginx-tuned": "was not there"}
-        found = targets({"W1": rows, "W10": rows}, {OURS: [50.0], "nginx": [40.0]}, {OURS: 0.2}, {})
+        found = targets(Measured({"W1": rows, "W10": rows}, {OURS: [50.0], "nginx": [40.0]}, {OURS: 0.2}))
         self.assertEqual([target.measured for target in found], [2.0, 2.0, 0.8, 0.2])
         self.assertEqual([target.is_met() for target in found], [True, True, False, False])
         self.assertEqual(found[0].cost, "Of 5.00 us, 1.00 are spent in the program and 4.00 in the kernel.")
@@ -61,7 +62,7 @@ class Aims(unittest.TestCase):
 
     def test_one_that_answers_one_workload_is_asked_for_no_other(self) -> None:
         rows = {OURS: [Sample(5.5, 100, 1)] * 3, RAW: [Sample(5, 100, 1)] * 3}
-        found = targets({"W1": rows, "W2": {**rows, RAW: ""}}, {}, {}, {})
+        found = targets(Measured({"W1": rows, "W2": {**rows, RAW: ""}}))
         self.assertEqual([(round(target.measured, 3), target.is_met()) for target in found], [(1.1, True)])
         raw = next(server for server in file_servers(Path("serve-forever")) if server.name == RAW)
         self.assertEqual([name for name in report.WORKS if raw.can(name)], ["W1"])
@@ -109,7 +110,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(slow, fast)
 
     def test_tables_link_to_the_curves_only_if_there_are_some(self) -> None:
-        with_curves, without = (report.benchmarks({}, {}, {}, {}, [], [], EFFORT, "", grown) for grown in (True, False))
+        with_curves, without = (report.benchmarks(Measured(), [], [], EFFORT, "", grown) for grown in (True, False))
         self.assertIn("(growth.md)", with_curves)
         self.assertNotIn("growth.md", without)
 
