@@ -274,9 +274,7 @@ fn check(case: &Case) -> Result<(), String> {
             let line = format!("HTTP/1.1 200 OK\r\n{}{HELLO}", standing_lines());
             expected.last_mut().unwrap().extend_from_slice(line.as_bytes());
         }
-        // Who closes with unread bytes has to linger, which is right, and is no other answer.
-        let lingers_instead = arrival == Arrival::Followed && case.end == "closed: complete" && end == "lingers";
-        if heard != expected || (end != case.end && !lingers_instead) {
+        if heard != expected || end != case.end {
             let heard: Vec<String> = heard.iter().flat_map(|bytes| shown(bytes)).collect();
             return Err(format!("  {arrival:?}:\n    {}\n    = {end}\n", heard.join("\n    ")));
         }

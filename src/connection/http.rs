@@ -48,8 +48,6 @@ pub struct HttpSession<'s, T> {
     at_end: bool,
     /// When the client was first seen to have closed its side, whether or not all that it sent has been read.
     closed_at: Option<Instant>,
-    /// The client may still be sending what nobody will read.
-    refused: bool,
     /// Only one request will be answered.
     once: bool,
     /// What the service made for this connection, if anything.
@@ -59,7 +57,7 @@ pub struct HttpSession<'s, T> {
     /// Bytes of its own buffers, as they count for all connections.
     kept: usize,
     /// Its client's place among those that come from the same address.
-    _place: Option<Box<Place<'s>>>,
+    place: Option<Box<Place<'s>>>,
 }
 
 /// What is done about the current request.
@@ -170,12 +168,11 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             hungry: true,
             at_end: false,
             closed_at: None,
-            refused: false,
             once: false,
             own: None,
             connected: false,
             kept: 0,
-            _place: None,
+            place: None,
         }
     }
 
@@ -186,7 +183,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             None => None,
         };
         let mut session = HttpSession::new(site, transport, peer, now);
-        session._place = place;
+        session.place = place;
         Some(session)
     }
 
@@ -307,10 +304,11 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
+                    // The poll has not reported what an unregistered socket received meanwhile: try it.
+                    ready.read |= self.wait == Wait::Linger;
                     return Ok(true);
                 }
-                if !self.expire(turn)? {
-                    self.check_stop(turn.moment)?;
+                if !self.expire(turn)? && !self.check_stop(sent > 0, turn.moment)? {
                     return Ok(false);
                 }
             }
@@ -402,7 +400,8 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Answer(flight) => flight.answer.send(&mut self.output, &mut self.transport),
             _ if self.output.is_empty() => Ok(0),
             stage => {
-                let last = matches!(stage, Stage::Closing(_)) && !self.refused;
+                // The FIN of the staged close follows at once and leaves in the packet of the last bytes.
+                let last = matches!(stage, Stage::Closing(_));
                 self.transport.send(self.output.bytes(), &[], last).map(|count| {
                     self.output.consume(count);
                     count as u64
@@ -484,7 +483,7 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             Reply::Now(response) => {
                 if self.machine.in_body() {
-                    self.refuse();
+                    self.machine.refuse();
                 }
                 self.respond(response, request, None, moment);
             }
@@ -507,7 +506,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 // The response is out by its head and cannot be changed any more.
                 Err(_) => {
                     flight.later = None;
-                    self.refuse();
+                    self.machine.refuse();
                 }
             }
         }

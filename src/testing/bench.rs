@@ -146,7 +146,12 @@ impl Client<'_> {
             let mut wiring = Wiring { wake: &self.wake, now: moment.now };
             let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring };
             let mut ready = Ready::FRESH;
-            match session.step(&mut ready, &mut turn) {
+            let next = session.step(&mut ready, &mut turn);
+            if self.memory.has_ended() {
+                // As most clients do, this one closes its side when it sees the end.
+                self.memory.finish();
+            }
+            match next {
                 Next::Again => {}
                 Next::Wait(deadline) => {
                     self.deadline = deadline;

@@ -16,12 +16,6 @@ impl<T: Transport> HttpSession<'_, T> {
         short && self.machine.expect() == Expect::None
     }
 
-    /// Will read no more of this request, and no other.
-    pub(super) fn refuse(&mut self) {
-        self.refused = true;
-        self.machine.refuse();
-    }
-
     /// Throws the body of a request away whose response waits for that.
     pub(super) fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;
@@ -35,7 +29,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 held.left -= length as u64;
                 return Ok(Progress::Moved);
             }
-            Ok(Event::Data(_)) => self.refuse(),
+            Ok(Event::Data(_)) => self.machine.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -48,13 +42,11 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Decides how it goes on once a response is out.
     pub(super) fn after_response(&mut self) {
-        self.refused |= self.machine.in_body() || !self.input.is_empty();
         self.stage = if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
         } else if self.machine.in_body() {
             Stage::Drain(self.limits.drain)
         } else {
-            self.refused = false;
             Stage::Head
         };
     }
@@ -72,24 +64,22 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             Ok(Event::End) => self.after_response(),
             _ => {
-                self.refuse();
+                self.machine.refuse();
                 self.stage = Stage::Closing(CloseReason::Complete);
             }
         }
         Ok(Progress::Moved)
     }
 
-    /// Closes, but only once the output has left: the answers to the requests before this one may be in it. Where a
-    /// response is cut its client may still be sending, and those answers be on their way: a reset would take them.
+    /// Ends the connection, but lets the output leave first: it may hold responses to earlier requests. A response that
+    /// is cut short closes in stages even if the output is empty, because a reset would take what is on its way.
     #[cold]
     pub(super) fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
-        let cut = matches!(self.stage, Stage::Answer(_));
-        if self.output.is_empty() && !cut {
+        if self.output.is_empty() && !matches!(self.stage, Stage::Answer(_)) {
             return Err(reason);
         }
         self.log_notes(moment.wall);
         self.log_cut(reason, moment);
-        self.refused = cut;
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
     }
@@ -101,19 +91,25 @@ impl<T: Transport> HttpSession<'_, T> {
         self.stage = Stage::Closing(reason);
     }
 
-    /// Closes once everything is sent; where the client may still be sending, only after it had a chance to see its
-    /// answer, which a reset would take from it (RFC 9112 section 9.6).
+    /// Closes in stages (RFC 9112 section 9.6) once the output has left: shuts the sending side, then lingers until the
+    /// client has closed its own. Closing a socket whose peer still sends makes the kernel reset the connection, and the
+    /// reset discards a response that is on its way.
     pub(super) fn advance_closing(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
         if !self.output.is_empty() {
             return Ok(Progress::Still);
         }
-        if !self.refused || self.at_end || self.transport.end().is_err() {
+        if self.at_end || self.transport.end().is_err() {
             return Err(reason);
         }
         self.stage = Stage::Linger(reason);
-        Ok(Progress::Moved)
+        // The exchange is over for the client, whose next connection must not be refused for this one.
+        self.place = None;
+        // Most clients close as soon as they have seen the end. Reading in the next turn finds that end without
+        // registering the socket with the poll, which costs a short connection as much as the read.
+        Ok(Progress::Later)
     }
 
+    /// Discards what the client still sends, until it closes its side.
     pub(super) fn advance_linger(&mut self, reason: CloseReason) -> Result<Progress, CloseReason> {
         self.input.consume(self.input.len());
         if self.at_end { Err(reason) } else { Ok(Progress::Still) }

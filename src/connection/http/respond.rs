@@ -37,7 +37,6 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Answers a request that the protocol refuses. Nothing else will be read from this client.
     pub(super) fn reject(&mut self, reject: &Reject, request: &Request, moment: Moment) {
-        self.refused = true;
         let text = ErrorText { message: reject.message(), explain: reject.explain().map(Cow::Owned) };
         let response = Response { error: Some(text), ..Response::new(reject.status()) };
         self.respond(response, request, None, moment);

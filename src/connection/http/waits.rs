@@ -48,7 +48,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     return Err(CloseReason::Stalled);
                 };
                 if self.machine.in_body() {
-                    self.refuse();
+                    self.machine.refuse();
                 }
                 self.respond(Response::error(Status::GATEWAY_TIMEOUT), &later.request, None, turn.moment);
                 Ok(true)
@@ -64,20 +64,27 @@ impl<T: Transport> HttpSession<'_, T> {
                     }
                     _ => return Err(CloseReason::Stalled),
                 };
-                self.refuse();
+                self.machine.refuse();
                 self.reject(&Reject::Timeout, &request, turn.moment);
                 Ok(true)
             }
         }
     }
 
-    /// Ends what waits for a request when the server is being stopped, and lets nothing wait for another. Who was idle
-    /// when the stop began has until the last call to be answered once more.
-    pub(super) fn check_stop(&mut self, moment: Moment) -> Result<(), CloseReason> {
+    /// Ends a connection that waits for a request while the server is being stopped and the last call is over. A
+    /// response that left in this step may still be on its way, so its connection closes in stages: returns true.
+    pub(super) fn check_stop(&mut self, sent: bool, moment: Moment) -> Result<bool, CloseReason> {
         let idle = matches!(self.wait, Wait::First | Wait::Idle);
         match self.last_call(moment) {
-            Some(end) if end <= moment.now && idle => Err(CloseReason::Stopped),
-            _ => Ok(()),
+            Some(end) if end <= moment.now && idle => {
+                if !sent {
+                    return Err(CloseReason::Stopped);
+                }
+                self.machine.stop();
+                self.stage = Stage::Closing(CloseReason::Stopped);
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 
