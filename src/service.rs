@@ -132,6 +132,16 @@ pub trait Upstream {
         true
     }
 
+    /// Whether it goes on reading the body while its response is sent. Asked when the response begins, if some of the
+    /// body is still to come. If it does not, and the rest of the body is in chunks or longer than
+    /// [`Limits::drain`](crate::proto::Limits::drain), then the response says `Connection: close` and the connection is
+    /// closed in stages (RFC 9112 section 9.6).
+    ///
+    /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, says true here.
+    fn reads_on(&self) -> bool {
+        self.wants_body()
+    }
+
     /// Takes bytes of the body, decoded, and returns how many it took. A short count means "not more now".
     ///
     /// # Errors

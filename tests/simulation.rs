@@ -19,7 +19,7 @@ use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
-use serve_forever::connection::{CloseReason, Moment, Next, Site, Transport};
+use serve_forever::connection::{CloseReason, Moment, Next, Scratch, Site, Transport};
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
@@ -905,6 +905,82 @@ fn a_body_that_its_handler_does_not_take_may_stay_away() {
     let mut dialogue = Dialogue::new(&site);
     assert!(dialogue.say(sends("PUT").as_bytes()).patience() > Some(answer), "until the handler wakes up");
     assert!(dialogue.heard().ends_with("soon\r\n"));
+}
+
+/// The handler never reads the rest of the body, so the client must learn that the connection ends.
+#[test]
+fn a_timeout_of_the_upstream_ends_a_connection_with_an_unread_body() {
+    let site = site(Handlers::new(|| Dawdles));
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").say(&[b'x'; 80_000]);
+    let heard = dialogue.pass(Limits::default().answer_timeout).heard();
+    assert!(heard.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{heard}");
+    assert!(heard.contains("\r\nConnection: close\r\n"), "{heard}");
+    assert!(dialogue.pipe().ended && dialogue.closed().is_none());
+}
+
+#[test]
+fn a_reset_ends_a_session_whose_upstream_still_works() {
+    let site = site(TestService);
+    for request in ["/later?100000", "/file?30000"] {
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.make_room(10).say(&get(request));
+        assert_eq!(dialogue.closed(), None);
+        dialogue.ready.broken = true;
+        assert_eq!(dialogue.run().closed(), Some(CloseReason::Broken), "{request}");
+    }
+}
+
+/// Writes more than its connection keeps for it, and then waits.
+struct Pauses;
+
+impl RequestHandler for Pauses {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.send_response(200)?;
+        x.end_headers()?;
+        x.wfile().write_all(&[b'x'; 50_000])?;
+        x.sleep(Duration::from_secs(3600))
+    }
+}
+
+/// A client that has shut its sending side may be gone. Each byte that it takes shows that it is there, so the time for
+/// the source begins with the last of them.
+#[test]
+fn a_slow_reader_that_has_shut_its_side_is_not_taken_for_gone() {
+    let site = site(Handlers::new(|| Pauses));
+    let gone = Limits::default().half_closed_timeout;
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(100).say(&get("/")).end();
+    for _ in 0..5 {
+        assert_eq!(dialogue.pass(gone).make_room(100).closed(), None);
+    }
+    dialogue.make_room(usize::MAX);
+    assert_eq!(dialogue.patience(), Some(gone), "the handler has three seconds from the last byte on");
+    assert_eq!(dialogue.pass(gone - JUST_LESS).closed(), None);
+    assert!(dialogue.pass(JUST_LESS).closed().is_some());
+}
+
+/// Requests that arrive together are answered together, up to a bound: an answer is longer than its request.
+#[test]
+fn pipelined_requests_are_answered_no_faster_than_their_answers_leave() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.scratch = Scratch::default();
+    let requests = Scratch::SIZE / HELLO.len();
+    dialogue.make_room(0).say(&HELLO.repeat(requests));
+    let most = Scratch::SIZE + 50_000;
+    assert!(dialogue.memory() < most, "{} bytes wait for {requests} requests", dialogue.memory());
+    assert_eq!(dialogue.make_room(usize::MAX).heard().matches("hello\n").count(), requests);
+}
+
+#[test]
+fn a_buffer_of_the_loop_that_has_grown_is_made_small_again() {
+    let large = |_: &Request| Response::text("").header("X-Large", "x".repeat(5 * Scratch::SIZE)).unwrap();
+    let site = site(large);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.scratch = Scratch::default();
+    assert!(dialogue.say(HELLO).heard().len() > 5 * Scratch::SIZE);
+    assert_eq!(dialogue.scratch.output.capacity(), Scratch::SIZE);
 }
 
 /// While nobody wants the body, its client is not to blame that it does not come.

@@ -86,6 +86,11 @@ impl ScriptRun {
 }
 
 impl Upstream for ScriptRun {
+    /// A script that has begun its response may end without reading on, which shows only later.
+    fn reads_on(&self) -> bool {
+        false
+    }
+
     fn wants_body(&self) -> bool {
         self.stdin.is_some()
     }

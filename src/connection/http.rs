@@ -20,7 +20,7 @@ mod waits;
 
 use buffers::{give_back, lend};
 use respond::Outcome;
-use upstream::Later;
+use upstream::{FeedError, Later};
 use waits::{Wait, nanos};
 
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
@@ -143,7 +143,7 @@ const ROUNDS: usize = 8;
 /// How many bytes a step may send before the other sessions get their turn.
 const MOST_SENT: u64 = FILE_SLICE;
 
-/// How many pieces of a body that is being made are gathered into one write at the most.
+/// Pieces of a streamed body that may join a write, beyond the first.
 const PIECES: usize = 4;
 
 /// Pipelined requests are answered without sending until about so many bytes of answers are gathered.
@@ -503,8 +503,10 @@ impl<T: Transport> HttpSession<'_, T> {
         if let Some(later) = &mut flight.later {
             match self.feed(later, turn) {
                 Ok(fed) => progress = fed,
-                // The response is out by its head and cannot be changed any more.
-                Err(_) => {
+                // The head is out and has promised the connection to the next request, so the rest is discarded.
+                Err(FeedError::Upstream(_)) => flight.later = None,
+                // No request can follow a body whose end is not known.
+                Err(FeedError::Cut | FeedError::Reject(_)) => {
                     flight.later = None;
                     self.machine.refuse();
                 }

@@ -1,13 +1,13 @@
 //! One client: a transport, the protocol's machine and the answer in flight, moved by one verb, [`Session::step`].
 //!
-//! A step is *flush*, *fill* and *advance*, repeated until none of them moves: send what is owed, read what is wanted,
-//! let the protocol and the service make something of it. A session is told that its socket may be ready, what time
+//! A step is *fill*, *advance* and *flush*, repeated until none of them makes progress: read what is wanted, let the
+//! protocol and the service process it, send what is due. A session is told that its socket may be ready, what time
 //! it is and where to borrow buffers; it answers when it wants to be run again, or why it is over.
 //!
 //! Readiness is a hint, and `WouldBlock` is the truth: a session tries first and clears the hint when it is refused.
 //!
-//! Invariant: nothing here polls, sleeps or looks at a clock, and no client's error leaves its session: it becomes a
-//! [`CloseReason`].
+//! Invariant: nothing here polls or sleeps, and no client's error leaves its session: it becomes a [`CloseReason`]. Time is
+//! an argument of each step. Only the drop of a session that the end of a run cuts off reads the clock, for its log line.
 
 mod answer;
 mod http;

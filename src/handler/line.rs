@@ -132,7 +132,7 @@ impl<'y> Line<'y> {
         loop {
             self.check()?;
             let ended = self.with(|state| {
-                state.holds_back = false;
+                (state.reads, state.holds_back) = (true, false);
                 chunk.bytes.clear();
                 chunk.at = 0;
                 std::mem::swap(&mut state.inbox, &mut chunk.bytes);

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) answer: Answer,
     /// Interim responses that the connection has not fetched.
     pub(crate) interim: VecDeque<(Status, Head)>,
+    /// The handler has read from the body.
+    pub(crate) reads: bool,
     /// The client waits for `100 Continue` before it sends.
     pub(crate) holds_back: bool,
     /// What the handler waits for.
@@ -143,7 +145,7 @@ impl State {
         self.inbox.clear();
         self.outbox.clear();
         (self.written, self.declared, self.shut) = (0, None, shut);
-        (self.ended, self.mute, self.overran, self.holds_back) = (false, false, false, false);
+        (self.ended, self.mute, self.overran, self.reads, self.holds_back) = (false, false, false, false, false);
         (self.wait, self.gone) = (Wait::Nothing, false);
         // Each of these is empty after an exchange that went as it should; to look is cheaper than to drop nothing.
         if !matches!(self.answer, Answer::None) {

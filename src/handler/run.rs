@@ -280,7 +280,15 @@ impl Upstream for Handling {
     fn wants_body(&self) -> bool {
         match &self.delegate {
             Some(delegate) => delegate.upstream.wants_body(),
-            None => self.pipe.0.borrow().wants_input(),
+            None => self.pipe.0.borrow().wants_input() && !self.run.borrow().is_over(),
+        }
+    }
+
+    /// A handler that has begun to read is expected to read on until it returns.
+    fn reads_on(&self) -> bool {
+        match &self.delegate {
+            Some(delegate) => delegate.upstream.reads_on(),
+            None => self.pipe.0.borrow().reads && !self.run.borrow().is_over(),
         }
     }
 

@@ -182,6 +182,16 @@ impl Machine {
         matches!(self.recv, Recv::Body(_))
     }
 
+    /// Bytes of the request's body that are still to come: 0 once it is complete, `None` for a body in chunks, which says
+    /// its length only by its end.
+    pub fn body_left(&self) -> Option<u64> {
+        match &self.recv {
+            Recv::Body(Decoder::Length(left)) => Some(*left),
+            Recv::Body(Decoder::Chunked(_)) => None,
+            _ => Some(0),
+        }
+    }
+
     /// Whether the request was HEAD: the response's body is announced and not sent.
     pub fn is_head(&self) -> bool {
         self.ask.is_head
@@ -340,11 +350,9 @@ impl Machine {
     /// not end with the connection or ask for its end, and no body is left that the client still waits to send.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
         let waits_with_body = matches!(self.recv, Recv::Body(_)) && self.ask.expect != Expect::None;
-        self.ask.keep_alive &= self.protocol == Version::Http11
-            && wanted != Some(false)
-            && !until_close
-            && !waits_with_body
-            && !matches!(self.recv, Recv::Closed);
+        self.ask.keep_alive &=
+            self.protocol == Version::Http11 && wanted != Some(false) && !until_close && !waits_with_body;
+        debug_assert!(!(self.ask.keep_alive && matches!(self.recv, Recv::Closed)), "nothing reads another request");
     }
 
     fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {

@@ -27,6 +27,8 @@ impl Service for TestService {
             b"/early" => return Reply::Later(Box::new(Early { bytes: number as usize, seen: 0 })),
             b"/hints" => return Reply::Later(Box::new(Hints { left: number })),
             b"/unwilling" => return Reply::Later(Box::new(Early { bytes: 0, seen: 0 })),
+            b"/gives-up" => return Reply::Later(Box::new(GivesUp { answered: false })),
+            b"/chokes" => return Reply::Later(Box::new(Chokes)),
             b"/fails" => return Reply::Later(Box::new(Fails)),
             b"/method" => Response::text(format!("{}\n", request.method().as_str())),
             b"/authority" => {
@@ -174,6 +176,10 @@ impl Upstream for StreamEcho {
         self.channel.borrow().bytes.len() < AHEAD
     }
 
+    fn reads_on(&self) -> bool {
+        true
+    }
+
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
         let mut channel = self.channel.borrow_mut();
         let count = body.len().min(AHEAD - channel.bytes.len());
@@ -291,6 +297,47 @@ impl Upstream for Early {
 
     fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
         Ok((self.seen >= self.bytes).then(|| Response::text("enough\n")))
+    }
+}
+
+/// Takes no byte of a body.
+struct Chokes;
+
+impl Upstream for Chokes {
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("cannot take it"))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        Ok(None)
+    }
+}
+
+/// Answers before it takes any of the body, and then cannot take it.
+struct GivesUp {
+    answered: bool,
+}
+
+impl Upstream for GivesUp {
+    fn wants_body(&self) -> bool {
+        self.answered
+    }
+
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("cannot take it"))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+        self.answered = true;
+        Ok(Some(stream(3000, Some(3000))))
     }
 }
 

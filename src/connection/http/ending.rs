@@ -16,6 +16,11 @@ impl<T: Transport> HttpSession<'_, T> {
         short && self.machine.expect() == Expect::None
     }
 
+    /// Whether the rest of the body that is being read is short enough to be discarded, so that the connection can go on.
+    pub(super) fn may_discard_body(&self) -> bool {
+        self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
+    }
+
     /// Throws the body of a request away whose response waits for that.
     pub(super) fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let request = &mut turn.scratch.request;

@@ -50,6 +50,10 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
+        // The client must learn from the head that its body will not be read to the end (RFC 9112 section 9.6).
+        if !later.as_ref().is_some_and(|later| later.reads_on()) && !self.may_discard_body() {
+            self.machine.stop();
+        }
         // What was pipelined behind the request had come before the server was asked to stop, or with it.
         if self.once || (moment.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();

@@ -21,6 +21,11 @@ impl Later {
     pub(super) fn wants_body(&self) -> bool {
         !self.ended && self.upstream.wants_body()
     }
+
+    /// Whether the upstream goes on reading the body while its response is sent.
+    pub(super) fn reads_on(&self) -> bool {
+        !self.ended && self.upstream.reads_on()
+    }
 }
 
 /// Why a body could not be brought to an upstream.
@@ -60,7 +65,11 @@ impl<T: Transport> HttpSession<'_, T> {
                 self.reject(&reject, &later.request, turn.moment);
                 return Ok(Progress::Moved);
             }
-            Err(FeedError::Upstream(error)) => Err(error),
+            Err(FeedError::Upstream(error)) => {
+                // The upstream failed in the middle of the body, which nothing else will read.
+                self.machine.refuse();
+                Err(error)
+            }
         };
         let request = std::mem::take(&mut later.request);
         match response {
