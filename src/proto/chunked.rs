@@ -1,5 +1,6 @@
 use memchr::memchr;
 
+use super::chunk_ext::is_chunk_ext;
 use super::{Buffer, Decoded, Limits, Reject};
 use crate::http::{is_field_value, is_token};
 
@@ -105,8 +106,7 @@ impl ChunkedDecoder {
     fn size(&mut self, line: &[u8], limits: &Limits) -> Result<usize, Reject> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (number, extensions) = line.split_at(digits);
-        let extended = matches!(crate::http::trim_ows(extensions), [b';', ..]) && is_field_value(extensions);
-        if digits == 0 || digits > MOST_DIGITS || !(extensions.is_empty() || extended) {
+        if digits == 0 || digits > MOST_DIGITS || !is_chunk_ext(extensions) {
             return Err(Reject::Chunk);
         }
         let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
@@ -201,6 +201,9 @@ mod tests {
             "5\0",
             "5\u{a0}",
             "5 ",
+            "5;",
+            "5;bad[=x",
+            "5;a=\"",
             "5;\x01",
             "5;a\rb",
             "5;a\nb",

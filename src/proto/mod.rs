@@ -12,6 +12,7 @@
 //! whole or in pieces gives the same events.
 
 mod buffer;
+mod chunk_ext;
 mod chunked;
 mod decode;
 mod encode;

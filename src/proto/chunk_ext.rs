@@ -1,0 +1,117 @@
+//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored: a server that
+//! accepts any bytes here may see the end of the line at another place than the proxy before it. The size of a chunk and
+//! the bound on extensions are the business of `chunked.rs`.
+
+use crate::http::is_token;
+
+/// Whether `bytes` is `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, where the value is a token or a quoted string.
+pub(super) fn is_chunk_ext(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let Some(rest) = after_name(bytes) else { return false };
+        // Blanks belong to what follows them: "=" and a value, or the next extension.
+        bytes = match after_blanks(rest).strip_prefix(b"=") {
+            Some(value) => match after_value(after_blanks(value)) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            None => rest,
+        };
+    }
+    true
+}
+
+/// The bytes after `BWS ";" BWS name`.
+fn after_name(bytes: &[u8]) -> Option<&[u8]> {
+    let name = after_blanks(after_blanks(bytes).strip_prefix(b";")?);
+    after_token(name)
+}
+
+/// The bytes after a token or a quoted string.
+fn after_value(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.strip_prefix(b"\"") {
+        Some(text) => after_quoted(text),
+        None => after_token(bytes),
+    }
+}
+
+fn after_token(bytes: &[u8]) -> Option<&[u8]> {
+    let length = bytes.iter().take_while(|byte| is_token(std::slice::from_ref(byte))).count();
+    (length > 0).then(|| &bytes[length..])
+}
+
+/// The bytes after the quote that closes a quoted string (RFC 9110 section 5.6.4), whose opening quote is before `bytes`.
+fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
+    let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    loop {
+        bytes = match bytes {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', escaped, rest @ ..] if is_text(*escaped) => rest,
+            [b'\\', ..] => return None,
+            [byte, rest @ ..] if is_text(*byte) => rest,
+            _ => return None,
+        };
+    }
+}
+
+fn after_blanks(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &bytes[blanks..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions() {
+        for text in [
+            "",
+            ";a",
+            ";a=b",
+            ";a=\"b\"",
+            ";a=\"\"",
+            ";a=\"b;c=d\"",
+            r#";a="\"""#,
+            r#";a="b\\""#,
+            ";a;b;c=d",
+            " ; a = b ; c",
+            "\t;\ta\t=\tb",
+            ";a=\"\u{e9}\t\"",
+        ] {
+            assert!(is_chunk_ext(text.as_bytes()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_extensions() {
+        for text in [
+            ";",
+            " ",
+            "; ",
+            ";;",
+            ";a;",
+            ";a ",
+            ";a=",
+            ";a= ",
+            ";=b",
+            ";a=b=c",
+            ";a b",
+            ";a=b c",
+            ";a=\"",
+            ";a=\"b",
+            ";a=\"b\\",
+            r#";a="b\""#,
+            ";a=\"b\"c",
+            ";bad[=x",
+            ";a=b[",
+            ";a\x01",
+            ";a=\"\x01\"",
+            ";a=\"\x7f\"",
+            ";a=\"\\\x01\"",
+            "a",
+            "=",
+        ] {
+            assert!(!is_chunk_ext(text.as_bytes()), "{text:?}");
+        }
+    }
+}
