@@ -257,7 +257,10 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
         // What comes of a source may take several sends: the first of them has the status.
         session.transport().begins.clear();
         loop {
-            match session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires }) {
+            match session.step(
+                &mut ready,
+                &mut Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false },
+            ) {
                 Next::Again => {}
                 next => break assert!(matches!(next, Next::Wait(Some(_))), "{next:?}"),
             }

@@ -10,7 +10,9 @@ use mio::{Poll, Waker};
 
 use crate::connection::{Moment, Site};
 use crate::log::AccessLog;
-use crate::reactor::{Bounds, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until};
+use crate::reactor::{
+    Bounds, Capacity, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until,
+};
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
 ///
@@ -192,10 +194,10 @@ impl Core {
     fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Ended> {
         let _running = self.stop.begin();
         let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, site: part.site }).collect();
-        let Bounds { most, grace } = bounds(&told);
+        let Bounds { capacity, grace } = bounds(&told);
         let doors = parts.into_iter().flat_map(|part| part.doors).collect();
         let mailbox = Arc::clone(&self.mailbox);
-        let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, most)?;
+        let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, capacity)?;
         let ended = reactor.run(&self.stop, until, grace, &mut Between { told: &told, actions });
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
@@ -217,8 +219,10 @@ const RAW_GRACE: Duration = Duration::from_secs(5);
 fn bounds(told: &[Told<'_>]) -> Bounds {
     let limits = || told.iter().map(|told| told.site.map(Site::limits));
     let most = limits().filter_map(|limits| limits?.connections).min();
+    let most = most.unwrap_or_else(crate::listen::room_for_connections);
+    let short = limits().map(|limits| limits.unwrap_or_default().before_short(most)).min().unwrap_or(most);
     let grace = limits().map(|limits| limits.map_or(RAW_GRACE, |limits| limits.grace)).max();
-    Bounds { most: most.unwrap_or_else(crate::listen::room_for_connections), grace: grace.unwrap_or_default() }
+    Bounds { capacity: Capacity { most, short }, grace: grace.unwrap_or_default() }
 }
 
 impl Told<'_> {

@@ -94,9 +94,13 @@ fn service(request: &Request) -> Reply {
             let cut = Response::new(Status::OK).header("Content-Length", "10").unwrap();
             cut.body(Body::Stream(Box::new(Cut(b"four")))).into()
         }
+        b"/large" => Response::text("x".repeat(LARGE)).close().into(),
         _ => Response::text("hello").into(),
     }
 }
+
+/// A body that no socket takes at once.
+const LARGE: usize = 32 * 1024 * 1024;
 
 /// A body that fails when it has given what it has.
 struct Cut(&'static [u8]);
@@ -200,6 +204,31 @@ fn at_the_cap_busy_connections_keep_their_place() {
     busy.send("st: h\r\nConnection: close\r\n\r\n");
     assert!(busy.rest().ends_with("hello"));
     assert!(waiting.rest().ends_with("hello"), "the door was only resting");
+}
+
+/// The table is full of clients that do not read. Nothing else happens until the loop finds them stalled.
+#[test]
+fn stalled_readers_make_room_for_a_connection_that_waits() {
+    let limits = Limits { connections: Some(2), stall_timeout: Duration::from_millis(20), ..Limits::default() };
+    let running = Running::with(limits, |server| server);
+    let (mut first, mut second) = (running.connect(), running.connect());
+    first.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    second.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "a stalled reader was closed for it");
+    assert!(first.rest().len() < LARGE, "the one that was stalled longest");
+}
+
+/// A reader that pauses costs nothing that is short.
+#[test]
+fn a_stalled_reader_stays_while_there_is_room() {
+    let limits = Limits { connections: Some(100), stall_timeout: Duration::from_millis(1), ..Limits::default() };
+    let running = Running::with(limits, |server| server);
+    let mut stalled = running.connect();
+    stalled.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    for _ in 0..200 {
+        running.connect().get();
+    }
+    assert!(stalled.rest().len() > LARGE, "all of the body, and a head");
 }
 
 #[test]

@@ -691,6 +691,7 @@ impl Run<'_> {
 const HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(15);
 const STALL: Duration = Duration::from_secs(30);
+const SEND: Duration = Duration::from_secs(600);
 const LINGER: Duration = Duration::from_secs(2);
 const JUST_LESS: Duration = Duration::from_millis(1);
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -1017,18 +1018,58 @@ fn a_body_that_stalls_while_it_is_answered_cuts_the_connection() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_cut() {
+fn a_client_that_takes_nothing_is_cut_after_ten_minutes() {
     let site = site(TestService);
     for target in ["/bytes?30000", "/file?30000", "/stream?30000", "/"] {
         let mut dialogue = Dialogue::new(&site);
-        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        dialogue.make_room(5).say(request.as_bytes());
+        dialogue.make_room(5).say(&get(target));
         for _ in 0..5 {
-            assert_eq!(dialogue.pass(STALL - JUST_LESS).closed(), None, "{target}");
+            assert_eq!(dialogue.pass(SEND - JUST_LESS).closed(), None, "{target}");
             dialogue.make_room(10);
         }
-        assert_eq!(dialogue.pass(STALL).closed(), Some(CloseReason::Stalled), "{target}");
+        assert_eq!(dialogue.pass(SEND).closed(), Some(CloseReason::Stalled), "{target}");
     }
+}
+
+/// Between these two times the loop may close the session to make room, and only then. One deadline tells the loop when
+/// the first of them has come.
+#[test]
+fn a_client_that_takes_nothing_is_stalled_after_half_a_minute() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(5).say(&get("/file?30000"));
+    let since = dialogue.now;
+    assert_eq!(dialogue.patience(), Some(STALL));
+    dialogue.pass(STALL - JUST_LESS);
+    assert_eq!(dialogue.stalled_since(), None);
+    dialogue.pass(JUST_LESS);
+    assert_eq!((dialogue.stalled_since(), dialogue.patience()), (Some(since), Some(SEND - STALL)));
+    dialogue.make_room(10);
+    assert_eq!((dialogue.stalled_since(), dialogue.patience()), (None, Some(STALL)), "the client has taken some");
+    dialogue.make_room(usize::MAX);
+    assert_eq!(dialogue.pass(IDLE - JUST_LESS).stalled_since(), None, "an idle connection is not stalled");
+}
+
+#[test]
+fn a_time_limit_of_zero_is_none() {
+    let mut site = site(TestService);
+    let zero = Duration::ZERO;
+    let limits = Limits { head_timeout: zero, idle_timeout: zero, stall_timeout: zero, ..Limits::default() };
+    let limits = Limits { send_timeout: zero, body_timeout: zero, answer_timeout: zero, ..limits };
+    *site.limits_mut() = Limits { half_closed_timeout: zero, ..limits };
+    let expects_nothing = |site: &Site, what: &str, say: &dyn Fn(&mut Dialogue<'_, Pipe>)| {
+        let mut dialogue = Dialogue::new(site);
+        say(dialogue.run());
+        assert_eq!((dialogue.patience(), dialogue.stalled_since()), (None, None), "{what}");
+        assert_eq!(dialogue.pass(Duration::from_secs(1 << 30)).closed(), None, "{what}");
+    };
+    let post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n";
+    expects_nothing(&site, "the first byte", &|_| {});
+    expects_nothing(&site, "the rest of a head", &|dialogue| _ = dialogue.say(b"GET"));
+    expects_nothing(&site, "an answer", &|dialogue| _ = dialogue.say(&get("/chokes")));
+    expects_nothing(&site, "another request", &|dialogue| _ = dialogue.say(HELLO));
+    expects_nothing(&site, "a body", &|dialogue| _ = dialogue.say(post));
+    expects_nothing(&site, "room", &|dialogue| _ = dialogue.make_room(5).say(&get("/file?30000")));
 }
 
 /// Whoever keeps sending must not keep a connection that was refused.
@@ -1193,7 +1234,8 @@ fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Pipe>)) -> Vec<Str
 #[test]
 fn a_response_that_is_cut_short_has_one_line_that_says_why() {
     let reads = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.make_room(usize::MAX);
-    let stalls = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.pass(STALL);
+    let stalls = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.pass(SEND);
+    let is_evicted = |dialogue: &mut Dialogue<'_, Pipe>| dialogue.pass(STALL).evict();
     let waits = |_: &mut Dialogue<'_, Pipe>| {};
     let reason = |lines: Vec<String>| {
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -1204,5 +1246,6 @@ fn a_response_that_is_cut_short_has_one_line_that_says_why() {
     assert_eq!(reason(logged("/broken?30000", reads)), cut("response cut short"));
     assert_eq!(reason(logged("/truncated?30000", reads)), cut("response cut short"));
     assert_eq!(reason(logged("/bytes?30000", stalls)), cut("client too slow to read"));
+    assert_eq!(reason(logged("/bytes?30000", is_evicted)), cut("client too slow to read"));
     assert_eq!(reason(logged("/bytes?30000", waits)), cut("server stopped"));
 }

@@ -75,7 +75,8 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     // Far more than any of these conversations needs: one that takes longer turns in a circle.
     for _ in 0..200_000 {
         let moment = Moment::new(wires.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
-        let next = session.step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires });
+        let next = session
+            .step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false });
         let line = session.transport();
         let deadline = match next {
             Next::Close(reason) => return (seen(line, reason, bytes), reason),

@@ -211,7 +211,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         }
         give_back(input, &mut self.input, &mut turn.scratch.input);
         give_back(output, &mut self.output, &mut turn.scratch.output);
-        match outcome.and_then(|again| self.keep_account().map(|()| again)) {
+        match outcome.and_then(|again| self.keep_account(turn).map(|()| again)) {
             Ok(true) => Next::Again,
             Ok(false) => Next::Wait(self.deadline(turn.moment)),
             Err(reason) => {
@@ -222,7 +222,15 @@ impl<T: Transport> Session for HttpSession<'_, T> {
     }
 
     fn idle_since(&self) -> Option<Instant> {
-        (self.wait == Wait::Idle).then_some(self.since)
+        matches!(self.wait, Wait::Idle | Wait::Linger).then_some(self.since)
+    }
+
+    fn stalled_since(&self, now: Instant) -> Option<Instant> {
+        self.stalls_at().filter(|stalled| *stalled <= now).map(|_| self.since)
+    }
+
+    fn evict(&mut self, moment: Moment) {
+        self.log_cut(CloseReason::Stalled, moment);
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
@@ -248,8 +256,8 @@ impl<T> HttpSession<'_, T> {
         }
     }
 
-    /// Adds what this session keeps to what all of them keep, which is bounded.
-    fn keep_account(&mut self) -> Result<(), CloseReason> {
+    /// Adds the memory that this session keeps to the sum of all sessions, which is bounded.
+    fn keep_account(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
@@ -258,6 +266,7 @@ impl<T> HttpSession<'_, T> {
         let more = kept > self.kept;
         self.site.buffered.set(all);
         self.kept = kept;
+        turn.memory_is_short |= more && all > self.limits.before_short(self.limits.buffers);
         if more && all > self.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }

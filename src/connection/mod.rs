@@ -36,10 +36,22 @@ pub trait Session {
     /// What the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
-    /// Since when the session has had nothing to do, if it could be closed without anybody losing anything: between
-    /// two requests. When there is no room for newcomers, the one that has been idle longest makes some.
+    /// Since when the session has had nothing to do, if closing it loses nothing: between two requests, or after the last
+    /// response. When the table of sessions is full, the ones that have been idle longest are closed.
     fn idle_since(&self) -> Option<Instant> {
         None
+    }
+
+    /// Since when the client has taken nothing of what is sent to it, if that has lasted long enough for the loop to
+    /// close the session when room is short.
+    fn stalled_since(&self, now: Instant) -> Option<Instant> {
+        _ = now;
+        None
+    }
+
+    /// Called before the loop closes a stalled session to make room, so that its log can say so.
+    fn evict(&mut self, moment: Moment) {
+        _ = moment;
     }
 }
 
@@ -77,6 +89,8 @@ pub struct Turn<'t> {
     pub scratch: &'t mut Scratch,
     /// How an upstream gets woken.
     pub wires: &'t mut dyn Wires,
+    /// Set by a session that had to keep more memory when all sessions together keep nearly as much as they may.
+    pub memory_is_short: bool,
 }
 
 /// The time of a turn, read once and handed down.

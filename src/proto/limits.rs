@@ -2,6 +2,10 @@ use std::time::Duration;
 
 /// Everything that bounds what a client may ask of the server, each with its reason.
 ///
+/// A time of zero is no limit for `head_timeout`, `idle_timeout`, `stall_timeout`, `send_timeout`, `body_timeout`,
+/// `answer_timeout` and `half_closed_timeout`. For the others zero is a time: `linger_timeout` closes without waiting,
+/// `grace` ends at once, `last_call` waits for no further request.
+///
 /// ```
 /// use serve_forever::proto::Limits;
 /// let limits = Limits { fields: 50, ..Limits::default() };
@@ -29,8 +33,16 @@ pub struct Limits {
     /// Without a byte of the next request on a connection that persists, and up to an eighth of a second more. 15 s:
     /// browsers come back within that or not at all.
     pub idle_timeout: Duration,
-    /// Without progress in a request's body, or in sending a response. 30 s: longer than a lost packet's retries.
+    /// Without progress in a request's body: 30 s, longer than a lost packet's retries; then 408. A client that has taken
+    /// nothing of its response for as long is stalled: it is closed if room is short (see [`short`](Limits::short)).
     pub stall_timeout: Duration,
+    /// Without progress in sending a response, whether room is short or not. 600 s: a reader that pauses, such as a
+    /// process in the background or a laptop that sleeps, costs a descriptor and little memory.
+    pub send_timeout: Duration,
+    /// Percent of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), that may be in use before
+    /// room is short and stalled readers are closed, those first that have been stalled longest. 90: what is left is
+    /// room for the clients that arrive while the first readers are closed.
+    pub short: u8,
     /// For the body of a request to come, in all, as far as the server was waiting for it: 30 s, and a second more for
     /// every [`body_rate`](Limits::body_rate) bytes; then 408.
     pub body_timeout: Duration,
@@ -62,6 +74,13 @@ pub struct Limits {
     pub buffers: usize,
 }
 
+impl Limits {
+    /// How much of `all` may be in use before room is short.
+    pub(crate) fn before_short(&self, all: usize) -> usize {
+        (all as u128 * u128::from(self.short.min(100)) / 100) as usize
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -75,6 +94,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(600),
+            short: 90,
             body_timeout: Duration::from_secs(30),
             body_rate: 500,
             linger_timeout: Duration::from_secs(2),

@@ -42,6 +42,13 @@ use wiring::Wiring;
 const SIGNALS: Token = Token(usize::MAX - 2);
 const LAST_DOOR: usize = usize::MAX - 3;
 
+/// How many stalled sessions are closed in one turn. Each frees a descriptor and its buffers, so the next turn may find
+/// room enough.
+const STALLED_BATCH: usize = 8;
+
+/// How long a busy loop goes on without another search for stalled sessions after one that found none.
+const SEARCH_PAUSE: Duration = Duration::from_secs(1);
+
 /// Runs the sessions that come in through its doors.
 pub struct Reactor<'s, S: Selector = Poll> {
     selector: &'s mut S,
@@ -49,8 +56,16 @@ pub struct Reactor<'s, S: Selector = Poll> {
     signals: Option<&'s mut Signals>,
     doors: Vec<Door<'s>>,
     sessions: Slab<Entry<'s>>,
-    /// The most sessions at a time. At the cap the doors rest.
-    most: usize,
+    /// How many sessions there may be.
+    capacity: Capacity,
+    /// A connection was accepted in this turn.
+    accepted: bool,
+    /// A connection waits to be accepted, and there is no room for it.
+    kept_waiting: bool,
+    /// A session had to keep more memory, and there is little left.
+    memory_is_short: bool,
+    /// Until when no other search for stalled sessions is made, unless the table is full.
+    searched_until: Option<Instant>,
     deadlines: Deadlines,
     /// Keys to run, each at most once.
     runnable: Vec<usize>,
@@ -81,11 +96,20 @@ pub trait Hooks {
     }
 }
 
+/// How many sessions a loop may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// The most sessions at a time. At the cap the doors rest.
+    pub most: usize,
+    /// With more sessions than this, a connection that is accepted makes the loop close stalled ones.
+    pub short: usize,
+}
+
 /// What bounds a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most sessions at a time. At the cap the doors rest.
-    pub most: usize,
+    /// How many sessions there may be.
+    pub capacity: Capacity,
     /// How long what is in flight may take once the end was asked for.
     pub grace: Duration,
 }
@@ -131,7 +155,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         mailbox: Arc<Mailbox>,
         mut signals: Option<&'s mut Signals>,
         mut doors: Vec<Door<'s>>,
-        most: usize,
+        capacity: Capacity,
     ) -> io::Result<Reactor<'s, S>> {
         for (number, door) in doors.iter_mut().enumerate() {
             door.open(selector.registry(), Token(LAST_DOOR - number))?;
@@ -146,7 +170,11 @@ impl<'s, S: Selector> Reactor<'s, S> {
             signals,
             doors,
             sessions: Slab::new(),
-            most,
+            capacity,
+            accepted: false,
+            kept_waiting: false,
+            memory_is_short: false,
+            searched_until: None,
             deadlines: Deadlines::new(now),
             runnable: Vec::new(),
             over: Vec::new(),
@@ -178,6 +206,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             }
             self.accept(until, &mut ending);
             self.run_sessions();
+            self.make_room();
             self.reap();
             longest = hooks.after_turn(self.moment);
         }
@@ -190,7 +219,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             match signals.next()? {
                 (_, SignalAction::Reload) => {
                     if let Some(bounds) = hooks.reload() {
-                        (self.most, *grace) = (bounds.most, bounds.grace);
+                        (self.capacity, *grace) = (bounds.capacity, bounds.grace);
                     }
                 }
                 ending => return Some(ending),
@@ -264,7 +293,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
 
     /// How long to sleep at most; not at all while somebody is runnable.
     fn until_next(&mut self, longest: Option<Duration>, until: Until, ending: &Option<Ending>) -> Option<Duration> {
-        let full = self.sessions.len() >= self.most;
+        let full = self.sessions.len() >= self.capacity.most;
         let accepting = ending.is_none() && !full;
         if !self.runnable.is_empty() || (accepting && self.doors.iter().any(Door::is_busy)) {
             return Some(Duration::ZERO);
@@ -349,7 +378,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// Whether somebody can be let in at a door. If not, and somebody waits there, those who have been idle longest
     /// are sent away, so that there is room in the next turn.
     fn has_room(&mut self, number: usize) -> bool {
-        let full = self.sessions.len() >= self.most;
+        let full = self.sessions.len() >= self.capacity.most;
         if full && self.doors[number].keeps_waiting(self.moment.now) {
             self.evict();
         }
@@ -362,6 +391,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let idle = |(key, entry): (usize, &Entry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
         let all = self.sessions.iter().filter(|(_, entry)| !entry.over).filter_map(idle);
         let (unsure, mut idle): (Vec<_>, Vec<_>) = all.partition(|(_, _, readable)| *readable);
+        // Nothing else makes room for the connection that waits.
+        self.kept_waiting |= idle.is_empty() && unsure.is_empty();
         let most = BATCH.min(idle.len());
         if most < idle.len() {
             idle.select_nth_unstable(most);
@@ -374,11 +405,37 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
     }
 
+    /// Closes sessions whose clients have stopped reading, if room is short: those first that have been stalled longest.
+    fn make_room(&mut self) {
+        let crowded = std::mem::take(&mut self.accepted) && self.sessions.len() > self.capacity.short;
+        let urgent = std::mem::take(&mut self.kept_waiting);
+        let needed = std::mem::take(&mut self.memory_is_short) || crowded;
+        let now = self.moment.now;
+        if !urgent && (!needed || self.searched_until.is_some_and(|end| now < end)) {
+            return;
+        }
+        let mut stalled = Vec::new();
+        for (key, entry) in self.sessions.iter().filter(|(_, entry)| !entry.over) {
+            // A search asks every session, so one that finds nothing is not repeated in each turn of a busy loop.
+            self.searched_until = Some(now + SEARCH_PAUSE);
+            // A session that is queued for the next turn is not stalled, and must keep its key until then.
+            stalled.extend(entry.session.stalled_since(now).filter(|_| !entry.queued).map(|since| (since, key)));
+        }
+        if !stalled.is_empty() {
+            self.searched_until = None;
+        }
+        stalled.sort_unstable();
+        for (_, key) in stalled.into_iter().take(STALLED_BATCH) {
+            self.sessions[key].session.evict(self.moment);
+            self.end(key);
+        }
+    }
+
     /// Lets in whoever had reached a door before the end began, and opens it to nobody else. A run that is for one
     /// session only leaves them to the next.
     fn let_all_in(&mut self, until: Until) {
         for number in 0..self.doors.len() {
-            while until == Until::Stopped && self.sessions.len() < self.most {
+            while until == Until::Stopped && self.sessions.len() < self.capacity.most {
                 match self.doors[number].accept(self.moment.now) {
                     Accepted::Nobody => break,
                     Accepted::Refused => {}
@@ -390,6 +447,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     }
 
     fn admit(&mut self, session: Box<dyn Session + 's>) {
+        self.accepted = true;
         let entry = Entry { session, ready: Ready::FRESH, queued: true, registered: false, over: false };
         self.runnable.push(self.sessions.insert(entry));
     }
@@ -410,8 +468,10 @@ impl<'s, S: Selector> Reactor<'s, S> {
         entry.queued = false;
         let mut wires =
             Wiring { registry: self.selector.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
-        let mut turn = Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires };
+        let mut turn =
+            Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires, memory_is_short: false };
         let mut next = entry.session.step(&mut entry.ready, &mut turn);
+        let memory_is_short = turn.memory_is_short;
         if let Next::Wait(_) = next
             && !entry.registered
         {
@@ -422,6 +482,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
                 next = Next::Close(CloseReason::Broken);
             }
         }
+        self.memory_is_short |= memory_is_short;
         match next {
             Next::Again => self.queue(key),
             Next::Wait(deadline) => self.deadlines.set(key, deadline),

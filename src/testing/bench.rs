@@ -144,7 +144,7 @@ impl Client<'_> {
         while let Some(session) = &mut self.session {
             let moment = Moment::new(Instant::now(), SystemTime::now());
             let mut wiring = Wiring { wake: &self.wake, now: moment.now };
-            let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring };
+            let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring, memory_is_short: false };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut turn);
             if self.memory.has_ended() {

@@ -114,10 +114,20 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let idle_from = self.idle_from.unwrap_or(self.now);
         let moment = Moment { stopping: self.stopping, idle_from, ..Moment::new(self.now, wall) };
         let mut wires = NoWires(self.now);
-        let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires };
+        let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires, memory_is_short: false };
         self.next = self.session.step(&mut self.ready, &mut turn);
         self.steps += 1;
         self.next
+    }
+
+    /// Since when the session is stalled, for the loop to choose whom it closes.
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.session.stalled_since(self.now)
+    }
+
+    /// The loop closes the session to make room.
+    pub fn evict(&mut self) {
+        self.session.evict(Moment::new(self.now, UNIX_EPOCH));
     }
 
     /// Steps until the session waits or is over.

@@ -91,6 +91,7 @@ impl World {
                 if once {
                     self.ending = Some((Ended::Served, None));
                 }
+                self.let_in = true;
                 let id = self.clients.len();
                 self.clients.push(Client::new(nature));
                 self.expected.insert(id);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serve_forever::reactor::{Ended, Until};
 
 use crate::doors::Outside;
-use crate::model::{Asked, BATCH, World};
+use crate::model::{Asked, BATCH, REST, SEARCH_PAUSE, STALL, STALLED_BATCH, World};
 use crate::sessions::Life;
 
 impl World {
@@ -26,6 +26,7 @@ impl World {
         self.check(deaf.is_none(), || format!("{deaf:?} waits and is not registered"));
         self.judge_doors();
         self.judge_sent_away();
+        self.judge_stalled();
         let worked = self.begins_to_end
             || self.asked == Some(Asked::Now)
             || !self.stepped.is_empty()
@@ -89,6 +90,40 @@ impl World {
             "not the oldest went".into()
         });
         self.check(away.len() >= BATCH || stayed.is_empty(), || "too few idle sessions went".into());
+    }
+
+    /// Whether stalled sessions have to make room: much memory is kept, or a session was let in and there are many.
+    pub fn is_short(&self) -> bool {
+        self.memory_is_short || self.let_in && self.present() > self.short
+    }
+
+    /// Whether somebody may wait outside for whom there is no room.
+    pub fn keeps_out(&self) -> bool {
+        let full = self.present() >= self.most && self.doors.iter().any(|door| !door.waiting.is_empty());
+        full || self.doors.iter().any(|door| door.rests == Some(self.now + REST))
+    }
+
+    /// Stalled sessions went if there was need, the oldest first, and no more than a few.
+    pub fn judge_stalled(&mut self) {
+        let (went, stayed): (Vec<(usize, Instant)>, Vec<_>) =
+            self.stalled.iter().partition(|(id, _)| self.evicted.contains(id));
+        let newest_gone = went.iter().map(|(_, since)| *since).max();
+        let oldest_left = stayed.iter().map(|(_, since)| *since).min();
+        let in_order = oldest_left.is_none_or(|left| newest_gone <= Some(left));
+        let enough = self.evicted.len() == self.stalled.len().min(STALLED_BATCH);
+        self.check(in_order && enough, || "other sessions went than those that were stalled longest".into());
+        let paused = self.searched_until.is_some_and(|end| self.now < end);
+        let ended = self.asked == Some(Asked::Now);
+        let is_stuck = |id: &usize| {
+            let since = self.clients[*id].stuck_since;
+            since.is_some_and(|since| since + STALL <= self.now) && !self.next.contains(id)
+        };
+        let stuck = self.here().find(is_stuck);
+        let missed = self.is_short() && self.asked_stalled == 0 && !paused && !ended;
+        self.check(!missed || stuck.is_none(), || format!("{stuck:?} is stalled and stays, although room is short"));
+        if self.asked_stalled > 0 {
+            self.searched_until = self.stalled.is_empty().then_some(self.now + SEARCH_PAUSE);
+        }
     }
 
     /// How long the loop may sleep.

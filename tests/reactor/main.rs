@@ -32,7 +32,7 @@ use model::World;
 use script::{Fault, Happening, script};
 use selector::{Between, Script};
 use serve_forever::Stopper;
-use serve_forever::reactor::{Door, Mailbox, Reactor, Stop, Until};
+use serve_forever::reactor::{Capacity, Door, Mailbox, Reactor, Stop, Until};
 
 /// As many turns as take a few seconds unoptimised.
 const TURNS: u64 = 100_000;
@@ -75,6 +75,7 @@ fn a_script_that_fails_is_shrunk_to_what_it_needs() {
 fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, String> {
     let mut random = Random::new(seed ^ 0x5eed);
     let most = [1, 2, 3, 8, 100, 1000][random.below(6)];
+    let short = most * [0, 50, 90, 100][random.below(4)] / 100;
     let start = Instant::now();
     let until = match random.below(16) {
         0 => Until::OneSession(None),
@@ -98,6 +99,8 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         until,
         grace,
         most,
+        short,
+        searched_until: None,
         doors: Vec::new(),
         clients: Vec::new(),
         mail: Vec::new(),
@@ -114,6 +117,11 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         stepped: Vec::new(),
         scanned: Vec::new(),
         sent_away: Vec::new(),
+        memory_is_short: false,
+        let_in: false,
+        asked_stalled: 0,
+        stalled: Vec::new(),
+        evicted: Vec::new(),
         freed: Vec::new(),
         asked_at_doors: 0,
         full_at_first: false,
@@ -131,7 +139,8 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
     let mut selector = Script { poll: Poll::new().unwrap(), world: Rc::clone(&world) };
     let most = if fault == Some(Fault::LetsInOneTooMany) { most + 1 } else { most };
     let running = stop.begin();
-    let mut reactor = Reactor::new(&mut selector, mailbox, None, doors, most).unwrap();
+    let capacity = Capacity { most, short };
+    let mut reactor = Reactor::new(&mut selector, mailbox, None, doors, capacity).unwrap();
     let ended = reactor.run(&stop, until, grace, &mut Between(Rc::clone(&world)));
     world.borrow_mut().end(ended);
     drop((reactor, running));

@@ -20,6 +20,15 @@ pub const BATCH: usize = 64;
 /// How long a door rests for which the system has no room.
 pub const REST: Duration = Duration::from_millis(100);
 
+/// How many stalled sessions go in one turn.
+pub const STALLED_BATCH: usize = 8;
+
+/// How long a fruitless search for stalled sessions is good for.
+pub const SEARCH_PAUSE: Duration = Duration::from_secs(1);
+
+/// After how long without room a session counts as stalled.
+pub const STALL: Duration = Duration::from_millis(300);
+
 /// A token is a session's key and one of its slots.
 pub const SLOTS: usize = 8;
 
@@ -39,6 +48,10 @@ pub struct World {
     pub until: Until,
     pub grace: Duration,
     pub most: usize,
+    /// With more sessions than this, a connection that is let in makes stalled sessions go.
+    pub short: usize,
+    /// No search for stalled sessions has to be made before.
+    pub searched_until: Option<Instant>,
     pub doors: Vec<Outside>,
     pub clients: Vec<Client>,
     /// The keys that are in the mailbox.
@@ -65,6 +78,16 @@ pub struct World {
     /// Who was asked whether it is idle, said since when, and has nothing to read.
     pub scanned: Vec<(usize, Instant)>,
     pub sent_away: Vec<usize>,
+    /// A session had to keep more memory than is good.
+    pub memory_is_short: bool,
+    /// A session was let in.
+    pub let_in: bool,
+    /// The sessions that were asked since when they have been stalled.
+    pub asked_stalled: usize,
+    /// Those that said so, and since when.
+    pub stalled: Vec<(usize, Instant)>,
+    /// Those that were told that they make room.
+    pub evicted: Vec<usize>,
     /// The keys of those who are over.
     pub freed: Vec<usize>,
     pub asked_at_doors: usize,

@@ -81,6 +81,9 @@ impl World {
         self.stepped.clear();
         self.scanned.clear();
         self.sent_away.clear();
+        (self.memory_is_short, self.let_in, self.asked_stalled) = (false, false, 0);
+        self.stalled.clear();
+        self.evicted.clear();
         self.freed.clear();
         self.asked_at_doors = 0;
         self.exhausted = false;

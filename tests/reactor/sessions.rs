@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use serve_forever::connection::{CloseReason, Next, Ready, Session, Turn};
+use serve_forever::connection::{CloseReason, Moment, Next, Ready, Session, Turn};
 use serve_forever::service::Wake;
 
 use crate::common::seeds::Random;
-use crate::model::{NOT_READY, REST, SLOTS, World};
+use crate::model::{NOT_READY, REST, SLOTS, STALL, World};
 use crate::script::Fault;
 
 /// A session, as the model knows it.
@@ -33,6 +33,8 @@ pub struct Client {
     pub closed: bool,
     pub broken: bool,
     pub idle_since: Option<Instant>,
+    /// Since when there has been no room for what it sends.
+    pub stuck_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Client {
             closed: false,
             broken: false,
             idle_since: None,
+            stuck_since: None,
         }
     }
 
@@ -82,6 +85,7 @@ impl Client {
         if ready.write && self.random.one_in(3) {
             self.room = !self.room;
             ready.write = self.room;
+            self.stuck_since = (!self.room).then_some(now);
         }
         if self.unread > 0 && ready.read && self.random.one_in(2) || self.random.one_in(12) {
             return Next::Again;
@@ -117,6 +121,8 @@ impl World {
         let next = self.clients[id].decide(now, stopping.is_some(), ready);
         let all = self.clients.len();
         let some = self.clients[id].random.below(all * 8);
+        turn.memory_is_short = self.clients[id].random.one_in(50);
+        self.memory_is_short |= turn.memory_is_short;
         self.wake(some);
         let client = &mut self.clients[id];
         client.ready = *ready;
@@ -157,6 +163,7 @@ impl World {
         client.life = Life::Over;
         client.deadline = None;
         client.idle_since = None;
+        client.stuck_since = None;
         self.freed.extend(client.key);
     }
 }
@@ -188,6 +195,28 @@ impl Session for Guest {
             world.scanned.push((id, since));
         }
         Some(since)
+    }
+
+    fn stalled_since(&self, now: Instant) -> Option<Instant> {
+        let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
+        world.asked_stalled += 1;
+        let in_turn = now == world.now && !world.between && world.clients[id].life == Life::Here;
+        let needed = world.is_short() || world.keeps_out();
+        world.check(in_turn && needed, || "stalled sessions are looked for without need".into());
+        let since = world.clients[id].stuck_since.filter(|since| *since + STALL <= now)?;
+        if !world.next.contains(&id) {
+            world.stalled.push((id, since));
+        }
+        Some(since)
+    }
+
+    fn evict(&mut self, moment: Moment) {
+        let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
+        let is_stalled = moment.now == world.now && world.stalled.iter().any(|(other, _)| *other == id);
+        world.check(is_stalled, || format!("{id} makes room and is not stalled"));
+        world.evicted.push(id);
+        world.next.remove(&id);
+        world.leave(id);
     }
 }
 

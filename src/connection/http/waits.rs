@@ -20,7 +20,8 @@ pub(super) enum Wait {
     /// For more of a request's body, counted from the last that came: `stall_timeout`; and for all of it: `body_timeout`
     /// and `body_rate`.
     Body,
-    /// For the client to take more of a response, counted from the last that it took: `stall_timeout`.
+    /// For the client to take more of a response, counted from the last that it took: `send_timeout`. After
+    /// `stall_timeout` the loop may close the session if room is short.
     Write,
     /// For an upstream to make a response: `answer_timeout`. It may have a deadline of its own, too.
     Upstream,
@@ -130,12 +131,15 @@ impl<T: Transport> HttpSession<'_, T> {
     pub(super) fn own_deadline(&self) -> Option<Instant> {
         let limits = &self.limits;
         let limit = match self.wait {
-            Wait::First | Wait::Head => limits.head_timeout,
-            Wait::Idle => limits.idle_timeout,
-            Wait::Body if limits.body_rate > 0 => limits.stall_timeout.min(Duration::from_nanos(self.left)),
-            Wait::Body | Wait::Write => limits.stall_timeout,
+            Wait::First | Wait::Head => or_never(limits.head_timeout),
+            Wait::Idle => or_never(limits.idle_timeout),
+            Wait::Body if limits.body_rate > 0 && !limits.body_timeout.is_zero() => {
+                or_never(limits.stall_timeout).min(Duration::from_nanos(self.left))
+            }
+            Wait::Body => or_never(limits.stall_timeout),
+            Wait::Write => or_never(limits.send_timeout),
             Wait::Linger => limits.linger_timeout,
-            Wait::Upstream => limits.answer_timeout,
+            Wait::Upstream => or_never(limits.answer_timeout),
             Wait::Source => return self.gone(),
         };
         let end = self.since.checked_add(limit);
@@ -144,7 +148,13 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// When a client that has closed its side is taken for gone: nothing was sent since, by which it could be known.
     fn gone(&self) -> Option<Instant> {
-        self.closed_at?.max(self.since).checked_add(self.limits.half_closed_timeout)
+        self.closed_at?.max(self.since).checked_add(or_never(self.limits.half_closed_timeout))
+    }
+
+    /// When a client that takes nothing of its response counts as stalled, if the response waits for the client.
+    pub(super) fn stalls_at(&self) -> Option<Instant> {
+        let waits = self.wait == Wait::Write;
+        waits.then(|| self.since.checked_add(or_never(self.limits.stall_timeout))).flatten()
     }
 
     /// When to run again at the latest.
@@ -155,8 +165,15 @@ impl<T: Transport> HttpSession<'_, T> {
             _ => None,
         };
         let last_call = self.last_call(moment).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
-        self.own_deadline().into_iter().chain(upstream).chain(last_call).min()
+        // Once, so that the loop finds this session stalled if it is short of room by then.
+        let stalls = self.stalls_at().filter(|stalls| *stalls > moment.now);
+        self.own_deadline().into_iter().chain(upstream).chain(last_call).chain(stalls).min()
     }
+}
+
+/// A time limit, of which zero is none.
+fn or_never(limit: Duration) -> Duration {
+    if limit.is_zero() { Duration::MAX } else { limit }
 }
 
 /// The nanoseconds of a second.
