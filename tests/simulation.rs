@@ -1051,6 +1051,24 @@ fn a_client_that_takes_nothing_is_stalled_after_half_a_minute() {
 }
 
 #[test]
+fn a_session_tells_the_loop_when_the_memory_of_all_sessions_is_short() {
+    let mut site = site(TestService);
+    *site.limits_mut() = Limits { buffers: 1000, short: 50, ..Limits::default() };
+    let half = |bytes: usize| [b"GET / HTTP/1.1\r\nX: ", &vec![b'x'; bytes][..]].concat();
+    let (mut first, mut second) = (Dialogue::new(&site), Dialogue::new(&site));
+    first.say(&half(300));
+    assert!((200..500).contains(&first.memory()) && !first.memory_is_short, "{} bytes", first.memory());
+    second.say(&half(300));
+    assert!(second.memory_is_short, "half of 1000 bytes is in use");
+    assert_eq!((first.closed(), second.closed()), (None, None));
+    second.memory_is_short = false;
+    second.run();
+    assert!(!second.memory_is_short, "a session that keeps no more than before changes nothing");
+    second.say(&half(2000));
+    assert_eq!(second.closed(), Some(CloseReason::Memory));
+}
+
+#[test]
 fn a_time_limit_of_zero_is_none() {
     let mut site = site(TestService);
     let zero = Duration::ZERO;

@@ -45,6 +45,8 @@ pub struct Dialogue<'s, T> {
     /// What the session wanted after its last step.
     pub next: Next,
     pub steps: usize,
+    /// The session has told the loop that the memory of all sessions is short.
+    pub memory_is_short: bool,
 }
 
 impl<'s> Dialogue<'s, Pipe> {
@@ -93,6 +95,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             idle_from: None,
             next: Next::Again,
             steps: 0,
+            memory_is_short: false,
         }
     }
 
@@ -116,6 +119,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let mut wires = NoWires(self.now);
         let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires, memory_is_short: false };
         self.next = self.session.step(&mut self.ready, &mut turn);
+        self.memory_is_short |= turn.memory_is_short;
         self.steps += 1;
         self.next
     }

@@ -201,7 +201,8 @@ impl Session for Guest {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         world.asked_stalled += 1;
         let in_turn = now == world.now && !world.between && world.clients[id].life == Life::Here;
-        let needed = world.is_short() || world.keeps_out();
+        let paused = world.searched_until.is_some_and(|end| now < end);
+        let needed = world.is_short() && !paused || world.keeps_out();
         world.check(in_turn && needed, || "stalled sessions are looked for without need".into());
         let since = world.clients[id].stuck_since.filter(|since| *since + STALL <= now)?;
         if !world.next.contains(&id) {
