@@ -1,6 +1,7 @@
 //! What the documents say, held against what is there.
 #![allow(clippy::unwrap_used)]
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,9 @@ fn a_name_is_recognised() {
     assert_eq!(names("see `src/lib.rs`, [x](docs/a.md#b) and `Session::step`"), ["src/lib.rs", "docs/a.md"]);
     assert!(exists("README.md", "src/lib.rs") && exists("docs/ARCHITECTURE.md", "proto/machine.rs"));
     assert!(!exists("README.md", "src/nothing.rs"));
+    assert_eq!(normalized(Path::new("docs/../docs/a.md")), "docs/a.md");
+    let all = documents();
+    assert!(["README.md", "CONTRIBUTING.md", "docs/contract.md"].iter().all(|name| all.contains(&(*name).to_owned())));
 }
 
 #[test]
@@ -64,11 +68,13 @@ fn the_pictures_show_the_moves_of_the_code() {
     assert!(old == drawn, "{name} is out of date: UPDATE_DOCS=1 cargo test --test docs draws it anew");
 }
 
-/// The README, and what lies in `docs`.
+/// Every Markdown file of the root and of `docs`, counted from the root.
 fn documents() -> Vec<String> {
-    let entries = root().join("docs").read_dir().unwrap();
-    let names = entries.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
-    std::iter::once("README.md".to_owned()).chain(names.filter(|name| name.ends_with(".md"))).collect()
+    let names = |folder: &str| -> Vec<String> {
+        let entries = root().join(folder).read_dir().unwrap();
+        entries.map(|entry| format!("{folder}{}", entry.unwrap().file_name().to_string_lossy())).collect()
+    };
+    [names(""), names("docs/")].concat().into_iter().filter(|name| name.ends_with(".md")).collect()
 }
 
 /// The files that a document links to, counted from the root.
@@ -77,7 +83,16 @@ fn links(document: &str) -> Vec<String> {
     let targets = text(document);
     let targets = targets.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     let inside = targets.filter(|target| !target.is_empty() && !target.contains("://"));
-    inside.map(|target| folder.join(target).to_string_lossy().into_owned()).collect()
+    inside.map(|target| normalized(&folder.join(target))).collect()
+}
+
+/// The path without `..`, so that a document has one name however it is linked.
+fn normalized(path: &Path) -> String {
+    let mut parts: Vec<&OsStr> = Vec::new();
+    for part in path {
+        if part == ".." { _ = parts.pop() } else { parts.push(part) }
+    }
+    PathBuf::from_iter(parts).to_string_lossy().into_owned()
 }
 
 /// What looks like a file of ours: in backquotes, or as the target of a link.

@@ -123,6 +123,19 @@ fn listeners_are_bound_as_they_are_asked_to() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
+/// Connections wait in the backlog until they are accepted. A backlog of 5, as Python's, would let the kernel drop the
+/// handshakes of the others.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_burst_of_connections_fits_into_the_backlog() {
+    let listener = ListenOptions::default().bind(local()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let waiting: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect_timeout(&address, SAFETY).expect("room in the backlog")).collect();
+    let accepted = waiting.iter().filter(|_| listener.accept().is_ok()).count();
+    assert_eq!(accepted, waiting.len());
+}
+
 #[test]
 fn a_client_that_is_not_wanted_is_closed_without_a_byte() {
     let port = Arc::new(AtomicUsize::new(0));
