@@ -2,10 +2,10 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::peers::Peers;
-use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, Status, Version, format_http_date};
+use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, Status, Version};
 use crate::log::AccessLog;
 use crate::proto::{Limits, Stamp};
 use crate::service::{Body, Service};
@@ -41,7 +41,7 @@ pub struct Site {
 /// The stamp of the second it was last asked for in.
 #[derive(Default)]
 struct Stamped {
-    second: Option<u64>,
+    second: Option<HttpDate>,
     stamp: Stamp,
 }
 
@@ -169,9 +169,9 @@ impl Site {
 
     /// The lines of `Server` and `Date` at this time, made once a second.
     pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, Stamp> {
-        let second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
-            let date = format!("Date: {}\r\n", format_http_date(wall));
+            let date = format!("Date: {second}\r\n");
             let stamp = Stamp::new(&self.server, date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
@@ -182,7 +182,7 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::http::Request;

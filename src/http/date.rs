@@ -1,42 +1,80 @@
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). The time of day and the access log's local time stay out.
+
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The last second that an IMF-fixdate can express: 31 December 9999, 23:59:59.
-const LAST_SECOND: u64 = 253_402_300_799;
+/// The first second that an IMF-fixdate can express: 1 January 0000, 00:00:00.
+const FIRST_SECOND: i64 = -62_167_219_200;
 
-/// A time in whole seconds, as HTTP knows it (RFC 9110 section 5.6.7).
+/// The last second that an IMF-fixdate can express: 31 December 9999, 23:59:59.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// The Gregorian calendar repeats every 400 years, days of the week included. `httpdate` knows no date before 1970, so
+/// earlier dates are handed to it this many years later.
+const SHIFT_YEARS: u16 = 2000;
+
+/// The seconds in [`SHIFT_YEARS`], which hold 5 times the 146,097 days of 400 years.
+const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
+
+/// A time in whole seconds from year 0 to year 9999, as HTTP knows it (RFC 9110 section 5.6.7).
 ///
-/// Times before 1970 count as the first second of 1970 and times after 9999 as the last second of 9999: a file with
-/// an odd time stamp must not break the response that carries it.
+/// A time outside of these years becomes the nearest second within them: a file with an odd time stamp must not break
+/// the response that carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HttpDate(u64);
+pub struct HttpDate(i64);
 
 impl HttpDate {
-    /// The date some seconds after 1970-01-01 00:00:00 UTC.
+    /// The date some seconds after 1970-01-01 00:00:00 UTC, or before it for a negative number.
     pub fn from_unix(seconds: i64) -> HttpDate {
-        HttpDate(u64::try_from(seconds).unwrap_or(0).min(LAST_SECOND))
+        HttpDate(seconds.clamp(FIRST_SECOND, LAST_SECOND))
     }
 
-    /// Seconds since 1970-01-01 00:00:00 UTC.
-    pub fn unix(self) -> u64 {
+    /// Seconds since 1970-01-01 00:00:00 UTC; negative before it.
+    pub fn unix(self) -> i64 {
         self.0
     }
 }
 
 impl From<SystemTime> for HttpDate {
-    /// Cuts the fraction of a second off, as CPython does for `Last-Modified` (contract row SH16).
+    /// Rounds down to the second, as CPython does for `Last-Modified`.
     fn from(time: SystemTime) -> HttpDate {
-        HttpDate(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).min(LAST_SECOND))
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        HttpDate::from_unix(match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => seconds(since),
+            Err(before) => {
+                let before = before.duration();
+                -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
+            }
+        })
     }
 }
 
-impl std::fmt::Display for HttpDate {
+impl fmt::Display for HttpDate {
     /// An IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(self.0)).fmt(f)
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(seconds) = u64::try_from(self.0) else { return f.write_str(&before_1970(self.0)) };
+        imf_fixdate(seconds).fmt(f)
     }
 }
 
-/// The IMF-fixdate of a time, the form of `Date` and `Last-Modified` (contract row HB42).
+fn imf_fixdate(seconds: u64) -> httpdate::HttpDate {
+    httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// The IMF-fixdate of a negative number of seconds, not before [`FIRST_SECOND`].
+fn before_1970(seconds: i64) -> String {
+    let shifted = imf_fixdate(seconds.saturating_add(SHIFT_SECONDS).unsigned_abs()).to_string();
+    let year = shifted[YEAR_OF_FIXDATE].parse::<u16>().unwrap_or(SHIFT_YEARS).saturating_sub(SHIFT_YEARS);
+    format!("{}{year:04}{}", &shifted[..YEAR_OF_FIXDATE.start], &shifted[YEAR_OF_FIXDATE.end..])
+}
+
+/// Where the year stands in an IMF-fixdate.
+const YEAR_OF_FIXDATE: std::ops::Range<usize> = 12..16;
+
+/// Where the year stands in the form of `asctime`.
+const YEAR_OF_ASCTIME: std::ops::Range<usize> = 20..24;
+
+/// The IMF-fixdate of a time, the form of `Date` and `Last-Modified`.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -48,9 +86,20 @@ pub fn format_http_date(time: SystemTime) -> String {
 }
 
 /// Reads any of the three date forms of RFC 9110 section 5.6.7; `None` for anything else.
+///
+/// A year of two digits, which only the form of RFC 850 has, is one from 1970 to 2069.
 pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
     let text = std::str::from_utf8(value).ok()?;
-    httpdate::parse_http_date(text).ok().map(HttpDate::from)
+    let date = httpdate::parse_http_date(text).map(HttpDate::from);
+    date.ok().or_else(|| [YEAR_OF_FIXDATE, YEAR_OF_ASCTIME].into_iter().find_map(|at| parse_before_1970(text, at)))
+}
+
+fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
+    let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
+    let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);
+    let date = HttpDate::from(httpdate::parse_http_date(&shifted).ok()?);
+    Some(HttpDate(date.0 - SHIFT_SECONDS))
 }
 
 #[cfg(test)]
@@ -62,17 +111,52 @@ mod tests {
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(parse_http_date(text.as_bytes()), Some(HttpDate(784_111_777)), "{text}");
         }
-        for text in ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 +0100", "784111777"] {
+        for text in ["Thu, 20 Feb 1964 19:06:40 GMT", "Thu Feb 20 19:06:40 1964"] {
+            assert_eq!(parse_http_date(text.as_bytes()), Some(HttpDate(-185_000_000)), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "784111777",
+            "Thu, 20 Feb 1964 19:06:40",
+            "Fri, 20 Feb 1964 19:06:40 GMT",
+            "Thu, 20 Feb +964 19:06:40 GMT",
+            "Thu, 30 Feb 1964 19:06:40 GMT",
+            "Th\u{e4}, 20 Feb 1964 19:06:40 GMT",
+        ] {
             assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
+    fn dates_before_1970_are_the_real_ones() {
+        for (seconds, text) in [
+            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-185_000_000, "Thu, 20 Feb 1964 19:06:40 GMT"),
+            (-2_203_891_200, "Thu, 01 Mar 1900 00:00:00 GMT"),
+            (-2_203_891_201, "Wed, 28 Feb 1900 23:59:59 GMT"),
+            (FIRST_SECOND, "Sat, 01 Jan 0000 00:00:00 GMT"),
+        ] {
+            assert_eq!(HttpDate::from_unix(seconds).to_string(), text);
+            assert_eq!(parse_http_date(text.as_bytes()), Some(HttpDate(seconds)), "{text}");
+        }
+    }
+
+    #[test]
     fn odd_times_are_clamped() {
-        assert_eq!(HttpDate::from(UNIX_EPOCH - Duration::from_secs(5)).unix(), 0);
-        assert_eq!(HttpDate::from_unix(-1).to_string(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(HttpDate::from_unix(i64::MIN), HttpDate(FIRST_SECOND));
+        assert_eq!(HttpDate::from_unix(FIRST_SECOND - 1), HttpDate(FIRST_SECOND));
         assert_eq!(HttpDate::from_unix(i64::MAX).to_string(), "Fri, 31 Dec 9999 23:59:59 GMT");
-        let fraction = HttpDate::from(UNIX_EPOCH + Duration::from_millis(1999));
-        assert_eq!(fraction.unix(), 1);
+    }
+
+    #[test]
+    fn fractions_are_rounded_down() {
+        let at = |millis: i64| {
+            let duration = Duration::from_millis(millis.unsigned_abs());
+            HttpDate::from(if millis < 0 { UNIX_EPOCH - duration } else { UNIX_EPOCH + duration }).unix()
+        };
+        assert_eq!([at(1999), at(0), at(-1), at(-1000), at(-1001)], [1, 0, -1, -1, -2]);
     }
 }
