@@ -7,8 +7,8 @@ use crate::http::{Headers, HttpDate, parse_http_date};
 pub(crate) struct Validators<'a> {
     /// A strong entity tag, with its quotes.
     pub(crate) etag: &'a str,
-    /// As it is announced in `Last-Modified`.
-    pub(crate) modified: HttpDate,
+    /// The value of `Last-Modified`; `None` for a representation that is sent without that field.
+    pub(crate) modified: Option<HttpDate>,
 }
 
 /// What the preconditions of a request come to.
@@ -46,25 +46,30 @@ fn if_none_match(headers: Headers<'_>, validators: Validators<'_>) -> Option<boo
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
-/// Section 13.1.3: ignored where the date is none, or stands there more than once.
+/// Section 13.1.3: ignored if the field is no date or occurs twice, or if the representation has no date.
 fn if_modified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
-    only_date(headers, "If-Modified-Since").map(|date| validators.modified > date)
+    let modified = validators.modified?;
+    only_date(headers, "If-Modified-Since").map(|date| modified > date)
 }
 
-/// Section 13.1.4.
+/// Section 13.1.4: ignored in the same cases.
 fn if_unmodified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
-    only_date(headers, "If-Unmodified-Since").map(|date| validators.modified <= date)
+    let modified = validators.modified?;
+    only_date(headers, "If-Unmodified-Since").map(|date| modified <= date)
 }
 
 /// Section 13.1.5: whether a range may be served, because the client's part is of this very representation. A tag is
 /// compared strongly; a date has to be exactly `Last-Modified`, and that second has to be over, because the file could
-/// change again within it (section 8.8.2.2): `now` is the `Date` of the response.
+/// change again within it (section 8.8.2.2): `now` is the `Date` of the response. No date is that of a representation
+/// without one.
 pub(crate) fn if_range(headers: Headers<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {
         (None, _) => true,
         (Some(value), None) if is_tag(value) => value == validators.etag.as_bytes(),
-        (Some(value), None) => parse_http_date(value) == Some(validators.modified) && validators.modified < now(),
+        (Some(value), None) => {
+            validators.modified.is_some_and(|modified| parse_http_date(value) == Some(modified) && modified < now())
+        }
         (Some(_), Some(_)) => false,
     }
 }
@@ -131,7 +136,11 @@ mod tests {
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
     fn validators() -> Validators<'static> {
-        Validators { etag: "\"a,b\"", modified: HttpDate::from_unix(784_111_777) }
+        Validators { etag: "\"a,b\"", modified: Some(HttpDate::from_unix(784_111_777)) }
+    }
+
+    fn undated() -> Validators<'static> {
+        Validators { modified: None, ..validators() }
     }
 
     fn request(fields: &[(&str, &str)]) -> Request {
@@ -209,10 +218,28 @@ mod tests {
             assert_eq!(if_range(request(&[("If-Range", value)]).headers(), validators(), now), holds, "{value}");
         }
         assert!(if_range(request(&[]).headers(), validators(), now));
-        let just_now = || validators().modified;
+        let just_now = || HttpDate::from_unix(784_111_777);
         assert!(!if_range(request(&[("If-Range", EXACT)]).headers(), validators(), just_now));
         assert!(if_range(request(&[("If-Range", "\"a,b\"")]).headers(), validators(), just_now));
         let twice = request(&[("If-Range", "\"a,b\""), ("If-Range", "\"a,b\"")]);
         assert!(!if_range(twice.headers(), validators(), now));
+    }
+
+    #[test]
+    fn dates_are_ignored_for_a_representation_without_one() {
+        for (name, value) in [
+            ("If-Modified-Since", AFTER),
+            ("If-Modified-Since", "Fri, 31 Dec 9999 23:59:59 GMT"),
+            ("If-Unmodified-Since", BEFORE),
+            ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ] {
+            assert_eq!(evaluate(request(&[(name, value)]).headers(), undated()), Verdict::Proceed, "{name}: {value}");
+        }
+        let now = || HttpDate::from_unix(784_111_778);
+        assert!(!if_range(request(&[("If-Range", EXACT)]).headers(), undated(), now));
+        assert!(!if_range(request(&[("If-Range", "no date")]).headers(), undated(), now));
+        assert!(if_range(request(&[("If-Range", "\"a,b\"")]).headers(), undated(), now));
+        let tag = request(&[("If-None-Match", "\"a,b\"")]);
+        assert_eq!(evaluate(tag.headers(), undated()), Verdict::NotModified);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Representation {
     length: u64,
     content_type: String,
     etag: String,
-    modified: HttpDate,
+    modified: Option<HttpDate>,
     /// What follows type and length in every answer that transfers some of it.
     fields: Head,
     ok: Head,
@@ -53,9 +53,11 @@ impl Representation {
     /// The representation of a file in this state.
     pub(crate) fn new(identity: &Identity, about: About) -> Representation {
         let etag = etag(identity);
-        let modified = HttpDate::from_unix(identity.modified.seconds).min(about.now);
+        let modified = identity.dated().map(|modified| HttpDate::from_unix(modified.seconds).min(about.now));
         let mut fields = Head::new();
-        fields.put("Last-Modified", modified);
+        if let Some(modified) = modified {
+            fields.put("Last-Modified", modified);
+        }
         fields.put("ETag", &etag);
         fields.put("Accept-Ranges", "bytes");
         if let Some(coding) = about.coding {
@@ -163,8 +165,10 @@ pub(crate) fn copy(from: &Head, to: &mut Head) {
     }
 }
 
-/// A strong entity tag: another state of the file has another time stamp, size or inode (RFC 9110 section 8.8.3).
+/// A strong entity tag: another state of the file has another time stamp, size or inode (RFC 9110 section 8.8.3). Where
+/// the time of modification is the same for all states, the time of the inode's last change stands for it.
 fn etag(identity: &Identity) -> String {
-    let nanoseconds = i128::from(identity.modified.seconds) * 1_000_000_000 + i128::from(identity.modified.nanoseconds);
+    let stamp = identity.dated().unwrap_or(identity.changed);
+    let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }

@@ -55,6 +55,14 @@ pub(crate) struct Identity {
     pub(crate) changed: Timestamp,
 }
 
+impl Identity {
+    /// The time of modification, unless it is one of the first two seconds of 1970. The Nix store gives every file the
+    /// time 1 and reproducible builds give theirs 0 or 1, so that a change of the file does not change its time.
+    pub(crate) fn dated(&self) -> Option<Timestamp> {
+        Some(self.modified).filter(|modified| !matches!(modified.seconds, 0 | 1))
+    }
+}
+
 /// A time stamp of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {

@@ -37,6 +37,14 @@ impl Site {
         self.dir.path().join(name)
     }
 
+    /// Sets a file's time of modification, in seconds since 1970.
+    fn date(&self, name: &str, seconds: i64) {
+        let stamp = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
+        let times = rustix::fs::Timestamps { last_access: stamp, last_modification: stamp };
+        let flags = rustix::fs::AtFlags::empty();
+        rustix::fs::utimensat(rustix::fs::CWD, self.path(name), &times, flags).unwrap();
+    }
+
     fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
         let request =
             fields.iter().fold(Request::builder(method, target), |request, (name, value)| request.header(name, value));
@@ -303,6 +311,48 @@ fn dates() {
     let announced = site.get("/future").field("Last-Modified").map(str::to_owned).unwrap();
     let announced = crate::http::parse_http_date(announced.as_bytes()).unwrap();
     assert!(announced <= HttpDate::from(SystemTime::now() + Duration::from_secs(11)), "{announced}");
+}
+
+#[test]
+fn files_from_before_1970_have_their_date() {
+    let site = Site::new(&[("a", "x")]);
+    site.date("a", -185_000_000);
+    let date = "Thu, 20 Feb 1964 19:06:40 GMT";
+    let at = |value: &str| site.ask("GET", "/a", &[("If-Modified-Since", value)]).status;
+    assert_eq!(site.get("/a").field("Last-Modified"), Some(date));
+    assert_eq!((at(date), at("Thu, 20 Feb 1964 19:06:39 GMT"), at("Thu, 01 Jan 1970 00:00:00 GMT")), (304, 200, 304));
+}
+
+#[test]
+fn times_0_and_1_say_nothing_about_a_file() {
+    for seconds in [0, 1] {
+        let site = Site::new(&[("a", "0123456789")]);
+        site.date("a", seconds);
+        let whole = site.get("/a");
+        assert_eq!((whole.status, whole.field("Last-Modified")), (200, None), "{seconds}");
+        let (etag, date) = (whole.field("ETag").unwrap(), HttpDate::from_unix(seconds).to_string());
+        for (name, value) in [
+            ("If-Modified-Since", &*date),
+            ("If-Unmodified-Since", "Wed, 31 Dec 1969 23:59:59 GMT"),
+            ("If-Range", &date),
+        ] {
+            let answer = site.ask("GET", "/a", &[("Range", "bytes=5-"), (name, value)]);
+            let expected = if name == "If-Range" { (200, "0123456789") } else { (206, "56789") };
+            assert_eq!((answer.status, answer.text()), expected, "{name}: {value}");
+            assert_eq!(answer.field("Last-Modified"), None);
+        }
+        assert_eq!(site.ask("GET", "/a", &[("If-None-Match", etag)]).status, 304);
+        assert_eq!(site.ask("GET", "/a", &[("Range", "bytes=5-"), ("If-Range", etag)]).status, 206);
+        site.write("a", "9876543210");
+        site.date("a", seconds);
+        let answer = site.ask("GET", "/a", &[("If-None-Match", etag)]);
+        assert_eq!((answer.status, answer.text()), (200, "9876543210"), "the same inode, size and time");
+    }
+    let site = Site::new(&[("a", "x")]);
+    for (seconds, date) in [(-1, "Wed, 31 Dec 1969 23:59:59 GMT"), (2, "Thu, 01 Jan 1970 00:00:02 GMT")] {
+        site.date("a", seconds);
+        assert_eq!(site.get("/a").field("Last-Modified"), Some(date));
+    }
 }
 
 #[test]
