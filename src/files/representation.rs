@@ -35,7 +35,7 @@ pub(crate) struct About {
     pub(crate) coding: Option<&'static str>,
     /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: Head,
-    /// Fields for 200 and 206 only.
+    /// Fields for 200 and 206. Those of [`OF_NOT_MODIFIED`] are for 304, too.
     pub(crate) extra: Head,
     /// A file from the future counts as changed now: `Last-Modified` is never later than `Date` (RFC 9110 section
     /// 8.8.2.1).
@@ -68,6 +68,8 @@ impl Representation {
         let mut not_modified = Head::new();
         not_modified.put("ETag", &etag);
         copy(&about.shared, &mut not_modified);
+        let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+        copy_if(&about.extra, &mut not_modified, is_kept);
         let mut representation = Representation {
             length: identity.size,
             content_type: about.content_type,
@@ -157,9 +159,18 @@ impl Representation {
     }
 }
 
+/// The fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5), but for `Date`, which every answer has, and
+/// `ETag`.
+const OF_NOT_MODIFIED: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
+
 /// Adds all fields of one head to another.
 pub(crate) fn copy(from: &Head, to: &mut Head) {
-    for (name, value) in from.iter() {
+    copy_if(from, to, |_| true);
+}
+
+/// Adds the fields of one head whose names are wanted to another.
+fn copy_if(from: &Head, to: &mut Head, is_wanted: impl Fn(&str) -> bool) {
+    for (name, value) in from.iter().filter(|(name, _)| is_wanted(name)) {
         // They were valid where they come from.
         _ = to.add(name, value);
     }

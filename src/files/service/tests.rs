@@ -548,6 +548,44 @@ fn extra_fields() {
 }
 
 #[test]
+fn a_304_has_the_fields_of_its_200() {
+    let large = "x".repeat(100_000);
+    let files = [("a", "0123456789"), ("large", &*large), ("dir/index.html", "x"), ("a.gz", "gzip")];
+    let given = [
+        ("cache-control", "no-cache"),
+        ("Content-Location", "/a.en"),
+        ("Expires", "Thu, 01 Dec 1994 16:00:00 GMT"),
+        ("VARY", "Accept-Language"),
+        ("X-Other", "1"),
+    ];
+    let site = Site::with(&files, |builder| {
+        let builder = builder.cache_control("*", "max-age=60").spa(Some("a"));
+        given.iter().fold(builder, |builder, (name, value)| builder.extra_header(*name, *value))
+    });
+    let fields = |answer: &Answer| -> Vec<(String, String)> {
+        let names = ["Cache-Control", "Content-Location", "ETag", "Expires", "Vary"];
+        let is_named = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        answer.head.iter().filter(|(name, _)| is_named(name)).cloned().collect()
+    };
+    for target in ["/a", "/large", "/dir/", "/fallback"] {
+        for accept in ["identity", "gzip"] {
+            let ask = |method: &str, name: &str, value: &str| {
+                site.ask(method, target, &[("Accept-Encoding", accept), (name, value)])
+            };
+            // The first of them fills the cache, the others are answered from it.
+            let [not_modified, head_not_modified] = ["GET", "HEAD"].map(|method| ask(method, "If-None-Match", "*"));
+            let whole = ask("GET", "X", "y");
+            assert_eq!((whole.status, not_modified.status, head_not_modified.status), (200, 304, 304), "{target}");
+            assert!(fields(&whole).len() >= 6, "{whole:?}");
+            for answer in [not_modified, head_not_modified, ask("HEAD", "X", "y"), ask("GET", "Range", "bytes=0-0")] {
+                assert_eq!(fields(&answer), fields(&whole), "{target} {accept} {}", answer.status);
+                assert_eq!(answer.field("X-Other").is_some(), answer.status != 304);
+            }
+        }
+    }
+}
+
+#[test]
 fn parts_can_be_replaced() {
     let files = [("a.foo", "x"), ("b.foo", "y"), ("c", "z")];
     let site = Site::with(&files, |builder| {
