@@ -64,7 +64,7 @@ fn judge(answer: &Answer, expected: &Expected, whole: &Answer, length: usize) {
             let boundary = kind.expect("a boundary");
             assert!((8..=70).contains(&boundary.len()) && boundary.bytes().all(|byte| byte.is_ascii_alphanumeric()));
             let type_of_all = field(whole, "Content-type").expect("a type");
-            let mut expected = Vec::new();
+            let mut expected = b"\r\n".to_vec();
             for (from, end) in parts {
                 let range = range(*from, *end);
                 let head = format!("--{boundary}\r\nContent-Type: {type_of_all}\r\nContent-Range: {range}\r\n\r\n");

@@ -35,10 +35,11 @@ impl Multipart {
     ) -> Multipart {
         let boundary = format!("{secret:016x}");
         let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
-        for (index, range) in ranges.iter().enumerate() {
-            let break_before = if index == 0 { "" } else { "\r\n" };
+        for range in ranges {
+            // The line before the first boundary may be left out (RFC 2046 section 5.1.1), but clients such as zsync
+            // take the first line for it without looking.
             let lines = format!(
-                "{break_before}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{}/{length}\r\n\r\n",
+                "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{}/{length}\r\n\r\n",
                 range.start,
                 range.end - 1,
             );
@@ -117,7 +118,7 @@ mod tests {
         io::Write::write_all(&mut file, b"0123456789").unwrap();
         let file = Arc::new(file);
         let content = Content::File(Arc::clone(&file));
-        let expected = "--000000000000002a\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n\
+        let expected = "\r\n--000000000000002a\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n\
                         --000000000000002a\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-2/10\r\n\r\n012\r\n\
                         --000000000000002a--\r\n";
         for step in [1, 7, 1000] {

@@ -396,6 +396,8 @@ fn ranges() {
         assert_eq!((several.status, several.field("Content-Range")), (206, None));
         let kind = several.field("Content-type").unwrap();
         let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+        assert!(several.text().starts_with(&format!("\r\n--{boundary}\r\n")));
+        assert_eq!(several.field("Content-Length"), Some(&*several.body.len().to_string()));
         assert_eq!(several.text().matches(boundary).count(), 3);
         assert!(several.text().contains(&format!("Content-Range: bytes {}-{}/{n}\r\n\r\n9\r\n", n - 1, n - 1)));
         let beyond = site.ask("GET", target, &[("Range", &format!("bytes={n}-"))]);
