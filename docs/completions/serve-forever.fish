@@ -35,6 +35,7 @@ complete -c serve-forever -l no-listing -d 'refuse directories that have no inde
 complete -c serve-forever -l folders-first -d 'list directories before files'
 complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
 complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and send those there who ask for /about.html'
+complete -c serve-forever -l precompressed -d 'serve app.js.br, app.js.zst or app.js.gz as app.js to clients that accept that coding'
 complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the port, too'
 complete -c serve-forever -l sandbox -d 'have the kernel see to it that only the served directory can be read (Linux, Landlock)'
 complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'

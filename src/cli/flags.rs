@@ -190,6 +190,13 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "precompressed",
+        letter: None,
+        action: Action::Switch(Options::serve_precompressed),
+        help: "serve app.js.br, app.js.zst or app.js.gz as app.js to clients that accept that coding",
+        more: "One that is empty or older than app.js is not served. Without this switch no such file is looked for.",
+    },
+    Flag {
         name: "auth",
         letter: None,
         action: Action::Many("USER:PASSWORD", Options::add_account),

@@ -18,6 +18,7 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
         .symlinks(site.symlinks)
         .coop_coep(site.coop_coep)
         .clean_urls(site.clean_urls)
+        .precompressed(site.precompressed)
         .base_path(&site.base_path)
         .spa(site.spa.as_ref())
         .listing_options(ListingOptions { folders_first: site.folders_first, ..ListingOptions::default() })

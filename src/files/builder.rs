@@ -170,10 +170,17 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Whether `app.js.br`, `app.js.zst` and `app.js.gz` are served instead of `app.js` to those who accept that
-    /// coding (RFC 9110 section 12.5.3), unless they are older than it. On by default.
-    pub fn sidecars(mut self, served: bool) -> FileServiceBuilder {
-        self.policy.sidecars = served;
+    /// Whether `app.js.br`, `app.js.zst` and `app.js.gz` are served instead of `app.js` to clients that accept that
+    /// coding (RFC 9110 section 12.5.3), unless they are older than it or empty. Off by default, because `dump.sql.gz`
+    /// need not be `dump.sql` compressed; without it no such file is looked for.
+    ///
+    /// ```
+    /// use serve_forever::files::FileService;
+    /// let site = FileService::builder("src").precompressed(true).build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn precompressed(mut self, served: bool) -> FileServiceBuilder {
+        self.policy.precompressed = served;
         self
     }
 

@@ -7,7 +7,7 @@ use foldhash::quality::RandomState;
 
 use super::content::{Content, Kept};
 use super::representation::Representation;
-use super::sidecar::Wanted;
+use super::siblings::Wanted;
 use super::tree::{Identity, Tree};
 
 /// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors
@@ -99,6 +99,11 @@ impl Entry {
 }
 
 impl Cache {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn new(limits: CacheLimits) -> Cache {
         Cache { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }

@@ -2,7 +2,7 @@
 //!
 //! A request goes the same way every time, and each step is a room of its own: the path is looked up (`lookup`) in the
 //! directory (`tree`), or found in the cache (`cache`), which is what makes the common request cheap; the
-//! file, or a compressed sibling of it (`sidecar`), becomes a representation (`content`, `mime`, `representation`); then
+//! file, or a compressed sibling of it (`siblings`), becomes a representation (`content`, `mime`, `representation`); then
 //! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
 //! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
 //! matter of taste is set by the `builder` and kept in the `policy`; `auth` and `cors` are about who may ask.
@@ -28,7 +28,7 @@ mod range;
 mod refusal;
 mod representation;
 mod service;
-mod sidecar;
+mod siblings;
 mod tree;
 mod warm;
 

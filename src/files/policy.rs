@@ -27,7 +27,7 @@ pub(crate) struct Policy {
     pub(crate) base: PathBuf,
     pub(crate) hidden: bool,
     pub(crate) clean_urls: bool,
-    pub(crate) sidecars: bool,
+    pub(crate) precompressed: bool,
     /// What is served where nothing was found.
     pub(crate) fallback: Option<PathBuf>,
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
@@ -56,7 +56,7 @@ impl Default for Policy {
             base: PathBuf::new(),
             hidden: true,
             clean_urls: false,
-            sidecars: true,
+            precompressed: false,
             fallback: None,
             error_pages: Vec::new(),
             cache_control: Vec::new(),

@@ -14,7 +14,7 @@ use super::misses::Misses;
 use super::policy::Policy;
 use super::refusal::{ALLOW, Refusal};
 use super::representation::{About, Representation, copy};
-use super::sidecar::{Siblings, Wanted};
+use super::siblings::{Siblings, Wanted};
 use super::tree::Tree;
 use super::warm::Warm;
 use crate::http::{Head, HttpDate, Method, Request, Status, UrlPath, list_elements};
@@ -108,7 +108,7 @@ impl FileService {
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        let wanted = if self.policy.sidecars { Wanted::of(request.headers()) } else { Wanted::default() };
+        let wanted = if self.policy.precompressed { Wanted::of(request.headers()) } else { Wanted::default() };
         if let Some((representation, content)) = self.cached(request.path(), wanted, request) {
             return representation.respond(&content, request, || self.date(request));
         }
@@ -196,7 +196,8 @@ impl FileService {
             Some(identity) => identity,
             None => self.tree.look_at(&file.path).map_err(Refusal::System)?,
         };
-        let siblings = if self.policy.sidecars { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
+        let looks = self.policy.precompressed;
+        let siblings = if looks { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
         let sibling = siblings.choose(wanted, &original).and_then(|(coding, path)| {
             let loaded = content::load_found(&self.tree, path, now).ok()?;

@@ -120,6 +120,19 @@ fn pages_without_their_extension() {
 }
 
 #[test]
+fn files_that_were_compressed_beforehand() {
+    let root = tree(&[("a.js", "plain"), ("a.js.gz", "gzip")]);
+    let asked = |words: &[&str]| Program::start(root.path(), words).ask("GET", "/a.js", &["Accept-Encoding: gzip"]);
+    let response = asked(&[]);
+    assert!(response.ends_with("plain"), "{response}");
+    assert_eq!((field(&response, "Content-Encoding"), field(&response, "Vary")), (None, None));
+    let response = asked(&["--precompressed"]);
+    assert!(response.ends_with("gzip"), "{response}");
+    assert_eq!(field(&response, "Content-Encoding"), Some("gzip"));
+    assert_eq!(field(&response, "Vary"), Some("Accept-Encoding"));
+}
+
+#[test]
 fn passwords() {
     let root = tree(&[("a", "secret")]);
     let elsewhere = tree(&[(

@@ -38,6 +38,8 @@ pub struct SiteOptions {
     pub mime: Vec<(String, String)>,
     /// Whether pages are served without their `.html`.
     pub clean_urls: bool,
+    /// Whether compressed files beside a file are served instead of it.
+    pub precompressed: bool,
     /// Who may see the files; nobody in particular if empty.
     pub accounts: Vec<Account>,
     /// A file with more accounts. Not known to exist.
@@ -61,6 +63,7 @@ impl Default for SiteOptions {
             cache: Vec::new(),
             mime: Vec::new(),
             clean_urls: false,
+            precompressed: false,
             accounts: Vec::new(),
             auth_file: None,
             base_path: "/".to_owned(),
@@ -160,6 +163,10 @@ impl Options {
 
     pub(in crate::cli) fn clean_urls(&mut self) {
         self.site.clean_urls = true;
+    }
+
+    pub(in crate::cli) fn serve_precompressed(&mut self) {
+        self.site.precompressed = true;
     }
 
     /// The account is not quoted in what is said about it: it may be a typing error away from a password.

@@ -561,7 +561,7 @@ fn a_304_has_the_fields_of_its_200() {
         ("X-Other", "1"),
     ];
     let site = Site::with(&files, |builder| {
-        let builder = builder.cache_control("*", "max-age=60").spa(Some("a"));
+        let builder = builder.cache_control("*", "max-age=60").spa(Some("a")).precompressed(true);
         given.iter().fold(builder, |builder, (name, value)| builder.extra_header(*name, *value))
     });
     let fields = |answer: &Answer| -> Vec<(String, String)> {
@@ -613,10 +613,10 @@ fn parts_can_be_replaced() {
 }
 
 #[test]
-fn sidecars() {
+fn siblings() {
     let files =
         [("app.js", "plain"), ("app.js.br", "brotli"), ("app.js.gz", "gzip"), ("lone.css", "lone"), ("x.gz.br", "")];
-    let site = Site::new(&files);
+    let site = Site::with(&files, |builder| builder.precompressed(true));
     let get = |target: &str, accept: &str| site.ask("GET", target, &[("Accept-Encoding", accept)]);
     for (accept, body, coding) in [
         ("gzip, deflate, br, zstd", "brotli", Some("br")),
@@ -642,13 +642,35 @@ fn sidecars() {
     assert_eq!((answer.status, answer.names()), (304, vec!["ETag", "Vary"]));
     let part = site.ask("GET", "/app.js", &[("Accept-Encoding", "br"), ("Range", "bytes=0-2")]);
     assert_eq!((part.status, part.text(), part.field("Content-Encoding")), (206, "bro", Some("br")));
-    let off = Site::with(&files, |builder| builder.sidecars(false));
-    assert_eq!(off.ask("GET", "/app.js", &[("Accept-Encoding", "br")]).text(), "plain");
 }
 
 #[test]
-fn sidecars_that_come_and_go_and_grow_old() {
-    let site = Site::new(&[("a", "plain")]);
+fn siblings_are_not_looked_for_unless_that_is_asked_for() {
+    let site = Site::new(&[("dump.sql", "plain"), ("dump.sql.gz", "another dump")]);
+    for _ in ["loaded", "cached"] {
+        let answer = site.ask("GET", "/dump.sql", &[("Accept-Encoding", "gzip")]);
+        assert_eq!((answer.text(), answer.field("Content-Encoding"), answer.field("Vary")), ("plain", None, None));
+    }
+    assert_eq!(site.files.cache.borrow().len(), 1, "one entry for all codings");
+}
+
+#[test]
+fn an_empty_sibling_is_none() {
+    let site =
+        Site::with(&[("a", "plain"), ("a.br", ""), ("a.gz", "gzip"), ("b", "plain"), ("b.zst", "")], |builder| {
+            builder.precompressed(true)
+        });
+    let get = |target: &str| site.ask("GET", target, &[("Accept-Encoding", "br, zstd, gzip")]);
+    assert_eq!((get("/a").text(), get("/a").field("Content-Encoding")), ("gzip", Some("gzip")));
+    let alone = get("/b");
+    assert_eq!((alone.text(), alone.field("Content-Encoding"), alone.field("Vary")), ("plain", None, None));
+    site.write("b.zst", "zstd");
+    assert_eq!(get("/b").text(), "zstd");
+}
+
+#[test]
+fn siblings_that_come_and_go_and_grow_old() {
+    let site = Site::with(&[("a", "plain")], |builder| builder.precompressed(true));
     let get = || site.ask("GET", "/a", &[("Accept-Encoding", "gzip, br")]).text().to_owned();
     let touch = |name: &str, seconds: u64| {
         let file = fs::File::options().append(true).open(site.path(name)).unwrap();
@@ -922,7 +944,8 @@ fn authentication_comes_before_everything() {
 
 #[test]
 fn a_hit_allocates_nothing() {
-    let site = Site::new(&[("index.html", "x"), ("a.js", "x"), ("a.js.gz", "y")]);
+    let files = [("index.html", "x"), ("a.js", "x"), ("a.js.gz", "y")];
+    let site = Site::with(&files, |builder| builder.precompressed(true));
     for (target, accept) in [("/", "identity"), ("/a.js", "gzip, deflate, br, zstd"), ("/a.js", "identity")] {
         let builder = Request::builder("GET", target).header("Host", "localhost").header("Accept-Encoding", accept);
         let mut request = builder.build();
@@ -981,7 +1004,7 @@ fn whatever_is_asked_stays_inside_and_adds_up() {
         fs::write(root.join(name), content).unwrap();
     }
     for clean in [false, true] {
-        let files = FileService::builder(&root).clean_urls(clean).build().unwrap();
+        let files = FileService::builder(&root).clean_urls(clean).precompressed(true).build().unwrap();
         let mut dice = Dice(1);
         for _ in 0..5_000 {
             let target = format!("/{}", dice.pick(&paths, 6));

@@ -1,5 +1,6 @@
 //! Compressed siblings: `app.js.br`, `app.js.zst` and `app.js.gz` beside `app.js`, chosen by `Accept-Encoding`
-//! (RFC 9110 section 12.5.3). They are made beforehand by whoever builds the site; nothing is compressed here.
+//! (RFC 9110 section 12.5.3). The build of the site makes them; nothing is compressed here, and nothing of this is used
+//! unless the service is told to serve them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -130,23 +131,29 @@ impl Siblings {
         Siblings { found: ALL.map(look).into() }
     }
 
-    /// The one that the client wants most among those that are not older than the original.
+    /// The one that the client wants most among those that can stand for the original.
     pub(crate) fn choose(&self, wanted: Wanted, original: &Identity) -> Option<(Coding, &Path)> {
         wanted.iter().find_map(|coding| {
             let (_, premise) = self.found.iter().find(|(other, _)| *other == coding)?;
-            premise.file.filter(|file| !is_stale(file, original)).map(|_| (coding, premise.path.as_path()))
+            premise.file.filter(|file| stands_for(file, original)).map(|_| (coding, premise.path.as_path()))
         })
     }
 
     /// Whether what is sent depends on `Accept-Encoding`.
     pub(crate) fn any(&self, original: &Identity) -> bool {
-        self.found.iter().any(|(_, premise)| premise.file.is_some_and(|file| !is_stale(&file, original)))
+        self.found.iter().any(|(_, premise)| premise.file.is_some_and(|file| stands_for(&file, original)))
     }
 
     /// What was found where.
     pub(crate) fn premises(self) -> impl Iterator<Item = Premise> {
         self.found.into_iter().map(|(_, premise)| premise)
     }
+}
+
+/// Whether a sibling is the original in another coding, as far as that shows. An empty file is not: no coding makes
+/// nothing of something, but a compressor that ran out of space leaves one behind.
+fn stands_for(sibling: &Identity, original: &Identity) -> bool {
+    sibling.size > 0 && !is_stale(sibling, original)
 }
 
 /// Whether the original changed after its sibling was made. Tools that give the sibling the original's time may cut
