@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::connection::{HttpSession, Session, Site};
 use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
-use crate::http::{ErrorPage, Head, Request, Status, Version};
+use crate::http::{ErrorPage, Request, Status, Version};
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::proto::Limits;
@@ -109,16 +109,12 @@ impl HttpServer {
         self
     }
 
-    /// The value of the `Server` field, Python's `version_string`; empty for none.
+    /// The value of the `Server` field of all answers, Python's `version_string`; empty leaves the field out.
     ///
     /// # Errors
     /// If it cannot stand in a header field.
-    pub fn server_name(mut self, name: &str) -> io::Result<HttpServer> {
-        let mut head = Head::new();
-        if !name.is_empty() {
-            head.add("Server", name)?;
-        }
-        self.site.server = head.lines().to_vec();
+    pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
+        self.site.set_server_name(name)?;
         Ok(self)
     }
 
@@ -290,6 +286,14 @@ impl Reload<'_> {
     /// Has the connections that come from now on speak this version.
     pub fn set_protocol(&self, protocol: Version) {
         self.0.set_protocol(protocol);
+    }
+
+    /// Has the answers that begin from now on name this server, as [`HttpServer::server_name`] does.
+    ///
+    /// # Errors
+    /// If the name cannot stand in a header field.
+    pub fn set_server_name(&self, name: &str) -> io::Result<()> {
+        Ok(self.0.set_server_name(name)?)
     }
 
     /// Has the log written where and as this one is.

@@ -89,8 +89,10 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: Some('H'),
         action: Action::Two(["NAME", "VALUE"], Options::add_header),
         help: "header field to add to every successful answer; may be repeated",
-        more: "Content-Length, Transfer-Encoding and Connection are refused: they follow from the answer. A value \
-               that begins with a hyphen cannot be given, unless it is a negative number.",
+        more: "Cache-Control, Content-Location, Expires and Vary are added to a 304 as well. Server is set for all \
+               answers, errors too, and left out if VALUE is empty. Other fields that the server makes, such as \
+               Content-Type and Date, are refused. A value that begins with a hyphen cannot be given, unless it is a \
+               negative number.",
     },
     Flag {
         name: "content-type",

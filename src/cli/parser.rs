@@ -202,6 +202,7 @@ mod tests {
             bind: Some("::1".into()),
             directory: "site".into(),
             protocol: Version::Http10,
+            server: None,
             headers: vec![("A".into(), b"b".to_vec())],
             content_type: Some("text/x".into()),
             quiet: true,

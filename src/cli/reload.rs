@@ -74,6 +74,8 @@ impl Reloader {
                 server.set_service(service);
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
+                // The name was checked when the settings were read.
+                _ = server.set_server_name(run::server_name(&options));
                 server.set_log(log);
                 self.options = options;
                 self.say(server, &format!("settings read again{}", self.from()));

@@ -12,6 +12,7 @@ use super::options::Options;
 use super::reload::{Reloader, Sources};
 use super::scripts::Scripts;
 use super::{confine, listen, sandbox, scripts, site};
+use crate::connection::SERVER_NAME;
 use crate::log::AccessLog;
 use crate::{HttpServer, SignalAction, Stopped};
 
@@ -50,6 +51,8 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(service)
+        .server_name(server_name(options))
+        .map_err(Exit::failure)?
         .protocol(options.protocol)
         .limits(options.limits.clone())
         .release_on_drain(true)
@@ -65,6 +68,11 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         Stopped::BySignal(_) | Stopped::ByStopper => {}
     }
     Ok(())
+}
+
+/// The value of `Server`; empty for none.
+pub(super) fn server_name(options: &Options) -> &str {
+    options.server.as_deref().unwrap_or(SERVER_NAME)
 }
 
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).

@@ -25,6 +25,8 @@ use crate::service::Wires;
 
 pub use http::HttpSession;
 pub use no_source::NoSource;
+#[cfg(feature = "cli")]
+pub(crate) use site::SERVER_NAME;
 pub use site::Site;
 pub use transport::Transport;
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::peers::Peers;
-use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, Status, Version};
+use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version};
 use crate::log::AccessLog;
 use crate::proto::{Limits, Stamp};
 use crate::service::{Body, Service};
+
+/// The value of `Server` unless another is set.
+pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_VERSION"));
 
 /// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
 ///
@@ -23,7 +26,7 @@ pub struct Site {
     protocol: Cell<Version>,
     edition: Cell<u32>,
     /// The line of `Server` with its CRLF; empty for none.
-    pub server: Vec<u8>,
+    server: RefCell<Vec<u8>>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
     /// Where requests are logged.
@@ -61,7 +64,7 @@ impl Site {
             limits: RefCell::default(),
             protocol: Cell::new(Version::Http11),
             edition: Cell::new(0),
-            server: concat!("Server: serve-forever/", env!("CARGO_PKG_VERSION"), "\r\n").into(),
+            server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local,
@@ -122,9 +125,25 @@ impl Site {
     }
 
     /// The value of `Server`; empty for none.
-    pub(super) fn server_name(&self) -> &str {
-        let line = std::str::from_utf8(&self.server).unwrap_or_default();
-        line.split_once(':').map_or("", |(_, value)| value.trim())
+    pub(super) fn server_name(&self) -> Ref<'_, str> {
+        Ref::map(self.server.borrow(), |line| {
+            let line = std::str::from_utf8(line).unwrap_or_default();
+            line.split_once(':').map_or("", |(_, value)| value.trim())
+        })
+    }
+
+    /// Has the answers that begin from now on name this server; an empty name leaves `Server` out.
+    ///
+    /// # Errors
+    /// If the name cannot stand in a header field.
+    pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
+        let mut head = Head::new();
+        if !name.is_empty() {
+            head.add("Server", name)?;
+        }
+        self.server.replace(head.lines().to_vec());
+        self.stamp.take();
+        Ok(())
     }
 
     /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything
@@ -172,7 +191,7 @@ impl Site {
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");
-            let stamp = Stamp::new(&self.server, date.as_bytes());
+            let stamp = Stamp::new(&self.server.borrow(), date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
         Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
@@ -240,10 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn a_new_server_name_is_in_the_next_stamp() {
+        let site = site();
+        let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
+        assert_eq!(at(1000), Stamp::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
+        site.set_server_name("mine/1").unwrap();
+        assert_eq!((at(1001), &*site.server_name()), (Stamp::new(b"Server: mine/1\r\n", date), "mine/1"));
+        assert!(site.set_server_name("a\nb").is_err());
+        site.set_server_name("").unwrap();
+        assert_eq!((at(1002), &*site.server_name()), (Stamp::new(b"", date), ""));
+    }
+
+    #[test]
     fn every_second_has_its_stamp() {
         let site = site();
         let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
-        let date = |stamp: Stamp| stamp == Stamp::new(&site.server, b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+        let date =
+            |stamp: Stamp| stamp == Stamp::new(&site.server.borrow(), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
         assert!(date(at(1000)) && date(at(1999)));
         assert!(!date(at(2000)) && date(at(1000)), "also when the clock is set back");
     }

@@ -10,6 +10,7 @@ use super::cors;
 use super::listing::ListingOptions;
 use super::policy::Policy;
 use super::representation::copy;
+use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
 use crate::http::{Head, InvalidHeader, Status, UrlPath};
@@ -130,8 +131,11 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Adds a field to answers that transfer a file or a listing, 200 and 206 (row SH28). Fields that the server
-    /// makes itself, such as `Content-Type`, are not overridden: an extra one of such a name is left out.
+    /// Adds a field to answers that transfer a file or a listing, 200 and 206. `Cache-Control`, `Content-Location`,
+    /// `Expires` and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
+    ///
+    /// A field that the server makes itself, such as `Content-Type` or `Date`, is an error of
+    /// [`build`](FileServiceBuilder::build). For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name).
     pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> FileServiceBuilder {
         self.extra.push((name.into(), value.into()));
         self
@@ -271,7 +275,7 @@ impl FileServiceBuilder {
     ///
     /// # Errors
     /// If the directory is missing, is none or cannot be read, with the directory's name in the text; `InvalidInput`
-    /// if a field, a content type, a pattern or the base path is not well formed; `Unsupported` if symbolic links
+    /// if a field is reserved, or a field, a content type, a pattern or the base path is not well formed; `Unsupported` if symbolic links
     /// cannot be kept in check here.
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
@@ -327,14 +331,13 @@ impl FileServiceBuilder {
         types.chain([&self.policy.default_type]).try_for_each(|value| Head::new().add("Content-Type", value))
     }
 
-    fn extra_fields(&self) -> Result<Head, InvalidHeader> {
+    fn extra_fields(&self) -> io::Result<Head> {
         let mut head = Head::new();
         for (name, value) in &self.extra {
-            if AUTOMATIC.iter().any(|automatic| automatic.eq_ignore_ascii_case(name)) {
-                Head::new().add("X", value)?;
-            } else {
-                head.add(name, value)?;
+            if let Some(field) = reserved(name) {
+                return Err(bad(field.refusal(&value.escape_ascii().to_string(), field.methods)));
             }
+            head.add(name, value)?;
         }
         Ok(head)
     }
@@ -343,21 +346,3 @@ impl FileServiceBuilder {
 fn bad(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
-
-/// The fields that are ours to make.
-const AUTOMATIC: &[&str] = &[
-    "Accept-Ranges",
-    "Allow",
-    "Connection",
-    "Content-Encoding",
-    "Content-Length",
-    "Content-Range",
-    "Content-Type",
-    "Date",
-    "ETag",
-    "Last-Modified",
-    "Location",
-    "Server",
-    "Transfer-Encoding",
-    "WWW-Authenticate",
-];

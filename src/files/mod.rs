@@ -5,7 +5,7 @@
 //! file, or a compressed sibling of it (`siblings`), becomes a representation (`content`, `mime`, `representation`); then
 //! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
 //! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
-//! matter of taste is set by the `builder` and kept in the `policy`; `auth` and `cors` are about who may ask.
+//! matter of taste is set by the `builder` and kept in the `policy`, but for the fields that are `reserved`; `auth` and `cors` are about who may ask.
 //!
 //! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
 //!
@@ -27,6 +27,7 @@ mod preconditions;
 mod range;
 mod refusal;
 mod representation;
+mod reserved;
 mod service;
 mod siblings;
 mod tree;
@@ -35,5 +36,7 @@ mod warm;
 pub use auth::{Account, BadAccount};
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
+#[cfg(feature = "cli")]
+pub(crate) use reserved::{SERVER, reserved};
 pub use service::FileService;
 pub use tree::Symlinks;

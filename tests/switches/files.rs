@@ -133,6 +133,30 @@ fn files_that_were_compressed_beforehand() {
 }
 
 #[test]
+fn the_name_of_the_server() {
+    let root = tree(&[("a", "a"), ("d/x", "")]);
+    let program = Program::start(root.path(), &["-H", "Server", "mine/1"]);
+    let silent = Program::start(root.path(), &["-H", "Server", ""]);
+    for (path, method) in
+        [("/a", "GET"), ("/d", "GET"), ("/d/", "HEAD"), ("/none", "GET"), ("/a", "POST"), ("/a", "B A D")]
+    {
+        assert_eq!(field(&program.ask(method, path, &[]), "Server"), Some("mine/1"), "{method} {path}");
+        assert_eq!(field(&silent.ask(method, path, &[]), "Server"), None, "{method} {path}");
+    }
+}
+
+#[test]
+fn fields_that_the_server_makes_are_refused() {
+    let root = tree(&[]);
+    for (name, hint) in [("Content-Type", ", see --mime or --content-type"), ("etag", ""), ("DATE", "")] {
+        let (status, line) = refusal(root.path(), &["-H", name, "mine"]);
+        let name = ["Content-Type", "ETag", "Date"].into_iter().find(|other| other.eq_ignore_ascii_case(name)).unwrap();
+        let why = format!("{name} cannot be 'mine': the server makes this field{hint}");
+        assert_eq!((status, line), (2, format!("serve-forever: error: argument -H/--header: {why}")));
+    }
+}
+
+#[test]
 fn passwords() {
     let root = tree(&[("a", "secret")]);
     let elsewhere = tree(&[(

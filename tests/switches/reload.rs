@@ -71,7 +71,7 @@ fn what_concerns_the_files_is_read_again() {
     assert_eq!((program.status("/.hidden"), program.status("/missing")), (200, 404));
     site.change(
         &program,
-        "hidden = 'deny'\nindex = ['one.html']\nheader = { X-A = 'b' }\nmime = { foo = 'text/x-foo' }\ncors = true\n\
+        "hidden = 'deny'\nindex = ['one.html']\nheader = { X-A = 'b', Server = 'mine' }\nmime = { foo = 'text/x-foo' }\ncors = true\n\
          error-page = { 404 = '404.html' }\ncache = 60\nno-listing = true\n",
     );
     assert_eq!(program.status("/.hidden"), 404);
@@ -79,7 +79,7 @@ fn what_concerns_the_files_is_read_again() {
     assert_eq!(program.status_and_body("/missing"), (404, "none".into()));
     assert_eq!(program.status("/"), 403);
     let response = program.get("/x.foo");
-    assert_eq!(field(&response, "X-A"), Some("b"));
+    assert_eq!((field(&response, "X-A"), field(&response, "Server")), (Some("b"), Some("mine")));
     assert_eq!(field(&response, "Content-Type"), Some("text/x-foo; charset=utf-8"));
     assert_eq!(field(&response, "Access-Control-Allow-Origin"), Some("*"));
     assert_eq!(field(&response, "Cache-Control"), Some("max-age=60"));
@@ -87,6 +87,7 @@ fn what_concerns_the_files_is_read_again() {
     assert_eq!((program.status("/a"), program.status("/docs/.hidden")), (404, 200));
     let response = program.get("/docs/a");
     assert!(response.starts_with("HTTP/1.0 200 ") && field(&response, "X-A").is_none(), "{response}");
+    assert!(field(&response, "Server").is_some_and(|name| name.starts_with("serve-forever/")), "{response}");
 }
 
 #[test]

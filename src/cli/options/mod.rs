@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::words::shown;
+use crate::files::{SERVER, reserved};
 use crate::http::{Head, Version, is_token};
 use crate::proto::Limits;
 pub use confinement::Confinement;
@@ -19,9 +20,6 @@ pub use logs::LogOptions;
 pub use scripts::ScriptOptions;
 pub use site::SiteOptions;
 use values::{file, invalid, is_media_type, python_int, text};
-
-/// Header fields that follow from an answer, or steer its connection: nobody can set them for all answers at once.
-const OF_THE_CONNECTION: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
 
 /// Whether the values of a flag were understood; if not, what is wrong with them.
 pub(super) type Understood = Result<(), String>;
@@ -38,9 +36,11 @@ pub struct Options {
     pub directory: PathBuf,
     /// The version of HTTP that is spoken (contract row CL06).
     pub protocol: Version,
-    /// Header fields for successful answers, each known to be valid and not one of the connection's; in the order
-    /// in which they were given (contract row CL10).
+    /// Header fields for successful answers, each known to be valid and none of those that the server makes; in the
+    /// order in which they were given.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// The value of `Server` in all answers, known to be valid; empty leaves the field out, `None` is the usual one.
+    pub server: Option<String>,
     /// The type of files whose extension is not known (contract row CL09).
     pub content_type: Option<String>,
     /// Whether requests are not logged.
@@ -69,6 +69,7 @@ impl Default for Options {
             directory: PathBuf::from("."),
             protocol: Version::Http11,
             headers: Vec::new(),
+            server: None,
             content_type: None,
             quiet: false,
             site: SiteOptions::default(),
@@ -114,11 +115,20 @@ impl Options {
     pub(super) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
         let bytes = value.as_encoded_bytes();
         let text = name.to_str().filter(|name| is_token(name.as_bytes())).ok_or_else(|| invalid("name", name))?;
-        if OF_THE_CONNECTION.iter().any(|refused| refused.eq_ignore_ascii_case(text)) {
-            return Err(format!("{text} cannot be set, it follows from the answer"));
+        if text.eq_ignore_ascii_case(SERVER) {
+            return self.set_server(value);
         }
-        Head::new().add(text, bytes).map_err(|_| format!("invalid value for {text}: '{}'", shown(value)))?;
+        if let Some(field) = reserved(text) {
+            return Err(field.refusal(&shown(value), field.switches));
+        }
+        Head::new().add(text, bytes).map_err(|_| invalid_field(text, value))?;
         self.headers.push((text.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+
+    fn set_server(&mut self, value: &OsStr) -> Understood {
+        let name = value.to_str().map(str::trim).filter(|name| Head::new().add(SERVER, name).is_ok());
+        self.server = Some(name.ok_or_else(|| invalid_field(SERVER, value))?.to_owned());
         Ok(())
     }
 
@@ -136,6 +146,10 @@ impl Options {
     pub(super) fn be_quiet(&mut self) {
         self.quiet = true;
     }
+}
+
+fn invalid_field(name: &str, value: &OsStr) -> String {
+    format!("invalid value for {name}: '{}'", shown(value))
 }
 
 #[cfg(test)]
@@ -198,10 +212,32 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_connection_are_refused() {
-        for name in ["Content-Length", "transfer-encoding", "CONNECTION"] {
-            assert_eq!(header(name, "close"), Err(format!("{name} cannot be set, it follows from the answer")));
+    fn headers_that_the_server_makes_are_refused() {
+        for (name, hint) in [
+            ("Content-Length", ""),
+            ("Transfer-Encoding", ""),
+            ("Connection", ", see --protocol"),
+            ("Content-Type", ", see --mime or --content-type"),
+            ("ETag", ""),
+            ("Date", ""),
+            ("WWW-Authenticate", ", see --auth"),
+        ] {
+            let why = format!(r"{name} cannot be 'a\x0ab': the server makes this field{hint}");
+            assert_eq!(header(name, "a\nb"), Err(why.clone()));
+            assert_eq!(header(&name.to_lowercase(), "a\nb"), Err(why));
         }
+    }
+
+    #[test]
+    fn the_last_server_name_counts_and_may_be_empty() {
+        let mut options = Options::default();
+        for (name, value) in [("Server", "mine/1 (x)"), ("server", " "), ("SERVER", "")] {
+            options.add_header(name.as_ref(), value.as_ref()).unwrap();
+            assert_eq!(options.server.as_deref(), Some(value.trim()));
+        }
+        assert_eq!(options.headers, []);
+        let why = r"invalid value for Server: 'a\x0ab'".to_owned();
+        assert_eq!(options.add_header("Server".as_ref(), "a\nb".as_ref()), Err(why));
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let service = site.service.borrow();
         let call = || {
             if !*connected {
-                *own = service.connect(site.server_name());
+                *own = service.connect(&site.server_name());
                 *connected = true;
             }
             own.as_deref().unwrap_or(&**service).call(request)

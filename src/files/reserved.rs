@@ -1,0 +1,79 @@
+//! The header fields that the server makes itself, and the settings that change them. Their values are made elsewhere.
+
+/// A field that follows from an answer, so that no other value can be given for it.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    /// The name as it is sent.
+    pub(crate) name: &'static str,
+    /// The switches of the program that change the field; empty if there are none.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program has switches"))]
+    pub(crate) switches: &'static [&'static str],
+    /// The methods of the library that change the field; empty if there are none.
+    pub(crate) methods: &'static [&'static str],
+}
+
+const RESERVED: &[Reserved] = &[
+    plain("Accept-Ranges"),
+    plain("Allow"),
+    Reserved { name: "Connection", switches: &["--protocol"], methods: &["HttpServer::protocol"] },
+    Reserved {
+        name: "Content-Encoding",
+        switches: &["--precompressed"],
+        methods: &["FileServiceBuilder::precompressed"],
+    },
+    plain("Content-Length"),
+    plain("Content-Range"),
+    Reserved {
+        name: "Content-Type",
+        switches: &["--mime", "--content-type"],
+        methods: &["FileServiceBuilder::mime", "FileServiceBuilder::default_type"],
+    },
+    plain("Date"),
+    plain("ETag"),
+    plain("Last-Modified"),
+    plain("Location"),
+    Reserved { name: SERVER, switches: &["--header"], methods: &["HttpServer::server_name"] },
+    plain("Transfer-Encoding"),
+    Reserved { name: "WWW-Authenticate", switches: &["--auth"], methods: &["FileServiceBuilder::auth"] },
+];
+
+/// The one reserved field that `--header` sets, because it is the same for all answers of a server.
+pub(crate) const SERVER: &str = "Server";
+
+const fn plain(name: &'static str) -> Reserved {
+    Reserved { name, switches: &[], methods: &[] }
+}
+
+/// The reserved field of this name, in any case.
+pub(crate) fn reserved(name: &str) -> Option<&'static Reserved> {
+    RESERVED.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+impl Reserved {
+    /// Why a value for the field is refused; `settings` are its [`switches`](Reserved::switches) or its
+    /// [`methods`](Reserved::methods), and `value` can be printed.
+    pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
+        let change = settings.join(" or ");
+        let hint = if settings.is_empty() { String::new() } else { format!(", see {change}") };
+        format!("{} cannot be '{value}': the server makes this field{hint}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_no_case() {
+        assert_eq!(reserved("etag").map(|field| field.name), Some("ETag"));
+        assert!(reserved("X-ETag").is_none() && reserved("Cache-Control").is_none());
+    }
+
+    #[test]
+    fn a_refusal_names_field_value_and_settings() {
+        let refusal = |name: &str| reserved(name).map(|field| field.refusal("x", field.switches));
+        let made = "cannot be 'x': the server makes this field";
+        assert_eq!(refusal("date"), Some(format!("Date {made}")));
+        assert_eq!(refusal("content-type"), Some(format!("Content-Type {made}, see --mime or --content-type")));
+    }
+}
