@@ -222,7 +222,7 @@ mod tests {
             let loaded = load(&self.tree, &path, SystemTime::now() + Duration::from_secs(5)).unwrap();
             let identity = loaded.identity;
             let about = About::page("text/plain".into(), HttpDate::from(SystemTime::now()));
-            let representation = Arc::new(Representation::new(&identity, about));
+            let representation = Arc::new(Representation::new(&loaded, about));
             let kept = Kept::of(&loaded, &path);
             let first = Premise::nothing(self.dir.path().join("first"));
             let entry = Entry { premises: vec![Premise { path, file: Some(identity) }, first], representation, kept };

@@ -42,9 +42,32 @@ pub(crate) enum Kept {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) content: Content,
+    /// The state of the file when it was opened.
     pub(crate) identity: Identity,
+    /// Whether the identity describes the content. It does not for a file that changed while it was read, nor where the
+    /// system makes content when it is read: every file of sysfs states 4096 bytes, every file of procfs none.
+    pub(crate) described: bool,
     /// Whether an equal identity later means equal bytes, so that the content may be kept.
     pub(crate) settled: bool,
+}
+
+impl Loaded {
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> u64 {
+        match &self.content {
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::File(_) => self.identity.size,
+        }
+    }
+}
+
+/// Why there is no content.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// No regular file could be opened.
+    Open(io::Error),
+    /// The file could not be read.
+    Read(io::Error),
 }
 
 impl Content {
@@ -108,26 +131,22 @@ impl Kept {
     }
 }
 
-/// Takes the content of a file that nobody has looked at in this turn, as [`load_found`] does.
-pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
-    tree.look_at(path)?;
+/// Takes the content of a file that was not looked at in this turn, as [`load_found`] does.
+pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, LoadError> {
+    tree.look_at(path).map_err(LoadError::Open)?;
     load_found(tree, path, now)
 }
 
-/// Opens a regular file that was found in this turn and takes its content, exactly as long as it says it is.
+/// Opens a regular file that was found in this turn and takes its content.
 ///
-/// A file that changes while it is read is read once more. If it changes again, what was read is served and not kept.
-///
-/// # Errors
-/// Those of opening and reading; `UnexpectedEof` for a file that became shorter both times.
-pub(crate) fn load_found(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<Loaded> {
-    match load_once(tree, path, now) {
-        Ok((loaded, Steady::Yes)) => Ok(loaded),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        _ => {
-            tree.look_at(path)?;
-            let (loaded, steady) = load_once(tree, path, now)?;
-            Ok(Loaded { settled: loaded.settled && steady == Steady::Yes, ..loaded })
+/// A small file that changes while it is read is read once more. If it changes again, what was read is served as it is,
+/// and not kept.
+pub(crate) fn load_found(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, LoadError> {
+    match load_once(tree, path, now)? {
+        (loaded, Steady::Yes) => Ok(loaded),
+        (_, Steady::No) => {
+            tree.look_at(path).map_err(LoadError::Open)?;
+            Ok(load_once(tree, path, now)?.0)
         }
     }
 }
@@ -139,30 +158,61 @@ enum Steady {
     No,
 }
 
-fn load_once(tree: &Tree, path: &Path, now: SystemTime) -> io::Result<(Loaded, Steady)> {
-    let (file, identity) = tree.open(path)?;
+fn load_once(tree: &Tree, path: &Path, now: SystemTime) -> Result<(Loaded, Steady), LoadError> {
+    let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
     if identity.size > SMALL {
-        return Ok((Loaded { content: Content::File(Arc::new(file)), identity, settled: true }, Steady::Yes));
+        let content = Content::File(Arc::new(file));
+        return Ok((Loaded { content, identity, described: true, settled: true }, Steady::Yes));
     }
-    let bytes = read_exactly(&file, identity.size as usize)?;
-    let steady = if Stat::of(&file)?.identity == identity { Steady::Yes } else { Steady::No };
-    let settled = !is_recent(identity, now);
-    Ok((Loaded { content: Content::Memory(bytes.into()), identity, settled }, steady))
+    let bytes = read(&file, identity.size as usize).map_err(LoadError::Read)?;
+    let after = Stat::of(&file).map_err(LoadError::Read)?.identity;
+    Ok(in_memory(bytes, identity, after, now))
 }
 
-fn read_exactly(file: &File, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
+/// The content of a small file, with its identity before and after it was read.
+fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> (Loaded, Steady) {
+    let steady = if before == after { Steady::Yes } else { Steady::No };
+    let described = steady == Steady::Yes && bytes.len() as u64 == before.size;
+    let settled = described && !is_recent(before, now);
+    (Loaded { content: Content::Memory(bytes.into()), identity: before, described, settled }, steady)
+}
+
+/// Reads a file to its end, whatever length it states.
+///
+/// # Errors
+/// Those of reading; `FileTooLarge` for a file with more than [`UNSTATED`] bytes that states fewer.
+fn read(file: &File, stated: usize) -> io::Result<Vec<u8>> {
+    // One byte more than is stated shows in the same call whether there are more.
+    let mut bytes = vec![0; stated + 1];
     let mut filled = 0;
-    while filled < length {
+    loop {
         match read_at(file, &mut bytes[filled..], filled as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+        if filled == stated {
+            break;
+        }
+        if filled == bytes.len() {
+            if filled > UNSTATED {
+                let text = format!("it states {stated} bytes and has more than {UNSTATED}");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+            }
+            bytes.resize((2 * filled).max(FIRST_UNSTATED), 0);
+        }
     }
+    bytes.truncate(filled);
     Ok(bytes)
 }
+
+/// How many bytes are read of a file that states fewer. Such content is made while it is read, which must not hold the
+/// loop for long.
+const UNSTATED: usize = 1024 * 1024;
+
+/// As many bytes as procfs makes at a time.
+const FIRST_UNSTATED: usize = 4096;
 
 /// Whether the file changed so little time ago that the next change could go unnoticed.
 fn is_recent(identity: Identity, now: SystemTime) -> bool {
@@ -174,7 +224,7 @@ fn is_recent(identity: Identity, now: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tree::Symlinks;
+    use crate::files::tree::{Symlinks, Timestamp};
 
     #[test]
     fn small_files_are_in_memory_and_large_ones_are_not() {
@@ -209,11 +259,37 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_shorter_than_it_says_is_an_error() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(5).unwrap();
-        assert_eq!(read_exactly(&file, 5).unwrap(), [0; 5]);
-        assert_eq!(read_exactly(&file, 6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    fn a_file_is_read_to_its_end_whatever_it_states() {
+        let mut file = tempfile::tempfile().unwrap();
+        let text: Vec<u8> = (0..20_000_u32).map(|number| number as u8).collect();
+        io::Write::write_all(&mut file, &text).unwrap();
+        for stated in [0, 1, 4095, 4096, 19_999, 20_000, 20_001, 32_768] {
+            assert!(read(&file, stated).unwrap() == text, "{stated}");
+        }
+        file.set_len(UNSTATED as u64).unwrap();
+        assert_eq!(read(&file, 0).unwrap().len(), UNSTATED);
+        file.set_len(4 * UNSTATED as u64).unwrap();
+        assert_eq!(read(&file, 0).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn what_changed_while_it_was_read_is_read_again_and_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "12345").unwrap();
+        let identity = tree.stat(&path).unwrap().identity;
+        let later = SystemTime::now() + Duration::from_secs(10);
+        let changed = Timestamp { nanoseconds: identity.changed.nanoseconds ^ 1, ..identity.changed };
+        let read = |bytes: &[u8], after| {
+            let (loaded, steady) = in_memory(bytes.into(), identity, after, later);
+            assert_eq!(loaded.length(), bytes.len() as u64);
+            (steady, loaded.described, loaded.settled)
+        };
+        assert_eq!(read(b"12345", identity), (Steady::Yes, true, true));
+        assert_eq!(read(b"1234", identity), (Steady::Yes, false, false));
+        assert_eq!(read(b"123456", identity), (Steady::Yes, false, false));
+        assert_eq!(read(b"12345", Identity { changed, ..identity }), (Steady::No, false, false));
     }
 
     #[test]

@@ -10,11 +10,12 @@
 //! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
 //!
 //! Invariant: only regular files are ever opened, nothing outside of the root is except through a symbolic link, and
-//! an announced length is exactly the length that the open file had.
+//! an announced length is exactly the length that the open file had, or that of the bytes that were read of it.
 
 mod auth;
 mod builder;
 mod cache;
+mod complaints;
 mod content;
 mod cors;
 pub mod listing;

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     NotFound,
     /// The system says no (403, 404, 500 or 503).
     System(io::Error),
+    /// A file that was opened cannot be read (403 or 500).
+    Unreadable(io::Error),
     /// A method that files do not have (405, 501).
     Method(Method),
     /// The credentials are missing or wrong (401); this is the challenge.
@@ -51,6 +53,8 @@ impl Refusal {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
             Refusal::NotFound => not_found(),
             Refusal::System(error) => system(&error),
+            Refusal::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
+            Refusal::Unreadable(_) => Response::error(Status::INTERNAL_SERVER_ERROR),
             Refusal::Method(Method::Other(name)) => {
                 Response::error(Status::NOT_IMPLEMENTED).message(unsupported(&name))
             }
@@ -92,7 +96,6 @@ fn system(error: &io::Error) -> Response {
         Some(Errno::IO) => Response::error(Status::INTERNAL_SERVER_ERROR),
         Some(_) => not_found(),
         None if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => Response::error(Status::INTERNAL_SERVER_ERROR),
         None => not_found(),
     }
 }
@@ -131,8 +134,9 @@ mod tests {
             assert_eq!(response.status.code(), code, "{errno}");
             assert!(response.error.is_some());
         }
-        let cut = Refusal::System(io::ErrorKind::UnexpectedEof.into()).response();
-        assert_eq!(cut.status.code(), 500);
+        for (errno, code) in [(Errno::IO, 500), (Errno::INVAL, 500), (Errno::AGAIN, 500), (Errno::PERM, 403)] {
+            assert_eq!(Refusal::Unreadable(errno.into()).response().status.code(), code, "{errno}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use super::content::Content;
+use super::content::{Content, Loaded};
 use super::multipart::Multipart;
 use super::preconditions::{Validators, Verdict, evaluate, if_range};
 use super::range::{Selection, select};
@@ -50,10 +50,16 @@ impl About {
 }
 
 impl Representation {
-    /// The representation of a file in this state.
-    pub(crate) fn new(identity: &Identity, about: About) -> Representation {
-        let etag = etag(identity);
-        let modified = identity.dated().map(|modified| HttpDate::from_unix(modified.seconds).min(about.now));
+    /// The representation of a file that was loaded. Where the file's identity does not describe its content, the
+    /// content has no date, and its entity tag is made of its bytes.
+    pub(crate) fn new(loaded: &Loaded, about: About) -> Representation {
+        let identity = &loaded.identity;
+        let etag = match &loaded.content {
+            Content::Memory(bytes) if !loaded.described => etag_of_bytes(bytes),
+            _ => etag(identity),
+        };
+        let dated = identity.dated().filter(|_| loaded.described);
+        let modified = dated.map(|modified| HttpDate::from_unix(modified.seconds).min(about.now));
         let mut fields = Head::new();
         if let Some(modified) = modified {
             fields.put("Last-Modified", modified);
@@ -71,7 +77,7 @@ impl Representation {
         let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
         copy_if(&about.extra, &mut not_modified, is_kept);
         let mut representation = Representation {
-            length: identity.size,
+            length: loaded.length(),
             content_type: about.content_type,
             etag,
             modified,
@@ -182,4 +188,11 @@ fn etag(identity: &Identity) -> String {
     let stamp = identity.dated().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
+}
+
+/// A strong entity tag of content that no time stamp tells from another: equal tags are equal bytes.
+fn etag_of_bytes(bytes: &[u8]) -> String {
+    let hash = hmac_sha256::Hash::hash(bytes);
+    let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));
+    format!("\"{hex}\"")
 }

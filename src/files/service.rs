@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::builder::FileServiceBuilder;
 use super::cache::{Cache, CacheLimits, Entry, Premise};
-use super::content::{self, Content, Kept};
+use super::complaints::Complaints;
+use super::content::{self, Content, Kept, LoadError};
 use super::cors;
 use super::listing;
 use super::lookup::{Found, FoundFile, find};
@@ -46,6 +47,7 @@ pub struct FileService {
     cache: RefCell<Cache>,
     misses: RefCell<Misses>,
     warm: RefCell<Warm>,
+    complaints: RefCell<Complaints>,
 }
 
 impl Service for FileService {
@@ -53,7 +55,8 @@ impl Service for FileService {
         Reply::Now(self.respond(request))
     }
 
-    fn after_turn(&self, now: Instant, _: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+        self.complaints.borrow_mut().drain(|text| note(None, text));
         self.warm.borrow_mut().let_go(now)
     }
 }
@@ -84,6 +87,7 @@ impl FileService {
             cache: RefCell::new(Cache::new(limits)),
             misses: RefCell::default(),
             warm: RefCell::default(),
+            complaints: RefCell::default(),
         }
     }
 
@@ -160,7 +164,7 @@ impl FileService {
         let page = self.policy.error_page(response.status).and_then(|path| {
             let loaded = content::load(&self.tree.trusting(), path, self.policy.now(request)).ok()?;
             let about = About::page(self.policy.content_type(path), self.date(request));
-            Some((Representation::new(&loaded.identity, about), loaded.content))
+            Some((Representation::new(&loaded, about), loaded.content))
         });
         match page {
             Some((page, content)) => page.as_page(&content, response.status, response.head),
@@ -205,10 +209,15 @@ impl FileService {
         });
         let (coding, path, loaded) = match sibling {
             Some(sibling) => sibling,
-            None => (None, &*file.path, content::load_found(&self.tree, &file.path, now).map_err(Refusal::System)?),
+            None => (
+                None,
+                &*file.path,
+                content::load_found(&self.tree, &file.path, now)
+                    .map_err(|error| self.cannot_load(&file.path, error))?,
+            ),
         };
         let about = self.about(&file.path, coding, siblings.any(&original), now);
-        let representation = Arc::new(Representation::new(&loaded.identity, about));
+        let representation = Arc::new(Representation::new(&loaded, about));
         if loaded.settled {
             let kept = Kept::of(&loaded, path);
             // If any of them changed since it was looked at, that shows in the next turn.
@@ -222,6 +231,17 @@ impl FileService {
             self.hold(&loaded.content);
         }
         Ok((representation, loaded.content))
+    }
+
+    /// The refusal for a file that was found. The log says why a file cannot be read that could be opened.
+    fn cannot_load(&self, path: &Path, error: LoadError) -> Refusal {
+        match error {
+            LoadError::Open(error) => Refusal::System(error),
+            LoadError::Read(error) => {
+                self.complaints.borrow_mut().add(format!("cannot read '{}': {error}", path.display()));
+                Refusal::Unreadable(error)
+            }
+        }
     }
 
     fn about(&self, path: &Path, coding: Option<&'static str>, has_siblings: bool, now: SystemTime) -> About {

@@ -295,6 +295,46 @@ fn names_that_are_no_text() {
     assert_eq!(site.get("/bad%ed%9f%bf").text(), "text");
 }
 
+/// The files of procfs and sysfs state another size than they have.
+#[test]
+#[cfg(target_os = "linux")]
+fn files_that_the_system_makes_when_they_are_read() {
+    let service = |root: &str| FileService::new(root).unwrap();
+    for (root, target) in [("/proc/sys/kernel", "/ostype"), ("/sys/devices/system/cpu", "/possible")] {
+        let files = service(root);
+        let ask = |method: &str, fields: &[(&str, &str)]| {
+            let request = Request::builder(method, target);
+            let request = fields.iter().fold(request, |request, (name, value)| request.header(name, value));
+            Answer::from(files.respond(&request.build()))
+        };
+        let expected = fs::read(format!("{root}{target}")).unwrap();
+        let stated = fs::metadata(format!("{root}{target}")).unwrap().len();
+        assert_ne!(expected.len() as u64, stated);
+        let (whole, head) = (ask("GET", &[]), ask("HEAD", &[]));
+        assert_eq!((whole.status, &whole.body), (200, &expected), "{target}");
+        assert_eq!((head.status, &head.head), (200, &whole.head));
+        assert_eq!(whole.field("Content-Length"), Some(&*expected.len().to_string()));
+        assert_eq!(whole.field("Last-Modified"), None, "its date is not that of its content");
+        let part = ask("GET", &[("Range", "bytes=1-")]);
+        assert_eq!((part.status, &part.body[..]), (206, &expected[1..]));
+        let etag = whole.field("ETag").unwrap();
+        assert_eq!(ask("GET", &[("If-None-Match", etag)]).status, 304);
+        assert_eq!(ask("GET", &[("Range", "bytes=5000-")]).status, 416);
+        assert_eq!(files.cache.borrow().len(), 0, "the next request may find other content");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_log_says_why_a_file_cannot_be_read() {
+    let files = FileService::new("/proc/self").unwrap();
+    let get = || files.respond(&Request::builder("GET", "/mem").build()).status;
+    assert_eq!(get(), 500);
+    let mut noted = Vec::new();
+    files.after_turn(Instant::now(), &mut |_: Option<_>, text: &str| noted.push(text.to_owned()));
+    assert_eq!(noted, ["cannot read '/proc/self/mem': Input/output error (os error 5)"]);
+}
+
 #[test]
 fn dates() {
     let site = Site::new(&[("old", "x"), ("future", "x")]);
