@@ -250,6 +250,61 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_was_found_right_is_not_checked_again_in_that_turn() {
+        let mut bench = Bench::new(CacheLimits::default());
+        bench.put("a", 1);
+        bench.next_turn();
+        assert!(bench.has("a"));
+        std::fs::remove_file(bench.dir.path().join("a")).unwrap();
+        assert!(bench.has("a"));
+        bench.next_turn();
+        assert!(!bench.has("a"));
+    }
+
+    #[test]
+    fn an_entry_replaces_the_one_before() {
+        let mut bench = Bench::new(CacheLimits::default());
+        bench.put("a", 20);
+        let bytes = bench.cache.bytes;
+        bench.put("a", 30);
+        assert_eq!((bench.cache.bytes, bench.cache.len(), bench.cache.index.len()), (bytes + 10, 1, 1));
+    }
+
+    #[test]
+    fn all_that_takes_memory_is_counted() {
+        // Without the representation, whose length depends on the number of the inode.
+        let weight = |name: &str, size: usize| {
+            let mut bench = Bench::new(CacheLimits::default());
+            bench.put(name, size);
+            let representation = bench.cache.slots[0].entry.representation.weight();
+            assert!(representation > size_of::<Representation>() + 3 * "ETag: \"0-0-0\"".len());
+            bench.cache.bytes - representation
+        };
+        let small = weight("a", 20);
+        assert!(small > size_of::<Slot>() + 2 * size_of::<Premise>());
+        assert_eq!(weight("a", 25) - small, 5, "bytes of the body");
+        assert_eq!(weight("aaaa", 20) - small, 6, "the key, and the path of a premise");
+        let large = weight("a", SMALL as usize + 1);
+        assert_eq!(weight("aa", SMALL as usize + 1) - large, 3, "the path of a large file as well");
+        assert!(large < small + 200, "no bytes of a large file");
+    }
+
+    #[test]
+    fn what_fits_exactly_is_kept() {
+        let mut bench = Bench::new(CacheLimits::default());
+        let mut kept = |names: &[&str], bytes: usize| {
+            bench.cache = Cache::new(CacheLimits { entries: 2, bytes });
+            names.iter().for_each(|name| bench.put(name, 20));
+            (bench.cache.bytes, names.iter().map(|name| bench.has(name)).collect::<Vec<_>>())
+        };
+        let [a, b] = ["a", "b"].map(|name| kept(&[name], 10_000).0);
+        assert_eq!(kept(&["a"], a), (a, vec![true]));
+        assert_eq!(kept(&["a"], a - 1), (0, vec![false]));
+        assert_eq!(kept(&["a", "b"], a + b), (a + b, vec![true, true]));
+        assert_eq!(kept(&["a", "b"], a + b - 1), (b, vec![false, true]));
+    }
+
+    #[test]
     fn a_file_that_goes_first_makes_an_entry_stale() {
         let mut bench = Bench::new(CacheLimits::default());
         bench.put("a", 1);

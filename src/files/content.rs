@@ -302,10 +302,15 @@ mod tests {
         let mut kept = Kept::of(&loaded, &path);
         let Content::File(first) = loaded.content else { panic!() };
         let Some(Content::File(second)) = kept.content(&tree) else { panic!() };
-        assert!(Arc::ptr_eq(&first, &second), "who sends at the same time shares a descriptor");
+        assert!(Arc::ptr_eq(&first, &second), "answers that are sent at the same time share a descriptor");
         drop((first, second));
         assert!(matches!(&kept, Kept::File(shared, ..) if shared.upgrade().is_none()));
-        assert!(matches!(kept.content(&tree), Some(Content::File(_))));
+        let (Some(Content::File(third)), Some(Content::File(fourth))) = (kept.content(&tree), kept.content(&tree))
+        else {
+            panic!("the file is still there")
+        };
+        assert!(Arc::ptr_eq(&third, &fourth), "a descriptor that was opened again is shared as well");
+        drop((third, fourth));
         std::fs::write(&path, vec![b'y'; SMALL as usize + 2]).unwrap();
         assert!(kept.content(&tree).is_none());
         std::fs::remove_file(&path).unwrap();

@@ -357,6 +357,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_reopened_only_in_the_same_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        std::fs::write(&path, "text").unwrap();
+        let identity = tree.look_at(&path).unwrap();
+        assert!(tree.reopen(&path, &identity).is_ok());
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(tree.reopen(&path, &identity).is_err(), "another time");
+        let identity = tree.look_at(&path).unwrap();
+        std::fs::write(&other, "1234").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(tree.look_at(&path).unwrap().size, identity.size);
+        assert!(tree.reopen(&path, &identity).is_err(), "another file of the same size");
+    }
+
+    #[test]
     fn only_regular_files_are_opened() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();

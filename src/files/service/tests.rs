@@ -488,6 +488,21 @@ fn a_tree_that_changes() {
 }
 
 #[test]
+fn a_large_file_replaced_within_the_turn_has_its_own_validators() {
+    let content = |letter: &str| letter.repeat(100_000);
+    let site = Site::new(&[("large", &content("x"))]);
+    let request = Request::builder("GET", "/large").build();
+    let get = || Answer::from(site.files.respond(&request));
+    let first = get();
+    assert_eq!(first.text(), content("x"));
+    site.write("other", &content("y"));
+    fs::rename(site.path("other"), site.path("large")).unwrap();
+    let second = get();
+    assert_eq!(second.text(), content("y"));
+    assert_ne!(second.field("ETag"), first.field("ETag"));
+}
+
+#[test]
 fn a_file_that_grows_or_shrinks_while_it_is_sent() {
     let site = Site::new(&[("log", &"x".repeat(50_000)), ("small", "1234")]);
     let ask = |target: &str| site.files.respond(&Request::builder("GET", target).build());
@@ -678,8 +693,14 @@ fn parts_can_be_replaced() {
 
 #[test]
 fn siblings() {
-    let files =
-        [("app.js", "plain"), ("app.js.br", "brotli"), ("app.js.gz", "gzip"), ("lone.css", "lone"), ("x.gz.br", "")];
+    let files = [
+        ("app.js", "plain"),
+        ("app.js.br", "brotli"),
+        ("app.js.gz", "gzip"),
+        ("lone.css", "lone"),
+        ("x.gz", "x"),
+        ("x.gz.br", "y"),
+    ];
     let site = Site::with(&files, |builder| builder.precompressed(true));
     let get = |target: &str, accept: &str| site.ask("GET", target, &[("Accept-Encoding", accept)]);
     for (accept, body, coding) in [
@@ -698,6 +719,7 @@ fn siblings() {
     assert_eq!((site.get("/app.js").text(), site.get("/app.js").field("Vary")), ("plain", Some("Accept-Encoding")));
     assert_eq!((get("/lone.css", "br").text(), get("/lone.css", "br").field("Vary")), ("lone", None));
     assert_eq!(get("/app.js.gz", "gzip").field("Content-Encoding"), None);
+    assert_eq!(get("/x.gz", "br").text(), "x", "a compressed file has no compressed siblings");
 
     let etags = ["br", "gzip", "identity"].map(|accept| get("/app.js", accept).field("ETag").unwrap().to_owned());
     assert!(etags[0] != etags[1] && etags[1] != etags[2] && etags[0] != etags[2]);
@@ -844,6 +866,11 @@ fn clean_addresses() {
         ("/.html", "dot"),
     ] {
         assert_eq!(site.get(target).text(), body, "{target}");
+    }
+    rustix::fs::mkfifoat(rustix::fs::CWD, site.path("fifo"), 0o600.into()).unwrap();
+    site.write("fifo.html", "page");
+    for target in ["/about.html/", "/file/", "/sub/index.html/", "/fifo"] {
+        assert_eq!(site.status(target), 404, "{target}");
     }
     for (target, location) in [
         ("/about.html", "/about"),
