@@ -42,7 +42,7 @@ pub(crate) enum Kept {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) content: Content,
-    /// The state of the file when it was opened.
+    /// The state in which the file was found; of a large one, in which it was opened.
     pub(crate) identity: Identity,
     /// Whether the identity describes the content. It does not for a file that changed while it was read, nor where the
     /// system makes content when it is read: every file of sysfs states 4096 bytes, every file of procfs none.
@@ -133,48 +133,44 @@ impl Kept {
 
 /// Takes the content of a file that was not looked at in this turn, as [`load_found`] does.
 pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, LoadError> {
-    tree.look_at(path).map_err(LoadError::Open)?;
-    load_found(tree, path, now)
+    let found = tree.look_at(path).map_err(LoadError::Open)?;
+    load_found(tree, path, &found, now)
 }
 
 /// Opens a regular file that was found in this turn and takes its content.
 ///
-/// A small file that changes while it is read is read once more. If it changes again, what was read is served as it is,
-/// and not kept.
-pub(crate) fn load_found(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, LoadError> {
-    match load_once(tree, path, now)? {
-        (loaded, Steady::Yes) => Ok(loaded),
-        (_, Steady::No) => {
-            tree.look_at(path).map_err(LoadError::Open)?;
-            Ok(load_once(tree, path, now)?.0)
-        }
+/// A small file that changes after it was found is looked at and read once more. If it changes again, what was read is
+/// served as it is, and not kept.
+pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<Loaded, LoadError> {
+    let (loaded, after) = load_once(tree, path, found, now)?;
+    if after == *found {
+        return loaded;
     }
+    let found = tree.look_at(path).map_err(LoadError::Open)?;
+    load_once(tree, path, &found, now)?.0
 }
 
-/// Whether a file stayed as it was while it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Steady {
-    Yes,
-    No,
-}
+/// What came of reading a file, and the identity of the file afterwards: if it is the one that was found, the file that
+/// was opened is the one that was found, and did not change.
+type Read = (Result<Loaded, LoadError>, Identity);
 
-fn load_once(tree: &Tree, path: &Path, now: SystemTime) -> Result<(Loaded, Steady), LoadError> {
-    let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
-    if identity.size > SMALL {
+fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<Read, LoadError> {
+    if found.size > SMALL {
+        let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
         let content = Content::File(Arc::new(file));
-        return Ok((Loaded { content, identity, described: true, settled: true }, Steady::Yes));
+        return Ok((Ok(Loaded { content, identity, described: true, settled: true }), *found));
     }
-    let bytes = read(&file, identity.size as usize).map_err(LoadError::Read)?;
-    let after = Stat::of(&file).map_err(LoadError::Read)?.identity;
-    Ok(in_memory(bytes, identity, after, now))
+    let file = tree.open_found(path).map_err(LoadError::Open)?;
+    let bytes = read(&file, found.size as usize).map_err(LoadError::Read);
+    let after = Stat::of(&file).and_then(|stat| stat.regular()).map_err(LoadError::Open)?;
+    Ok((bytes.map(|bytes| in_memory(bytes, *found, after, now)), after))
 }
 
 /// The content of a small file, with its identity before and after it was read.
-fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> (Loaded, Steady) {
-    let steady = if before == after { Steady::Yes } else { Steady::No };
-    let described = steady == Steady::Yes && bytes.len() as u64 == before.size;
+fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> Loaded {
+    let described = before == after && bytes.len() as u64 == before.size;
     let settled = described && !is_recent(before, now);
-    (Loaded { content: Content::Memory(bytes.into()), identity: before, described, settled }, steady)
+    Loaded { content: Content::Memory(bytes.into()), identity: before, described, settled }
 }
 
 /// Reads a file to its end, whatever length it states.
@@ -273,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_while_it_was_read_is_read_again_and_not_kept() {
+    fn what_changed_while_it_was_read_is_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("file");
@@ -282,14 +278,51 @@ mod tests {
         let later = SystemTime::now() + Duration::from_secs(10);
         let changed = Timestamp { nanoseconds: identity.changed.nanoseconds ^ 1, ..identity.changed };
         let read = |bytes: &[u8], after| {
-            let (loaded, steady) = in_memory(bytes.into(), identity, after, later);
+            let loaded = in_memory(bytes.into(), identity, after, later);
             assert_eq!(loaded.length(), bytes.len() as u64);
-            (steady, loaded.described, loaded.settled)
+            (loaded.described, loaded.settled)
         };
-        assert_eq!(read(b"12345", identity), (Steady::Yes, true, true));
-        assert_eq!(read(b"1234", identity), (Steady::Yes, false, false));
-        assert_eq!(read(b"123456", identity), (Steady::Yes, false, false));
-        assert_eq!(read(b"12345", Identity { changed, ..identity }), (Steady::No, false, false));
+        assert_eq!(read(b"12345", identity), (true, true));
+        assert_eq!(read(b"1234", identity), (false, false));
+        assert_eq!(read(b"123456", identity), (false, false));
+        assert_eq!(read(b"12345", Identity { changed, ..identity }), (false, false));
+    }
+
+    #[test]
+    fn what_changed_since_it_was_found_is_looked_at_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        let later = SystemTime::now() + Duration::from_secs(10);
+        for (before, after) in
+            [(5, 5), (5, 3), (5, 9), (5, SMALL as usize + 1), (5, 4 * UNSTATED), (SMALL as usize + 1, 5)]
+        {
+            std::fs::write(&path, vec![b'x'; before]).unwrap();
+            let found = tree.look_at(&path).unwrap();
+            std::fs::write(&other, vec![b'y'; after]).unwrap();
+            std::fs::rename(&other, &path).unwrap();
+            let loaded = load_found(&tree, &path, &found, later).unwrap();
+            assert_eq!(loaded.identity, tree.look_at(&path).unwrap(), "{before} {after}");
+            assert_eq!((loaded.length(), loaded.described, loaded.settled), (after as u64, true, true));
+            let mut first = [0];
+            assert_eq!((loaded.content.read_at(&mut first, 0).unwrap(), first), (1, *b"y"));
+        }
+    }
+
+    #[test]
+    fn a_fifo_in_the_place_of_a_file_that_was_found_is_not_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
+        let path = dir.path().join("file");
+        for size in [5, SMALL as usize + 1] {
+            std::fs::write(&path, vec![b'x'; size]).unwrap();
+            let found = tree.look_at(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            let loaded = load_found(&tree, &path, &found, SystemTime::now());
+            assert!(matches!(loaded, Err(LoadError::Open(error)) if error.kind() == io::ErrorKind::NotFound), "{size}");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

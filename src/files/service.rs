@@ -203,8 +203,8 @@ impl FileService {
         let looks = self.policy.precompressed;
         let siblings = if looks { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
-        let sibling = siblings.choose(wanted, &original).and_then(|(coding, path)| {
-            let loaded = content::load_found(&self.tree, path, now).ok()?;
+        let sibling = siblings.choose(wanted, &original).and_then(|(coding, path, found)| {
+            let loaded = content::load_found(&self.tree, path, &found, now).ok()?;
             Some((Some(coding.name()), path, loaded))
         });
         let (coding, path, loaded) = match sibling {
@@ -212,7 +212,7 @@ impl FileService {
             None => (
                 None,
                 &*file.path,
-                content::load_found(&self.tree, &file.path, now)
+                content::load_found(&self.tree, &file.path, &original, now)
                     .map_err(|error| self.cannot_load(&file.path, error))?,
             ),
         };

@@ -132,10 +132,11 @@ impl Siblings {
     }
 
     /// The one that the client wants most among those that can stand for the original.
-    pub(crate) fn choose(&self, wanted: Wanted, original: &Identity) -> Option<(Coding, &Path)> {
+    pub(crate) fn choose(&self, wanted: Wanted, original: &Identity) -> Option<(Coding, &Path, Identity)> {
         wanted.iter().find_map(|coding| {
             let (_, premise) = self.found.iter().find(|(other, _)| *other == coding)?;
-            premise.file.filter(|file| stands_for(file, original)).map(|_| (coding, premise.path.as_path()))
+            let file = premise.file.filter(|file| stands_for(file, original))?;
+            Some((coding, premise.path.as_path(), file))
         })
     }
 

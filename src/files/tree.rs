@@ -133,15 +133,21 @@ impl Tree {
 
     /// Opens a regular file; anything else is `NotFound`.
     ///
-    /// Whoever opens has looked at the file in this turn ([`look_at`](Tree::look_at)), so that no FIFO's writer is woken and no tape rewound. It is
-    /// looked at again here, because the name may have changed hands in between.
+    /// The path must have been looked at in this turn ([`look_at`](Tree::look_at)), so that no FIFO's writer is woken and
+    /// no tape rewound. The open file is looked at as well, because the path may have come to name another one.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Identity)> {
-        let file = match self.symlinks {
-            Symlinks::Follow => open_without_waiting(path)?,
-            checked => confined::open(&self.root, path, checked, confined::For::Reading)?,
-        };
+        let file = self.open_found(path)?;
         let identity = Stat::of(&file)?.regular()?;
         Ok((file, identity))
+    }
+
+    /// Opens without waiting what was found to be a regular file in this turn. The caller looks at the open file before
+    /// it sends anything of it: it may be another one.
+    pub(crate) fn open_found(&self, path: &Path) -> io::Result<File> {
+        match self.symlinks {
+            Symlinks::Follow => open_without_waiting(path),
+            checked => confined::open(&self.root, path, checked, confined::For::Reading),
+        }
     }
 
     /// Opens a directory, to be listed.
@@ -159,7 +165,7 @@ impl Tree {
 
 impl Stat {
     /// Which regular file this is; anything else is `NotFound`.
-    fn regular(&self) -> io::Result<Identity> {
+    pub(crate) fn regular(&self) -> io::Result<Identity> {
         if self.kind == Kind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
