@@ -9,7 +9,6 @@ use super::cache::CacheLimits;
 use super::cors;
 use super::listing::ListingOptions;
 use super::policy::Policy;
-use super::representation::copy;
 use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
@@ -299,10 +298,10 @@ impl FileServiceBuilder {
     fn add_cross_origin_fields(&mut self) -> Result<(), InvalidHeader> {
         if let Some(origin) = &self.cors {
             self.policy.cors = true;
-            copy(&cors::fields(origin)?, &mut self.policy.everywhere);
+            self.policy.everywhere.append(&cors::fields(origin)?);
         }
         if self.isolated {
-            copy(&cors::isolation(), &mut self.policy.everywhere);
+            self.policy.everywhere.append(&cors::isolation());
         }
         Ok(())
     }

@@ -69,11 +69,11 @@ impl Representation {
         if let Some(coding) = about.coding {
             fields.put("Content-Encoding", coding);
         }
-        copy(&about.shared, &mut fields);
-        copy(&about.extra, &mut fields);
+        fields.append(&about.shared);
+        fields.append(&about.extra);
         let mut not_modified = Head::new();
         not_modified.put("ETag", &etag);
-        copy(&about.shared, &mut not_modified);
+        not_modified.append(&about.shared);
         let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
         copy_if(&about.extra, &mut not_modified, is_kept);
         let mut representation = Representation {
@@ -156,7 +156,7 @@ impl Representation {
         if let Some(range) = range {
             head.put("Content-Range", format_args!("bytes {}-{}/{}", range.start, range.end - 1, self.length));
         }
-        copy(&self.fields, &mut head);
+        head.append(&self.fields);
         head
     }
 
@@ -168,11 +168,6 @@ impl Representation {
 /// The fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5), but for `Date`, which every answer has, and
 /// `ETag`.
 const OF_NOT_MODIFIED: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
-
-/// Adds all fields of one head to another.
-pub(crate) fn copy(from: &Head, to: &mut Head) {
-    copy_if(from, to, |_| true);
-}
 
 /// Adds the fields of one head whose names are wanted to another.
 fn copy_if(from: &Head, to: &mut Head, is_wanted: impl Fn(&str) -> bool) {

@@ -14,7 +14,7 @@ use super::lookup::{Found, FoundFile, find};
 use super::misses::Misses;
 use super::policy::Policy;
 use super::refusal::{ALLOW, Refusal};
-use super::representation::{About, Representation, copy};
+use super::representation::{About, Representation};
 use super::siblings::{Siblings, Wanted};
 use super::tree::Tree;
 use super::warm::Warm;
@@ -253,7 +253,7 @@ impl FileService {
             // It was checked when the service was built.
             _ = shared.add("Cache-Control", value);
         }
-        copy(&self.policy.everywhere, &mut shared);
+        shared.append(&self.policy.everywhere);
         About {
             content_type: self.policy.content_type(path),
             coding,
@@ -269,13 +269,13 @@ impl FileService {
         let directory = self.tree.open_directory(path);
         let listed = directory.and_then(|directory| listing::respond_open(directory, url, request, options));
         let mut response = listed.map_err(no_listing)?;
-        copy(&self.policy.extra, &mut response.head);
+        response.head.append(&self.policy.extra);
         Ok(self.decorated(response))
     }
 
     /// Adds what every answer has; those that transfer a file have it already.
     fn decorated(&self, mut response: Response) -> Response {
-        copy(&self.policy.everywhere, &mut response.head);
+        response.head.append(&self.policy.everywhere);
         response
     }
 

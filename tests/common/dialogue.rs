@@ -28,7 +28,7 @@ const MOST_STEPS: usize = 100_000;
 /// A site without a log that calls itself `test`.
 pub fn site(service: impl Service + Send + 'static) -> Site {
     let mut site = Site::new(service, "127.0.0.1:80".parse().unwrap());
-    site.server = b"Server: test\r\n".to_vec();
+    site.set_server_name("test").unwrap();
     site.log = AccessLog::off().into();
     site
 }
