@@ -159,7 +159,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The path under which the directory is served, such as `/docs`; everything outside of it is 404. `/` by default.
+    /// The path under which the directory is served, such as `/docs`; everything outside of it is 404, with
+    /// [`spa`](Self::spa) too. `/` by default.
     pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
         self.base = path.into();
         self

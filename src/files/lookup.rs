@@ -39,7 +39,7 @@ impl FoundFile {
 
 /// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
 pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found, Refusal> {
-    let relative = url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::NotFound)?;
+    let relative = url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?;
     if !policy.hidden && is_hidden(relative) {
         return Err(Refusal::NotFound);
     }

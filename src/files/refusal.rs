@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     BadPath(BadPath),
     /// There is no such file, or none that is served (404).
     NotFound,
+    /// The path lies outside of the base path, where nothing is served (404).
+    OutsideBase,
     /// The system says no (403, 404, 500 or 503).
     System(io::Error),
     /// A file that was opened cannot be read (403 or 500).
@@ -36,7 +38,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether there is nothing at the path.
+    /// Whether there is nothing at a path that this service is responsible for.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Refusal::NotFound => true,
@@ -51,7 +53,7 @@ impl Refusal {
     pub(crate) fn response(self) -> Response {
         match self {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
-            Refusal::NotFound => not_found(),
+            Refusal::NotFound | Refusal::OutsideBase => not_found(),
             Refusal::System(error) => system(&error),
             Refusal::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
             Refusal::Unreadable(_) => Response::error(Status::INTERNAL_SERVER_ERROR),

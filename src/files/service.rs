@@ -146,7 +146,8 @@ impl FileService {
         self.decorated(response)
     }
 
-    /// Serves the page of a single-page application instead of nothing, to those who want a page.
+    /// Serves the page of a single-page application where nothing was found below the base path, if the request wants
+    /// a page.
     fn fall_back(&self, request: &Request, wanted: Wanted, refusal: Refusal) -> Result<Response, Refusal> {
         let Some(page) = self.policy.fallback.as_ref().filter(|_| refusal.is_not_found() && wants_page(request)) else {
             return Err(refusal);

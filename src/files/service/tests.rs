@@ -842,6 +842,22 @@ fn base_paths() {
 }
 
 #[test]
+fn outside_of_the_base_path_everything_is_404() {
+    let site = Site::with(&[("index.html", "app"), ("about.html", ""), ("404.html", "own page")], |builder| {
+        builder.base_path("/b").spa(Some("index.html")).clean_urls(true).error_page(Status::NOT_FOUND, "404.html")
+    });
+    assert_eq!(site.get("/b").field("Location"), Some("/b/"));
+    assert_eq!((site.get("/b/").text(), site.get("/b/route").text()), ("app", "app"));
+    // The misses of this turn are asked first, so each target is asked for twice.
+    for target in ["/", "/route", "/b2/route", "/bb", "/about", "/about.html", "/index.html", "/b/../route", "/route"] {
+        for _ in 0..2 {
+            let answer = site.ask("GET", target, &[("Accept", "text/html")]);
+            assert_eq!((answer.status, answer.text()), (404, "own page"), "{target}");
+        }
+    }
+}
+
+#[test]
 fn clean_addresses() {
     let files = [
         ("index.html", "home"),
