@@ -24,11 +24,12 @@ pub enum Symlinks {
     /// They are followed wherever they lead, as in Python.
     #[default]
     Follow,
-    /// They are followed within the served directory, and what leads out of it is 404. The kernel sees to that while
-    /// it resolves the path (openat2 with RESOLVE_BENEATH), so there is no moment in between. An absolute link counts
-    /// as leading out, even if it would come back.
+    /// They are followed to targets within the served directory, by relative and by absolute links; a path that leads
+    /// to anything else is 404 and not listed. The kernel has the last word when it opens the file (openat2 with
+    /// RESOLVE_BENEATH), so that a link that is exchanged at that moment leads nowhere else.
     Within,
-    /// A path with a symbolic link in it is 404. The path of the served directory itself may have some.
+    /// A path with a symbolic link in it is 404, and symbolic links are not listed. The path of the served directory
+    /// itself may have some.
     Deny,
 }
 
@@ -243,6 +244,7 @@ mod confined {
     use std::io;
     use std::path::Path;
 
+    use rustix::fd::OwnedFd;
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
     use rustix::io::Errno;
 
@@ -259,11 +261,44 @@ mod confined {
         Listing,
     }
 
-    /// The kernel gives up when the tree is being renamed around it, and suggests to try again.
+    /// How often a path is resolved, or opened, anew because the tree changed meanwhile.
     const ATTEMPTS: usize = 4;
 
+    /// Opens what a path below the root names; `NotFound` if a symbolic link in it is not to be followed, so that a
+    /// path that is kept back is answered like one that does not exist.
     pub(super) fn open(root: &Path, path: &Path, symlinks: Symlinks, purpose: For) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
+        let links = match symlinks {
+            Symlinks::Deny => ResolveFlags::NO_SYMLINKS,
+            Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
+        };
+        match open_below(root, below, purpose, links) {
+            Err(Errno::XDEV) if symlinks == Symlinks::Within => resolve(root, path, purpose),
+            Err(Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
+            Err(Errno::XDEV | Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
+            result => Ok(File::from(result?)),
+        }
+    }
+
+    /// Opens what a path with an absolute link in it, or one that leaves the root and returns, names within the root.
+    ///
+    /// To the kernel such a link leads out. So the path is resolved here, and its result is opened below the root
+    /// without following any link: if the tree changes in between, the path is resolved anew, and never is anything
+    /// outside of the root opened.
+    fn resolve(root: &Path, path: &Path, purpose: For) -> io::Result<File> {
+        for _ in 0..ATTEMPTS {
+            // Errors tell of directories outside of the root, which is nothing for a client.
+            let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
+            let Ok(below) = real.strip_prefix(&real_root) else { break };
+            match open_below(&real_root, below, purpose, ResolveFlags::NO_SYMLINKS) {
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
+                result => return Ok(File::from(result?)),
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn open_below(root: &Path, below: &Path, purpose: For, links: ResolveFlags) -> Result<OwnedFd, Errno> {
         let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         let flags = OFlags::CLOEXEC
             | match purpose {
@@ -271,22 +306,11 @@ mod confined {
                 For::Reading => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
                 For::Listing => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
             };
-        let resolve = ResolveFlags::BENEATH
-            | ResolveFlags::NO_MAGICLINKS
-            | match symlinks {
-                Symlinks::Deny => ResolveFlags::NO_SYMLINKS,
-                Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
-            };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
         let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match openat2(&root, below, flags, Mode::empty(), resolve) {
-                Err(Errno::AGAIN) if attempts < ATTEMPTS => {}
-                Err(Errno::NOSYS) => return Err(io::ErrorKind::Unsupported.into()),
-                result => return Ok(File::from(result?)),
-            }
-        }
+        // The kernel gives up when the tree is being renamed around it, and suggests to try again.
+        let once = || openat2(&root, below, flags, Mode::empty(), resolve);
+        (1..ATTEMPTS).map(|_| once()).find(|result| !matches!(result, Err(Errno::AGAIN))).unwrap_or_else(once)
     }
 }
 
@@ -412,13 +436,34 @@ mod tests {
         link(&dir.path().join("secret"), "absolute");
         link(Path::new("../root/sub/file"), "out-and-in");
         link(Path::new("/proc/self/exe"), "magic");
+        link(&root.join("sub/file"), "absolute-inside");
+        link(&root.join("sub"), "absolute-directory");
+        link(Path::new("absolute-directory/file"), "relative-hop");
+        link(&root.join("relative-hop"), "through-links");
+        link(Path::new("../absolute-inside"), "sub/upwards");
+        link(Path::new("absolute"), "through-outside");
+        link(Path::new("../../secret"), "sub/escape");
+        link(Path::new("loop"), "loop");
+        link(&root.join("absolute-loop"), "absolute-loop");
+        link(Path::new("nothing"), "nowhere");
+        link(&root.join("nothing"), "absolute-nowhere");
         for (name, allowed) in [
             ("sub/file", &[Follow, Within, Deny][..]),
             ("inside", &[Follow, Within]),
             ("directory/file", &[Follow, Within]),
             ("outside", &[Follow]),
             ("absolute", &[Follow]),
-            ("out-and-in", &[Follow]),
+            ("out-and-in", &[Follow, Within]),
+            ("absolute-inside", &[Follow, Within]),
+            ("absolute-directory/file", &[Follow, Within]),
+            ("through-links", &[Follow, Within]),
+            ("sub/upwards", &[Follow, Within]),
+            ("through-outside", &[Follow]),
+            ("sub/escape", &[Follow]),
+            ("loop", &[]),
+            ("absolute-loop", &[]),
+            ("nowhere", &[]),
+            ("absolute-nowhere", &[]),
             ("magic", &[Follow]),
         ] {
             for symlinks in [Follow, Within, Deny] {
@@ -438,6 +483,58 @@ mod tests {
         assert!(tree.open(&dir.path().join("secret")).is_err());
         assert!(tree.trusting().open(&dir.path().join("secret")).is_ok());
         assert_eq!(tree.stat(&root).unwrap().kind, Kind::Directory);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn absolute_links_stay_within_a_root_that_is_a_link() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (real, alias) = (dir.path().join("real"), dir.path().join("alias"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("a"), "").unwrap();
+        symlink("real", &alias).unwrap();
+        symlink(real.join("a"), real.join("by-real-name")).unwrap();
+        symlink(alias.join("a"), real.join("by-alias")).unwrap();
+        symlink(&real, real.join("to-the-root")).unwrap();
+        for root in [&real, &alias] {
+            let tree = Tree::new(root, Symlinks::Within).unwrap();
+            for name in ["by-real-name", "by-alias", "to-the-root/a", "to-the-root/to-the-root/by-alias"] {
+                assert!(tree.open(&root.join(name)).is_ok(), "{name} below {root:?}");
+            }
+            assert!(tree.open_directory(&root.join("to-the-root")).is_ok());
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_link_that_is_exchanged_all_the_time_never_leads_out() {
+        use std::os::unix::fs::symlink;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+        for (directory, text) in [(root.join("inside"), "inside"), (outside.clone(), "outside")] {
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join("file"), text).unwrap();
+        }
+        symlink(root.join("inside"), root.join("link")).unwrap();
+        let tree = Tree::new(&root, Symlinks::Within).unwrap();
+        let (done, path) = (AtomicBool::new(false), root.join("link/file"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for target in [&outside, &root.join("inside")].into_iter().cycle() {
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    symlink(target, root.join("next")).unwrap();
+                    std::fs::rename(root.join("next"), root.join("link")).unwrap();
+                }
+            });
+            let read = |_| tree.open(&path).ok().map(|(file, _)| std::io::read_to_string(file).unwrap());
+            let found: Vec<_> = (0..2000).filter_map(read).collect();
+            done.store(true, Ordering::Relaxed);
+            assert!(found.iter().all(|text| text == "inside"));
+        });
     }
 
     #[test]
