@@ -152,7 +152,8 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("HOW", Options::set_symlinks),
         help: "follow symbolic links, follow them within the directory, or deny them (default: follow)",
         more: "The words are follow, within and deny. The kernel sees to that while it opens a file, so that there \
-               is no moment in which a link could be exchanged.",
+               is no moment in which a link could be exchanged. Absolute links are followed, too, if what they lead to \
+               is within the directory. A link that is not followed is 404, and left out of listings.",
     },
     Flag {
         name: "cors",

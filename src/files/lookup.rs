@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::cache::Premise;
+use super::listing::WELL_KNOWN;
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::tree::{Identity, Kind, Stat, Tree};
@@ -62,7 +63,7 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
 
 /// Whether a segment begins with a dot. `.well-known` does not count: it is there to be found (RFC 8615).
 fn is_hidden(relative: &Path) -> bool {
-    let public = relative.strip_prefix(".well-known").unwrap_or(relative);
+    let public = relative.strip_prefix(WELL_KNOWN).unwrap_or(relative);
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 

@@ -9,7 +9,7 @@ use super::cache::{Cache, CacheLimits, Entry, Premise};
 use super::complaints::Complaints;
 use super::content::{self, Content, Kept, LoadError};
 use super::cors;
-use super::listing;
+use super::listing::{self, Shown};
 use super::lookup::{Found, FoundFile, find};
 use super::misses::Misses;
 use super::policy::Policy;
@@ -268,7 +268,12 @@ impl FileService {
         let url = &UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
         let options = self.policy.listing.as_ref().ok_or(Refusal::NoListing)?;
         let directory = self.tree.open_directory(path);
-        let listed = directory.and_then(|directory| listing::respond_open(directory, url, request, options));
+        let shown = Shown {
+            hidden: options.show_hidden,
+            well_known: !self.policy.hidden && url.relative() == self.policy.base,
+            check_link: self.tree.check_link(path),
+        };
+        let listed = directory.and_then(|directory| listing::respond_with(directory, url, request, options, shown));
         let mut response = listed.map_err(no_listing)?;
         response.head.append(&self.policy.extra);
         Ok(self.decorated(response))

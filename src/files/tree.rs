@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 
+use super::listing::CheckLink;
+
 /// The served directory as a door to the file system: the only place of this room that asks the system for anything.
 ///
 /// Files are opened by their path below the root's path, which is fixed at the start, and not below a descriptor of
@@ -114,6 +116,15 @@ impl Tree {
             Symlinks::Follow => Stat::at(path),
             checked => Stat::of(&confined::open(&self.root, path, checked, confined::For::Looking)?),
         }
+    }
+
+    /// What decides on the symbolic links in a directory as this tree does, if it does not follow them all.
+    pub(crate) fn check_link(&self, directory: &Path) -> Option<Box<CheckLink>> {
+        if self.symlinks == Symlinks::Follow {
+            return None;
+        }
+        let (tree, directory) = (self.clone(), directory.to_owned());
+        Some(Box::new(move |name| tree.stat(&directory.join(as_path(name))).ok()))
     }
 
     /// Which regular file the path names now; anything else is `NotFound`.
@@ -228,6 +239,12 @@ impl From<&Metadata> for Stat {
         let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
         Stat { kind, identity }
     }
+}
+
+/// The name of an entry as a path.
+#[cfg(unix)]
+fn as_path(name: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name))
 }
 
 /// Opening a FIFO that took the file's place must not wait for its writer, nor a terminal become ours.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, Stat, statat};
 
+use super::shown::CheckLink;
+use crate::files::tree;
 use crate::http::percent_encode_segment;
 
 /// What an entry is.
@@ -96,16 +98,27 @@ pub struct Facts {
 
 impl Facts {
     /// Looks an entry up: one call to the system, or two for a link that leads nowhere and where the directory did
-    /// not tell the type. CPython makes two for every entry (contract row SH36).
-    pub(super) fn look_up(dir: BorrowedFd<'_>, name: &[u8], file_type: FileType) -> Facts {
+    /// not tell the type. CPython makes two for every entry.
+    ///
+    /// A symbolic link is followed, or left to `check_link` where there is one; `None` for one that it keeps back.
+    pub(super) fn look_up(
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        file_type: FileType,
+        check_link: Option<&CheckLink>,
+    ) -> Option<Facts> {
+        let of_link = || match check_link {
+            Some(check) => check(name).map(|target| Facts::of_checked(&target)),
+            None => Some(Facts::of_link(dir, name)),
+        };
         if file_type == FileType::Symlink {
-            return Facts::of_link(dir, name);
+            return of_link();
         }
         match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if kind_of(&stat) == Kind::Symlink => Facts::of_link(dir, name),
-            Ok(stat) => Facts { kind: kind_of(&stat), ..Facts::of_target(&stat) },
-            // It has just been removed, or we may read the directory but not search it: the name is all there is.
-            Err(_) => Facts { kind: kind_of_type(file_type), target: None, size: None, modified: None },
+            Ok(stat) if kind_of(&stat) == Kind::Symlink => of_link(),
+            Ok(stat) => Some(Facts { kind: kind_of(&stat), ..Facts::of_target(&stat) }),
+            // The entry was removed since, or the directory may be read but not searched: the name is all there is.
+            Err(_) => Some(Facts { kind: kind_of_type(file_type), target: None, size: None, modified: None }),
         }
     }
 
@@ -115,6 +128,16 @@ impl Facts {
         }
         let link = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
         Facts { kind: Kind::Symlink, target: None, size: None, modified: link.map(|stat| seconds(&stat)) }
+    }
+
+    fn of_checked(target: &tree::Stat) -> Facts {
+        let kind = match target.kind {
+            tree::Kind::File => Kind::File,
+            tree::Kind::Directory => Kind::Directory,
+            tree::Kind::Other => Kind::Other,
+        };
+        let size = (kind == Kind::File).then_some(target.identity.size);
+        Facts { kind: Kind::Symlink, target: Some(kind), size, modified: Some(target.identity.modified.seconds) }
     }
 
     fn of_target(stat: &Stat) -> Facts {

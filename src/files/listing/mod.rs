@@ -48,6 +48,7 @@ mod json;
 mod order;
 mod page;
 mod reader;
+mod shown;
 mod sort_key;
 mod stream;
 mod text;
@@ -65,6 +66,7 @@ pub use html::HtmlPage;
 pub use json::JsonList;
 pub use order::{Order, SortBy};
 pub use page::{ListingTemplate, Page};
+pub(super) use shown::{CheckLink, Shown, WELL_KNOWN};
 
 use crate::http::{Request, Status, UrlPath};
 use crate::service::{Body, Response};
@@ -138,6 +140,19 @@ pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOp
 /// # Errors
 /// As [`respond`]; `NotADirectory` if the descriptor is none.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
+    let shown = Shown { hidden: options.show_hidden, well_known: false, check_link: None };
+    respond_with(dir, url, request, options, shown)
+}
+
+/// Lists a directory that is open already, without the entries that a policy keeps back. `shown` is instead of
+/// [`ListingOptions::show_hidden`].
+pub(super) fn respond_with(
+    dir: OwnedFd,
+    url: &UrlPath,
+    request: &Request,
+    options: &ListingOptions,
+    shown: Shown,
+) -> io::Result<Response> {
     let template: Arc<dyn ListingTemplate> =
         if accept::prefers_json(request.headers()) { Arc::new(JsonList) } else { options.template.clone() };
     let order = Order::from_query(request.query().unwrap_or_default(), options.folders_first);
@@ -149,7 +164,7 @@ pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &Li
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;
 
-    let mut listing = Listing::new(Reader::new(dir, order, options.show_hidden)?, template, page);
+    let mut listing = Listing::new(Reader::new(dir, order, shown)?, template, page);
     response.body = match listing.finish_if_small(AT_ONCE)? {
         Some(bytes) => Body::Bytes(bytes.into()),
         None => Body::Stream(Box::new(listing)),

@@ -10,21 +10,22 @@ use rustix::fs::{Dir, DirEntry, FileType};
 
 use super::entry::{Entry, Facts, Kind};
 use super::order::{Order, SortBy};
+use super::shown::Shown;
 use super::sort_key::push_sort_key;
 
 /// A directory whose entries are read slice by slice and then taken one by one, in order.
 pub(super) struct Reader {
     dir: Dir,
     order: Order,
-    show_hidden: bool,
+    shown: Shown,
     /// The run with the smallest entry on top.
     runs: BinaryHeap<Run>,
     taken: usize,
 }
 
 impl Reader {
-    pub(super) fn new(dir: OwnedFd, order: Order, show_hidden: bool) -> io::Result<Reader> {
-        Ok(Reader { dir: Dir::new(dir)?, order, show_hidden, runs: BinaryHeap::new(), taken: 0 })
+    pub(super) fn new(dir: OwnedFd, order: Order, shown: Shown) -> io::Result<Reader> {
+        Ok(Reader { dir: Dir::new(dir)?, order, shown, runs: BinaryHeap::new(), taken: 0 })
     }
 
     /// Reads up to `limit` names more; whether that was the end of the directory.
@@ -52,14 +53,16 @@ impl Reader {
 
     fn note(&self, run: &mut Run, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name().to_bytes();
-        let hidden = name.starts_with(b".") && !self.show_hidden;
-        if hidden || name == b"." || name == b".." {
+        if !self.shown.has_name(name) {
             return Ok(());
         }
         // To sort directories first, links must be followed, and on some file systems the type must be asked for.
         let unclear = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && unclear) {
-            Some(Facts::look_up(self.dir.fd()?, name, entry.file_type()))
+            match self.look_up(name, entry.file_type())? {
+                None => return Ok(()),
+                facts => facts,
+            }
         } else {
             None
         };
@@ -67,23 +70,32 @@ impl Reader {
         Ok(())
     }
 
-    /// Gives the next entry to `show`; `false` if there is none. All slices have to be read by now.
+    fn look_up(&self, name: &[u8], file_type: FileType) -> io::Result<Option<Facts>> {
+        Ok(Facts::look_up(self.dir.fd()?, name, file_type, self.shown.check_link.as_deref()))
+    }
+
+    /// Gives the next entry to `show`, unless it is one that is kept back; `false` if there is no next entry. All
+    /// slices have to be read by now.
     pub(super) fn take(&mut self, show: impl FnOnce(&Entry<'_>)) -> io::Result<bool> {
-        let Some(mut run) = self.runs.peek_mut() else {
+        let Some(run) = self.runs.peek() else {
             return Ok(false);
         };
         let row = &run.rows[run.next];
         let name = run.name(row);
         let facts = match row.facts {
-            Some(at) => run.facts[at as usize],
-            None => Facts::look_up(self.dir.fd()?, name, row.file_type),
+            Some(at) => Some(run.facts[at as usize]),
+            None => self.look_up(name, row.file_type)?,
         };
-        show(&Entry { index: self.taken, name, facts });
-        self.taken += 1;
-        run.next += 1;
-        if run.next == run.rows.len() {
-            // Its memory goes with it.
-            PeekMut::pop(run);
+        if let Some(facts) = facts {
+            show(&Entry { index: self.taken, name, facts });
+            self.taken += 1;
+        }
+        if let Some(mut run) = self.runs.peek_mut() {
+            run.next += 1;
+            if run.next == run.rows.len() {
+                // Its memory goes with it.
+                PeekMut::pop(run);
+            }
         }
         Ok(true)
     }
@@ -93,7 +105,7 @@ impl Reader {
         self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
 
-    /// How many entries were taken.
+    /// How many entries were shown.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }

@@ -299,7 +299,7 @@ fn a_file_system_that_does_not_tell_types_is_asked() {
     symlink("file", dir.path().join("link")).unwrap();
     let open = fs::File::open(dir.path()).unwrap();
     let look_up = |name: &str| {
-        let facts = Facts::look_up(open.as_fd(), name.as_bytes(), rustix::fs::FileType::Unknown);
+        let facts = Facts::look_up(open.as_fd(), name.as_bytes(), rustix::fs::FileType::Unknown, None).unwrap();
         (facts.kind, facts.target, facts.size)
     };
     assert_eq!(look_up("file"), (Kind::File, None, Some(4)));

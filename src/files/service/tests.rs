@@ -815,6 +815,65 @@ fn symbolic_links() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn listings_show_no_link_whose_request_is_refused() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("secret"), "seven77").unwrap();
+    let names = |symlinks: Symlinks, target: &str, accept: &str| {
+        let site = Site::with(&[("dir/a", "in"), (".hidden/x", "")], |builder| builder.symlinks(symlinks));
+        for (link, to) in [
+            ("out", &*outer.path().join("secret")),
+            ("out-folder", outer.path()),
+            ("out-nowhere", Path::new("/nowhere")),
+            ("broken", Path::new("nowhere")),
+            ("loop", Path::new("loop")),
+            ("in", &site.path("dir/a")),
+            ("folder", Path::new("dir")),
+            ("dir/out", &outer.path().join("secret")),
+            ("dir/in", Path::new("../in")),
+        ] {
+            symlink(to, site.path(link)).unwrap();
+        }
+        let ask = |method| site.ask(method, target, &[("Accept", accept)]);
+        let answer = ask("GET");
+        assert_eq!(ask("HEAD").field("Content-Length"), answer.field("Content-Length"));
+        let text = answer.text();
+        let all = ["out", "out-folder/", "out-nowhere", "broken", "loop", "in", "folder/", "dir/", "a"];
+        let shown =
+            |name: &&str| text.contains(&format!("href=\"{name}\"")) || text.contains(&format!("\"href\": \"{name}\""));
+        let shown: Vec<_> = all.into_iter().filter(shown).collect();
+        for name in &all {
+            let path = format!("{}{name}", target.split('?').next().unwrap());
+            let served = matches!(site.status(&path), 200 | 301);
+            assert!(!served || shown.contains(name), "{path} is served and not listed");
+            assert!(served || symlinks == Symlinks::Follow || !shown.contains(name), "{path} is listed and not served");
+        }
+        shown.join(" ")
+    };
+    for accept in ["text/html", "application/json"] {
+        for order in ["", "?sort=size", "?sort=date&order=desc", "?folders=first", "?sort=name&order=desc"] {
+            let names = |symlinks, path: &str| names(symlinks, &format!("{path}{order}"), accept);
+            let all = "out out-folder/ out-nowhere broken loop in folder/ dir/";
+            assert_eq!(names(Symlinks::Follow, "/"), all);
+            assert_eq!(names(Symlinks::Within, "/"), "in folder/ dir/");
+            assert_eq!(names(Symlinks::Deny, "/"), "dir/");
+            assert_eq!(names(Symlinks::Within, "/folder/"), "in a");
+            assert_eq!(names(Symlinks::Deny, "/dir/"), "a");
+        }
+    }
+}
+
+#[test]
+fn listings_show_well_known_at_the_base_only_if_hidden_names_are_denied() {
+    let files = [(".well-known/a", ""), ("sub/.well-known/a", ""), (".env", "")];
+    let site = Site::with(&files, |builder| builder.hidden(false).base_path("/b"));
+    let listed = |target: &str| site.get(target).text().contains("<a href=\".well-known/\">");
+    assert!(listed("/b/") && !listed("/b/sub/"));
+    assert!(!site.get("/b/").text().contains(".env"));
+    assert_eq!((site.status("/b/.well-known/a"), site.status("/b/sub/.well-known/a")), (200, 404));
+}
+
+#[test]
 fn a_link_that_is_turned_round() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "out").unwrap();
