@@ -11,6 +11,8 @@ complete -c serve-forever -l symlinks -d 'follow symbolic links, follow them wit
 complete -c serve-forever -l cors -d 'let scripts of another origin, such as https://app.example, read the files (without ORIGIN: of all)' -r -f
 complete -c serve-forever -l cache -d 'how long files may be kept by others: SECONDS, no-cache or immutable; with GLOB only those that it fits, such as *.js=3600; may be repeated, the last one that fits counts' -r -f
 complete -c serve-forever -l mime -d 'content type of files with an extension, such as md=text/markdown; may be repeated' -r -f
+complete -c serve-forever -l encoding -d 'content coding of files with an extension, such as br=br or gz=gzip; may be repeated' -r -f
+complete -c serve-forever -l charset -d 'charset of all text, or none (default: utf-8, unless the text declares its encoding)' -r -f
 complete -c serve-forever -l auth -d 'let only those in who know a password; may be repeated' -r -f
 complete -c serve-forever -l auth-file -d 'file with more users, one a line as for --auth' -r -F
 complete -c serve-forever -l base-path -d 'path under which the directory is served, such as /docs (default: /)' -r -f

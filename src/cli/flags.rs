@@ -186,6 +186,24 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "encoding",
+        letter: None,
+        action: Action::Many("EXT=CODING", Options::add_encoding),
+        help: "content coding of files with an extension, such as br=br or gz=gzip; may be repeated",
+        more: "The type is then that of the name before the extension: x.wasm.br is application/wasm with \
+               Content-Encoding: br. CODING is br, compress, deflate, gzip, zstd, or identity for none. The files are \
+               sent to clients that do not accept the coding, too. svgz=gzip is the default.",
+    },
+    Flag {
+        name: "charset",
+        letter: None,
+        action: Action::One("NAME", Options::set_charset),
+        help: "charset of all text, or none (default: utf-8, unless the text declares its encoding)",
+        more: "By default XML is sent without a charset, and so are HTML and CSS that declare their encoding in the \
+               first 1,024 bytes or begin with a byte order mark. A charset that --mime gives with a type counts before \
+               NAME.",
+    },
+    Flag {
         name: "clean-urls",
         letter: None,
         action: Action::Switch(Options::clean_urls),

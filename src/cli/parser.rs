@@ -224,7 +224,7 @@ mod tests {
             "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
              --log-format=json --log-file=l --config=c --grace=1 --reuse-port --user=u --chroot=r --sandbox -- 80",
             "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
-             --log-fo json --log-fi l --conf c --gr 1 --re --us u --ch r --sa 80",
+             --log-fo json --log-fi l --conf c --gr 1 --re --us u --chr r --sa 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }

@@ -36,6 +36,10 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     files = fold(files, &site.error_pages, |files, (status, page)| files.error_page(*status, page));
     files = fold(files, &site.cache, |files, (pattern, value)| files.cache_control(pattern, value));
     files = fold(files, &site.mime, |files, (extension, content_type)| files.mime(extension, content_type));
+    files = fold(files, &site.encodings, |files, (extension, coding)| files.encoding(extension, coding));
+    if let Some(charset) = &site.charset {
+        files = files.charset(charset.as_ref());
+    }
     files = accounts.into_iter().fold(files, FileServiceBuilder::auth);
     let files = files.build().map_err(Exit::failure)?;
     pages(options).try_for_each(|page| check_file(&page))?;

@@ -8,11 +8,12 @@ use super::auth::{Account, Gate};
 use super::cache::CacheLimits;
 use super::cors;
 use super::listing::ListingOptions;
+use super::mime::{CODINGS, Charset};
 use super::policy::Policy;
 use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
-use crate::http::{Head, InvalidHeader, Status, UrlPath};
+use crate::http::{Head, InvalidHeader, Status, UrlPath, is_token};
 
 /// Builds a [`FileService`]: what one would get by subclassing Python's `SimpleHTTPRequestHandler`, without the class.
 ///
@@ -37,6 +38,7 @@ pub struct FileServiceBuilder {
     cors: Option<String>,
     isolated: bool,
     cache_control: Vec<(String, String)>,
+    encodings: Vec<(String, String)>,
     realm: String,
     accounts: Vec<Account>,
     policy: Policy,
@@ -55,6 +57,7 @@ impl FileServiceBuilder {
             cors: None,
             isolated: false,
             cache_control: Vec::new(),
+            encodings: Vec::new(),
             realm: "serve-forever".to_owned(),
             accounts: Vec::new(),
             policy: Policy::default(),
@@ -71,16 +74,43 @@ impl FileServiceBuilder {
     /// The content type of files with this extension, given without its dot. It goes before the built-in ones, and
     /// the last one given for an extension counts. Python's `extensions_map` (row SH24).
     ///
-    /// The extension is compared as it stands first, then in lower case. A `text/` type without parameters is sent
-    /// with `charset=utf-8`.
+    /// The extension is compared as it stands first, then in lower case. What [`charset`](Self::charset) says is added
+    /// to a `text/` type without parameters.
     pub fn mime(mut self, extension: impl Into<String>, content_type: impl Into<String>) -> FileServiceBuilder {
-        self.policy.types.push((extension.into(), content_type.into()));
+        self.policy.naming.types.push((extension.into(), content_type.into()));
         self
     }
 
     /// The content type of files whose extension says nothing; `application/octet-stream` by default (row SH27).
     pub fn default_type(mut self, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.default_type = content_type.into();
+        self
+    }
+
+    /// Has files with this extension, given without its dot, sent with a `Content-Encoding`, because they are compressed
+    /// already: `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of
+    /// the name before the extension, so that `x.wasm.br` is `application/wasm`. They are sent to clients that do not
+    /// accept the coding, too: they asked for the file by its name.
+    ///
+    /// The extension is compared as it stands first, then in lower case, and the last one given counts. `.svgz` is sent
+    /// with `gzip` by default; `identity` leaves the field out.
+    ///
+    /// ```
+    /// use serve_forever::files::FileService;
+    /// let game = FileService::builder("src").encoding("br", "br").encoding("gz", "gzip").build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn encoding(mut self, extension: impl Into<String>, coding: impl Into<String>) -> FileServiceBuilder {
+        self.encodings.push((extension.into(), coding.into()));
+        self
+    }
+
+    /// The charset parameter of all `text/` types that have no parameters: this one, or none for `None`.
+    ///
+    /// By default it is `utf-8`, which is left out for XML, and for HTML and CSS that declares its encoding in its first
+    /// 1,024 bytes or begins with a byte order mark.
+    pub fn charset<C: Into<String>>(mut self, charset: Option<C>) -> FileServiceBuilder {
+        self.policy.naming.charset = charset.map_or(Charset::Unsaid, |name| Charset::Named(name.into()));
         self
     }
 
@@ -275,11 +305,12 @@ impl FileServiceBuilder {
     ///
     /// # Errors
     /// If the directory is missing, is none or cannot be read, with the directory's name in the text; `InvalidInput`
-    /// if a field is reserved, or a field, a content type, a pattern or the base path is not well formed; `Unsupported` if symbolic links
+    /// if a field is reserved, or a field, a content type, a charset, a coding, a pattern or the base path is not well formed; `Unsupported` if symbolic links
     /// cannot be kept in check here.
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;
+        self.policy.naming.codings = self.codings()?;
         let extra = self.extra_fields()?;
         *(if self.extra_everywhere { &mut self.policy.everywhere } else { &mut self.policy.extra }) = extra;
         self.add_cross_origin_fields()?;
@@ -326,9 +357,23 @@ impl FileServiceBuilder {
         Ok((!self.accounts.is_empty()).then_some(gate))
     }
 
-    fn check_types(&self) -> Result<(), InvalidHeader> {
-        let types = self.policy.types.iter().map(|(_, content_type)| content_type);
-        types.chain([&self.policy.default_type]).try_for_each(|value| Head::new().add("Content-Type", value))
+    fn codings(&self) -> io::Result<Vec<(String, &'static str)>> {
+        let coding = |(extension, name): &(String, String)| {
+            let known = CODINGS.into_iter().find(|coding| coding.eq_ignore_ascii_case(name));
+            Ok((extension.clone(), known.ok_or_else(|| bad(format!("{name}: not a content coding")))?))
+        };
+        self.encodings.iter().map(coding).collect()
+    }
+
+    fn check_types(&self) -> io::Result<()> {
+        if let Charset::Named(name) = &self.policy.naming.charset
+            && !is_token(name.as_bytes())
+        {
+            return Err(bad(format!("{name}: not a charset")));
+        }
+        let types = self.policy.naming.types.iter().map(|(_, content_type)| content_type);
+        types.chain([&self.policy.default_type]).try_for_each(|value| Head::new().add("Content-Type", value))?;
+        Ok(())
     }
 
     fn extra_fields(&self) -> io::Result<Head> {

@@ -1,141 +1,140 @@
+//! From the name of a file to its content type and content coding. What stays out: which bytes are sent, and the
+//! codings that a client accepts.
+
+mod declared;
+mod table;
+
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::Path;
 
-/// What a file without a known extension is, unless told otherwise (contract row SH27).
+pub(crate) use declared::SEARCHED;
+
+/// The content type of a file without a known extension, unless the caller names another.
 pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// The content type of a file by its extension: Python's `guess_type`, without the host's own tables, so that every
-/// machine gives the same answer (contract rows SH23 to SH27).
-///
-/// The extension is looked up as it stands, then in lower case, in the caller's `map` and in our own, and only then
-/// in the general table. A name that is nothing but an extension, such as `.html`, has none (row SH25).
-pub(crate) fn guess_type<'a>(path: &Path, map: &'a [(String, String)], default: &'a str) -> Cow<'a, str> {
-    let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else {
-        return with_charset(default);
-    };
-    let lower = extension.to_ascii_lowercase();
-    let known = find(map, extension)
-        .or_else(|| find(OURS, extension))
-        .or_else(|| find(map, &lower))
-        .or_else(|| find(OURS, &lower))
-        .or_else(|| mime_guess::from_ext(&lower).first_raw());
-    with_charset(known.unwrap_or(default))
+/// The content codings that a file may be kept in (IANA's registry, RFC 9110 section 8.4.1); `identity` is none.
+pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
+
+/// Extensions that stand for two, the second of them that of a compression, as in Python's `suffix_map`.
+const SHORT: &[(&str, &str)] =
+    &[("svgz", "svg"), ("tgz", "tar"), ("taz", "tar"), ("tz", "tar"), ("tbz2", "tar"), ("txz", "tar")];
+
+/// What is said of the encoding of text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Charset {
+    /// UTF-8, unless the text declares its encoding itself.
+    #[default]
+    Undeclared,
+    /// Nothing.
+    Unsaid,
+    /// That it is this one, whatever the text declares.
+    Named(String),
 }
 
-/// Says that a text is UTF-8 unless the type says something else already: browsers guess otherwise, and a page that
-/// is guessed to be UTF-7 is a way in for scripts (row B19).
-fn with_charset(content_type: &str) -> Cow<'_, str> {
-    if content_type.starts_with("text/") && !content_type.contains(';') {
-        Cow::Owned(format!("{content_type}; charset=utf-8"))
-    } else {
-        Cow::Borrowed(content_type)
+/// The settings that say more about types than the tables do. Extensions have no dot; of several entries for one
+/// extension the last counts.
+#[derive(Debug, Default)]
+pub(crate) struct Naming {
+    /// Content types by extension: Python's `extensions_map`.
+    pub(crate) types: Vec<(String, String)>,
+    /// Codings by extension.
+    pub(crate) codings: Vec<(String, &'static str)>,
+    /// What is said of the encoding of text.
+    pub(crate) charset: Charset,
+}
+
+impl Naming {
+    /// The content coding of a file by its extension, as a value of `Content-Encoding`.
+    pub(crate) fn coding(&self, path: &Path) -> Option<&'static str> {
+        let extension = extension(path.as_os_str())?;
+        self.coding_of(extension).filter(|coding| *coding != "identity")
+    }
+
+    fn coding_of(&self, extension: &str) -> Option<&'static str> {
+        let find = |name: &str| self.codings.iter().rev().find(|(known, _)| known == name).map(|(_, coding)| *coding);
+        let lower = extension.to_ascii_lowercase();
+        find(extension).or_else(|| find(&lower)).or_else(|| (lower == "svgz").then_some("gzip"))
+    }
+
+    /// The content type of a file by its extension, without a charset: Python's `guess_type`, without the tables of
+    /// the machine, so that all machines give the same answer. In a name such as `x.wasm.br`, the extension of a coding
+    /// is left out.
+    ///
+    /// The extension is looked up as it stands, then in lower case, in the caller's types and in ours, and only then in
+    /// the general table. A name that is nothing but an extension, such as `.html`, has none.
+    pub(crate) fn content_type<'a>(&'a self, path: &'a Path, default: &'a str) -> &'a str {
+        let name = path.as_os_str();
+        let Some(last) = extension(name) else { return default };
+        if self.coding(path).is_none() {
+            return self.type_of(last).unwrap_or(default);
+        }
+        let lower = last.to_ascii_lowercase();
+        if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == lower) {
+            let own = find(&self.types, last).or_else(|| find(&self.types, &lower));
+            return own.or_else(|| self.type_of(long)).unwrap_or(default);
+        }
+        let inner = path.file_stem().and_then(extension);
+        inner.and_then(|inner| self.type_of(inner)).unwrap_or(default)
+    }
+
+    fn type_of(&self, extension: &str) -> Option<&str> {
+        let lower = extension.to_ascii_lowercase();
+        find(&self.types, extension)
+            .or_else(|| table::find(extension))
+            .or_else(|| find(&self.types, &lower))
+            .or_else(|| table::find(&lower))
+            .or_else(|| mime_guess::from_ext(&lower).first_raw().map(shown))
+    }
+
+    /// Adds what is to be said of the encoding to the type of a text that says nothing about it. `start` gives the
+    /// first [`SEARCHED`] bytes of the text, or nothing if they are compressed; it is called for HTML and CSS only.
+    ///
+    /// XML is left alone: it is UTF-8 unless it declares another encoding, and a charset would overrule that (RFC 7303
+    /// section 3). Without a charset browsers guess, and few guess UTF-8.
+    pub(crate) fn with_charset<'t>(&self, content_type: &'t str, start: impl FnOnce() -> Vec<u8>) -> Cow<'t, str> {
+        let is_text = content_type.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
+        if !is_text || content_type.contains(';') {
+            return Cow::Borrowed(content_type);
+        }
+        let charset = match &self.charset {
+            Charset::Unsaid => return Cow::Borrowed(content_type),
+            Charset::Named(name) => name.as_str(),
+            Charset::Undeclared if declares(content_type, start) => return Cow::Borrowed(content_type),
+            Charset::Undeclared => "utf-8",
+        };
+        Cow::Owned(format!("{content_type}; charset={charset}"))
     }
 }
 
-fn find<'a, T: AsRef<str>>(map: &'a [(T, T)], extension: &str) -> Option<&'a str> {
-    // The last entry wins, so that what is added later replaces what stood before.
-    map.iter().rev().find(|(known, _)| known.as_ref() == extension).map(|(_, content_type)| content_type.as_ref())
+/// What is behind the last dot of a name, unless that is the whole name.
+fn extension(name: &OsStr) -> Option<&str> {
+    Path::new(name).extension().and_then(OsStr::to_str)
 }
 
-/// Python's four entries first (row SH24), then what the general table gets wrong: obsolete names (RFC 9239 for
-/// JavaScript, RFC 8081 for fonts), types that no browser plays, and archives for which Python names the archive and
-/// not its compression.
-const OURS: &[(&str, &str)] = &[
-    ("gz", "application/gzip"),
-    ("Z", "application/octet-stream"),
-    ("bz2", "application/x-bzip2"),
-    ("xz", "application/x-xz"),
-    ("js", "text/javascript"),
-    ("mjs", "text/javascript"),
-    ("cjs", "text/javascript"),
-    ("map", "application/json"),
-    ("ico", "image/vnd.microsoft.icon"),
-    ("woff", "font/woff"),
-    ("otf", "font/otf"),
-    ("ttf", "font/ttf"),
-    ("zst", "application/zstd"),
-    ("tgz", "application/x-tar"),
-    ("taz", "application/x-tar"),
-    ("tz", "application/x-tar"),
-    ("tbz2", "application/x-tar"),
-    ("txz", "application/x-tar"),
-    ("rar", "application/vnd.rar"),
-    ("m3u8", "application/vnd.apple.mpegurl"),
-    ("m3u", "application/vnd.apple.mpegurl"),
-    ("m4a", "audio/mp4"),
-    ("ts", "video/mp2t"),
-    ("py", "text/x-python"),
-    ("pl", "text/plain"),
-    ("bat", "text/plain"),
-    ("ksh", "text/plain"),
-    ("obj", "application/octet-stream"),
-    ("yaml", "application/yaml"),
-    ("yml", "application/yaml"),
-];
+/// Whether a text of this type declares its encoding, or may do so without being looked into.
+fn declares(content_type: &str, start: impl FnOnce() -> Vec<u8>) -> bool {
+    match content_type.to_ascii_lowercase().as_str() {
+        "text/html" => declared::by_html(&start()),
+        "text/css" => declared::by_css(&start()),
+        other => is_xml(other),
+    }
+}
+
+/// XML types by their names (RFC 7303 section 4.2).
+fn is_xml(content_type: &str) -> bool {
+    matches!(content_type, "text/xml" | "text/xml-external-parsed-entity") || content_type.ends_with("+xml")
+}
+
+/// A text type that is not registered is text to be read: browsers show `text/plain`, and some offer to save what they
+/// do not know.
+fn shown(content_type: &'static str) -> &'static str {
+    if content_type.starts_with("text/x-") { "text/plain" } else { content_type }
+}
+
+fn find<'a>(types: &'a [(String, String)], extension: &str) -> Option<&'a str> {
+    types.iter().rev().find(|(known, _)| known == extension).map(|(_, content_type)| content_type.as_str())
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guess(name: &str) -> String {
-        guess_type(Path::new(name), &[], DEFAULT_TYPE).into_owned()
-    }
-
-    #[test]
-    fn common_files() {
-        for (name, content_type) in [
-            ("a.html", "text/html; charset=utf-8"),
-            ("a.HTM", "text/html; charset=utf-8"),
-            ("a.css", "text/css; charset=utf-8"),
-            ("a.js", "text/javascript; charset=utf-8"),
-            ("a.mjs", "text/javascript; charset=utf-8"),
-            ("a.txt", "text/plain; charset=utf-8"),
-            ("a.md", "text/markdown; charset=utf-8"),
-            ("a.csv", "text/csv; charset=utf-8"),
-            ("a.xml", "text/xml; charset=utf-8"),
-            ("a.py", "text/x-python; charset=utf-8"),
-            ("a.json", "application/json"),
-            ("a.wasm", "application/wasm"),
-            ("a.webmanifest", "application/manifest+json"),
-            ("a.pdf", "application/pdf"),
-            ("a.zip", "application/zip"),
-            ("a.svg", "image/svg+xml"),
-            ("a.png", "image/png"),
-            ("a.jpg", "image/jpeg"),
-            ("a.gif", "image/gif"),
-            ("a.webp", "image/webp"),
-            ("a.avif", "image/avif"),
-            ("a.ico", "image/vnd.microsoft.icon"),
-            ("a.woff", "font/woff"),
-            ("a.woff2", "font/woff2"),
-            ("a.ttf", "font/ttf"),
-            ("a.otf", "font/otf"),
-            ("a.mp4", "video/mp4"),
-            ("a.webm", "video/webm"),
-            ("a.mp3", "audio/mpeg"),
-            ("a.tar", "application/x-tar"),
-            ("a.tgz", "application/x-tar"),
-            ("a.tar.gz", "application/gzip"),
-            ("a.bz2", "application/x-bzip2"),
-            ("a.xz", "application/x-xz"),
-            ("a.Z", "application/octet-stream"),
-            ("a", "application/octet-stream"),
-            (".html", "application/octet-stream"),
-            ("a.nothing-known", "application/octet-stream"),
-            ("a.", "application/octet-stream"),
-        ] {
-            assert_eq!(guess(name), content_type, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_callers_map_comes_first_and_its_last_entry_wins() {
-        let map = [("gz", "a/b"), ("foo", "text/x-foo"), ("foo", "text/x-foo; charset=latin-1"), ("BAR", "c/d")];
-        let map = map.map(|(extension, content_type)| (extension.to_owned(), content_type.to_owned()));
-        let guess = |name: &str| guess_type(Path::new(name), &map, "text/plain").into_owned();
-        assert_eq!(guess("x.gz"), "a/b");
-        assert_eq!(guess("x.FOO"), "text/x-foo; charset=latin-1");
-        assert_eq!(guess("x.BAR"), "c/d");
-        assert_eq!(guess("x.bar"), "text/plain; charset=utf-8");
-    }
-}
+mod tests;

@@ -38,6 +38,8 @@ pub use auth::{Account, BadAccount};
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
 #[cfg(feature = "cli")]
+pub(crate) use mime::CODINGS;
+#[cfg(feature = "cli")]
 pub(crate) use reserved::{SERVER, reserved};
 pub use service::FileService;
 pub use tree::Symlinks;

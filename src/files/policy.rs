@@ -7,7 +7,7 @@ use glob::{MatchOptions, Pattern};
 
 use super::auth::Gate;
 use super::listing::ListingOptions;
-use super::mime;
+use super::mime::{self, Naming};
 use crate::http::{Head, Request, Status, UrlPath};
 
 /// A caller's own `guess_type`.
@@ -19,7 +19,7 @@ pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
 /// Everything about a file service that is a matter of taste.
 pub(crate) struct Policy {
     pub(crate) index_names: Vec<OsString>,
-    pub(crate) types: Vec<(String, String)>,
+    pub(crate) naming: Naming,
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
@@ -49,7 +49,7 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             index_names: vec!["index.html".into(), "index.htm".into()],
-            types: Vec::new(),
+            naming: Naming::default(),
             default_type: mime::DEFAULT_TYPE.to_owned(),
             guess_type: None,
             translate_path: None,
@@ -71,11 +71,15 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The content type of a file. What a caller's own function says is not trusted to be one line.
-    pub(crate) fn content_type(&self, path: &Path) -> String {
+    /// The content type of a file; `start` is as for [`Naming::with_charset`]. The result of a caller's own function is
+    /// left out unless it is a valid field value.
+    pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| Head::new().add("Content-Type", content_type).is_ok());
-        own.unwrap_or_else(|| mime::guess_type(path, &self.types, &self.default_type).into_owned())
+        own.unwrap_or_else(|| {
+            let content_type = self.naming.content_type(path, &self.default_type);
+            self.naming.with_charset(content_type, start).into_owned()
+        })
     }
 
     /// The `Cache-Control` of a file, by the last pattern that fits it. A pattern without a slash fits names, one with

@@ -11,6 +11,7 @@ use super::content::{self, Content, Kept, LoadError};
 use super::cors;
 use super::listing::{self, Shown};
 use super::lookup::{Found, FoundFile, find};
+use super::mime::SEARCHED;
 use super::misses::Misses;
 use super::policy::Policy;
 use super::refusal::{ALLOW, Refusal};
@@ -37,7 +38,7 @@ use crate::service::{Note, Reply, Response, Service};
 /// let files = FileService::new("src")?;
 /// let Reply::Now(response) = files.call(&Request::builder("GET", "/lib.rs").build()) else { unreachable!() };
 /// assert_eq!(response.status, Status::OK);
-/// assert_eq!(response.head.get("Content-type"), Some(&b"text/x-rust; charset=utf-8"[..]));
+/// assert_eq!(response.head.get("Content-type"), Some(&b"text/plain; charset=utf-8"[..]));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -161,10 +162,15 @@ impl FileService {
 
     /// Answers with the server's error page, or with the operator's own.
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
-        let response = self.decorated(refusal.response());
+        let mut response = self.decorated(refusal.response());
         let page = self.policy.error_page(response.status).and_then(|path| {
             let loaded = content::load(&self.tree.trusting(), path, self.policy.now(request)).ok()?;
-            let about = About::page(self.policy.content_type(path), self.date(request));
+            let coding = self.policy.naming.coding(path);
+            let plain = if coding.is_none() { Some(&loaded.content) } else { None };
+            if let Some(coding) = coding {
+                response.head.put("Content-Encoding", coding);
+            }
+            let about = About::page(self.content_type(path, plain), self.date(request));
             Some((Representation::new(&loaded, about), loaded.content))
         });
         match page {
@@ -201,7 +207,9 @@ impl FileService {
             Some(identity) => identity,
             None => self.tree.look_at(&file.path).map_err(Refusal::System)?,
         };
-        let looks = self.policy.precompressed;
+        // What is compressed already is not compressed once more.
+        let named = self.policy.naming.coding(&file.path);
+        let looks = self.policy.precompressed && named.is_none();
         let siblings = if looks { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
         let sibling = siblings.choose(wanted, &original).and_then(|(coding, path, found)| {
@@ -211,13 +219,15 @@ impl FileService {
         let (coding, path, loaded) = match sibling {
             Some(sibling) => sibling,
             None => (
-                None,
+                named,
                 &*file.path,
                 content::load_found(&self.tree, &file.path, &original, now)
                     .map_err(|error| self.cannot_load(&file.path, error))?,
             ),
         };
-        let about = self.about(&file.path, coding, siblings.any(&original), now);
+        let plain = if coding.is_none() { Some(&loaded.content) } else { None };
+        let content_type = self.content_type(&file.path, plain);
+        let about = self.about(&file.path, content_type, coding, siblings.any(&original), now);
         let representation = Arc::new(Representation::new(&loaded, about));
         if loaded.settled {
             let kept = Kept::of(&loaded, path);
@@ -245,7 +255,29 @@ impl FileService {
         }
     }
 
-    fn about(&self, path: &Path, coding: Option<&'static str>, has_siblings: bool, now: SystemTime) -> About {
+    /// The content type of a file; `plain` is its content, unless that is in a coding. Where a sibling is served, a page
+    /// declares its encoding in the original.
+    fn content_type(&self, path: &Path, plain: Option<&Content>) -> String {
+        let opened = || {
+            let (file, _) = self.tree.open(path).ok()?;
+            Some(start_of(&Content::File(Arc::new(file))))
+        };
+        let in_coding = self.policy.naming.coding(path).is_some();
+        self.policy.content_type(path, || match plain {
+            Some(content) => start_of(content),
+            None if in_coding => Vec::new(),
+            None => opened().unwrap_or_default(),
+        })
+    }
+
+    fn about(
+        &self,
+        path: &Path,
+        content_type: String,
+        coding: Option<&'static str>,
+        has_siblings: bool,
+        now: SystemTime,
+    ) -> About {
         let mut shared = Head::new();
         if has_siblings {
             shared.put("Vary", "Accept-Encoding");
@@ -255,13 +287,7 @@ impl FileService {
             _ = shared.add("Cache-Control", value);
         }
         shared.append(&self.policy.everywhere);
-        About {
-            content_type: self.policy.content_type(path),
-            coding,
-            shared,
-            extra: self.policy.extra.clone(),
-            now: now.into(),
-        }
+        About { content_type, coding, shared, extra: self.policy.extra.clone(), now: now.into() }
     }
 
     fn list(&self, request: &Request, path: &Path) -> Result<Response, Refusal> {
@@ -288,6 +314,15 @@ impl FileService {
     fn date(&self, request: &Request) -> HttpDate {
         self.policy.now(request).into()
     }
+}
+
+/// The first bytes of a text, in which it may declare its encoding.
+fn start_of(content: &Content) -> Vec<u8> {
+    let mut start = vec![0; SEARCHED];
+    // A text that cannot be read here cannot be sent either.
+    let count = content.read_at(&mut start, 0).unwrap_or(0);
+    start.truncate(count);
+    start
 }
 
 /// Under what the page of a single-page application is kept; no path of a request has a NUL in it.

@@ -112,6 +112,20 @@ fn content_types() {
 }
 
 #[test]
+fn content_codings_and_charsets() {
+    let root = tree(&[("x.wasm.br", ""), ("a.txt", ""), ("a.html", "<meta charset=euc-kr>")]);
+    let program = Program::start(root.path(), &["--encoding", "br=br", "--charset", "iso-8859-1"]);
+    let response = program.get("/x.wasm.br");
+    assert_eq!(field(&response, "Content-Type"), Some("application/wasm"));
+    assert_eq!(field(&response, "Content-Encoding"), Some("br"));
+    assert_eq!(field(&program.get("/a.txt"), "Content-Type"), Some("text/plain; charset=iso-8859-1"));
+    let program = Program::start(root.path(), &[]);
+    assert_eq!(field(&program.get("/a.html"), "Content-Type"), Some("text/html"));
+    let program = Program::start(root.path(), &["--charset=none"]);
+    assert_eq!(field(&program.get("/a.txt"), "Content-Type"), Some("text/plain"));
+}
+
+#[test]
 fn pages_without_their_extension() {
     let root = tree(&[("about.html", "about")]);
     let program = Program::start(root.path(), &["--clean-urls"]);
@@ -190,6 +204,11 @@ fn wrong_values_are_status_2_and_name_the_flag() {
         ("--cors=example", "--cors: invalid origin: 'example'"),
         ("--cache=never", "--cache: invalid value: 'never' (choose from SECONDS, no-cache, immutable)"),
         ("--mime=x", "--mime: invalid EXT=TYPE: 'x'"),
+        (
+            "--encoding=gz=zip",
+            "--encoding: invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)",
+        ),
+        ("--charset=a b", "--charset: invalid charset: 'a b' (a name such as iso-8859-1, or none)"),
         ("--auth=ann", "--auth: an account is USER:PASSWORD or USER:sha256:HEX"),
         ("--base-path=x", "--base-path: invalid path: 'x'"),
     ] {

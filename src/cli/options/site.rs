@@ -8,8 +8,8 @@ use glob::Pattern;
 use super::values::{choice, file, invalid, is_media_type, pair, text};
 use super::{Options, Understood};
 use crate::cli::words::shown;
-use crate::files::{Account, Symlinks};
-use crate::http::{Status, UrlPath};
+use crate::files::{Account, CODINGS, Symlinks};
+use crate::http::{Status, UrlPath, is_token};
 
 /// How the files of a directory are served. What an empty list or `None` means is left to the file service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub struct SiteOptions {
     pub cache: Vec<(String, String)>,
     /// Extensions without their dot, each with its content type.
     pub mime: Vec<(String, String)>,
+    /// Extensions without their dot, each with the content coding that its files are in.
+    pub encodings: Vec<(String, String)>,
+    /// The charset of all text, or `None` within for no charset; without, the default of the file service.
+    pub charset: Option<Option<String>>,
     /// Whether pages are served without their `.html`.
     pub clean_urls: bool,
     /// Whether compressed files beside a file are served instead of it.
@@ -62,6 +66,8 @@ impl Default for SiteOptions {
             coop_coep: false,
             cache: Vec::new(),
             mime: Vec::new(),
+            encodings: Vec::new(),
+            charset: None,
             clean_urls: false,
             precompressed: false,
             accounts: Vec::new(),
@@ -145,6 +151,26 @@ impl Options {
             },
         };
         self.site.cache.push((pattern.to_owned(), control));
+        Ok(())
+    }
+
+    pub(in crate::cli) fn add_encoding(&mut self, value: &OsStr) -> Understood {
+        let (extension, coding) = pair("EXT=CODING", value)?;
+        let extension = extension.strip_prefix('.').unwrap_or(extension);
+        // Only what is behind the last dot of a name is its extension.
+        if extension.is_empty() || extension.contains(['/', '.']) {
+            return Err(invalid("extension", value));
+        }
+        let codings = CODINGS.map(|coding| (coding, coding));
+        let coding = choice(&codings, coding.to_ascii_lowercase().as_ref())?;
+        self.site.encodings.push((extension.to_owned(), coding.to_owned()));
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_charset(&mut self, value: &OsStr) -> Understood {
+        let name = value.to_str().filter(|name| is_token(name.as_bytes()));
+        let name = name.ok_or_else(|| invalid("charset", value) + " (a name such as iso-8859-1, or none)")?;
+        self.site.charset = Some((!name.eq_ignore_ascii_case("none")).then(|| name.to_owned()));
         Ok(())
     }
 
@@ -245,6 +271,30 @@ mod tests {
         assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs'");
         assert_eq!(why("=text/plain"), "invalid extension: '=text/plain'");
         assert_eq!(why("rs=text"), "invalid content type: 'text'");
+    }
+
+    #[test]
+    fn codings_have_an_extension_and_a_known_name() {
+        let encodings = |text: &str| set(|options| options.add_encoding(text.as_ref())).map(|site| site.encodings);
+        for text in ["br=br", ".br=BR"] {
+            assert_eq!(encodings(text), Ok(vec![("br".to_owned(), "br".to_owned())]));
+        }
+        assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br'".into()));
+        assert_eq!(encodings("=br"), Err("invalid extension: '=br'".into()));
+        assert_eq!(encodings("tar.gz=gzip"), Err("invalid extension: 'tar.gz=gzip'".into()));
+        let why = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)";
+        assert_eq!(encodings("gz=zip"), Err(why.into()));
+    }
+
+    #[test]
+    fn charsets_are_names_or_none() {
+        let charset = |text: &str| set(|options| options.set_charset(text.as_ref())).map(|site| site.charset);
+        assert_eq!(charset("euc-kr"), Ok(Some(Some("euc-kr".into()))));
+        assert_eq!(charset("None"), Ok(Some(None)));
+        for text in ["", "utf 8", "utf-8; x", "é"] {
+            let why = invalid("charset", text.as_ref()) + " (a name such as iso-8859-1, or none)";
+            assert_eq!(charset(text), Err(why));
+        }
     }
 
     #[test]

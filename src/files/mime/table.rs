@@ -1,0 +1,124 @@
+//! Content types that the general table lacks or has wrong, each group with its reason. What stays out: extensions for
+//! which the general table is right, and the lookup.
+
+/// The type of an extension, as it stands or in lower case.
+pub(super) fn find(extension: &str) -> Option<&'static str> {
+    let known = |(_, extensions): &&(&str, &[&str])| extensions.contains(&extension);
+    TYPES.iter().find(known).map(|(content_type, _)| *content_type)
+}
+
+/// Types with their extensions. The rule: the type that IANA has registered, where there is one and where it is about
+/// the format that the extension stands for today; otherwise `text/plain` for text that people read, because browsers
+/// show it and offer to save what they do not know; otherwise the name that most systems use.
+const TYPES: &[(&str, &[&str])] = &[
+    // Python's `extensions_map`: a compressed file is called by its compression, and so are archives under one
+    // extension, such as .tgz for .tar.gz.
+    ("application/gzip", &["gz", "tgz", "taz", "tz"]),
+    ("application/octet-stream", &["Z"]),
+    ("application/x-bzip2", &["bz2", "tbz", "tbz2", "tb2"]),
+    ("application/x-xz", &["xz", "txz"]),
+    ("application/zstd", &["zst", "tzst"]),
+    // RFC 9239 has made all other names of JavaScript obsolete.
+    ("text/javascript", &["js", "mjs", "cjs"]),
+    // JSON under other extensions, with browsers' view of it: source maps, archives of requests, topologies.
+    ("application/json", &["map", "har", "topojson"]),
+    // RFC 8081: fonts have a type of their own.
+    ("font/woff", &["woff"]),
+    ("font/otf", &["otf"]),
+    ("font/ttf", &["ttf"]),
+    // IANA's names where the general table has an older or an unregistered one.
+    ("application/mathml+xml", &["mml"]),
+    ("application/pem-certificate-chain", &["pem"]),
+    ("application/sql", &["sql"]),
+    ("application/toml", &["toml"]),
+    ("application/vnd.apache.arrow.file", &["arrow"]),
+    ("application/vnd.chess-pgn", &["pgn"]),
+    ("application/vnd.debian.binary-package", &["deb", "udeb"]),
+    ("application/vnd.microsoft.portable-executable", &["exe", "dll", "scr"]),
+    ("application/vnd.ms-cab-compressed", &["cab"]),
+    ("application/vnd.rar", &["rar"]),
+    ("application/vnd.sqlite3", &["sqlite", "sqlite3"]),
+    ("application/xml-dtd", &["dtd"]),
+    ("application/yaml", &["yaml", "yml"]),
+    ("audio/mp4", &["m4a", "m4b", "m4p", "m4r"]),
+    ("audio/matroska", &["mka"]),
+    ("video/matroska", &["mkv"]),
+    ("video/matroska-3d", &["mk3d"]),
+    ("video/mp4", &["m4v"]),
+    ("image/emf", &["emf"]),
+    ("image/wmf", &["wmf"]),
+    ("image/vnd.adobe.photoshop", &["psd"]),
+    ("image/vnd.dwg", &["dwg"]),
+    ("image/vnd.dxf", &["dxf"]),
+    ("model/3mf", &["3mf"]),
+    ("model/mtl", &["mtl"]),
+    ("model/obj", &["obj"]),
+    ("model/step", &["step", "stp"]),
+    ("model/stl", &["stl"]),
+    ("model/vnd.usdz+zip", &["usdz"]),
+    ("model/vrml", &["wrl", "vrml"]),
+    ("text/markdown", &["md", "markdown", "mkd", "mdown"]),
+    ("text/troff", &["t", "tr", "roff", "troff", "man", "me", "ms"]),
+    ("text/vcard", &["vcf", "vcard"]),
+    ("text/vnd.graphviz", &["gv", "dot"]),
+    ("text/wgsl", &["wgsl"]),
+    // A cursor is an icon with another number in its second field.
+    ("image/vnd.microsoft.icon", &["ico", "cur"]),
+    // Apple's players take playlists by this name; the audio types are about another format.
+    ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
+    // MPEG transport streams, by IANA's name and not by DLNA's. `.ts` may be TypeScript, too: browsers run neither,
+    // but players need the type of a video.
+    ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
+    // RealAudio's plugin and Authorware had these first; they are a package of Linux and a bundle of Android today.
+    ("application/x-rpm", &["rpm"]),
+    ("application/octet-stream", &["aab"]),
+    // Old Windows and Internet Explorer ran them straight from a site.
+    ("application/octet-stream", &["com", "hta", "lnk"]),
+    // Differences, logs, checksums, settings.
+    (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
+    (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
+    // Records, notebooks and data that have no registered type.
+    (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
+    // Prose. `.org` belongs to Lotus Organizer in the registry, and to Org mode today; the registered name of
+    // reStructuredText is a personal one.
+    (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
+    (PLAIN, &["gemini"]),
+    // Sources of languages that are compiled. `.mod` is also a module of Go.
+    (PLAIN, &["go", "mod", "work", "kt", "kts", "java", "scala", "sbt", "groovy", "gradle", "swift", "m", "mm", "rs"]),
+    (PLAIN, &["cu", "cuh", "d", "zig", "nim", "hs", "lhs", "ml", "mli", "fs", "fsi", "fsx", "erl", "hrl", "ex", "exs"]),
+    (PLAIN, &["v", "sv", "vhdl", "asm", "wat", "wit", "glsl", "vert", "frag", "hlsl", "metal", "proto", "thrift"]),
+    // Sources of languages that are interpreted, on whatever system the file is read.
+    (PLAIN, &["py", "pyi", "pyw", "pyx", "rb", "pl", "pm", "php", "lua", "r", "jl", "scm", "rkt", "lisp", "el", "clj"]),
+    (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
+    (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
+    (PLAIN, &["graphql", "gd"]),
+    // Sources of pages and styles that a tool has to translate first, or a server of another kind.
+    (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
+    (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
+    (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),
+];
+
+const PLAIN: &str = "text/plain";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_extension_stands_twice() {
+        let mut all: Vec<_> = TYPES.iter().flat_map(|(_, extensions)| extensions.iter()).collect();
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn every_type_is_well_formed_and_none_names_a_charset() {
+        for (content_type, extensions) in TYPES {
+            let (kind, subtype) = content_type.split_once('/').unwrap();
+            assert!(crate::http::is_token(kind.as_bytes()) && crate::http::is_token(subtype.as_bytes()));
+            assert!(extensions.iter().all(|extension| !extension.is_empty() && !extension.contains('.')));
+        }
+    }
+}
