@@ -51,6 +51,11 @@ impl Entry<'_> {
         self.facts.is_directory()
     }
 
+    /// Whether it is a symbolic link that leads nowhere, or to what may not be looked at.
+    pub fn is_broken(&self) -> bool {
+        self.facts.kind == Kind::Symlink && self.facts.target.is_none()
+    }
+
     /// The name as text, where bytes that are no UTF-8 are shown as U+FFFD.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.name)

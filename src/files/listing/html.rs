@@ -2,13 +2,15 @@
 //!
 //! The page has CPython's lines and more between them. Three wishes shape it:
 //!
-//! * Programs read listings too. The line of an entry is CPython's to the byte, and the only links on the page are the
-//!   entries and the parent directory: whoever follows links finds files, not the same page in six orders. So size
-//!   and date stand in a list item of their own behind each entry, and sorting and the path are buttons of forms,
-//!   which work without scripts as links would. Where scripts run, the path becomes links.
+//! * Programs read listings too. The line of an entry begins as CPython's does, and the only links on the page are the
+//!   entries and the parent directory: a program that follows links finds files, not the same page in six orders. So
+//!   sorting and the path are buttons of forms, which work without scripts as links would. Where scripts run, the path
+//!   becomes links.
+//! * Screen readers do, too. An entry is one item of the list, with its size and date; the heads of the columns say the
+//!   order, the footer announces what the filter leaves, and colours have the contrast that WCAG 2.2 asks for.
 //! * Names are chosen by strangers. Nothing on the page can run but the one style and the one script whose hashes the
 //!   content security policy names.
-//! * A page may have 100,000 entries. Layout is by plain blocks: the item with size and date is moved up over the end
+//! * A page may have 100,000 entries. Layout is by plain blocks: size and date are a block that is moved up over the end
 //!   of the line before it. A rule that looks from one item at the next, such as `li:has(+ li:hover)`, makes Chromium
 //!   take a time that grows with the square of their number (18 seconds instead of one for 10,000), so there is none.
 
@@ -24,14 +26,15 @@ const SCRIPT: &str = include_str!("listing.js");
 
 /// Nothing may be loaded or run but what the page brings, by the SHA-256 of [`STYLE`] and [`SCRIPT`].
 const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-hqN5EVXzLeCIbX2nlo4U+7F3zOvqCjWhXUPqRr6Stiw='; \
-    script-src 'sha256-e/JXBrQPF4OFmsHJloYSanCy8/bWoQ0jIpho2DE5lBE='; \
+    style-src 'sha256-UApzuysrbbTkTbs94xH7Bh4oA/hD9cI9smZKigPg/E0='; \
+    script-src 'sha256-chFPs9aiptars8nSwgax0bk8IOJUJWnRCmi2oKaJc0M='; \
     form-action 'self'; base-uri 'none'";
 
-/// The page that people see by default: CPython's listing (contract rows SH30 to SH34) with size, date, sorting,
-/// breadcrumbs and a filter. It works with scripts off and loads nothing.
+/// The page that people see by default: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works
+/// with scripts off and loads nothing.
 ///
-/// Each entry is a line `<li><a href="LINK">NAME</a></li>`, followed by a line with its size and date.
+/// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date that ends the item. A
+/// link that leads nowhere has the words "broken link" instead of a size.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HtmlPage;
 
@@ -50,7 +53,7 @@ impl ListingTemplate for HtmlPage {
         out.extend_from_slice(b"<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         push_all(out, &[b"<title>", &title, b"</title>\n"]);
         out.extend_from_slice(b"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        push_all(out, &[b"<style>", STYLE.as_bytes(), b"</style>\n</head>\n<body>\n"]);
+        push_all(out, &[b"<style>", STYLE.as_bytes(), b"</style>\n</head>\n<body>\n<main>\n"]);
         push_all(out, &[b"<h1>", &title, b"</h1>\n"]);
         push_breadcrumbs(page, out);
         push_tools(page.order(), out);
@@ -68,15 +71,15 @@ impl ListingTemplate for HtmlPage {
         percent_encode_segment(entry.name).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
         push_all(out, &[slash, b"\">"]);
         push_html(&entry.text(), out);
-        push_all(out, &[entry.mark().as_bytes(), b"</a></li>\n<li class=\"m\">"]);
+        push_all(out, &[entry.mark().as_bytes(), b"</a>\n<span class=\"m\">"]);
         push_size_and_date(entry, out);
-        out.extend_from_slice(b"</li>\n");
+        out.extend_from_slice(b"</span></li>\n");
     }
 
     fn end(&self, _: &Page, count: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"</ul>\n<hr>\n<footer>");
+        out.extend_from_slice(b"</ul>\n<hr>\n<footer aria-live=\"polite\">");
         _ = write!(out, "{count} {}", if count == 1 { "entry" } else { "entries" });
-        push_all(out, &[b"</footer>\n<script>", SCRIPT.as_bytes(), b"</script>\n</body>\n</html>\n"]);
+        push_all(out, &[b"</footer>\n</main>\n<script>", SCRIPT.as_bytes(), b"</script>\n</body>\n</html>\n"]);
     }
 }
 
@@ -92,6 +95,9 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\">");
         push_size(size, out);
         out.extend_from_slice(b"</data>");
+    }
+    if entry.is_broken() {
+        out.extend_from_slice(b"<span>broken link</span>");
     }
     if let Some(modified) = entry.facts.modified {
         out.extend_from_slice(b"<time datetime=\"");
@@ -125,39 +131,59 @@ fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</form></nav>\n");
 }
 
-/// The filter, which the script shows, and the switch that puts folders first.
+/// The filter, which the script shows, and the switches that put folders first and compare numbers in names.
 fn push_tools(order: Order, out: &mut Vec<u8>) {
     let (sort, direction) = (order.by.word(), direction(order.descending));
-    let (other, pressed) = if order.folders_first { ("mixed", "true") } else { ("first", "false") };
+    let folders = [folders(false), folders(true)];
+    let first = usize::from(order.folders_first);
+    let natural = order.by == SortBy::Natural;
+    let other = if natural { SortBy::Name } else { SortBy::Natural }.word();
     out.extend_from_slice(
-        b"<form class=\"bar\"><input type=\"search\" placeholder=\"Filter\" aria-label=\"Filter\" autocomplete=\"off\" hidden>",
+        b"<div class=\"bar\"><form><input type=\"search\" placeholder=\"Filter\" aria-label=\"Filter\" autocomplete=\"off\" hidden>",
     );
     _ = writeln!(
         out,
         "<input type=\"hidden\" name=\"sort\" value=\"{sort}\"><input type=\"hidden\" name=\"order\" value=\"{direction}\">\
-         <button name=\"folders\" value=\"{other}\" aria-pressed=\"{pressed}\">Folders first</button></form>"
+         <button name=\"folders\" value=\"{}\" aria-pressed=\"{}\">Folders first</button></form>\
+         <form><input type=\"hidden\" name=\"order\" value=\"{direction}\">\
+         <input type=\"hidden\" name=\"folders\" value=\"{}\">\
+         <button name=\"sort\" value=\"{other}\" aria-pressed=\"{natural}\">Natural order</button></form></div>",
+        folders[1 - first],
+        order.folders_first,
+        folders[first],
     );
 }
 
-/// The heads of the columns: buttons that sort by them, and the other way round if that is the order already.
+/// The heads of the columns: buttons that sort by them, and the other way round if that is the order already. A list has
+/// no heads of columns, so they are those of a table without other rows.
 fn push_columns(order: Order, out: &mut Vec<u8>) {
-    let folders = if order.folders_first { "first" } else { "mixed" };
-    out.extend_from_slice(b"<div class=\"cols\">");
-    for (by, label) in [(SortBy::Name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified (UTC)")] {
+    let folders = folders(order.folders_first);
+    let by_name = if order.by == SortBy::Natural { SortBy::Natural } else { SortBy::Name };
+    out.extend_from_slice(b"<div class=\"cols\" role=\"table\" aria-label=\"Order\"><div role=\"row\">");
+    for (by, label) in [(by_name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified (UTC)")] {
         let current = by == order.by;
-        let class = if current { direction(order.descending) } else { "" };
+        let sorted = match (current, order.descending) {
+            (false, _) => "none",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        };
         // The largest and the latest are what one looks for first.
-        let descending_next = if current { !order.descending } else { by != SortBy::Name };
+        let descending_next = if current { !order.descending } else { by != by_name };
         _ = write!(
             out,
-            "<form><input type=\"hidden\" name=\"folders\" value=\"{folders}\">\
+            "<form role=\"none\"><div role=\"columnheader\" aria-sort=\"{sorted}\">\
+             <input type=\"hidden\" name=\"folders\" value=\"{folders}\">\
              <input type=\"hidden\" name=\"sort\" value=\"{}\">\
-             <button name=\"order\" value=\"{}\" class=\"{class}\">{label}</button></form>",
+             <button name=\"order\" value=\"{}\">{label}</button></div></form>",
             by.word(),
             direction(descending_next),
         );
     }
-    out.extend_from_slice(b"</div>\n");
+    out.extend_from_slice(b"</div></div>\n");
+}
+
+fn folders(first: bool) -> &'static str {
+    if first { "first" } else { "mixed" }
 }
 
 fn direction(descending: bool) -> &'static str {

@@ -12,12 +12,13 @@ use crate::http::{Head, InvalidHeader, percent_encode_segment};
 /// ```text
 /// {"path": "/x/", "entries": [
 /// {"name": "a", "href": "a", "type": "file", "size": 5, "modified": "2026-01-31T12:00:00Z"},
-/// {"name": "b", "href": "b/", "type": "symlink", "target_type": "directory", "size": null, "modified": "…"}
+/// {"name": "b", "href": "b/", "type": "symlink", "target_type": "directory", "broken": false, "size": null, "modified": "…"}
 /// ]}
 /// ```
 ///
 /// `name` is the name alone, with U+FFFD for bytes that are no UTF-8; `href` is exact. `type` is `file`, `directory`,
-/// `symlink` or `other`. `target_type` is there for links only and `null` if the link leads nowhere. `size` is `null`
+/// `symlink` or `other`. `target_type` and `broken` are there for links only; the former is `null`, and the latter `true`, if the link
+/// leads nowhere. `size` is `null`
 /// for what is no file, `modified` for what went away meanwhile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JsonList;
@@ -45,6 +46,7 @@ impl ListingTemplate for JsonList {
         _ = write!(out, ", \"href\": \"{}{slash}\", \"type\": \"{kind}\"", percent_encode_segment(entry.name));
         if entry.facts.kind == Kind::Symlink {
             push_member("target_type", entry.facts.target.map(|target| format!("\"{}\"", target.word())), out);
+            push_member("broken", Some(entry.is_broken()), out);
         }
         push_member("size", entry.facts.size, out);
         match entry.facts.modified {

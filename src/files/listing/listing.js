@@ -2,7 +2,7 @@
 (() => {
 "use strict";
 const one = selector => document.querySelector(selector);
-const list = one("ul"), filter = one("input[type=search]"), foot = one("footer"), folders = one("button[name=folders]");
+const list = one("ul"), filter = one("input[type=search]"), foot = one("footer"), folders = one("button[name=folders]"), natural = one("button[name=sort]");
 const sorters = [...document.querySelectorAll(".cols button")];
 const two = number => String(number).padStart(2, "0");
 const exact = link => {
@@ -10,12 +10,13 @@ const exact = link => {
   catch { return link.textContent; }
 };
 const rows = [];
-for (let li = list.firstElementChild; li; li = li.nextElementSibling) {
-  const row = {li, m: li.nextElementSibling, size: -1, date: "", shown: true};
+if (list.children.length) list.setAttribute("role", "list");
+for (const li of list.children) {
+  const row = {li, size: -1, date: "", shown: true};
   const link = li.firstElementChild;
   row.name = exact(link).toLowerCase();
   row.folder = link.getAttribute("href").endsWith("/");
-  for (const fact of row.m.children) {
+  for (const fact of li.lastElementChild.children) {
     if (fact.localName === "data" && fact.value) row.size = +fact.value;
     if (fact.localName === "time") {
       row.date = fact.dateTime;
@@ -24,21 +25,27 @@ for (let li = list.firstElementChild; li; li = li.nextElementSibling) {
     }
   }
   rows.push(row);
-  li = row.m;
 }
 sorters[2].textContent = "Modified";
 
+const numbered = digits => {
+  const number = digits.replace(/^0+/, ""), length = number.length;
+  return Math.min(length, 9) + (length < 9 ? "" : String.fromCharCode(length)) + number;
+};
 const order = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 const sort = (by, descending) => {
   const first = folders.ariaPressed === "true", turn = descending ? -1 : 1;
+  if (by === "natural") for (const row of rows) row.natural ??= row.name.replace(/[0-9]+/g, numbered);
   rows.sort((a, b) => first && b.folder - a.folder || turn * order(a[by], b[by]) || order(a.name, b.name));
   const sorted = document.createDocumentFragment();
-  for (const row of rows) sorted.append(row.li, "\n", row.m, "\n");
+  for (const row of rows) sorted.append(row.li, "\n");
   list.replaceChildren("\n", sorted);
+  natural.ariaPressed = String(by === "natural");
+  sorters[0].form.elements.sort.value = by === "natural" ? by : "name";
   for (const button of sorters) {
     const mine = button.form.elements.sort.value;
-    button.className = mine !== by ? "" : descending ? "desc" : "asc";
-    button.value = (mine !== by ? mine !== "name" : !descending) ? "desc" : "asc";
+    button.parentElement.setAttribute("aria-sort", mine !== by ? "none" : descending ? "descending" : "ascending");
+    button.value = (mine !== by ? button !== sorters[0] : !descending) ? "desc" : "asc";
   }
   history.replaceState(null, "", `?sort=${by}&order=${descending ? "desc" : "asc"}&folders=${first ? "first" : "mixed"}`);
 };
@@ -48,11 +55,18 @@ for (const button of sorters) {
     sort(button.form.elements.sort.value, button.value === "desc");
   };
 }
+const current = () => {
+  const head = one("[aria-sort$=ing]");
+  return [head.querySelector("[name=sort]").value, head.getAttribute("aria-sort") === "descending"];
+};
 folders.onclick = event => {
   event.preventDefault();
   folders.ariaPressed = String(folders.ariaPressed !== "true");
-  const current = sorters.find(button => button.className);
-  sort(current.form.elements.sort.value, current.className === "desc");
+  sort(...current());
+};
+natural.onclick = event => {
+  event.preventDefault();
+  sort(natural.ariaPressed === "true" ? "name" : "natural", current()[1]);
 };
 
 const all = foot.textContent;
@@ -61,7 +75,7 @@ const narrow = () => {
   let count = 0;
   for (const row of rows) {
     const shown = row.name.includes(wanted);
-    if (shown !== row.shown) row.li.hidden = row.m.hidden = !(row.shown = shown);
+    if (shown !== row.shown) row.li.hidden = !(row.shown = shown);
     count += shown;
   }
   foot.textContent = wanted ? `${count} of ${all}` : all;

@@ -1,7 +1,7 @@
 //! Directory listings: a page people enjoy, JSON for programs, and as little work as either allows.
 //!
-//! [`respond`] answers a request for a directory. The page keeps CPython's lines (contract rows SH29 to SH35), each
-//! entry on a line of its own as `<li><a href="LINK">NAME</a></li>`, and adds size, date, sorting, breadcrumbs and a
+//! [`respond`] answers a request for a directory. The page keeps CPython's lines, each entry beginning
+//! on a line of its own with `<li><a href="LINK">NAME</a>`, and adds size, date, sorting, breadcrumbs and a
 //! filter around them. A client that prefers `application/json` gets that instead.
 //!
 //! # How it stays out of the loop's way

@@ -6,6 +6,8 @@ pub enum SortBy {
     /// The name without regard to case, as CPython does (contract row SH29).
     #[default]
     Name,
+    /// The name without regard to case, where digits count as numbers: `file2` comes before `file10`.
+    Natural,
     /// The size in bytes; what has none comes before an empty file.
     Size,
     /// The time of the last change; what has none comes first.
@@ -13,13 +15,19 @@ pub enum SortBy {
 }
 
 impl SortBy {
-    /// The word for it in a query: `name`, `size` or `date`.
+    /// The word for it in a query: `name`, `natural`, `size` or `date`.
     pub fn word(self) -> &'static str {
         match self {
             SortBy::Name => "name",
+            SortBy::Natural => "natural",
             SortBy::Size => "size",
             SortBy::Date => "date",
         }
+    }
+
+    /// Whether names alone decide.
+    pub(super) fn is_by_name(self) -> bool {
+        matches!(self, SortBy::Name | SortBy::Natural)
     }
 }
 
@@ -35,7 +43,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads `sort=name|size|date`, `order=asc|desc` and `folders=first|mixed` from a query. The first of each
+    /// Reads `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` from a query. The first of each
     /// counts; what is missing or unknown is as in CPython, or as `folders_first` says.
     ///
     /// ```
@@ -53,6 +61,7 @@ impl Order {
             by: match value("sort") {
                 Some(b"size") => SortBy::Size,
                 Some(b"date") => SortBy::Date,
+                Some(b"natural") => SortBy::Natural,
                 _ => SortBy::Name,
             },
             descending: value("order") == Some(b"desc"),
@@ -66,7 +75,7 @@ impl Order {
 
     /// Whether entries have to be looked up before they can be sorted.
     pub(super) fn needs_facts(self) -> bool {
-        self.by != SortBy::Name
+        !self.by.is_by_name()
     }
 }
 
@@ -80,6 +89,7 @@ mod tests {
         for (query, expected) in [
             ("", order(SortBy::Name, false, false)),
             ("sort=name&order=desc", order(SortBy::Name, true, false)),
+            ("sort=natural", order(SortBy::Natural, false, false)),
             ("order=asc&sort=date", order(SortBy::Date, false, false)),
             ("sort=size&sort=date", order(SortBy::Size, false, false)),
             ("folders=first&x=y", order(SortBy::Name, false, true)),

@@ -148,7 +148,7 @@ impl Run {
     fn push(&mut self, name: &[u8], file_type: FileType, facts: Option<Facts>) {
         let start = self.names.len();
         self.names.extend_from_slice(name);
-        push_sort_key(name, &mut self.names);
+        push_sort_key(name, self.order.by == SortBy::Natural, &mut self.names);
         let key_length = self.names.len() - start - name.len();
         let mut row = Row {
             rank: 0,
@@ -166,7 +166,7 @@ impl Run {
 
     fn rank(&self, row: &Row, facts: Option<Facts>) -> u128 {
         let number = match self.order.by {
-            SortBy::Name => first_bytes(self.key(row)),
+            SortBy::Name | SortBy::Natural => first_bytes(self.key(row)),
             SortBy::Size => facts.and_then(|facts| facts.size).map_or(0, |size| u128::from(size) + 1),
             // Flipping the sign bit keeps the order when the number is read as unsigned.
             SortBy::Date => {
@@ -215,7 +215,7 @@ fn compare(left_run: &Run, left: &Row, right_run: &Run, right: &Row) -> Ordering
         let by_key = left_run.key(left).cmp(right_run.key(right));
         let by_name = by_key.then_with(|| left_run.name(left).cmp(right_run.name(right)));
         let order = left_run.order;
-        if order.by == SortBy::Name && order.descending { by_name.reverse() } else { by_name }
+        if order.by.is_by_name() && order.descending { by_name.reverse() } else { by_name }
     })
 }
 

@@ -1,14 +1,39 @@
 //! Names compared as CPython compares them.
 
 /// Appends the key of a name to `out`, unless the name is its own key. Keys compared as bytes give the order of
-/// CPython's `sorted(names, key=str.lower)` (contract row SH29): code points of the lower-case name, where a byte that
-/// is no UTF-8 counts as the surrogate code point that Python decodes it to.
-pub(super) fn push_sort_key(name: &[u8], out: &mut Vec<u8>) {
+/// CPython's `sorted(names, key=str.lower)`: code points of the lower-case name, where a byte that is no UTF-8 counts as
+/// the surrogate code point that Python decodes it to. In a `natural` key digits count as numbers.
+pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
+    let start = out.len();
     if !name.is_ascii() {
         push_key_of_chunks(name, out);
     } else if name.iter().any(u8::is_ascii_uppercase) {
         out.extend(name.iter().map(u8::to_ascii_lowercase));
     }
+    if natural && name.iter().any(u8::is_ascii_digit) {
+        let plain = if out.len() > start { out.split_off(start) } else { name.to_vec() };
+        push_with_numbers(&plain, out);
+    }
+}
+
+/// Appends a key in which each number is led by the count of its digits, so that the shorter of two numbers comes first.
+/// The count is a digit itself, which keeps the place of numbers among other characters; from nine on, it is 9 with the
+/// count behind it.
+fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
+    while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
+        out.extend_from_slice(&rest[..at]);
+        let after = rest[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(rest.len(), |length| at + length);
+        let zeros = rest[at..after].iter().take_while(|byte| **byte == b'0').count();
+        let digits = &rest[at + zeros..after];
+        out.push(b'0' + digits.len().min(9) as u8);
+        if digits.len() >= 9 {
+            // A name has at most 255 bytes.
+            out.push(digits.len().min(255) as u8);
+        }
+        out.extend_from_slice(digits);
+        rest = &rest[after..];
+    }
+    out.extend_from_slice(rest);
 }
 
 fn push_key_of_chunks(name: &[u8], out: &mut Vec<u8>) {
@@ -27,7 +52,7 @@ mod tests {
 
     fn key(name: &[u8]) -> Vec<u8> {
         let mut key = Vec::new();
-        push_sort_key(name, &mut key);
+        push_sort_key(name, false, &mut key);
         if key.is_empty() { name.to_vec() } else { key }
     }
 
@@ -62,5 +87,44 @@ mod tests {
         assert_eq!(key(b"plain.txt"), b"plain.txt");
         assert_eq!(key(b"\xff"), [0xed, 0xb3, 0xbf]);
         assert_eq!(key(b"\x80"), [0xed, 0xb2, 0x80]);
+    }
+
+    #[test]
+    fn numbers_in_natural_order() {
+        let sorted = [
+            "!",
+            "0",
+            "00",
+            "1",
+            "01",
+            "2a",
+            "10",
+            "99999999",
+            "123456789",
+            "1234567890",
+            "a",
+            "File1",
+            "file02",
+            "file2.txt",
+            "file2b",
+            "file10.2",
+            "file10.10",
+            "file10.txt",
+            "filex",
+            "v1.2.9",
+            "v1.2.10",
+            "v1.10.0",
+            "é9",
+            "É10",
+        ];
+        let key = |name: &&str| {
+            let mut key = Vec::new();
+            push_sort_key(name.as_bytes(), true, &mut key);
+            if key.is_empty() { name.as_bytes().to_vec() } else { key }
+        };
+        let mut names = sorted;
+        names.reverse();
+        names.sort_by_key(|name| (key(name), name.as_bytes()));
+        assert_eq!(names.map(|name| key(&name)), sorted.map(|name| key(&name)));
     }
 }

@@ -97,16 +97,16 @@ fn lines_of_python() {
     assert_eq!(
         li_lines(&page),
         [
-            "<li><a href=\".dot\">.dot</a></li>",
-            "<li><a href=\"a%26b%20%3Cc%3E%20%22d%22%20%27e%27%3F%23%25\">a&amp;b &lt;c&gt; \"d\" 'e'?#%</a></li>",
-            "<li><a href=\"b.txt\">b.txt</a></li>",
-            "<li><a href=\"broken\">broken@</a></li>",
-            "<li><a href=\"javascript%3Ax\">javascript:x</a></li>",
-            "<li><a href=\"link\">link@</a></li>",
-            "<li><a href=\"linkdir/\">linkdir@</a></li>",
-            "<li><a href=\"sub/\">sub/</a></li>",
-            "<li><a href=\"%C3%A9\">é</a></li>",
-            "<li><a href=\"%FF.bin\">\u{fffd}.bin</a></li>",
+            "<li><a href=\".dot\">.dot</a>",
+            "<li><a href=\"a%26b%20%3Cc%3E%20%22d%22%20%27e%27%3F%23%25\">a&amp;b &lt;c&gt; \"d\" 'e'?#%</a>",
+            "<li><a href=\"b.txt\">b.txt</a>",
+            "<li><a href=\"broken\">broken@</a>",
+            "<li><a href=\"javascript%3Ax\">javascript:x</a>",
+            "<li><a href=\"link\">link@</a>",
+            "<li><a href=\"linkdir/\">linkdir@</a>",
+            "<li><a href=\"sub/\">sub/</a>",
+            "<li><a href=\"%C3%A9\">é</a>",
+            "<li><a href=\"%FF.bin\">\u{fffd}.bin</a>",
         ]
     );
     for line in
@@ -132,10 +132,7 @@ fn newlines_and_escape_sequences_stay_inside_their_line() {
     let page = page(&dir, "/a%0Ab/");
     assert_eq!(
         li_lines(&page),
-        [
-            "<li><a href=\"esc%1B%5B2J\">esc&#27;[2J</a></li>",
-            "<li><a href=\"new%0Aline%0D.txt\">new&#10;line&#13;.txt</a></li>"
-        ]
+        ["<li><a href=\"esc%1B%5B2J\">esc&#27;[2J</a>", "<li><a href=\"new%0Aline%0D.txt\">new&#10;line&#13;.txt</a>"]
     );
     assert!(page.contains("<title>Directory listing for /a&#10;b/</title>\n"));
     assert!(!page.contains('\r') && !page.contains('\u{1b}'));
@@ -227,10 +224,10 @@ fn sizes_and_dates_follow_their_line() {
     set_modified(&dir, "five5", 1_614_834_367);
     fs::create_dir(dir.path().join("sub")).unwrap();
     let page = page(&dir, "/");
-    let item = "<li><a href=\"five5\">five5</a></li>\n<li class=\"m\"><data value=\"5\">5 B</data>\
-                <time datetime=\"2021-03-04T05:06:07Z\">2021-03-04 05:06</time></li>\n";
+    let item = "<li><a href=\"five5\">five5</a>\n<span class=\"m\"><data value=\"5\">5 B</data>\
+                <time datetime=\"2021-03-04T05:06:07Z\">2021-03-04 05:06</time></span></li>\n";
     assert!(page.contains(item), "{page}");
-    assert!(page.contains("<li><a href=\"sub/\">sub/</a></li>\n<li class=\"m\"><time "), "{page}");
+    assert!(page.contains("<li><a href=\"sub/\">sub/</a>\n<span class=\"m\"><time "), "{page}");
 }
 
 #[test]
@@ -310,7 +307,11 @@ fn a_file_system_that_does_not_tell_types_is_asked() {
 #[test]
 fn entries_are_counted() {
     for (names, count) in [(&[][..], "0 entries"), (&[&b"a"[..]], "1 entry"), (&[b"a", b"b"], "2 entries")] {
-        assert!(page(&dir_of(names), "/").contains(&format!("</ul>\n<hr>\n<footer>{count}</footer>\n")), "{count}");
+        assert!(
+            page(&dir_of(names), "/")
+                .contains(&format!("</ul>\n<hr>\n<footer aria-live=\"polite\">{count}</footer>\n")),
+            "{count}"
+        );
     }
 }
 
@@ -318,19 +319,52 @@ fn entries_are_counted() {
 fn the_heads_of_columns_show_the_order_and_offer_the_other() {
     let dir = dir_of(&[]);
     let page = |query: &str| page(&dir, &format!("/?{query}"));
-    let button = |by: &str, next: &str, class: &str| {
-        format!("name=\"sort\" value=\"{by}\"><button name=\"order\" value=\"{next}\" class=\"{class}\">")
+    let button = |by: &str, next: &str, sorted: &str, folders: &str| {
+        format!(
+            "<div role=\"columnheader\" aria-sort=\"{sorted}\"><input type=\"hidden\" name=\"folders\" value=\"{folders}\">\
+             <input type=\"hidden\" name=\"sort\" value=\"{by}\"><button name=\"order\" value=\"{next}\">"
+        )
     };
     let plain = page("");
-    for expected in [button("name", "desc", "asc"), button("size", "desc", ""), button("date", "desc", "")] {
-        assert!(plain.contains(&expected), "{expected}");
+    for (by, next, sorted) in [("name", "desc", "ascending"), ("size", "desc", "none"), ("date", "desc", "none")] {
+        assert!(plain.contains(&button(by, next, sorted, "mixed")), "{by}");
     }
     let sorted = page("sort=size&order=desc&folders=first");
-    for expected in [button("name", "asc", ""), button("size", "asc", "desc"), button("date", "desc", "")] {
-        assert!(sorted.contains(&expected), "{expected}");
+    for (by, next, order) in [("name", "asc", "none"), ("size", "asc", "descending"), ("date", "desc", "none")] {
+        assert!(sorted.contains(&button(by, next, order, "first")), "{by}");
     }
-    assert_eq!(sorted.matches("name=\"folders\" value=\"first\"").count(), 3, "the columns keep folders first");
     assert!(sorted.contains("<button name=\"folders\" value=\"mixed\" aria-pressed=\"true\">"));
+    assert!(sorted.contains("<button name=\"sort\" value=\"natural\" aria-pressed=\"false\">"));
+    let natural = page("sort=natural&order=desc");
+    assert!(natural.contains(&button("natural", "asc", "descending", "mixed")));
+    assert!(natural.contains("<button name=\"sort\" value=\"name\" aria-pressed=\"true\">"));
+}
+
+#[test]
+fn an_entry_is_one_item_of_the_list() {
+    let dir = dir_of(&[b"a", b"b"]);
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    symlink("nowhere", dir.path().join("broken")).unwrap();
+    let page = page(&dir, "/x/");
+    assert_eq!((page.matches("<li").count(), page.matches("</li>").count()), (4, 4));
+    let item = page.split("<li>").find(|item| item.contains("href=\"broken\"")).unwrap();
+    assert!(
+        item.starts_with("<a href=\"broken\">broken@</a>\n<span class=\"m\"><span>broken link</span><time "),
+        "{item}"
+    );
+    assert_eq!(page.matches("broken link").count(), 1);
+}
+
+#[test]
+fn numbers_in_names_count_in_natural_order_only() {
+    let dir = dir_of(&[b"file10", b"File2", b"file1", b"other"]);
+    for (query, expected) in [
+        ("", "file1 file10 File2 other"),
+        ("sort=natural", "file1 File2 file10 other"),
+        ("sort=natural&order=desc", "other file10 File2 file1"),
+    ] {
+        assert_eq!(names(&page(&dir, &format!("/?{query}"))).join(" "), expected, "{query}");
+    }
 }
 
 #[test]
@@ -342,7 +376,7 @@ fn hidden_names_and_folders_first_are_options() {
     let response = respond(dir.path(), &UrlPath::parse(b"/").unwrap(), &request, &options).unwrap();
     let page = String::from_utf8(bytes(response.body)).unwrap();
     assert_eq!(names(&page), ["z/", "a"]);
-    assert!(page.contains("<footer>2 entries</footer>"));
+    assert!(page.contains(">2 entries</footer>"));
 }
 
 #[test]
@@ -364,8 +398,8 @@ fn json_of_all_types() {
     let expected = serde_json::json!([
         {"name": "a\"\n\\", "href": "a%22%0A%5C", "type": "file", "size": 4},
         {"name": "sub", "href": "sub/", "type": "directory", "size": null},
-        {"name": "to-gone", "href": "to-gone", "type": "symlink", "target_type": null, "size": null},
-        {"name": "to-sub", "href": "to-sub/", "type": "symlink", "target_type": "directory", "size": null},
+        {"name": "to-gone", "href": "to-gone", "type": "symlink", "target_type": null, "broken": true, "size": null},
+        {"name": "to-sub", "href": "to-sub/", "type": "symlink", "target_type": "directory", "broken": false, "size": null},
         {"name": "zfifo", "href": "zfifo", "type": "other", "size": null},
         {"name": "\u{fffd}", "href": "%FF", "type": "file", "size": 1},
     ]);
@@ -427,7 +461,7 @@ fn a_large_directory_is_made_in_slices() {
             assert_eq!(names(&page), expected, "{query}");
         }
         assert_eq!(names(&page).len(), count);
-        assert!(page.contains(&format!("<footer>{count} entries</footer>")));
+        assert!(page.contains(&format!(">{count} entries</footer>")));
     }
     let entries = json(&dir, "/")["entries"].as_array().unwrap().len();
     assert_eq!(entries, count);
@@ -451,7 +485,7 @@ fn what_vanishes_while_the_page_is_made_is_listed_without_facts() {
     while source.read(&mut []).is_err() {}
     fs::remove_file(dir.path().join("01999")).unwrap();
     let page = String::from_utf8(read_all(&mut *source).0).unwrap();
-    assert!(page.contains("<li><a href=\"01999\">01999</a></li>\n<li class=\"m\"></li>\n"));
+    assert!(page.contains("<li><a href=\"01999\">01999</a>\n<span class=\"m\"></span></li>\n"));
 }
 
 #[test]
