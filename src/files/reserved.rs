@@ -18,15 +18,15 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "Connection", switches: &["--protocol"], methods: &["HttpServer::protocol"] },
     Reserved {
         name: "Content-Encoding",
-        switches: &["--precompressed"],
-        methods: &["FileServiceBuilder::precompressed"],
+        switches: &["--precompressed", "--encoding"],
+        methods: &["FileServiceBuilder::precompressed", "FileServiceBuilder::encoding"],
     },
     plain("Content-Length"),
     plain("Content-Range"),
     Reserved {
         name: "Content-Type",
-        switches: &["--mime", "--content-type"],
-        methods: &["FileServiceBuilder::mime", "FileServiceBuilder::default_type"],
+        switches: &["--mime", "--content-type", "--charset"],
+        methods: &["FileServiceBuilder::mime", "FileServiceBuilder::default_type", "FileServiceBuilder::charset"],
     },
     plain("Date"),
     plain("ETag"),
@@ -74,6 +74,9 @@ mod tests {
         let refusal = |name: &str| reserved(name).map(|field| field.refusal("x", field.switches));
         let made = "cannot be 'x': the server makes this field";
         assert_eq!(refusal("date"), Some(format!("Date {made}")));
-        assert_eq!(refusal("content-type"), Some(format!("Content-Type {made}, see --mime or --content-type")));
+        assert_eq!(
+            refusal("content-type"),
+            Some(format!("Content-Type {made}, see --mime or --content-type or --charset"))
+        );
     }
 }

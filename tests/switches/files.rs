@@ -162,7 +162,7 @@ fn the_name_of_the_server() {
 #[test]
 fn fields_that_the_server_makes_are_refused() {
     let root = tree(&[]);
-    for (name, hint) in [("Content-Type", ", see --mime or --content-type"), ("etag", ""), ("DATE", "")] {
+    for (name, hint) in [("Content-Type", ", see --mime or --content-type or --charset"), ("etag", ""), ("DATE", "")] {
         let (status, line) = refusal(root.path(), &["-H", name, "mine"]);
         let name = ["Content-Type", "ETag", "Date"].into_iter().find(|other| other.eq_ignore_ascii_case(name)).unwrap();
         let why = format!("{name} cannot be 'mine': the server makes this field{hint}");

@@ -217,7 +217,7 @@ mod tests {
             ("Content-Length", ""),
             ("Transfer-Encoding", ""),
             ("Connection", ", see --protocol"),
-            ("Content-Type", ", see --mime or --content-type"),
+            ("Content-Type", ", see --mime or --content-type or --charset"),
             ("ETag", ""),
             ("Date", ""),
             ("WWW-Authenticate", ", see --auth"),
