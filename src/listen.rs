@@ -109,6 +109,20 @@ mod option {
     );
 }
 
+/// An address as it is shown and compared: an IPv4 address that a dual-stack socket gives as IPv4-mapped IPv6
+/// (RFC 4291 section 2.5.5.2) is the IPv4 address, every other one is what it was.
+///
+/// Called where an address enters the program, so that no other place has to know of the mapped form.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
 /// How many connections there are descriptors for, less a reserve for files, children and logs: an eighth, but not
 /// less than 16 of them.
 pub(crate) fn room_for_connections() -> usize {
@@ -145,6 +159,15 @@ mod tests {
         speaking.write_all(b"G").unwrap();
         let (_, peer) = listener.accept().unwrap();
         if peer == silent.local_addr().unwrap() { "silent" } else { "speaking" }
+    }
+
+    #[test]
+    fn a_mapped_address_is_an_ipv4_address_and_others_keep_their_scope() {
+        let plain = |address: &str| unmapped(address.parse().unwrap()).to_string();
+        assert_eq!(plain("[::ffff:1.2.3.4]:80"), "1.2.3.4:80");
+        for other in ["1.2.3.4:80", "[::1]:80", "[::1.2.3.4]:80", "[fe80::1%3]:80", "[64:ff9b::1.2.3.4]:80"] {
+            assert_eq!(unmapped(other.parse().unwrap()), other.parse().unwrap());
+        }
     }
 
     #[test]

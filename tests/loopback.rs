@@ -4,7 +4,7 @@
 mod common;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -150,6 +150,33 @@ fn a_client_that_is_not_wanted_is_closed_without_a_byte() {
     socket.connect(&server.address.into()).unwrap();
     let mut client = Client::on(socket.into());
     assert_eq!(client.get("/").status(), 200);
+}
+
+#[test]
+fn an_ipv4_client_of_a_dual_stack_server_has_its_ipv4_address_everywhere() {
+    let Ok(listener) = ListenOptions::http().bind("[::]:0") else { return eprintln!("skipped, there is no IPv6") };
+    let (sender, verified) = channel();
+    let server = HttpServer::from_listeners(vec![listener]).unwrap().log(AccessLog::off());
+    let server = server.limits(Limits { connections_per_peer: Some(1), ..Limits::default() });
+    let server = server.service(|request: &Request| Response::text(request.client_address().to_string()));
+    let running = Running::new(server.verify_request(move |peer| sender.send(peer).is_ok()));
+    let mut client = Client::connect((Ipv4Addr::LOCALHOST, running.address.port()).into());
+    let body = String::from_utf8(client.get("/").body).unwrap();
+    assert_eq!(verified.recv_timeout(SAFETY).unwrap().to_string(), body);
+    assert!(body.starts_with("127.0.0.1:"), "{body}");
+    let mut second = Client::connect((Ipv4Addr::LOCALHOST, running.address.port()).into());
+    second.say(HELLO);
+    assert!(second.is_closed(), "the limit of connections counts it as the same client");
+}
+
+#[test]
+fn a_mapped_address_of_the_server_is_an_ipv4_address_to_its_services() {
+    let Ok(server) = HttpServer::bind("[::ffff:127.0.0.1]:0") else { return eprintln!("skipped, there is no IPv6") };
+    let server = server.service(|request: &Request| Response::text(request.server_address().to_string()));
+    let running = Running::new(server.log(AccessLog::off()));
+    let port = running.address.port();
+    let mut client = Client::connect((Ipv4Addr::LOCALHOST, port).into());
+    assert_eq!(String::from_utf8(client.get("/").body).unwrap(), format!("127.0.0.1:{port}"));
 }
 
 #[test]

@@ -85,14 +85,14 @@ fn of_the_request(variables: &mut Environment, site: &Site<'_>, request: &Reques
     set("SERVER_PORT", server.port().to_string().as_bytes());
     set("SERVER_PROTOCOL", request.version().as_str().as_bytes());
     if !server.ip().is_unspecified() {
-        set("SERVER_ADDR", server.ip().to_canonical().to_string().as_bytes());
+        set("SERVER_ADDR", server.ip().to_string().as_bytes());
     }
     if site.https {
         set("HTTPS", b"on");
     }
     set("DOCUMENT_ROOT", site.root.as_os_str().as_bytes());
 
-    set("REMOTE_ADDR", client.ip().to_canonical().to_string().as_bytes());
+    set("REMOTE_ADDR", client.ip().to_string().as_bytes());
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
@@ -129,7 +129,7 @@ fn of_the_request(variables: &mut Environment, site: &Site<'_>, request: &Reques
 /// The host that the request is for, or if it does not say, the address it came to (RFC 3875 section 4.1.14).
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
-    let Some(authority) = authority else { return request.server_address().ip().to_canonical().to_string().into() };
+    let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }

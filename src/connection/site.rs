@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::peers::Peers;
 use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version};
+use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::proto::{Limits, Stamp};
 use crate::service::{Body, Service};
@@ -67,7 +68,7 @@ impl Site {
             server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
-            local,
+            local: unmapped(local),
             peers: Peers::default(),
             buffered: Cell::new(0),
             stamp: RefCell::default(),

@@ -280,7 +280,7 @@ mod tests {
     fn the_three_kinds_of_lines() {
         let (reader, mut log) = log_to_pipe();
         log.open.as_mut().unwrap().clock = Clock::in_zone(jiff::tz::TimeZone::UTC);
-        let peer = "[::ffff:127.0.0.1]:1".parse().unwrap();
+        let peer = "[::1]:1".parse().unwrap();
         let now = UNIX_EPOCH + Duration::from_secs(1_795_171_520);
         log.error(peer, Status::NOT_FOUND, "File not found", now);
         let record = Record { peer, at: now, ..Record::of(b"GET /x HTTP/1.1") };
@@ -290,9 +290,9 @@ mod tests {
         assert_eq!(log.flush(), None);
         assert_eq!(
             rest_of(reader, log),
-            "::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] code 404, message File not found\n\
-             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 404 -\n\
-             ::ffff:127.0.0.1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 200 9\n\
+            "::1 - - [20/Nov/2026 10:45:20] code 404, message File not found\n\
+             ::1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 404 -\n\
+             ::1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 200 9\n\
              - - - [20/Nov/2026 10:45:20] hello\n"
         );
     }

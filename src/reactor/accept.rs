@@ -6,6 +6,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use crate::connection::Session;
+use crate::listen::unmapped;
 
 /// How many newcomers are let in at a door in one turn, so that a flood of them does not keep the others waiting.
 pub(super) const BATCH: usize = 64;
@@ -76,7 +77,7 @@ impl<'s> Entrance<'s> for Listener<'s> {
     fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         let (stream, peer) = listener.accept()?;
-        Ok((self.admit)(stream, peer, now))
+        Ok((self.admit)(stream, unmapped(peer), now))
     }
 
     #[cfg(unix)]

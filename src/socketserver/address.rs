@@ -2,6 +2,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::listen::unmapped;
+
 /// Who is at the other end of a raw connection, or has sent a datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -12,6 +14,14 @@ pub enum Address {
 }
 
 impl Address {
+    /// The address as it is shown; see [`unmapped`].
+    pub(super) fn unmapped(&self) -> Address {
+        match self {
+            Address::Net(address) => Address::Net(unmapped(*address)),
+            Address::Unix(path) => Address::Unix(path.clone()),
+        }
+    }
+
     /// The network address, if it is one.
     pub fn net(&self) -> Option<SocketAddr> {
         match self {

@@ -289,8 +289,8 @@ impl<'s, S: DatagramSocket> Entrance<'s> for Datagrams<'s, S> {
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();
-        let (client, truncated) = (peer.clone(), kept < count);
-        let (run, pipe) = talk(&self.room, peer.clone(), move |line| {
+        let (client, truncated) = (peer.unmapped(), kept < count);
+        let (run, pipe) = talk(&self.room, client.clone(), move |line| {
             handler.handle(&mut DatagramRequest { packet, truncated, peer: client, line })
         });
         Ok(Some(Box::new(DatagramSession::new(self.socket, run, pipe, peer, self.log))))

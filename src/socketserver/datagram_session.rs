@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
@@ -54,6 +54,7 @@ pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     run: Run,
     pipe: Rc<Pipe>,
+    /// The sender as the socket named it: a dual-stack socket takes no other form of an IPv4 address back.
     peer: Address,
     log: &'s RefCell<AccessLog>,
     no_source: NoSource,
@@ -66,6 +67,11 @@ impl<'s, S> DatagramSession<'s, S> {
     pub(super) fn new(socket: &'s S, run: Run, pipe: Rc<Pipe>, peer: Address, log: &'s RefCell<AccessLog>) -> Self {
         DatagramSession { socket, run, pipe, peer, log, no_source: NoSource }
     }
+
+    /// The sender as the log shows it.
+    fn shown(&self) -> Option<SocketAddr> {
+        self.peer.unmapped().net()
+    }
 }
 
 impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
@@ -73,14 +79,14 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
         if self.run.go(Some(turn.wires)).is_err() {
             return Next::Close(CloseReason::Memory);
         }
-        log_notes(&self.pipe, self.log, self.peer.net(), turn.moment.wall);
+        log_notes(&self.pipe, self.log, self.shown(), turn.moment.wall);
         if !self.run.is_over() {
             return Next::Wait(match self.pipe.0.borrow().wait {
                 Wait::Until(time) => Some(time),
                 _ => None,
             });
         }
-        if log_failure(&self.pipe, self.log, self.peer.net(), turn.moment.wall) {
+        if log_failure(&self.pipe, self.log, self.shown(), turn.moment.wall) {
             return Next::Close(CloseReason::BodyCut);
         }
         let reply = &self.pipe.0.borrow().outbox;
@@ -100,6 +106,6 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
 impl<S> Drop for DatagramSession<'_, S> {
     fn drop(&mut self) {
         self.run.cancel();
-        log_notes(&self.pipe, self.log, self.peer.net(), SystemTime::now());
+        log_notes(&self.pipe, self.log, self.shown(), SystemTime::now());
     }
 }

@@ -8,6 +8,7 @@ use mio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::Address;
 use crate::connection::Transport;
+use crate::listen::unmapped;
 
 /// A listener that gives connections.
 pub trait StreamListener: Send {
@@ -28,7 +29,7 @@ impl StreamListener for TcpListener {
     type Stream = mio::net::TcpStream;
 
     fn accept(&self) -> io::Result<(Self::Stream, Address)> {
-        TcpListener::accept(self).map(|(stream, peer)| (stream, Address::Net(peer)))
+        TcpListener::accept(self).map(|(stream, peer)| (stream, Address::Net(unmapped(peer))))
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {

@@ -137,6 +137,40 @@ fn datagrams_are_answered_by_datagrams() {
     );
 }
 
+/// Answers with the address of the client as the handler sees it.
+struct Mirror;
+
+impl DatagramRequestHandler for Mirror {
+    fn handle(&mut self, x: &mut DatagramRequest<'_>) -> io::Result<()> {
+        write!(x.wfile(), "{}", x.client_address())
+    }
+}
+
+impl StreamRequestHandler for Mirror {
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+        write!(x.wfile(), "{}", x.client_address())
+    }
+}
+
+#[test]
+fn an_ipv4_client_of_a_dual_stack_server_has_its_ipv4_address() {
+    let Ok(udp) = UdpServer::bind("[::]:0") else { return eprintln!("skipped, there is no IPv6") };
+    let mut udp = udp.handler(|| Mirror).log(AccessLog::off());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"x", ("127.0.0.1", udp.server_address().unwrap().port())).unwrap();
+    assert_eq!(udp.handle_request(None).unwrap(), Served::Request);
+    let mut buf = [0; 100];
+    let count = client.recv(&mut buf).unwrap();
+    assert_eq!(std::str::from_utf8(&buf[..count]).unwrap(), client.local_addr().unwrap().to_string());
+
+    let mut tcp = TcpServer::bind("[::]:0").unwrap().handler(|| Mirror).log(AccessLog::off());
+    let mut client = TcpStream::connect(("127.0.0.1", tcp.server_address().unwrap().port())).unwrap();
+    assert_eq!(tcp.handle_request(None).unwrap(), Served::Request);
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    assert_eq!(text, client.local_addr().unwrap().to_string());
+}
+
 #[test]
 fn unix_sockets_go_with_their_server() {
     let directory = tempfile::tempdir().unwrap();
