@@ -146,6 +146,52 @@ fn the_ready_line_comes_at_once_and_has_the_port() {
     assert_eq!(program.client().get("/a.txt").body, b"hello\n");
 }
 
+/// Starts the program on all interfaces, prints to a terminal, and returns the first two lines, or one if that is all
+/// until it ends.
+#[cfg(target_os = "linux")]
+fn lines_at_a_terminal(args: &[&str]) -> Vec<String> {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let site = site();
+    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&control).unwrap();
+    unlockpt(&control).unwrap();
+    let name = ptsname(&control, Vec::new()).unwrap();
+    let terminal = std::fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg("0").args(args).arg("--directory").arg(site.path()).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.stdout(terminal).spawn().unwrap();
+    // The command holds the terminal, too, which would keep its end from being seen.
+    drop(command);
+    let printed = lines(std::fs::File::from(control));
+    let first = printed.recv_timeout(SAFETY).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut all = vec![first];
+    all.extend(std::iter::from_fn(|| printed.recv_timeout(SAFETY).ok()));
+    assert!(child.wait().unwrap().success());
+    all.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn at_a_terminal_a_second_line_names_the_addresses_to_type() {
+    let all = lines_at_a_terminal(&["--bind", "0.0.0.0", "--base-path", "/docs"]);
+    let port = all[0].split(" port ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert_eq!(all[0], format!("Serving HTTP on 0.0.0.0 port {port} (http://0.0.0.0:{port}/) ..."));
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(all[1].starts_with(&format!("Open http://127.0.0.1:{port}/docs")), "{all:?}");
+    let all = lines_at_a_terminal(&["--bind", "127.0.0.1"]);
+    assert_eq!(all.len(), 1, "the first line has the address to type: {all:?}");
+}
+
+#[test]
+fn in_a_pipe_the_ready_line_is_all_that_is_printed() {
+    let site = site();
+    let mut command = Command::new(PROGRAM);
+    let program = Program::run(command.args(["0", "--bind", "0.0.0.0", "-q", "--directory"]).arg(site.path()));
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().1, "");
+}
+
 #[test]
 fn a_failed_start_is_one_line_and_status_1() {
     let site = site();

@@ -57,7 +57,8 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::Positional(Options::set_port),
         help: "port to listen on, 0 for any free one (default: 8000)",
-        more: "The line that the program prints when it is ready has the real port.",
+        more: "The line that the program prints when it is ready has the real port. On a terminal a second line has the \
+               addresses to open in a browser.",
     },
     Flag { name: "help", letter: Some('h'), action: Action::Help, help: "show this help and exit", more: "" },
     Flag { name: "version", letter: Some('V'), action: Action::Version, help: "show the version and exit", more: "" },

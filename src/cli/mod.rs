@@ -23,6 +23,7 @@ mod options;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
 mod parser;
+mod ready;
 mod reload;
 mod run;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]

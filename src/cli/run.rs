@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::exit::{Code, Exit};
 use super::options::Options;
+use super::ready::{Bound, announce};
 use super::reload::{Reloader, Sources};
 use super::scripts::Scripts;
 use super::{confine, listen, sandbox, scripts, site};
@@ -33,6 +33,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
+    let bound = Bound::of(&listeners);
     // From here on nothing is done that the confinement would not allow, but to look for what is served.
     if let Some(root) = &options.confinement.chroot {
         confine::change_root(root)?;
@@ -61,8 +62,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         let mut reloader = Reloader::new(sources, options.clone(), scripts);
         server = server.on_reload(move |server| reloader.reload(server));
     }
-    // Whoever started us may wait for this line, or may have closed its end: neither is a reason not to serve.
-    _ = say(&ready_line(server.server_address()));
+    announce(server.server_address(), &bound, &options.site.base_path);
     match server.serve_forever().map_err(Exit::failure)? {
         Stopped::BySignal(SIGINT) => _ = say("\nKeyboard interrupt received, exiting.\n"),
         Stopped::BySignal(_) | Stopped::ByStopper => {}
@@ -96,28 +96,9 @@ pub(super) fn log(options: &Options) -> Result<AccessLog, Exit> {
     Ok(log.format(options.log.format))
 }
 
-/// Python's line, which scripts wait for and read the port from (contract row CL14).
-fn ready_line(address: SocketAddr) -> String {
-    let (host, port) = (address.ip(), address.port());
-    let in_url = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
-    format!("Serving HTTP on {host} port {port} (http://{in_url}:{port}/) ...\n")
-}
-
 /// Prints and flushes at once, also into a pipe.
 fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ready_line_is_pythons() {
-        let line = |address: &str| ready_line(address.parse().unwrap());
-        assert_eq!(line("127.0.0.1:8000"), "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n");
-        assert_eq!(line("[::]:80"), "Serving HTTP on :: port 80 (http://[::]:80/) ...\n");
-    }
 }

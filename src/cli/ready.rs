@@ -1,0 +1,145 @@
+//! The lines on standard output that say that the program serves: Python's, and one more for people at a terminal.
+//!
+//! Scripts read the port from the first line and may read nothing else, so nothing may be added to it, and the second
+//! line must stay out of pipes and files.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use socket2::SockRef;
+
+/// An address that is listened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bound {
+    address: SocketAddr,
+    /// Whether IPv4 clients reach it, too: an IPv6 wildcard of a dual-stack socket.
+    dual_stack: bool,
+}
+
+impl Bound {
+    /// The addresses of listeners. One that has none is left out.
+    pub(super) fn of(listeners: &[TcpListener]) -> Vec<Bound> {
+        let bound = |listener: &TcpListener| {
+            let address = listener.local_addr().ok()?;
+            let dual_stack = address.is_ipv6() && SockRef::from(listener).only_v6().is_ok_and(|only| !only);
+            Some(Bound { address, dual_stack })
+        };
+        listeners.iter().filter_map(bound).collect()
+    }
+
+    /// The addresses under which clients reach it, where a wildcard stands for those of the interfaces.
+    fn reached_by(self, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
+        let ip = self.address.ip();
+        if !ip.is_unspecified() {
+            return vec![self.address];
+        }
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let is_served = |address: &&IpAddr| address.is_ipv4() == ip.is_ipv4() || self.dual_stack;
+        let all = loopback.iter().chain(interfaces).filter(is_served);
+        all.map(|address| SocketAddr::new(*address, self.address.port())).collect()
+    }
+}
+
+/// Says that the program serves. The reader of standard output may wait for this, or may have closed its end, which is
+/// no reason not to serve.
+pub(super) fn announce(address: SocketAddr, bound: &[Bound], base_path: &str) {
+    let mut stdout = io::stdout().lock();
+    let mut text = ready_line(address);
+    if stdout.is_terminal() {
+        text += &addresses_line(address, bound, &interfaces(), base_path).unwrap_or_default();
+    }
+    _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Python's line.
+fn ready_line(address: SocketAddr) -> String {
+    format!("Serving HTTP on {} port {} ({}) ...\n", address.ip(), address.port(), url(address, "/"))
+}
+
+/// The addresses to type into a browser, unless the ready line has the only one.
+fn addresses_line(address: SocketAddr, bound: &[Bound], interfaces: &[IpAddr], base_path: &str) -> Option<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for address in bound.iter().flat_map(|bound| bound.reached_by(interfaces)) {
+        let url = url(address, base_path);
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    (urls != [url(address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
+}
+
+/// `http://127.0.0.1:8000/`.
+fn url(address: SocketAddr, path: &str) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+    format!("http://{host}:{port}{path}")
+}
+
+/// The addresses of the interfaces that are up, without loopback, and without link-local IPv6 addresses, which need a
+/// zone that no browser takes in a URL.
+fn interfaces() -> Vec<IpAddr> {
+    use nix::net::if_::InterfaceFlags;
+    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let up = all.filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP));
+    let ip = |storage: nix::sys::socket::SockaddrStorage| -> Option<IpAddr> {
+        let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    };
+    let named = up.filter_map(|interface| ip(interface.address?));
+    named.filter(|ip| !ip.is_loopback() && !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_pythons() {
+        let line = |address: &str| ready_line(address.parse().unwrap());
+        assert_eq!(line("127.0.0.1:8000"), "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n");
+        assert_eq!(line("[::]:80"), "Serving HTTP on :: port 80 (http://[::]:80/) ...\n");
+    }
+
+    /// The second line for one listener, on a machine with an IPv4 and an IPv6 address.
+    fn second(address: &str, dual_stack: bool, base_path: &str) -> Option<String> {
+        let (address, interfaces) = (address.parse().unwrap(), ["192.0.2.7", "2001:db8::7"]);
+        let interfaces = interfaces.map(|ip| ip.parse().unwrap());
+        addresses_line(address, &[Bound { address, dual_stack }], &interfaces, base_path)
+    }
+
+    #[test]
+    fn a_wildcard_address_is_followed_by_the_addresses_to_type() {
+        let v4 = "http://127.0.0.1:80/ or http://192.0.2.7:80/";
+        let v6 = "http://[::1]:80/ or http://[2001:db8::7]:80/";
+        let both = "http://127.0.0.1:80/ or http://[::1]:80/ or http://192.0.2.7:80/ or http://[2001:db8::7]:80/";
+        assert_eq!(second("[::]:80", true, "/"), Some(format!("Open {both}\n")));
+        assert_eq!(second("[::]:80", false, "/"), Some(format!("Open {v6}\n")));
+        assert_eq!(second("0.0.0.0:80", false, "/"), Some(format!("Open {v4}\n")));
+    }
+
+    #[test]
+    fn an_address_that_the_first_line_has_is_not_repeated_unless_the_files_are_elsewhere() {
+        assert_eq!(second("127.0.0.1:80", false, "/"), None);
+        assert_eq!(second("[::1]:80", true, "/"), None);
+        assert_eq!(second("127.0.0.1:80", false, "/docs"), Some("Open http://127.0.0.1:80/docs\n".into()));
+    }
+
+    #[test]
+    fn every_listener_is_named_once() {
+        let bound = ["127.0.0.1:80", "127.0.0.1:81", "0.0.0.0:81"];
+        let bound = bound.map(|address| Bound { address: address.parse().unwrap(), dual_stack: false });
+        let line = addresses_line(bound[0].address, &bound, &[], "/").unwrap();
+        assert_eq!(line, "Open http://127.0.0.1:80/ or http://127.0.0.1:81/\n");
+    }
+
+    #[test]
+    fn a_dual_stack_listener_is_recognised() {
+        let listener = crate::ListenOptions::default().bind("127.0.0.1:0").unwrap();
+        assert!(!Bound::of(&[listener])[0].dual_stack);
+        for dual_stack in [true, false] {
+            let options = crate::ListenOptions { dual_stack, ..crate::ListenOptions::default() };
+            let Ok(listener) = options.bind("[::]:0") else { return eprintln!("skipped, there is no IPv6") };
+            assert_eq!(Bound::of(&[listener])[0].dual_stack, dual_stack);
+        }
+    }
+}
