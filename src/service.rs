@@ -294,6 +294,8 @@ pub struct Response {
     pub head: Head,
     /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
     pub body: Body,
+    /// The user whose credentials the service has verified; see [`Response::user`].
+    pub user: Option<Arc<str>>,
     /// The texts of an error: the body is then the server's error page and `body` is not used.
     pub error: Option<ErrorText>,
 }
@@ -310,7 +312,7 @@ pub struct ErrorText {
 impl Response {
     /// A response without fields and body.
     pub fn new(status: Status) -> Response {
-        Response { status, head: Head::new(), body: Body::Empty, error: None }
+        Response { status, head: Head::new(), body: Body::Empty, user: None, error: None }
     }
 
     /// 200 with a text, as `text/plain; charset=utf-8`.
@@ -363,6 +365,24 @@ impl Response {
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)
+    }
+
+    /// Names the user whose credentials the service has verified, for the log: the third field of the common and the
+    /// combined form, `user` of the JSON form. It is not sent. A response that refuses credentials should name none,
+    /// because a password may have been typed as the name.
+    ///
+    /// ```
+    /// use serve_forever::http::Request;
+    /// use serve_forever::service::Response;
+    /// let service = |request: &Request| match request.headers().get("X-Token") {
+    ///     Some(b"of ann") => Response::text("hello ann").user("ann"),
+    ///     _ => Response::error(serve_forever::http::Status::UNAUTHORIZED),
+    /// };
+    /// # _ = service;
+    /// ```
+    pub fn user(mut self, name: impl Into<Arc<str>>) -> Response {
+        self.user = Some(name.into());
+        self
     }
 
     /// Sets the body.

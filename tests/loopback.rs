@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use common::client::{Client, HELLO, SAFETY};
 use common::service::{TestService, pattern};
-use serve_forever::http::Request;
-use serve_forever::log::AccessLog;
+use serve_forever::handler::{Exchange, RequestHandler};
+use serve_forever::http::{Request, Status};
+use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::proto::Limits;
-use serve_forever::service::{Reply, Response, Service};
+use serve_forever::service::{Body, Reply, Response, Service};
 use serve_forever::{HttpServer, ListenOptions, Served, Stopped, Stopper};
 
 /// A server that runs in a thread of its own until the test is over.
@@ -500,4 +501,55 @@ fn connections_beyond_the_cap_wait_and_are_served() {
     drop(busy);
     fourth.stream.set_read_timeout(Some(SAFETY)).unwrap();
     assert_eq!(fourth.answer().status(), 200);
+}
+
+/// Answers each path in another way that a handler has, and names its user.
+struct Named;
+
+impl RequestHandler for Named {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        x.set_user("ann");
+        match x.path() {
+            "/whole" => x.respond(Response::text("whole")),
+            "/later" => {
+                x.sleep(Duration::from_millis(1))?;
+                x.respond(Response::text("later"))
+            }
+            "/delegated" => x.serve(&TestService),
+            "/error" => x.send_error(404, None, None),
+            // More than is gathered, so that the head leaves before the handler has returned.
+            _ => {
+                x.send_response(200)?;
+                x.end_headers()?;
+                x.wfile().write_all(&vec![b'x'; 100_000])
+            }
+        }
+    }
+}
+
+#[test]
+fn every_way_to_answer_names_its_user_in_the_log() {
+    let service = |request: &Request| -> Response {
+        let length = if request.path() == b"/small" { 1 } else { 100_000 };
+        Response::new(Status::OK).body(Body::Bytes(vec![b'x'; length].into())).user("ann")
+    };
+    let asked = |server: HttpServer, paths: &[&str]| {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let server = server.log(AccessLog::to(writer.into()).format(LogFormat::Common));
+        let running = Running::new(server);
+        for path in paths {
+            let mut client = running.client();
+            client.say(&format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")).rest();
+        }
+        drop(running);
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        let lines: Vec<&str> = log.lines().filter(|line| line.starts_with("127.0.0.1 - ann [")).collect();
+        assert_eq!(lines.len(), paths.len(), "{log}");
+        for (path, line) in paths.iter().zip(lines) {
+            assert!(line.contains(&format!("\"GET {path} HTTP/1.1\"")), "{line}");
+        }
+    };
+    asked(bind().service(service), &["/small", "/large"]);
+    asked(bind().handler(|| Named), &["/whole", "/later", "/delegated", "/error", "/long"]);
 }

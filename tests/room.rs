@@ -346,15 +346,16 @@ fn log_of_a_cut(format: LogFormat) -> String {
     running.join();
     let mut log = String::new();
     reader.read_to_string(&mut log).unwrap();
-    assert_eq!(log.lines().count(), 1, "{log}");
     log
 }
 
 #[test]
 fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
     let log = log_of_a_cut(LogFormat::Python);
-    assert!(log.ends_with("\"GET /cut HTTP/1.1\" 200 4\n"), "{log}");
+    assert!(log.contains("] cut after 4 bytes: response cut short\n"), "{log}");
+    assert!(log.ends_with("\"GET /cut HTTP/1.1\" 200 4\n") && log.lines().count() == 2, "{log}");
     let log = log_of_a_cut(LogFormat::Json);
+    assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains("\"bytes\":4,") && log.ends_with(",\"cut\":\"response cut short\"}\n"), "{log}");
 }
 

@@ -246,10 +246,10 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::One("FORMAT", Options::set_log_format),
         help: "python, common, combined or json (default: python)",
-        more: "common and combined are Apache's, json is an object a line with time, address, request, status, bytes, \
-               duration in seconds, referer and user_agent, and cut with the reason if a response was cut short. What \
-               a client sends cannot end a line or a field, nor \
-               reach a terminal.",
+        more: "common and combined are Apache's, json is an object a line with time, address, user, request, status, \
+               bytes, duration in seconds, referer and user_agent, and cut with the reason if a response was cut short. \
+               The other formats have a line before the request's for that. What a client sends cannot end a line or a \
+               field, nor reach a terminal.",
     },
     Flag {
         name: "log-file",

@@ -90,6 +90,7 @@ struct Held {
 struct InFlight {
     answer: Answer,
     status: Status,
+    user: Option<Arc<str>>,
     is_counted: bool,
     asked: Kept,
     later: Option<Box<Later>>,
@@ -102,7 +103,8 @@ struct InFlight {
 impl InFlight {
     /// What became of the request so far.
     fn outcome(&self) -> Outcome {
-        Outcome { status: self.status, sent: self.answer.sent(), is_counted: self.is_counted, cut: None }
+        let user = self.user.clone();
+        Outcome { status: self.status, user, sent: self.answer.sent(), is_counted: self.is_counted, cut: None }
     }
 
     /// Whether some of the request's body is still to be brought to the upstream.

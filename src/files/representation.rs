@@ -161,7 +161,7 @@ impl Representation {
     }
 
     fn answer(&self, status: Status, head: Head, body: Body) -> Response {
-        Response { status, head, body, error: None }
+        Response { head, body, ..Response::new(status) }
     }
 }
 

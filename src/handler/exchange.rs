@@ -123,6 +123,12 @@ impl<'y> Exchange<'y> {
         self.line.offload(work)
     }
 
+    /// Names the user whose credentials the handler has verified, for the log; see
+    /// [`Response::user`](crate::service::Response::user). Has an effect before the response has begun to leave.
+    pub fn set_user(&self, name: &str) {
+        self.line.with(|state| state.user = Some(name.into()));
+    }
+
     /// Writes a line to the server's log.
     pub fn log_message(&self, text: impl fmt::Display) {
         self.line.with(|state| state.notes.add(text.to_string()));

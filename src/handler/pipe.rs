@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::crew::Job;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) overran: bool,
     /// What the handler has answered, until the connection fetches it.
     pub(crate) answer: Answer,
+    /// The user that the handler has named for the log.
+    pub(crate) user: Option<Arc<str>>,
     /// Interim responses that the connection has not fetched.
     pub(crate) interim: VecDeque<(Status, Head)>,
     /// The handler has read from the body.
@@ -153,6 +156,9 @@ impl State {
         }
         if self.job.is_some() {
             self.job = None;
+        }
+        if self.user.is_some() {
+            self.user = None;
         }
         self.interim.clear();
         self.wake = None;

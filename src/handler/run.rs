@@ -156,9 +156,24 @@ impl Drop for Run {
 /// What has become of a handler for an HTTP request that is over: its answer, whole.
 pub(crate) fn conclude(pipe: &Pipe) -> Reply {
     let mut state = pipe.0.borrow_mut();
+    match outcome(&mut state) {
+        Reply::Now(response) => of_user(response, &mut state).into(),
+        later => later,
+    }
+}
+
+/// The response with the user that the handler has named, unless the service that made the response named one.
+fn of_user(mut response: Response, state: &mut State) -> Response {
+    if response.user.is_none() {
+        response.user = state.user.take();
+    }
+    response
+}
+
+fn outcome(state: &mut State) -> Reply {
     match state.outcome.take() {
         Some(Outcome::Done) | None => match state.answer.take() {
-            Answer::Head(status, head) => with_body(status, head, &mut state).into(),
+            Answer::Head(status, head) => with_body(status, head, state).into(),
             Answer::Whole(reply) => *reply,
             Answer::None => {
                 state.notes.add("the handler sent no response".to_owned());
@@ -203,7 +218,7 @@ fn with_body(status: Status, mut head: Head, state: &mut State) -> Response {
             _ => Body::Bytes(body.into()),
         }
     };
-    Response { status, head, body, error: None }
+    Response { head, body, ..Response::new(status) }
 }
 
 /// A body that is as long as it is, whatever was announced.
@@ -268,7 +283,8 @@ impl Handling {
             return None;
         }
         let Answer::Head(status, head) = &mut state.answer else { return None };
-        let response = Response { head: std::mem::take(head), ..Response::new(*status) };
+        let mut response = Response { head: std::mem::take(head), ..Response::new(*status) };
+        response.user = state.user.take();
         state.answer.take();
         state.wake.get_or_insert_with(|| wires.wake());
         let flow = Flow { run: Rc::clone(&self.run), pipe: Rc::clone(&self.pipe) };
@@ -324,7 +340,8 @@ impl Upstream for Handling {
             }
         };
         delegate.catch_up(&self.pipe)?;
-        delegate.upstream.poll(wires)
+        let response = delegate.upstream.poll(wires)?;
+        Ok(response.map(|response| of_user(response, &mut self.pipe.0.borrow_mut())))
     }
 
     fn take_interim(&mut self) -> Option<(Status, Head)> {

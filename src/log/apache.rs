@@ -5,12 +5,15 @@
 
 use std::io::Write;
 
-use super::format::{write_escaped, write_start};
+use super::format::{write_address, write_escaped, write_stamp};
 use super::record::Record;
 
-/// `ADDR - - [DATE] "LINE" STATUS SIZE`.
+/// `ADDR - USER [DATE] "LINE" STATUS SIZE`.
 pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
-    write_start(out, Some(record.peer), stamp);
+    write_address(out, Some(record.peer));
+    out.extend_from_slice(b" - ");
+    write_user(out, record.user);
+    write_stamp(out, stamp);
     write_quoted(out, record.asked.line);
     // A write to a vector cannot fail.
     _ = match record.sent {
@@ -28,15 +31,35 @@ pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_
     }
 }
 
+/// The third field: a user in whose name no blank can end it, `""` for the empty name, `-` for no user.
+fn write_user(out: &mut Vec<u8>, user: Option<&str>) {
+    match user {
+        None => out.push(b'-'),
+        Some("") => out.extend_from_slice(b"\"\""),
+        Some(user) => {
+            for (at, part) in user.split(' ').enumerate() {
+                if at > 0 {
+                    out.extend_from_slice(b"\\x20");
+                }
+                write_quotable(out, part.as_bytes());
+            }
+        }
+    }
+}
+
 fn write_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
+    write_quotable(out, bytes);
+    out.push(b'"');
+}
+
+fn write_quotable(out: &mut Vec<u8>, bytes: &[u8]) {
     for (at, part) in bytes.split(|byte| *byte == b'"').enumerate() {
         if at > 0 {
             out.extend_from_slice(b"\\\"");
         }
         write_escaped(out, part);
     }
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -59,6 +82,18 @@ mod tests {
         record.status = Status::NOT_MODIFIED;
         record.sent = 0;
         assert_eq!(combined(&record), r#"127.0.0.1 - - [D] "GET / HTTP/1.1" 304 - "http://h/" "curl/8""#);
+    }
+
+    #[test]
+    fn the_third_field_is_the_user_and_stays_one_field() {
+        let third = |user: &str| {
+            let line = combined(&Record { user: Some(user), ..Record::of(b"GET / HTTP/1.1") });
+            line.strip_prefix("127.0.0.1 - ").unwrap().split(" [D] ").next().unwrap().to_owned()
+        };
+        assert_eq!(third("ann"), "ann");
+        assert_eq!(third(""), r#""""#);
+        assert_eq!(third("ann lee"), r"ann\x20lee");
+        assert_eq!(third("a\"b\\c\n[\u{1b}ü"), r#"a\"b\\c\x0a[\x1b\xc3\xbc"#);
     }
 
     #[test]

@@ -103,15 +103,25 @@ fn local_zone() -> TimeZone {
     file.and_then(|data| TimeZone::tzif("Local", &data).ok()).unwrap_or_else(TimeZone::system)
 }
 
-/// `ADDR - - [DATE] `: what every line begins with.
+/// `ADDR - - [DATE] `: the beginning of a line that names no user.
 pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[u8]) {
-    // The address without port, and without the scope of a link-local one (contract row HB47).
+    write_address(out, peer);
+    out.extend_from_slice(b" - -");
+    write_stamp(out, stamp);
+}
+
+/// The address without port, and without the scope of a link-local one; `-` for none.
+pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     match peer.map(|peer| peer.ip()) {
         Some(IpAddr::V4(address)) => write_ipv4(out, address),
         Some(address) => _ = write!(out, "{address}"),
         None => out.push(b'-'),
     }
-    out.extend_from_slice(b" - - [");
+}
+
+/// ` [DATE] `.
+pub(super) fn write_stamp(out: &mut Vec<u8>, stamp: &[u8]) {
+    out.extend_from_slice(b" [");
     out.extend_from_slice(stamp);
     out.extend_from_slice(b"] ");
 }
@@ -144,6 +154,13 @@ pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
         true => write_number(out, record.sent),
         false => out.push(b'-'),
     }
+}
+
+/// `cut after N bytes: REASON`, the line before that of a request whose response lacks its end.
+pub(super) fn write_cut(out: &mut Vec<u8>, sent: u64, reason: &str) {
+    let plural = if sent == 1 { "" } else { "s" };
+    _ = write!(out, "cut after {sent} byte{plural}: ");
+    write_message(out, reason);
 }
 
 /// `N log lines dropped`.

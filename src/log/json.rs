@@ -7,10 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::record::Record;
 
-/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, and `cut` if the response was cut
-/// short, `referer` and `user_agent` if the client sent them. The duration is in seconds, what was cut has its reason.
+/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, with `user` behind the address if
+/// the request was authenticated, `cut` with the reason if the response was cut short, and `referer` and `user_agent` if
+/// the client sent them. The duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
+    if let Some(user) = record.user {
+        write_text(out, "user", user.as_bytes());
+    }
     write_text(out, "request", record.asked.line);
     write_number(out, "status", record.status.code());
     write_number(out, "bytes", record.sent);
@@ -105,6 +109,14 @@ mod tests {
             "{\"time\":\"2026-11-20T10:45:20.045Z\",\"address\":\"127.0.0.1\",\"request\":\"GET / HTTP/1.1\",\
              \"status\":200,\"bytes\":9,\"duration\":0.001500,\"user_agent\":\"curl/8\"}"
         );
+    }
+
+    #[test]
+    fn an_authenticated_request_names_its_user() {
+        let line = |user| request(&Record { user, ..Record::of(b"GET / HTTP/1.1") });
+        let value: Value = serde_json::from_str(&line(Some("ann \"lee\"\n"))).unwrap();
+        assert_eq!(value["user"], "ann \"lee\"\n");
+        assert!(!line(None).contains("user"));
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub enum LogFormat {
 /// let request = Request::builder("GET", "/").build();
 /// log.request(&Record {
 ///     peer: "127.0.0.1:50000".parse().unwrap(),
+///     user: None,
 ///     asked: log.asked(&request),
 ///     status: Status::OK,
 ///     sent: 1234,
@@ -176,8 +177,14 @@ impl AccessLog {
         asked
     }
 
-    /// Python's `log_request`: a line for one exchange (contract row HB45).
+    /// Python's `log_request`: a line for one exchange. A response that was cut short has a line before it that says
+    /// why, but for the JSON form, which has a field for that.
     pub fn request(&mut self, record: &Record<'_>) {
+        if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
+            && format != LogFormat::Json
+        {
+            self.line(Some(record.peer), record.at, |out| format::write_cut(out, record.sent, reason));
+        }
         let Some(Open { sink, clock, format, .. }) = &mut self.open else { return };
         let stamp = clock.stamp(record.at);
         sink.line(|out| {
@@ -295,6 +302,28 @@ mod tests {
              ::1 - - [20/Nov/2026 10:45:20] \"GET /x HTTP/1.1\" 200 9\n\
              - - - [20/Nov/2026 10:45:20] hello\n"
         );
+    }
+
+    #[test]
+    fn every_form_shows_that_a_response_was_cut_short() {
+        for format in [LogFormat::Python, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
+            let (reader, log) = log_to_pipe();
+            let mut log = log.format(format);
+            log.request(&Record { cut: Some("client too slow to read"), sent: 5, ..Record::of(b"GET / HTTP/1.1") });
+            log.request(&Record { sent: 5, ..Record::of(b"GET / HTTP/1.1") });
+            log.flush();
+            let text = rest_of(reader, log);
+            let lines: Vec<&str> = text.lines().collect();
+            if format == LogFormat::Json {
+                assert!(lines.len() == 2 && lines[0].contains(r#""bytes":5,"#), "{text}");
+                assert!(lines[0].contains(r#""cut":"client too slow to read""#) && !lines[1].contains("cut"), "{text}");
+                continue;
+            }
+            assert_eq!(lines.len(), 3, "{format:?}: {text}");
+            assert!(lines[0].starts_with("127.0.0.1 - - ["), "{format:?}: {text}");
+            assert!(lines[0].ends_with("] cut after 5 bytes: client too slow to read"), "{text}");
+            assert!(lines[1].contains(r#""GET / HTTP/1.1" 200 5"#), "{format:?}: {text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::http::Status;
 pub struct Record<'r> {
     /// Who asked.
     pub peer: SocketAddr,
+    /// The user whose credentials were verified, if the service that answered said so; see
+    /// [`Response::user`](crate::service::Response::user). Python's form has no place for it.
+    pub user: Option<&'r str>,
     /// What was asked for.
     pub asked: Asked<'r>,
     /// The status of the response.
@@ -20,7 +23,7 @@ pub struct Record<'r> {
     /// error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms show
     /// all of them.
     pub is_counted: bool,
-    /// Why the response was cut short, if it was. Only the JSON form has a place for it.
+    /// Why the response was cut short, if it was. The JSON form has a field for it, the others a line of its own.
     pub cut: Option<&'r str>,
     /// When the response was complete.
     pub at: SystemTime,
@@ -77,6 +80,7 @@ impl<'r> Record<'r> {
         let now = Instant::now();
         Record {
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            user: None,
             asked: Asked { line, referer: None, user_agent: None, began: now },
             status: Status::OK,
             sent: 0,

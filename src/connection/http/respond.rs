@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{HttpSession, InFlight, Later, Stage};
@@ -58,7 +59,7 @@ impl<T: Transport> HttpSession<'_, T> {
         if self.once || (moment.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
-        let status = response.status;
+        let (status, user) = (response.status, response.user.take());
         if response.status == Status::NO_CONTENT && response.head.content_length().is_some() {
             response.head.remove("Content-Length");
         }
@@ -77,19 +78,19 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, Outcome { status, sent: 0, is_counted, cut: None }, moment);
+            return self.complete(request, Outcome { status, user, sent: 0, is_counted, cut: None }, moment);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, Outcome { status, sent: sent as u64, is_counted, cut: None }, moment);
+                self.complete(request, Outcome { status, user, sent: sent as u64, is_counted, cut: None }, moment);
             }
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
                 let flight =
-                    InFlight { answer, status, is_counted, asked, later, waiting: false, logged: Cell::new(false) };
+                    InFlight { answer, status, user, is_counted, asked, later, waiting: false, logged: Cell::new(false) };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }
@@ -145,6 +146,8 @@ impl<T: Transport> HttpSession<'_, T> {
 /// What became of a request, as far as the log is concerned.
 pub(super) struct Outcome {
     pub(super) status: Status,
+    /// The user whose credentials were verified.
+    pub(super) user: Option<Arc<str>>,
     /// Bytes of body.
     pub(super) sent: u64,
     /// Whether it was known how many they would be, and the body was not our page for an error.
@@ -156,10 +159,10 @@ pub(super) struct Outcome {
 impl<T> HttpSession<'_, T> {
     /// One record for every exchange, with the bytes of body that were really sent.
     pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
-        let Outcome { status, sent, is_counted, cut } = outcome;
-        let cut = cut.map(CloseReason::text);
+        let Outcome { status, user, sent, is_counted, cut } = outcome;
+        let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
         let (peer, at, ended) = (self.peer, moment.wall, moment.now);
-        self.site.log.borrow_mut().request(&Record { peer, asked, status, sent, is_counted, cut, at, ended });
+        self.site.log.borrow_mut().request(&Record { peer, user, asked, status, sent, is_counted, cut, at, ended });
     }
 
     /// Writes to the log what the service's part for this connection has to say.
