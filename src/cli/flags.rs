@@ -223,16 +223,17 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::Many("USER:PASSWORD", Options::add_account),
         help: "let only those in who know a password; may be repeated",
-        more: "Other users of this machine can see the command line: USER:sha256:HEX, --auth-file and the environment \
-               keep the password from them. HEX is what printf %s PASSWORD | sha256sum prints. Passwords travel in \
-               the clear.",
+        more: "Other users of this machine can see the command line: --auth-file and the environment keep the password \
+               from them, and so does a hash in its place: sha256:HEX, where HEX is what printf %s PASSWORD | sha256sum \
+               prints, or the bcrypt hash of htpasswd -nB USER ($2y$, $2a$ or $2b$, of cost 4 to 17). Other hashes, such \
+               as $apr1$ and {SHA}, are refused. Passwords travel in the clear.",
     },
     Flag {
         name: "auth-file",
         letter: None,
         action: Action::One("FILE", Options::set_auth_file),
         help: "file with more users, one a line as for --auth",
-        more: "Empty lines and lines that begin with # are left out. It is read before the first client, and again on SIGHUP.",
+        more: "What htpasswd -B writes can be read. Empty lines and lines that begin with # are left out. It is read before the first client, and again on SIGHUP.",
     },
     Flag {
         name: "base-path",

@@ -99,7 +99,8 @@ impl Reloader {
         options.site.auth_file.iter().try_for_each(|path| check_file(path))?;
         let files = site::service(&options, site::accounts(&options)?)?;
         let log = run::log(&options)?;
-        let service = self.scripts.beside(files, &options).map_err(Exit::failure)?;
+        let gate = files.gate();
+        let service = site::off_loop(gate, self.scripts.beside(files, &options).map_err(Exit::failure)?);
         Ok(Prepared { options, log, service, kept })
     }
 

@@ -47,7 +47,8 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         sandbox::restrict(pages.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
     }
     let mut scripts = Scripts::default();
-    let service = scripts.beside(files, options).map_err(Exit::failure)?;
+    let gate = files.gate();
+    let service = site::off_loop(gate, scripts.beside(files, options).map_err(Exit::failure)?);
     let mut server = HttpServer::from_listeners(listeners)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::exit::Exit;
 use super::options::Options;
 use super::words::shown;
 use crate::files::listing::ListingOptions;
-use crate::files::{Account, FileService, FileServiceBuilder};
+use crate::files::{Account, AuthOffload, FileService, FileServiceBuilder, Gate};
+use crate::service::Service;
 
 /// The service that was asked for. Whatever it needs has to be there.
 pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileService, Exit> {
@@ -46,6 +48,14 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     Ok(files)
 }
 
+/// A service behind threads that verify slow password hashes, if the gate that it asks has any.
+pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>) -> Box<dyn Service + Send> {
+    match gate.filter(|gate| gate.is_slow()) {
+        Some(gate) => Box::new(AuthOffload::new(gate, service)),
+        None => service,
+    }
+}
+
 /// The pages that were named, which may lie outside of the directory.
 pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
     let pages = options.site.spa.iter().chain(options.site.error_pages.iter().map(|(_, page)| page));
@@ -74,7 +84,9 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     let mut accounts = options.site.accounts.clone();
     if let Some(path) = &options.site.auth_file {
         let text = fs::read_to_string(path).map_err(|error| cannot("read", path, error))?;
-        accounts.extend(accounts_in(&text).map_err(|why| Exit::failure(format_args!("{}:{why}", name(path))))?);
+        // Editors on Windows begin UTF-8 files with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        accounts.extend(accounts_in(text).map_err(|why| Exit::failure(format_args!("{}:{why}", name(path))))?);
         if accounts.is_empty() {
             // Nobody would have to know a password then, which cannot be what was meant.
             return Err(Exit::failure(format_args!("{}: no user in it", name(path))));
@@ -83,10 +95,11 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     Ok(accounts)
 }
 
-/// One account a line; blank lines and comments are left out. What is wrong has the number of its line, and not the
+/// One account a line, which ends by LF or CRLF; blank lines and comments are left out. What is wrong has the number of its line, and not the
 /// line itself, which may be a password.
 fn accounts_in(text: &str) -> Result<Vec<Account>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
     let account =
         |(at, line): (usize, &str)| line.parse().map_err(|why: crate::files::BadAccount| format!("{}: {why}", at + 1));
     lines.map(account).collect()
@@ -109,6 +122,9 @@ mod tests {
     fn accounts_are_one_a_line() {
         let accounts = accounts_in("# who may\n\nann:secret\r\nbob:a:b\n").unwrap();
         assert_eq!(accounts, [Account::new("ann", "secret"), Account::new("bob", "a:b")]);
-        assert_eq!(accounts_in(" \nann"), Err("2: an account is USER:PASSWORD or USER:sha256:HEX".into()));
+        let forms = "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH";
+        assert_eq!(accounts_in(" \n # x\nann"), Err(format!("3: {forms}")));
+        let refused = accounts_in("ann:secret\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=").unwrap_err();
+        assert_eq!(refused, "2: {SHA} hashes cannot be verified, allowed are bcrypt ($2y$) and sha256:HEX");
     }
 }

@@ -1,90 +1,41 @@
-use std::fmt;
+//! Who may come in: Basic authentication (RFC 7617).
+//!
+//! The gate decides and remembers; that a slow verification must not hold the loop is the matter of `auth_offload`, and
+//! how accounts are written down that of `account`.
+
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac_sha256::{HMAC, Hash};
 
+use super::account::{Account, Secret};
+use super::verdicts::Verdicts;
 use crate::http::Headers;
 
-/// How a hash is marked in an [`Account`] that is written down.
-const HASHED: &str = "sha256:";
-
-/// A user and a password, or the password's SHA-256.
-///
-/// Written down it is `USER:PASSWORD` or `USER:sha256:HEX`; what `HEX` is, `printf %s PASSWORD | sha256sum` tells.
-/// The hash keeps the password out of configuration files and lists of processes. It is a fast one on purpose: a slow
-/// hash would stop a single-threaded server for everybody whenever somebody tries a password.
-///
-/// ```
-/// use serve_forever::files::Account;
-/// let plain = Account::new("ann", "secret");
-/// let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
-/// assert_eq!(format!("ann:{hash}").parse::<Account>().unwrap(), plain);
-/// assert!("no colon".parse::<Account>().is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    user: Vec<u8>,
-    password: [u8; 32],
-}
-
-/// Why a text is no [`Account`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BadAccount {
-    /// There is no colon between user and password.
-    Colon,
-    /// What follows `sha256:` is not 64 hexadecimal digits.
-    Hash,
-}
-
-impl fmt::Display for BadAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BadAccount::Colon => "an account is USER:PASSWORD or USER:sha256:HEX",
-            BadAccount::Hash => "a SHA-256 has 64 hexadecimal digits",
-        })
-    }
-}
-
-impl std::error::Error for BadAccount {}
-
-impl Account {
-    /// An account with a password in the clear. A user with a colon in it can never log in (RFC 7617 section 2).
-    pub fn new(user: &str, password: &str) -> Account {
-        Account { user: user.into(), password: Hash::hash(password.as_bytes()) }
-    }
-}
-
-impl FromStr for Account {
-    type Err = BadAccount;
-
-    fn from_str(text: &str) -> Result<Account, BadAccount> {
-        let (user, password) = text.split_once(':').ok_or(BadAccount::Colon)?;
-        match password.strip_prefix(HASHED) {
-            Some(hash) => Ok(Account { user: user.into(), password: unhex(hash).ok_or(BadAccount::Hash)? }),
-            None => Ok(Account::new(user, password)),
-        }
-    }
-}
-
-impl fmt::Debug for Account {
-    /// Without the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Account({:?})", String::from_utf8_lossy(&self.user))
-    }
-}
-
-/// Who may come in: Basic authentication (RFC 7617).
+/// Who may come in.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Nobody outside knows it, so nobody can prepare values whose comparison would tell something by its time.
+    /// Chosen at random, so that no client can prepare values whose comparison tells something by its time.
     key: [u8; 32],
-    /// The seals of the accounts.
-    seals: Vec<[u8; 32]>,
+    /// The accounts whose password is compared by its SHA-256.
+    fast: Vec<(Seal, Arc<str>)>,
+    /// The accounts with a bcrypt hash.
+    slow: Vec<(Arc<str>, Box<str>)>,
+    /// The credentials for which a bcrypt hash has been computed lately.
+    verdicts: Mutex<Verdicts>,
     realm: String,
+}
+
+/// A value that is equal for equal credentials and otherwise says nothing.
+pub(super) type Seal = [u8; 32];
+
+/// The credentials of a request.
+pub(super) struct Credentials {
+    user: Vec<u8>,
+    password: Vec<u8>,
+    seal: Seal,
 }
 
 impl Gate {
@@ -94,32 +45,94 @@ impl Gate {
             // The standard library's hash keys are random numbers from the system.
             part.copy_from_slice(&RandomState::new().build_hasher().finish().to_ne_bytes());
         }
-        let seals = accounts.iter().map(|account| seal(&key, &account.user, &account.password)).collect();
-        Gate { key, seals, realm: realm.replace(['"', '\\'], "") }
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        for account in accounts {
+            let user = Arc::clone(&account.user);
+            match &account.secret {
+                Secret::Sha256(password) => fast.push((seal(&key, user.as_bytes(), password), user)),
+                Secret::Bcrypt(hash) => slow.push((user, hash.clone())),
+            }
+        }
+        Gate { key, fast, slow, verdicts: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
-    /// Whether the request may come in. It takes as long for a wrong user as for a wrong password.
-    pub(crate) fn admits(&self, headers: Headers<'_>) -> bool {
-        let mut values = headers.get_all("Authorization");
-        let (Some(value), None) = (values.next(), values.next()) else { return false };
-        let Some((user, password)) = credentials(value) else { return false };
-        let given = seal(&self.key, &user, &Hash::hash(&password));
-        self.seals.iter().fold(false, |found, seal| found | (*seal == given))
+    /// The user of the request's credentials if they are right. It takes as long for a wrong user as for a wrong
+    /// password. Credentials that have to be held against a bcrypt hash, and were not lately, are verified here and now.
+    pub(crate) fn admits(&self, headers: Headers<'_>) -> Option<Arc<str>> {
+        let credentials = self.credentials(headers)?;
+        self.known(&credentials).unwrap_or_else(|| self.verify(&credentials))
+    }
+
+    /// The credentials of the request, if [`Gate::admits`] would have to verify them at length.
+    pub(super) fn unverified(&self, headers: Headers<'_>) -> Option<Credentials> {
+        if !self.is_slow() {
+            return None;
+        }
+        self.credentials(headers).filter(|credentials| self.known(credentials).is_none())
+    }
+
+    /// Whether there are accounts whose passwords take long to verify.
+    pub(crate) fn is_slow(&self) -> bool {
+        !self.slow.is_empty()
+    }
+
+    /// Holds credentials against the bcrypt hashes, and remembers what came of it. Takes some 50 ms for the cost 10.
+    pub(super) fn verify(&self, credentials: &Credentials) -> Option<Arc<str>> {
+        // The same credentials may have been verified while these waited.
+        if let Some(verdict) = self.known(credentials) {
+            return verdict;
+        }
+        let is_right = |hash: &str| bcrypt::verify(&credentials.password, hash).unwrap_or(false);
+        let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
+        let mut accounts = self.slow.iter().filter(of_user).peekable();
+        if accounts.peek().is_none() {
+            // A user that is unknown takes as long as one that is known.
+            _ = self.slow.first().map(|(_, hash)| is_right(hash));
+        }
+        let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
+        self.verdicts().note(credentials.seal, user.clone());
+        user
     }
 
     /// The value of `WWW-Authenticate`.
     pub(crate) fn challenge(&self) -> String {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
+
+    fn credentials(&self, headers: Headers<'_>) -> Option<Credentials> {
+        let mut values = headers.get_all("Authorization");
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        let (user, password) = user_and_password(value)?;
+        let seal = seal(&self.key, &user, &Hash::hash(&password));
+        Some(Credentials { user, password, seal })
+    }
+
+    /// What can be told at once: the user if the credentials are right, `None` within if they are wrong.
+    fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
+        let mut found = None;
+        for (seal, user) in &self.fast {
+            if *seal == credentials.seal {
+                found = Some(user);
+            }
+        }
+        match found {
+            Some(user) => Some(Some(Arc::clone(user))),
+            None if self.slow.is_empty() => Some(None),
+            None => self.verdicts().get(&credentials.seal),
+        }
+    }
+
+    fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// A value that is equal for equal accounts and otherwise says nothing. The user's hash has a fixed length, so user
-/// and password cannot be shifted against each other.
-fn seal(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> [u8; 32] {
+/// The user's hash has a fixed length, so that user and password cannot be shifted against each other.
+fn seal(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> Seal {
     HMAC::mac([Hash::hash(user), *password].concat(), key)
 }
 
-fn credentials(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn user_and_password(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let space = memchr::memchr(b' ', value)?;
     if !value[..space].eq_ignore_ascii_case(b"Basic") {
         return None;
@@ -129,19 +142,13 @@ fn credentials(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
-    if digits.len() == 64 { bytes.try_into().ok() } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::Request;
 
     fn admits(gate: &Gate, value: &str) -> bool {
-        gate.admits(Request::builder("GET", "/").header("Authorization", value).build().headers())
+        gate.admits(Request::builder("GET", "/").header("Authorization", value).build().headers()).is_some()
     }
 
     fn basic(text: &str) -> String {
@@ -161,10 +168,10 @@ mod tests {
         for value in ["", "Basic", "Basic ", "Basic !!!", "Bearer x", "Basic YW5uOmE6Yjrx"] {
             assert!(!admits(&gate, value), "{value}");
         }
-        assert!(!gate.admits(Request::builder("GET", "/").build().headers()));
+        assert!(gate.admits(Request::builder("GET", "/").build().headers()).is_none());
         let right = basic("bob:secret");
         let twice = Request::builder("GET", "/").header("Authorization", &right).header("Authorization", &right);
-        assert!(!gate.admits(twice.build().headers()));
+        assert!(gate.admits(twice.build().headers()).is_none());
     }
 
     #[test]
@@ -172,13 +179,54 @@ mod tests {
         assert_eq!(Gate::new("my \"site\"\\", &[]).challenge(), "Basic realm=\"my site\", charset=\"UTF-8\"");
     }
 
+    /// `secret` by bcrypt, of the least cost.
+    const SECRET: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+
     #[test]
-    fn accounts_are_written_down() {
-        assert_eq!("a:b:c".parse(), Ok(Account::new("a", "b:c")));
-        assert_eq!("a".parse::<Account>(), Err(BadAccount::Colon));
-        for hash in ["", "12", &"g".repeat(64), &"1".repeat(65), &"1".repeat(66), &"ü".repeat(32)] {
-            assert_eq!(format!("a:sha256:{hash}").parse::<Account>(), Err(BadAccount::Hash), "{hash}");
+    fn bcrypt_hashes_of_all_three_names_are_verified() {
+        for name in ["2a", "2b", "2y"] {
+            let account: Account = format!("ann:{}", SECRET.replace("2y", name)).parse().unwrap();
+            let gate = Gate::new("site", &[account, Account::new("bob", "plain")]);
+            assert!(admits(&gate, &basic("ann:secret")) && admits(&gate, &basic("bob:plain")));
+            for text in ["ann:", "ann:plain", "bob:secret", "ann:secrets", "eve:secret", &format!("ann:{SECRET}")] {
+                assert!(!admits(&gate, &basic(text)), "{text}");
+            }
         }
-        assert!(!format!("{:?}", Account::new("ann", "secret")).contains("secret"));
+        // Only the first 72 bytes count, for bcrypt itself.
+        let long = "ann:$2y$04$abcdefghijklmnopqrstuuAg/vhymG.zjfOvPuw7BgQPjbFV1.SQW".parse().unwrap();
+        let gate = Gate::new("site", &[long]);
+        assert!(admits(&gate, &basic(&format!("ann:{}", "ä".repeat(40)))));
+        assert!(!admits(&gate, &basic(&format!("ann:{}", "ä".repeat(35)))));
+    }
+
+    #[test]
+    fn a_user_with_several_hashes_may_use_each_password() {
+        let other = "ann:other".parse().unwrap();
+        let wrong = "ann:$2y$04$abcdefghijklmnopqrstuuAg/vhymG.zjfOvPuw7BgQPjbFV1.SQW".parse().unwrap();
+        let gate = Gate::new("site", &[wrong, format!("ann:{SECRET}").parse().unwrap(), other]);
+        assert!(admits(&gate, &basic("ann:secret")) && admits(&gate, &basic("ann:other")));
+    }
+
+    #[test]
+    fn credentials_are_held_against_a_bcrypt_hash_once() {
+        let gate = Gate::new("site", &[format!("ann:{SECRET}").parse().unwrap(), Account::new("bob", "plain")]);
+        let request = |text: &str| Request::builder("GET", "/").header("Authorization", basic(text)).build();
+        for text in ["ann:secret", "ann:wrong", "eve:secret"] {
+            assert!(gate.unverified(request(text).headers()).is_some(), "{text}");
+            let user = gate.admits(request(text).headers());
+            assert!(gate.unverified(request(text).headers()).is_none(), "{text}");
+            assert_eq!(gate.admits(request(text).headers()), user, "{text}");
+        }
+        assert!(gate.unverified(request("bob:plain").headers()).is_none());
+        assert!(gate.unverified(Request::builder("GET", "/").build().headers()).is_none());
+    }
+
+    #[test]
+    fn the_user_is_named_as_in_the_account() {
+        let gate = Gate::new("site", &[format!("ann:{SECRET}").parse().unwrap(), Account::new("bob", "plain")]);
+        for (text, user) in [("ann:secret", "ann"), ("bob:plain", "bob")] {
+            let request = Request::builder("GET", "/").header("Authorization", basic(text)).build();
+            assert_eq!(gate.admits(request.headers()).as_deref(), Some(user));
+        }
     }
 }

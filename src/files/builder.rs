@@ -1,10 +1,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glob::Pattern;
 
-use super::auth::{Account, Gate};
+use super::account::Account;
+use super::auth::Gate;
 use super::cache::CacheLimits;
 use super::cors;
 use super::listing::ListingOptions;
@@ -276,6 +278,10 @@ impl FileServiceBuilder {
     /// Lets only those in who know an account: Basic authentication (RFC 7617) for every answer of this service, but
     /// for preflights, which browsers send without credentials. May be called again for more accounts.
     ///
+    /// A bcrypt hash takes long to verify, 50 ms and more, and a service that answers by itself has no other thread for
+    /// that: [`FileService::offloading`] makes one that has. Credentials are verified once; up to 1024 that were right
+    /// are remembered, and as many that were wrong.
+    ///
     /// Basic authentication does not hide the password on the way; only TLS does.
     ///
     /// ```
@@ -316,7 +322,7 @@ impl FileServiceBuilder {
         self.add_cross_origin_fields()?;
         self.policy.cache_control = self.cache_rules()?;
         self.policy.base = self.base_below_root()?;
-        self.policy.gate = self.gate()?;
+        self.policy.gate = self.gate()?.map(Arc::new);
         self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);

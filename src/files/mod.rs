@@ -5,14 +5,17 @@
 //! file, or a compressed sibling of it (`siblings`), becomes a representation (`content`, `mime`, `representation`); then
 //! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
 //! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
-//! matter of taste is set by the `builder` and kept in the `policy`, but for the fields that are `reserved`; `auth` and `cors` are about who may ask.
+//! matter of taste is set by the `builder` and kept in the `policy`, but for the fields that are `reserved`; `account`,
+//! `auth` and `cors` are about who may ask.
 //!
 //! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
 //!
 //! Invariant: only regular files are ever opened, nothing outside of the root is except through a symbolic link, and
 //! an announced length is exactly the length that the open file had, or that of the bytes that were read of it.
 
+mod account;
 mod auth;
+mod auth_offload;
 mod builder;
 mod cache;
 mod complaints;
@@ -32,9 +35,14 @@ mod reserved;
 mod service;
 mod siblings;
 mod tree;
+mod verdicts;
 mod warm;
 
-pub use auth::{Account, BadAccount};
+pub use account::{Account, BadAccount};
+#[cfg_attr(not(feature = "cli"), expect(unused_imports, reason = "the program guards scripts, too"))]
+pub(crate) use auth::Gate;
+#[cfg_attr(not(feature = "cli"), expect(unused_imports, reason = "the program guards scripts, too"))]
+pub(crate) use auth_offload::AuthOffload;
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
 #[cfg(feature = "cli")]

@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use glob::{MatchOptions, Pattern};
@@ -32,7 +33,7 @@ pub(crate) struct Policy {
     pub(crate) fallback: Option<PathBuf>,
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
-    pub(crate) gate: Option<Gate>,
+    pub(crate) gate: Option<Arc<Gate>>,
     /// Whether scripts of other sites may read answers.
     pub(crate) cors: bool,
     /// `None`: directories are not listed.

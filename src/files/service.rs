@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::auth::Gate;
+use super::auth_offload::AuthOffload;
 use super::builder::FileServiceBuilder;
 use super::cache::{Cache, CacheLimits, Entry, Premise};
 use super::complaints::Complaints;
@@ -94,16 +96,60 @@ impl FileService {
 
     /// The answer to a request; [`Service::call`] without the choice of answering later.
     pub fn respond(&self, request: &Request) -> Response {
-        self.answer(request).unwrap_or_else(|refusal| self.refuse(request, refusal))
+        let (user, answer) = match self.admit(request) {
+            Ok(user) => (user, self.answer(request)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let mut response = answer.unwrap_or_else(|refusal| self.refuse(request, refusal));
+        response.user = user;
+        response
+    }
+
+    /// The same service, with bcrypt hashes of its accounts verified by other threads while the loop goes on. There are
+    /// up to 2 of them, made when there is work and gone 5 seconds after it. Up to 256 requests wait for them; more are
+    /// answered with 503 and `Retry-After`.
+    ///
+    /// ```
+    /// use serve_forever::HttpServer;
+    /// use serve_forever::files::FileService;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let ann = "ann:$2y$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u".parse().unwrap();
+    /// let files = FileService::builder("src").auth(ann).build()?;
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(files.offloading());
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn offloading(self) -> Box<dyn Service + Send> {
+        match self.gate().filter(|gate| gate.is_slow()) {
+            Some(gate) => Box::new(AuthOffload::new(gate, Box::new(self))),
+            None => Box::new(self),
+        }
+    }
+
+    /// What decides about credentials, if they are asked for.
+    pub(crate) fn gate(&self) -> Option<Arc<Gate>> {
+        self.policy.gate.clone()
+    }
+
+    /// The user whose credentials the request has; `None` if none are asked for.
+    fn admit(&self, request: &Request) -> Result<Option<Arc<str>>, Refusal> {
+        match &self.policy.gate {
+            // Browsers send a preflight without credentials (Fetch standard, CORS protocol and credentials).
+            Some(gate) if !self.is_preflight(request) => {
+                gate.admits(request.headers()).map(Some).ok_or_else(|| Refusal::Unauthorized(gate.challenge()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn is_preflight(&self, request: &Request) -> bool {
+        self.policy.cors && cors::is_preflight(request)
     }
 
     fn answer(&self, request: &Request) -> Result<Response, Refusal> {
-        // Browsers send a preflight without credentials (Fetch standard, CORS protocol and credentials).
-        if self.policy.cors && cors::is_preflight(request) {
+        if self.is_preflight(request) {
             return Ok(self.decorated(cors::preflight(request)));
-        }
-        if let Some(gate) = self.policy.gate.as_ref().filter(|gate| !gate.admits(request.headers())) {
-            return Err(Refusal::Unauthorized(gate.challenge()));
         }
         match request.method() {
             Method::Get | Method::Head => self.get(request),

@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::HttpError;
-use super::crew::Crew;
 use super::fiber::Yielder;
 use super::pipe::{Pipe, ROOM, State, Wait};
+use crate::crew::Crew;
 use crate::http::Status;
 
 /// What a handler talks to its client through.

@@ -6,7 +6,7 @@
 //! whatever speaks those streams through them, in constant memory and at the pace of the client.
 //!
 //! Inside, `line` is the handler's end of its connection and `run` the connection's end of its handler; between them
-//! stands `pipe`, the bytes on their way. `pool` lends the stacks, `crew` the threads for work that blocks. To the
+//! stands `pipe`, the bytes on their way. `pool` lends the stacks. To the
 //! connection a running handler is an [`Upstream`](crate::service::Upstream) like any other: dropping it is how a
 //! handler learns that its client is gone.
 //!
@@ -15,7 +15,6 @@
 
 #[cfg(feature = "cookie")]
 mod cookies;
-mod crew;
 mod error;
 mod exchange;
 mod fiber;
@@ -40,7 +39,7 @@ pub use request_handler::RequestHandler;
 pub use service::Handlers;
 
 // A raw handler, below HTTP, runs on the same.
-pub(crate) use crew::Crew;
+pub(crate) use crate::crew::Crew;
 pub(crate) use fiber::{Task, Yielder};
 pub(crate) use line::Line;
 pub(crate) use pipe::{Outcome, Pipe, ROOM, Wait};

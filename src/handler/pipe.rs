@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::crew::Job;
+use crate::crew::Job;
 use crate::http::{Head, Status};
 use crate::service::{Reply, Wake};
 

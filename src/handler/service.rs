@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::RequestHandler;
-use super::crew::{Crew, panic_text};
 use super::exchange::{Exchange, NO_HEAD};
 use super::fiber::{Task, Yielder};
 use super::line::Line;
 use super::pipe::{Outcome, Pipe};
 use super::pool::Pool;
 use super::run::{Handling, Run, conclude};
+use crate::crew::{Crew, panic_text};
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 

@@ -3,6 +3,7 @@
 // This is a test from end to end, the parts that are no `#[test]` too.
 #![allow(clippy::unwrap_used)]
 
+mod auth;
 mod config;
 mod confine;
 #[cfg(target_os = "linux")]

@@ -310,7 +310,9 @@ mod tests {
     #[test]
     fn a_password_is_never_quoted() {
         let why = set(|options| options.add_account("secret".as_ref())).unwrap_err();
-        assert_eq!(why, "an account is USER:PASSWORD or USER:sha256:HEX");
+        assert_eq!(why, "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH");
+        let why = set(|options| options.add_account("ann:{SHA}secret".as_ref())).unwrap_err();
+        assert!(!why.contains("secret"), "{why}");
     }
 
     #[test]

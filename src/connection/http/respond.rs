@@ -89,8 +89,16 @@ impl<T: Transport> HttpSession<'_, T> {
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
                 let answer = in_flight(response.body, encoder);
-                let flight =
-                    InFlight { answer, status, user, is_counted, asked, later, waiting: false, logged: Cell::new(false) };
+                let flight = InFlight {
+                    answer,
+                    status,
+                    user,
+                    is_counted,
+                    asked,
+                    later,
+                    waiting: false,
+                    logged: Cell::new(false),
+                };
                 self.stage = Stage::Answer(Box::new(flight));
             }
         }

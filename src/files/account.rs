@@ -1,0 +1,241 @@
+//! The accounts that Basic authentication knows, and how they are written down.
+//!
+//! A hash of a kind that is not verified here must never become the password itself, so the forms that `htpasswd` and
+//! its like write are recognised and refused. The comparison with what a client sends stays in `auth`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bcrypt::HashParts;
+use hmac_sha256::Hash;
+
+/// The mark of a SHA-256 in an [`Account`] that is written down.
+const SHA256: &str = "sha256:";
+
+/// How bcrypt hashes begin: three names of one algorithm.
+const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
+
+/// The costs that `htpasswd` makes. A hash of cost 17 takes some ten seconds; of cost 31, two days.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
+
+/// How the hashes begin that are refused.
+const REFUSED: [&str; 30] = [
+    "$apr1$",
+    "$1$",
+    "$2$",
+    "$2x$",
+    "$3$",
+    "$5$",
+    "$6$",
+    "$7$",
+    "$8$",
+    "$9$",
+    "$y$",
+    "$gy$",
+    "$sm3$",
+    "$md5",
+    "$sha1$",
+    "$scrypt$",
+    "$argon2",
+    "$pbkdf2",
+    "$P$",
+    "$H$",
+    "{SHA}",
+    "{SSHA}",
+    "{SHA256}",
+    "{SSHA256}",
+    "{SHA512}",
+    "{SSHA512}",
+    "{MD5}",
+    "{SMD5}",
+    "{CRYPT}",
+    "{PBKDF2",
+];
+
+/// A user and a password, or a hash of the password.
+///
+/// Written down it is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash as `htpasswd -B` makes it
+/// (`$2y$`, `$2a$` or `$2b$`, of cost 4 to 17). `HEX` is what `printf %s PASSWORD | sha256sum` prints: a fast hash, which
+/// keeps the password out of configuration files and lists of processes but resists guessing as little as the password.
+/// Other forms of hashes are errors and not passwords. The 13 characters of traditional `crypt` cannot be told from a
+/// password and are taken as one. A password that begins as a hash does has to be given as its SHA-256.
+///
+/// ```
+/// use serve_forever::files::Account;
+/// let plain = Account::new("ann", "secret");
+/// let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+/// assert_eq!(format!("ann:{hash}").parse::<Account>().unwrap(), plain);
+/// assert!("ann:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".parse::<Account>().is_ok());
+/// assert!("ann:$apr1$abcdefgh$ZZZZZZZZZZZZZZZZZZZZZZ".parse::<Account>().is_err());
+/// assert!("no colon".parse::<Account>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    pub(super) user: Arc<str>,
+    pub(super) secret: Secret,
+}
+
+/// What an account knows of its password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// Its SHA-256.
+    Sha256([u8; 32]),
+    /// A bcrypt hash, which is known to be well formed.
+    Bcrypt(Box<str>),
+}
+
+/// Why a text is no [`Account`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadAccount {
+    /// There is no colon between user and password.
+    Colon,
+    /// The user has no name.
+    User,
+    /// A control character, which no client may send (RFC 7617 section 2).
+    Control,
+    /// The text behind `sha256:` is not 64 hexadecimal digits.
+    Hash,
+    /// A bcrypt hash that is damaged, or of a cost that is not 4 to 17.
+    Bcrypt,
+    /// A form of hash that is not verified here, by its beginning.
+    Scheme(&'static str),
+}
+
+impl fmt::Display for BadAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadAccount::Colon => "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH",
+            BadAccount::User => "an account has to begin with the name of its user",
+            BadAccount::Control => "an account cannot have a control character in it",
+            BadAccount::Hash => "a SHA-256 has 64 hexadecimal digits",
+            BadAccount::Bcrypt => "a bcrypt hash has 60 characters and a cost of 04 to 17",
+            BadAccount::Scheme(scheme) => {
+                return write!(f, "{scheme} hashes cannot be verified, allowed are bcrypt ($2y$) and sha256:HEX");
+            }
+        })
+    }
+}
+
+impl std::error::Error for BadAccount {}
+
+impl Account {
+    /// An account with a password in the clear, whatever it looks like. A user with a colon in it can never log in
+    /// (RFC 7617 section 2).
+    pub fn new(user: &str, password: &str) -> Account {
+        Account { user: user.into(), secret: Secret::Sha256(Hash::hash(password.as_bytes())) }
+    }
+}
+
+impl FromStr for Account {
+    type Err = BadAccount;
+
+    fn from_str(text: &str) -> Result<Account, BadAccount> {
+        let (user, password) = text.split_once(':').ok_or(BadAccount::Colon)?;
+        if user.is_empty() {
+            return Err(BadAccount::User);
+        }
+        if text.contains(char::is_control) {
+            return Err(BadAccount::Control);
+        }
+        if let Some(scheme) = REFUSED.iter().find(|scheme| begins_with(password, scheme)) {
+            return Err(BadAccount::Scheme(scheme));
+        }
+        let secret = if let Some(hash) = password.strip_prefix(SHA256) {
+            Secret::Sha256(unhex(hash).ok_or(BadAccount::Hash)?)
+        } else if BCRYPT.iter().any(|start| password.starts_with(start)) {
+            Secret::Bcrypt(bcrypt_hash(password)?.into())
+        } else {
+            return Ok(Account::new(user, password));
+        };
+        Ok(Account { user: user.into(), secret })
+    }
+}
+
+/// The schemes in braces are written in either case; the others, where `$P$` is not `$p$`, as they stand.
+fn begins_with(password: &str, scheme: &str) -> bool {
+    let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
+    if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }
+}
+
+fn bcrypt_hash(text: &str) -> Result<&str, BadAccount> {
+    let parts: HashParts = text.parse().map_err(|_| BadAccount::Bcrypt)?;
+    if COSTS.contains(&parts.get_cost()) { Ok(text) } else { Err(BadAccount::Bcrypt) }
+}
+
+impl fmt::Debug for Account {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({:?})", self.user)
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
+    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> BadAccount {
+        text.parse::<Account>().expect_err(text)
+    }
+
+    #[test]
+    fn accounts_are_written_down() {
+        assert_eq!("a:b:c".parse(), Ok(Account::new("a", "b:c")));
+        assert_eq!("a:".parse(), Ok(Account::new("a", "")));
+        assert_eq!(why("a"), BadAccount::Colon);
+        for text in [":", ":b"] {
+            assert_eq!(why(text), BadAccount::User, "{text}");
+        }
+        for text in ["a:b\0", "a\t:b", "a:b\u{9b}"] {
+            assert_eq!(why(text), BadAccount::Control, "{text:?}");
+        }
+        for hash in ["", "12", &"g".repeat(64), &"1".repeat(65), &"1".repeat(66), &"ü".repeat(32)] {
+            assert_eq!(why(&format!("a:sha256:{hash}")), BadAccount::Hash, "{hash}");
+        }
+        assert!(!format!("{:?}", Account::new("ann", "secret")).contains("secret"));
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_verified_is_no_password() {
+        for (hash, scheme) in [
+            ("$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/", "$apr1$"),
+            ("$1$aaaaaaaa$EUZ5", "$1$"),
+            ("$2x$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "$2x$"),
+            ("$5$salt$hash", "$5$"),
+            ("$6$rounds=5000$salt$hash", "$6$"),
+            ("$y$j9T$salt$hash", "$y$"),
+            ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", "$argon2"),
+            ("$argon2i$v=19$m=65536", "$argon2"),
+            ("$pbkdf2-sha256$29000$N2", "$pbkdf2"),
+            ("{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SHA}"),
+            ("{ssha}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SSHA}"),
+            ("{CRYPT}$6$salt$hash", "{CRYPT}"),
+        ] {
+            assert_eq!(why(&format!("ann:{hash}")), BadAccount::Scheme(scheme), "{hash}");
+        }
+        for password in ["$ecret", "{secret}", "$", "{SHA", "$apr1", "money$6$"] {
+            assert_eq!(format!("ann:{password}").parse(), Ok(Account::new("ann", password)), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_bcrypt_hash_is_refused() {
+        let hash = |cost: &str, rest: &str| format!("ann:$2y${cost}${rest}");
+        let rest = "abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+        for cost in ["04", "10", "17"] {
+            assert!(hash(cost, rest).parse::<Account>().is_ok(), "{cost}");
+        }
+        for (cost, rest) in [("03", rest), ("18", rest), ("31", rest), ("xx", rest), ("04", &rest[1..]), ("04", "")] {
+            assert_eq!(why(&hash(cost, rest)), BadAccount::Bcrypt, "{cost} {rest}");
+        }
+        assert_eq!(why(&(hash("04", rest) + ":x")), BadAccount::Bcrypt);
+        assert_eq!(why(&hash("04", &rest.replace('J', "!"))), BadAccount::Bcrypt);
+    }
+}

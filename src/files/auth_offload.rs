@@ -1,0 +1,185 @@
+//! Slow password hashes off the loop: worker threads verify the credentials that the gate does not know yet, and the
+//! service is asked once it does.
+//!
+//! Who is let in stays the gate's decision. Without this wrapper the same credentials are verified on the loop's thread.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::auth::{Credentials, Gate};
+use crate::crew::{Crew, Job, Outlook};
+use crate::http::{Head, Request, Status};
+use crate::service::{Note, Reply, Response, Service, Upstream, Wires};
+
+/// How many threads verify at the most. Clients that guess passwords can keep these busy, and no more.
+const THREADS: usize = 2;
+
+/// How many requests may wait for their credentials to be verified. More are answered with 503.
+const WAITING: usize = 256;
+
+/// A service whose slow password hashes are verified by other threads. A request whose credentials are known, or that
+/// has none, is answered at once.
+pub(crate) struct AuthOffload {
+    gate: Arc<Gate>,
+    service: Arc<Mutex<Inner>>,
+    crew: Arc<Crew>,
+    /// Has a clone for every request that waits.
+    waiting: Arc<()>,
+}
+
+type Inner = Box<dyn Service + Send>;
+
+impl AuthOffload {
+    /// Puts a service that asks this gate behind it. The service must not use [`Service::connect`].
+    pub(crate) fn new(gate: Arc<Gate>, service: Inner) -> AuthOffload {
+        let crew = Arc::new(Crew::new(THREADS));
+        AuthOffload { gate, service: Arc::new(Mutex::new(service)), crew, waiting: Arc::new(()) }
+    }
+
+    fn verifying(&self, credentials: Credentials, request: &Request) -> Verifying {
+        let (gate, client) = (Arc::clone(&self.gate), Arc::new(()));
+        let is_there = Arc::downgrade(&client);
+        let (job, outlook) = self.crew.job(move || {
+            // The time of the threads is not for clients that have gone while their request waited.
+            if is_there.strong_count() > 0 {
+                gate.verify(&credentials);
+            }
+        });
+        Verifying {
+            request: request.clone(),
+            service: Arc::clone(&self.service),
+            stage: Stage::Verifying { job, outlook },
+            ended: false,
+            _client: client,
+            _place: Arc::clone(&self.waiting),
+        }
+    }
+}
+
+/// A panic of the service is for the connection to deal with, and does not end the service.
+fn with<R>(service: &Mutex<Inner>, ask: impl FnOnce(&Inner) -> R) -> R {
+    ask(&service.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Service for AuthOffload {
+    fn call(&self, request: &Request) -> Reply {
+        let Some(credentials) = self.gate.unverified(request.headers()) else {
+            return with(&self.service, |service| service.call(request));
+        };
+        if Arc::strong_count(&self.waiting) > WAITING {
+            let mut busy = Response::error(Status::SERVICE_UNAVAILABLE);
+            busy.head.put("Retry-After", 1);
+            return busy.into();
+        }
+        Reply::Later(Box::new(self.verifying(credentials, request)))
+    }
+
+    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+        with(&self.service, |service| service.after_turn(now, note))
+    }
+
+    fn after_run(&self, note: &mut Note<'_>) {
+        with(&self.service, |service| service.after_run(note));
+    }
+}
+
+impl fmt::Debug for AuthOffload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthOffload").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+/// A request whose credentials are verified, and then the service's answer to it.
+struct Verifying {
+    request: Request,
+    service: Arc<Mutex<Inner>>,
+    stage: Stage,
+    /// The body is complete.
+    ended: bool,
+    /// Gone with the client.
+    _client: Arc<()>,
+    /// Among those that wait.
+    _place: Arc<()>,
+}
+
+enum Stage {
+    /// The gate does not know the credentials yet.
+    Verifying { job: Job, outlook: Outlook<()> },
+    /// The service answers later, too.
+    Later(Box<dyn Upstream>),
+    /// The response is handed over.
+    Answered,
+}
+
+impl Verifying {
+    /// Has the service answer. The gate knows the credentials now, and whether they are right.
+    fn ask(&mut self) -> io::Result<Option<Response>> {
+        match with(&self.service, |service| service.call(&self.request)) {
+            Reply::Now(response) => {
+                self.stage = Stage::Answered;
+                Ok(Some(response))
+            }
+            Reply::Later(mut upstream) => {
+                if self.ended {
+                    upstream.end()?;
+                }
+                self.stage = Stage::Later(upstream);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Upstream for Verifying {
+    fn wants_body(&self) -> bool {
+        matches!(&self.stage, Stage::Later(upstream) if upstream.wants_body())
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        match &mut self.stage {
+            Stage::Later(upstream) => upstream.feed(body),
+            _ => Ok(0),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.ended = true;
+        match &mut self.stage {
+            Stage::Later(upstream) => upstream.end(),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+        if let Stage::Verifying { job, outlook } = &mut self.stage {
+            job.send(&wires.wake());
+            if !job.is_done() {
+                return Ok(None);
+            }
+            outlook.take().transpose()?;
+            if let Some(response) = self.ask()? {
+                return Ok(Some(response));
+            }
+        }
+        match &mut self.stage {
+            Stage::Later(upstream) => upstream.poll(wires),
+            _ => Ok(None),
+        }
+    }
+
+    fn take_interim(&mut self) -> Option<(Status, Head)> {
+        match &mut self.stage {
+            Stage::Later(upstream) => upstream.take_interim(),
+            _ => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Later(upstream) => upstream.deadline(),
+            _ => None,
+        }
+    }
+}
