@@ -337,8 +337,9 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("DIRECTORY", Options::set_chroot),
         help: "directory to make the root of all paths once the port is bound and the log is open",
         more: "The directory to serve and the pages are then looked for below it; without --directory all of it is \
-               served. Only with --user is it a wall: root can climb over it. On SIGHUP a log file outside of it \
-               cannot be opened again, and no settings are read.",
+               served. Only with --user is it a wall: root can climb over it. On SIGHUP a log file outside of it is \
+               kept, as it cannot be opened again, and no settings are read: a line on standard error or in the log says \
+               so.",
     },
     Flag {
         name: "sandbox",

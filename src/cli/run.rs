@@ -29,13 +29,14 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     scripts::check(options)?;
     confine::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
-    let log = log(options)?;
+    let mut log = log(options)?;
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
     let bound = Bound::of(&listeners);
     // From here on nothing is done that the confinement would not allow, but to look for what is served.
     if let Some(root) = &options.confinement.chroot {
+        log = log.below(root);
         confine::change_root(root)?;
     }
     if let Some(user) = &user {

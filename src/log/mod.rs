@@ -85,6 +85,8 @@ struct Open {
     format: LogFormat,
     /// The file that is written to, if it was opened by its name.
     path: Option<PathBuf>,
+    /// The name that the file had outside of a root which the process has left for another.
+    left_behind: Option<PathBuf>,
 }
 
 impl AccessLog {
@@ -116,7 +118,7 @@ impl AccessLog {
 
     fn on(target: Target, path: Option<PathBuf>) -> AccessLog {
         let (sink, clock) = (Sink::new(target, LIMIT), Clock::local());
-        AccessLog { open: Some(Open { sink, clock, format: LogFormat::Python, path }) }
+        AccessLog { open: Some(Open { sink, clock, format: LogFormat::Python, path, left_behind: None }) }
     }
 
     /// Has the lines written in this format.
@@ -135,6 +137,7 @@ impl AccessLog {
             (Some(open), Some(other)) => {
                 open.sink.redirect(other.sink.into_target());
                 open.path = other.path;
+                open.left_behind = other.left_behind;
                 open.set_format(other.format);
             }
             (_, other) => self.open = other,
@@ -146,13 +149,35 @@ impl AccessLog {
         self.open.as_ref()?.path.as_deref()
     }
 
+    /// Prepares for a process that is about to make a directory its root: a file below it gets the name that it will
+    /// have there. A file elsewhere is still written to, but can never be opened again, since a file that has its name
+    /// below the new root is another one.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program changes its root"))]
+    pub(crate) fn below(mut self, root: &Path) -> AccessLog {
+        if let Some(open) = &mut self.open
+            && let Some(path) = open.path.take()
+        {
+            let real = |path: &Path| path.canonicalize().ok();
+            let inside = real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
+            match inside {
+                Some::<PathBuf>(inside) => open.path = Some(Path::new("/").join(inside)),
+                None => open.left_behind = Some(path),
+            }
+        }
+        self
+    }
+
     /// Opens the file again by its name, after it was renamed to make room for a new one. Every other log stays as it
     /// is.
     ///
     /// # Errors
     /// If it cannot be opened: the old one is then written to as before.
     pub fn reopen(&mut self) -> io::Result<()> {
-        let Some(Open { sink, path: Some(path), .. }) = &mut self.open else { return Ok(()) };
+        let Some(Open { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
+        if let Some(path) = left_behind {
+            return Err(io::Error::other(format!("{} is outside of the root directory", path.display())));
+        }
+        let Some(path) = path else { return Ok(()) };
         let target = Target::open(path)?;
         sink.flush();
         sink.redirect(target);
@@ -377,6 +402,27 @@ mod tests {
         assert!(log.reopen().is_err());
         log.message(None, "three", UNIX_EPOCH);
         assert_eq!((log.flush(), log.dropped()), (None, 0));
+    }
+
+    #[test]
+    fn below_another_root_the_file_has_its_name_from_there_or_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(root.join("logs")).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&root, &link).unwrap();
+        for root in [&root, &link] {
+            let log = AccessLog::file(root.join("logs/log")).unwrap().below(root);
+            assert_eq!(log.path(), Some(Path::new("/logs/log")));
+        }
+        let path = folder.path().join("log");
+        let mut log = AccessLog::file(&path).unwrap().below(&root);
+        assert_eq!(log.path(), None);
+        let why = log.reopen().unwrap_err().to_string();
+        assert_eq!(why, format!("{} is outside of the root directory", path.display()));
+        log.message(None, "still written", UNIX_EPOCH);
+        log.flush();
+        assert!(std::fs::read_to_string(path).unwrap().ends_with("] still written\n"));
     }
 
     #[test]

@@ -156,3 +156,52 @@ fn all_of_it_at_once() {
     let Some(program) = sandboxed("/".as_ref(), &words) else { return };
     assert_eq!(program.status_and_body("/a"), (200, "a".into()));
 }
+
+#[test]
+fn another_root_in_the_sandbox_with_a_log_outside_of_it_and_all_files_that_are_read_before() {
+    if !can("change the root") {
+        return;
+    }
+    let root = open_tree(&[("a", "a"), ("404.html", "mine")]);
+    let path = root.path().to_str().unwrap();
+    let folder = tree(&[("users", "ann:secret\n")]);
+    let log = folder.path().join("log");
+    let config = format!("chroot = '{path}'\nauth-file = '{0}/users'\nlog-file = '{0}/log'\n", folder.path().display());
+    fs::write(folder.path().join("c.toml"), config).unwrap();
+    let config = format!("--config={}", folder.path().join("c.toml").display());
+    let words = [&config, "--user", NOBODY, "--error-page=404=404.html"];
+    let Some(program) = sandboxed("/".as_ref(), &words) else { return };
+    let credentials = "Authorization: Basic YW5uOnNlY3JldA==";
+    assert!(program.ask("GET", "/a", &[credentials]).starts_with("HTTP/1.1 200 "));
+    assert!(program.ask("GET", "/b", &[credentials]).ends_with("mine"));
+    fs::rename(&log, folder.path().join("log.1")).unwrap();
+    program.signal(Signal::HUP);
+    program.says("settings not changed: with --chroot they are read at the start only");
+    assert!(program.ask("GET", "/c", &[credentials]).starts_with("HTTP/1.1 404 "));
+    assert_eq!(program.end().0, Some(0));
+    assert!(!log.exists(), "no file of that name is made");
+    let text = fs::read_to_string(folder.path().join("log.1")).unwrap();
+    let why = format!("cannot open the log again: {} is outside of the root directory", log.display());
+    assert!(text.contains(&why) && text.contains("GET /c "), "{text}");
+}
+
+#[test]
+fn a_log_below_the_new_root_is_opened_again_in_the_sandbox() {
+    if !can("change the root") {
+        return;
+    }
+    let root = open_tree(&[("site/a", "a"), ("logs/x", "")]);
+    fs::set_permissions(root.path().join("logs"), Permissions::from_mode(0o777)).unwrap();
+    let path = root.path().to_str().unwrap();
+    let log = root.path().join("logs/log");
+    let log_file = format!("--log-file={}", log.display());
+    let words = ["--chroot", path, "--directory=site", "--user", NOBODY, &log_file];
+    let Some(program) = sandboxed("/".as_ref(), &words) else { return };
+    assert_eq!(program.status("/a"), 200);
+    fs::rename(&log, root.path().join("logs/log.1")).unwrap();
+    program.signal(Signal::HUP);
+    wait_for(&log);
+    assert_eq!(program.status("/b"), 404);
+    assert_eq!(program.end().0, Some(0));
+    assert!(fs::read_to_string(log).unwrap().contains("GET /b "));
+}
