@@ -427,13 +427,12 @@ impl Flag {
         })
     }
 
-    /// What is wrong if it has too few or too many values, in argparse's words. A switch only has values where it is
-    /// not a word of a command line.
+    /// What is wrong if it has too few or too many values, in argparse's words with the names of the values.
     pub(super) fn expected(&self) -> String {
-        match self.values().len() {
-            0 if !self.is_positional() => "expected true or false".to_owned(),
-            2 => "expected 2 arguments".to_owned(),
-            _ => "expected one argument".to_owned(),
+        match self.values() {
+            [] => "expected one argument".to_owned(),
+            [value] => format!("expected one argument: {value}"),
+            values => format!("expected {} arguments: {}", values.len(), values.join(" ")),
         }
     }
 

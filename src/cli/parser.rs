@@ -1,7 +1,7 @@
 //! From words to options: clap takes the command line apart, the table says what the parts mean, and what is wrong is
 //! said in argparse's words.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -35,7 +35,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit>
 
 /// What a command line gives, before anything is made of it.
 pub(super) fn given(words: impl IntoIterator<Item = OsString>) -> Result<Given, Exit> {
-    let matches = command().try_get_matches_from(words).map_err(|error| ending(&error))?;
+    let words: Vec<OsString> = words.into_iter().collect();
+    let matches = command().try_get_matches_from(&words).map_err(|error| ending(&error, &words))?;
+    if let Some(port) = matches.get_one::<OsString>("port")
+        && Options::default().set_port(port).is_err()
+        && let Some(exit) = detached(port, &words)
+    {
+        return Err(exit);
+    }
     let mut given = Given::new(Source::CommandLine);
     for flag in FLAGS {
         if matches.value_source(flag.name) == Some(ValueSource::CommandLine) {
@@ -111,7 +118,7 @@ fn times(flag: &Flag, matches: &ArgMatches) -> Vec<Vec<OsString>> {
 }
 
 /// What clap found, in argparse's words (contract row CL13).
-fn ending(error: &clap::Error) -> Exit {
+fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -125,9 +132,9 @@ fn ending(error: &clap::Error) -> Exit {
         }
         (ErrorKind::TooManyValues, Some(flag)) => {
             let value = shown(context(ContextKind::InvalidValue).as_ref());
-            Exit::usage(format_args!("argument {flag}: ignored explicit argument '{value}'"))
+            Exit::usage(format_args!("argument {flag}: invalid value: '{value}' (must be given without one)"))
         }
-        (ErrorKind::UnknownArgument, _) => Exit::usage(unknown(word)),
+        (ErrorKind::UnknownArgument, _) => detached(word.as_ref(), words).unwrap_or_else(|| Exit::usage(unknown(word))),
         (kind, _) => Exit::usage(format_args!("{kind}")),
     }
 }
@@ -135,6 +142,19 @@ fn ending(error: &clap::Error) -> Exit {
 /// The flag that clap means by, for example, `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
+}
+
+/// The complaint about a word that was meant as the value of the flag before it, whose value has to follow `=`.
+fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
+    let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
+    let mut candidates = beginning_with(before);
+    let flag = match (find(before), candidates.next(), candidates.next()) {
+        (Some(flag), ..) | (None, Some(flag), None) => flag,
+        _ => return None,
+    };
+    let value = shown(value);
+    let why = format!("argument {flag}: invalid value: '{value}' (must follow =, as in {flag}={value})");
+    matches!(flag.action, Action::Maybe(..)).then(|| Exit::usage(why))
 }
 
 /// A word that is no flag, or could be several.
@@ -152,7 +172,6 @@ fn unknown(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::path::Path;
     use std::time::Duration;
 
@@ -258,8 +277,23 @@ mod tests {
         let options = parsed(&["--spa", "--spa=a.html", "--cors=https://a.example", "80"]);
         assert_eq!((options.port, options.site.spa), (80, Some("a.html".into())));
         assert_eq!(options.site.cors.as_deref(), Some("https://a.example"));
-        assert_eq!(refused(&["--spa="]), "argument --spa: invalid file: ''");
-        assert_eq!(refused(&["--spa", "a.html"]), "argument port: invalid int value: 'a.html'");
+        assert_eq!(refused(&["--spa="]), "argument --spa: invalid file: '' (must be the name of one)");
+    }
+
+    #[test]
+    fn an_optional_value_behind_a_blank_is_refused_with_the_way_to_write_it() {
+        let why = "argument --spa: invalid value: 'a.html' (must follow =, as in --spa=a.html)";
+        for line in
+            [&["--spa", "a.html"][..], &["--sp", "a.html"], &["80", "--spa", "a.html"], &["-q", "--spa", "a.html"]]
+        {
+            assert_eq!(refused(line), why, "{line:?}");
+        }
+        let why = "argument --cors: invalid value: 'https://a' (must follow =, as in --cors=https://a)";
+        assert_eq!(refused(&["--cors", "https://a"]), why);
+        let why = "argument port: invalid int value: 'a' (must be a number from 0 to 65535)";
+        for line in [&["--spa=b", "a"][..], &["--quiet", "a"], &["a", "--spa"]] {
+            assert_eq!(refused(line), why, "{line:?}");
+        }
     }
 
     #[test]
@@ -271,13 +305,16 @@ mod tests {
     #[test]
     fn ports() {
         assert_eq!(parsed(&[" +0 "]).port, 0);
-        assert_eq!(refused(&["abc"]), "argument port: invalid int value: 'abc'");
-        assert_eq!(refused(&[""]), "argument port: invalid int value: ''");
-        assert_eq!(refused(&["-"]), "argument port: invalid int value: '-'");
+        assert_eq!(refused(&["abc"]), "argument port: invalid int value: 'abc' (must be a number from 0 to 65535)");
+        assert_eq!(refused(&[""]), "argument port: invalid int value: '' (must be a number from 0 to 65535)");
+        assert_eq!(refused(&["-"]), "argument port: invalid int value: '-' (must be a number from 0 to 65535)");
         assert_eq!(refused(&["70000"]), "argument port: 70000 is not in 0..=65535");
         assert_eq!(refused(&["-1"]), "argument port: -1 is not in 0..=65535");
         assert_eq!(refused(&["--", "-1"]), "argument port: -1 is not in 0..=65535");
-        assert_eq!(refused(&["--", "--bind"]), "argument port: invalid int value: '--bind'");
+        assert_eq!(
+            refused(&["--", "--bind"]),
+            "argument port: invalid int value: '--bind' (must be a number from 0 to 65535)"
+        );
         assert_eq!(refused(&["8001", "8002"]), "unrecognized arguments: 8002");
     }
 
@@ -299,11 +336,11 @@ mod tests {
     fn missing_values() {
         for rest in [&[][..], &["-q"], &["--quiet"], &["--", "80"]] {
             let line = [&["--directory"], rest].concat();
-            assert_eq!(refused(&line), "argument -d/--directory: expected one argument", "{line:?}");
+            assert_eq!(refused(&line), "argument -d/--directory: expected one argument: DIRECTORY", "{line:?}");
         }
-        assert_eq!(refused(&["--content-type"]), "argument --content-type: expected one argument");
+        assert_eq!(refused(&["--content-type"]), "argument --content-type: expected one argument: TYPE");
         for line in [&["-H"][..], &["-H", "A"], &["-H", "A", "-q"], &["--header", "A", "--", "b"], &["-HA", "b"]] {
-            assert_eq!(refused(line), "argument -H/--header: expected 2 arguments", "{line:?}");
+            assert_eq!(refused(line), "argument -H/--header: expected 2 arguments: NAME VALUE", "{line:?}");
         }
     }
 
@@ -319,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_value_for_a_switch() {
-        assert_eq!(refused(&["--quiet=yes"]), "argument -q/--quiet: ignored explicit argument 'yes'");
+        assert_eq!(refused(&["--quiet=yes"]), "argument -q/--quiet: invalid value: 'yes' (must be given without one)");
     }
 
     #[test]
@@ -328,8 +365,14 @@ mod tests {
             refused(&["-p", "SPDY/9"]),
             "argument -p/--protocol: invalid choice: 'SPDY/9' (choose from HTTP/1.0, HTTP/1.1)"
         );
-        assert_eq!(refused(&["-H", "a b", "c"]), "argument -H/--header: invalid name: 'a b'");
-        assert_eq!(refused(&["--content-type", "x"]), "argument --content-type: invalid content type: 'x'");
+        assert_eq!(
+            refused(&["-H", "a b", "c"]),
+            "argument -H/--header: invalid name: 'a b' (must be letters, digits and any of !#$%&'*+-.^_`|~)"
+        );
+        assert_eq!(
+            refused(&["--content-type", "x"]),
+            "argument --content-type: invalid content type: 'x' (must be like text/plain)"
+        );
     }
 
     #[test]

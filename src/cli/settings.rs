@@ -41,10 +41,42 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (OsString, OsStrin
         let named = |why: &str| Exit::wrong(format_args!("{}: {why}", shown(&name)));
         let flag = flag.ok_or_else(|| named("no such setting"))?;
         if !value.is_empty() {
-            given.note(flag, times_in_variable(flag, &value).ok_or_else(|| named(&flag.expected()))?);
+            let times = times_in_variable(flag, &value);
+            given.note(flag, times.ok_or_else(|| named(&refused(flag, &shown(&value), in_a_variable(flag))))?);
         }
     }
     Ok(given)
+}
+
+/// The values that a variable may have.
+fn in_a_variable(flag: &Flag) -> &'static str {
+    match flag.action {
+        Action::Two(..) => "NAME: VALUE, one a line",
+        _ => "1 or 0",
+    }
+}
+
+/// The values that a key of a file may have.
+fn in_a_file(flag: &Flag) -> &'static str {
+    match flag.action {
+        Action::Switch(_) => "true or false",
+        Action::Maybe(..) => "true, false or a string",
+        Action::Two(..) => "a table such as { NAME = 'VALUE' }",
+        Action::Many(shape, _) if shape.contains('=') => "a string, an array of strings, or a table",
+        Action::Many(..) => "a string or an array of strings",
+        _ => "a string or a decimal number",
+    }
+}
+
+/// What is wrong with a value of another kind than the flag takes. It is not quoted if it may have a password in it.
+fn refused(flag: &Flag, value: &str, allowed: &str) -> String {
+    const MOST: usize = 60;
+    let shown: String = value.chars().take(MOST).collect();
+    let more = if shown.len() < value.len() { "..." } else { "" };
+    match flag.name {
+        "auth" => format!("expected {allowed}"),
+        _ => format!("expected {allowed}, not {shown}{more}"),
+    }
 }
 
 /// The flag of this name, if it is a setting and no question, and not the name of the settings themselves.
@@ -95,7 +127,7 @@ fn field(line: &OsStr) -> Option<Vec<OsString>> {
 /// let options = parse_file("site.toml".as_ref(), "port = 80\nno-listing = true\n").unwrap();
 /// assert_eq!(options, parse(["80", "--no-listing"].map(Into::into)).unwrap());
 /// let exit = parse_file("site.toml".as_ref(), "\nport = 'x'\n").unwrap_err();
-/// assert_eq!(exit.text(), "serve-forever: error: site.toml:2: port: invalid int value: 'x'\n");
+/// assert_eq!(exit.text(), "serve-forever: error: site.toml:2: port: invalid int value: 'x' (must be a number from 0 to 65535)\n");
 /// ```
 ///
 /// # Errors
@@ -118,8 +150,11 @@ pub(super) fn file(path: &Path, text: &str) -> Result<Given, Exit> {
         let (name, at) = (key.get_ref(), key.span().start);
         let flag = setting(name).filter(|flag| flag.name != "config");
         let flag = flag.ok_or_else(|| wrong(at, &format!("{}: no such setting", shown(name.as_ref().as_ref()))))?;
-        let times = times_in_file(flag, value.get_ref());
-        settings.push((flag, times.ok_or_else(|| wrong(at, &format!("{}: {}", flag.name, flag.expected())))?));
+        let times = times_in_file(flag, value.get_ref()).ok_or_else(|| {
+            let source = text.get(value.span()).unwrap_or_default();
+            wrong(at, &format!("{}: {}", flag.name, refused(flag, &shown(source.as_ref()), in_a_file(flag))))
+        })?;
+        settings.push((flag, times));
         places.push((flag.name, line(text, at)));
     }
     let mut given = Given::new(Source::File(shown(path.as_os_str()), places));
@@ -206,10 +241,16 @@ mod tests {
             ("[site]\nport = 1", "a.toml:1: site: no such setting"),
             ("\nport = 70000", "a.toml:2: port: 70000 is not in 0..=65535"),
             ("\nhidden = 'x'", "a.toml:2: hidden: invalid choice: 'x' (choose from serve, deny)"),
-            ("quiet = 1", "a.toml:1: quiet: expected true or false"),
-            ("bind = ['a']", "a.toml:1: bind: expected one argument"),
-            ("header = 'A: b'", "a.toml:1: header: expected 2 arguments"),
-            ("auth = { ann = 'secret' }", "a.toml:1: auth: expected one argument"),
+            ("quiet = 1", "a.toml:1: quiet: expected true or false, not 1"),
+            ("bind = ['a']", "a.toml:1: bind: expected a string or a decimal number, not ['a']"),
+            ("header = 'A: b'", "a.toml:1: header: expected a table such as { NAME = 'VALUE' }, not 'A: b'"),
+            ("auth = { ann = 'secret' }", "a.toml:1: auth: expected a string or an array of strings"),
+            ("spa = 1.5\ncors = 1979-05-27", "a.toml:2: cors: expected true, false or a string, not 1979-05-27"),
+            ("port = 0x50", "a.toml:1: port: expected a string or a decimal number, not 0x50"),
+            ("index = [true]", "a.toml:1: index: expected a string or an array of strings, not [true]"),
+            ("cache = true", "a.toml:1: cache: expected a string, an array of strings, or a table, not true"),
+            ("grace = nan", "a.toml:1: grace: invalid number of seconds: 'nan' (must be 0 or more, such as 2.5)"),
+            ("log-file = \"a\\u0000b\"", "a.toml:1: log-file: invalid file: 'a\\x00b' (must be the name of one)"),
             ("\"a\\nb\" = 1", "a.toml:1: a\\x0ab: no such setting"),
         ] {
             assert_eq!(from_file(text).unwrap_err(), why, "{text}");
@@ -241,12 +282,54 @@ mod tests {
         for (name, value, why) in [
             ("SERVE_FOREVER_PROT", "", "no such setting"),
             ("SERVE_FOREVER_HELP", "1", "no such setting"),
-            ("SERVE_FOREVER_PORT", "x", "invalid int value: 'x'"),
-            ("SERVE_FOREVER_QUIET", "maybe", "expected true or false"),
-            ("SERVE_FOREVER_HEADER", "A", "expected 2 arguments"),
+            ("SERVE_FOREVER_PORT", "x", "invalid int value: 'x' (must be a number from 0 to 65535)"),
+            ("SERVE_FOREVER_QUIET", "maybe", "expected 1 or 0, not maybe"),
+            ("SERVE_FOREVER_HEADER", "A", "expected NAME: VALUE, one a line, not A"),
         ] {
             let text = from_environment(&[(name, value)]).unwrap_err();
             assert_eq!(text, format!("serve-forever: error: {name}: {why}\n"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_allowed_wherever_it_is_given() {
+        for (name, value) in [
+            ("port", "x"),
+            ("bind", "a b"),
+            ("protocol", "HTTP/2"),
+            ("content-type", "text"),
+            ("index", "a/b"),
+            ("error-page", "200"),
+            ("hidden", "x"),
+            ("symlinks", "x"),
+            ("cors", "a b"),
+            ("cache", "x"),
+            ("mime", "x"),
+            ("base-path", "/a/../b"),
+            ("log-format", "x"),
+            ("grace", "-1"),
+            ("max-connections", "0"),
+            ("max-connections-per-peer", "0"),
+            ("head-timeout", "nan"),
+            ("idle-timeout", "inf"),
+            ("stall-timeout", "1e3"),
+            ("body-timeout", "99999999999"),
+            ("body-rate", "-1"),
+            ("user", "a:b"),
+        ] {
+            let word = if name == "port" { value.to_owned() } else { format!("--{name}={value}") };
+            let line = crate::cli::parse([word.into()]).unwrap_err();
+            let variable = format!("{PREFIX}{}", name.replace('-', "_").to_uppercase());
+            let places = [
+                (line.reason().to_owned(), format!("argument {}: ", find(name).unwrap())),
+                (from_environment(&[(&variable, value)]).unwrap_err(), format!("serve-forever: error: {variable}: ")),
+                (from_file(&format!("{name} = '{value}'")).unwrap_err(), format!("a.toml:1: {name}: ")),
+            ];
+            for (text, place) in places {
+                assert!(text.starts_with(&place) && text.contains(&format!("'{value}'")), "{text}");
+                assert!(["(must ", "(choose "].iter().any(|word| text.contains(word)), "{text}");
+                assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+            }
         }
     }
 

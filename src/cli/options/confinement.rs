@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::values::{file, invalid, text};
+use super::values::{must, path, text};
 use super::{Options, Understood};
 
 /// What the program gives up before it lets anybody in.
@@ -21,14 +21,14 @@ impl Options {
     pub(in crate::cli) fn set_user(&mut self, value: &OsStr) -> Understood {
         let name = text("user", value)?;
         if name.is_empty() || name.contains(['\0', ':']) {
-            return Err(invalid("user", value));
+            return Err(must("be the name of a user of this system", "user", value));
         }
         self.confinement.user = Some(name.to_owned());
         Ok(())
     }
 
     pub(in crate::cli) fn set_chroot(&mut self, value: &OsStr) -> Understood {
-        self.confinement.chroot = Some(file(value)?);
+        self.confinement.chroot = Some(path("directory", value)?);
         Ok(())
     }
 

@@ -1,10 +1,9 @@
 //! The switches of what clients may take, and of how the program ends.
 
 use std::ffi::OsStr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::values::invalid;
+use super::values::{invalid, must};
 use super::{Options, Understood};
 
 impl Options {
@@ -13,7 +12,7 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_grace(&mut self, value: &OsStr) -> Understood {
-        self.limits.grace = seconds(value)?;
+        self.limits.grace = seconds(value).map_err(|why| why + " (must be 0 or more, such as 2.5)")?;
         Ok(())
     }
 
@@ -38,17 +37,17 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Understood {
-        self.limits.body_rate = number(value)?;
+        self.limits.body_rate = number(value).ok_or_else(|| must("be 0 or more", "number", value))?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Understood {
-        self.limits.connections = Some(count(value)?);
+        self.limits.connections = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Understood {
-        self.limits.connections_per_peer = Some(count(value)?);
+        self.limits.connections_per_peer = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
         Ok(())
     }
 }
@@ -69,15 +68,19 @@ fn seconds(value: &OsStr) -> Result<Duration, String> {
 
 /// The same, but a time in which something can happen.
 fn some_seconds(value: &OsStr) -> Result<Duration, String> {
-    seconds(value).and_then(|time| if time.is_zero() { Err(invalid("number of seconds", value)) } else { Ok(time) })
+    let time = seconds(value).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| must("be more than 0, such as 2.5", "number of seconds", value))
 }
 
 fn count(value: &OsStr) -> Result<usize, String> {
-    number::<usize>(value).and_then(|number| if number == 0 { Err(invalid("number", value)) } else { Ok(number) })
+    let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-fn number<N: FromStr>(value: &OsStr) -> Result<N, String> {
-    value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("number", value))
+/// A whole number. One that is too large for any limit is no limit.
+fn number(value: &OsStr) -> Option<u64> {
+    let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -93,7 +96,10 @@ mod tests {
         for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
             assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
         }
-        assert_eq!(some_seconds("0.0".as_ref()), Err("invalid number of seconds: '0.0'".into()));
+        assert_eq!(
+            some_seconds("0.0".as_ref()),
+            Err("invalid number of seconds: '0.0' (must be more than 0, such as 2.5)".into())
+        );
         assert_eq!(some_seconds("0.1".as_ref()), Ok(Duration::from_millis(100)));
     }
 
@@ -108,6 +114,9 @@ mod tests {
             options.set_body_rate(text.as_ref()).map(|()| options.limits.body_rate)
         };
         assert_eq!((rate("0"), rate("700")), (Ok(0), Ok(700)));
-        assert_eq!(rate("-1"), Err("invalid number: '-1'".into()));
+        assert_eq!(rate("-1"), Err("invalid number: '-1' (must be 0 or more)".into()));
+        assert_eq!(rate("99999999999999999999999"), Ok(u64::MAX));
+        let connections = |text: &str| Options::default().set_max_connections(text.as_ref());
+        assert_eq!(connections("0"), Err("invalid number: '0' (must be 1 or more)".into()));
     }
 }

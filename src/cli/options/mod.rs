@@ -19,7 +19,7 @@ pub use confinement::Confinement;
 pub use logs::LogOptions;
 pub use scripts::ScriptOptions;
 pub use site::SiteOptions;
-use values::{file, invalid, is_media_type, python_int, text};
+use values::{file, invalid, is_host, is_media_type, must, path, python_int, text};
 
 /// Whether the values of a flag were understood; if not, what is wrong with them.
 pub(super) type Understood = Result<(), String>;
@@ -89,7 +89,8 @@ const LAST_CALL: Duration = Duration::from_millis(500);
 /// One method for each flag. They take values as they were given and say what is wrong with them.
 impl Options {
     pub(super) fn set_port(&mut self, value: &OsStr) -> Understood {
-        let number = value.to_str().and_then(python_int).ok_or_else(|| invalid("int value", value))?;
+        let number = value.to_str().and_then(python_int);
+        let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
         // A number that does not even fit into an i64 is out of range like any other.
         let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
         self.port = port.ok_or_else(|| format!("{number} is not in 0..=65535"))?;
@@ -97,12 +98,16 @@ impl Options {
     }
 
     pub(super) fn set_bind(&mut self, value: &OsStr) -> Understood {
-        self.bind = Some(text("address", value)?.to_owned());
+        let host = text("address", value)?;
+        if !is_host(host) {
+            return Err(must("be an address or a host name, without port and brackets", "address", value));
+        }
+        self.bind = Some(host.to_owned());
         Ok(())
     }
 
     pub(super) fn set_directory(&mut self, value: &OsStr) -> Understood {
-        self.directory = PathBuf::from(value);
+        self.directory = path("directory", value)?;
         Ok(())
     }
 
@@ -114,7 +119,8 @@ impl Options {
 
     pub(super) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
         let bytes = value.as_encoded_bytes();
-        let text = name.to_str().filter(|name| is_token(name.as_bytes())).ok_or_else(|| invalid("name", name))?;
+        let text = name.to_str().filter(|name| is_token(name.as_bytes()));
+        let text = text.ok_or_else(|| must("be letters, digits and any of !#$%&'*+-.^_`|~", "name", name))?;
         if text.eq_ignore_ascii_case(SERVER) {
             return self.set_server(value);
         }
@@ -134,7 +140,8 @@ impl Options {
 
     pub(super) fn set_content_type(&mut self, value: &OsStr) -> Understood {
         let media_type = value.to_str().filter(|text| is_media_type(text));
-        self.content_type = Some(media_type.ok_or_else(|| invalid("content type", value))?.to_owned());
+        let media_type = media_type.ok_or_else(|| must("be like text/plain", "content type", value))?;
+        self.content_type = Some(media_type.to_owned());
         Ok(())
     }
 
@@ -149,7 +156,7 @@ impl Options {
 }
 
 fn invalid_field(name: &str, value: &OsStr) -> String {
-    format!("invalid value for {name}: '{}'", shown(value))
+    must("be one line without control characters", &format!("value for {name}"), value)
 }
 
 #[cfg(test)]
@@ -178,7 +185,7 @@ mod tests {
             assert_eq!(port(text), Ok(number), "{text:?}");
         }
         for text in ["", " ", "abc", "8000x", "_1", "1_", "1__0", "+-1", "+ 1", "0x50", "1.5", "8 0"] {
-            assert_eq!(port(text), Err(format!("invalid int value: '{}'", shown(text.as_ref()))), "{text:?}");
+            assert_eq!(port(text), Err(must("be a number from 0 to 65535", "int value", text.as_ref())), "{text:?}");
         }
     }
 
@@ -202,13 +209,46 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_no_port_and_no_brackets() {
+        let bind = |text: &str| Options::default().set_bind(text.as_ref());
+        for text in ["127.0.0.1", "::", "::1", "fe80::1%eth0", "localhost", "a-b.example", "my_host", "bücher.example"]
+        {
+            assert_eq!(bind(text), Ok(()), "{text}");
+        }
+        for text in ["", " ", "127.0.0.1:80", "[::1]", "http://h", "h/", "a b", "a\nb", "::g", "h?", "u@h", "1%2"] {
+            let why = must("be an address or a host name, without port and brackets", "address", text.as_ref());
+            assert_eq!(bind(text), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_has_a_name() {
+        assert_eq!(
+            Options::default().set_directory("".as_ref()),
+            Err("invalid directory: '' (must be the name of one)".into())
+        );
+    }
+
+    #[test]
     fn headers_are_checked_when_they_are_given() {
         assert_eq!(header("X-A", "b c").unwrap(), [("X-A".into(), b"b c".to_vec())]);
         assert_eq!(header("X-Empty", "").unwrap(), [("X-Empty".into(), Vec::new())]);
-        assert_eq!(header("X A", "b"), Err("invalid name: 'X A'".into()));
-        assert_eq!(header("X-A:", "b"), Err("invalid name: 'X-A:'".into()));
-        assert_eq!(header("", "b"), Err("invalid name: ''".into()));
-        assert_eq!(header("X-A", "b\r\nC: d"), Err(r"invalid value for X-A: 'b\x0d\x0aC: d'".into()));
+        assert_eq!(
+            header("X A", "b"),
+            Err("invalid name: 'X A' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+        );
+        assert_eq!(
+            header("X-A:", "b"),
+            Err("invalid name: 'X-A:' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+        );
+        assert_eq!(
+            header("", "b"),
+            Err("invalid name: '' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+        );
+        assert_eq!(
+            header("X-A", "b\r\nC: d"),
+            Err(r"invalid value for X-A: 'b\x0d\x0aC: d' (must be one line without control characters)".into())
+        );
     }
 
     #[test]
@@ -236,7 +276,7 @@ mod tests {
             assert_eq!(options.server.as_deref(), Some(value.trim()));
         }
         assert_eq!(options.headers, []);
-        let why = r"invalid value for Server: 'a\x0ab'".to_owned();
+        let why = r"invalid value for Server: 'a\x0ab' (must be one line without control characters)".to_owned();
         assert_eq!(options.add_header("Server".as_ref(), "a\nb".as_ref()), Err(why));
     }
 
@@ -246,7 +286,7 @@ mod tests {
             assert_eq!(content_type(text), Ok(()), "{text}");
         }
         for text in ["", "text", "text/", "/plain", "text/plain/x", "te xt/plain", "text/plain;\n", ";"] {
-            let why = format!("invalid content type: '{}'", shown(text.as_ref()));
+            let why = must("be like text/plain", "content type", text.as_ref());
             assert_eq!(content_type(text), Err(why));
         }
     }
@@ -261,7 +301,10 @@ mod tests {
         assert_eq!(options.directory.as_os_str(), bytes);
         options.add_header("X".as_ref(), bytes).unwrap();
         assert_eq!(options.headers, [("X".into(), b"d\xff".to_vec())]);
-        assert_eq!(options.set_bind(bytes), Err(r"invalid address: 'd\xff'".into()));
-        assert_eq!(options.set_port(bytes), Err(r"invalid int value: 'd\xff'".into()));
+        assert_eq!(options.set_bind(bytes), Err(r"invalid address: 'd\xff' (must be UTF-8)".into()));
+        assert_eq!(
+            options.set_port(bytes),
+            Err(r"invalid int value: 'd\xff' (must be a number from 0 to 65535)".into())
+        );
     }
 }

@@ -17,7 +17,7 @@ pub struct ScriptOptions {
 mod setting {
     use std::ffi::OsStr;
 
-    use crate::cli::options::values::{invalid, text};
+    use crate::cli::options::values::{must, text};
     use crate::cli::options::{Options, Understood};
 
     impl Options {
@@ -28,7 +28,7 @@ mod setting {
         pub(in crate::cli) fn add_script_variable(&mut self, value: &OsStr) -> Understood {
             let bytes = value.as_encoded_bytes();
             if bytes.is_empty() || bytes.contains(&b'=') {
-                return Err(invalid("name", value));
+                return Err(must("be the name of a variable", "name", value));
             }
             self.scripts.variables.push(value.to_owned());
             Ok(())
@@ -48,8 +48,14 @@ mod setting {
         fn variables_of_scripts_have_names() {
             let mut options = Options::default();
             options.add_script_variable("HOME".as_ref()).unwrap();
-            assert_eq!(options.add_script_variable("A=b".as_ref()), Err("invalid name: 'A=b'".into()));
-            assert_eq!(options.add_script_variable("".as_ref()), Err("invalid name: ''".into()));
+            assert_eq!(
+                options.add_script_variable("A=b".as_ref()),
+                Err("invalid name: 'A=b' (must be the name of a variable)".into())
+            );
+            assert_eq!(
+                options.add_script_variable("".as_ref()),
+                Err("invalid name: '' (must be the name of a variable)".into())
+            );
             assert_eq!(options.scripts.variables, ["HOME"]);
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use glob::Pattern;
 
-use super::values::{choice, file, invalid, is_media_type, pair, text};
+use super::values::{choice, file, invalid, is_media_type, must, pair, text};
 use super::{Options, Understood};
 use crate::cli::words::shown;
 use crate::files::{Account, CODINGS, Symlinks};
@@ -87,7 +87,7 @@ impl Options {
     pub(in crate::cli) fn add_index(&mut self, value: &OsStr) -> Understood {
         let name = text("file name", value)?;
         if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-            return Err(invalid("file name", value));
+            return Err(must("be the name of a file, without a slash", "file name", value));
         }
         self.site.index.push(name.to_owned());
         Ok(())
@@ -128,7 +128,8 @@ impl Options {
 
     pub(in crate::cli) fn set_cors(&mut self, value: Option<&OsStr>) -> Understood {
         let value = value.unwrap_or("*".as_ref());
-        let origin = value.to_str().filter(|origin| is_origin(origin)).ok_or_else(|| invalid("origin", value))?;
+        let origin = value.to_str().filter(|origin| is_origin(origin));
+        let origin = origin.ok_or_else(|| must("be * or like https://app.example, without a path", "origin", value))?;
         self.site.cors = Some(origin.to_owned());
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Options {
         let whole = text("value", value)?;
         // A pattern may contain a sign of equality, what is behind it cannot.
         let (pattern, kept) = whole.rsplit_once('=').unwrap_or(("*", whole));
-        Pattern::new(pattern).map_err(|_| invalid("pattern", pattern.as_ref()))?;
+        Pattern::new(pattern).map_err(|_| must("be a glob such as *.js", "pattern", pattern.as_ref()))?;
         let control = match kept {
             "no-cache" => kept.to_owned(),
             "immutable" => IMMUTABLE.to_owned(),
@@ -178,10 +179,10 @@ impl Options {
         let (extension, content_type) = pair("EXT=TYPE", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
         if extension.is_empty() || extension.contains('/') {
-            return Err(invalid("extension", value));
+            return Err(must("be in front of the =, such as md, without a slash", "extension", value));
         }
         if !is_media_type(content_type) {
-            return Err(invalid("content type", content_type.as_ref()));
+            return Err(must("be like text/plain", "content type", content_type.as_ref()));
         }
         self.site.mime.push((extension.to_owned(), content_type.to_owned()));
         Ok(())
@@ -208,10 +209,20 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_base_path(&mut self, value: &OsStr) -> Understood {
-        let path = value.to_str().filter(|path| path.starts_with('/') && UrlPath::parse(path.as_bytes()).is_ok());
-        self.site.base_path = path.ok_or_else(|| invalid("path", value))?.to_owned();
+        let path = value.to_str().filter(|path| is_base_path(path));
+        let path = path.ok_or_else(|| must("be like /docs, without . and .. in it, ? and #", "path", value))?;
+        self.site.base_path = path.to_owned();
         Ok(())
     }
+}
+
+/// A path that is the same once it is normalised, but for a slash at its end: `/a/../b` is another one than it seems.
+fn is_base_path(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('/') else { return false };
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    let written = inner.split('/').filter(|_| !inner.is_empty()).count();
+    let is_normal = UrlPath::parse(text.as_bytes()).is_ok_and(|path| path.segments().count() == written);
+    is_normal && !text.contains(['?', '#']) && !text.to_ascii_lowercase().contains("%2f")
 }
 
 /// `*`, or a scheme and a host with or without a port, and nothing behind it (RFC 6454 section 6.2): browsers compare
@@ -245,7 +256,7 @@ mod tests {
             let why = format!("invalid value: '{text}' (choose from SECONDS, no-cache, immutable)");
             assert_eq!(cache(text), Err(why));
         }
-        assert_eq!(cache("[a=1"), Err("invalid pattern: '[a'".into()));
+        assert_eq!(cache("[a=1"), Err("invalid pattern: '[a' (must be a glob such as *.js)".into()));
     }
 
     #[test]
@@ -256,7 +267,7 @@ mod tests {
         assert_eq!(set(|options| options.set_cors(None)).unwrap().cors.as_deref(), Some("*"));
         for text in ["", "app.example", "https://", "://a", "https://a/", "https://a b", "https://a\r\nX: y", "h s://a"]
         {
-            let why = invalid("origin", text.as_ref());
+            let why = must("be * or like https://app.example, without a path", "origin", text.as_ref());
             assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))), Err(why));
         }
     }
@@ -268,9 +279,12 @@ mod tests {
             assert_eq!(mime, [("rs".to_owned(), "text/x-rust".to_owned())]);
         }
         let why = |text: &str| set(|options| options.add_mime(text.as_ref())).unwrap_err();
-        assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs'");
-        assert_eq!(why("=text/plain"), "invalid extension: '=text/plain'");
-        assert_eq!(why("rs=text"), "invalid content type: 'text'");
+        assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs' (must have a = between two texts)");
+        assert_eq!(
+            why("=text/plain"),
+            "invalid extension: '=text/plain' (must be in front of the =, such as md, without a slash)"
+        );
+        assert_eq!(why("rs=text"), "invalid content type: 'text' (must be like text/plain)");
     }
 
     #[test]
@@ -301,10 +315,10 @@ mod tests {
     fn error_pages_are_for_errors() {
         let page = |text: &str| set(|options| options.add_error_page(text.as_ref())).map(|site| site.error_pages);
         assert_eq!(page("404=a=b.html"), Ok(vec![(Status::NOT_FOUND, "a=b.html".into())]));
-        assert_eq!(page("404"), Err("invalid CODE=FILE: '404'".into()));
+        assert_eq!(page("404"), Err("invalid CODE=FILE: '404' (must have a = between two texts)".into()));
         assert_eq!(page("200=x"), Err("'200' is not in 400..=599".into()));
         assert_eq!(page("x\n=x"), Err("'x\\x0a' is not in 400..=599".into()));
-        assert_eq!(page("404="), Err("invalid file: ''".into()));
+        assert_eq!(page("404="), Err("invalid file: '' (must be the name of one)".into()));
     }
 
     #[test]
@@ -322,10 +336,15 @@ mod tests {
             Err("invalid choice: 'outside' (choose from follow, within, deny)".into())
         );
         assert!(!set(|options| options.set_hidden("deny".as_ref())).unwrap().hidden);
-        assert_eq!(set(|options| options.set_base_path("docs".as_ref())), Err("invalid path: 'docs'".into()));
-        assert_eq!(set(|options| options.set_base_path("/docs".as_ref())).unwrap().base_path, "/docs");
+        for path in ["/", "/docs", "/docs/", "/a/b", "/a%20b", "/.../x"] {
+            assert_eq!(set(|options| options.set_base_path(path.as_ref())).unwrap().base_path, path);
+        }
+        for path in ["", "docs", "/a/../b", "/a/./b", "/..", "/a//b", "/%2e%2e/a", "/./x%2fy", "/a?b", "/a#b", "/%zz"] {
+            let why = must("be like /docs, without . and .. in it, ? and #", "path", path.as_ref());
+            assert_eq!(set(|options| options.set_base_path(path.as_ref())), Err(why));
+        }
         for name in ["", ".", "..", "a/b"] {
-            let why = invalid("file name", name.as_ref());
+            let why = must("be the name of a file, without a slash", "file name", name.as_ref());
             assert_eq!(set(|options| options.add_index(name.as_ref())), Err(why));
         }
     }

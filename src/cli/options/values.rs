@@ -10,14 +10,27 @@ pub(super) fn invalid(what: &str, value: &OsStr) -> String {
     format!("invalid {what}: '{}'", shown(value))
 }
 
-/// A value that has to be text.
-pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, String> {
-    value.to_str().ok_or_else(|| invalid(what, value))
+/// The same, with the values that are allowed: `invalid WHAT: 'VALUE' (must ALLOWED)`.
+pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> String {
+    format!("{} (must {allowed})", invalid(what, value))
 }
 
-/// The name of a file.
+/// A value that has to be text.
+pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, String> {
+    value.to_str().ok_or_else(|| must("be UTF-8", what, value))
+}
+
+/// The name of a file. Only a settings file can have a NUL in it.
 pub(super) fn file(value: &OsStr) -> Result<PathBuf, String> {
-    if value.is_empty() { Err(invalid("file", value)) } else { Ok(PathBuf::from(value)) }
+    path("file", value)
+}
+
+/// The name of a file or a directory.
+pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, String> {
+    match value.is_empty() || value.as_encoded_bytes().contains(&0) {
+        true => Err(must("be the name of one", what, value)),
+        false => Ok(PathBuf::from(value)),
+    }
 }
 
 /// One of several words, each with what it means.
@@ -31,7 +44,8 @@ pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, S
 
 /// The two sides of a value such as `404=404.html`, parted at the first `=`.
 pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str), String> {
-    value.to_str().and_then(|text| text.split_once('=')).ok_or_else(|| invalid(what, value))
+    let parts = value.to_str().and_then(|text| text.split_once('='));
+    parts.ok_or_else(|| must("have a = between two texts", what, value))
 }
 
 /// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
@@ -44,6 +58,15 @@ pub(super) fn python_int(text: &str) -> Option<String> {
     };
     let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
+}
+
+/// An IP address, with or without a zone, or what could be the name of a host: without a blank or a character that ends
+/// a host in a URL. The system that looks the name up may have further rules.
+pub(super) fn is_host(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    let is_name =
+        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "/:?#[]@%".contains(c));
+    address.parse::<std::net::IpAddr>().is_ok() || is_name
 }
 
 /// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
