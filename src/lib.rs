@@ -49,6 +49,7 @@ pub mod handler;
 pub mod http;
 mod listen;
 pub mod log;
+mod memory;
 pub mod proto;
 pub mod reactor;
 mod server;

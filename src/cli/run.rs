@@ -14,6 +14,7 @@ use super::scripts::Scripts;
 use super::{confine, listen, sandbox, scripts, site};
 use crate::connection::SERVER_NAME;
 use crate::log::AccessLog;
+use crate::memory::room_for_buffers;
 use crate::{HttpServer, SignalAction, Stopped};
 
 /// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
@@ -34,6 +35,8 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
     let bound = Bound::of(&listeners);
+    // Read once, and now: the files that it is read from may be out of reach later.
+    _ = room_for_buffers();
     // From here on nothing is done that the confinement would not allow, but to look for what is served.
     if let Some(root) = &options.confinement.chroot {
         log = log.below(root);

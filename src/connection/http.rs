@@ -268,8 +268,9 @@ impl<T> HttpSession<'_, T> {
         let more = kept > self.kept;
         self.site.buffered.set(all);
         self.kept = kept;
-        turn.memory_is_short |= more && all > self.limits.before_short(self.limits.buffers);
-        if more && all > self.limits.buffers { Err(CloseReason::Memory) } else { Ok(()) }
+        let room = self.site.room_for_buffers(&self.limits);
+        turn.memory_is_short |= more && all > self.limits.before_short(room);
+        if more && all > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }
 

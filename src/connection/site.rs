@@ -8,6 +8,7 @@ use super::peers::Peers;
 use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version};
 use crate::listen::unmapped;
 use crate::log::AccessLog;
+use crate::memory::room_for_buffers;
 use crate::proto::{Limits, Stamp};
 use crate::service::{Body, Service};
 
@@ -37,6 +38,8 @@ pub struct Site {
     pub(super) peers: Peers,
     /// Bytes of buffers that connections keep while they wait.
     pub(super) buffered: Cell<usize>,
+    /// How many of them the system lets this process have.
+    room: usize,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<Head>,
     last_error: RefCell<Option<MadeError>>,
@@ -71,6 +74,7 @@ impl Site {
             local: unmapped(local),
             peers: Peers::default(),
             buffered: Cell::new(0),
+            room: room_for_buffers(),
             stamp: RefCell::default(),
             error_fields: OnceCell::new(),
             last_error: RefCell::default(),
@@ -98,6 +102,11 @@ impl Site {
     /// The limits, to be set one by one before they are used.
     pub fn limits_mut(&mut self) -> &mut Limits {
         Arc::make_mut(self.limits.get_mut())
+    }
+
+    /// Bytes of buffers that all connections may keep: what is set, as far as the system lets this process have it.
+    pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
+        limits.buffers.min(self.room)
     }
 
     /// Has these limits bound the requests that begin from now on.

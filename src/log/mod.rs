@@ -158,7 +158,8 @@ impl AccessLog {
             && let Some(path) = open.path.take()
         {
             let real = |path: &Path| path.canonicalize().ok();
-            let inside = real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
+            let inside =
+                real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
             match inside {
                 Some::<PathBuf>(inside) => open.path = Some(Path::new("/").join(inside)),
                 None => open.left_behind = Some(path),

@@ -69,8 +69,9 @@ pub struct Limits {
     /// Connections of one client address at a time; more are closed without a byte. Unlimited by default, because
     /// many clients may share an address.
     pub connections_per_peer: Option<usize>,
-    /// Bytes of unread input and unsent output that all connections together may keep while they wait. 256 MiB; a
-    /// connection that would need more is closed.
+    /// Bytes of unread input and unsent output that all connections together may keep while they wait. 256 MiB, but
+    /// whatever is set here no more than a quarter of what `RLIMIT_AS` leaves to the process when the first server is
+    /// made, nor of the memory limit of its control group. A connection that would need more is closed.
     pub buffers: usize,
 }
 

@@ -274,3 +274,32 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
         assert!(line.starts_with(&format!("serve-forever: error: argument {why} (must be ")), "{line}");
     }
 }
+
+/// The limit leaves 16 MiB beyond what the idle program has; the heads are 24 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn under_a_limit_of_address_space_large_heads_end_no_server() {
+    let root = tree(&[("a", "a")]);
+    let idle = Program::start(root.path(), &["-q"]);
+    let size: u64 = idle.facts("VmSize")[0].parse().unwrap();
+    let mut limited = Command::new("sh");
+    let line = format!("ulimit -v {}; exec \"$0\" \"$@\"", size + 16 * 1024);
+    limited.args(["-c", &line, env!("CARGO_BIN_EXE_serve-forever"), "0", "--bind", "127.0.0.1", "-q"]);
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = Program::of(limited.current_dir(root.path()));
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{}", format!("X: {}\r\n", "x".repeat(9_995)).repeat(6));
+    let send = |_| {
+        let mut stream = program.connect();
+        // One that is closed for want of room may be so while this is sent.
+        _ = stream.write_all(head.as_bytes());
+        stream
+    };
+    let mut clients: Vec<_> = (0..400).map(send).collect();
+    assert_eq!(program.status("/a"), 200);
+    let closed = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        !stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    let count = clients.iter_mut().filter_map(|stream| closed(stream).then_some(())).count();
+    assert!(0 < count && count < 400, "{count} of 400 had to go");
+}

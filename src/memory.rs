@@ -1,0 +1,110 @@
+//! How much memory the buffers of all connections may take where the system limits the process.
+//!
+//! An allocation that fails ends the process, so the bound has to be known before. It is read once: a sandbox or another
+//! root, which come later, may hide the files that it is read from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The buffers may take this part of the memory that the process may have: a quarter. The rest is for what is not
+/// counted: sessions, caches, stacks, buffers that grow while they are copied, and what the allocator cannot reuse.
+const PART: u64 = 4;
+
+/// The most that the buffers of all connections may take in this process, in bytes, whatever
+/// [`Limits::buffers`](crate::proto::Limits::buffers) says. `usize::MAX` where the system sets no limit.
+pub(crate) fn room_for_buffers() -> usize {
+    static ROOM: OnceLock<usize> = OnceLock::new();
+    *ROOM.get_or_init(|| {
+        let limit = address_space_left().into_iter().chain(limit_of_control_group()).min();
+        limit.map_or(usize::MAX, |limit| usize::try_from(limit / PART).unwrap_or(usize::MAX))
+    })
+}
+
+/// What is left of `RLIMIT_AS` (`ulimit -v`) beyond the address space that the process has already.
+#[cfg(unix)]
+fn address_space_left() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::As).current?;
+    Some(limit.saturating_sub(address_space().unwrap_or(0)))
+}
+
+#[cfg(not(unix))]
+fn address_space_left() -> Option<u64> {
+    None
+}
+
+/// The address space of the process, in bytes: the first number of `statm`, which counts pages.
+#[cfg(unix)]
+fn address_space() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').next()?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// The memory limit of the control groups that the process is in.
+fn limit_of_control_group() -> Option<u64> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    membership.lines().filter_map(|line| limit_in(line, Path::new("/sys/fs/cgroup"))).min()
+}
+
+/// The tightest memory limit of a group and of those above it, as `/proc/self/cgroup` names it in a line:
+/// `0::/GROUP` for version 2, `4:memory:/GROUP` for the memory controller of version 1. In a container the files of the
+/// group may be those of the root although its name is not `/`.
+fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (controllers, group) = (parts.next()?, parts.next()?);
+    let (top, file) = match controllers {
+        "" => (mounted_at.to_owned(), "memory.max"),
+        _ if controllers.split(',').any(|name| name == "memory") => {
+            (mounted_at.join("memory"), "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    let group = PathBuf::from(group.trim_start_matches('/'));
+    let limit = |group: &Path| fs::read_to_string(top.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
+    // "max" is no number and no limit.
+    group.ancestors().filter_map(limit).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit of a line where these files are.
+    fn limit(line: &str, files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        limit_in(line, root.path())
+    }
+
+    #[test]
+    fn the_tightest_limit_of_a_group_and_those_above_it_counts() {
+        let files = [("a/memory.max", "300\n"), ("a/b/memory.max", "500\n"), ("a/b/c/memory.max", "max\n")];
+        assert_eq!(limit("0::/a/b/c", &files), Some(300));
+        assert_eq!(limit("0::/a/b", &files[1..]), Some(500));
+        assert_eq!(limit("0::/", &[("memory.max", "7\n")]), Some(7));
+        assert_eq!(limit("0::/elsewhere", &files), None);
+    }
+
+    #[test]
+    fn version_1_has_its_own_files() {
+        let files =
+            [("memory/memory.limit_in_bytes", "9223372036854771712\n"), ("memory/a/memory.limit_in_bytes", "5\n")];
+        assert_eq!(limit("4:memory:/a", &files), Some(5));
+        assert_eq!(limit("4:cpu,memory:/a", &files), Some(5));
+        assert_eq!(limit("4:memory:/a/of/the/host", &[("memory/memory.limit_in_bytes", "6\n")]), Some(6));
+        assert_eq!(limit("3:cpu:/a", &files), None);
+        assert_eq!(limit("", &files), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_address_space_is_known() {
+        assert!(address_space().is_some_and(|bytes| bytes > 1024 * 1024));
+    }
+}
