@@ -21,10 +21,11 @@ complete -c serve-forever -l log-file -d 'file to log requests to (default: stan
 complete -c serve-forever -l grace -d 'time for answers in flight after SIGTERM (default: 5)' -r -f
 complete -c serve-forever -l max-connections -d 'connections at a time (default: as many as there are descriptors for)' -r -f
 complete -c serve-forever -l max-connections-per-peer -d 'connections of one address at a time (default: no limit)' -r -f
-complete -c serve-forever -l head-timeout -d 'time for the head of a request, from its first byte to its last (default: 10)' -r -f
-complete -c serve-forever -l idle-timeout -d 'time between two requests of a connection (default: 15)' -r -f
-complete -c serve-forever -l stall-timeout -d 'time without progress in a request\'s body or an answer (default: 30)' -r -f
-complete -c serve-forever -l body-timeout -d 'time for the whole body of a request, as far as it is waited for (default: 30)' -r -f
+complete -c serve-forever -l head-timeout -d 'time for the head of a request, from its first byte to its last, 0 for no limit (default: 10)' -r -f
+complete -c serve-forever -l idle-timeout -d 'time between two requests of a connection, 0 for no limit (default: 15)' -r -f
+complete -c serve-forever -l stall-timeout -d 'time without progress in a request\'s body, 0 for no limit (default: 30)' -r -f
+complete -c serve-forever -l send-timeout -d 'time without progress in sending a response, 0 for no limit (default: 600)' -r -f
+complete -c serve-forever -l body-timeout -d 'time for the whole body of a request, as far as it is waited for, 0 for no limit (default: 30)' -r -f
 complete -c serve-forever -l body-rate -d 'bytes a second that a request\'s body has to bring once its time is over, 0 for no limit (default: 500)' -r -f
 complete -c serve-forever -l user -d 'user to become once the port is bound and the log is open' -r -f
 complete -c serve-forever -l chroot -d 'directory to make the root of all paths once the port is bound and the log is open' -r -f -a "(__fish_complete_directories)"

@@ -263,8 +263,8 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
     let root = tree(&[]);
     for (word, why) in [
         ("--grace=-1", "--grace: invalid number of seconds: '-1'"),
-        ("--head-timeout=0", "--head-timeout: invalid number of seconds: '0'"),
-        ("--body-timeout=0", "--body-timeout: invalid number of seconds: '0'"),
+        ("--head-timeout=-1", "--head-timeout: invalid number of seconds: '-1'"),
+        ("--send-timeout=never", "--send-timeout: invalid number of seconds: 'never'"),
         ("--body-rate=x", "--body-rate: invalid number: 'x'"),
         ("--max-connections=0", "--max-connections: invalid number: '0'"),
         ("--max-connections-per-peer=x", "--max-connections-per-peer: invalid number: 'x'"),

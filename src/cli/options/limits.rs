@@ -12,27 +12,32 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_grace(&mut self, value: &OsStr) -> Understood {
-        self.limits.grace = seconds(value).map_err(|why| why + " (must be 0 or more, such as 2.5)")?;
+        self.limits.grace = some_or_no_seconds(value)?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_head_timeout(&mut self, value: &OsStr) -> Understood {
-        self.limits.head_timeout = some_seconds(value)?;
+        self.limits.head_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_idle_timeout(&mut self, value: &OsStr) -> Understood {
-        self.limits.idle_timeout = some_seconds(value)?;
+        self.limits.idle_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_stall_timeout(&mut self, value: &OsStr) -> Understood {
-        self.limits.stall_timeout = some_seconds(value)?;
+        self.limits.stall_timeout = some_or_no_seconds(value)?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_send_timeout(&mut self, value: &OsStr) -> Understood {
+        self.limits.send_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_body_timeout(&mut self, value: &OsStr) -> Understood {
-        self.limits.body_timeout = some_seconds(value)?;
+        self.limits.body_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
@@ -66,10 +71,9 @@ fn seconds(value: &OsStr) -> Result<Duration, String> {
     time.ok_or_else(|| invalid("number of seconds", value))
 }
 
-/// The same, but a time in which something can happen.
-fn some_seconds(value: &OsStr) -> Result<Duration, String> {
-    let time = seconds(value).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| must("be more than 0, such as 2.5", "number of seconds", value))
+/// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
+fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
+    seconds(value).map_err(|why| why + " (must be 0 or more, such as 2.5)")
 }
 
 fn count(value: &OsStr) -> Result<usize, String> {
@@ -86,6 +90,7 @@ fn number(value: &OsStr) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::Limits;
 
     #[test]
     fn times_are_seconds() {
@@ -96,11 +101,32 @@ mod tests {
         for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
             assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
         }
-        assert_eq!(
-            some_seconds("0.0".as_ref()),
-            Err("invalid number of seconds: '0.0' (must be more than 0, such as 2.5)".into())
-        );
-        assert_eq!(some_seconds("0.1".as_ref()), Ok(Duration::from_millis(100)));
+        let why = "invalid number of seconds: '-1' (must be 0 or more, such as 2.5)";
+        assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why.into()));
+    }
+
+    #[test]
+    fn each_switch_sets_its_limit_and_takes_0() {
+        type Set = fn(&mut Options, &OsStr) -> Understood;
+        type Get = fn(&Limits) -> Duration;
+        let switches: [(Set, Get); 6] = [
+            (Options::set_head_timeout, |limits| limits.head_timeout),
+            (Options::set_idle_timeout, |limits| limits.idle_timeout),
+            (Options::set_stall_timeout, |limits| limits.stall_timeout),
+            (Options::set_send_timeout, |limits| limits.send_timeout),
+            (Options::set_body_timeout, |limits| limits.body_timeout),
+            (Options::set_grace, |limits| limits.grace),
+        ];
+        for (set, get) in switches {
+            let mut options = Options::default();
+            let default = get(&options.limits);
+            for (text, time) in [("0", Duration::ZERO), ("1.25", Duration::from_millis(1250))] {
+                assert_eq!(set(&mut options, text.as_ref()), Ok(()));
+                assert_eq!(get(&options.limits), time);
+                assert_ne!(time, default);
+            }
+            assert!(set(&mut options, "x".as_ref()).is_err());
+        }
     }
 
     #[test]

@@ -293,7 +293,7 @@ mod tests {
         for text in ["br=br", ".br=BR"] {
             assert_eq!(encodings(text), Ok(vec![("br".to_owned(), "br".to_owned())]));
         }
-        assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br'".into()));
+        assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br' (must have a = between two texts)".into()));
         assert_eq!(encodings("=br"), Err("invalid extension: '=br'".into()));
         assert_eq!(encodings("tar.gz=gzip"), Err("invalid extension: 'tar.gz=gzip'".into()));
         let why = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)";
