@@ -14,7 +14,7 @@ impl RequestHandler for Echo {
         let mut body = Vec::new();
         x.rfile().read_to_end(&mut body)?;
         x.send_response(200)?;
-        x.send_header("Content-Type", x.headers().get_str("Content-Type").unwrap_or("application/octet-stream"))?;
+        x.send_header("Content-Type", x.headers().get("Content-Type").unwrap_or(b"application/octet-stream"))?;
         x.send_header("Content-Length", body.len())?;
         x.end_headers()?;
         x.wfile().write_all(&body)

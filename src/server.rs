@@ -112,7 +112,7 @@ impl HttpServer {
     /// The value of the `Server` field of all answers, Python's `version_string`; empty leaves the field out.
     ///
     /// # Errors
-    /// If it cannot stand in a header field.
+    /// If it cannot stand in a header field: it holds a control character, or one above U+00FF.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
         self.site.set_server_name(name)?;
         Ok(self)

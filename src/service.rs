@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::{Head, InvalidHeader, Request, Status};
+use crate::http::{FieldValue, Head, InvalidHeader, Request, Status};
 
 /// Something that answers requests.
 ///
@@ -358,11 +358,11 @@ impl Response {
         self
     }
 
-    /// Adds a header field.
+    /// Adds a header field. A text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
     /// If the name or the value would not be one field on the wire; see [`Head::add`].
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Response, InvalidHeader> {
+    pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)
     }

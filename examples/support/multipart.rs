@@ -45,7 +45,7 @@ const HEAD: usize = 16 * 1024;
 impl<'x> Multipart<Rfile<'x>> {
     /// The form that a client sends.
     pub fn of(x: &'x Exchange<'_>) -> io::Result<Self> {
-        Multipart::new(x.headers().get_str("Content-Type").unwrap_or_default(), x.rfile())
+        Multipart::new(&x.headers().get_str("Content-Type").unwrap_or_default(), x.rfile())
     }
 }
 

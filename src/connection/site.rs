@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::peers::Peers;
-use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version};
+use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version, latin1};
 use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
@@ -134,18 +134,17 @@ impl Site {
         self.edition.set(self.edition.get().wrapping_add(1));
     }
 
-    /// The value of `Server`; empty for none.
-    pub(super) fn server_name(&self) -> Ref<'_, str> {
-        Ref::map(self.server.borrow(), |line| {
-            let line = std::str::from_utf8(line).unwrap_or_default();
-            line.split_once(':').map_or("", |(_, value)| value.trim())
-        })
+    /// Does something with the value of `Server`, which is empty for none.
+    pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
+        let line = self.server.borrow();
+        let colon = memchr::memchr(b':', &line);
+        tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
 
     /// Has the answers that begin from now on name this server; an empty name leaves `Server` out.
     ///
     /// # Errors
-    /// If the name cannot stand in a header field.
+    /// If the name cannot stand in a header field: it holds a control character, or one above U+00FF.
     pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
         let mut head = Head::new();
         if !name.is_empty() {
@@ -275,10 +274,10 @@ mod tests {
         let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
         assert_eq!(at(1000), Stamp::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
         site.set_server_name("mine/1").unwrap();
-        assert_eq!((at(1001), &*site.server_name()), (Stamp::new(b"Server: mine/1\r\n", date), "mine/1"));
+        assert_eq!((at(1001), site.with_server_name(str::to_owned)), (Stamp::new(b"Server: mine/1\r\n", date), "mine/1".to_owned()));
         assert!(site.set_server_name("a\nb").is_err());
         site.set_server_name("").unwrap();
-        assert_eq!((at(1002), &*site.server_name()), (Stamp::new(b"", date), ""));
+        assert_eq!((at(1002), site.with_server_name(str::to_owned)), (Stamp::new(b"", date), String::new()));
     }
 
     #[test]

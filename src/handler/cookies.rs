@@ -1,12 +1,13 @@
-//! Cookies, as Python's `http.cookies` has them where that is not dangerous (contract rows CK01 to CK07).
+//! Cookies, as Python's `http.cookies` has them where that is not dangerous. Texts are Latin-1, as in every field value.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::io;
 
 use cookie::Cookie;
 
 use super::Exchange;
-use crate::http::HttpDate;
+use crate::http::{FieldValue, HttpDate, latin1, trim_ows};
 
 /// The cookies of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,15 +26,16 @@ impl Cookies {
 }
 
 impl Exchange<'_> {
-    /// The cookies of the request. A pair that is none is skipped and the others kept (row CK07); a quoted value is
-    /// decoded as Python writes it.
+    /// The cookies of the request. A pair that is none is skipped and the others kept; a quoted value is decoded as
+    /// Python writes it. Bytes above 0x7f are read as Latin-1, as in [`Headers::get_str`](crate::http::Headers::get_str).
     pub fn cookies(&self) -> Cookies {
         let fields = self.headers().get_all("Cookie");
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. A value that needs it is quoted in Python's way (row CK05), so that it comes back
-    /// from [`cookies`](Exchange::cookies) as it was.
+    /// Adds a `Set-Cookie` field. A value that needs it is quoted in Python's way, so that it comes back from
+    /// [`cookies`](Exchange::cookies) as it was: each Latin-1 character that has no place in a cookie's value is its code
+    /// in octal digits.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -45,7 +47,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is no token, the value holds a control
-    /// character, or an attribute would end early (rows CK04, CK06); and as [`send_header`](Exchange::send_header).
+    /// character or one above U+00FF, or an attribute would end early; and as [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
         self.send_header("Set-Cookie", line)
@@ -54,9 +56,12 @@ impl Exchange<'_> {
 
 /// Reads `name=value`, with white space around it.
 fn pair(part: &[u8]) -> Option<(String, String)> {
-    let (name, value) = std::str::from_utf8(part).ok()?.trim_matches([' ', '\t']).split_once('=')?;
-    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    is_name(name).then(|| (name.to_owned(), quoted.map_or_else(|| value.to_owned(), unquote)))
+    let part = trim_ows(part);
+    let (name, value) = part.split_at(memchr::memchr(b'=', part)?);
+    let (name, value) = (std::str::from_utf8(name).ok().filter(|name| is_name(name))?, &value[1..]);
+    let quoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let value = quoted.map_or(Cow::Borrowed(value), |quoted| unquote(quoted).into());
+    Some((name.to_owned(), latin1(&value).into_owned()))
 }
 
 fn write(cookie: &Cookie<'_>) -> io::Result<String> {
@@ -67,7 +72,10 @@ fn write(cookie: &Cookie<'_>) -> io::Result<String> {
     if cookie.value().chars().any(char::is_control) {
         return Err(bad(format!("control character in the value of cookie {:?}", cookie.name())));
     }
-    let mut line = format!("{}={}", cookie.name(), Quoted(cookie.value()));
+    let mut value = Vec::with_capacity(cookie.value().len());
+    let encoded = cookie.value().append_to(&mut value);
+    encoded.map_err(|character| bad(format!("invalid value for cookie {:?}: {character}", cookie.name())))?;
+    let mut line = format!("{}={}", cookie.name(), Quoted(&value));
     for (key, value) in [("Path", cookie.path()), ("Domain", cookie.domain())] {
         let Some(value) = value else { continue };
         if value.chars().any(|c| c.is_control() || c == ';') {
@@ -89,23 +97,23 @@ fn write(cookie: &Cookie<'_>) -> io::Result<String> {
     Ok(line)
 }
 
-/// What Python allows in a name (row CK04): a token, and the colon.
+/// Whether Python allows the name: it is a token in which a colon may stand.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
 /// A value as it is sent: in quotes if it holds what would end it, what has no place there as an octal escape.
-struct Quoted<'v>(&'v str);
+struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // RFC 6265 section 4.1.1, cookie-octet.
         let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
-        if self.0.bytes().all(plain) {
-            return f.write_str(self.0);
+        if self.0.iter().copied().all(plain) {
+            return f.write_str(&latin1(self.0));
         }
         f.write_char('"')?;
-        for byte in self.0.bytes() {
+        for byte in self.0.iter().copied() {
             match byte {
                 b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
                 b' ' => f.write_char(' ')?,
@@ -117,11 +125,11 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-fn unquote(value: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value.as_bytes());
+fn unquote(value: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value);
     loop {
         rest = match rest {
-            [] => return String::from_utf8_lossy(&bytes).into_owned(),
+            [] => return bytes,
             [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
                 bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 rest
@@ -156,11 +164,23 @@ mod tests {
 
     #[test]
     fn values_come_back_as_they_were() {
-        for value in ["", "plain", "two words", "a,b;c=\"d\\e\"", "ümlaut", "\\054"] {
+        for value in ["", "plain", "two words", "a,b;c=\"d\\e\"", "ümlaut", "Ã¼", "\\054"] {
             let line = write(&Cookie::new("n", value)).unwrap();
             assert!(!line[2..].contains(';'), "{line}");
             assert_eq!(read(&line), pairs([("n", value)]), "{line}");
         }
+    }
+
+    #[test]
+    fn values_are_latin1_as_python_writes_them() {
+        assert_eq!(write(&Cookie::new("n", "é\u{ff}")).unwrap(), r#"n="\351\377""#);
+        assert_eq!(pair(b"n=\"\\351\"").unwrap().1, "é");
+        assert_eq!(pair(b"n=\xe9").unwrap().1, "é");
+        // Two characters of Latin-1, which one of UTF-8 must not be taken for.
+        assert_eq!(pair(br#"n="\303\251""#).unwrap().1, "Ã©");
+        assert!(pair(b"n\xe9=1").is_none(), "a name is a token");
+        let refused = write(&Cookie::new("price", "5 €")).unwrap_err();
+        assert_eq!(refused.to_string(), "invalid value for cookie \"price\": '€' is not in Latin-1");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::http::{BodyLength, Head, Headers, Request, Status, Version, format_ht
 
 mod answer;
 
-pub use answer::{FieldValue, IntoStatus};
+pub use answer::IntoStatus;
 
 /// One request and its response, in Python's vocabulary (contract rows HB08, HB36 to HB47, SS33, SS34).
 ///

@@ -28,12 +28,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use crate::http::FieldValue;
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use error::HttpError;
-pub use exchange::{Exchange, FieldValue, IntoStatus};
+pub use exchange::{Exchange, IntoStatus};
 pub use line::{Rfile, Wfile};
 pub use request_handler::RequestHandler;
 pub use service::Handlers;

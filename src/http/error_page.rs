@@ -1,4 +1,4 @@
-use super::{Request, Status, escape_html};
+use super::{Head, Request, Status, escape_html};
 
 /// What an error page is made from.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl ErrorTemplate {
     /// `text/html;charset=utf-8` where it is not.
     pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
         let content_type = content_type.into();
-        let valid = super::head::is_field_value(content_type.as_bytes());
+        let valid = Head::new().add("Content-Type", &content_type).is_ok();
         let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
         ErrorTemplate { content_type, pieces: pieces(&format.into()), policy: None }
     }
@@ -172,6 +172,8 @@ mod tests {
     fn texts_are_escaped_and_marks_kept_apart() {
         let template = ErrorTemplate::new("text/plain", "%(code)d|%(message)s|%(explain)s|100%%|%x|%");
         assert_eq!(render(&template, Status::BAD_REQUEST, "<b>", "%(code)d"), "400|&lt;b&gt;|%(code)d|100%|%x|%");
-        assert_eq!(ErrorTemplate::new("a\r\nb", "").content_type(), "text/html;charset=utf-8");
+        for no_field_value in ["a\r\nb", "text/€"] {
+            assert_eq!(ErrorTemplate::new(no_field_value, "").content_type(), "text/html;charset=utf-8");
+        }
     }
 }

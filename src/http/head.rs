@@ -2,7 +2,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{is_token, list_elements};
+use super::{FieldValue, NotLatin1, is_token, list_elements};
 
 /// The header fields of a response, kept as the bytes that will be sent.
 ///
@@ -34,6 +34,9 @@ impl Default for Lines {
     }
 }
 
+/// How long the values of header fields are, most of the time.
+const VALUE: usize = 48;
+
 /// Why a header field was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,6 +45,9 @@ pub enum InvalidHeader {
     Name(String),
     /// The value of the named field holds CR, LF, NUL or another control character (RFC 9110 section 5.5).
     Value(String),
+    /// The value of the named field is a text with this character above U+00FF, which Latin-1 does not have. Bytes in
+    /// another encoding can be given as bytes.
+    NotLatin1(String, char),
     /// `Content-Length` is not a decimal number, or differs from one that was set before.
     ContentLength(String),
     /// `Transfer-Encoding`, or a `Connection` option other than `close` and `keep-alive`.
@@ -53,6 +59,9 @@ impl fmt::Display for InvalidHeader {
         match self {
             InvalidHeader::Name(name) => write!(f, "invalid header name {name:?}"),
             InvalidHeader::Value(name) => write!(f, "invalid value for header {name:?}"),
+            InvalidHeader::NotLatin1(name, character) => {
+                write!(f, "invalid value for header {name:?}: {}", NotLatin1(*character))
+            }
             InvalidHeader::ContentLength(value) => write!(f, "invalid Content-Length {value:?}"),
             InvalidHeader::Framing(field) => write!(f, "{field}: the connection frames its messages itself"),
         }
@@ -80,29 +89,25 @@ impl Head {
         Head::default()
     }
 
-    /// Adds a field. Fields of the same name are kept beside each other, as Python's `send_header` does.
-    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let value = value.as_ref();
-        self.add_with(name, value.len(), |lines| lines.extend_from_slice(value))
-    }
-
-    /// Adds a field whose value is written by the closure, of about so many bytes.
-    pub(crate) fn add_with(
-        &mut self,
-        name: &str,
-        size: usize,
-        value: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), InvalidHeader> {
+    /// Adds a field. Fields of the same name are kept beside each other, as Python's `send_header` does. A text is
+    /// written as Latin-1; see [`FieldValue`].
+    ///
+    /// # Errors
+    /// If the name is no token, the value holds a control character or a character above U+00FF, or the field would
+    /// contradict how the connection frames the message; see [`InvalidHeader`]. The head is then as it was.
+    pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
         }
         let lines = self.owned_lines();
         let start = lines.len();
-        lines.reserve(name.len() + size + 4);
+        lines.reserve(name.len() + VALUE + 4);
         lines.extend_from_slice(name.as_bytes());
         lines.extend_from_slice(b": ");
-        value(lines);
-        let added = self.check_added(start, name);
+        let added = match value.append_to(lines) {
+            Ok(()) => self.check_added(start, name),
+            Err(NotLatin1(character)) => Err(InvalidHeader::NotLatin1(name.to_owned(), character)),
+        };
         // A field that steers the connection is not kept as a line, and one that is refused not at all.
         match added {
             Ok(true) => self.owned_lines().extend_from_slice(b"\r\n"),
@@ -146,7 +151,7 @@ impl Head {
     /// # Panics
     /// If the name or the formatted value is invalid after all: a fault of the calling code.
     pub(crate) fn put(&mut self, name: &str, value: impl fmt::Display) {
-        if let Err(error) = self.add_with(name, 32, |lines| _ = write!(lines, "{value}")) {
+        if let Err(error) = self.add(name, format_args!("{value}")) {
             panic!("{error}");
         }
     }
@@ -277,6 +282,9 @@ mod tests {
         for name in ["", "A B", "A:", "A\r\n", "Ä"] {
             assert_eq!(head.add(name, "x"), Err(InvalidHeader::Name(name.into())));
         }
+        // Cut to eight bits, these two would be CR and LF.
+        assert_eq!(head.add("A", "b\u{10d}\u{10a}C: d"), Err(InvalidHeader::NotLatin1("A".into(), '\u{10d}')));
+        assert_eq!(head.add("A", b"b\r\nC: d"), Err(InvalidHeader::Value("A".into())));
         assert!(head.add("Transfer-Encoding", "chunked").is_err());
         assert!(head.add("Connection", "upgrade").is_err());
         assert_eq!(head.lines(), b"");

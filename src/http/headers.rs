@@ -1,4 +1,6 @@
-use super::Fields;
+use std::borrow::Cow;
+
+use super::{Fields, latin1};
 
 /// The header fields of a request: in their order, duplicates kept, values as raw bytes.
 ///
@@ -17,9 +19,10 @@ impl<'a> Headers<'a> {
         self.get_all(name).next()
     }
 
-    /// The value of the first field of this name, if it is UTF-8.
-    pub fn get_str(&self, name: &str) -> Option<&'a str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    /// The value of the first field of this name as a text, read as Latin-1: each byte is a character, as in Python's
+    /// `headers[name]`. A value in another encoding can be decoded from the bytes that [`get`](Headers::get) returns.
+    pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).map(latin1)
     }
 
     /// The values of all fields of this name, in order.
@@ -84,11 +87,12 @@ mod tests {
 
     #[test]
     fn names_have_no_case_and_duplicates_stay() {
-        let request = Request::builder("GET", "/").header("X-A", "1").header("x-a", "2").header("Y", "").build();
+        let request = Request::builder("GET", "/").header("X-A", "1").header("x-a", "2").header("Y", b"\xe9").build();
         let headers = request.headers();
         assert_eq!(headers.get("X-a"), Some(&b"1"[..]));
         assert_eq!(headers.get_all("x-A").collect::<Vec<_>>(), [b"1", b"2"]);
-        assert_eq!(headers.get_str("y"), Some(""));
+        assert_eq!(headers.get_str("x-a").as_deref(), Some("1"));
+        assert_eq!(headers.get_str("y").as_deref(), Some("é"), "a value is Latin-1");
         assert_eq!(headers.len(), 3);
         assert!(!headers.contains("z"));
         assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["X-A", "x-a", "Y"]);

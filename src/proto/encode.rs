@@ -8,7 +8,8 @@ use crate::http::{Head, Status, Version, is_field_value};
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// The reason phrase, if it is not the usual one of the status; what may not stand in one is replaced by `?`.
+    /// The reason phrase, if it is not the usual one of the status. It is sent as Latin-1; a character that Latin-1 does
+    /// not have, or that may not stand in a reason phrase, becomes `?`.
     pub reason: Option<&'a str>,
     /// The fields that whoever answers has set.
     pub fields: &'a Head,
@@ -171,14 +172,14 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
     out.extend(b"\r\n");
 }
 
-/// A reason phrase must not end its line early, whatever a handler made it from (contract row HB32).
+/// A reason phrase as it is sent: Latin-1, as Python sends it, with `?` for a character that Latin-1 does not have and
+/// for one that would end the line early.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
-    if is_field_value(text.as_bytes()) {
-        Cow::Borrowed(text.as_bytes())
-    } else {
-        let filtered = text.bytes().map(|byte| if is_field_value(&[byte]) { byte } else { b'?' });
-        Cow::Owned(filtered.collect())
+    if text.is_ascii() && is_field_value(text.as_bytes()) {
+        return Cow::Borrowed(text.as_bytes());
     }
+    let sent = |character| u8::try_from(character).ok().filter(|byte| is_field_value(&[*byte])).unwrap_or(b'?');
+    Cow::Owned(text.chars().map(sent).collect())
 }
 
 #[cfg(test)]
@@ -237,6 +238,20 @@ mod tests {
             written(&ResponseHead { status: Status::NOT_MODIFIED, reason: None, fields: &own, ..response }),
             format!("HTTP/1.1 304 Not Modified\r\nServer: s\r\nDate: e\r\n{rest}")
         );
+    }
+
+    #[test]
+    fn a_reason_phrase_is_latin1_on_one_line() {
+        for (reason, sent) in [
+            ("Schön\u{ff}", &b"Sch\xf6n\xff"[..]),
+            ("€ 日本", b"? ??"),
+            ("a\u{10d}\u{10a}b\r\nc\0d\x7f", b"a??b??c?d?"),
+            ("tab\tstays", b"tab\tstays"),
+        ] {
+            let mut out = Buffer::default();
+            write_status_line(Version::Http11, Status::OK, Some(reason), &mut out);
+            assert_eq!(out.bytes(), [b"HTTP/1.1 200 ", sent, b"\r\n"].concat(), "{reason:?}");
+        }
     }
 
     #[test]

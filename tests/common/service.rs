@@ -49,6 +49,7 @@ impl Service for TestService {
             b"/liar" => Response::text("hello\n").header("Content-Length", "7").unwrap(),
             b"/interim" => Response::new(Status::EARLY_HINTS),
             b"/reason" => Response::error(Status::NOT_FOUND).message("no <such>\r\nX-Evil: 1"),
+            b"/latin-reason" => Response::error(Status::NOT_FOUND).message("caf\u{e9} \u{10d}\u{10a}X: 1 \u{20ac}"),
             b"/close" => Response::text("bye\n").close(),
             b"/keep" => Response::text("stay\n").header("Connection", "keep-alive").unwrap(),
             b"/too-large" => Response::error(Status::CONTENT_TOO_LARGE),

@@ -25,7 +25,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let service = site.service.borrow();
         let call = || {
             if !*connected {
-                *own = service.connect(&site.server_name());
+                *own = site.with_server_name(|name| service.connect(name));
                 *connected = true;
             }
             own.as_deref().unwrap_or(&**service).call(request)

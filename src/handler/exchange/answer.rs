@@ -1,13 +1,12 @@
 //! The answering half of an exchange.
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::{Draft, Exchange};
 use crate::handler::pipe::Answer;
-use crate::http::{Head, Method, Status, StatusClass};
+use crate::http::{FieldValue, Head, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 /// A status, or the number of one.
@@ -30,49 +29,6 @@ impl IntoStatus for u16 {
         Status::try_from(self).map_err(misuse)
     }
 }
-
-/// What can be the value of a header field: texts and whole numbers, and with `format_args!` whatever can be displayed.
-pub trait FieldValue {
-    /// Appends it to the field's line.
-    fn append_to(&self, line: &mut Vec<u8>);
-}
-
-impl FieldValue for str {
-    fn append_to(&self, line: &mut Vec<u8>) {
-        line.extend_from_slice(self.as_bytes());
-    }
-}
-
-impl FieldValue for String {
-    fn append_to(&self, line: &mut Vec<u8>) {
-        self.as_str().append_to(line);
-    }
-}
-
-impl FieldValue for fmt::Arguments<'_> {
-    fn append_to(&self, line: &mut Vec<u8>) {
-        _ = line.write_fmt(*self);
-    }
-}
-
-impl<T: FieldValue + ?Sized> FieldValue for &T {
-    fn append_to(&self, line: &mut Vec<u8>) {
-        (**self).append_to(line);
-    }
-}
-
-/// Numbers are written in decimal digits.
-macro_rules! numbers {
-    ($($number:ty)*) => {
-        $(impl FieldValue for $number {
-            fn append_to(&self, line: &mut Vec<u8>) {
-                itoa::Buffer::new().format(*self).append_to(line);
-            }
-        })*
-    };
-}
-
-numbers! { i32 i64 u16 u32 u64 usize }
 
 impl Exchange<'_> {
     /// Begins the response. `Server` and `Date` are added by the connection, and the reason phrase is the status's own
@@ -126,19 +82,21 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Adds a header field. `Content-Length` and `Connection` have the effect that they announce (contract row HB38).
-    /// Fields that are set before [`send_response`](Exchange::send_response) or
-    /// [`send_error`](Exchange::send_error) belong to that answer.
+    /// Adds a header field. Fields that are set before [`send_response`](Exchange::send_response) or
+    /// [`send_error`](Exchange::send_error) belong to that answer. A text is sent as Latin-1, bytes as they are; see
+    /// [`FieldValue`].
+    ///
+    /// `Content-Length` and `Connection` have the effect that they announce.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, if
-    /// the framing would not fit (see [`Head::add`]), or if the head has ended.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, a
+    /// text has a character above U+00FF, the framing would not fit (see [`Head::add`]), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
             return Err(misuse("the head of the response has ended"));
         }
-        Ok(draft.head.add_with(name, VALUE, |line| value.append_to(line))?)
+        Ok(draft.head.add(name, value)?)
     }
 
     /// Ends the head of the response. The body follows on [`wfile`](Exchange::wfile).
@@ -179,8 +137,11 @@ impl Exchange<'_> {
     /// Does nothing: the head leaves with the first bytes of the body, or when the handler waits or returns.
     pub fn flush_headers(&self) {}
 
-    /// Answers with the server's error page (contract row HB31). The texts are the status's phrase and description where
-    /// they are not given. The connection goes on, unless the client still sends or `Connection: close` was set.
+    /// Answers with the server's error page. The texts are the status's phrase and description where they are not given.
+    /// The reason phrase is the message as Latin-1; a character of it that Latin-1 does not have is `?` there, and whole on
+    /// the page.
+    ///
+    /// The connection goes on, unless the client still sends or `Connection: close` was set.
     ///
     /// # Errors
     /// As [`send_response`](Exchange::send_response).
@@ -300,9 +261,6 @@ impl Exchange<'_> {
         });
     }
 }
-
-/// How long the values of header fields are, most of the time.
-const VALUE: usize = 48;
 
 /// A status that can end an exchange.
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {

@@ -1,0 +1,180 @@
+//! Field values and Rust's texts: a `str` is written, and a field value is read, as Latin-1, as Python's `http.server`
+//! does both.
+//!
+//! Which bytes may stand in a field value is checked by [`Head`](super::Head) and must stay out of here.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+/// A type that can be the value of a header field: a text, bytes, a whole number, or `format_args!` of any type that
+/// can be displayed.
+///
+/// A text is written as Latin-1, one byte a character, as Python's `send_header` writes it. Bytes are written as they
+/// are, so a value in another encoding is given as bytes.
+///
+/// ```
+/// use serve_forever::http::Head;
+/// let mut head = Head::new();
+/// head.add("X-Text", "é")?;
+/// head.add("X-Bytes", "é".as_bytes())?;
+/// head.add("X-Number", 5)?;
+/// assert_eq!(head.lines(), b"X-Text: \xe9\r\nX-Bytes: \xc3\xa9\r\nX-Number: 5\r\n");
+/// assert!(head.add("X-Text", "€").is_err());
+/// # Ok::<(), serve_forever::http::InvalidHeader>(())
+/// ```
+pub trait FieldValue {
+    /// Appends the value to the field's line.
+    ///
+    /// # Errors
+    /// The first character of a text that is not in Latin-1: one above U+00FF.
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1>;
+}
+
+/// A character that Latin-1 does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotLatin1(pub char);
+
+impl fmt::Display for NotLatin1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not in Latin-1", self.0)
+    }
+}
+
+impl std::error::Error for NotLatin1 {}
+
+impl FieldValue for str {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        if self.is_ascii() {
+            line.extend_from_slice(self.as_bytes());
+            return Ok(());
+        }
+        self.chars().try_for_each(|character| {
+            // Checked, not cut to eight bits: U+010D and U+010A would become CR and LF.
+            line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
+            Ok(())
+        })
+    }
+}
+
+impl FieldValue for String {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        self.as_str().append_to(line)
+    }
+}
+
+impl FieldValue for [u8] {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        line.extend_from_slice(self);
+        Ok(())
+    }
+}
+
+impl<const N: usize> FieldValue for [u8; N] {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        self.as_slice().append_to(line)
+    }
+}
+
+impl FieldValue for Vec<u8> {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        self.as_slice().append_to(line)
+    }
+}
+
+impl<T: FieldValue + ?Sized> FieldValue for &T {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        (**self).append_to(line)
+    }
+}
+
+impl<T: FieldValue + ToOwned + ?Sized> FieldValue for Cow<'_, T> {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        (**self).append_to(line)
+    }
+}
+
+impl FieldValue for fmt::Arguments<'_> {
+    fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+        let mut latin1 = Latin1Writer { line, refused: None };
+        _ = latin1.write_fmt(*self);
+        latin1.refused.map_or(Ok(()), Err)
+    }
+}
+
+/// Numbers are written in decimal digits.
+macro_rules! numbers {
+    ($($number:ty)*) => {
+        $(impl FieldValue for $number {
+            fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+                itoa::Buffer::new().format(*self).append_to(line)
+            }
+        })*
+    };
+}
+
+numbers! { i32 i64 u16 u32 u64 usize }
+
+/// Takes the pieces of a formatted text, and keeps the character at which it stopped.
+struct Latin1Writer<'l> {
+    line: &'l mut Vec<u8>,
+    refused: Option<NotLatin1>,
+}
+
+impl Write for Latin1Writer<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        piece.append_to(self.line).map_err(|refused| {
+            self.refused = Some(refused);
+            fmt::Error
+        })
+    }
+}
+
+/// Reads bytes as Latin-1, in which every byte is a character. Copies nothing if all of them are ASCII.
+pub(crate) fn latin1(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: impl FieldValue) -> Result<Vec<u8>, NotLatin1> {
+        let mut line = b"before ".to_vec();
+        value.append_to(&mut line)?;
+        Ok(line.split_off(b"before ".len()))
+    }
+
+    #[test]
+    fn every_latin1_character_is_one_byte_and_is_read_back() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let text = latin1(&all);
+        assert_eq!(text.chars().map(u32::from).collect::<Vec<_>>(), (0..=255).collect::<Vec<_>>());
+        assert_eq!(written(&text).as_deref(), Ok(&all[..]));
+        assert_eq!(written(text.to_string()).as_deref(), Ok(&all[..]));
+        assert_eq!(written(format_args!("{text}{}", 5)).as_deref(), Ok(&[&all[..], b"5"].concat()[..]));
+        assert!(matches!(latin1(b"plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn a_character_above_latin1_is_refused_and_not_cut_to_eight_bits() {
+        for character in ['\u{100}', '\u{10a}', '\u{10d}', '€', '日', '\u{ffff}', '😀'] {
+            let text = format!("a{character}b");
+            assert_eq!(written(&text), Err(NotLatin1(character)));
+            assert_eq!(written(format_args!("{text}")), Err(NotLatin1(character)));
+        }
+        assert_eq!(NotLatin1('€').to_string(), "'€' is not in Latin-1");
+    }
+
+    #[test]
+    fn bytes_stay_as_they_are_and_numbers_are_decimal() {
+        assert_eq!(written("€".as_bytes()).as_deref(), Ok("€".as_bytes()));
+        assert_eq!(written(b"\xff\x80").as_deref(), Ok(&b"\xff\x80"[..]));
+        assert_eq!(written(Cow::Borrowed(&b"\xff"[..])).as_deref(), Ok(&b"\xff"[..]));
+        assert_eq!(written(vec![1, 2]).as_deref(), Ok(&[1, 2][..]));
+        assert_eq!(written(-5).as_deref(), Ok(&b"-5"[..]));
+        assert_eq!(written(u64::MAX).as_deref(), Ok(&b"18446744073709551615"[..]));
+    }
+}
