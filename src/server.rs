@@ -103,7 +103,8 @@ impl HttpServer {
         self
     }
 
-    /// The version in the status line; [`Version::Http10`] closes after every response (contract row HB03).
+    /// The version in the status line; [`Version::Http10`] closes after every response whose own `Connection` does not
+    /// say `keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
         self.site.set_protocol(protocol);
         self

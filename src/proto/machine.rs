@@ -30,7 +30,7 @@ pub struct Machine {
     recv: Recv,
     send: Send,
     ask: Ask,
-    /// What the status line says, and 1.0 ends every connection after one response.
+    /// The version of the status line. 1.0 ends the connection after a response that does not ask to keep it.
     protocol: Version,
 }
 
@@ -146,8 +146,8 @@ impl Send {
 }
 
 impl Machine {
-    /// The protocol of a fresh connection. With [`Version::Http10`] every response says HTTP/1.0 and ends its
-    /// connection, whatever the client speaks (contract row HB03).
+    /// The protocol of a fresh connection. With [`Version::Http10`] every response says HTTP/1.0 and, unless its own
+    /// `Connection` says `keep-alive` and the client allows it, ends its connection, whatever the client speaks.
     pub fn new(protocol: Version) -> Machine {
         Machine { recv: Recv::Idle, send: Send::Idle, ask: Ask::default(), protocol }
     }
@@ -312,17 +312,18 @@ impl Machine {
         let framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
         let unframed = length.is_none() && framed;
         let chunked = unframed && !self.ask.is_http10 && self.protocol == Version::Http11;
-        self.decide_keep_alive(response.fields.keep_alive(), unframed && !chunked);
+        let wanted = response.fields.keep_alive();
+        self.decide_keep_alive(wanted, unframed && !chunked);
 
         let has_length = response.fields.content_length().is_some();
         let added = Added {
             protocol: self.protocol,
             length: length.filter(|_| framed && !has_length),
             chunked,
-            connection: match (self.ask.keep_alive, self.ask.is_http10) {
-                (false, _) => Some("close"),
-                (true, true) => Some("keep-alive"),
-                (true, false) => None,
+            connection: match self.ask.keep_alive {
+                false => Some("close"),
+                true if self.ask.is_http10 || wanted == Some(true) => Some("keep-alive"),
+                true => None,
             },
         };
         write_head(response, added, out);
@@ -346,12 +347,13 @@ impl Machine {
         }
     }
 
-    /// The connection goes on if both sides can: the client asked for it, the server speaks 1.1, the response does
-    /// not end with the connection or ask for its end, and no body is left that the client still waits to send.
+    /// The connection goes on if both sides can: the client asked for it, the server speaks 1.1 or the response's own
+    /// `Connection` says `keep-alive`, the response does not end with the connection or ask for its end, and no body is
+    /// left that the client still waits to send.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
         let waits_with_body = matches!(self.recv, Recv::Body(_)) && self.ask.expect != Expect::None;
-        self.ask.keep_alive &=
-            self.protocol == Version::Http11 && wanted != Some(false) && !until_close && !waits_with_body;
+        let persists = self.protocol == Version::Http11 || wanted == Some(true);
+        self.ask.keep_alive &= persists && wanted != Some(false) && !until_close && !waits_with_body;
         debug_assert!(!(self.ask.keep_alive && matches!(self.recv, Recv::Closed)), "nothing reads another request");
     }
 

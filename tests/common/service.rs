@@ -52,6 +52,7 @@ impl Service for TestService {
             b"/latin-reason" => Response::error(Status::NOT_FOUND).message("caf\u{e9} \u{10d}\u{10a}X: 1 \u{20ac}"),
             b"/close" => Response::text("bye\n").close(),
             b"/keep" => Response::text("stay\n").header("Connection", "keep-alive").unwrap(),
+            b"/keep-stream" => stream(number, None).header("Connection", "keep-alive").unwrap(),
             b"/too-large" => Response::error(Status::CONTENT_TOO_LARGE),
             b"/own-headers" => {
                 let own = Response::text("mine\n").header("Server", "mine").unwrap();

@@ -86,7 +86,11 @@ impl Exchange<'_> {
     /// [`send_error`](Exchange::send_error) belong to that answer. A text is sent as Latin-1, bytes as they are; see
     /// [`FieldValue`].
     ///
-    /// `Content-Length` and `Connection` have the effect that they announce.
+    /// `Content-Length` and `Connection` have the effect that they announce. After `close`, the connection ends with
+    /// this response. `keep-alive` is sent, and keeps open a connection of a server that
+    /// [speaks HTTP/1.0](crate::HttpServer::protocol). Where the connection has to end after this response, `close` is
+    /// sent instead: if the client does not allow another request (RFC 9112 section 9.3), the end of the connection is
+    /// the end of the body, the client still waits to send its own, or the server stops.
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, a
@@ -274,10 +278,11 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
 /// Why nothing can be written behind a whole answer.
 const COMPLETE: &str = "the response is complete";
 
-/// Adds fields that the other head does not have yet; of those that it has, its own stay.
+/// Adds fields that the other head does not have yet; of those that it has, its own stay. `Connection: close` of either
+/// of the two outweighs `keep-alive` of the other.
 fn add_fields(head: &mut Head, more: &Head) -> io::Result<()> {
-    if more.keep_alive() == Some(false) {
-        head.add("Connection", "close")?;
+    if let Some(keep_alive) = more.keep_alive() {
+        head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }
     for (name, value) in more.iter() {
         if head.get(name).is_none() {

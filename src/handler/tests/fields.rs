@@ -1,6 +1,8 @@
-//! The header fields that a handler sets and reads: their encoding. How the bodies of handlers are framed must stay out.
+//! The header fields that a handler sets and reads: their encoding, and the effect of `Connection`. How the bodies of
+//! handlers are framed must stay out.
 
 use super::*;
+use crate::http::{Request, Version};
 use crate::service::ErrorText;
 
 /// The answer as bytes, which may be no UTF-8.
@@ -14,6 +16,100 @@ fn bytes_of(service: impl Service + Send + 'static, request: &[u8]) -> Vec<u8> {
 fn has(answer: &[u8], field: &[u8]) -> bool {
     let line = [b"\r\n", field, b"\r\n"].concat();
     answer.windows(line.len()).any(|window| window == line)
+}
+
+/// A way to answer after `Connection` was set.
+type Way = fn(&Exchange<'_>) -> io::Result<()>;
+
+/// The ways to answer with fields that were set before.
+const WAYS: [(&str, Way); 5] = [
+    ("send_response", |x| {
+        x.send_response(200)?;
+        x.send_header("Content-Length", 2)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"ok")
+    }),
+    ("respond", |x| x.respond(Response::text("ok"))),
+    ("send_error", |x| x.send_error(404, None, None)),
+    ("serve", |x| x.serve(&|_: &Request| Response::text("ok"))),
+    ("a body that is made while it is sent", |x| {
+        x.send_response(200)?;
+        x.send_header("Content-Length", 4)?;
+        x.end_headers()?;
+        x.wfile().write_all(b"ok")?;
+        x.sleep(Duration::ZERO)?;
+        x.wfile().write_all(b"ok")
+    }),
+];
+
+#[test]
+fn keep_alive_of_a_handler_reaches_the_client() {
+    for (name, way) in WAYS {
+        let service = move || {
+            does(move |x| {
+                x.send_header("Connection", "keep-alive")?;
+                way(x)
+            })
+        };
+        let bench = Bench::new(service());
+        for request in [GET, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
+            let mut client = bench.connect();
+            client.send(request);
+            let answer = text(client.take());
+            assert_eq!(answer.matches("\r\nConnection: ").count(), 1, "{name}: {answer}");
+            assert!(answer.contains("\r\nConnection: keep-alive\r\n"), "{name}: {answer}");
+            assert!(get(&mut client).starts_with("HTTP/1.1 "), "{name}: the connection is open");
+        }
+        // The client's close is final, and an HTTP/1.0 client that does not ask for more expects the end.
+        for request in [&b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..], b"GET / HTTP/1.0\r\n\r\n"] {
+            let mut client = bench.connect();
+            client.send(request);
+            let answer = text(client.take());
+            assert_eq!(answer.matches("\r\nConnection: ").count(), 1, "{name}: {answer}");
+            assert!(answer.contains("\r\nConnection: close\r\n"), "{name}: {answer}");
+            client.finish();
+            assert!(client.closed().is_some(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn close_outweighs_keep_alive_whichever_is_set_first() {
+    let orders: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
+        |x| x.send_header("Connection", "keep-alive").and_then(|()| x.close_connection()),
+        |x| x.close_connection().and_then(|()| x.send_header("Connection", "Keep-Alive")),
+        |x| x.send_header("connection", "keep-alive, close"),
+        |x| x.send_header("CONNECTION", "close"),
+    ];
+    for (number, set) in orders.into_iter().enumerate() {
+        let respond = does(move |x| {
+            set(x)?;
+            x.respond(Response::text("ok").header("Connection", "keep-alive").unwrap())
+        });
+        let bench = Bench::new(respond);
+        let mut client = bench.connect();
+        let answer = get(&mut client);
+        assert_eq!(answer.matches("\r\nConnection: ").count(), 1, "{number}: {answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{number}: {answer}");
+    }
+}
+
+#[test]
+fn keep_alive_of_a_handler_keeps_a_server_of_http_1_0_open() {
+    let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off()).protocol(Version::Http10);
+    let server = TestServer::start(server.service(does(|x| {
+        if x.path() == "/first" {
+            x.send_header("Connection", "keep-alive")?;
+        }
+        x.respond(Response::text("ok"))
+    })));
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    client.write_all(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).unwrap();
+    let (first, second) = answers.split_once("ok").expect("a first answer");
+    assert!(first.starts_with("HTTP/1.0 200 ") && first.contains("\r\nConnection: keep-alive\r\n"), "{answers}");
+    assert!(second.starts_with("HTTP/1.0 200 ") && second.contains("\r\nConnection: close\r\n"), "{answers}");
 }
 
 #[test]
