@@ -18,7 +18,7 @@ pub(super) struct StreamSession<'s, T> {
     peer: Option<SocketAddr>,
     log: &'s RefCell<AccessLog>,
     timeout: Duration,
-    /// When the client last sent or took something.
+    /// When the client last sent or took something; while it lingers, when that began.
     since: Instant,
     stage: Stage,
 }
@@ -61,13 +61,19 @@ impl<T: Transport> Session for StreamSession<'_, T> {
             self.pipe.0.borrow_mut().ended = true;
         }
         for _ in 0..ROUNDS {
+            let lingers = self.stage == Stage::Linger;
             match self.go_round(ready, turn) {
                 Err(reason) => return Next::Close(reason),
+                // A client that goes on sending must not linger for ever by that.
+                Ok(true) if lingers => {}
                 Ok(true) => self.since = turn.moment.now,
                 Ok(false) => return self.wait(turn.moment.now),
             }
         }
-        Next::Again
+        match self.wait(turn.moment.now) {
+            Next::Close(reason) if self.stage == Stage::Linger => Next::Close(reason),
+            _ => Next::Again,
+        }
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
@@ -202,4 +208,103 @@ pub(super) fn log_failure(pipe: &Pipe, log: &RefCell<AccessLog>, peer: Option<So
     };
     log.borrow_mut().message(peer, &text, wall);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Interest;
+    use mio::event::Source;
+
+    use super::*;
+    use crate::connection::{Moment, Scratch};
+    use crate::handler::Settings;
+    use crate::service::{Wake, Wires};
+    use crate::socketserver::Address;
+    use crate::socketserver::talk::talk;
+    use crate::testing::Memory;
+
+    /// Nothing wakes a session here but its client and the time.
+    struct NoWires;
+
+    impl Wires for NoWires {
+        fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn wake(&self) -> Wake {
+            Wake::new(|| {})
+        }
+
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    /// A session of a handler that says goodbye and returns, and its client; at this time of its life.
+    struct Farewell<'s> {
+        session: StreamSession<'s, Memory>,
+        client: Memory,
+        began: Instant,
+    }
+
+    fn farewell(log: &RefCell<AccessLog>) -> Farewell<'_> {
+        let (client, began) = (Memory::default(), Instant::now());
+        let (run, pipe) = talk(&Settings::default().room(), Address::Unix(None), |line| {
+            io::Write::write_all(&mut line.wfile(), b"goodbye")
+        });
+        let timeout = Duration::from_secs(300);
+        let session = StreamSession::new(client.clone(), run, pipe, None, log, timeout, began);
+        Farewell { session, client, began }
+    }
+
+    impl Farewell<'_> {
+        /// Steps so many milliseconds after the session has begun.
+        fn step_at(&mut self, millis: u64) -> Next {
+            let moment = Moment::new(self.began + Duration::from_millis(millis), SystemTime::now());
+            let (mut scratch, mut wires) = (Scratch::default(), NoWires);
+            let mut turn = Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false };
+            let mut ready = Ready::FRESH;
+            self.session.step(&mut ready, &mut turn)
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_close_may_linger_for_two_seconds() {
+        let log = AccessLog::off().into();
+        let mut farewell = farewell(&log);
+        let end = farewell.began + Duration::from_secs(2);
+        assert_eq!(farewell.step_at(0), Next::Wait(Some(end)));
+        assert_eq!(farewell.client.take(), b"goodbye");
+        assert!(farewell.client.has_ended());
+        assert_eq!(farewell.step_at(1_999), Next::Wait(Some(end)));
+        assert_eq!(farewell.step_at(2_000), Next::Close(CloseReason::LingerOver));
+    }
+
+    #[test]
+    fn a_client_that_goes_on_sending_lingers_no_longer() {
+        let log = AccessLog::off().into();
+        let mut drips = farewell(&log);
+        let end = drips.began + Duration::from_secs(2);
+        for millis in [0, 500, 1_000, 1_500, 1_999] {
+            drips.client.send(b"and another thing");
+            assert_eq!(drips.step_at(millis), Next::Wait(Some(end)), "after {millis} ms");
+        }
+        drips.client.send(b"and another thing");
+        assert_eq!(drips.step_at(2_000), Next::Close(CloseReason::LingerOver));
+
+        let mut floods = farewell(&log);
+        floods.client.send(&vec![b'x'; 3 * ROUNDS * ROOM]);
+        assert_eq!(floods.step_at(0), Next::Again, "there is more to read than a turn reads");
+        assert_eq!(floods.step_at(2_000), Next::Close(CloseReason::LingerOver), "and it does not keep the session");
+    }
+
+    #[test]
+    fn a_client_that_closes_ends_the_session_at_once() {
+        let log = AccessLog::off().into();
+        let mut farewell = farewell(&log);
+        farewell.client.send(b"unread");
+        assert!(matches!(farewell.step_at(0), Next::Wait(Some(_))));
+        farewell.client.finish();
+        assert_eq!(farewell.step_at(1), Next::Close(CloseReason::Complete));
+    }
 }
