@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use crate::service::Wake;
 
-/// How long a thread waits for more work before it ends.
+/// How long a thread of a server waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Up to so many threads that do what they are given, one thing at a time each.
 #[derive(Debug)]
 pub(crate) struct Crew {
     most: usize,
+    /// How long a thread waits for more work before it ends.
+    idle: Duration,
     shared: Arc<Shared>,
 }
 
@@ -56,7 +58,7 @@ pub(crate) struct Outlook<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl Crew {
     pub(crate) fn new(most: usize) -> Crew {
-        Crew { most: most.max(1), shared: Arc::default() }
+        Crew { most: most.max(1), idle: IDLE, shared: Arc::default() }
     }
 
     /// Prepares a piece of work.
@@ -82,8 +84,8 @@ impl Crew {
             self.shared.more.notify_one();
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work());
+        let (shared, idle) = (Arc::clone(&self.shared), self.idle);
+        let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work(idle));
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
@@ -108,8 +110,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The life of a thread.
-    fn work(&self) {
+    /// Runs on each thread: does work until there was none for as long as `idle`, or the crew is dropped.
+    fn work(&self, idle: Duration) {
         let mut state = self.state();
         loop {
             if let Some(work) = state.work.pop_front() {
@@ -123,7 +125,7 @@ impl Shared {
                 break;
             }
             state.idle += 1;
-            let (woken, timeout) = self.more.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.more.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
             if timeout.timed_out() && state.work.is_empty() {
@@ -164,4 +166,81 @@ impl<T> Outlook<T> {
 pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+
+    use super::*;
+
+    /// Longer than anything here takes, so that a test which waits in vain fails and does not hang.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    thread_local! {
+        /// Dropped when the thread ends, which its receiver learns.
+        static ALIVE: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
+    }
+
+    fn crew(most: usize, idle: Duration) -> Arc<Crew> {
+        Arc::new(Crew { most, idle, shared: Arc::default() })
+    }
+
+    /// Has work done, and returns a receiver that is disconnected once its thread has ended.
+    fn thread_of(crew: &Arc<Crew>) -> Receiver<()> {
+        let (alive, ended) = channel();
+        let (done, result) = channel();
+        let work = move || {
+            ALIVE.set(Some(alive));
+            _ = done.send(());
+        };
+        crew.job(work).0.send(&Wake::new(|| {}));
+        result.recv_timeout(PATIENCE).expect("the work is done");
+        ended
+    }
+
+    #[test]
+    fn an_idle_thread_ends_and_more_work_gets_another() {
+        let crew = crew(1, Duration::from_millis(1));
+        for _ in 0..2 {
+            let ended = thread_of(&crew);
+            assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it waits for ever");
+            let state = crew.shared.state();
+            assert_eq!((state.threads, state.idle), (0, 0));
+        }
+    }
+
+    #[test]
+    fn idle_threads_end_with_their_crew() {
+        let crew = crew(1, Duration::from_secs(3600));
+        let ended = thread_of(&crew);
+        assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "it waits for more work");
+        drop(crew);
+        assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn more_work_than_there_may_be_threads_waits_its_turn() {
+        let crew = crew(2, Duration::from_secs(3600));
+        let (open, gate) = channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (done, results) = channel();
+        for number in 0..5 {
+            let (gate, done) = (Arc::clone(&gate), done.clone());
+            let work = move || {
+                // Disconnected when the gate opens.
+                _ = gate.lock().unwrap().recv_timeout(PATIENCE);
+                _ = done.send(number);
+            };
+            crew.job(work).0.send(&Wake::new(|| {}));
+            assert_eq!(crew.shared.state().threads, 2.min(number + 1));
+        }
+        assert!(results.try_recv().is_err(), "all of it waits");
+        drop(open);
+        let mut numbers: Vec<_> = (0..5).map(|_| results.recv_timeout(PATIENCE).expect("a result")).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        assert_eq!(crew.shared.state().threads, 2);
+    }
 }

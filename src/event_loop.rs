@@ -54,6 +54,11 @@ impl EventLoop {
 
     /// Adds a server, which keeps its address, its handlers and its log. What stops it by itself does not stop the loop,
     /// and its hooks are not called.
+    ///
+    /// The loop has one bound for the connections of all its servers: the tightest
+    /// [`connections`](crate::proto::Limits::connections) of them, so that none has more than it allows. Once the end was
+    /// asked for, it waits for the longest [`grace`](crate::proto::Limits::grace), so that nothing in flight is cut
+    /// sooner than its server allows; a server that does not speak HTTP allows 5 seconds.
     pub fn add(&mut self, server: impl Part + 'static) {
         self.parts.push(Box::new(server));
     }
@@ -215,7 +220,8 @@ struct Told<'s> {
 /// How long what is in flight may take once the end was asked for, where a server does not speak HTTP.
 const RAW_GRACE: Duration = Duration::from_secs(5);
 
-/// What bounds a run for these servers together: the tightest cap, the longest grace.
+/// What bounds a run for these servers together: the tightest cap, so that no server has more connections than it
+/// allows, and the longest grace, so that no answer is cut sooner than its server allows.
 fn bounds(told: &[Told<'_>]) -> Bounds {
     let limits = || told.iter().map(|told| told.site.map(Site::limits));
     let most = limits().filter_map(|limits| limits?.connections).min();
@@ -285,5 +291,50 @@ impl Hooks for Between<'_> {
             call();
         }
         soonest.into_iter().chain(self.actions.interval).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::http::Request;
+    use crate::proto::Limits;
+    use crate::service::Response;
+
+    /// What bounds a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the cap,
+    /// from how many sessions on room is short, and the grace in seconds.
+    fn bounds_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
+        let log = RefCell::new(AccessLog::off());
+        let site = |limits: &Limits| {
+            let site = Site::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 80)));
+            site.set_limits(limits.clone());
+            site
+        };
+        let sites: Vec<Site> = http.iter().map(site).collect();
+        let mut told: Vec<_> = sites.iter().map(|site| Told { log: &site.log, site: Some(site) }).collect();
+        told.extend(raw.then_some(Told { log: &log, site: None }));
+        let bound = bounds(&told);
+        told.reverse();
+        assert_eq!(bounds(&told), bound, "the order of the servers does not matter");
+        (bound.capacity.most, bound.capacity.short, bound.grace.as_secs())
+    }
+
+    #[test]
+    fn several_servers_have_the_tightest_cap_and_the_longest_grace() {
+        let limits = |connections, short, grace| Limits {
+            connections,
+            short,
+            grace: Duration::from_secs(grace),
+            ..Limits::default()
+        };
+        let room = crate::listen::room_for_connections();
+        assert_eq!(bounds_of(&[limits(Some(100), 50, 1), limits(Some(10), 100, 20)], false), (10, 5, 20));
+        assert_eq!(bounds_of(&[limits(Some(10), 100, 20), limits(None, 30, 1)], false), (10, 3, 20));
+        assert_eq!(bounds_of(&[limits(None, 100, 1), limits(None, 100, 3)], false), (room, room, 3));
+        let (most, _, grace) = bounds_of(&[limits(Some(10), 100, 1)], true);
+        assert_eq!((most, grace), (10, 5), "a raw server has its own grace, and no cap");
+        assert_eq!(bounds_of(&[limits(Some(10), 100, 20)], true).2, 20);
     }
 }

@@ -231,3 +231,28 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_log_lines_is_counted_and_not_kept() {
+        let mut notes = Notes::default();
+        (0..LINES + 10).for_each(|number| notes.add(number.to_string()));
+        let lines = notes.take();
+        assert_eq!(lines.len(), LINES + 1);
+        assert_eq!(lines[LINES - 1..], [(LINES - 1).to_string(), "10 log lines dropped".to_owned()]);
+        assert!(notes.is_empty() && notes.take().is_empty(), "the dropped lines are reported once");
+        notes.add("room again".to_owned());
+        assert!(!notes.is_empty());
+        assert_eq!(notes.take(), ["room again"]);
+    }
+
+    #[test]
+    fn interim_responses_that_wait_are_bounded() {
+        let mut state = State::default();
+        (0..INTERIM + 10).for_each(|_| state.add_interim(Status::PROCESSING, Head::new()));
+        assert_eq!(state.interim.len(), INTERIM);
+    }
+}

@@ -140,6 +140,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_the_stacks_of_a_crowd_a_few_are_kept_and_used_again() {
+        let pool = Pool::new(KEPT + 8, 16 * 1024);
+        for _ in 0..2 {
+            let stacks: Vec<_> = (0..KEPT + 8).map(|_| pool.take().unwrap().expect("a stack within the cap")).collect();
+            assert!(pool.stacks().free.is_empty(), "a kept stack is used before another is made");
+            stacks.into_iter().for_each(|stack| pool.give_back(stack));
+            assert_eq!((pool.taken(), pool.stacks().free.len()), (0, KEPT));
+        }
+    }
+
+    #[test]
     fn who_waits_longest_is_next() {
         let pool = Arc::new(Pool::new(1, 16 * 1024));
         let woken = Arc::new(AtomicUsize::new(0));

@@ -65,6 +65,16 @@ fn ok(x: &Exchange<'_>, body: &str) -> io::Result<()> {
     x.wfile().write_all(body.as_bytes())
 }
 
+/// All that a server sends, over TCP, to a client that sends this.
+fn answer_of(server: &TestServer, request: &[u8]) -> Vec<u8> {
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    answer
+}
+
 fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
@@ -124,10 +134,7 @@ fn the_version_string_is_what_the_server_is_called() {
     for (name, expected) in [("teapot/1.0 (short: stout)", "<teapot/1.0 (short: stout)>"), ("", "<>")] {
         let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
         let server = TestServer::start(server.server_name(name).unwrap().service(does(says)));
-        let mut client = TcpStream::connect(server.address()).unwrap();
-        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
+        let answer = text(answer_of(&server, b"GET / HTTP/1.0\r\n\r\n"));
         assert!(answer.ends_with(expected), "{answer}");
     }
 }
@@ -167,11 +174,12 @@ fn a_long_answer_is_chunked_and_waits_for_its_client() {
     let ahead = written.get();
     assert!(ahead < 200_000, "the handler was {ahead} bytes ahead of a client that takes nothing");
     let mut answer = Vec::new();
-    while written.get() < 1_000_000 {
+    for _ in 0..100 {
         client.open_window(10_000);
         answer.extend(client.take());
         assert!(written.get() < answer.len() + 200_000);
     }
+    assert_eq!(written.get(), 1_000_000);
     client.open_window(1_000_000);
     answer.extend(client.take());
     let answer = text(answer);
@@ -601,13 +609,16 @@ fn nothing_of_a_request_is_left_for_the_next() {
 
 #[test]
 fn who_was_given_up_and_saw_it_answers_the_next_request() {
-    /// Whether the first request is left alone when it is over, or goes on as if nothing was.
-    struct Late(bool, u32);
+    /// Whether its first request ignores its end; how many requests it has had; how often the first has waited.
+    struct Late(bool, u32, u32);
     impl RequestHandler for Late {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
             self.1 += 1;
             if self.1 == 1 {
-                while x.sleep(Duration::from_secs(3600)).is_ok() || self.0 {}
+                while (x.sleep(Duration::from_secs(3600)).is_ok() || self.0) && self.2 < TOO_OFTEN {
+                    self.2 += 1;
+                }
+                assert!(self.2 < TOO_OFTEN, "it is neither told nor unwound");
                 // Too late, and nothing for whoever asks next.
                 x.send_response_only(102)?;
                 x.end_headers()?;
@@ -617,7 +628,7 @@ fn who_was_given_up_and_saw_it_answers_the_next_request() {
     }
     for stubborn in [false, true] {
         let limits = Limits { answer_timeout: Duration::from_millis(1), ..Limits::default() };
-        let bench = Bench::new(Handlers::new(move || Late(stubborn, 0))).limits(limits);
+        let bench = Bench::new(Handlers::new(move || Late(stubborn, 0, 0))).limits(limits);
         let mut client = bench.connect();
         client.send(GET);
         let mut answer = text(client.take());
@@ -634,6 +645,10 @@ fn who_was_given_up_and_saw_it_answers_the_next_request() {
         }
     }
 }
+
+/// How often a handler of these tests does what should end it, before it ends by itself so that its test fails and does
+/// not hang.
+const TOO_OFTEN: u32 = 10_000;
 
 /// Tells a test that it was dropped.
 struct Dropped(Arc<AtomicUsize>);
@@ -652,9 +667,7 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
     let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
         |x| x.sleep(Duration::from_secs(3600)),
         |x| x.rfile().read(&mut [0]).map(drop),
-        |x| loop {
-            x.wfile().write_all(&[0; 1000])?;
-        },
+        |x| (0..TOO_OFTEN).try_for_each(|_| x.wfile().write_all(&[0; 1000])),
         |x| x.offload(|| drop(GATE.lock())),
     ];
     for (number, wait) in waits.into_iter().enumerate() {
@@ -665,7 +678,7 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
             let _guard = Dropped(Arc::clone(&counter));
             x.send_response(200)?;
             x.end_headers()?;
-            let error = wait(x).unwrap_err();
+            let error = wait(x).expect_err("it waits, and its client goes");
             if error.kind() == io::ErrorKind::ConnectionAborted {
                 seen.fetch_add(1, Ordering::Relaxed);
             }
@@ -690,13 +703,16 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
 
 #[test]
 fn a_handler_that_ignores_its_end_is_unwound() {
-    let dropped = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&dropped);
+    let (dropped, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counter, errors) = (Arc::clone(&dropped), Arc::clone(&told));
     let handlers = does(move |x| {
         let _guard = Dropped(Arc::clone(&counter));
-        loop {
-            _ = x.sleep(Duration::from_secs(3600));
+        for _ in 0..TOO_OFTEN {
+            if x.sleep(Duration::from_secs(3600)).is_err() {
+                errors.fetch_add(1, Ordering::Relaxed);
+            }
         }
+        Ok(())
     });
     let pool = Arc::clone(&handlers.room().pool);
     let bench = Bench::new(handlers);
@@ -704,6 +720,7 @@ fn a_handler_that_ignores_its_end_is_unwound() {
     client.send(GET);
     drop(client);
     assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0));
+    assert_eq!(told.load(Ordering::Relaxed), 100, "it is told so often, and then unwound");
 }
 
 #[test]

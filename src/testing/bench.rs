@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Memory;
 use crate::connection::{CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Turn};
@@ -77,6 +77,9 @@ impl fmt::Debug for Bench {
     }
 }
 
+/// How long a client waits for something to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A client in memory. When it is dropped, it is gone without a word.
 pub struct Client<'b> {
     site: &'b Site,
@@ -116,20 +119,20 @@ impl Client<'_> {
     }
 
     /// Waits for something to happen to the connection besides its client, a deadline or a word from another thread,
-    /// and has the server do what it can then. False if there is nothing to wait for.
+    /// and has the server do what it can then. False if there is nothing to wait for, or nothing has happened for a
+    /// minute: a test of a server that forgets its client fails then, and does not hang.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;
         }
-        match self.deadline {
-            Some(deadline) => _ = self.woken.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            None => _ = self.woken.recv(),
-        }
+        let until_deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let time = until_deadline.unwrap_or(PATIENCE).min(PATIENCE);
+        let woken = self.woken.recv_timeout(time).is_ok();
         self.run();
-        true
+        woken || until_deadline == Some(time)
     }
 
-    /// Waits until the server closes the connection.
+    /// Waits until the server closes the connection, or nothing has happened for a minute.
     pub fn run_to_end(&mut self) {
         while self.wait() {}
     }

@@ -103,10 +103,8 @@ fn keep_alive_of_a_handler_keeps_a_server_of_http_1_0_open() {
         }
         x.respond(Response::text("ok"))
     })));
-    let mut client = TcpStream::connect(server.address()).unwrap();
-    client.write_all(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let mut answers = String::new();
-    client.read_to_string(&mut answers).unwrap();
+    let requests = b"GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n";
+    let answers = text(answer_of(&server, requests));
     let (first, second) = answers.split_once("ok").expect("a first answer");
     assert!(first.starts_with("HTTP/1.0 200 ") && first.contains("\r\nConnection: keep-alive\r\n"), "{answers}");
     assert!(second.starts_with("HTTP/1.0 200 ") && second.contains("\r\nConnection: close\r\n"), "{answers}");
@@ -223,10 +221,7 @@ fn the_name_of_a_server_is_latin1() {
     assert!(server().server_name("\u{20ac}").is_err());
     let named = server().server_name("caf\u{e9}").unwrap();
     let server = TestServer::start(named.service(does(|x| ok(x, x.version_string()))));
-    let mut client = TcpStream::connect(server.address()).unwrap();
-    client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
+    let answer = answer_of(&server, b"GET / HTTP/1.0\r\n\r\n");
     assert!(has(&answer, b"Server: caf\xe9"), "{}", answer.escape_ascii());
     assert!(answer.ends_with("caf\u{e9}".as_bytes()), "{}", answer.escape_ascii());
 }
