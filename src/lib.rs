@@ -1,7 +1,7 @@
 //! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
 //!
-//! One thread, one [`Poll`](mio::Poll), a table of connections, and no step that waits. A server is bound, told who
-//! answers, and run:
+//! One thread, one [`Poll`](mio::Poll), a table of connections, and no step that waits. A server is bound, given a
+//! service that answers its requests, and run:
 //!
 //! ```no_run
 //! use serve_forever::HttpServer;
@@ -12,7 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Who answers is a [`Service`](service::Service): the ready-made [`FileService`](files::FileService), or a closure.
+//! A [`Service`](service::Service) is the ready-made [`FileService`](files::FileService), a closure, or
+//! [`Handlers`](handler::Handlers), which run Python's request handlers. A closure answers at once:
 //!
 //! ```
 //! use serve_forever::{HttpServer, http::Request, service::Response};
@@ -26,16 +27,44 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # The rooms, for readers
+//! A [`RequestHandler`](handler::RequestHandler) is what `BaseHTTPRequestHandler` is in Python: it reads and writes where
+//! it stands, and other clients are served while it waits.
+//!
+//! ```
+//! use std::io::{self, Write};
+//! use serve_forever::HttpServer;
+//! use serve_forever::handler::{Exchange, RequestHandler};
+//!
+//! struct Hello;
+//! impl RequestHandler for Hello {
+//!     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+//!         x.send_response(200)?;
+//!         x.send_header("Content-Type", "text/plain")?;
+//!         x.end_headers()?;
+//!         x.wfile().write_all(b"hello")
+//!     }
+//! }
+//!
+//! # fn main() -> io::Result<()> {
+//! let server = HttpServer::bind("127.0.0.1:0")?.handler(|| Hello);
+//! # drop(server);
+//! # Ok(()) }
+//! ```
+//!
+//! # The modules, for readers
 //!
 //! To see how a selector loop works, read them in this order; each says first what it is for and what must stay out.
 //!
 //! 1. [`reactor`]: *sleep, mark, run, reap*. The loop is one screen long.
-//! 2. [`connection`]: *fill, advance, flush*, until none of them moves. One client, and nobody else's concern.
+//! 2. [`connection`]: one client; what is read, answered and written for it without waiting.
 //! 3. [`proto`]: HTTP/1.x as bytes in and events out; two state machines that move together in one place.
-//! 4. [`service`]: the narrow waist between those who speak HTTP and those who have something to say.
-//! 5. [`files`]: a folder as a service, and `cgi`: scripts as one. [`http`] has the nouns they all share,
-//!    [`log`](mod@log) a log that cannot wait.
+//! 4. [`service`]: the narrow interface between a connection, which speaks HTTP, and the code that answers.
+//! 5. [`files`]: a directory as a service, and `cgi`: scripts as one.
+//! 6. [`handler`]: Python's request handlers on coroutines, as a service; and `socketserver`: the same below HTTP, for
+//!    TCP, UDP and Unix sockets.
+//!
+//! [`http`] has the types that all of them share, [`log`](mod@log) a log that does not wait, `cli` the program, and
+//! [`testing`] clients in memory. [`HttpServer`] and [`EventLoop`] put them together.
 
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 pub mod cgi;

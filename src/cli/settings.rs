@@ -68,7 +68,7 @@ fn in_a_file(flag: &Flag) -> &'static str {
     }
 }
 
-/// What is wrong with a value of another kind than the flag takes. It is not quoted if it may have a password in it.
+/// The message for a value of another kind than the flag takes. The value is not quoted if it may have a password in it.
 fn refused(flag: &Flag, value: &str, allowed: &str) -> String {
     const MOST: usize = 60;
     let shown: String = value.chars().take(MOST).collect();
@@ -79,7 +79,8 @@ fn refused(flag: &Flag, value: &str, allowed: &str) -> String {
     }
 }
 
-/// The flag of this name, if it is a setting and no question, and not the name of the settings themselves.
+/// The flag of this name, unless it asks for the help or the version. That a file cannot name another file by `config`
+/// is checked where files are read.
 fn setting(name: &str) -> Option<&'static Flag> {
     find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version))
 }

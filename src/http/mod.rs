@@ -1,7 +1,8 @@
-//! The nouns of HTTP: method, status, version, header fields, request, response head, date, path.
+//! The types of HTTP: method, status, version, header fields, request, response head, date, path.
 //!
-//! They are shared by every other room: the protocol fills a [`Request`], a service reads it and answers with a
-//! status and a [`Head`], the connection sends that. Nothing here reads a socket, opens a file or looks at a clock.
+//! They are shared by every other module: the protocol fills a [`Request`], a service reads it and answers with a
+//! status and a [`Head`], the connection sends that. Nothing here reads a socket or opens a file. Only a [`Request`] that
+//! is made without a connection reads the clock, for the time of its arrival.
 //!
 //! Invariant: a [`Head`] can only hold field lines that are well formed (RFC 9110 section 5.5), so nothing that is
 //! written to the wire from one can split a response.

@@ -4,7 +4,7 @@
 //! [`UnixDatagramServer`] a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that reads and
 //! writes; while it waits, others are served. Several servers share one thread in an [`EventLoop`](crate::EventLoop).
 //!
-//! What a Python program uses the mix-ins for (contract rows SS27 to SS30) needs none here. `ThreadingTCPServer` serves
+//! Python's mix-ins have no counterpart, because each need that they meet is met otherwise. `ThreadingTCPServer` serves
 //! many clients at a time: so does [`TcpServer`]. A handler that computes for long, or calls what blocks, hands that to
 //! [`StreamRequest::offload`], which is what the thread was for. `ForkingTCPServer` uses all processors: start the
 //! program several times, with [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
@@ -29,8 +29,10 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! Invariant: nothing here knows HTTP, and a handler that fails, panics or never ends its reply costs its own client
-//! only.
+//! A raw handler runs as an HTTP handler does, on the coroutines, stacks and worker threads of
+//! [`handler`](crate::handler), and writes to the same kind of log. No request is parsed and no response framed here.
+//!
+//! Invariant: a handler that fails, panics or never ends its reply costs its own client only.
 
 mod address;
 mod datagram;
