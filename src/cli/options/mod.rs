@@ -19,7 +19,7 @@ pub use confinement::Confinement;
 pub use logs::LogOptions;
 pub use scripts::ScriptOptions;
 pub use site::SiteOptions;
-use values::{file, invalid, is_host, is_media_type, must, path, python_int, text};
+use values::{field_value, file, invalid, is_host, is_media_type, must, path, python_int, text};
 
 /// Whether the values of a flag were understood; if not, what is wrong with them.
 pub(super) type Understood = Result<(), String>;
@@ -118,7 +118,7 @@ impl Options {
     }
 
     pub(super) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
-        let bytes = value.as_encoded_bytes();
+        let bytes = &field_value(value)?;
         let text = name.to_str().filter(|name| is_token(name.as_bytes()));
         let text = text.ok_or_else(|| must("be letters, digits and any of !#$%&'*+-.^_`|~", "name", name))?;
         if text.eq_ignore_ascii_case(SERVER) {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::cli::words::shown;
-use crate::http::{Head, is_token};
+use crate::http::{FieldValue, Head, is_token};
 
 pub(super) fn invalid(what: &str, value: &OsStr) -> String {
     format!("invalid {what}: '{}'", shown(value))
@@ -76,4 +76,39 @@ pub(super) fn is_media_type(text: &str) -> bool {
     let named = essence.trim_end().split_once('/');
     named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
         && Head::new().add("Content-Type", text).is_ok()
+}
+
+/// The bytes of a field value: a text as Latin-1, as Python sends it. What is no text is sent as it is.
+pub(super) fn field_value(value: &OsStr) -> Result<Vec<u8>, String> {
+    let Some(text) = value.to_str() else { return Ok(value.as_encoded_bytes().to_vec()) };
+    let mut bytes = Vec::with_capacity(text.len());
+    let encoded = text.append_to(&mut bytes);
+    encoded.map_err(|character| format!("invalid value: '{}' ({character})", shown(value)))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Options;
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_header_is_latin1() {
+        let header = |value: &OsStr| {
+            let mut options = Options::default();
+            options.add_header("X-Own".as_ref(), value).map(|()| options.headers)
+        };
+        assert_eq!(header("caf\u{e9}".as_ref()), Ok(vec![("X-Own".to_owned(), b"caf\xe9".to_vec())]));
+        let refused = header("5 \u{20ac}".as_ref()).unwrap_err();
+        assert!(
+            refused.starts_with("invalid value: '") && refused.ends_with("('\u{20ac}' is not in Latin-1)"),
+            "{refused}"
+        );
+        assert!(header("\u{10d}\u{10a}".as_ref()).is_err(), "these are not cut to CR and LF");
+        #[cfg(unix)]
+        {
+            let bytes: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xff");
+            assert_eq!(header(bytes), Ok(vec![("X-Own".to_owned(), b"caf\xff".to_vec())]), "bytes that are no text");
+        }
+    }
 }
