@@ -34,7 +34,7 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     if let Some(origin) = &site.cors {
         files = files.cors(origin);
     }
-    files = fold(files, &options.headers, |files, (name, value)| files.extra_header(name, value.clone()));
+    files = fold(files, &options.headers, |files, (name, value)| files.extra_header(name, value));
     files = fold(files, &site.error_pages, |files, (status, page)| files.error_page(*status, page));
     files = fold(files, &site.cache, |files, (pattern, value)| files.cache_control(pattern, value));
     files = fold(files, &site.mime, |files, (extension, content_type)| files.mime(extension, content_type));

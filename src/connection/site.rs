@@ -274,7 +274,10 @@ mod tests {
         let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
         assert_eq!(at(1000), Stamp::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
         site.set_server_name("mine/1").unwrap();
-        assert_eq!((at(1001), site.with_server_name(str::to_owned)), (Stamp::new(b"Server: mine/1\r\n", date), "mine/1".to_owned()));
+        assert_eq!(
+            (at(1001), site.with_server_name(str::to_owned)),
+            (Stamp::new(b"Server: mine/1\r\n", date), "mine/1".to_owned())
+        );
         assert!(site.set_server_name("a\nb").is_err());
         site.set_server_name("").unwrap();
         assert_eq!((at(1002), site.with_server_name(str::to_owned)), (Stamp::new(b"", date), String::new()));

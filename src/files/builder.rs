@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
-use crate::http::{Head, InvalidHeader, Status, UrlPath, is_token};
+use crate::http::{FieldValue, Head, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
 
 /// Builds a [`FileService`]: what one would get by subclassing Python's `SimpleHTTPRequestHandler`, without the class.
 ///
@@ -33,7 +33,8 @@ use crate::http::{Head, InvalidHeader, Status, UrlPath, is_token};
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    extra: Vec<(String, Vec<u8>)>,
+    /// Values that are no Latin-1 are an error when the service is built.
+    extra: Vec<(String, Result<Vec<u8>, NotLatin1>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
     base: String,
@@ -167,8 +168,11 @@ impl FileServiceBuilder {
     ///
     /// A field that the server makes itself, such as `Content-Type` or `Date`, is an error of
     /// [`build`](FileServiceBuilder::build). For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name).
-    pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> FileServiceBuilder {
-        self.extra.push((name.into(), value.into()));
+    /// A text is sent as Latin-1, and one that is none is an error of `build`; see [`FieldValue`].
+    pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
+        let mut bytes = Vec::new();
+        let value = value.append_to(&mut bytes).map(|()| bytes);
+        self.extra.push((name.into(), value));
         self
     }
 
@@ -385,6 +389,7 @@ impl FileServiceBuilder {
     fn extra_fields(&self) -> io::Result<Head> {
         let mut head = Head::new();
         for (name, value) in &self.extra {
+            let value = value.as_ref().map_err(|character| InvalidHeader::NotLatin1(name.clone(), character.0))?;
             if let Some(field) = reserved(name) {
                 return Err(bad(field.refusal(&value.escape_ascii().to_string(), field.methods)));
             }

@@ -599,6 +599,23 @@ fn extra_fields() {
 }
 
 #[test]
+fn an_extra_field_is_latin1() {
+    use crate::testing::Bench;
+    let service =
+        FileService::builder("src").extra_header("X-Text", "caf\u{e9}").extra_header("X-Bytes", b"caf\xc3\xa9");
+    let bench = Bench::new(service.build().unwrap());
+    let mut client = bench.connect();
+    client.send(b"HEAD /lib.rs HTTP/1.1\r\nHost: h\r\n\r\n");
+    let answer = client.take();
+    for field in [&b"\r\nX-Text: caf\xe9\r\n"[..], b"\r\nX-Bytes: caf\xc3\xa9\r\n"] {
+        assert!(answer.windows(field.len()).any(|window| window == field), "{}", answer.escape_ascii());
+    }
+    let refused = FileService::builder("src").extra_header("X-Price", "5 \u{20ac}").build().unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(refused.to_string(), "invalid value for header \"X-Price\": '\u{20ac}' is not in Latin-1");
+}
+
+#[test]
 fn fields_that_the_server_makes_are_refused() {
     for name in [
         "accept-ranges",
