@@ -7,6 +7,7 @@ use super::*;
 use crate::event_loop::Served;
 use crate::http::Request;
 use crate::log::AccessLog;
+use crate::proto::Limits;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
@@ -262,6 +263,35 @@ fn several_servers_share_one_loop() {
             let mut buf = [0; 100];
             let count = client.recv(&mut buf).unwrap();
             assert_eq!(&buf[..count], b"HELLO");
+        },
+    );
+}
+
+#[test]
+fn a_raw_client_takes_the_place_of_an_idle_http_connection_at_the_cap() {
+    let http = HttpServer::bind("127.0.0.1:0").unwrap().service(|_: &Request| Response::text("hello"));
+    let http = http.limits(Limits { connections: Some(1), ..Limits::default() }).log(AccessLog::off());
+    let tcp = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
+    let addresses = (http.server_address(), tcp.server_address().unwrap());
+    let mut servers = EventLoop::new().unwrap();
+    servers.add(http);
+    servers.add(tcp);
+    let stopper = servers.stopper();
+    while_serving(
+        servers,
+        stopper,
+        |servers| _ = servers.serve_forever().unwrap(),
+        || {
+            let patience = Some(Duration::from_secs(30));
+            let mut idle = TcpStream::connect(addresses.0).unwrap();
+            idle.set_read_timeout(patience).unwrap();
+            assert_eq!(ask(&mut idle, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 200 OK\r\n");
+            let mut raw = TcpStream::connect(addresses.1).unwrap();
+            raw.set_read_timeout(patience).unwrap();
+            assert_eq!(ask(&mut raw, "hello\n"), "HELLO\n");
+            let mut rest = String::new();
+            idle.read_to_string(&mut rest).expect("the idle connection is closed");
+            assert!(rest.ends_with("hello"), "{rest}");
         },
     );
 }
