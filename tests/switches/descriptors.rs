@@ -64,8 +64,9 @@ fn without_descriptors_it_waits_says_503_and_recovers() {
     fs::set_permissions(root.path().join("cgi-bin/s"), Permissions::from_mode(0o755)).unwrap();
     File::create(root.path().join("big")).unwrap().set_len(1 << 24).unwrap();
     let program = start(root.path());
-    assert_eq!(program.status("/a"), 200);
     let before = open(&program);
+    assert_eq!(program.status("/a"), 200);
+    until("the first connection is closed", || open(&program) == before);
 
     let mut clients: Vec<TcpStream> = (0..MOST).map(|_| half_a_request(&program)).collect();
     let mut outside = program.connect();
