@@ -250,7 +250,10 @@ mod tests {
             ("port = 0x50", "a.toml:1: port: expected a string or a decimal number, not 0x50"),
             ("index = [true]", "a.toml:1: index: expected a string or an array of strings, not [true]"),
             ("cache = true", "a.toml:1: cache: expected a string, an array of strings, or a table, not true"),
-            ("grace = nan", "a.toml:1: grace: invalid number of seconds: 'nan' (must be 0 or more, such as 2.5)"),
+            (
+                "grace = nan",
+                "a.toml:1: grace: invalid number of seconds: 'nan' (must be from 0 to 4294967295, such as 2.5)",
+            ),
             ("log-file = \"a\\u0000b\"", "a.toml:1: log-file: invalid file: 'a\\x00b' (must be the name of one)"),
             ("\"a\\nb\" = 1", "a.toml:1: a\\x0ab: no such setting"),
         ] {

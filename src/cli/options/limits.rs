@@ -42,17 +42,18 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Understood {
-        self.limits.body_rate = number(value).ok_or_else(|| must("be 0 or more", "number", value))?;
+        self.limits.body_rate = number(value).ok_or_else(|| must("be 0 or more, a whole number", "number", value))?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Understood {
-        self.limits.connections = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
+        self.limits.connections = Some(count(value).map_err(|why| why + " (must be 1 or more, a whole number)")?);
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Understood {
-        self.limits.connections_per_peer = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
+        self.limits.connections_per_peer =
+            Some(count(value).map_err(|why| why + " (must be 1 or more, a whole number)")?);
         Ok(())
     }
 }
@@ -73,7 +74,7 @@ fn seconds(value: &OsStr) -> Result<Duration, String> {
 
 /// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
 fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
-    seconds(value).map_err(|why| why + " (must be 0 or more, such as 2.5)")
+    seconds(value).map_err(|why| why + " (must be from 0 to 4294967295, such as 2.5)")
 }
 
 fn count(value: &OsStr) -> Result<usize, String> {
@@ -101,7 +102,7 @@ mod tests {
         for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
             assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
         }
-        let why = "invalid number of seconds: '-1' (must be 0 or more, such as 2.5)";
+        let why = "invalid number of seconds: '-1' (must be from 0 to 4294967295, such as 2.5)";
         assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why.into()));
     }
 
@@ -140,9 +141,9 @@ mod tests {
             options.set_body_rate(text.as_ref()).map(|()| options.limits.body_rate)
         };
         assert_eq!((rate("0"), rate("700")), (Ok(0), Ok(700)));
-        assert_eq!(rate("-1"), Err("invalid number: '-1' (must be 0 or more)".into()));
+        assert_eq!(rate("-1"), Err("invalid number: '-1' (must be 0 or more, a whole number)".into()));
         assert_eq!(rate("99999999999999999999999"), Ok(u64::MAX));
         let connections = |text: &str| Options::default().set_max_connections(text.as_ref());
-        assert_eq!(connections("0"), Err("invalid number: '0' (must be 1 or more)".into()));
+        assert_eq!(connections("0"), Err("invalid number: '0' (must be 1 or more, a whole number)".into()));
     }
 }

@@ -160,7 +160,7 @@ impl Options {
         let extension = extension.strip_prefix('.').unwrap_or(extension);
         // Only what is behind the last dot of a name is its extension.
         if extension.is_empty() || extension.contains(['/', '.']) {
-            return Err(invalid("extension", value));
+            return Err(must("be in front of the =, such as br, without a dot in it", "extension", value));
         }
         let codings = CODINGS.map(|coding| (coding, coding));
         let coding = choice(&codings, coding.to_ascii_lowercase().as_ref())?;
@@ -294,8 +294,10 @@ mod tests {
             assert_eq!(encodings(text), Ok(vec![("br".to_owned(), "br".to_owned())]));
         }
         assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br' (must have a = between two texts)".into()));
-        assert_eq!(encodings("=br"), Err("invalid extension: '=br'".into()));
-        assert_eq!(encodings("tar.gz=gzip"), Err("invalid extension: 'tar.gz=gzip'".into()));
+        let why = must("be in front of the =, such as br, without a dot in it", "extension", "=br".as_ref());
+        assert_eq!(encodings("=br"), Err(why));
+        let why = must("be in front of the =, such as br, without a dot in it", "extension", "tar.gz=gzip".as_ref());
+        assert_eq!(encodings("tar.gz=gzip"), Err(why));
         let why = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)";
         assert_eq!(encodings("gz=zip"), Err(why.into()));
     }
