@@ -152,7 +152,7 @@ impl AccessLog {
     /// Prepares for a process that is about to make a directory its root: a file below it gets the name that it will
     /// have there. A file elsewhere is still written to, but can never be opened again, since a file that has its name
     /// below the new root is another one.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program changes its root"))]
+    #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "only the program changes its root"))]
     pub(crate) fn below(mut self, root: &Path) -> AccessLog {
         if let Some(open) = &mut self.open
             && let Some(path) = open.path.take()
