@@ -1,4 +1,8 @@
-//! A request that a script answers.
+//! The upstream of a request that a script answers: waits in the queue, starts the script, writes the body to it and
+//! reads its head.
+//!
+//! What stays out: the grammar of the head (`output`), the body of the response (`source`), signals and the exit status
+//! (`reaper`).
 
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -9,11 +13,11 @@ use mio::Interest;
 use mio::unix::pipe::{Receiver, Sender};
 
 use super::environment::environment;
-use super::nursery::{About, Fate, Ticket};
 use super::output::{BadOutput, Destination, ScriptHead, find_end, read_head};
+use super::reaper::{ChildLabel, ChildState, QueueTicket};
 use super::script::Script;
-use super::service::Shared;
-use super::source::{Leash, Output, ScriptBody, Unseen};
+use super::service::ScriptContext;
+use super::source::{ChildHandle, OmittedBody, ScriptBody, ScriptOutput};
 use super::spawn::{refusal, spawn};
 use crate::http::{Request, Status};
 use crate::service::{Body, Reply, Response, Upstream, Wires};
@@ -22,61 +26,61 @@ use crate::service::{Body, Reply, Response, Upstream, Wires};
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// How much of a script's output is read at a time while its head is not complete, or nobody wants the rest.
+/// Bytes of a script's output that are read at a time, except those of a response's body.
 const PIECE: usize = 8 * 1024;
 
-/// How many scripts may send a request on to each other.
-pub(super) const MOST_REDIRECTS: u8 = 8;
-
-/// How many of them are thrown away in a turn of the loop.
+/// How many pieces of unwanted output are read in a turn of the loop.
 const PIECES: u32 = 32;
 
-/// A script that answers a request: it takes the body and makes the response.
+/// How many redirects within the server may follow one request.
+pub(super) const MOST_REDIRECTS: u8 = 8;
+
+/// The upstream of a request that a script answers.
 pub(super) struct ScriptRun {
-    site: Arc<Shared>,
+    context: Arc<ScriptContext>,
     request: Request,
     script: Script,
-    /// How many scripts sent the request here.
+    /// How many redirects within the server led to this request.
     redirects: u8,
-    stage: Stage,
-    /// Where the body goes. `None` once it is complete, or the script wants no more of it.
+    stage: RunStage,
+    /// Where the body is written. `None` once it is complete, or once the script has closed its end.
     stdin: Option<Sender>,
-    /// Some of the body was taken since the last look at the clock.
+    /// Some of the body was written since [`ScriptRun::check_time`] was last called.
     fed: bool,
     /// The body is complete.
     ended: bool,
-    /// When the script has taken too long to answer.
+    /// When the script has taken too long to respond.
     deadline: Option<Instant>,
 }
 
-/// How far a run has come.
-enum Stage {
-    /// The script is not started: there are too many others, or nobody has asked for it yet.
-    Queued(Option<Ticket>),
-    /// The head of its output is being read.
-    Head { output: Output, read: Vec<u8> },
-    /// The head is known. The rest is thrown away, and then it is answered.
-    Rest { output: Output, then: Then },
-    /// Somebody else of this server answers.
+/// The stages of a run, in their order.
+enum RunStage {
+    /// The script is not started: `poll` was not called yet, or too many others run.
+    Queued(Option<QueueTicket>),
+    /// The head of the output is being read.
+    Head { output: ScriptOutput, read: Vec<u8> },
+    /// The head is known and the rest of the output is not sent. It is read to its end before the response.
+    Rest { output: ScriptOutput, outcome: ScriptOutcome },
+    /// The script redirected the request to another service.
     Elsewhere(Box<dyn Upstream>),
-    /// The response is handed over.
-    Answered(Option<Rc<Leash>>),
+    /// The response was returned.
+    Answered(Option<Rc<ChildHandle>>),
 }
 
-/// What a script's output comes to if its body is of no use.
-enum Then {
+/// The result of a script whose output after the head is not sent.
+enum ScriptOutcome {
     Respond(Response),
     Redirect(Vec<u8>),
 }
 
 impl ScriptRun {
-    pub(super) fn new(site: Arc<Shared>, request: Request, script: Script, redirects: u8) -> ScriptRun {
+    pub(super) fn new(context: Arc<ScriptContext>, request: Request, script: Script, redirects: u8) -> ScriptRun {
         ScriptRun {
-            site,
+            context,
             request,
             script,
             redirects,
-            stage: Stage::Queued(None),
+            stage: RunStage::Queued(None),
             stdin: None,
             fed: false,
             ended: false,
@@ -104,7 +108,7 @@ impl Upstream for ScriptRun {
                 Ok(count) => taken += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The script has closed its input: it knows enough.
+                // The script has closed its input. It may respond all the same.
                 Err(_) => self.stdin = None,
             }
         }
@@ -119,18 +123,18 @@ impl Upstream for ScriptRun {
     }
 
     fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        if let Stage::Elsewhere(upstream) = &mut self.stage {
+        if let RunStage::Elsewhere(upstream) = &mut self.stage {
             return upstream.poll(wires);
         }
         if let Some(response) = self.check_time(wires) {
             return Ok(Some(response));
         }
-        if let Stage::Queued(_) = self.stage
+        if let RunStage::Queued(_) = self.stage
             && let Some(response) = self.start(wires)?
         {
             return Ok(Some(response));
         }
-        if let Stage::Head { .. } = self.stage
+        if let RunStage::Head { .. } = self.stage
             && let Some(response) = self.read_head()?
         {
             return Ok(Some(response));
@@ -140,52 +144,53 @@ impl Upstream for ScriptRun {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Elsewhere(upstream) => upstream.deadline(),
-            Stage::Answered(_) => None,
+            RunStage::Elsewhere(upstream) => upstream.deadline(),
+            RunStage::Answered(_) => None,
             _ => self.deadline,
         }
     }
 }
 
 impl ScriptRun {
-    /// Moves the deadline, and gives up when it has come.
+    /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
+    /// reaper has terminated the script.
     fn check_time(&mut self, wires: &dyn Wires) -> Option<Response> {
-        let (now, limits) = (wires.now(), self.site.nursery.limits());
+        let (now, limits) = (wires.now(), self.context.reaper.limits());
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = now.checked_add(limits.first_byte);
         }
         let late = self.deadline.is_some_and(|deadline| deadline <= now);
         match &self.stage {
-            Stage::Queued(_) if late => {
+            RunStage::Queued(_) if late => {
                 self.note("CGI script was not started, too many others run");
                 return Some(Response::error(Status::SERVICE_UNAVAILABLE));
             }
-            Stage::Head { output, .. } | Stage::Rest { output, .. } => {
+            RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
-                    output.leash().end("it took too long to respond");
-                } else if output.leash().fate() != Fate::Overdue {
+                    output.child().terminate("it took too long to respond");
+                } else if output.child().state() != ChildState::TimedOut {
                     return None;
                 }
             }
             _ => return None,
         }
-        // A head that is known is as good as it gets.
-        match std::mem::replace(&mut self.stage, Stage::Answered(None)) {
-            Stage::Rest { then: Then::Respond(response), .. } => Some(response),
+        // A complete head is a response: only output that is not sent was still missing.
+        match std::mem::replace(&mut self.stage, RunStage::Answered(None)) {
+            RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
         }
     }
 
-    /// Starts the script if that is allowed now. A response means that it could not be.
+    /// Starts the script if another one may run. Returns a response if it cannot be started.
     fn start(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        let Stage::Queued(ticket) = &mut self.stage else { return Ok(None) };
-        if !self.site.nursery.may_start(ticket, wires) {
+        let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
+        if !self.context.reaper.may_start(ticket, wires) {
             return Ok(None);
         }
-        // From now on the time counts for the script.
-        self.deadline = wires.now().checked_add(self.site.nursery.limits().first_byte);
-        let variables = environment(&self.site.environment(), &self.request, &self.script);
-        let mut child = match spawn(&self.script, variables, self.site.user, !self.ended) {
+        // The time in the queue does not count for the script.
+        self.deadline = wires.now().checked_add(self.context.reaper.limits().first_byte);
+        let variables = environment(&self.context.server_variables(), &self.request, &self.script);
+        let mut child = match spawn(&self.script, variables, self.context.user, !self.ended) {
             Ok(child) => child,
             Err(error) => {
                 self.note(&format!("CGI script could not be started ({error})"));
@@ -193,9 +198,9 @@ impl ScriptRun {
             }
         };
         let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
-        let about = About { client: self.request.client_address(), name: self.script.shown(), wake: wires.wake() };
-        let key = self.site.nursery.adopt(child, about, wires)?;
-        let leash = Leash::new(Arc::clone(&self.site.nursery), key);
+        let label = ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: wires.wake() };
+        let key = self.context.reaper.add(child, label, wires)?;
+        let child = ChildHandle::new(Arc::clone(&self.context.reaper), key);
         let mut stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
         stdout.set_nonblocking(true)?;
         wires.register(&mut stdout, STDOUT, Interest::READABLE)?;
@@ -204,25 +209,25 @@ impl ScriptRun {
             wires.register(&mut stdin, STDIN, Interest::WRITABLE)?;
             self.stdin = Some(stdin);
         }
-        self.leave_queue(Stage::Head { output: Output::new(stdout, leash), read: Vec::new() });
+        self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new() });
         Ok(None)
     }
 
-    fn leave_queue(&mut self, next: Stage) {
-        if let Stage::Queued(Some(ticket)) = std::mem::replace(&mut self.stage, next) {
-            self.site.nursery.leave(ticket);
+    fn leave_queue(&mut self, next: RunStage) {
+        if let RunStage::Queued(Some(ticket)) = std::mem::replace(&mut self.stage, next) {
+            self.context.reaper.leave_queue(ticket);
         }
     }
 
-    /// Reads until the head is complete, and then answers unless the rest is of no use.
+    /// Reads until the head is complete. Returns the response, unless the rest of the output has to be read first.
     fn read_head(&mut self) -> io::Result<Option<Response>> {
-        let Stage::Head { output, read } = &mut self.stage else { return Ok(None) };
+        let RunStage::Head { output, read } = &mut self.stage else { return Ok(None) };
         let head = loop {
-            match more(output, read) {
+            match read_more(output, read) {
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
                     let end = find_end(read, read.len() - count);
-                    if end.unwrap_or(read.len()) > self.site.nursery.limits().head {
+                    if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
                         break Err(BadOutput::TooLong);
                     } else if end.is_some() {
                         break read_head(read);
@@ -236,63 +241,61 @@ impl ScriptRun {
             Ok(Some(head)) => Ok(self.begin(head)),
             Ok(None) => Ok(None),
             Err(bad) => {
-                if !output.leash().is_complete() {
-                    output.leash().end("its output is no response");
+                if !output.child().is_complete() {
+                    output.child().terminate("its output is no response");
                 }
                 Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: {bad}", self.script.shown())))
             }
         }
     }
 
-    /// The head is known: hands over the response, unless its body is of no use.
+    /// Returns the response of a complete head, or enters [`RunStage::Rest`] if its body is not sent.
     fn begin(&mut self, head: ScriptHead) -> Option<Response> {
-        let Stage::Head { output, mut read } = std::mem::replace(&mut self.stage, Stage::Answered(None)) else {
+        let RunStage::Head { output, mut read } = std::mem::replace(&mut self.stage, RunStage::Answered(None)) else {
             return None;
         };
         let mut response = Response::new(head.status);
         response.head = head.fields;
-        let then = match head.destination {
-            Some(Destination::Here(target)) if self.redirects < MOST_REDIRECTS => Then::Redirect(target),
-            Some(Destination::Here(_)) => Then::Respond(self.lost()),
-            _ => Then::Respond(response),
+        let outcome = match head.destination {
+            Some(Destination::Here(target)) if self.redirects < MOST_REDIRECTS => ScriptOutcome::Redirect(target),
+            Some(Destination::Here(_)) => ScriptOutcome::Respond(self.too_many_redirects()),
+            _ => ScriptOutcome::Respond(response),
         };
-        let empty = matches!(&then, Then::Respond(response) if response.head.content_length() == Some(0));
-        match then {
-            Then::Respond(mut response) if !self.is_bodiless(&response) && !empty => {
+        let empty = matches!(&outcome, ScriptOutcome::Respond(response) if response.head.content_length() == Some(0));
+        match outcome {
+            ScriptOutcome::Respond(mut response) if !self.is_bodiless(&response) && !empty => {
                 let early = read.split_off(head.length);
-                let (length, leash) = (response.head.content_length(), Rc::clone(output.leash()));
+                let (length, child) = (response.head.content_length(), Rc::clone(output.child()));
                 response.body = Body::Stream(Box::new(ScriptBody::new(early, output, length)));
-                self.stage = Stage::Answered(Some(leash));
+                self.stage = RunStage::Answered(Some(child));
                 Some(response)
             }
-            mut then => {
-                if let Then::Respond(response) = &mut then
+            mut outcome => {
+                if let ScriptOutcome::Respond(response) = &mut outcome
                     && response.error.is_none()
                     && response.head.content_length().is_none()
                 {
-                    response.body = Body::Stream(Box::new(Unseen));
+                    response.body = Body::Stream(Box::new(OmittedBody));
                 }
-                self.stage = Stage::Rest { output, then };
+                self.stage = RunStage::Rest { output, outcome };
                 None
             }
         }
     }
 
-    /// Whether nothing of a body would be sent. The script is then left to its end all the same: what it prints is not
-    /// all that it does.
+    /// True if no body would be sent. The script runs to its end all the same, because it may do more than print.
     fn is_bodiless(&self, response: &Response) -> bool {
         *self.request.method() == crate::http::Method::Head || response.status.is_bodiless() || response.error.is_some()
     }
 
-    /// Scripts that send a request on to each other without end.
-    fn lost(&self) -> Response {
+    fn too_many_redirects(&self) -> Response {
         self.note("CGI scripts redirect too often");
         Response::error(Status::BAD_GATEWAY)
     }
 
-    /// Throws the rest of the output away, and answers when there is no more.
+    /// Reads the rest of the output without keeping it, and responds at its end.
     fn read_rest(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        let Stage::Rest { output, .. } = &mut self.stage else { return Ok(None) };
+        let RunStage::Rest { output, .. } = &mut self.stage else { return Ok(None) };
         let (mut piece, mut pieces) = ([0; PIECE], 0);
         loop {
             match output.read(&mut piece) {
@@ -306,49 +309,50 @@ impl ScriptRun {
                 Err(_) => return Ok(Some(Response::error(Status::GATEWAY_TIMEOUT))),
             }
         }
-        let Stage::Rest { then, .. } = std::mem::replace(&mut self.stage, Stage::Answered(None)) else {
+        let RunStage::Rest { outcome, .. } = std::mem::replace(&mut self.stage, RunStage::Answered(None)) else {
             return Ok(None);
         };
-        match then {
-            Then::Respond(response) => Ok(Some(response)),
-            Then::Redirect(target) => self.redirect(&target, wires),
+        match outcome {
+            ScriptOutcome::Respond(response) => Ok(Some(response)),
+            ScriptOutcome::Redirect(target) => self.redirect(&target, wires),
         }
     }
 
-    /// Asks whoever serves the other path. The body was the script's, so there is none for that.
+    /// Calls the service with the path that the script redirected to. The body went to the script, so that the new
+    /// request has none.
     fn redirect(&mut self, target: &[u8], wires: &mut dyn Wires) -> io::Result<Option<Response>> {
         self.stdin = None;
-        match Shared::call(&self.site, &self.request.redirected(target), self.redirects + 1) {
+        match ScriptContext::call(&self.context, &self.request.redirected(target), self.redirects + 1) {
             Reply::Now(response) => Ok(Some(response)),
             Reply::Later(mut upstream) => {
                 upstream.end()?;
                 let response = upstream.poll(wires)?;
-                self.stage = Stage::Elsewhere(upstream);
+                self.stage = RunStage::Elsewhere(upstream);
                 Ok(response)
             }
         }
     }
 
     fn note(&self, text: &str) {
-        self.site.nursery.note(self.request.client_address(), format!("{text}: {}", self.script.shown()));
+        self.context.reaper.note(self.request.client_address(), format!("{text}: {}", self.script.shown()));
     }
 }
 
 impl Drop for ScriptRun {
-    /// A body that was cut must not pass for a whole one: a script that still reads it is ended.
+    /// Terminates a script that is still reading the body: it must not take a body that was cut for a complete one.
     fn drop(&mut self) {
-        if let Stage::Answered(Some(leash)) = &self.stage
+        if let RunStage::Answered(Some(child)) = &self.stage
             && self.stdin.is_some()
-            && !leash.is_complete()
+            && !child.is_complete()
         {
-            leash.end("its client is gone");
+            child.terminate("its client is gone");
         }
-        self.leave_queue(Stage::Answered(None));
+        self.leave_queue(RunStage::Answered(None));
     }
 }
 
-/// Reads another piece of output.
-fn more(output: &mut Output, read: &mut Vec<u8>) -> io::Result<usize> {
+/// Appends another piece of output to `read`.
+fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
     let before = read.len();
     read.resize(before + PIECE, 0);
     let result = output.read(&mut read[before..]);

@@ -1,4 +1,6 @@
-//! What a script is told about its request (RFC 3875 section 4.1; contract rows CG11 to CG13).
+//! The environment of a script: the variables of RFC 3875 section 4.1 and of Python's `CGIHTTPRequestHandler`.
+//!
+//! What stays out: starting the script (`spawn`).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +18,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What is the same for all requests.
 #[derive(Debug)]
-pub(super) struct Site<'a> {
+pub(super) struct ServerVariables<'a> {
     /// The directory that is served.
     pub(super) root: &'a Path,
     /// The server's name and version, as in `Server`.
@@ -24,23 +26,23 @@ pub(super) struct Site<'a> {
     /// Whether clients speak TLS.
     pub(super) https: bool,
     /// Names of variables that are handed on.
-    pub(super) handed_on: &'a [OsString],
+    pub(super) passed_on: &'a [OsString],
 }
 
 /// Variables by their names.
-pub(super) type Environment = BTreeMap<OsString, OsString>;
+pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 /// The whole environment of a script. Nothing of the server's is in it but `PATH` and what was asked for.
-pub(super) fn environment(site: &Site<'_>, request: &Request, script: &Script) -> Environment {
-    let mut variables = Environment::new();
+pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script: &Script) -> Variables {
+    let mut variables = Variables::new();
     // The request's own come last: no field of a client and no variable of the server takes their place.
-    inherit(&mut variables, site.handed_on);
+    inherit(&mut variables, site.passed_on);
     fields(&mut variables, request);
     of_the_request(&mut variables, site, request, script);
     variables
 }
 
-fn inherit(variables: &mut Environment, names: &[OsString]) {
+fn inherit(variables: &mut Variables, names: &[OsString]) {
     variables.insert("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()));
     for name in names {
         if let Some(value) = std::env::var_os(name) {
@@ -53,7 +55,7 @@ fn inherit(variables: &mut Environment, names: &[OsString]) {
 /// credentials are not every script's business (RFC 3875 section 4.1.18), and `Proxy` would become the variable that
 /// many programs take their proxy from. A name with anything but letters, digits and hyphens is left out too: `X_A` could pose
 /// as `X-A`.
-fn fields(variables: &mut Environment, request: &Request) {
+fn fields(variables: &mut Variables, request: &Request) {
     // Python's scripts find these even when they are empty.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
         variables.insert(name.into(), OsString::new());
@@ -75,7 +77,7 @@ fn fields(variables: &mut Environment, request: &Request) {
     }
 }
 
-fn of_the_request(variables: &mut Environment, site: &Site<'_>, request: &Request, script: &Script) {
+fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request: &Request, script: &Script) {
     let mut set = |name: &str, value: &[u8]| _ = variables.insert(name.into(), OsString::from_vec(value.to_vec()));
     let (client, server) = (request.client_address(), request.server_address());
 
@@ -162,8 +164,8 @@ mod tests {
     fn of(request: &Request) -> BTreeMap<String, String> {
         let script =
             Script { file: "/srv/cgi-bin/a".into(), name: b"/cgi-bin/a".to_vec(), path_info: b"/in fo/".to_vec() };
-        let handed_on = ["CARGO_PKG_NAME".into(), "NO_SUCH_VARIABLE".into(), "QUERY_STRING".into()];
-        let site = Site { root: Path::new("/srv"), software: "x/1", https: false, handed_on: &handed_on };
+        let passed_on = ["CARGO_PKG_NAME".into(), "NO_SUCH_VARIABLE".into(), "QUERY_STRING".into()];
+        let site = ServerVariables { root: Path::new("/srv"), software: "x/1", https: false, passed_on: &passed_on };
         let text = |text: OsString| text.into_string().unwrap();
         environment(&site, request, &script).into_iter().map(|(name, value)| (text(name), text(value))).collect()
     }

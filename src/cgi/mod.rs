@@ -1,21 +1,22 @@
 //! Scripts as a ready-made [`Service`](crate::service::Service): what Python's `CGIHTTPRequestHandler` was, on the
 //! loop, by RFC 3875.
 //!
-//! A request's path names a script or it does not (`script`); one that does not goes to another service. A script is
-//! told about its request in its environment (`environment`) and started as a child in a process group of its own, as
-//! nobody if the server is root (`spawn`, `user`). Its pipes are read and written only when that does not block
-//! (`child`, `source`); what it prints becomes the head of a response (`output`) and then its body. Who waits for a
-//! child's end, reads its standard error and ends it when nobody wants it any more is the `nursery`.
+//! `script` finds the script that the path of a request names; a path that is not below a script directory goes to
+//! another service. `environment` makes the variables that describe the request, `spawn` starts the script as a child in
+//! a process group of its own, as another user (`user`) if the server is root. `child` writes the body to the script and
+//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every child until it is
+//! reaped: it reads standard error (`stderr`), sends signals and enforces `limits`.
 //!
 //! What stays out: sockets and framing, which are the connection's, and files that are no scripts.
 //!
-//! Invariant: no call here waits for a script. A child that was started is always reaped, whatever becomes of its
-//! client, and no script ever runs with privileges that only a part of was dropped.
+//! Invariant: no call here waits for a script. Every child is reaped, even if its client is gone, and no script runs
+//! with only a part of the server's privileges dropped.
 
 mod child;
 mod environment;
-mod nursery;
+mod limits;
 mod output;
+mod reaper;
 mod script;
 mod service;
 mod source;
@@ -23,7 +24,7 @@ mod spawn;
 mod stderr;
 mod user;
 
-pub use nursery::CgiLimits;
+pub use limits::CgiLimits;
 pub use output::{BadOutput, Destination, ScriptHead, read_head};
 pub use service::{CgiBuilder, CgiService};
 pub use user::ScriptUser;

@@ -1,3 +1,7 @@
+//! The head of a script's output (RFC 3875 section 6).
+//!
+//! What stays out: reading the output, and what follows the head (`child`, `source`).
+
 use std::fmt;
 
 use crate::http::{Head, InvalidHeader, Status, is_token, trim_ows};
@@ -89,7 +93,7 @@ const OURS: [&str; 9] =
 /// What is wrong with it. Only complete heads are looked into, so whoever collects the output has to bound it.
 pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     let Some(length) = find_end(output, 0) else { return Ok(None) };
-    let mut reading = Reading::default();
+    let mut reading = HeadReader::default();
     for (number, line) in output[..length].split(|byte| *byte == b'\n').enumerate() {
         match line.strip_suffix(b"\r").unwrap_or(line) {
             [] => break,
@@ -108,7 +112,7 @@ pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
 
 /// A head whose lines are looked at one after the other.
 #[derive(Default)]
-struct Reading {
+struct HeadReader {
     status: Option<Status>,
     location: Option<Vec<u8>>,
     content_type: bool,
@@ -117,7 +121,7 @@ struct Reading {
     more: bool,
 }
 
-impl Reading {
+impl HeadReader {
     fn status_line(&mut self, line: &[u8]) -> Result<(), BadOutput> {
         let code = line.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default();
         self.status = Some(final_status(code)?);

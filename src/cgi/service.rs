@@ -1,3 +1,7 @@
+//! The service that answers requests for scripts, and its builder.
+//!
+//! What stays out: running a script (`child`), and finding it (`script`).
+
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -6,17 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::ScriptRun;
-use super::environment::{Site, is_name};
-use super::nursery::{CgiLimits, Nursery};
+use super::environment::{ServerVariables, is_name};
+use super::limits::CgiLimits;
+use super::reaper::ChildReaper;
 use super::script::{Directories, find};
 use super::user::{ScriptUser, choose};
 use crate::http::{Method, Request, Status, UrlPath};
 use crate::service::{Note, Reply, Response, Service};
 
-/// The first descriptor behind standard input, output and error.
+/// The first descriptor after standard input, output and error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
-/// What `Allow` lists for a script.
+/// The value of `Allow` for a script.
 const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Runs the scripts below some directories, and has another service answer everything else: Python's
@@ -50,20 +55,20 @@ const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 /// A clone is the same service.
 #[derive(Clone)]
 pub struct CgiService {
-    shared: Arc<Shared>,
+    context: Arc<ScriptContext>,
 }
 
-/// What the service and its runs have in common.
-pub(super) struct Shared {
+/// State that the service and its runs share.
+pub(super) struct ScriptContext {
     root: PathBuf,
     directories: Directories,
-    handed_on: Vec<OsString>,
+    passed_on: Vec<OsString>,
     software: String,
     https: bool,
     pub(super) user: Option<ScriptUser>,
-    pub(super) nursery: Arc<Nursery>,
-    /// Who answers what is no script. A run that redirects within the server asks it too.
-    others: Mutex<Box<dyn Service + Send>>,
+    pub(super) reaper: Arc<ChildReaper>,
+    /// Answers the requests that name no script. A run that redirects within the server calls it, too.
+    fallback: Mutex<Box<dyn Service + Send>>,
 }
 
 impl CgiService {
@@ -71,8 +76,8 @@ impl CgiService {
     ///
     /// # Errors
     /// As [`CgiBuilder::build`].
-    pub fn new(root: impl Into<PathBuf>, others: impl Service + Send + 'static) -> io::Result<CgiService> {
-        CgiService::builder(root).build(others)
+    pub fn new(root: impl Into<PathBuf>, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
+        CgiService::builder(root).build(fallback)
     }
 
     /// Starts a service with settings of its own.
@@ -80,42 +85,42 @@ impl CgiService {
         CgiBuilder {
             root: root.into(),
             directories: vec!["/cgi-bin".to_owned(), "/htbin".to_owned()],
-            handed_on: Vec::new(),
+            passed_on: Vec::new(),
             software: concat!("serve-forever/", env!("CARGO_PKG_VERSION")).to_owned(),
             https: false,
             user: None,
             limits: CgiLimits::default(),
-            nursery: None,
+            reaper: None,
         }
     }
 }
 
 impl Service for CgiService {
     fn call(&self, request: &Request) -> Reply {
-        Shared::call(&self.shared, request, 0)
+        ScriptContext::call(&self.context, request, 0)
     }
 
     fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
-        let own = self.shared.nursery.turn(now, note);
-        own.into_iter().chain(self.shared.with_others(|others| others.after_turn(now, note))).min()
+        let own = self.context.reaper.after_turn(now, note);
+        own.into_iter().chain(self.context.with_fallback(|fallback| fallback.after_turn(now, note))).min()
     }
 
     fn after_run(&self, note: &mut Note<'_>) {
-        self.shared.nursery.wind_up(note);
-        self.shared.with_others(|others| others.after_run(note));
+        self.context.reaper.shut_down(note);
+        self.context.with_fallback(|fallback| fallback.after_run(note));
     }
 }
 
-impl Shared {
-    /// Answers a request that so many scripts have sent on.
-    pub(super) fn call(shared: &Arc<Shared>, request: &Request, redirects: u8) -> Reply {
+impl ScriptContext {
+    /// Answers a request that `redirects` redirects within the server led to.
+    pub(super) fn call(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
         let path = UrlPath::parse(request.path()).ok();
-        match path.and_then(|path| find(&shared.root, &shared.directories, &path)) {
-            // A bad path is somebody else's to refuse.
-            None => shared.with_others(|others| others.call(request)),
+        match path.and_then(|path| find(&context.root, &context.directories, &path)) {
+            // The fallback also refuses a path that cannot be decoded.
+            None => context.with_fallback(|fallback| fallback.call(request)),
             Some(found) => match (request.method(), found) {
                 (Method::Get | Method::Head | Method::Post, Ok(script)) => {
-                    Reply::Later(Box::new(ScriptRun::new(Arc::clone(shared), request.clone(), script, redirects)))
+                    Reply::Later(Box::new(ScriptRun::new(Arc::clone(context), request.clone(), script, redirects)))
                 }
                 (Method::Get | Method::Head | Method::Post, Err(none)) => none.response().into(),
                 (Method::Options, _) => allowing(Response::new(Status::NO_CONTENT)).into(),
@@ -125,14 +130,14 @@ impl Shared {
         }
     }
 
-    /// What goes into the environment of every script.
-    pub(super) fn environment(&self) -> Site<'_> {
-        Site { root: &self.root, software: &self.software, https: self.https, handed_on: &self.handed_on }
+    /// The part of the environment that is the same for every script.
+    pub(super) fn server_variables(&self) -> ServerVariables<'_> {
+        ServerVariables { root: &self.root, software: &self.software, https: self.https, passed_on: &self.passed_on }
     }
 
-    /// A panic in the other service is for the connection to deal with, and does not end the service.
-    fn with_others<R>(&self, ask: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
-        ask(&**self.others.lock().unwrap_or_else(PoisonError::into_inner))
+    /// A panic in the fallback leaves a poisoned lock, which is ignored: the connection answers the panic with 500.
+    fn with_fallback<R>(&self, ask: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
+        ask(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -143,7 +148,7 @@ fn allowing(mut response: Response) -> Response {
 
 impl fmt::Debug for CgiService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CgiService").field("root", &self.shared.root).finish_non_exhaustive()
+        f.debug_struct("CgiService").field("root", &self.context.root).finish_non_exhaustive()
     }
 }
 
@@ -164,12 +169,12 @@ impl fmt::Debug for CgiService {
 pub struct CgiBuilder {
     root: PathBuf,
     directories: Vec<String>,
-    handed_on: Vec<OsString>,
+    passed_on: Vec<OsString>,
     software: String,
     https: bool,
     user: Option<ScriptUser>,
     limits: CgiLimits,
-    nursery: Option<Arc<Nursery>>,
+    reaper: Option<Arc<ChildReaper>>,
 }
 
 impl CgiBuilder {
@@ -183,26 +188,26 @@ impl CgiBuilder {
     /// Variables of the server's environment that scripts get too, by their names. What the request sets is not
     /// overridden.
     pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
-        self.handed_on = names.into_iter().map(Into::into).collect();
+        self.passed_on = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// As whom scripts run; only for a server that is root.
+    /// The user that scripts run as; only for a server that is root.
     pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
         self.user = Some(user);
         self
     }
 
-    /// What bounds scripts.
+    /// The limits of scripts.
     pub fn limits(mut self, limits: CgiLimits) -> CgiBuilder {
         self.limits = limits;
         self
     }
 
-    /// Has the scripts that another service started looked after by this one, which takes its place while the server
-    /// runs. They count for the limits, which are those of the other one then.
+    /// Takes over the scripts that another service started, for a service that replaces it while the server runs. They
+    /// count for the limits, which remain those of the other service.
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
-        self.nursery = Some(Arc::clone(&other.shared.nursery));
+        self.reaper = Some(Arc::clone(&other.context.reaper));
         self
     }
 
@@ -218,36 +223,36 @@ impl CgiBuilder {
         self
     }
 
-    /// The service. `others` answers every request that is not for a script.
+    /// The service. `fallback` answers every request that is not for a script.
     ///
-    /// From here on every descriptor that the process has, but for the three standard ones, is closed in whatever it
-    /// starts: scripts should not find what the server's own parent forgot to close.
+    /// Marks every descriptor of the process, except the three standard ones, close-on-exec: scripts do not inherit
+    /// what the parent of the server forgot to close.
     ///
     /// # Errors
     /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory is no
     /// path, or a variable's name is none; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
     /// not root.
-    pub fn build(self, others: impl Service + Send + 'static) -> io::Result<CgiService> {
+    pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let directories = Directories::new(self.directories.iter().map(String::as_str));
         let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
-        self.handed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
-        let nursery = match self.nursery {
-            Some(nursery) => nursery,
-            None => Arc::new(Nursery::new(self.limits)?),
+        self.passed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
+        let reaper = match self.reaper {
+            Some(reaper) => reaper,
+            None => Arc::new(ChildReaper::new(self.limits)?),
         };
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
-        let shared = Shared {
+        let context = ScriptContext {
             root: directory(&self.root)?,
             directories,
-            handed_on: self.handed_on,
+            passed_on: self.passed_on,
             software: self.software,
             https: self.https,
             user: choose(self.user)?,
-            nursery,
-            others: Mutex::new(Box::new(others)),
+            reaper,
+            fallback: Mutex::new(Box::new(fallback)),
         };
-        Ok(CgiService { shared: Arc::new(shared) })
+        Ok(CgiService { context: Arc::new(context) })
     }
 }
 

@@ -1,4 +1,6 @@
-//! The body of a response, as a script writes it.
+//! Standard output of a script: as a stream of bytes, and as the body of a response.
+//!
+//! What stays out: the head of the output (`output`), and the end of the child (`reaper`).
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -7,33 +9,32 @@ use std::sync::Arc;
 
 use mio::unix::pipe::Receiver;
 
-use super::nursery::{Fate, Nursery};
+use super::reaper::{ChildReaper, ChildState};
 use crate::service::Source;
 
-/// A child's tie to its connection: when the last of those that hold it goes, so does the child, unless its output was
-/// complete.
-pub(super) struct Leash {
-    nursery: Arc<Nursery>,
+/// Ties a child to its connection: dropping the last reference terminates the child, unless its output is complete.
+pub(super) struct ChildHandle {
+    reaper: Arc<ChildReaper>,
     key: usize,
     output_complete: Cell<bool>,
 }
 
-impl Leash {
-    pub(super) fn new(nursery: Arc<Nursery>, key: usize) -> Rc<Leash> {
-        Rc::new(Leash { nursery, key, output_complete: Cell::new(false) })
+impl ChildHandle {
+    pub(super) fn new(reaper: Arc<ChildReaper>, key: usize) -> Rc<ChildHandle> {
+        Rc::new(ChildHandle { reaper, key, output_complete: Cell::new(false) })
     }
 
-    pub(super) fn fate(&self) -> Fate {
-        self.nursery.fate(self.key)
+    pub(super) fn state(&self) -> ChildState {
+        self.reaper.state(self.key)
     }
 
-    /// Has the child ended although its connection goes on.
-    pub(super) fn end(&self, why: &str) {
-        self.nursery.end(self.key, why);
+    /// Terminates the child and logs the reason.
+    pub(super) fn terminate(&self, reason: &str) {
+        self.reaper.terminate(self.key, reason);
     }
 
-    /// Nothing of the child's output is waited for any more.
-    pub(super) fn complete(&self) {
+    /// Notes that no more of the child's output is needed.
+    pub(super) fn set_complete(&self) {
         self.output_complete.set(true);
     }
 
@@ -42,47 +43,47 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for ChildHandle {
     fn drop(&mut self) {
-        self.nursery.release(self.key, self.output_complete.get());
+        self.reaper.release(self.key, self.output_complete.get());
     }
 }
 
-/// What a script writes to its standard output.
-pub(super) struct Output {
+/// Standard output of a script.
+pub(super) struct ScriptOutput {
     pipe: Receiver,
-    leash: Rc<Leash>,
+    child: Rc<ChildHandle>,
 }
 
-impl Output {
-    pub(super) fn new(pipe: Receiver, leash: Rc<Leash>) -> Output {
-        Output { pipe, leash }
+impl ScriptOutput {
+    pub(super) fn new(pipe: Receiver, child: Rc<ChildHandle>) -> ScriptOutput {
+        ScriptOutput { pipe, child }
     }
 
-    /// The tie to the script that writes this.
-    pub(super) fn leash(&self) -> &Rc<Leash> {
-        &self.leash
+    /// The script that writes the output.
+    pub(super) fn child(&self) -> &Rc<ChildHandle> {
+        &self.child
     }
 
-    /// Reads what there is. The end is where the pipe ends, or where it is empty and the script has ended: a process
-    /// that it left behind may hold the pipe open for ever.
+    /// Reads the bytes that the pipe holds. The output ends with the pipe, or when the script has ended and the pipe is
+    /// empty: a process that the script left behind may keep the pipe open.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing yet, `TimedOut` if the script was ended because it took too long.
+    /// `WouldBlock` if there is nothing yet, `TimedOut` if the script was terminated because it took too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // Asked before the pipe is read, so that nothing can be written between the two.
-        let fate = self.leash.fate();
+        // The state is fetched before the read: a script that had ended by then can write nothing after it.
+        let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && fate == Fate::Ended => break Ok(0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && state == ChildState::Ended => break Ok(0),
                 other => break other,
             }
         };
-        match (read, fate) {
-            (Ok(0) | Err(_), Fate::Overdue) => Err(io::ErrorKind::TimedOut.into()),
+        match (read, state) {
+            (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
-                self.leash.complete();
+                self.child.set_complete();
                 Ok(0)
             }
             (read, _) => read,
@@ -90,10 +91,11 @@ impl Output {
     }
 }
 
-/// A body of unknown length that nobody will see: it keeps the response to HEAD from announcing that it is empty.
-pub(super) struct Unseen;
+/// The body of a response that has one whose bytes are not sent: it keeps the response to HEAD from having
+/// `Content-Length: 0`.
+pub(super) struct OmittedBody;
 
-impl Source for Unseen {
+impl Source for OmittedBody {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Ok(0)
     }
@@ -101,15 +103,15 @@ impl Source for Unseen {
 
 /// The body of a script's response.
 pub(super) struct ScriptBody {
-    /// What came together with the head.
+    /// The bytes that were read together with the head.
     early: io::Cursor<Vec<u8>>,
-    output: Output,
-    /// How much of the length that the script has announced is still to come.
+    output: ScriptOutput,
+    /// Bytes that the script's `Content-Length` still allows.
     left: Option<u64>,
 }
 
 impl ScriptBody {
-    pub(super) fn new(early: Vec<u8>, output: Output, length: Option<u64>) -> ScriptBody {
+    pub(super) fn new(early: Vec<u8>, output: ScriptOutput, length: Option<u64>) -> ScriptBody {
         ScriptBody { early: io::Cursor::new(early), output, left: length }
     }
 }
@@ -118,8 +120,8 @@ impl Source for ScriptBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let room = self.left.map_or(buf.len(), |left| buf.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
         if room == 0 {
-            // What goes beyond the announced length is nobody's (RFC 9112 section 6.3).
-            self.output.leash.complete();
+            // Output after the announced length is dropped (RFC 9112 section 6.3).
+            self.output.child.set_complete();
             return Ok(0);
         }
         let count = match self.early.read(&mut buf[..room])? {
@@ -128,7 +130,7 @@ impl Source for ScriptBody {
         };
         self.left = self.left.map(|left| left - count as u64);
         if self.left == Some(0) {
-            self.output.leash.complete();
+            self.output.child.set_complete();
         }
         Ok(count)
     }

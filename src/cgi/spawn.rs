@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::io::Errno;
 
-use super::environment::Environment;
+use super::environment::Variables;
 use super::script::{NoScript, Script};
 use super::user::{ScriptUser, check_groups};
 use crate::http::Status;
@@ -20,7 +20,7 @@ use crate::service::Response;
 /// What the system says; the script does not run then. [`refusal`] makes a response of it.
 pub(super) fn spawn(
     script: &Script,
-    environment: Environment,
+    environment: Variables,
     user: Option<ScriptUser>,
     has_body: bool,
 ) -> io::Result<Child> {

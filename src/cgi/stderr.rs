@@ -12,13 +12,13 @@ const COST: usize = 64;
 
 /// Takes bytes and gives lines.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct StderrLines {
     line: Vec<u8>,
     taken: usize,
     silenced: bool,
 }
 
-impl Lines {
+impl StderrLines {
     /// Takes more bytes and hands over each line that is complete, or as long as a line may be.
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut lines, mut got) = (Lines::default(), Vec::new());
+        let (mut lines, mut got) = (StderrLines::default(), Vec::new());
         for piece in pieces {
             lines.feed(piece, |line| got.push(line.to_owned()));
         }

@@ -1,0 +1,33 @@
+//! The limits of scripts. What enforces them is in `child` and `reaper`.
+
+use std::time::Duration;
+
+/// The limits of scripts, each with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgiLimits {
+    /// Scripts that run at a time; requests for more wait in a queue. 64: as many as a small machine can run.
+    pub live: usize,
+    /// From a script's start, or from the last byte of the body that it read, to the end of its head; then the response
+    /// is 504. 55 s: less than the server's `answer_timeout`, so that the log names the script. A request that waits in
+    /// the queue for this long gets 503.
+    pub first_byte: Duration,
+    /// From a script's start to its end; then it is terminated, and its response is cut if it is incomplete. 15 minutes:
+    /// enough for a long download.
+    pub whole: Duration,
+    /// From SIGTERM to SIGKILL. 2 s.
+    pub kill_after: Duration,
+    /// Bytes of the head of a script's output; the response to a longer one is 502. 64 KiB, as much as a request line.
+    pub head: usize,
+}
+
+impl Default for CgiLimits {
+    fn default() -> Self {
+        CgiLimits {
+            live: 64,
+            first_byte: Duration::from_secs(55),
+            whole: Duration::from_secs(15 * 60),
+            kill_after: Duration::from_secs(2),
+            head: 64 * 1024,
+        }
+    }
+}
