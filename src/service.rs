@@ -290,6 +290,9 @@ pub struct FileSlice {
 pub struct Response {
     /// The status. An interim one (1xx) is no answer: the client gets 500 then.
     pub status: Status,
+    /// The reason phrase, if it is not the usual one of the status. A control character in it is sent as `?`. An error's
+    /// message counts before it.
+    pub reason: Option<Box<str>>,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
     pub head: Head,
     /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
@@ -312,7 +315,7 @@ pub struct ErrorText {
 impl Response {
     /// A response without fields and body.
     pub fn new(status: Status) -> Response {
-        Response { status, head: Head::new(), body: Body::Empty, user: None, error: None }
+        Response { status, reason: None, head: Head::new(), body: Body::Empty, user: None, error: None }
     }
 
     /// 200 with a text, as `text/plain; charset=utf-8`.

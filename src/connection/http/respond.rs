@@ -70,7 +70,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let stamp = self.site.stamp(moment.wall);
             let head = ResponseHead {
                 status,
-                reason: message.as_deref(),
+                reason: message.as_deref().or(response.reason.as_deref()),
                 fields: &response.head,
                 length: response.body.length(),
                 stamp: &stamp,
