@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use serve_forever::cgi::{CgiLimits, CgiService};
-use serve_forever::files::FileService;
+use serve_forever::cgi::{CgiBuilder, CgiLimits, CgiService};
+use serve_forever::files::{Account, FileService};
 use serve_forever::log::AccessLog;
 use serve_forever::proto::Limits;
 use serve_forever::{HttpServer, Stopped, Stopper};
@@ -50,6 +50,10 @@ impl Site {
     }
 
     fn with(scripts: &[(&str, &str)], cgi: CgiLimits, limits: Limits) -> Site {
+        Site::built(scripts, limits, |builder| builder.limits(cgi))
+    }
+
+    fn built(scripts: &[(&str, &str)], limits: Limits, settings: impl FnOnce(CgiBuilder) -> CgiBuilder) -> Site {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = tempfile::tempdir().unwrap();
         // Scripts of a server that is root run as nobody, who has to get there.
@@ -66,7 +70,7 @@ impl Site {
             _ = BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| lines.send(line));
         }));
         let files = FileService::new(tree.path()).unwrap();
-        let service = CgiService::builder(tree.path()).limits(cgi).build(files).unwrap();
+        let service = settings(CgiService::builder(tree.path())).build(files).unwrap();
         let (turn, turns) = channel();
         let mut server = HttpServer::bind("127.0.0.1:0")
             .unwrap()
@@ -88,8 +92,15 @@ impl Site {
 
     /// The whole answer to a GET.
     fn get(&self, path: &str) -> String {
+        self.ask("GET", path, "")
+    }
+
+    /// The whole answer to a request with more header lines, and a body if they announce one.
+    fn ask(&self, method: &str, path: &str, lines_and_body: &str) -> String {
         let mut client = self.connect();
-        client.send(&format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+        let separator = if lines_and_body.contains("\r\n\r\n") { "" } else { "\r\n" };
+        client
+            .send(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines_and_body}{separator}"));
         client.rest()
     }
 
@@ -102,8 +113,13 @@ impl Site {
     }
 
     /// Waits for a line of the log.
-    fn logged(&self, text: &str) {
-        while !self.log.recv_timeout(SAFETY).unwrap_or_else(|_| panic!("not logged: {text}")).contains(text) {}
+    fn logged(&self, text: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(SAFETY).unwrap_or_else(|_| panic!("not logged: {text}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 
     /// Stops the server and returns how that went.
@@ -217,7 +233,8 @@ fn output_that_is_no_response() {
         ("no-end", "printf 'Content-Type: text/plain\\n'"),
         ("cr", "printf 'Content-Type: text/plain\\nX-A: b\\rX-B: c\\n\\nbody'"),
         ("nul", "printf 'Content-Type: text/plain\\nX-A: \\000\\n\\nbody'"),
-        ("words", "echo just words; echo; echo body"),
+        ("words", "printf 'just words\\n\\nbody\\n'"),
+        ("binary", "printf '\\377\\033\\n\\n'"),
         ("interim", "printf 'Status: 101 Switching\\n\\n'"),
         ("long", "printf 'X: '; head -c 1000000 /dev/zero | tr '\\000' x; printf '\\nContent-Type: a/b\\n\\n'"),
         ("many", "yes 'X-A: b' | head -n 100000; printf 'Content-Type: a/b\\n\\n'"),
@@ -230,7 +247,8 @@ fn output_that_is_no_response() {
         ("no-end", "ends after 25 bytes"),
         ("cr", "invalid value for header \"X-A\""),
         ("nul", "invalid value for header \"X-A\""),
-        ("words", "line 1 of the output is no header field"),
+        ("words", r"'/cgi-bin/words': line 1 of the output is no header field; its output begins: just words\x0a\x0a"),
+        ("binary", "its output begins: \u{fffd}\\x1b"),
         ("interim", "Status is not one from 200 to 599"),
         ("long", "head of the output is too long"),
         ("many", "head of the output is too long"),
@@ -243,6 +261,20 @@ fn output_that_is_no_response() {
         site.logged(logged);
         site.settle();
     }
+}
+
+#[test]
+fn the_log_shows_200_bytes_of_refused_output() {
+    let limits = CgiLimits { first_byte: Duration::from_millis(300), ..CgiLimits::default() };
+    let long = format!("printf '%s' {} no; printf '\\n\\n'", "x".repeat(200));
+    let site =
+        Site::with(&[("long", &long), ("late", "printf 'X-A: half'; exec sleep 1000")], limits, Limits::default());
+    assert!(site.get("/cgi-bin/long").starts_with("HTTP/1.1 502 "));
+    let line = site.logged("'/cgi-bin/long': ");
+    assert!(line.ends_with(&format!("; its output begins: {}", "x".repeat(200))), "{line}");
+    assert!(site.get("/cgi-bin/late").starts_with("HTTP/1.1 504 "));
+    site.logged("'/cgi-bin/late': its output begins: X-A: half");
+    site.settle();
 }
 
 #[test]
@@ -306,10 +338,15 @@ fn a_body_reaches_the_script_and_ends() {
     client.send("2\r\nde\r\n0\r\n\r\n");
     client.head();
     assert_eq!(client.chunked().replace('\n', ""), "[]abcde");
+    client = site.connect();
     client.send("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
     client.send(&"x".repeat(3_000_000));
-    client.head();
+    // The script begins its response before it has read the body. Whether it will read on shows only later, so that the
+    // connection cannot be promised to another request.
+    assert!(client.head().contains("\r\nConnection: close\r\n"));
     assert_eq!(client.chunked(), "3000000\n");
+    assert_eq!(client.rest(), "");
+    client = site.connect();
     client.send("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert!(client.rest().contains("\r\n0\n\r\n"));
     drop(client);
@@ -457,8 +494,6 @@ fn slow_scripts_keep_nobody_waiting() {
     for client in &mut slow {
         client.send("3\r\nnow\r\n1\r\n\n\r\n0\r\n\r\n");
         assert_eq!(client.chunked(), "now\n");
-        client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-        assert!(client.rest().ends_with("\r\n\r\nhello\n"));
     }
     drop(slow);
     site.settle();
@@ -475,7 +510,7 @@ fn more_scripts_than_may_run_wait_for_their_turn() {
             client
         })
         .collect();
-    // One that waits leaves: its place goes to the next.
+    // A request that leaves the queue holds up none of the others.
     drop(clients.remove(3));
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     assert!(children().len() <= 2);
@@ -491,7 +526,10 @@ fn more_scripts_than_may_run_wait_for_their_turn() {
 fn answers_of_scripts() {
     let site = Site::new(&[
         ("status", "printf 'Status: 418 Pot\\nX-A: b\\n\\nshort and stout'"),
-        ("nph", "printf 'HTTP/1.1 410 Gone\\r\\nContent-Type: text/plain\\r\\n\\r\\nno more'"),
+        ("no-phrase", "printf 'Status: 418\\n\\n'"),
+        ("phrase", "printf 'Status: 404 Nothing\\rHere\\n\\n'"),
+        ("cgitb", "printf '<!--: spam\\nContent-Type: text/html\\n\\n<p>Traceback'"),
+        ("nph", "printf 'HTTP/1.1 410 Long Gone\\r\\nContent-Type: text/plain\\r\\n\\r\\nno more'"),
         ("there", "printf 'Location: http://elsewhere.example/x\\n\\n'"),
         ("here", "printf 'Location: /hello.txt\\n\\n'"),
         ("again", "printf 'Location: /cgi-bin/query?a=b\\n\\n'"),
@@ -505,8 +543,11 @@ fn answers_of_scripts() {
         ("framing", "printf 'Content-Type: a/b\\nTransfer-Encoding: chunked\\nConnection: x\\n\\nplain'"),
     ]);
     for (name, status, part) in [
-        ("status", "418 I'm a Teapot", "\r\nX-A: b\r\n"),
-        ("nph", "410 Gone", "no more"),
+        ("status", "418 Pot", "\r\nX-A: b\r\n"),
+        ("no-phrase", "418 I'm a Teapot", ""),
+        ("nph", "410 Long Gone", "no more"),
+        ("phrase", "404 Nothing?Here", "\r\n\r\n"),
+        ("cgitb", "200 OK", "Content-Type: text/html\r\n"),
         ("there", "302 Found", "\r\nLocation: http://elsewhere.example/x\r\n"),
         ("here", "200 OK", "\r\n\r\nhello\n"),
         ("again", "200 OK", "GET /cgi-bin/query a=b []\n"),
@@ -548,24 +589,73 @@ fn answers_of_scripts() {
 }
 
 #[test]
-fn methods() {
-    let site = Site::new(&[("any", &format!("{TEXT}; echo ran"))]);
+fn scripts_get_every_method_except_trace() {
+    let site = Site::new(&[("any", &format!("{TEXT}; echo \"ran by $REQUEST_METHOD with $(cat)\""))]);
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "BREW", "get"] {
+        let answer = site.ask(method, "/cgi-bin/any", "Content-Length: 4\r\n\r\nbody");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{method}: {answer}");
+        assert!(answer.contains(&format!("ran by {method} with body\n")), "{method}: {answer}");
+    }
     for (method, path, status, allow) in [
-        ("PUT", "/cgi-bin/any", "405", "Allow: GET, HEAD, POST, OPTIONS\r\n"),
-        ("OPTIONS", "/cgi-bin/any", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n"),
-        ("BREW", "/cgi-bin/any", "501", ""),
+        ("TRACE", "/cgi-bin/any", "405", "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"),
+        ("PUT", "/cgi-bin/none", "404", "No such CGI script"),
+        ("DELETE", "/cgi-bin/", "403", "not a plain file"),
         ("POST", "/hello.txt", "405", "Allow: GET, HEAD, OPTIONS\r\n"),
         ("POST", "/cgi-bin/none", "404", ""),
         ("GET", "/cgi-bin", "301", "Location: /cgi-bin/\r\n"),
     ] {
-        let mut client = site.connect();
-        client.send(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
-        let answer = client.rest();
+        let answer = site.ask(method, path, "Content-Length: 0\r\n");
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(allow),
             "{method} {path}: {answer}"
         );
     }
+    site.settle();
+}
+
+#[test]
+fn accounts_guard_scripts() {
+    let script = format!("{TEXT}; echo \"$AUTH_TYPE $REMOTE_USER [$HTTP_AUTHORIZATION]\"");
+    let redirect = "printf 'Location: /cgi-bin/who\\n\\n'";
+    let site = Site::built(&[("who", &script), ("to-who", redirect)], Limits::default(), |builder| {
+        builder.auth(Account::new("ann", "secret")).auth(Account::new("bob", "other"))
+    });
+    // ann:wrong, nothing, ann:secret of another scheme, and two fields.
+    for lines in [
+        "Authorization: Basic YW5uOndyb25n\r\n",
+        "",
+        "Authorization: Bearer YW5uOnNlY3JldA==\r\n",
+        "Authorization: Basic YW5uOnNlY3JldA==\r\nAuthorization: Basic YW5uOnNlY3JldA==\r\n",
+    ] {
+        for (method, path) in
+            [("GET", "who"), ("PUT", "who"), ("OPTIONS", "who"), ("TRACE", "who"), ("GET", "none"), ("GET", "")]
+        {
+            let answer = site.ask(method, &format!("/cgi-bin/{path}"), lines);
+            assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{method} {path}: {answer}");
+            assert!(
+                answer.contains("\r\nWWW-Authenticate: Basic realm=\"serve-forever\", charset=\"UTF-8\"\r\n"),
+                "{answer}"
+            );
+        }
+    }
+    for path in ["who", "to-who"] {
+        let answer = site.ask("GET", &format!("/cgi-bin/{path}"), "Authorization: bAsIc YW5uOnNlY3JldA==\r\n");
+        assert!(answer.contains("\r\nBasic ann []\n"), "{answer}");
+    }
+    site.settle();
+}
+
+#[test]
+fn scripts_below_a_base_path_and_without_hidden_names() {
+    let script = format!("{TEXT}; echo \"$SCRIPT_NAME $PATH_INFO\"");
+    let site = Site::built(&[("run", &script), (".run", &script)], Limits::default(), |builder| {
+        builder.base_path("/b").hidden(false)
+    });
+    assert!(site.get("/b/cgi-bin/run/x").contains("\r\n/b/cgi-bin/run /x\n"));
+    for path in ["/b/cgi-bin/.run", "/b/cgi-bin/run/.x"] {
+        assert!(site.get(path).starts_with("HTTP/1.1 404 "), "{path}");
+    }
+    site.settle();
 }
 
 #[test]
@@ -634,5 +724,91 @@ fn thousands_of_runs_leave_nothing() {
         assert_eq!(client.chunked(), "ran\n");
     }
     drop(client);
+    site.settle();
+}
+
+/// The setting of this process that makes it the parent of orphans, for as long as this value lives.
+struct Subreaper;
+
+impl Subreaper {
+    fn new() -> Subreaper {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        Subreaper
+    }
+}
+
+impl Drop for Subreaper {
+    fn drop(&mut self) {
+        rustix::process::set_child_subreaper(None).unwrap();
+    }
+}
+
+#[test]
+fn a_child_subreaper_reaps_orphans_and_takes_no_status_of_its_own_children() {
+    // Set while the site holds the lock of these tests, and unset before it gives the lock back: no other test expects to
+    // be given orphans.
+    let mut subreaper = None;
+    // Each of them leaves a process of another session, and one whose parent has ended.
+    let leave = "setsid sh -c 'exec sleep 0.02' >/dev/null 2>&1 </dev/null &\n(sleep 0.01 >/dev/null 2>&1 &)";
+    let site = Site::built(
+        &[("leave", &format!("{leave}\n{TEXT}; echo ok")), ("fail", &format!("{leave}\n{TEXT}; echo ok; exit 3"))],
+        Limits::default(),
+        |builder| {
+            subreaper = Some(Subreaper::new());
+            builder.reap_orphans(true)
+        },
+    );
+    for _ in 0..20 {
+        assert!(site.get("/cgi-bin/leave").contains("\r\nok\n"));
+        assert!(site.get("/cgi-bin/fail").contains("\r\nok\n"));
+        site.logged("CGI script exit code 3: '/cgi-bin/fail'");
+    }
+    site.settle();
+    drop(subreaper);
+}
+
+#[test]
+fn the_group_of_a_script_is_killed_and_not_only_the_script() {
+    let limits = CgiLimits { kill_after: Duration::from_millis(50), ..CgiLimits::default() };
+    // A child that ignores SIGTERM: of a script that ends by it, and of one that does not end by it either.
+    let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
+    let polite = format!("{TEXT}; {deaf} wait");
+    let stubborn = format!("trap '' TERM; {TEXT}; {deaf} while :; do sleep 1000; done");
+    let site = Site::with(&[("polite", &polite), ("stubborn", &stubborn)], limits, Limits::default());
+    for name in ["polite", "stubborn"] {
+        let mut client = site.connect();
+        client.send(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
+        client.head();
+        let grandchild = Process::numbered(&client.line());
+        drop(client);
+        assert!(grandchild.ends_within(20), "{name}");
+        drop(grandchild);
+        site.settle();
+    }
+}
+
+#[test]
+fn the_end_of_the_server_kills_the_group_of_a_script() {
+    let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
+    let mut site = Site::new(&[("polite", &format!("{TEXT}; {deaf} wait"))]);
+    let mut client = site.connect();
+    client.send("GET /cgi-bin/polite HTTP/1.0\r\n\r\n");
+    client.head();
+    let grandchild = Process::numbered(&client.line());
+    assert_eq!(site.stop(true), Stopped::ByStopper);
+    assert!(grandchild.ends_within(20));
+}
+
+#[test]
+fn a_small_head_may_come_with_a_large_first_write() {
+    let limits = CgiLimits { head: 64, ..CgiLimits::default() };
+    let body = "x".repeat(4000);
+    let small = format!("printf 'Content-Type: text/plain\\n\\n{body}'");
+    let large = "printf 'Content-Type: text/plain\\nX-A: 0123456789012345678901234567890123456789\\n\\nbody'";
+    let site = Site::with(&[("small", &small), ("large", large)], limits, Limits::default());
+    let answer = site.get("/cgi-bin/small");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(&body), "{answer}");
+    assert!(site.get("/cgi-bin/large").starts_with("HTTP/1.1 502 "));
+    site.logged("head of the output is too long");
     site.settle();
 }

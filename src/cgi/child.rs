@@ -32,6 +32,9 @@ const PIECE: usize = 8 * 1024;
 /// How many pieces of unwanted output are read in a turn of the loop.
 const PIECES: u32 = 32;
 
+/// Bytes of refused output that the log shows.
+const EXCERPT: usize = 200;
+
 /// How many redirects within the server may follow one request.
 pub(super) const MOST_REDIRECTS: u8 = 8;
 
@@ -40,6 +43,8 @@ pub(super) struct ScriptRun {
     context: Arc<ScriptContext>,
     request: Request,
     script: Script,
+    /// The user whose credentials the service has verified, for the log.
+    user: Option<Arc<str>>,
     /// How many redirects within the server led to this request.
     redirects: u8,
     stage: RunStage,
@@ -74,11 +79,18 @@ enum ScriptOutcome {
 }
 
 impl ScriptRun {
-    pub(super) fn new(context: Arc<ScriptContext>, request: Request, script: Script, redirects: u8) -> ScriptRun {
+    pub(super) fn new(
+        context: Arc<ScriptContext>,
+        request: Request,
+        script: Script,
+        user: Option<Arc<str>>,
+        redirects: u8,
+    ) -> ScriptRun {
         ScriptRun {
             context,
             request,
             script,
+            user,
             redirects,
             stage: RunStage::Queued(None),
             stdin: None,
@@ -123,6 +135,22 @@ impl Upstream for ScriptRun {
     }
 
     fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+        let response = self.advance(wires)?;
+        Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            RunStage::Elsewhere(upstream) => upstream.deadline(),
+            RunStage::Answered(_) => None,
+            _ => self.deadline,
+        }
+    }
+}
+
+impl ScriptRun {
+    /// Goes on from the stage that the run has come to, as far as that is possible now.
+    fn advance(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
         if let RunStage::Elsewhere(upstream) = &mut self.stage {
             return upstream.poll(wires);
         }
@@ -142,22 +170,12 @@ impl Upstream for ScriptRun {
         self.read_rest(wires)
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        match &self.stage {
-            RunStage::Elsewhere(upstream) => upstream.deadline(),
-            RunStage::Answered(_) => None,
-            _ => self.deadline,
-        }
-    }
-}
-
-impl ScriptRun {
     /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
     /// reaper has terminated the script.
     fn check_time(&mut self, wires: &dyn Wires) -> Option<Response> {
         let (now, limits) = (wires.now(), self.context.reaper.limits());
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
-            self.deadline = now.checked_add(limits.first_byte);
+            self.deadline = limits.first_byte_ends(now);
         }
         let late = self.deadline.is_some_and(|deadline| deadline <= now);
         match &self.stage {
@@ -168,6 +186,12 @@ impl ScriptRun {
             RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
                     output.child().terminate("it took too long to respond");
+                    if let RunStage::Head { read, .. } = &self.stage
+                        && !read.is_empty()
+                    {
+                        let text = format!("{}: {}", self.script.shown(), excerpt(read));
+                        self.context.reaper.note(self.request.client_address(), text);
+                    }
                 } else if output.child().state() != ChildState::TimedOut {
                     return None;
                 }
@@ -188,7 +212,7 @@ impl ScriptRun {
             return Ok(None);
         }
         // The time in the queue does not count for the script.
-        self.deadline = wires.now().checked_add(self.context.reaper.limits().first_byte);
+        self.deadline = self.context.reaper.limits().first_byte_ends(wires.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         let mut child = match spawn(&self.script, variables, self.context.user, !self.ended) {
             Ok(child) => child,
@@ -244,7 +268,11 @@ impl ScriptRun {
                 if !output.child().is_complete() {
                     output.child().terminate("its output is no response");
                 }
-                Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: {bad}", self.script.shown())))
+                let text = match read.as_slice() {
+                    [] => format!("{}: {bad}", self.script.shown()),
+                    read => format!("{}: {bad}; {}", self.script.shown(), excerpt(read)),
+                };
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
             }
         }
     }
@@ -256,6 +284,7 @@ impl ScriptRun {
         };
         let mut response = Response::new(head.status);
         response.head = head.fields;
+        response.reason = head.reason.map(String::into_boxed_str);
         let outcome = match head.destination {
             Some(Destination::Here(target)) if self.redirects < MOST_REDIRECTS => ScriptOutcome::Redirect(target),
             Some(Destination::Here(_)) => ScriptOutcome::Respond(self.too_many_redirects()),
@@ -351,6 +380,11 @@ impl Drop for ScriptRun {
     }
 }
 
+/// The beginning of refused output, as a text for the log, which escapes control characters.
+fn excerpt(read: &[u8]) -> String {
+    format!("its output begins: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
+}
+
 /// Appends another piece of output to `read`.
 fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
     let before = read.len();
@@ -358,4 +392,111 @@ fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize>
     let result = output.read(&mut read[before..]);
     read.truncate(before + result.as_ref().map_or(0, |count| *count));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use mio::event::Source;
+    use mio::unix::pipe;
+    use mio::{Poll, Token};
+
+    use super::*;
+    use crate::cgi::{CgiLimits, CgiService};
+    use crate::service::Wake;
+
+    /// Wires with a clock of their own, and a poll for what is registered.
+    struct TestWires {
+        now: Instant,
+        poll: Poll,
+        wakes: Arc<AtomicUsize>,
+    }
+
+    impl TestWires {
+        fn new() -> TestWires {
+            TestWires { now: Instant::now(), poll: Poll::new().unwrap(), wakes: Arc::default() }
+        }
+    }
+
+    impl Wires for TestWires {
+        fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
+            source.register(self.poll.registry(), Token(slot.into()), interest)
+        }
+
+        fn wake(&self) -> Wake {
+            let wakes = Arc::clone(&self.wakes);
+            Wake::new(move || _ = wakes.fetch_add(1, Ordering::Relaxed))
+        }
+
+        fn now(&self) -> Instant {
+            self.now
+        }
+    }
+
+    fn run(limits: CgiLimits) -> ScriptRun {
+        let service = CgiService::builder("src").limits(limits).build(|_: &Request| Response::text("")).unwrap();
+        let script = Script { file: "/x".into(), name: b"/cgi-bin/x".to_vec(), path_info: Vec::new() };
+        ScriptRun::new(service.context(), Request::builder("POST", "/cgi-bin/x").build(), script, None, 0)
+    }
+
+    #[test]
+    fn written_bytes_of_the_body_move_the_deadline() {
+        let first_byte = Duration::from_secs(10);
+        let mut run = run(CgiLimits { live: 0, first_byte, ..CgiLimits::default() });
+        let mut wires = TestWires::new();
+        let begin = wires.now;
+        assert!(run.poll(&mut wires).unwrap().is_none());
+        assert_eq!(run.deadline(), Some(begin + first_byte));
+        let (stdin, _reader) = pipe::new().unwrap();
+        run.stdin = Some(stdin);
+        for second in [5, 14, 23] {
+            wires.now = begin + Duration::from_secs(second);
+            assert_eq!(run.feed(b"more").unwrap(), 4);
+            assert!(run.poll(&mut wires).unwrap().is_none(), "{second}");
+            assert_eq!(run.deadline(), Some(wires.now + first_byte));
+        }
+        // No byte, no more time.
+        wires.now += first_byte / 2;
+        assert_eq!(run.feed(b"").unwrap(), 0);
+        assert!(run.poll(&mut wires).unwrap().is_none());
+        assert_eq!(run.deadline(), Some(wires.now + first_byte / 2));
+        wires.now += first_byte / 2;
+        assert_eq!(run.poll(&mut wires).unwrap().unwrap().status, Status::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_deadline() {
+        let mut run = run(CgiLimits { live: 0, first_byte: Duration::ZERO, ..CgiLimits::default() });
+        assert!(run.poll(&mut TestWires::new()).unwrap().is_none());
+        assert_eq!(run.deadline(), None);
+    }
+
+    #[test]
+    fn unwanted_output_is_read_a_piece_at_a_time() {
+        let mut run = run(CgiLimits::default());
+        let mut wires = TestWires::new();
+        let most = PIECE * (PIECES as usize + 1);
+        // Bytes that the pipe holds at once, so that a turn without a limit would read all of them.
+        let (reader, writer) = io::pipe().unwrap();
+        let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
+        assert!(size > 2 * most);
+        (&writer).write_all(&vec![0; size]).unwrap();
+        let child = Command::new("sleep").arg("1000").process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
+        let key = run.context.reaper.add(child, label, &mut wires).unwrap();
+        let child = ChildHandle::new(Arc::clone(&run.context.reaper), key);
+        let stdout = Receiver::from(std::os::fd::OwnedFd::from(reader));
+        stdout.set_nonblocking(true).unwrap();
+        let outcome = ScriptOutcome::Respond(Response::new(Status::OK));
+        run.stage = RunStage::Rest { output: ScriptOutput::new(stdout, child), outcome };
+        assert!(run.poll(&mut wires).unwrap().is_none());
+        let left = rustix::io::ioctl_fionread(&writer).unwrap();
+        assert_eq!(left, (size - most) as u64);
+        assert_eq!(wires.wakes.load(Ordering::Relaxed), 1, "the next turn goes on with it");
+    }
 }

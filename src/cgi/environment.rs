@@ -25,6 +25,8 @@ pub(super) struct ServerVariables<'a> {
     pub(super) software: &'a str,
     /// Whether clients speak TLS.
     pub(super) https: bool,
+    /// The credentials of every request were verified: Basic, and exactly one field.
+    pub(super) authenticated: bool,
     /// Names of variables that are handed on.
     pub(super) passed_on: &'a [OsString],
 }
@@ -98,7 +100,8 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        set("AUTH_TYPE", scheme);
+        // The scheme in the client's spelling is for Python's scripts.
+        set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
         }
@@ -165,7 +168,13 @@ mod tests {
         let script =
             Script { file: "/srv/cgi-bin/a".into(), name: b"/cgi-bin/a".to_vec(), path_info: b"/in fo/".to_vec() };
         let passed_on = ["CARGO_PKG_NAME".into(), "NO_SUCH_VARIABLE".into(), "QUERY_STRING".into()];
-        let site = ServerVariables { root: Path::new("/srv"), software: "x/1", https: false, passed_on: &passed_on };
+        let site = ServerVariables {
+            root: Path::new("/srv"),
+            software: "x/1",
+            https: false,
+            authenticated: false,
+            passed_on: &passed_on,
+        };
         let text = |text: OsString| text.into_string().unwrap();
         environment(&site, request, &script).into_iter().map(|(name, value)| (text(name), text(value))).collect()
     }

@@ -1,6 +1,6 @@
 //! The limits of scripts. What enforces them is in `child` and `reaper`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The limits of scripts, each with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,10 +9,11 @@ pub struct CgiLimits {
     pub live: usize,
     /// From a script's start, or from the last byte of the body that it read, to the end of its head; then the response
     /// is 504. 55 s: less than the server's `answer_timeout`, so that the log names the script. A request that waits in
-    /// the queue for this long gets 503.
+    /// the queue for this long gets 503. Zero is no limit.
     pub first_byte: Duration,
     /// From a script's start to its end; then it is terminated, and its response is cut if it is incomplete. 15 minutes:
-    /// enough for a long download.
+    /// enough for a long download. Zero is no limit: the script may run until its client leaves or the
+    /// server ends.
     pub whole: Duration,
     /// From SIGTERM to SIGKILL. 2 s.
     pub kill_after: Duration,
@@ -30,4 +31,20 @@ impl Default for CgiLimits {
             head: 64 * 1024,
         }
     }
+}
+
+impl CgiLimits {
+    /// When [`CgiLimits::first_byte`] is over for what began at this time.
+    pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
+        end(begin, self.first_byte)
+    }
+
+    /// When [`CgiLimits::whole`] is over for a script that was started at this time.
+    pub(super) fn whole_ends(&self, begin: Instant) -> Option<Instant> {
+        end(begin, self.whole)
+    }
+}
+
+fn end(begin: Instant, limit: Duration) -> Option<Instant> {
+    begin.checked_add(limit).filter(|_| !limit.is_zero())
 }

@@ -15,6 +15,7 @@
 mod child;
 mod environment;
 mod limits;
+mod orphans;
 mod output;
 mod reaper;
 mod script;

@@ -11,6 +11,8 @@ use crate::http::{Head, InvalidHeader, Status, is_token, trim_ows};
 pub struct ScriptHead {
     /// `Status`, or the code of an HTTP status line, or what follows from `Location`; 200 if there is none of them.
     pub status: Status,
+    /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
+    pub reason: Option<String>,
     /// The fields for the client, `Location` and `Content-Length` among them.
     pub fields: Head,
     /// Where `Location` says the response is, if that is all that the script says.
@@ -76,9 +78,15 @@ impl From<InvalidHeader> for BadOutput {
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
+/// The first line of a page of `cgitb`. It is meant for a script that has printed its head already: there it hides the
+/// fields that follow in a comment.
+const CGITB: &[u8] = b"<!--: spam";
+
 /// Reads the head at the beginning of a script's output; `None` if more of it is needed. Lines end in LF or CRLF.
 ///
-/// An HTTP status line may stand before the fields, as the scripts print it whose names begin with `nph-`.
+/// An HTTP status line may stand before the fields, as the scripts print it whose names begin with `nph-`. The line
+/// `<!--: spam`, which Python's `cgitb` prints before a traceback, is dropped together with the lines before it: the page
+/// of `cgitb` brings a head of its own.
 ///
 /// ```
 /// use serve_forever::cgi::read_head;
@@ -97,6 +105,7 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     for (number, line) in output[..length].split(|byte| *byte == b'\n').enumerate() {
         match line.strip_suffix(b"\r").unwrap_or(line) {
             [] => break,
+            CGITB => reading = HeadReader::default(),
             line if number == 0 && line.starts_with(b"HTTP/") => reading.status_line(line)?,
             line => reading.field(line, number + 1)?,
         }
@@ -113,7 +122,7 @@ pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
 /// A head whose lines are looked at one after the other.
 #[derive(Default)]
 struct HeadReader {
-    status: Option<Status>,
+    status: Option<(Status, Option<String>)>,
     location: Option<Vec<u8>>,
     content_type: bool,
     fields: Head,
@@ -159,7 +168,8 @@ impl HeadReader {
             _ => Destination::Elsewhere,
         });
         let implied = if destination.is_some() { Status::FOUND } else { Status::OK };
-        Ok(ScriptHead { status: self.status.unwrap_or(implied), fields: self.fields, destination, length })
+        let (status, reason) = self.status.unwrap_or((implied, None));
+        Ok(ScriptHead { status, reason, fields: self.fields, destination, length })
     }
 }
 
@@ -170,13 +180,15 @@ fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), Ba
     }
 }
 
-/// The status at the beginning of `404 Not Found`. An interim one would leave the client waiting for another.
-fn final_status(value: &[u8]) -> Result<Status, BadOutput> {
+/// Code and reason phrase of `404 Not Found`. An interim status would leave the client waiting for another.
+fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
     let (digits, rest) = value.split_at_checked(3).ok_or(BadOutput::Status)?;
     let code = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
     let code = code.and_then(|code| code.parse().ok()).filter(|code| (200..=599).contains(code));
     let ended = matches!(rest, [] | [b' ' | b'\t', ..]);
-    code.filter(|_| ended).and_then(Status::new).ok_or(BadOutput::Status)
+    let status = code.filter(|_| ended).and_then(Status::new).ok_or(BadOutput::Status)?;
+    let reason = trim_ows(rest);
+    Ok((status, (!reason.is_empty()).then(|| String::from_utf8_lossy(reason).into_owned())))
 }
 
 /// Whether this is a path, with or without a query, that the server can take for a request's target. A fragment is the
@@ -208,6 +220,39 @@ mod tests {
         assert_eq!(read("Status: 204\n\n").status, Status::NO_CONTENT);
         assert_eq!(read("status:404 Not Here\n\n").status, Status::NOT_FOUND);
         assert_eq!(read("Content-Type: a/b\nContent-Length: 5\n\n").fields.content_length(), Some(5));
+    }
+
+    #[test]
+    fn the_reason_phrase_is_kept() {
+        for (output, reason) in [
+            ("Status: 404 Nothing Here\n\n", Some("Nothing Here")),
+            ("status:404\tNothing  Here \r\n\r\n", Some("Nothing  Here")),
+            ("HTTP/1.0 202 Fine\r\n\r\n", Some("Fine")),
+            ("Status: 404\n\n", None),
+            ("Status: 404 \n\n", None),
+            ("HTTP/1.1 200\n\n", None),
+            ("HTTP/1.1 200 \r\n\n", None),
+            ("Content-Type: a/b\n\n", None),
+            ("Location: http://x/\n\n", None),
+        ] {
+            assert_eq!(read(output).reason.as_deref(), reason, "{output}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_cgitb_is_a_response() {
+        let page = "<!--: spam\r\nContent-Type: text/html\r\n\r\n<body>";
+        let head = read(page);
+        assert_eq!((head.status, head.fields.lines()), (Status::OK, &b"Content-Type: text/html\r\n"[..]));
+        assert_eq!(&page[head.length..], "<body>");
+        assert_eq!(read(&page.replace('\r', "")).fields.lines(), b"Content-Type: text/html\r\n");
+        // The script failed within its own head.
+        let head =
+            read("Status: 201\nContent-Type: text/plain\nSet-Cookie: a\n<!--: spam\nContent-Type: text/html\n\n");
+        assert_eq!((head.status, head.fields.lines()), (Status::OK, &b"Content-Type: text/html\r\n"[..]));
+        assert_eq!(refused("<!--: spam\n\n"), BadOutput::NoCgiField);
+        assert_eq!(refused("<!--: eggs\nContent-Type: a/b\n\n"), BadOutput::Line(1));
+        assert_eq!(refused(" <!--: spam\nContent-Type: a/b\n\n"), BadOutput::Line(1));
     }
 
     #[test]

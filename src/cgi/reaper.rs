@@ -22,6 +22,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use slab::Slab;
 
 use super::limits::CgiLimits;
+use super::orphans::OrphanReaper;
 use super::stderr::StderrLines;
 use crate::service::{Note, Wake, Wires};
 
@@ -40,27 +41,30 @@ const SHUTDOWN_WAIT: Duration = Duration::from_millis(500);
 /// The slot of a connection's wires that the table's poll is registered with.
 const SLOT: u8 = 7;
 
+/// The token of SIGCHLD. Those of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.
+const SIGCHLD: Token = Token(usize::MAX);
+
 /// All children of a service.
 #[derive(Debug)]
 pub(super) struct ChildReaper {
-    limits: CgiLimits,
     state: Mutex<ReaperState>,
 }
 
 #[derive(Debug)]
 struct ReaperState {
+    limits: CgiLimits,
     poll: Poll,
     /// The loop's poll watches this one.
     registered: bool,
     children: Slab<ChildEntry>,
-    /// Children that are not reaped, and how many of them there may be.
+    /// Children that are not reaped.
     live: usize,
-    max_live: usize,
     /// Requests that wait until there are fewer children, in their order.
     queue: VecDeque<(QueueTicket, Wake)>,
     next_ticket: u64,
     /// Lines for the log.
     notes: Vec<(SocketAddr, String)>,
+    orphans: Option<OrphanReaper>,
 }
 
 /// A place in the queue.
@@ -95,8 +99,8 @@ pub(super) struct ChildLabel {
 /// The phases of a child's life, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// It runs and is terminated at this time.
-    Running(Instant),
+    /// It runs and is terminated at this time; `None` is never.
+    Running(Option<Instant>),
     /// SIGTERM was sent. `kill_at` is set at the end of that turn.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, and the exit of the child is not reported yet.
@@ -123,20 +127,42 @@ impl ChildReaper {
     /// If the system cannot make a poll.
     pub(super) fn new(limits: CgiLimits) -> io::Result<ChildReaper> {
         let state = ReaperState {
+            limits,
             poll: Poll::new()?,
             registered: false,
             children: Slab::new(),
             live: 0,
-            max_live: limits.live,
             queue: VecDeque::new(),
             next_ticket: 0,
             notes: Vec::new(),
+            orphans: None,
         };
-        Ok(ChildReaper { limits, state: Mutex::new(state) })
+        Ok(ChildReaper { state: Mutex::new(state) })
     }
 
-    pub(super) fn limits(&self) -> &CgiLimits {
-        &self.limits
+    pub(super) fn limits(&self) -> CgiLimits {
+        self.lock().limits.clone()
+    }
+
+    /// Replaces the limits. [`CgiLimits::whole`] of scripts that run stays as it was when they were started.
+    pub(super) fn set_limits(&self, limits: CgiLimits) {
+        let mut state = self.lock();
+        state.limits = limits;
+        state.wake_next();
+    }
+
+    /// Reaps orphans, too, from the first script on.
+    ///
+    /// # Errors
+    /// If SIGCHLD cannot be handled.
+    pub(super) fn reap_orphans(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.orphans.is_none() {
+            let mut orphans = OrphanReaper::new()?;
+            orphans.register(state.poll.registry(), SIGCHLD)?;
+            state.orphans = Some(orphans);
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, ReaperState> {
@@ -148,7 +174,7 @@ impl ChildReaper {
     pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, wires: &dyn Wires) -> bool {
         let mut state = self.lock();
         let first = state.queue.front().map(|(first, _)| *first);
-        if state.live < state.max_live && (first.is_none() || first == *ticket) {
+        if state.live < state.limits.live && (first.is_none() || first == *ticket) {
             return true;
         }
         if ticket.is_none() {
@@ -176,7 +202,7 @@ impl ChildReaper {
         match state.watch(&mut child, wires) {
             Ok((pidfd, stderr)) => {
                 state.live += 1;
-                let phase = ChildPhase::Running(wires.now() + self.limits.whole);
+                let phase = ChildPhase::Running(state.limits.whole_ends(wires.now()));
                 let lines = StderrLines::default();
                 let entry = ChildEntry { child, pidfd, stderr, lines, label, has_handle: true, phase };
                 Ok(state.children.insert(entry))
@@ -228,7 +254,8 @@ impl ChildReaper {
     /// the loop may sleep.
     pub(super) fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
         let mut state = self.lock();
-        let next = if state.children.is_empty() { None } else { state.handle_turn(now, &self.limits) };
+        let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
+        let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.notes.drain(..) {
             note(Some(client), &text);
         }
@@ -238,6 +265,10 @@ impl ChildReaper {
     /// Ends and reaps all children: SIGTERM first, then SIGKILL. Blocks for up to twice [`SHUTDOWN_WAIT`], because the
     /// loop has ended.
     pub(super) fn shut_down(&self, note: &mut Note<'_>) {
+        self.end_all(SHUTDOWN_WAIT, note);
+    }
+
+    fn end_all(&self, wait: Duration, note: &mut Note<'_>) {
         let mut state = self.lock();
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
         for key in &keys {
@@ -246,7 +277,7 @@ impl ChildReaper {
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
-        for (end, last) in [(begin + SHUTDOWN_WAIT, false), (begin + 2 * SHUTDOWN_WAIT, true)] {
+        for (end, last) in [(begin + wait, false), (begin + 2 * wait, true)] {
             while state.live > 0 && Instant::now() < end {
                 let left = end.saturating_duration_since(Instant::now());
                 state.handle_events(Some(left), Instant::now());
@@ -287,21 +318,31 @@ impl ReaperState {
     }
 
     /// Handles events of children, then every deadline that has passed. Returns when to be called next.
-    fn handle_turn(&mut self, now: Instant, limits: &CgiLimits) -> Option<Duration> {
+    fn handle_turn(&mut self, now: Instant) -> Option<Duration> {
         let busy = self.handle_events(Some(Duration::ZERO), now);
         let keys: Vec<usize> = self.children.iter().map(|(key, _)| key).collect();
-        let next = keys.into_iter().filter_map(|key| self.check_time(key, now, limits)).min();
+        let next = keys.into_iter().filter_map(|key| self.check_time(key, now)).min();
         let next = next.map(|next| next.saturating_duration_since(now));
-        if busy { Some(Duration::ZERO) } else { next }
+        let more_orphans = self.reap_orphans();
+        if busy || more_orphans { Some(Duration::ZERO) } else { next }
+    }
+
+    fn reap_orphans(&mut self) -> bool {
+        let (children, Some(orphans)) = (&self.children, &mut self.orphans) else { return false };
+        let is_own = |(_, entry): (usize, &ChildEntry), pid: i32| {
+            // The number of a child that is reaped may belong to an orphan by now.
+            !matches!(entry.phase, ChildPhase::Reaped { .. }) && Pid::from_child(&entry.child).as_raw_pid() == pid
+        };
+        orphans.reap(|pid| children.iter().any(|child| is_own(child, pid)))
     }
 
     /// Handles events of children. True if the next turn has to go on with it.
     fn handle_events(&mut self, timeout: Option<Duration>, now: Instant) -> bool {
-        let mut events = Events::with_capacity(2 * self.children.len());
+        let mut events = Events::with_capacity(2 * self.children.len() + 1);
         // A poll that is interrupted, or fails, reports nothing; the next turn tries again.
         _ = self.poll.poll(&mut events, timeout);
         let mut busy = false;
-        for event in &events {
+        for event in events.iter().filter(|event| event.token() != SIGCHLD) {
             let (key, is_stderr) = (event.token().0 / 2, event.token().0 % 2 == 1);
             match is_stderr {
                 true => busy |= self.read_stderr(key),
@@ -392,7 +433,7 @@ impl ReaperState {
 
     /// Wakes the first request of the queue if another child may be started.
     fn wake_next(&self) {
-        if self.live < self.max_live
+        if self.live < self.limits.live
             && let Some((_, wake)) = self.queue.front()
         {
             wake.wake();
@@ -422,20 +463,20 @@ impl ReaperState {
     }
 
     /// Sends the signal that is due. Returns the child's next deadline.
-    fn check_time(&mut self, key: usize, now: Instant, limits: &CgiLimits) -> Option<Instant> {
+    fn check_time(&mut self, key: usize, now: Instant) -> Option<Instant> {
         let entry = self.children.get_mut(key)?;
         match &mut entry.phase {
-            ChildPhase::Running(until) if *until <= now => {
+            ChildPhase::Running(Some(until)) if *until <= now => {
                 entry.label.wake.wake();
                 self.terminate(key, "it took too long", true);
-                self.check_time(key, now, limits)
+                self.check_time(key, now)
             }
-            ChildPhase::Running(until) => Some(*until),
+            ChildPhase::Running(until) => *until,
             ChildPhase::Terminating { kill_at: Some(kill_at), .. } if *kill_at <= now => {
                 self.kill(key);
                 None
             }
-            ChildPhase::Terminating { kill_at, .. } => Some(*kill_at.get_or_insert(now + limits.kill_after)),
+            ChildPhase::Terminating { kill_at, .. } => Some(*kill_at.get_or_insert(now + self.limits.kill_after)),
             ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => None,
         }
     }
@@ -460,5 +501,129 @@ fn describe_exit(status: ExitStatus) -> Option<String> {
         (Some(0), _) => None,
         (Some(code), _) => Some(format!("CGI script exit code {code}")),
         (None, signal) => Some(format!("CGI script ended by signal {}", signal.unwrap_or_default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mio::event::Source;
+
+    use super::*;
+
+    /// Wires with a poll for what is registered.
+    struct TestWires(Poll);
+
+    impl Wires for TestWires {
+        fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
+            source.register(self.0.registry(), Token(slot.into()), interest)
+        }
+
+        fn wake(&self) -> Wake {
+            Wake::new(|| {})
+        }
+
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    /// A reaper with one child of this shell command, whose standard error is a pipe that can be written to.
+    fn with_child(command: &str, limits: CgiLimits) -> (ChildReaper, usize, std::io::PipeWriter) {
+        let reaper = ChildReaper::new(limits).unwrap();
+        let mut wires = TestWires(Poll::new().unwrap());
+        let mut child =
+            Command::new("sh").args(["-c", command]).process_group(0).stderr(Stdio::null()).spawn().unwrap();
+        let (read, write) = io::pipe().unwrap();
+        child.stderr = Some(OwnedFd::from(read).into());
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
+        let key = reaper.add(child, label, &mut wires).unwrap();
+        (reaper, key, write)
+    }
+
+    #[test]
+    fn standard_error_is_read_up_to_a_limit_in_a_turn() {
+        let (reaper, _, mut stderr) = with_child("exec sleep 1000", CgiLimits::default());
+        // More than a turn reads, and no more than the pipe holds.
+        let size = rustix::pipe::fcntl_setpipe_size(&stderr, 4 * STDERR_PER_TURN).unwrap();
+        assert!(size > 2 * STDERR_PER_TURN);
+        stderr.write_all(&vec![b'x'; size]).unwrap();
+        let left = || rustix::io::ioctl_fionread(&stderr).unwrap() as usize;
+        let now = Instant::now();
+        assert_eq!(reaper.after_turn(now, &mut |_, _| {}), Some(Duration::ZERO), "the next turn goes on with it");
+        assert_eq!(left(), size - STDERR_PER_TURN);
+        assert_eq!(reaper.after_turn(now, &mut |_, _| {}), Some(Duration::ZERO));
+        assert_eq!(left(), size - 2 * STDERR_PER_TURN);
+    }
+
+    #[test]
+    fn a_script_without_a_limit_is_never_terminated() {
+        let limits = CgiLimits { whole: Duration::ZERO, ..CgiLimits::default() };
+        let (reaper, key, _stderr) = with_child("exec sleep 1000", limits);
+        let later = Instant::now() + Duration::from_secs(1_000_000);
+        assert_eq!(reaper.after_turn(later, &mut |_, _| {}), None);
+        assert_eq!(reaper.state(key), ChildState::Running);
+    }
+
+    /// Wires whose wakes are counted.
+    struct CountingWires(Arc<AtomicUsize>);
+
+    impl Wires for CountingWires {
+        fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn wake(&self) -> Wake {
+            let count = Arc::clone(&self.0);
+            Wake::new(move || _ = count.fetch_add(1, Ordering::Relaxed))
+        }
+
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    #[test]
+    fn a_request_that_leaves_the_queue_wakes_the_next_one() {
+        let reaper = ChildReaper::new(CgiLimits { live: 0, ..CgiLimits::default() }).unwrap();
+        let requests: Vec<CountingWires> = (0..3).map(|_| CountingWires(Arc::default())).collect();
+        let mut tickets = [None; 3];
+        for (ticket, wires) in tickets.iter_mut().zip(&requests) {
+            assert!(!reaper.may_start(ticket, wires));
+        }
+        let woken = || requests.iter().map(|wires| wires.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        // There is no room yet.
+        reaper.leave_queue(tickets[0].unwrap());
+        assert_eq!(woken(), [0, 0, 0]);
+        reaper.set_limits(CgiLimits { live: 1, ..CgiLimits::default() });
+        assert_eq!(woken(), [0, 1, 0]);
+        // The client of the request that was woken is gone.
+        reaper.leave_queue(tickets[1].unwrap());
+        assert_eq!(woken(), [0, 1, 1]);
+        assert!(reaper.may_start(&mut tickets[2], &requests[2]));
+    }
+
+    #[test]
+    fn a_shutdown_kills_the_rest_of_a_group_when_its_leader_has_exited() {
+        // The leader ends by SIGTERM. Its child ignores it, and writes a line when that is so.
+        let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
+        let mut wires = TestWires(Poll::new().unwrap());
+        let text = "sh -c 'trap \"\" TERM; echo >&2; while :; do sleep 1000; done' & wait";
+        let mut command = Command::new("sh");
+        let child = command.args(["-c", text]).process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
+        reaper.add(child, label, &mut wires).unwrap();
+        while reaper.lock().notes.is_empty() {
+            reaper.lock().handle_events(None, Instant::now());
+        }
+        // Far more time than is needed: if it passes, the group was only killed because of it.
+        let (wait, began) = (Duration::from_secs(20), Instant::now());
+        reaper.end_all(wait, &mut |_, _| {});
+        assert!(began.elapsed() < wait && reaper.lock().children.is_empty());
     }
 }

@@ -1,4 +1,6 @@
-//! From the path of a request to the script that it names (contract rows CG02, CG05 to CG07, CG22).
+//! From the path of a request to the script that it names.
+//!
+//! What stays out: starting the script (`spawn`), and paths that are not below a script directory.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::files::is_hidden;
 use crate::http::{Status, UrlPath};
 use crate::service::Response;
 
@@ -65,40 +68,60 @@ pub(super) fn quoted(name: &[u8]) -> String {
 
 /// Directories whose files are scripts, as decoded segments of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Directories(Vec<Vec<Vec<u8>>>);
+pub(super) struct Directories {
+    /// The segments of the base path, which are not a part of the tree.
+    base: PathBuf,
+    /// The segments of each directory, without the base path.
+    paths: Vec<PathBuf>,
+}
 
 impl Directories {
-    /// The directories of these paths, such as `/cgi-bin`; `None` if one of them is the root or no path.
-    pub(super) fn new<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Directories> {
-        let segments = |path: &str| {
-            let path = UrlPath::parse(path.as_bytes()).ok().filter(|path| !path.is_root())?;
-            Some(path.segments().map(<[u8]>::to_vec).collect())
-        };
-        paths.into_iter().map(segments).collect::<Option<_>>().map(Directories)
+    /// The directories of these paths, such as `/cgi-bin`, below the base path; `None` if one of them is the root, or if
+    /// one of them or the base path is no path.
+    pub(super) fn new<'a>(base: &str, paths: impl IntoIterator<Item = &'a str>) -> Option<Directories> {
+        let relative = |path: &str| Some(UrlPath::parse(path.as_bytes()).ok()?.relative().to_owned());
+        let below_root = |path: &str| relative(path).filter(|path| !path.as_os_str().is_empty());
+        let paths = paths.into_iter().map(below_root).collect::<Option<_>>()?;
+        Some(Directories { base: relative(base)?, paths })
     }
 
-    /// How many segments of the path are a script directory, with something below it: that may be no more than the
-    /// slash at the end.
-    fn prefix(&self, segments: &[&[u8]], slash: bool) -> Option<usize> {
-        let below = |directory: &&Vec<Vec<u8>>| {
-            let length = directory.len();
-            segments.len() >= length + usize::from(!slash) && directory.iter().zip(segments).all(|(a, b)| a == b)
+    /// True if the path is below one of the directories.
+    pub(super) fn contain(&self, path: &UrlPath) -> bool {
+        self.split(path).is_some()
+    }
+
+    /// The path without the base, and how many segments of it are a script directory. `None` if it is not below one: at
+    /// least a slash has to follow the directory.
+    fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
+        let relative = path.relative().strip_prefix(&self.base).ok()?;
+        let below = |directory: &&PathBuf| {
+            relative
+                .strip_prefix(directory)
+                .is_ok_and(|rest| rest.components().next().is_some() || path.has_trailing_slash())
         };
-        self.0.iter().filter(below).map(Vec::len).max()
+        let length = self.paths.iter().filter(below).map(|directory| directory.components().count()).max()?;
+        Some((relative, length))
     }
 }
 
-/// The script that a path names, or why it names none; `None` if it is not below a script directory, so that somebody
-/// else has to answer. Every path below one is answered here: a script that cannot be run is never sent as a file.
-pub(super) fn find(root: &Path, directories: &Directories, path: &UrlPath) -> Option<Result<Script, NoScript>> {
+/// The script that a path below the [`Directories`] names, or why it names none. Without `hidden`, a path with a hidden
+/// segment names none, also if that segment follows the name of a script: scripts open files by what follows.
+pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &UrlPath) -> Result<Script, NoScript> {
+    let missing = || NoScript::Missing([b"/", path.as_bytes()].concat());
+    let (relative, below) = directories.split(path).ok_or_else(missing)?;
+    // Before the tree is looked at, so that nothing tells whether there is such a name.
+    if !hidden && is_hidden(relative) {
+        return Err(missing());
+    }
     let segments: Vec<&[u8]> = path.segments().collect();
-    let below = directories.prefix(&segments, path.has_trailing_slash())?;
-    Some(follow(root, &segments, below, path.has_trailing_slash()))
+    let base = directories.base.components().count();
+    follow(root, &segments, base, base + below, path.has_trailing_slash())
 }
 
-/// Directories below a script directory are followed (row CG06); the first name that is none is the script's.
-fn follow(root: &Path, segments: &[&[u8]], below: usize, slash: bool) -> Result<Script, NoScript> {
-    let mut file = segments[..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
+/// Follows the segments from number `below` on. Segments that name directories are followed, the first other one is the
+/// script. The segments before number `base` are not a part of the tree.
+fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: bool) -> Result<Script, NoScript> {
+    let mut file = segments[base..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
     for (at, segment) in segments.iter().enumerate().skip(below) {
         file.push(OsStr::from_bytes(segment));
         let name = joined(&segments[..=at]);
@@ -152,9 +175,14 @@ mod tests {
 
     /// `NAME PATH_INFO` of a script, or the text of the refusal, or nothing.
     fn found(root: &Path, path: &str) -> Option<String> {
-        let directories = Directories::new(["/cgi-bin", "/a/htbin/"]).unwrap();
+        found_below("/", true, root, path)
+    }
+
+    /// The same with a base path, and with or without hidden names.
+    fn found_below(base: &str, hidden: bool, root: &Path, path: &str) -> Option<String> {
+        let directories = Directories::new(base, ["/cgi-bin", "/a/htbin/"]).unwrap();
         let path = UrlPath::parse(path.as_bytes()).unwrap();
-        Some(match find(root, &directories, &path)? {
+        Some(match directories.contain(&path).then(|| find(root, &directories, hidden, &path))? {
             Ok(script) => {
                 assert!(script.file.is_absolute());
                 String::from_utf8([script.name, b" ".to_vec(), script.path_info].concat()).unwrap()
@@ -204,8 +232,45 @@ mod tests {
         {
             assert_eq!(found(tree.path(), path), None, "{path}");
         }
-        assert_eq!(Directories::new(["/"]), None);
-        assert_eq!(Directories::new(["/%zz"]), None);
+        assert_eq!(Directories::new("/", ["/"]), None);
+        assert_eq!(Directories::new("/", ["/%zz"]), None);
+        assert_eq!(Directories::new("/%zz", ["/cgi-bin"]), None);
+    }
+
+    #[test]
+    fn the_base_path_is_a_part_of_the_name_and_not_of_the_file() {
+        let tree = tree();
+        for (path, expected) in [
+            ("/b/c/cgi-bin/run/x", Some("/b/c/cgi-bin/run /x")),
+            ("//b/./c%2fcgi-bin/run", Some("/b/c/cgi-bin/run ")),
+            ("/b/c/cgi-bin/no", Some("404 No such CGI script ('/b/c/cgi-bin/no')")),
+            ("/b/c/cgi-bin/", Some("403 CGI script is not a plain file ('/b/c/cgi-bin/')")),
+            ("/b/c/cgi-bin", None),
+            ("/b/c/../cgi-bin/run", None),
+            ("/cgi-bin/run", None),
+            ("/b/cd/cgi-bin/run", None),
+            ("/c/cgi-bin/run", None),
+        ] {
+            assert_eq!(found_below("/b/c/", true, tree.path(), path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn hidden_names_are_missing() {
+        let tree = tree();
+        fs::create_dir_all(tree.path().join("cgi-bin/.d")).unwrap();
+        fs::copy(tree.path().join("outside"), tree.path().join("cgi-bin/.run")).unwrap();
+        fs::copy(tree.path().join("outside"), tree.path().join("cgi-bin/.d/run")).unwrap();
+        for path in ["/cgi-bin/.run", "/cgi-bin/.no", "/cgi-bin/.d/run", "/cgi-bin/run/.x", "/cgi-bin/%2erun"] {
+            let shown = path.replace("%2e", ".");
+            let expected = format!("404 No such CGI script ('{shown}')");
+            assert_eq!(found_below("/", false, tree.path(), path), Some(expected), "{path}");
+        }
+        assert_eq!(found_below("/", true, tree.path(), "/cgi-bin/.d/run").as_deref(), Some("/cgi-bin/.d/run "));
+        assert_eq!(found_below("/", false, tree.path(), "/cgi-bin/run/a.b").as_deref(), Some("/cgi-bin/run /a.b"));
+        // The base path is the operator's own.
+        let below = found_below("/.b", false, tree.path(), "/.b/cgi-bin/run");
+        assert_eq!(below.as_deref(), Some("/.b/cgi-bin/run "));
     }
 
     #[test]

@@ -12,24 +12,29 @@ use std::time::{Duration, Instant};
 use super::child::ScriptRun;
 use super::environment::{ServerVariables, is_name};
 use super::limits::CgiLimits;
+use super::orphans::inherits_orphans;
 use super::reaper::ChildReaper;
 use super::script::{Directories, find};
 use super::user::{ScriptUser, choose};
-use crate::http::{Method, Request, Status, UrlPath};
+use crate::files::{Account, DEFAULT_REALM, FileService, Gate};
+use crate::http::{Head, InvalidHeader, Method, Request, Status, UrlPath};
 use crate::service::{Note, Reply, Response, Service};
 
 /// The first descriptor after standard input, output and error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
-/// The value of `Allow` for a script.
-const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
+/// The value of `Allow` for a script. Every other token is a method, too.
+const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Runs the scripts below some directories, and has another service answer everything else: Python's
 /// `CGIHTTPRequestHandler`, without ever waiting for a script.
 ///
-/// GET, HEAD and POST run a script; every other method is refused (405, or 501 for a method that is none). A path
-/// below a script directory that names no script is never given to the other service, so that no script is ever sent
-/// as a file.
+/// A script gets requests of every method except TRACE (405), for which it could send the client's own fields back to a
+/// page that must not see them. A path below a script directory that names no script is never given to the other
+/// service, so that no script is ever sent as a file.
+///
+/// What guards the other service does not guard scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
+/// [`CgiBuilder::hidden`] have to be given to both.
 ///
 /// ```no_run
 /// use serve_forever::HttpServer;
@@ -44,10 +49,12 @@ const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 ///
 /// # Scripts
 /// A script is any program with the executable bit. It gets its request in its environment (RFC 3875, and Python's
-/// variables: contract rows CG12, CG13), the body on its standard input, no arguments, and its own directory to work
-/// in. Nothing of the server's environment is handed on but `PATH`. `REMOTE_USER` is what the client says: nobody has
-/// checked its password. What a script says on standard error, and an exit status that is not 0, goes to the server's
-/// log.
+/// variables), the body on its standard input, no arguments, and its own directory to work in. Of the server's
+/// environment it gets `PATH` only. Standard error, and an exit status that is not 0, goes to the server's log.
+///
+/// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic` and `REMOTE_USER` is the user whose password was right. Without it
+/// both are what the client claims, as with Python, and nothing has checked the password. `Authorization` itself is never
+/// passed on.
 ///
 /// If the server is root, scripts run as `nobody`, or as [`CgiBuilder::user`] says, with none of root's groups; if
 /// that cannot be had, they do not run.
@@ -62,6 +69,8 @@ pub struct CgiService {
 pub(super) struct ScriptContext {
     root: PathBuf,
     directories: Directories,
+    gate: Option<Arc<Gate>>,
+    hidden: bool,
     passed_on: Vec<OsString>,
     software: String,
     https: bool,
@@ -90,8 +99,21 @@ impl CgiService {
             https: false,
             user: None,
             limits: CgiLimits::default(),
+            gate: None,
+            accounts: Vec::new(),
+            realm: DEFAULT_REALM.to_owned(),
+            base: String::new(),
+            hidden: true,
+            reap_orphans: false,
             reaper: None,
         }
+    }
+}
+
+#[cfg(test)]
+impl CgiService {
+    pub(super) fn context(&self) -> Arc<ScriptContext> {
+        Arc::clone(&self.context)
     }
 }
 
@@ -115,24 +137,38 @@ impl ScriptContext {
     /// Answers a request that `redirects` redirects within the server led to.
     pub(super) fn call(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
         let path = UrlPath::parse(request.path()).ok();
-        match path.and_then(|path| find(&context.root, &context.directories, &path)) {
+        let Some(path) = path.filter(|path| context.directories.contain(path)) else {
             // The fallback also refuses a path that cannot be decoded.
-            None => context.with_fallback(|fallback| fallback.call(request)),
-            Some(found) => match (request.method(), found) {
-                (Method::Get | Method::Head | Method::Post, Ok(script)) => {
-                    Reply::Later(Box::new(ScriptRun::new(Arc::clone(context), request.clone(), script, redirects)))
-                }
-                (Method::Get | Method::Head | Method::Post, Err(none)) => none.response().into(),
-                (Method::Options, _) => allowing(Response::new(Status::NO_CONTENT)).into(),
-                (Method::Other(_), _) => Response::error(Status::NOT_IMPLEMENTED).into(),
-                _ => allowing(Response::error(Status::METHOD_NOT_ALLOWED)).into(),
+            return context.with_fallback(|fallback| fallback.call(request));
+        };
+        // Before the tree is looked at: without a password nothing is told about which scripts there are.
+        let user = match &context.gate {
+            Some(gate) => match gate.admits(request.headers()) {
+                Some(user) => Some(user),
+                None => return unauthorized(gate).into(),
             },
+            None => None,
+        };
+        if *request.method() == Method::Trace {
+            return Response { user, ..method_not_allowed() }.into();
+        }
+        match find(&context.root, &context.directories, context.hidden, &path) {
+            Ok(script) => {
+                Reply::Later(Box::new(ScriptRun::new(Arc::clone(context), request.clone(), script, user, redirects)))
+            }
+            Err(none) => Response { user, ..none.response() }.into(),
         }
     }
 
     /// The part of the environment that is the same for every script.
     pub(super) fn server_variables(&self) -> ServerVariables<'_> {
-        ServerVariables { root: &self.root, software: &self.software, https: self.https, passed_on: &self.passed_on }
+        ServerVariables {
+            root: &self.root,
+            software: &self.software,
+            https: self.https,
+            authenticated: self.gate.is_some(),
+            passed_on: &self.passed_on,
+        }
     }
 
     /// A panic in the fallback leaves a poisoned lock, which is ignored: the connection answers the panic with 500.
@@ -141,7 +177,14 @@ impl ScriptContext {
     }
 }
 
-fn allowing(mut response: Response) -> Response {
+fn unauthorized(gate: &Gate) -> Response {
+    let mut response = Response::error(Status::UNAUTHORIZED);
+    response.head.put("WWW-Authenticate", gate.challenge());
+    response
+}
+
+fn method_not_allowed() -> Response {
+    let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
     response.head.put("Allow", ALLOW);
     response
 }
@@ -174,6 +217,12 @@ pub struct CgiBuilder {
     https: bool,
     user: Option<ScriptUser>,
     limits: CgiLimits,
+    gate: Option<Arc<Gate>>,
+    accounts: Vec<Account>,
+    realm: String,
+    base: String,
+    hidden: bool,
+    reap_orphans: bool,
     reaper: Option<Arc<ChildReaper>>,
 }
 
@@ -204,8 +253,68 @@ impl CgiBuilder {
         self
     }
 
+    /// Runs scripts only for clients that know an account: Basic authentication (RFC 7617), checked before the script is
+    /// looked for, also for preflights of browsers. May be called again for more accounts.
+    ///
+    /// ```
+    /// use serve_forever::cgi::CgiService;
+    /// use serve_forever::files::{Account, FileService};
+    /// let files = FileService::builder("src").auth(Account::new("ann", "secret")).build()?;
+    /// let site = CgiService::builder("src").auth(Account::new("ann", "secret")).build(files)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn auth(mut self, account: Account) -> CgiBuilder {
+        self.accounts.push(account);
+        self
+    }
+
+    /// Shares the accounts of the files, and what was found out about credentials; takes the place of
+    /// [`CgiBuilder::auth`].
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program has one set of accounts for both"))]
+    pub(crate) fn gate_of(mut self, files: &FileService) -> CgiBuilder {
+        self.gate = files.gate();
+        self
+    }
+
+    fn own_gate(&self) -> Result<Option<Arc<Gate>>, InvalidHeader> {
+        let gate = Gate::new(&self.realm, &self.accounts);
+        Head::new().add("WWW-Authenticate", gate.challenge())?;
+        Ok((!self.accounts.is_empty()).then(|| Arc::new(gate)))
+    }
+
+    /// The name that browsers show when they ask for the password; `serve-forever` by default, as for files.
+    pub fn realm(mut self, realm: impl Into<String>) -> CgiBuilder {
+        self.realm = realm.into();
+        self
+    }
+
+    /// The path of the server below which the script directories are, such as `/docs`; the default is `/`. It is a part
+    /// of `SCRIPT_NAME`.
+    pub fn base_path(mut self, path: impl Into<String>) -> CgiBuilder {
+        self.base = path.into();
+        self
+    }
+
+    /// Whether a path with a segment that begins with a dot may name a script or follow its name; true by default.
+    /// Otherwise it is 404. `/.well-known` is never hidden (RFC 8615).
+    pub fn hidden(mut self, serve: bool) -> CgiBuilder {
+        self.hidden = serve;
+        self
+    }
+
+    /// Whether processes that scripts left behind are reaped if the kernel makes them children of this process: if it is
+    /// process 1, as in a container, or a child subreaper. From the first script on.
+    ///
+    /// False by default, because it would also take the exit status of children that another part of the program has
+    /// started and waits for.
+    pub fn reap_orphans(mut self, reap: bool) -> CgiBuilder {
+        self.reap_orphans = reap;
+        self
+    }
+
     /// Takes over the scripts that another service started, for a service that replaces it while the server runs. They
-    /// count for the limits, which remain those of the other service.
+    /// count for [`CgiLimits::live`]. The limits of this builder replace those of the other service, except that
+    /// [`CgiLimits::whole`] is counted as it was when a script was started.
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
         self.reaper = Some(Arc::clone(&other.context.reaper));
         self
@@ -229,26 +338,35 @@ impl CgiBuilder {
     /// what the parent of the server forgot to close.
     ///
     /// # Errors
-    /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory is no
-    /// path, or a variable's name is none; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
+    /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory or the
+    /// base path is no path, a variable's name is none, or the realm cannot stand in a header field; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
     /// not root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-        let directories = Directories::new(self.directories.iter().map(String::as_str));
+        let directories = Directories::new(&self.base, self.directories.iter().map(String::as_str));
         let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
         self.passed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
+        let (root, user) = (directory(&self.root)?, choose(self.user)?);
+        let gate = self.gate.clone().map_or_else(|| self.own_gate(), |gate| Ok(Some(gate)))?;
         let reaper = match self.reaper {
             Some(reaper) => reaper,
-            None => Arc::new(ChildReaper::new(self.limits)?),
+            None => Arc::new(ChildReaper::new(self.limits.clone())?),
         };
+        if self.reap_orphans && inherits_orphans() {
+            reaper.reap_orphans()?;
+        }
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
+        // Nothing can fail from here on: a service that is not made leaves the limits of the one that it was to replace.
+        reaper.set_limits(self.limits);
         let context = ScriptContext {
-            root: directory(&self.root)?,
+            root,
             directories,
+            gate,
+            hidden: self.hidden,
             passed_on: self.passed_on,
             software: self.software,
             https: self.https,
-            user: choose(self.user)?,
+            user,
             reaper,
             fallback: Mutex::new(Box::new(fallback)),
         };

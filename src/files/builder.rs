@@ -17,6 +17,9 @@ use super::service::FileService;
 use super::tree::{Symlinks, Tree};
 use crate::http::{FieldValue, Head, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
 
+/// The realm of a service that was given none.
+pub(crate) const DEFAULT_REALM: &str = "serve-forever";
+
 /// Builds a [`FileService`]: what one would get by subclassing Python's `SimpleHTTPRequestHandler`, without the class.
 ///
 /// ```
@@ -61,7 +64,7 @@ impl FileServiceBuilder {
             isolated: false,
             cache_control: Vec::new(),
             encodings: Vec::new(),
-            realm: "serve-forever".to_owned(),
+            realm: DEFAULT_REALM.to_owned(),
             accounts: Vec::new(),
             policy: Policy::default(),
         }

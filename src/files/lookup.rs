@@ -62,7 +62,7 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
 }
 
 /// Whether a segment begins with a dot. `.well-known` does not count: it is there to be found (RFC 8615).
-fn is_hidden(relative: &Path) -> bool {
+pub(crate) fn is_hidden(relative: &Path) -> bool {
     let public = relative.strip_prefix(WELL_KNOWN).unwrap_or(relative);
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }

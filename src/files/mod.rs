@@ -39,12 +39,16 @@ mod verdicts;
 mod warm;
 
 pub use account::{Account, BadAccount};
-#[cfg_attr(not(feature = "cli"), expect(unused_imports, reason = "the program guards scripts, too"))]
+#[cfg(any(feature = "cli", all(feature = "cgi", target_os = "linux")))]
 pub(crate) use auth::Gate;
 #[cfg_attr(not(feature = "cli"), expect(unused_imports, reason = "the program guards scripts, too"))]
 pub(crate) use auth_offload::AuthOffload;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+pub(crate) use builder::DEFAULT_REALM;
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+pub(crate) use lookup::is_hidden;
 #[cfg(feature = "cli")]
 pub(crate) use mime::CODINGS;
 #[cfg(feature = "cli")]

@@ -1,0 +1,129 @@
+//! Reaping of orphans: processes that scripts left behind and that the kernel made children of this process.
+//!
+//! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. Unless it
+//! waits for them, they remain zombies. What stays out: children that the server started, which `reaper` waits for.
+//!
+//! Invariant: the exit status of a child that the server started is never taken.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use signal_hook::SigId;
+use signal_hook::consts::SIGCHLD;
+use signal_hook_mio::v1_0::Signals;
+
+/// How many orphans are reaped in a turn of the loop.
+const PER_TURN: usize = 1000;
+
+/// Reaps orphans after SIGCHLD.
+pub(super) struct OrphanReaper {
+    /// Readable after SIGCHLD: wakes the loop.
+    signals: Signals,
+    /// SIGCHLD came since the last look. A turn of the loop without one costs no system call.
+    due: Arc<AtomicBool>,
+    registration: SigId,
+}
+
+/// True if the kernel gives orphans to this process: it is process 1, or a child subreaper.
+pub(super) fn inherits_orphans() -> bool {
+    decide(std::process::id(), rustix::process::child_subreaper().is_ok_and(|set| set.is_some()))
+}
+
+fn decide(pid: u32, is_subreaper: bool) -> bool {
+    pid == 1 || is_subreaper
+}
+
+impl OrphanReaper {
+    /// Handles SIGCHLD from now on.
+    ///
+    /// # Errors
+    /// If the system does not let the signal be handled.
+    pub(super) fn new() -> io::Result<OrphanReaper> {
+        // Orphans may have ended before: the first look does not wait for a signal.
+        let due = Arc::new(AtomicBool::new(true));
+        let registration = signal_hook::flag::register(SIGCHLD, Arc::clone(&due))?;
+        Ok(OrphanReaper { signals: Signals::new([SIGCHLD])?, due, registration })
+    }
+
+    /// Registers the descriptor that is readable after SIGCHLD.
+    pub(super) fn register(&mut self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
+        registry.register(&mut self.signals, token, mio::Interest::READABLE)
+    }
+
+    /// True if [`OrphanReaper::reap`] has something to do.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.load(Ordering::Relaxed)
+    }
+
+    /// Reaps orphans that have ended, up to [`PER_TURN`]; true if there may be more. `is_own` tells the children that
+    /// the server started and has not reaped, by their process ids.
+    pub(super) fn reap(&mut self, is_own: impl Fn(i32) -> bool) -> bool {
+        // Cleared before the look: a process that ends during it sets the flag again.
+        if !self.due.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        self.signals.pending().for_each(drop);
+        for _ in 0..PER_TURN {
+            // The status is only looked at, so that one of the server's own children stays waitable.
+            let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+                Ok(status) => status.pid(),
+                Err(Errno::EINTR) => continue,
+                Err(_) => None,
+            };
+            let Some(pid) = ended else { return false };
+            if is_own(pid.as_raw()) {
+                // The kernel may report this one again and again, before any orphan. It is reaped in this turn or a later
+                // one, for which its pidfd or its deadline wakes the loop.
+                self.due.store(true, Ordering::Relaxed);
+                return false;
+            }
+            _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+        }
+        self.due.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+impl fmt::Debug for OrphanReaper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrphanReaper").field("due", &self.due).finish_non_exhaustive()
+    }
+}
+
+impl Drop for OrphanReaper {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.registration);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    #[test]
+    fn only_process_1_and_child_subreapers_inherit_orphans() {
+        assert!(decide(1, false) && decide(2, true) && decide(1, true));
+        assert!(!decide(2, false));
+    }
+
+    #[test]
+    fn the_status_of_an_own_child_is_not_taken() {
+        let mut orphans = OrphanReaper::new().unwrap();
+        let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        // Until it has ended, and without taking the status here either.
+        let pid = Pid::from_raw(child.id() as i32);
+        waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        // All children of this process are own ones: those of other tests, too.
+        assert!(!orphans.reap(|_| true));
+        assert!(orphans.is_due(), "an orphan may be hidden by the own child");
+        assert_eq!(child.wait().unwrap().code(), Some(7));
+    }
+}
