@@ -32,6 +32,9 @@ complete -c serve-forever -l chroot -d 'directory to make the root of all paths 
 complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
 complete -c serve-forever -l cgi-env -d 'variable of this environment that scripts get too; may be repeated' -r -f
 complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
+complete -c serve-forever -l cgi-timeout -d 'time for a script from its start to its end, 0 for no limit (default: 900)' -r -f
+complete -c serve-forever -l cgi-first-byte -d 'time for a script from its start, or from the last byte of the request\'s body that it read, to the head of its response, 0 for no limit (default: 55)' -r -f
+complete -c serve-forever -l cgi-max -d 'scripts that run at a time; requests for more wait (default: 64)' -r -f
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
 complete -c serve-forever -l no-listing -d 'refuse directories that have no index file'

@@ -372,8 +372,9 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::Switch(Options::run_scripts),
         help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
-        more: "They follow the Common Gateway Interface, RFC 3875. Everybody who can reach the port can run them. If \
-               the server is root they run as nobody.",
+        more: "They follow the Common Gateway Interface, RFC 3875. Without --auth everybody who can reach the port can \
+               run them. --auth, --base-path and --hidden are for scripts, too. If the server is root they run as \
+               nobody.",
     },
     #[cfg(all(feature = "cgi", target_os = "linux"))]
     Flag {
@@ -390,6 +391,31 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("USER", Options::set_script_user),
         help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
         more: "The group is the user's, and all other groups are dropped.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-timeout",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_script_timeout),
+        help: "time for a script from its start to its end, 0 for no limit (default: 900)",
+        more: "Then the script and all processes of its group are ended, and its response is cut.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-first-byte",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_script_first_byte),
+        help: "time for a script from its start, or from the last byte of the request's body that it read, to the head \
+               of its response, 0 for no limit (default: 55)",
+        more: "Then the answer is 504. A request that waits as long for its script to be started is answered with 503.",
+    },
+    #[cfg(all(feature = "cgi", target_os = "linux"))]
+    Flag {
+        name: "cgi-max",
+        letter: None,
+        action: Action::One("N", Options::set_most_scripts),
+        help: "scripts that run at a time; requests for more wait (default: 64)",
+        more: "",
     },
     Flag {
         name: "quiet",

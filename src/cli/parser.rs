@@ -253,10 +253,18 @@ mod tests {
     #[test]
     fn scripts() {
         let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
-        let scripts = ScriptOptions { run: true, variables: vec!["A".into(), "B".into()], user: Some("web".into()) };
+        let scripts = ScriptOptions {
+            run: true,
+            variables: vec!["A".into(), "B".into()],
+            user: Some("web".into()),
+            ..ScriptOptions::default()
+        };
         assert_eq!(options.scripts, scripts);
         assert!(!parsed(&["--cgi-env", "A"]).scripts.run);
-        assert_eq!(refused(&["--cg"]), "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user");
+        assert_eq!(
+            refused(&["--cg"]),
+            "ambiguous option: --cg could match --cgi, --cgi-env, --cgi-user, --cgi-timeout, --cgi-first-byte, --cgi-max"
+        );
     }
 
     #[test]

@@ -97,10 +97,12 @@ impl Reloader {
         let kept = keep(&mut options, &self.options);
         scripts::check(&options)?;
         options.site.auth_file.iter().try_for_each(|path| check_file(path))?;
+        let script_user = scripts::user(&options)?;
         let files = site::service(&options, site::accounts(&options)?)?;
         let log = run::log(&options)?;
         let gate = files.gate();
-        let service = site::off_loop(gate, self.scripts.beside(files, &options).map_err(Exit::failure)?);
+        let scripts = self.scripts.beside(files, script_user, &options).map_err(Exit::failure)?;
+        let service = site::off_loop(gate, scripts);
         Ok(Prepared { options, log, service, kept })
     }
 

@@ -30,6 +30,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     scripts::check(options)?;
     confine::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
+    let script_user = scripts::user(options)?;
     let mut log = log(options)?;
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
@@ -52,7 +53,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     }
     let mut scripts = Scripts::default();
     let gate = files.gate();
-    let service = site::off_loop(gate, scripts.beside(files, options).map_err(Exit::failure)?);
+    let service = site::off_loop(gate, scripts.beside(files, script_user, options).map_err(Exit::failure)?);
     let mut server = HttpServer::from_listeners(listeners)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?

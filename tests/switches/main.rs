@@ -13,3 +13,5 @@ mod life;
 mod logs;
 mod program;
 mod reload;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+mod scripts;

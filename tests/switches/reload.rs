@@ -315,8 +315,15 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     crate::program::until("all scripts are reaped", || {
         fs::read_to_string(task.path().join("children")).unwrap().is_empty()
     });
-    let guarded = "cgi = true\nhidden = 'deny'\n";
-    assert_eq!(site.refused(&program, guarded), "argument --cgi: not allowed with argument --hidden deny");
+    let links = "cgi = true\nsymlinks = 'deny'\n";
+    assert_eq!(site.refused(&program, links), "argument --cgi: not allowed with argument --symlinks");
+    site.change(&program, "cgi = true\nauth = 'ann:secret'\ncgi-first-byte = 0.1\ncgi-timeout = 0\n");
+    assert_eq!(program.status("/cgi-bin/s"), 401);
+    let credentials = "Authorization: Basic YW5uOnNlY3JldA==";
+    assert!(program.ask("GET", "/cgi-bin/s", &[credentials]).starts_with("HTTP/1.1 200 "));
+    fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    assert!(program.ask("GET", "/cgi-bin/s", &[credentials]).starts_with("HTTP/1.1 504 "));
+    fs::write(&script, text).unwrap();
     site.change(&program, "cgi = false\n");
     assert!(program.says("takes effect at the next start: ").ends_with(": cgi\n"));
     assert_eq!(program.status("/cgi-bin/s"), 200);

@@ -60,7 +60,7 @@ impl Options {
 
 /// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
 /// use.
-fn seconds(value: &OsStr) -> Result<Duration, String> {
+pub(super) fn seconds(value: &OsStr) -> Result<Duration, String> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -73,11 +73,11 @@ fn seconds(value: &OsStr) -> Result<Duration, String> {
 }
 
 /// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
-fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
+pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
     seconds(value).map_err(|why| why + " (must be from 0 to 4294967295, such as 2.5)")
 }
 
-fn count(value: &OsStr) -> Result<usize, String> {
+pub(super) fn count(value: &OsStr) -> Result<usize, String> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
