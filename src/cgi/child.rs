@@ -4,7 +4,7 @@
 //! What stays out: the grammar of the head (`output`), the body of the response (`source`), signals and the exit status
 //! (`reaper`).
 
-use std::io::{self, Write};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use mio::Interest;
 use mio::unix::pipe::{Receiver, Sender};
 
 use super::environment::environment;
+use super::input::ScriptInput;
 use super::output::{BadOutput, Destination, ScriptHead, find_end, read_head};
 use super::reaper::{ChildLabel, ChildState, QueueTicket};
 use super::script::Script;
@@ -49,7 +50,7 @@ pub(super) struct ScriptRun {
     redirects: u8,
     stage: RunStage,
     /// Where the body is written. `None` once it is complete, or once the script has closed its end.
-    stdin: Option<Sender>,
+    stdin: Option<ScriptInput>,
     /// Some of the body was written since [`ScriptRun::check_time`] was last called.
     fed: bool,
     /// The body is complete.
@@ -62,8 +63,8 @@ pub(super) struct ScriptRun {
 enum RunStage {
     /// The script is not started: `poll` was not called yet, or too many others run.
     Queued(Option<QueueTicket>),
-    /// The head of the output is being read.
-    Head { output: ScriptOutput, read: Vec<u8> },
+    /// The head of the output is being read. It ends at `end`, once that is known.
+    Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
     /// The head is known and the rest of the output is not sent. It is read to its end before the response.
     Rest { output: ScriptOutput, outcome: ScriptOutcome },
     /// The script redirected the request to another service.
@@ -102,9 +103,10 @@ impl ScriptRun {
 }
 
 impl Upstream for ScriptRun {
-    /// A script that has begun its response may end without reading on, which shows only later.
+    /// A script that has read some of a long body when it responds is expected to read on.
     fn reads_on(&self) -> bool {
-        false
+        let length = self.request.body_length();
+        self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
     }
 
     fn wants_body(&self) -> bool {
@@ -112,18 +114,12 @@ impl Upstream for ScriptRun {
     }
 
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
-        while let Some(stdin) = &mut self.stdin
-            && taken < body.len()
-        {
-            match stdin.write(&body[taken..]) {
-                Ok(count) => taken += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The script has closed its input. It may respond all the same.
-                Err(_) => self.stdin = None,
-            }
-        }
+        let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
+        // A script that has closed its input may respond all the same.
+        let taken = written.unwrap_or_else(|_| {
+            self.stdin = None;
+            0
+        });
         self.fed |= taken > 0;
         Ok(taken)
     }
@@ -231,9 +227,9 @@ impl ScriptRun {
         if let Some(mut stdin) = stdin {
             stdin.set_nonblocking(true)?;
             wires.register(&mut stdin, STDIN, Interest::WRITABLE)?;
-            self.stdin = Some(stdin);
+            self.stdin = Some(ScriptInput::new(stdin));
         }
-        self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new() });
+        self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new(), end: None });
         Ok(None)
     }
 
@@ -245,16 +241,21 @@ impl ScriptRun {
 
     /// Reads until the head is complete. Returns the response, unless the rest of the output has to be read first.
     fn read_head(&mut self) -> io::Result<Option<Response>> {
-        let RunStage::Head { output, read } = &mut self.stage else { return Ok(None) };
+        let RunStage::Head { output, read, end } = &mut self.stage else { return Ok(None) };
+        let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
         let head = loop {
+            // It is not known yet whether the connection can be promised to another request. The first byte that the script
+            // reads or writes tells, or its end.
+            if end.is_some_and(|end| !waits || read.len() > end) {
+                break read_head(read);
+            }
             match read_more(output, read) {
+                Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
-                    let end = find_end(read, read.len() - count);
+                    *end = find_end(read, read.len() - count);
                     if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
                         break Err(BadOutput::TooLong);
-                    } else if end.is_some() {
-                        break read_head(read);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -279,7 +280,8 @@ impl ScriptRun {
 
     /// Returns the response of a complete head, or enters [`RunStage::Rest`] if its body is not sent.
     fn begin(&mut self, head: ScriptHead) -> Option<Response> {
-        let RunStage::Head { output, mut read } = std::mem::replace(&mut self.stage, RunStage::Answered(None)) else {
+        let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Answered(None))
+        else {
             return None;
         };
         let mut response = Response::new(head.status);
@@ -453,7 +455,7 @@ mod tests {
         assert!(run.poll(&mut wires).unwrap().is_none());
         assert_eq!(run.deadline(), Some(begin + first_byte));
         let (stdin, _reader) = pipe::new().unwrap();
-        run.stdin = Some(stdin);
+        run.stdin = Some(ScriptInput::new(stdin));
         for second in [5, 14, 23] {
             wires.now = begin + Duration::from_secs(second);
             assert_eq!(run.feed(b"more").unwrap(), 4);
@@ -485,7 +487,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
         assert!(size > 2 * most);
-        (&writer).write_all(&vec![0; size]).unwrap();
+        io::Write::write_all(&mut &writer, &vec![0; size]).unwrap();
         let child = Command::new("sleep").arg("1000").process_group(0).stderr(Stdio::piped()).spawn().unwrap();
         let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
         let key = run.context.reaper.add(child, label, &mut wires).unwrap();

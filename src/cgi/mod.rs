@@ -14,6 +14,7 @@
 
 mod child;
 mod environment;
+mod input;
 mod limits;
 mod orphans;
 mod output;

@@ -80,7 +80,7 @@ fn limits_of_scripts() {
 #[test]
 fn values_that_cannot_be_obeyed_are_refused() {
     let root = site(&[]);
-    let of_time = "(must be 0 or more, such as 2.5)";
+    let of_time = "(must be from 0 to 4294967295, such as 2.5)";
     for (words, why) in [
         (&["--cgi-user=web"][..], "argument --cgi-user: 'web' is only allowed with --cgi".to_owned()),
         (&["--cgi-timeout=0"], "argument --cgi-timeout: '0' is only allowed with --cgi".to_owned()),

@@ -129,7 +129,7 @@ mod setting {
                 (Some(Duration::from_millis(2500)), Some(3))
             );
             for text in ["-1", "", "x", "1s", "1e3"] {
-                let why = format!("invalid number of seconds: '{text}' (must be 0 or more, such as 2.5)");
+                let why = format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)");
                 assert_eq!(options.set_script_timeout(text.as_ref()), Err(why.clone()));
                 assert_eq!(options.set_script_first_byte(text.as_ref()), Err(why));
             }

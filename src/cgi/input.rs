@@ -1,0 +1,85 @@
+//! The pipe to a script's standard input. It does not know what the bytes are, nor when the body ends.
+
+use std::io::{self, Write};
+
+use mio::unix::pipe::Sender;
+
+use crate::http::BodyLength;
+
+/// Bytes of a body that are more than the pipe takes on Linux.
+const LONG: u64 = 64 * 1024;
+
+/// The server's end of the pipe that a script reads its request's body from.
+pub(super) struct ScriptInput {
+    pipe: Sender,
+    /// Bytes that were written.
+    written: u64,
+    /// The last write found no room.
+    is_full: bool,
+}
+
+impl ScriptInput {
+    pub(super) fn new(pipe: Sender) -> ScriptInput {
+        ScriptInput { pipe, written: 0, is_full: false }
+    }
+
+    /// Writes as many of the bytes as the pipe has room for, and returns how many.
+    ///
+    /// # Errors
+    /// If the script has closed its end.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        self.is_full = false;
+        while taken < bytes.len() && !self.is_full {
+            match self.pipe.write(&bytes[taken..]) {
+                Ok(count) => taken += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_full = true,
+                Err(error) => return Err(error),
+            }
+        }
+        self.written += taken as u64;
+        Ok(taken)
+    }
+
+    /// True if the script has not read anything yet of a body whose rest does not fit into the pipe. The end of a body in
+    /// chunks may be near until the pipe is full; and its client may be waiting for the response before it goes on.
+    pub(super) fn may_be_ignored(&self, length: BodyLength) -> bool {
+        let is_long = match length {
+            BodyLength::Known(length) => length - self.written > LONG,
+            BodyLength::Chunked | BodyLength::None => self.is_full,
+        };
+        is_long && self.unread() == self.written
+    }
+
+    /// Bytes that are still in the pipe. If the system does not tell, all of them are.
+    fn unread(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_long_body_may_be_ignored_until_its_first_byte_is_read() {
+        let (sender, mut receiver) = mio::unix::pipe::new().unwrap();
+        let mut input = ScriptInput::new(sender);
+        let (short, long) = (BodyLength::Known(LONG), BodyLength::Known(2 << 20));
+        let ignored = |input: &ScriptInput| [short, long, BodyLength::Chunked].map(|body| input.may_be_ignored(body));
+        assert_eq!(ignored(&input), [false, true, false]);
+        assert_eq!(input.write(b"some").unwrap(), 4);
+        assert_eq!(ignored(&input), [false, true, false]);
+        let more = input.write(&[b'x'; 1 << 20]).unwrap();
+        assert!(more < 1 << 20);
+        let rest = BodyLength::Known(4 + more as u64 + LONG + 1);
+        assert_eq!((input.may_be_ignored(rest), input.may_be_ignored(BodyLength::Chunked)), (true, true));
+        receiver.read_exact(&mut [0]).unwrap();
+        assert_eq!((input.may_be_ignored(rest), input.may_be_ignored(BodyLength::Chunked)), (false, false));
+        drop(receiver);
+        assert!(input.write(b"more").is_err());
+    }
+}
