@@ -118,7 +118,6 @@ impl Options {
     }
 
     pub(super) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
-        let bytes = &field_value(value)?;
         let text = name.to_str().filter(|name| is_token(name.as_bytes()));
         let text = text.ok_or_else(|| must("be letters, digits and any of !#$%&'*+-.^_`|~", "name", name))?;
         if text.eq_ignore_ascii_case(SERVER) {
@@ -127,8 +126,8 @@ impl Options {
         if let Some(field) = reserved(text) {
             return Err(field.refusal(&shown(value), field.switches));
         }
-        Head::new().add(text, bytes).map_err(|_| invalid_field(text, value))?;
-        self.headers.push((text.to_owned(), bytes.to_vec()));
+        let bytes = field_value(value).filter(|bytes| Head::new().add(text, bytes).is_ok());
+        self.headers.push((text.to_owned(), bytes.ok_or_else(|| invalid_field(text, value))?));
         Ok(())
     }
 
@@ -156,7 +155,7 @@ impl Options {
 }
 
 fn invalid_field(name: &str, value: &OsStr) -> String {
-    must("be one line without control characters", &format!("value for {name}"), value)
+    must("be one line of Latin-1 without control characters", &format!("value for {name}"), value)
 }
 
 #[cfg(test)]
@@ -247,7 +246,8 @@ mod tests {
         );
         assert_eq!(
             header("X-A", "b\r\nC: d"),
-            Err(r"invalid value for X-A: 'b\x0d\x0aC: d' (must be one line without control characters)".into())
+            Err(r"invalid value for X-A: 'b\x0d\x0aC: d' (must be one line of Latin-1 without control characters)"
+                .into())
         );
     }
 
@@ -276,7 +276,8 @@ mod tests {
             assert_eq!(options.server.as_deref(), Some(value.trim()));
         }
         assert_eq!(options.headers, []);
-        let why = r"invalid value for Server: 'a\x0ab' (must be one line without control characters)".to_owned();
+        let why =
+            r"invalid value for Server: 'a\x0ab' (must be one line of Latin-1 without control characters)".to_owned();
         assert_eq!(options.add_header("Server".as_ref(), "a\nb".as_ref()), Err(why));
     }
 
