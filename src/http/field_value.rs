@@ -43,17 +43,24 @@ impl fmt::Display for NotLatin1 {
 impl std::error::Error for NotLatin1 {}
 
 impl FieldValue for str {
+    #[inline]
     fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
         if self.is_ascii() {
             line.extend_from_slice(self.as_bytes());
             return Ok(());
         }
-        self.chars().try_for_each(|character| {
-            // Checked, not cut to eight bits: U+010D and U+010A would become CR and LF.
-            line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
-            Ok(())
-        })
+        append_latin1(self, line)
     }
+}
+
+/// Kept out of its caller, so that the usual text of ASCII costs no more than a copy.
+#[cold]
+fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
+    text.chars().try_for_each(|character| {
+        // Checked, not cut to eight bits: U+010D and U+010A would become CR and LF.
+        line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
+        Ok(())
+    })
 }
 
 impl FieldValue for String {
@@ -106,7 +113,8 @@ macro_rules! numbers {
     ($($number:ty)*) => {
         $(impl FieldValue for $number {
             fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
-                itoa::Buffer::new().format(*self).append_to(line)
+                line.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
+                Ok(())
             }
         })*
     };
