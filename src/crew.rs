@@ -187,7 +187,7 @@ mod tests {
         Arc::new(Crew { most, idle, shared: Arc::default() })
     }
 
-    /// Has work done, and returns a receiver that is disconnected once its thread has ended.
+    /// Runs a job on a worker thread, and returns a receiver that is disconnected once its thread has ended.
     fn thread_of(crew: &Arc<Crew>) -> Receiver<()> {
         let (alive, ended) = channel();
         let (done, result) = channel();

@@ -220,7 +220,7 @@ struct Told<'s> {
 /// How long what is in flight may take once the end was asked for, where a server does not speak HTTP.
 const RAW_GRACE: Duration = Duration::from_secs(5);
 
-/// What bounds a run for these servers together: the tightest cap, so that no server has more connections than it
+/// The bounds of a run for these servers together: the tightest cap, so that no server has more connections than it
 /// allows, and the longest grace, so that no answer is cut sooner than its server allows.
 fn bounds(told: &[Told<'_>]) -> Bounds {
     let limits = || told.iter().map(|told| told.site.map(Site::limits));
@@ -303,7 +303,7 @@ mod tests {
     use crate::proto::Limits;
     use crate::service::Response;
 
-    /// What bounds a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the cap,
+    /// The bounds of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the cap,
     /// from how many sessions on room is short, and the grace in seconds.
     fn bounds_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
         let log = RefCell::new(AccessLog::off());

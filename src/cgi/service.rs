@@ -33,7 +33,7 @@ const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// page that must not see them. A path below a script directory that names no script is never given to the other
 /// service, so that no script is ever sent as a file.
 ///
-/// What guards the other service does not guard scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
+/// The guards of the other service do not apply to scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
 /// [`CgiBuilder::hidden`] have to be given to both.
 ///
 /// ```no_run
@@ -338,9 +338,9 @@ impl CgiBuilder {
     /// what the parent of the server forgot to close.
     ///
     /// # Errors
-    /// If the directory is missing or is none, with its name in the text; `InvalidInput` if a script directory or the
-    /// base path is no path, a variable's name is none, or the realm cannot stand in a header field; `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is
-    /// not root.
+    /// If the directory is missing or is another kind of file, with its name in the text; `InvalidInput` if a script
+    /// directory, the base path or a variable's name is not well formed, or if the realm cannot stand in a header field;
+    /// `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is not root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let directories = Directories::new(&self.base, self.directories.iter().map(String::as_str));

@@ -460,7 +460,7 @@ impl Flag {
         })
     }
 
-    /// What is wrong if it has too few or too many values, in argparse's words with the names of the values.
+    /// The message for too few or too many values, in argparse's words with the names of the values.
     pub(super) fn expected(&self) -> String {
         match self.values() {
             [] => "expected one argument".to_owned(),

@@ -76,7 +76,7 @@ pub struct Account {
     pub(super) secret: Secret,
 }
 
-/// What an account knows of its password.
+/// The password of an account, or its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     /// Its SHA-256.

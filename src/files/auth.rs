@@ -1,4 +1,4 @@
-//! Who may come in: Basic authentication (RFC 7617).
+//! Basic authentication (RFC 7617): the accounts, and whether the credentials of a request are those of one of them.
 //!
 //! The gate decides and remembers; that a slow verification must not hold the loop is the matter of `auth_offload`, and
 //! how accounts are written down that of `account`.
@@ -14,7 +14,7 @@ use super::account::{Account, Secret};
 use super::verdicts::Verdicts;
 use crate::http::Headers;
 
-/// Who may come in.
+/// The accounts whose users are admitted, and the challenge for all others.
 #[derive(Debug)]
 pub(crate) struct Gate {
     /// Chosen at random, so that no client can prepare values whose comparison tells something by its time.
@@ -107,7 +107,7 @@ impl Gate {
         Some(Credentials { user, password, seal })
     }
 
-    /// What can be told at once: the user if the credentials are right, `None` within if they are wrong.
+    /// The verdict if it needs no slow hash: `Some` of the user if the credentials are right, `Some(None)` if they are wrong.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
         for (seal, user) in &self.fast {

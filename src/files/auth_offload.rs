@@ -1,7 +1,7 @@
 //! Slow password hashes off the loop: worker threads verify the credentials that the gate does not know yet, and the
 //! service is asked once it does.
 //!
-//! Who is let in stays the gate's decision. Without this wrapper the same credentials are verified on the loop's thread.
+//! The gate decides; this wrapper only moves its work. Without this wrapper the same credentials are verified on the loop's thread.
 
 use std::fmt;
 use std::io;

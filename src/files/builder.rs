@@ -171,7 +171,7 @@ impl FileServiceBuilder {
     ///
     /// A field that the server makes itself, such as `Content-Type` or `Date`, is an error of
     /// [`build`](FileServiceBuilder::build). For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name).
-    /// A text is sent as Latin-1, and one that is none is an error of `build`; see [`FieldValue`].
+    /// A text is sent as Latin-1, and a character above U+00FF is an error of `build`; see [`FieldValue`].
     pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
         let mut bytes = Vec::new();
         let value = value.append_to(&mut bytes).map(|()| bytes);

@@ -13,7 +13,7 @@ pub(crate) use declared::SEARCHED;
 /// The content type of a file without a known extension, unless the caller names another.
 pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// The content codings that a file may be kept in (IANA's registry, RFC 9110 section 8.4.1); `identity` is none.
+/// The content codings that a file may be kept in (IANA's registry, RFC 9110 section 8.4.1); `identity` stands for no coding.
 pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
 
 /// Extensions that stand for two, the second of them that of a compression, as in Python's `suffix_map`.

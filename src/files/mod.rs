@@ -6,7 +6,7 @@
 //! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
 //! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
 //! matter of taste is set by the `builder` and kept in the `policy`, but for the fields that are `reserved`; `account`,
-//! `auth` and `cors` are about who may ask.
+//! `auth` and `cors` decide which requests are admitted.
 //!
 //! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
 //!

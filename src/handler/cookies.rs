@@ -26,7 +26,7 @@ impl Cookies {
 }
 
 impl Exchange<'_> {
-    /// The cookies of the request. A pair that is none is skipped and the others kept; a quoted value is decoded as
+    /// The cookies of the request. A malformed pair is skipped and the others are kept; a quoted value is decoded as
     /// Python writes it. Bytes above 0x7f are read as Latin-1, as in [`Headers::get_str`](crate::http::Headers::get_str).
     pub fn cookies(&self) -> Cookies {
         let fields = self.headers().get_all("Cookie");

@@ -234,6 +234,12 @@ fn who_waits_for_a_client_ends_with_the_server() {
     assert_eq!(rest, "bye\n");
 }
 
+/// Plays a client while a loop serves.
+fn while_all_serve(servers: EventLoop, client: impl FnOnce()) {
+    let stopper = servers.stopper();
+    while_serving(servers, stopper, |servers| _ = servers.serve_forever().unwrap(), client);
+}
+
 #[test]
 fn several_servers_share_one_loop() {
     let http = HttpServer::bind("127.0.0.1:0").unwrap().service(|_: &Request| Response::text("hello"));
@@ -246,25 +252,19 @@ fn several_servers_share_one_loop() {
     servers.add(http);
     servers.add(tcp);
     servers.add(udp);
-    let stopper = servers.stopper();
-    while_serving(
-        servers,
-        stopper,
-        |servers| _ = servers.serve_forever().unwrap(),
-        || {
-            let mut web = TcpStream::connect(addresses.0).unwrap();
-            web.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-            let mut answer = String::new();
-            web.read_to_string(&mut answer).unwrap();
-            assert!(answer.ends_with("hello"));
-            assert_eq!(ask(&mut TcpStream::connect(addresses.1).unwrap(), "hello\n"), "HELLO\n");
-            let client = UdpSocket::bind((addresses.2.ip(), 0)).unwrap();
-            client.send_to(b"hello", addresses.2).unwrap();
-            let mut buf = [0; 100];
-            let count = client.recv(&mut buf).unwrap();
-            assert_eq!(&buf[..count], b"HELLO");
-        },
-    );
+    while_all_serve(servers, || {
+        let mut web = TcpStream::connect(addresses.0).unwrap();
+        web.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        web.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello"));
+        assert_eq!(ask(&mut TcpStream::connect(addresses.1).unwrap(), "hello\n"), "HELLO\n");
+        let client = UdpSocket::bind((addresses.2.ip(), 0)).unwrap();
+        client.send_to(b"hello", addresses.2).unwrap();
+        let mut buf = [0; 100];
+        let count = client.recv(&mut buf).unwrap();
+        assert_eq!(&buf[..count], b"HELLO");
+    });
 }
 
 #[test]
@@ -276,22 +276,16 @@ fn a_raw_client_takes_the_place_of_an_idle_http_connection_at_the_cap() {
     let mut servers = EventLoop::new().unwrap();
     servers.add(http);
     servers.add(tcp);
-    let stopper = servers.stopper();
-    while_serving(
-        servers,
-        stopper,
-        |servers| _ = servers.serve_forever().unwrap(),
-        || {
-            let patience = Some(Duration::from_secs(30));
-            let mut idle = TcpStream::connect(addresses.0).unwrap();
-            idle.set_read_timeout(patience).unwrap();
-            assert_eq!(ask(&mut idle, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 200 OK\r\n");
-            let mut raw = TcpStream::connect(addresses.1).unwrap();
-            raw.set_read_timeout(patience).unwrap();
-            assert_eq!(ask(&mut raw, "hello\n"), "HELLO\n");
-            let mut rest = String::new();
-            idle.read_to_string(&mut rest).expect("the idle connection is closed");
-            assert!(rest.ends_with("hello"), "{rest}");
-        },
-    );
+    while_all_serve(servers, || {
+        let patience = Some(Duration::from_secs(30));
+        let mut idle = TcpStream::connect(addresses.0).unwrap();
+        idle.set_read_timeout(patience).unwrap();
+        assert_eq!(ask(&mut idle, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 200 OK\r\n");
+        let mut raw = TcpStream::connect(addresses.1).unwrap();
+        raw.set_read_timeout(patience).unwrap();
+        assert_eq!(ask(&mut raw, "hello\n"), "HELLO\n");
+        let mut rest = String::new();
+        idle.read_to_string(&mut rest).expect("the idle connection is closed");
+        assert!(rest.ends_with("hello"), "{rest}");
+    });
 }

@@ -171,7 +171,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 }
 
-/// A time limit, of which zero is none.
+/// The duration of a time limit: zero means that there is no limit.
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
 }
