@@ -488,13 +488,37 @@ fn a_script_that_responds_before_it_reads() {
     assert_eq!(client.rest(), "");
 
     client = site.connect();
-    client.send(&post(300_000));
-    client.send(&"x".repeat(300_000));
+    client.send(&post(200_000));
+    client.send(&"x".repeat(200_000));
     client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let head = client.head();
     assert!(!head.contains("\r\nConnection: "), "{head}");
     assert_eq!(client.chunked(), "early\n");
     assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+    drop(client);
+    site.settle();
+}
+
+/// A script that ignores its body and writes its head and its output apart: the server waits for more than the head before
+/// it responds, and must still know where the head ends.
+#[test]
+fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
+    let site = Site::new(&[("apart", &format!("{TEXT}; read go < ../gate; echo apart"))]);
+    let gate = site.tree.path().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RUSR | rustix::fs::Mode::ROTH).unwrap();
+    fs::set_permissions(&gate, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut client = site.connect();
+    client.send("POST /cgi-bin/apart HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
+    client.send(&"x".repeat(200_000));
+    // This waits until the script opens the other end, which it does after it has written its head.
+    let mut gate = fs::OpenOptions::new().write(true).open(gate).unwrap();
+    // The head is in the pipe before this request is sent: the loop reads it no later.
+    assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
+    gate.write_all(b"go\n").unwrap();
+    drop(gate);
+    let head = client.head();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(client.chunked(), "apart\n");
     drop(client);
     site.settle();
 }

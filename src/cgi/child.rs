@@ -253,7 +253,8 @@ impl ScriptRun {
                 Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
-                    *end = find_end(read, read.len() - count);
+                    // The head may have ended in an earlier read: the loop goes on behind it while `waits` holds.
+                    *end = end.or_else(|| find_end(read, read.len() - count));
                     if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
                         break Err(BadOutput::TooLong);
                     }
