@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serve_forever::connection::{HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
+use serve_forever::http1::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
 use serve_forever::log::AccessLog;
-use serve_forever::proto::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
 use serve_forever::service::{Body, Reply, Service, Wake, Wires};
 
 #[path = "micro/echo.rs"]

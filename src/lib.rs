@@ -57,7 +57,7 @@
 //!
 //! 1. [`reactor`]: *sleep, mark, run, reap*. The loop is one screen long.
 //! 2. [`connection`]: one client; what is read, answered and written for it without waiting.
-//! 3. [`proto`]: HTTP/1.x as bytes in and events out; two state machines that move together in one place.
+//! 3. [`http1`]: HTTP/1.x as bytes in and events out; two state machines that move together in one place.
 //! 4. [`service`]: the narrow interface between a connection, which speaks HTTP, and the code that answers.
 //! 5. [`files`]: a directory as a service, and `cgi`: scripts as one.
 //! 6. [`handler`]: Python's request handlers on coroutines, as a service; and `socketserver`: the same below HTTP, for
@@ -76,10 +76,10 @@ mod event_loop;
 pub mod files;
 pub mod handler;
 pub mod http;
+pub mod http1;
 mod listen;
 pub mod log;
 mod memory;
-pub mod proto;
 pub mod reactor;
 mod server;
 pub mod service;
@@ -88,6 +88,7 @@ pub mod socketserver;
 pub mod testing;
 
 pub use event_loop::{EventLoop, Open, Part, Served, Stopped};
+pub use http1::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
 pub use server::{HttpServer, Reload};

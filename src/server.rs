@@ -9,9 +9,9 @@ use crate::connection::{HttpSession, Session, Site};
 use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
+use crate::http1::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
-use crate::proto::Limits;
 use crate::reactor::{Door, SignalAction, Stopper};
 use crate::service::{Response, Service};
 

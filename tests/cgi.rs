@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serve_forever::Limits;
 use serve_forever::cgi::{CgiBuilder, CgiLimits, CgiService};
 use serve_forever::files::{Account, FileService};
 use serve_forever::log::AccessLog;
-use serve_forever::proto::Limits;
 use serve_forever::{HttpServer, Stopped, Stopper};
 
 /// Nothing here should take as long; it keeps a failing test from hanging.

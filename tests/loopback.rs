@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use common::client::{Client, HELLO, SAFETY};
 use common::service::{TestService, pattern};
+use serve_forever::Limits;
 use serve_forever::handler::{Exchange, RequestHandler};
 use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Service};
 use serve_forever::{HttpServer, ListenOptions, Served, Stopped, Stopper};
 

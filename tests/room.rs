@@ -11,9 +11,9 @@ use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use serve_forever::Limits;
 use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Source, Upstream, Wires};
 use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
 

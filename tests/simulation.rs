@@ -19,11 +19,11 @@ use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
+use serve_forever::Limits;
 use serve_forever::connection::{CloseReason, Moment, Next, Scratch, Site, Transport};
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::proto::Limits;
 use serve_forever::service::{Body, Reply, Response, Service, Source};
 
 /// As many exchanges as take a few seconds unoptimised.

@@ -7,8 +7,8 @@ mod common;
 use std::io::{self, Read, Write};
 
 use common::dialogue::{Dialogue, site};
+use serve_forever::Limits;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
-use serve_forever::proto::Limits;
 
 /// More than the server discards.
 const LONG: u64 = 300_000;

@@ -31,7 +31,7 @@ use common::pipe::Pipe;
 use common::service::TestService;
 use serve_forever::connection::{CloseReason, Site};
 use serve_forever::http::{ErrorTemplate, Version};
-use serve_forever::proto::Reject;
+use serve_forever::http1::Reject;
 
 #[derive(Debug, Default)]
 struct Case {

@@ -4,7 +4,7 @@
 //! and also encoded first.
 
 use serve_forever::http::BodyLength;
-use serve_forever::proto::{Buffer, Decoded, Decoder, Encoder, Limits, Reject};
+use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, Limits, Reject};
 
 use super::feeding::{split_place, ways};
 

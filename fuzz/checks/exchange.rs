@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use serve_forever::Limits;
 use serve_forever::connection::{
     CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
 };
 use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
-use serve_forever::proto::Limits;
 use serve_forever::service::{Body, FileSlice, Reply, Response, Source, Upstream, Wake, Wires};
 
 use super::feeding::{split_place, ways};

@@ -3,7 +3,7 @@
 //! The data is the place of the split (two bytes) and what a client sends.
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
-use serve_forever::proto::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send, Stamp};
+use serve_forever::http1::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send, Stamp};
 
 use super::feeding::{split_place, ways};
 

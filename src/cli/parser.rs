@@ -178,8 +178,8 @@ mod tests {
     use super::*;
     use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
     use crate::http::Version;
+    use crate::http1::Limits;
     use crate::log::LogFormat;
-    use crate::proto::Limits;
 
     const LAST_CALL: Duration = Duration::from_millis(500);
 

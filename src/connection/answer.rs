@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{CloseReason, Transport};
-use crate::proto::{Buffer, Encoder};
+use crate::http1::{Buffer, Encoder};
 use crate::service::{FileSlice, Source};
 
 /// A body that does not leave with its head, and how much of it has left.

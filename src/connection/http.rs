@@ -8,8 +8,8 @@ use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
 use super::{CloseReason, Moment, Next, Ready, Session, Site, Transport, Turn};
 use crate::http::{Expect, Request, Status};
+use crate::http1::{Buffer, Event, Limits, Machine};
 use crate::log::Kept;
-use crate::proto::{Buffer, Event, Limits, Machine};
 use crate::service::{Reply, Response, Service};
 
 mod buffers;

@@ -20,7 +20,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::Request;
-use crate::proto::Buffer;
+use crate::http1::Buffer;
 use crate::service::Wires;
 
 pub use http::HttpSession;

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use super::peers::Peers;
 use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version, latin1};
+use crate::http1::{Limits, Stamp};
 use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
-use crate::proto::{Limits, Stamp};
 use crate::service::{Body, Service};
 
 /// The value of `Server` unless another is set.

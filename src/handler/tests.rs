@@ -12,8 +12,8 @@ use super::*;
 use crate::HttpServer;
 use crate::connection::CloseReason;
 use crate::http::Status;
+use crate::http1::Limits;
 use crate::log::AccessLog;
-use crate::proto::Limits;
 use crate::service::{Response, Service};
 use crate::testing::{Bench, Client, TestServer};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Memory;
 use crate::connection::{CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Turn};
 use crate::http::ErrorPage;
+use crate::http1::Limits;
 use crate::log::AccessLog;
-use crate::proto::Limits;
 use crate::service::{Service, Wake, Wires};
 
 /// A server without sockets, for clients in memory.

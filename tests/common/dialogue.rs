@@ -7,8 +7,8 @@ use serve_forever::connection::{
     CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
 };
 use serve_forever::http::Request;
+use serve_forever::http1::Buffer;
 use serve_forever::log::AccessLog;
-use serve_forever::proto::Buffer;
 use serve_forever::service::{Service, Wake, Wires};
 
 use super::pipe::Pipe;

@@ -91,7 +91,7 @@ fn number(value: &OsStr) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::Limits;
+    use crate::http1::Limits;
 
     #[test]
     fn times_are_seconds() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::words::shown;
 use crate::files::{SERVER, reserved};
 use crate::http::{Head, Version, is_token};
-use crate::proto::Limits;
+use crate::http1::Limits;
 pub use confinement::Confinement;
 pub use logs::LogOptions;
 pub use scripts::ScriptOptions;

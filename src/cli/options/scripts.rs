@@ -30,7 +30,7 @@ mod setting {
     use crate::cli::options::limits::{count, some_or_no_seconds};
     use crate::cli::options::values::{must, text};
     use crate::cli::options::{Options, Understood};
-    use crate::proto::Limits;
+    use crate::http1::Limits;
 
     /// The time by which the server's own limit for an answer exceeds those of scripts.
     const MARGIN: Duration = Duration::from_secs(5);

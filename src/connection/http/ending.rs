@@ -3,7 +3,7 @@
 use super::{HttpSession, Progress, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
 use crate::http::{BodyLength, Expect, Request};
-use crate::proto::Event;
+use crate::http1::Event;
 
 impl<T: Transport> HttpSession<'_, T> {
     /// Whether the body of this request is read although nobody wants it: not if it is too long for that, and not if

@@ -10,8 +10,8 @@ use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
 use crate::connection::{CloseReason, Moment, Transport};
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
+use crate::http1::{Encoder, Reject, ResponseHead};
 use crate::log::{Asked, Record};
-use crate::proto::{Encoder, Reject, ResponseHead};
 use crate::service::{Body, ErrorText, Reply, Response};
 
 /// A body of at most this size is copied behind its head, so that pipelined answers leave in one write; a larger one

@@ -5,7 +5,7 @@ use std::io;
 use super::{GATHER, HttpSession, Progress, Stage};
 use crate::connection::{CloseReason, Transport, Turn};
 use crate::http::{Request, Status};
-use crate::proto::{Event, Reject};
+use crate::http1::{Event, Reject};
 use crate::service::{Response, Upstream};
 
 /// A request that somebody else answers.

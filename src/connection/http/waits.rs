@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{HttpSession, Stage};
 use crate::connection::{CloseReason, Moment, Transport, Turn};
 use crate::http::{Request, Status};
-use crate::proto::Reject;
+use crate::http1::Reject;
 use crate::service::Response;
 
 /// What a session waits for. Each kind has one deadline.

@@ -125,7 +125,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::head::tests::head;
+    use crate::http1::head::tests::head;
 
     fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))

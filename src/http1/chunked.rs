@@ -137,7 +137,7 @@ impl ChunkedDecoder {
 mod tests {
     use super::*;
     use crate::http::BodyLength;
-    use crate::proto::Decoder;
+    use crate::http1::Decoder;
 
     fn limits() -> Limits {
         Limits { chunk_overhead: 100, body: 1 << 40, ..Limits::default() }

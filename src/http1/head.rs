@@ -129,10 +129,10 @@ fn place(head: &[u8], part: &[u8]) -> Span {
 pub(super) mod tests {
     use super::*;
     use crate::http::Expect;
-    use crate::proto::scan::HeadScan;
+    use crate::http1::scan::HeadScan;
 
     /// Reads a head line by line.
-    pub(in crate::proto) fn head(text: &str) -> Result<(Request, Ask), Reject> {
+    pub(in crate::http1) fn head(text: &str) -> Result<(Request, Ask), Reject> {
         let limits = Limits { body: 1000, ..Limits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// `grace` ends at once, `last_call` waits for no further request.
 ///
 /// ```
-/// use serve_forever::proto::Limits;
+/// use serve_forever::Limits;
 /// let limits = Limits { fields: 50, ..Limits::default() };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

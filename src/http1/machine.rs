@@ -11,7 +11,7 @@ use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass,
 ///
 /// ```
 /// use serve_forever::http::{Head, Request, Status, Version};
-/// use serve_forever::proto::{Buffer, Event, Limits, Machine, ResponseHead, Stamp};
+/// use serve_forever::http1::{Buffer, Event, Limits, Machine, ResponseHead, Stamp};
 ///
 /// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
@@ -426,7 +426,7 @@ fn is_known(moves: &[Move], from: &str, to: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::Stamp;
+    use crate::http1::Stamp;
 
     /// A machine that owes the response to a request of this version.
     fn asked(protocol: Version, version: &str) -> Machine {
