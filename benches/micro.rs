@@ -12,12 +12,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use serve_forever::connection::{HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn};
+use serve_forever::connection::{HttpSession, Site};
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
 use serve_forever::http1::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Body, Reply, Service, Wake, Wires};
+use serve_forever::session::{Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::transport::Transport;
 
 #[path = "micro/echo.rs"]
 mod echo;

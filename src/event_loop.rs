@@ -8,11 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Poll, Waker};
 
-use crate::connection::{Moment, Site};
+use crate::connection::Site;
 use crate::log::AccessLog;
 use crate::reactor::{
     Bounds, Capacity, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until,
 };
+use crate::session::Moment;
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
 ///

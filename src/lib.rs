@@ -66,6 +66,7 @@
 //! [`http`] has the types that all of them share, [`log`](mod@log) a log that does not wait, `cli` the program, and
 //! [`testing`] clients in memory. [`HttpServer`] and [`EventLoop`] put them together.
 
+mod buffer;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 pub mod cgi;
 #[cfg(feature = "cli")]
@@ -83,9 +84,11 @@ mod memory;
 pub mod reactor;
 mod server;
 pub mod service;
+pub mod session;
 #[cfg(unix)]
 pub mod socketserver;
 pub mod testing;
+pub mod transport;
 
 pub use event_loop::{EventLoop, Open, Part, Served, Stopped};
 pub use http1::Limits;

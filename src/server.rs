@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
-use crate::connection::{HttpSession, Session, Site};
+use crate::connection::{HttpSession, Site};
 use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
@@ -14,6 +14,7 @@ use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::reactor::{Door, SignalAction, Stopper};
 use crate::service::{Response, Service};
+use crate::session::Session;
 
 /// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
 ///

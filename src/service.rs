@@ -17,6 +17,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use crate::session::{Wake, Wires};
+
 use crate::http::{FieldValue, Head, InvalidHeader, Request, Status};
 
 /// Something that answers requests.
@@ -178,44 +180,6 @@ pub trait Upstream {
 impl fmt::Debug for dyn Upstream + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Upstream")
-    }
-}
-
-/// What the loop does for an [`Upstream`]: tell it when its descriptors are ready, or another thread is.
-pub trait Wires {
-    /// Wakes the connection when the source becomes ready (edge-triggered, as mio has it). `slot` tells a
-    /// connection's sources apart and is one of 1 to 7. What is dropped deregisters itself.
-    ///
-    /// # Errors
-    /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
-    fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
-
-    /// Something that any thread can wake this connection with.
-    fn wake(&self) -> Wake;
-
-    /// When this turn of the loop began.
-    fn now(&self) -> Instant;
-}
-
-/// Wakes one connection of a loop from any thread. A wake that comes too late, or without need, does no harm.
-#[derive(Clone)]
-pub struct Wake(Arc<dyn Fn() + Send + Sync>);
-
-impl Wake {
-    /// A wake that does what the closure does.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Wake {
-        Wake(Arc::new(wake))
-    }
-
-    /// Has the connection run in the loop's next turn.
-    pub fn wake(&self) {
-        (self.0)();
-    }
-}
-
-impl fmt::Debug for Wake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wake")
     }
 }
 

@@ -20,11 +20,13 @@ use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::Limits;
-use serve_forever::connection::{CloseReason, Moment, Next, Scratch, Site, Transport};
+use serve_forever::connection::Site;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service, Source};
+use serve_forever::session::{CloseReason, Moment, Next, Scratch};
+use serve_forever::transport::Transport;
 
 /// As many exchanges as take a few seconds unoptimised.
 const EXCHANGES: u64 = 12_000;

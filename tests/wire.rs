@@ -29,9 +29,10 @@ use std::path::{Path, PathBuf};
 use common::dialogue::{DATE, Dialogue, site};
 use common::pipe::Pipe;
 use common::service::TestService;
-use serve_forever::connection::{CloseReason, Site};
+use serve_forever::connection::Site;
 use serve_forever::http::{ErrorTemplate, Version};
 use serve_forever::http1::Reject;
+use serve_forever::session::CloseReason;
 
 #[derive(Debug, Default)]
 struct Case {

@@ -14,12 +14,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serve_forever::Limits;
-use serve_forever::connection::{
-    CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
-};
+use serve_forever::connection::{HttpSession, Site};
 use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Body, FileSlice, Reply, Response, Source, Upstream, Wake, Wires};
+use serve_forever::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::transport::Transport;
 
 use super::feeding::{split_place, ways};
 use super::responses::{self, Answer};

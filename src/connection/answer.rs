@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use super::{CloseReason, Transport};
 use crate::http1::{Buffer, Encoder};
 use crate::service::{FileSlice, Source};
+use crate::session::CloseReason;
+use crate::transport::Transport;
 
 /// A body that does not leave with its head, and how much of it has left.
 pub(super) struct Answer {

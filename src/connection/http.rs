@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::Site;
 use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
-use super::{CloseReason, Moment, Next, Ready, Session, Site, Transport, Turn};
 use crate::http::{Expect, Request, Status};
 use crate::http1::{Buffer, Event, Limits, Machine};
 use crate::log::Kept;
 use crate::service::{Reply, Response, Service};
+use crate::session::{CloseReason, Moment, Next, Ready, Session, Turn};
+use crate::transport::Transport;
 
 mod buffers;
 mod ending;
@@ -397,7 +399,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Held(_) => self.advance_held(turn),
             Stage::Later(_) => self.advance_later(turn),
             Stage::Answer(_) => self.advance_answer(turn),
-            Stage::Drain(_) => self.advance_drain(turn),
+            Stage::Drain(_) => self.advance_drain(),
             Stage::Closing(reason) => self.advance_closing(reason),
             Stage::Linger(reason) => self.advance_linger(reason),
         }
@@ -437,12 +439,12 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Answers the requests whose heads are complete, until one of them takes longer.
     fn advance_head(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
         let mut progress = Progress::Still;
+        let mut request = self.site.borrow_request();
         while matches!(self.stage, Stage::Head) && self.output.len() < GATHER {
             if self.edition != self.site.edition() && self.machine.is_idle() {
                 self.take_up();
             }
-            let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.limits, request) {
+            match self.machine.receive(&mut self.input, &self.limits, &mut request) {
                 Ok(Event::More) if self.at_end => self.end(),
                 Ok(Event::More) => {
                     progress = progress.and(self.starve());
@@ -452,16 +454,17 @@ impl<T: Transport> HttpSession<'_, T> {
                     request.peer = self.peer;
                     request.local = self.site.local;
                     request.arrived = turn.moment.now;
-                    self.begin(request, turn.moment);
+                    self.begin(&request, turn.moment);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
                 Err(reject) => {
                     request.arrived = turn.moment.now;
-                    self.reject(&reject, request, turn.moment);
+                    self.reject(&reject, &request, turn.moment);
                 }
             }
             progress = Progress::Moved;
         }
+        self.site.return_request(request);
         Ok(progress)
     }
 
@@ -513,7 +516,7 @@ impl<T: Transport> HttpSession<'_, T> {
         };
         let mut progress = Progress::Still;
         if let Some(later) = &mut flight.later {
-            match self.feed(later, turn) {
+            match self.feed(later) {
                 Ok(fed) => progress = fed,
                 // The head is out and has promised the connection to the next request, so the rest is discarded.
                 Err(FeedError::Upstream(_)) => flight.later = None,

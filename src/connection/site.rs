@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::peers::Peers;
-use crate::http::{ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Status, Version, latin1};
+use crate::http::{
+    ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Request, Status, Version, latin1,
+};
 use crate::http1::{Limits, Stamp};
 use crate::listen::unmapped;
 use crate::log::AccessLog;
@@ -36,6 +38,8 @@ pub struct Site {
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: Peers,
+    /// The request that a connection reads, one after the other, so that a connection owns none. `None` while it is lent.
+    request: Cell<Option<Box<Request>>>,
     /// Bytes of buffers that connections keep while they wait.
     pub(super) buffered: Cell<usize>,
     /// How many of them the system lets this process have.
@@ -73,6 +77,7 @@ impl Site {
             log: RefCell::new(AccessLog::stderr()),
             local: unmapped(local),
             peers: Peers::default(),
+            request: Cell::default(),
             buffered: Cell::new(0),
             room: room_for_buffers(),
             stamp: RefCell::default(),
@@ -102,6 +107,15 @@ impl Site {
     /// The limits, to be set one by one before they are used.
     pub fn limits_mut(&mut self) -> &mut Limits {
         Arc::make_mut(self.limits.get_mut())
+    }
+
+    /// Lends the memory for a request that is being read, until [`Site::return_request`].
+    pub(super) fn borrow_request(&self) -> Box<Request> {
+        self.request.take().unwrap_or_default()
+    }
+
+    pub(super) fn return_request(&self, request: Box<Request>) {
+        self.request.set(Some(request));
     }
 
     /// Bytes of buffers that all connections may keep: what is set, as far as the system lets this process have it.

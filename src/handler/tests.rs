@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::HttpServer;
-use crate::connection::CloseReason;
 use crate::http::Status;
 use crate::http1::Limits;
 use crate::log::AccessLog;
 use crate::service::{Response, Service};
+use crate::session::CloseReason;
 use crate::testing::{Bench, Client, TestServer};
 
 /// A handler that does the same for every method.

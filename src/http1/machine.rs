@@ -214,24 +214,35 @@ impl Machine {
             }
             self.go_recv(Recv::Head(HeadProgress::default()));
         }
-        let result = match &mut self.recv {
-            Recv::Head(_) => self.receive_head(input, limits, request),
-            Recv::Body(decoder) => match decoder.decode(input, limits) {
-                Ok(Decoded::More) => Ok(Event::More),
-                Ok(Decoded::Data(length)) => Ok(Event::Data(length)),
-                Ok(Decoded::End) => {
-                    self.go_recv(Recv::Done);
-                    self.settle();
-                    Ok(Event::End)
-                }
-                Err(reject) => Err(reject),
-            },
-            Recv::Idle | Recv::Done | Recv::Closed => Ok(Event::Nothing),
-        };
+        if !matches!(self.recv, Recv::Head(_)) {
+            return self.receive_body(input, limits);
+        }
+        let result = self.receive_head(input, limits, request);
         if result.is_err() {
             self.refuse();
         }
         result
+    }
+
+    /// Reads as [`Machine::receive`] does where no head can begin: the request is read, its body may not be.
+    ///
+    /// # Errors
+    /// As for [`Machine::receive`].
+    pub fn receive_body(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Event, Reject> {
+        let Recv::Body(decoder) = &mut self.recv else { return Ok(Event::Nothing) };
+        match decoder.decode(input, limits) {
+            Ok(Decoded::More) => Ok(Event::More),
+            Ok(Decoded::Data(length)) => Ok(Event::Data(length)),
+            Ok(Decoded::End) => {
+                self.go_recv(Recv::Done);
+                self.settle();
+                Ok(Event::End)
+            }
+            Err(reject) => {
+                self.refuse();
+                Err(reject)
+            }
+        }
     }
 
     /// Consumes the first `count` bytes of the data that was last announced.

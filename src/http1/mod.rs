@@ -11,7 +11,6 @@
 //! Invariant: nothing here reads a socket, a file or a clock, and no input makes it panic. Feeding the same bytes
 //! whole or in pieces gives the same events.
 
-mod buffer;
 mod chunk_ext;
 mod chunked;
 mod decode;
@@ -26,7 +25,7 @@ mod request_line;
 mod scan;
 mod target;
 
-pub use buffer::Buffer;
+pub use crate::buffer::Buffer;
 pub use chunked::ChunkedDecoder;
 pub use decode::{Decoded, Decoder};
 pub use encode::{Encoder, ResponseHead, Stamp};

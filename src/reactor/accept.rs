@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-use crate::connection::Session;
 use crate::listen::unmapped;
+use crate::session::Session;
 
 /// How many newcomers are let in at a door in one turn, so that a flood of them does not keep the others waiting.
 pub(super) const BATCH: usize = 64;

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Poll, Token};
 use slab::Slab;
 
-use crate::connection::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use crate::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
 use accept::{Accepted, BATCH};
 pub use accept::{Door, Entrance};
 use deadlines::Deadlines;

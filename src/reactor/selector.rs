@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token};
 
-use crate::connection::Ready;
+use crate::session::Ready;
 
 /// How many events are taken from the poll at a time.
 const EVENTS: usize = 1024;

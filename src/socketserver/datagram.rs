@@ -15,12 +15,12 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::socket_file::SocketFile;
 use super::talk::talk;
 use crate::Stopper;
-use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
 use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Room, Settings};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
+use crate::session::Session;
 
 /// Serves one datagram. Python's `DatagramRequestHandler` (contract row SS35).
 pub trait DatagramRequestHandler {

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use super::Address;
 use super::stream_session::{log_failure, log_notes};
-use crate::connection::{CloseReason, Next, NoSource, Ready, Session, Turn};
 use crate::handler::{Pipe, Run, Wait};
 use crate::log::AccessLog;
+use crate::session::{CloseReason, Next, Ready, Session, Turn};
+use crate::transport::NoSource;
 
 /// A socket that gives and takes datagrams.
 pub trait DatagramSocket: AsRawFd + Send {

@@ -12,12 +12,12 @@ use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
 use super::talk::talk;
 use super::{Address, StreamListener};
-use crate::connection::Session;
 use crate::event_loop::{Actions, Core, Open, Part};
 use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Rfile, Room, Settings, Wfile};
 use crate::log::AccessLog;
 use crate::reactor::{Door, Entrance};
+use crate::session::Session;
 use crate::{ListenOptions, Stopper};
 
 /// Serves one connection. Python's `StreamRequestHandler` (contract rows SS31 to SS34).

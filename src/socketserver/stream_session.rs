@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::connection::{CloseReason, Next, Ready, Session, Transport, Turn};
 use crate::handler::{Outcome, Pipe, ROOM, Run, Wait};
 use crate::log::AccessLog;
+use crate::session::{CloseReason, Next, Ready, Session, Turn};
+use crate::transport::Transport;
 
 /// One client of a [`StreamServer`](super::StreamServer).
 pub(super) struct StreamSession<'s, T> {
@@ -216,9 +217,9 @@ mod tests {
     use mio::event::Source;
 
     use super::*;
-    use crate::connection::{Moment, Scratch};
     use crate::handler::Settings;
     use crate::service::{Wake, Wires};
+    use crate::session::{Moment, Scratch};
     use crate::socketserver::Address;
     use crate::socketserver::talk::talk;
     use crate::testing::Memory;

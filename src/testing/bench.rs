@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Memory;
-use crate::connection::{CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Turn};
+use crate::connection::{HttpSession, Site};
 use crate::http::ErrorPage;
 use crate::http1::Limits;
 use crate::log::AccessLog;
 use crate::service::{Service, Wake, Wires};
+use crate::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
 
 /// A server without sockets, for clients in memory.
 ///

@@ -5,11 +5,10 @@
 //! [`TestServer`] runs the real thing. None of them reads a clock that could make a test fail on a slow machine.
 
 mod bench;
-mod memory;
 mod server;
 
+pub use crate::transport::Memory;
 pub use bench::{Bench, Client};
-pub use memory::Memory;
 pub use server::TestServer;
 
 use crate::service::Service;

@@ -3,13 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use serve_forever::connection::{
-    CloseReason, HttpSession, Moment, Next, Ready, Scratch, Session, Site, Transport, Turn,
-};
-use serve_forever::http::Request;
+use serve_forever::connection::{HttpSession, Site};
 use serve_forever::http1::Buffer;
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Service, Wake, Wires};
+use serve_forever::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::transport::Transport;
 
 use super::pipe::Pipe;
 
@@ -174,7 +173,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
 /// Smaller than the loop's own, so that full buffers come up; and cheap to make, since there are many dialogues.
 fn small_scratch() -> Scratch {
     let buffer = || Buffer::with_capacity(SCRATCH);
-    Scratch { input: buffer(), output: buffer(), request: Request::default() }
+    Scratch { input: buffer(), output: buffer() }
 }
 
 /// A loop that tells upstreams the time and nothing else.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use serve_forever::connection::{NoSource, Transport};
+use serve_forever::transport::{NoSource, Transport};
 
 /// Both ends of a connection in memory. The session under test owns it; a test plays the client by its fields.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mio::{Registry, Token};
-use serve_forever::connection::Session;
 use serve_forever::reactor::{Ended, Entrance, Until};
+use serve_forever::session::Session;
 
 use crate::model::{BATCH, REST, World};
 use crate::script::{Failure, Fault};

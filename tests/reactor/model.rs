@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use serve_forever::Stopper;
-use serve_forever::connection::Ready;
 use serve_forever::reactor::{Ended, Until};
+use serve_forever::session::Ready;
 
 use crate::common::seeds::Random;
 use crate::doors::Outside;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use serve_forever::connection::Ready;
+use serve_forever::session::Ready;
 
 use crate::common::seeds::Random;
 use crate::model::{BATCH, NOT_READY, SLOTS};

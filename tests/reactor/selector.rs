@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Registry, Token};
-use serve_forever::connection::{Moment, Ready};
 use serve_forever::reactor::{Hooks, Mailbox, Selector};
+use serve_forever::session::{Moment, Ready};
 
 use crate::doors::{Comer, Outside};
 use crate::model::{Asked, NOT_READY, SLOTS, World};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use serve_forever::connection::{CloseReason, Moment, Next, Ready, Session, Turn};
 use serve_forever::service::Wake;
+use serve_forever::session::{CloseReason, Moment, Next, Ready, Session, Turn};
 
 use crate::common::seeds::Random;
 use crate::model::{NOT_READY, REST, SLOTS, STALL, World};

@@ -1,7 +1,7 @@
 //! Whose memory a session works in: the loop's while it runs, its own only for what has to wait.
 
-use crate::connection::Scratch;
 use crate::http1::Buffer;
+use crate::session::Scratch;
 
 /// Lets a session without a buffer of its own use the loop's.
 pub(super) fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {

@@ -1,9 +1,10 @@
 //! How requests and connections end: bodies that nobody wants, closing behind what is still to be sent, lingering.
 
 use super::{HttpSession, Progress, Stage};
-use crate::connection::{CloseReason, Moment, Transport, Turn};
 use crate::http::{BodyLength, Expect, Request};
 use crate::http1::Event;
+use crate::session::{CloseReason, Moment, Turn};
+use crate::transport::Transport;
 
 impl<T: Transport> HttpSession<'_, T> {
     /// Whether the body of this request is read although nobody wants it: not if it is too long for that, and not if
@@ -23,8 +24,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Throws the body of a request away whose response waits for that.
     pub(super) fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.limits, request);
+        let event = self.machine.receive_body(&mut self.input, &self.limits);
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
@@ -57,9 +57,8 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Throws away what an answered request still has of its body.
-    pub(super) fn advance_drain(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let request = &mut turn.scratch.request;
-        let event = self.machine.receive(&mut self.input, &self.limits, request);
+    pub(super) fn advance_drain(&mut self) -> Result<Progress, CloseReason> {
+        let event = self.machine.receive_body(&mut self.input, &self.limits);
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),

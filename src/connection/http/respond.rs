@@ -8,11 +8,12 @@ use std::time::SystemTime;
 
 use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
-use crate::connection::{CloseReason, Moment, Transport};
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Reject, ResponseHead};
 use crate::log::{Asked, Record};
 use crate::service::{Body, ErrorText, Reply, Response};
+use crate::session::{CloseReason, Moment};
+use crate::transport::Transport;
 
 /// A body of at most this size is copied behind its head, so that pipelined answers leave in one write; a larger one
 /// in memory is sent from where it is.

@@ -3,10 +3,11 @@
 use std::io;
 
 use super::{GATHER, HttpSession, Progress, Stage};
-use crate::connection::{CloseReason, Transport, Turn};
 use crate::http::{Request, Status};
 use crate::http1::{Event, Reject};
 use crate::service::{Response, Upstream};
+use crate::session::{CloseReason, Turn};
+use crate::transport::Transport;
 
 /// A request that somebody else answers.
 pub(super) struct Later {
@@ -51,7 +52,7 @@ impl<T: Transport> HttpSession<'_, T> {
             return Ok(Progress::Still);
         };
         let mut progress = Progress::Still;
-        let response = match self.feed(&mut later, turn) {
+        let response = match self.feed(&mut later) {
             Ok(fed) => {
                 let wanted = later.wants_body();
                 let response = later.upstream.poll(turn.wires);
@@ -105,7 +106,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Brings an upstream what has come of the body.
-    pub(super) fn feed(&mut self, later: &mut Later, turn: &mut Turn<'_>) -> Result<Progress, FeedError> {
+    pub(super) fn feed(&mut self, later: &mut Later) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while !later.ended {
             if !self.machine.in_body() {
@@ -117,8 +118,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 break;
             }
             self.machine.send_continue(&mut self.output);
-            let request = &mut turn.scratch.request;
-            match self.machine.receive(&mut self.input, &self.limits, request) {
+            match self.machine.receive_body(&mut self.input, &self.limits) {
                 Ok(Event::Data(length)) => {
                     let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
                     self.machine.take(&mut self.input, taken);

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{HttpSession, Stage};
-use crate::connection::{CloseReason, Moment, Transport, Turn};
 use crate::http::{Request, Status};
 use crate::http1::Reject;
 use crate::service::Response;
+use crate::session::{CloseReason, Moment, Turn};
+use crate::transport::Transport;
 
 /// What a session waits for. Each kind has one deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,10 @@ impl<T: Transport> HttpSession<'_, T> {
                     Stage::Held(held) => held.request,
                     Stage::Later(later) => later.request,
                     Stage::Head => {
-                        self.machine.note_line(&self.input, &mut turn.scratch.request);
-                        let request = turn.scratch.request.clone();
-                        Request { arrived: self.since, ..request }
+                        let (peer, local) = (self.peer, self.site.local);
+                        let mut request = Request { peer, local, arrived: self.since, ..Request::default() };
+                        self.machine.note_line(&self.input, &mut request);
+                        request
                     }
                     _ => return Err(CloseReason::Stalled),
                 };

@@ -1,10 +1,12 @@
+//! A connection in memory, for tests.
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use crate::connection::{NoSource, Transport};
+use super::{NoSource, Transport};
 
 /// A connection in memory. Clones are the same connection.
 #[derive(Debug, Clone, Default)]

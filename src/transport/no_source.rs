@@ -1,3 +1,5 @@
+//! The event source of a session without a descriptor.
+
 use std::io;
 
 use mio::event::Source;

@@ -1,3 +1,5 @@
+//! Bytes between a socket and a protocol.
+
 use std::io;
 
 /// Bytes on their way: filled at the end, consumed at the front.
