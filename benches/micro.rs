@@ -12,13 +12,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use serve_forever::connection::{HttpSession, Site};
+use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
-use serve_forever::http1::{Buffer, Decoded, Decoder, Event, Limits, Machine, ResponseHead, Stamp};
+use serve_forever::http1::{Buffer, CommonHeaders, Decoded, Decoder, Event, Limits, Machine, ResponseHead};
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Body, Reply, Service, Wake, Wires};
-use serve_forever::session::{Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::service::{Body, Registrar, Reply, Service, Waker};
+use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClock};
 use serve_forever::transport::Transport;
 
 #[path = "micro/echo.rs"]
@@ -96,7 +96,7 @@ const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
     Connection: keep-alive\r\n\
     Sec-Fetch-Dest: style\r\n\
     Sec-Fetch-Mode: no-cors\r\n\
-    Sec-Fetch-Site: same-origin\r\n\
+    Sec-Fetch-ServerState: same-origin\r\n\
     Priority: u=2\r\n\r\n";
 
 /// What a load generator sends.
@@ -145,7 +145,7 @@ fn answer() -> Box<dyn FnMut()> {
     fields.add("Content-type", "text/plain; charset=utf-8").unwrap();
     fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
     fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();
-    let stamp = Stamp::new(b"Server: serve-forever/0.1.0\r\n", b"Date: Sat, 01 Aug 2026 10:00:00 GMT\r\n");
+    let stamp = CommonHeaders::new(b"Server: serve-forever/0.1.0\r\n", b"Date: Sat, 01 Aug 2026 10:00:00 GMT\r\n");
     let mut out = Buffer::with_capacity(4096);
     read_heads([SHORT.to_vec(), other(SHORT)], move |machine| {
         let (fields, stamp) = (&fields, &stamp);
@@ -243,15 +243,15 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
 
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     // The session borrows the site; both last as long as the program.
-    let site = Box::leak(Box::new(Site::new(FileService::new(folder.path()).unwrap(), peer)));
+    let site = Box::leak(Box::new(ServerState::new(FileService::new(folder.path()).unwrap(), peer)));
     site.log = AccessLog::off().into();
-    let mut moment = Moment::new(Instant::now(), SystemTime::now());
-    let mut session = HttpSession::new(site, Line::default(), peer, moment.now);
-    let (mut scratch, mut wires, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
+    let mut clock = TurnClock::new(Instant::now(), SystemTime::now());
+    let mut session = HttpSession::new(site, Line::default(), peer, clock.now);
+    let (mut scratch, mut registrar, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
     Box::new(move || {
         // The file is looked at once a turn, so it has to stay.
         let _folder = &folder;
-        moment.advance(moment.now + Duration::from_micros(50), moment.wall);
+        clock.advance(clock.now + Duration::from_micros(50), clock.wall);
         let line = session.transport();
         requests.swap(0, 1);
         line.input.extend_from_slice(&requests[0]);
@@ -261,7 +261,7 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
         loop {
             match session.step(
                 &mut ready,
-                &mut Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false },
+                &mut StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false },
             ) {
                 Next::Again => {}
                 next => break assert!(matches!(next, Next::Wait(Some(_))), "{next:?}"),
@@ -346,13 +346,13 @@ impl Transport for Line {
 /// No service here waits for anything.
 struct NoWires;
 
-impl Wires for NoWires {
+impl Registrar for NoWires {
     fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
         unreachable!("nothing is registered")
     }
 
-    fn wake(&self) -> Wake {
-        Wake::new(|| {})
+    fn wake(&self) -> Waker {
+        Waker::new(|| {})
     }
 
     fn now(&self) -> Instant {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::service::Wake;
+use crate::service::Waker;
 
 /// How long a thread of a server waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
@@ -138,7 +138,7 @@ impl Shared {
 
 impl Job {
     /// Has it done, unless that was asked before, and the connection woken afterwards.
-    pub(crate) fn send(&mut self, wake: &Wake) {
+    pub(crate) fn send(&mut self, wake: &Waker) {
         if let Some(work) = self.work.take() {
             let wake = wake.clone();
             self.crew.send(Box::new(move || {
@@ -195,7 +195,7 @@ mod tests {
             ALIVE.set(Some(alive));
             _ = done.send(());
         };
-        crew.job(work).0.send(&Wake::new(|| {}));
+        crew.job(work).0.send(&Waker::new(|| {}));
         result.recv_timeout(PATIENCE).expect("the work is done");
         ended
     }
@@ -233,7 +233,7 @@ mod tests {
                 _ = gate.lock().unwrap().recv_timeout(PATIENCE);
                 _ = done.send(number);
             };
-            crew.job(work).0.send(&Wake::new(|| {}));
+            crew.job(work).0.send(&Waker::new(|| {}));
             assert_eq!(crew.shared.state().threads, 2.min(number + 1));
         }
         assert!(results.try_recv().is_err(), "all of it waits");

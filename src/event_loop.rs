@@ -6,14 +6,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mio::{Poll, Waker};
+use mio::Poll;
 
-use crate::connection::Site;
+use crate::connection::ServerState;
 use crate::log::AccessLog;
 use crate::reactor::{
     Bounds, Capacity, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until,
 };
-use crate::session::Moment;
+use crate::session::TurnClock;
 
 /// Several servers, HTTP and raw, TCP, UDP and Unix, on one loop and one thread.
 ///
@@ -106,7 +106,7 @@ pub struct Open<'s> {
     pub(crate) doors: Vec<Door<'s>>,
     pub(crate) log: &'s RefCell<AccessLog>,
     /// Whose service is told about the turns and the end of a run, and whose limits bound it, if it is an HTTP server.
-    pub(crate) site: Option<&'s Site>,
+    pub(crate) site: Option<&'s ServerState>,
 }
 
 impl<'s> Open<'s> {
@@ -155,7 +155,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new() -> io::Result<Core> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), Mailbox::TOKEN)?;
+        let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
         // It fails only if the poll is gone, and then there is nothing to wake.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(Core { poll, stop: Arc::new(Stop::new(Arc::clone(&mailbox))), mailbox, signals: None })
@@ -215,7 +215,7 @@ impl Core {
 /// Who is told about the turns of a loop.
 struct Told<'s> {
     log: &'s RefCell<AccessLog>,
-    site: Option<&'s Site>,
+    site: Option<&'s ServerState>,
 }
 
 /// How long what is in flight may take once the end was asked for, where a server does not speak HTTP.
@@ -224,7 +224,7 @@ const RAW_GRACE: Duration = Duration::from_secs(5);
 /// The bounds of a run for these servers together: the tightest cap, so that no server has more connections than it
 /// allows, and the longest grace, so that no answer is cut sooner than its server allows.
 fn bounds(told: &[Told<'_>]) -> Bounds {
-    let limits = || told.iter().map(|told| told.site.map(Site::limits));
+    let limits = || told.iter().map(|told| told.site.map(ServerState::limits));
     let most = limits().filter_map(|limits| limits?.connections).min();
     let most = most.unwrap_or_else(crate::listen::room_for_connections);
     let short = limits().map(|limits| limits.unwrap_or_default().before_short(most)).min().unwrap_or(most);
@@ -233,9 +233,9 @@ fn bounds(told: &[Told<'_>]) -> Bounds {
 }
 
 impl Told<'_> {
-    fn after_turn(&self, moment: Moment) -> Option<Duration> {
-        let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, moment.wall);
-        let ask = |site: &Site| site.with_service(|service| service.after_turn(moment.now, &mut note));
+    fn after_turn(&self, clock: TurnClock) -> Option<Duration> {
+        let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, clock.wall);
+        let ask = |site: &ServerState| site.with_service(|service| service.after_turn(clock.now, &mut note));
         let service = self.site.and_then(ask);
         self.log.borrow_mut().flush().into_iter().chain(service).min()
     }
@@ -285,8 +285,8 @@ impl Hooks for Between<'_> {
         Some(bounds(self.told))
     }
 
-    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
-        let soonest = self.told.iter().filter_map(|told| told.after_turn(moment)).min();
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
+        let soonest = self.told.iter().filter_map(|told| told.after_turn(clock)).min();
         // Last, so that whoever is told sees the turn's work done: children reaped, lines written.
         if let Some(call) = &mut self.actions.call {
             call();
@@ -309,11 +309,11 @@ mod tests {
     fn bounds_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
         let log = RefCell::new(AccessLog::off());
         let site = |limits: &Limits| {
-            let site = Site::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 80)));
+            let site = ServerState::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 80)));
             site.set_limits(limits.clone());
             site
         };
-        let sites: Vec<Site> = http.iter().map(site).collect();
+        let sites: Vec<ServerState> = http.iter().map(site).collect();
         let mut told: Vec<_> = sites.iter().map(|site| Told { log: &site.log, site: Some(site) }).collect();
         told.extend(raw.then_some(Told { log: &log, site: None }));
         let bound = bounds(&told);

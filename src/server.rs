@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
-use crate::connection::{HttpSession, Site};
+use crate::connection::{HttpSession, ServerState};
 use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
@@ -34,7 +34,7 @@ pub struct HttpServer {
     listeners: Vec<Option<mio::net::TcpListener>>,
     release: bool,
     address: SocketAddr,
-    site: Site,
+    site: ServerState,
     core: Core,
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
@@ -78,7 +78,7 @@ impl HttpServer {
             listeners: listeners.into_iter().map(|listener| Some(mio::net::TcpListener::from_std(listener))).collect(),
             release: false,
             address,
-            site: Site::new(unsupported, address),
+            site: ServerState::new(unsupported, address),
             core: Core::new()?,
             poll_interval: None,
             service_actions: None,
@@ -267,7 +267,7 @@ impl HttpServer {
 /// What can be changed of a server while it runs, by [`HttpServer::on_reload`].
 ///
 /// Requests that have begun are answered within the limits and by the service that stood then. Nobody is cut off.
-pub struct Reload<'s>(&'s Site);
+pub struct Reload<'s>(&'s ServerState);
 
 type OnReload = dyn FnMut(&Reload<'_>) + Send;
 
@@ -324,7 +324,7 @@ impl Part for HttpServer {
 /// What a loop needs of a site and the ways in to it.
 fn open<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
-    site: &'s Site,
+    site: &'s ServerState,
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     once: bool,
     release: bool,

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use crate::session::{Wake, Wires};
+pub use crate::session::{Registrar, Waker};
 
 use crate::http::{FieldValue, Head, InvalidHeader, Request, Status};
 
@@ -161,7 +161,7 @@ pub trait Upstream {
     ///
     /// # Errors
     /// An error before the response is answered with 502; the text goes to the log.
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>>;
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
     /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
     /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client

@@ -16,7 +16,7 @@ use crate::buffer::Buffer;
 /// One client of whatever protocol, as the loop knows it.
 pub trait Session {
     /// Does what can be done now without waiting, within the budget of a turn.
-    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next;
+    fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
     /// What the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
@@ -35,8 +35,8 @@ pub trait Session {
     }
 
     /// Called before the loop closes a stalled session to make room, so that its log can say so.
-    fn evict(&mut self, moment: Moment) {
-        _ = moment;
+    fn evict(&mut self, clock: TurnClock) {
+        _ = clock;
     }
 }
 
@@ -67,19 +67,19 @@ impl Ready {
 }
 
 /// What the loop hands to a session for one step.
-pub struct Turn<'t> {
+pub struct StepContext<'t> {
     /// What time it is.
-    pub moment: Moment,
+    pub clock: TurnClock,
     /// Memory that a session may use until its step ends.
     pub scratch: &'t mut Scratch,
     /// How an upstream gets woken.
-    pub wires: &'t mut dyn Wires,
+    pub registrar: &'t mut dyn Registrar,
     /// Set by a session that had to keep more memory when all sessions together keep nearly as much as they may.
     pub memory_is_short: bool,
 }
 
 /// What the loop does for the descriptors that belong to a session beside its socket: tell it when its descriptors are ready, or another thread is.
-pub trait Wires {
+pub trait Registrar {
     /// Wakes the connection when the source becomes ready (edge-triggered, as mio has it). `slot` tells a
     /// connection's sources apart and is one of 1 to 7. What is dropped deregisters itself.
     ///
@@ -88,7 +88,7 @@ pub trait Wires {
     fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
     /// Something that any thread can wake this connection with.
-    fn wake(&self) -> Wake;
+    fn wake(&self) -> Waker;
 
     /// When this turn of the loop began.
     fn now(&self) -> Instant;
@@ -96,12 +96,12 @@ pub trait Wires {
 
 /// Wakes one connection of a loop from any thread. A wake that comes too late, or without need, does no harm.
 #[derive(Clone)]
-pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 
-impl Wake {
+impl Waker {
     /// A wake that does what the closure does.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Wake {
-        Wake(Arc::new(wake))
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Waker {
+        Waker(Arc::new(wake))
     }
 
     /// Has the connection run in the loop's next turn.
@@ -110,15 +110,15 @@ impl Wake {
     }
 }
 
-impl fmt::Debug for Wake {
+impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wake")
+        f.write_str("Waker")
     }
 }
 
 /// The time of a turn, read once and handed down.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct TurnClock {
     /// When this turn of the loop began.
     pub now: Instant,
     /// The same as a time of day.
@@ -131,13 +131,13 @@ pub struct Moment {
     pub idle_from: Instant,
 }
 
-impl Moment {
+impl TurnClock {
     /// An eighth of a second: nothing beside a timeout of seconds, and hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
     /// A turn that begins now, of a server that is not being stopped.
-    pub fn new(now: Instant, wall: SystemTime) -> Moment {
-        Moment { now, wall, stopping: None, idle_from: now }
+    pub fn new(now: Instant, wall: SystemTime) -> TurnClock {
+        TurnClock { now, wall, stopping: None, idle_from: now }
     }
 
     /// The next turn begins.
@@ -238,12 +238,12 @@ mod tests {
     #[test]
     fn idle_connections_of_many_turns_count_from_the_same_time() {
         let (start, wall) = (Instant::now(), SystemTime::now());
-        let mut moment = Moment::new(start, wall);
+        let mut clock = TurnClock::new(start, wall);
         let mut times = Vec::new();
         for turn in 1..=1000 {
-            moment.advance(start + Duration::from_millis(turn), wall);
-            assert!(moment.now <= moment.idle_from && moment.idle_from <= moment.now + Moment::IDLE_GRAIN);
-            times.push(moment.idle_from);
+            clock.advance(start + Duration::from_millis(turn), wall);
+            assert!(clock.now <= clock.idle_from && clock.idle_from <= clock.now + TurnClock::IDLE_GRAIN);
+            times.push(clock.idle_from);
         }
         times.dedup();
         assert_eq!(times.len(), 8, "within a second");

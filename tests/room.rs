@@ -14,7 +14,7 @@ use std::time::Duration;
 use serve_forever::Limits;
 use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::service::{Body, Reply, Response, Source, Upstream, Wires};
+use serve_forever::service::{Body, Registrar, Reply, Response, Source, Upstream};
 use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
 
 /// Nothing here should take as long; it keeps a failing test from hanging.
@@ -134,7 +134,7 @@ impl Upstream for AtOnce {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         self.begun = true;
         let response = Response::new(Status::OK).header("Content-Length", "4").unwrap();
         Ok(Some(response.body(Body::Stream(Box::new(Fed(Rc::clone(&self.fed)))))))
@@ -164,7 +164,7 @@ impl Upstream for Never {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(None)
     }
 }

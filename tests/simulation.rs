@@ -20,12 +20,12 @@ use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::Limits;
-use serve_forever::connection::Site;
+use serve_forever::connection::ServerState;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service, Source};
-use serve_forever::session::{CloseReason, Moment, Next, Scratch};
+use serve_forever::session::{CloseReason, Next, Scratch, TurnClock};
 use serve_forever::transport::Transport;
 
 /// As many exchanges as take a few seconds unoptimised.
@@ -422,7 +422,7 @@ impl Source for FirstPart {
 
 /// One client from its first byte to its end.
 struct Run<'s> {
-    site: &'s Site,
+    site: &'s ServerState,
     dialogue: Dialogue<'s, Weather>,
     script: Vec<u8>,
     /// How much of the script was sent.
@@ -733,7 +733,7 @@ fn an_idle_connection_is_closed_in_silence_and_owns_no_memory() {
 fn the_deadline_of_a_connection_that_is_kept_busy_seldom_moves() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
-    let idle_from = dialogue.now + Moment::IDLE_GRAIN;
+    let idle_from = dialogue.now + TurnClock::IDLE_GRAIN;
     dialogue.idle_from = Some(idle_from);
     for _ in 0..3 {
         dialogue.now += JUST_LESS;
@@ -1077,7 +1077,7 @@ fn a_time_limit_of_zero_is_none() {
     let limits = Limits { head_timeout: zero, idle_timeout: zero, stall_timeout: zero, ..Limits::default() };
     let limits = Limits { send_timeout: zero, body_timeout: zero, answer_timeout: zero, ..limits };
     *site.limits_mut() = Limits { half_closed_timeout: zero, ..limits };
-    let expects_nothing = |site: &Site, what: &str, say: &dyn Fn(&mut Dialogue<'_, Pipe>)| {
+    let expects_nothing = |site: &ServerState, what: &str, say: &dyn Fn(&mut Dialogue<'_, Pipe>)| {
         let mut dialogue = Dialogue::new(site);
         say(dialogue.run());
         assert_eq!((dialogue.patience(), dialogue.stalled_since()), (None, None), "{what}");

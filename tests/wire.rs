@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use common::dialogue::{DATE, Dialogue, site};
 use common::pipe::Pipe;
 use common::service::TestService;
-use serve_forever::connection::Site;
+use serve_forever::connection::ServerState;
 use serve_forever::http::{ErrorTemplate, Version};
 use serve_forever::http1::Reject;
 use serve_forever::session::CloseReason;
@@ -183,7 +183,7 @@ impl Case {
     }
 
     /// The site with the case's settings. Its error page is short, so that the dialogues are.
-    fn site(&self) -> Site {
+    fn site(&self) -> ServerState {
         let mut site = site(TestService);
         site.error_page = Box::new(ErrorTemplate::new("text/plain", "%(code)d %(message)s - %(explain)s\n"));
         for setting in &self.settings {
@@ -228,7 +228,7 @@ impl Case {
 }
 
 /// What was heard in each round, and how it ended.
-fn play(case: &Case, site: &Site, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
+fn play(case: &Case, site: &ServerState, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
     let mut dialogue = Dialogue::on(site, Pipe { no_sendfile: case.has("no sendfile"), ..Pipe::default() });
     let mut heard = Vec::new();
     for (number, round) in case.rounds.iter().enumerate() {

@@ -8,7 +8,7 @@ use serve_forever::HttpServer;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Body, Response, Service, Upstream, Wires};
+use serve_forever::service::{Body, Registrar, Response, Service, Upstream};
 use serve_forever::testing::TestServer;
 
 const GET: &[u8] = b"GET /hello%20world HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
@@ -94,7 +94,7 @@ impl Upstream for Gather {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(self.ended.then(|| plain(std::mem::take(&mut self.body))))
     }
 }

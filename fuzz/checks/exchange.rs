@@ -14,11 +14,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serve_forever::Limits;
-use serve_forever::connection::{HttpSession, Site};
+use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Body, FileSlice, Reply, Response, Source, Upstream, Wake, Wires};
-use serve_forever::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::service::{Body, FileSlice, Registrar, Reply, Response, Source, Upstream, Waker};
+use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use serve_forever::transport::Transport;
 
 use super::feeding::{split_place, ways};
@@ -64,9 +64,9 @@ struct Client {
 /// Runs a session to its end and gives what the client saw.
 fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let site = site(bytes);
-    let mut wires = FakeWires { woken: Arc::new(AtomicBool::new(false)), now: Instant::now() };
+    let mut registrar = FakeWires { woken: Arc::new(AtomicBool::new(false)), now: Instant::now() };
     let mut scratch = Scratch::default();
-    let start = wires.now;
+    let start = registrar.now;
     let line = Line { takes: client.takes, ..Line::default() };
     let mut session = HttpSession::new(&site, line, nobody(), start);
     let mut pieces = pieces.iter();
@@ -74,16 +74,18 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let mut idle_waits = 0;
     // Far more than any of these conversations needs: one that takes longer turns in a circle.
     for _ in 0..200_000 {
-        let moment = Moment::new(wires.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
-        let next = session
-            .step(&mut ready, &mut Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false });
+        let clock = TurnClock::new(registrar.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+        let next = session.step(
+            &mut ready,
+            &mut StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false },
+        );
         let line = session.transport();
         let deadline = match next {
             Next::Close(reason) => return (seen(line, reason, bytes), reason),
             Next::Again => continue,
             Next::Wait(deadline) => deadline,
         };
-        if wires.woken.swap(false, Ordering::Relaxed) {
+        if registrar.woken.swap(false, Ordering::Relaxed) {
             continue;
         } else if line.full.replace(false) {
             ready.write = true;
@@ -99,7 +101,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
             line.at_end = true;
             (ready.read, ready.read_closed) = (true, true);
         } else {
-            wires.now = deadline.expect("a session that waits for its client has a deadline");
+            registrar.now = deadline.expect("a session that waits for its client has a deadline");
             idle_waits += 1;
             assert!(idle_waits < 10, "the session goes on waiting");
         }
@@ -133,11 +135,11 @@ fn nobody() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 1))
 }
 
-fn site(bytes: &[u8]) -> Site {
+fn site(bytes: &[u8]) -> ServerState {
     // Who answers while the request comes has read more or less of it by then: how much of the rest is still to be
     // thrown away, and so whether that is too much, would depend on how it came.
     let races = bytes.windows(7).any(|seven| seven == b"/stream");
-    let mut site = Site::new(answer, nobody());
+    let mut site = ServerState::new(answer, nobody());
     site.log = AccessLog::off().into();
     // Small, so that the fuzzer finds its way beyond them.
     *site.limits_mut() = Limits {
@@ -205,9 +207,9 @@ impl Upstream for Echo {
         Ok(())
     }
 
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if std::mem::take(&mut self.lazy) {
-            wires.wake().wake();
+            registrar.wake().wake();
             return Ok(None);
         }
         Ok(self.complete.then(|| Response::text(format!("echo: {}", self.body.escape_ascii()))))
@@ -230,7 +232,7 @@ impl Upstream for Early {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(Some(Response::text("early")))
     }
 }
@@ -251,7 +253,7 @@ impl Upstream for Failing {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if self.complete { Err(io::Error::other("planned")) } else { Ok(None) }
     }
 }
@@ -279,7 +281,7 @@ impl Upstream for Streamed {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let source = Streaming(Rc::clone(&self.0));
         Ok(Some(Response::new(Status::OK).body(Body::Stream(Box::new(source)))))
     }
@@ -310,14 +312,14 @@ struct FakeWires {
     now: Instant,
 }
 
-impl Wires for FakeWires {
+impl Registrar for FakeWires {
     fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
         unreachable!("none of the services has a descriptor")
     }
 
-    fn wake(&self) -> Wake {
+    fn wake(&self) -> Waker {
         let woken = Arc::clone(&self.woken);
-        Wake::new(move || woken.store(true, Ordering::Relaxed))
+        Waker::new(move || woken.store(true, Ordering::Relaxed))
     }
 
     fn now(&self) -> Instant {

@@ -3,7 +3,7 @@
 //! The data is the place of the split (two bytes) and what a client sends.
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
-use serve_forever::http1::{Buffer, Event, Limits, Machine, Reject, ResponseHead, Send, Stamp};
+use serve_forever::http1::{Buffer, CommonHeaders, Event, Limits, Machine, Reject, ResponseHead, Send};
 
 use super::feeding::{split_place, ways};
 
@@ -89,7 +89,7 @@ impl Reader {
     }
 
     fn answer(&mut self) {
-        let (mut out, fields, stamp) = (Buffer::default(), Head::new(), Stamp::default());
+        let (mut out, fields, stamp) = (Buffer::default(), Head::new(), CommonHeaders::default());
         let status = Status::NO_CONTENT;
         let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
         assert_eq!(self.machine.respond(&head, &mut out), None);

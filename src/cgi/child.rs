@@ -21,7 +21,7 @@ use super::service::ScriptContext;
 use super::source::{ChildHandle, OmittedBody, ScriptBody, ScriptOutput};
 use super::spawn::{refusal, spawn};
 use crate::http::{Request, Status};
-use crate::service::{Body, Reply, Response, Upstream, Wires};
+use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
 /// The slots of a connection's wires that the pipes are registered with.
 const STDIN: u8 = 1;
@@ -130,8 +130,8 @@ impl Upstream for ScriptRun {
         Ok(())
     }
 
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        let response = self.advance(wires)?;
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let response = self.advance(registrar)?;
         Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
     }
 
@@ -146,15 +146,15 @@ impl Upstream for ScriptRun {
 
 impl ScriptRun {
     /// Goes on from the stage that the run has come to, as far as that is possible now.
-    fn advance(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn advance(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if let RunStage::Elsewhere(upstream) = &mut self.stage {
-            return upstream.poll(wires);
+            return upstream.poll(registrar);
         }
-        if let Some(response) = self.check_time(wires) {
+        if let Some(response) = self.check_time(registrar) {
             return Ok(Some(response));
         }
         if let RunStage::Queued(_) = self.stage
-            && let Some(response) = self.start(wires)?
+            && let Some(response) = self.start(registrar)?
         {
             return Ok(Some(response));
         }
@@ -163,13 +163,13 @@ impl ScriptRun {
         {
             return Ok(Some(response));
         }
-        self.read_rest(wires)
+        self.read_rest(registrar)
     }
 
     /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
     /// reaper has terminated the script.
-    fn check_time(&mut self, wires: &dyn Wires) -> Option<Response> {
-        let (now, limits) = (wires.now(), self.context.reaper.limits());
+    fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
+        let (now, limits) = (registrar.now(), self.context.reaper.limits());
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = limits.first_byte_ends(now);
         }
@@ -202,13 +202,13 @@ impl ScriptRun {
     }
 
     /// Starts the script if another one may run. Returns a response if it cannot be started.
-    fn start(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn start(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
-        if !self.context.reaper.may_start(ticket, wires) {
+        if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
         // The time in the queue does not count for the script.
-        self.deadline = self.context.reaper.limits().first_byte_ends(wires.now());
+        self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         let mut child = match spawn(&self.script, variables, self.context.user, !self.ended) {
             Ok(child) => child,
@@ -218,15 +218,16 @@ impl ScriptRun {
             }
         };
         let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
-        let label = ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: wires.wake() };
-        let key = self.context.reaper.add(child, label, wires)?;
+        let label =
+            ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
+        let key = self.context.reaper.add(child, label, registrar)?;
         let child = ChildHandle::new(Arc::clone(&self.context.reaper), key);
         let mut stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
         stdout.set_nonblocking(true)?;
-        wires.register(&mut stdout, STDOUT, Interest::READABLE)?;
+        registrar.register(&mut stdout, STDOUT, Interest::READABLE)?;
         if let Some(mut stdin) = stdin {
             stdin.set_nonblocking(true)?;
-            wires.register(&mut stdin, STDIN, Interest::WRITABLE)?;
+            registrar.register(&mut stdin, STDIN, Interest::WRITABLE)?;
             self.stdin = Some(ScriptInput::new(stdin));
         }
         self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new(), end: None });
@@ -326,14 +327,14 @@ impl ScriptRun {
     }
 
     /// Reads the rest of the output without keeping it, and responds at its end.
-    fn read_rest(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn read_rest(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let RunStage::Rest { output, .. } = &mut self.stage else { return Ok(None) };
         let (mut piece, mut pieces) = ([0; PIECE], 0);
         loop {
             match output.read(&mut piece) {
                 Ok(0) => break,
                 Ok(_) if pieces == PIECES => {
-                    wires.wake().wake();
+                    registrar.wake().wake();
                     return Ok(None);
                 }
                 Ok(_) => pieces += 1,
@@ -346,19 +347,19 @@ impl ScriptRun {
         };
         match outcome {
             ScriptOutcome::Respond(response) => Ok(Some(response)),
-            ScriptOutcome::Redirect(target) => self.redirect(&target, wires),
+            ScriptOutcome::Redirect(target) => self.redirect(&target, registrar),
         }
     }
 
     /// Calls the service with the path that the script redirected to. The body went to the script, so that the new
     /// request has none.
-    fn redirect(&mut self, target: &[u8], wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn redirect(&mut self, target: &[u8], registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         self.stdin = None;
         match ScriptContext::call(&self.context, &self.request.redirected(target), self.redirects + 1) {
             Reply::Now(response) => Ok(Some(response)),
             Reply::Later(mut upstream) => {
                 upstream.end()?;
-                let response = upstream.poll(wires)?;
+                let response = upstream.poll(registrar)?;
                 self.stage = RunStage::Elsewhere(upstream);
                 Ok(response)
             }
@@ -411,9 +412,9 @@ mod tests {
 
     use super::*;
     use crate::cgi::{CgiLimits, CgiService};
-    use crate::service::Wake;
+    use crate::service::Waker;
 
-    /// Wires with a clock of their own, and a poll for what is registered.
+    /// Registrar with a clock of their own, and a poll for what is registered.
     struct TestWires {
         now: Instant,
         poll: Poll,
@@ -426,14 +427,14 @@ mod tests {
         }
     }
 
-    impl Wires for TestWires {
+    impl Registrar for TestWires {
         fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
             source.register(self.poll.registry(), Token(slot.into()), interest)
         }
 
-        fn wake(&self) -> Wake {
+        fn wake(&self) -> Waker {
             let wakes = Arc::clone(&self.wakes);
-            Wake::new(move || _ = wakes.fetch_add(1, Ordering::Relaxed))
+            Waker::new(move || _ = wakes.fetch_add(1, Ordering::Relaxed))
         }
 
         fn now(&self) -> Instant {
@@ -451,25 +452,25 @@ mod tests {
     fn written_bytes_of_the_body_move_the_deadline() {
         let first_byte = Duration::from_secs(10);
         let mut run = run(CgiLimits { live: 0, first_byte, ..CgiLimits::default() });
-        let mut wires = TestWires::new();
-        let begin = wires.now;
-        assert!(run.poll(&mut wires).unwrap().is_none());
+        let mut registrar = TestWires::new();
+        let begin = registrar.now;
+        assert!(run.poll(&mut registrar).unwrap().is_none());
         assert_eq!(run.deadline(), Some(begin + first_byte));
         let (stdin, _reader) = pipe::new().unwrap();
         run.stdin = Some(ScriptInput::new(stdin));
         for second in [5, 14, 23] {
-            wires.now = begin + Duration::from_secs(second);
+            registrar.now = begin + Duration::from_secs(second);
             assert_eq!(run.feed(b"more").unwrap(), 4);
-            assert!(run.poll(&mut wires).unwrap().is_none(), "{second}");
-            assert_eq!(run.deadline(), Some(wires.now + first_byte));
+            assert!(run.poll(&mut registrar).unwrap().is_none(), "{second}");
+            assert_eq!(run.deadline(), Some(registrar.now + first_byte));
         }
         // No byte, no more time.
-        wires.now += first_byte / 2;
+        registrar.now += first_byte / 2;
         assert_eq!(run.feed(b"").unwrap(), 0);
-        assert!(run.poll(&mut wires).unwrap().is_none());
-        assert_eq!(run.deadline(), Some(wires.now + first_byte / 2));
-        wires.now += first_byte / 2;
-        assert_eq!(run.poll(&mut wires).unwrap().unwrap().status, Status::SERVICE_UNAVAILABLE);
+        assert!(run.poll(&mut registrar).unwrap().is_none());
+        assert_eq!(run.deadline(), Some(registrar.now + first_byte / 2));
+        registrar.now += first_byte / 2;
+        assert_eq!(run.poll(&mut registrar).unwrap().unwrap().status, Status::SERVICE_UNAVAILABLE);
     }
 
     #[test]
@@ -482,7 +483,7 @@ mod tests {
     #[test]
     fn unwanted_output_is_read_a_piece_at_a_time() {
         let mut run = run(CgiLimits::default());
-        let mut wires = TestWires::new();
+        let mut registrar = TestWires::new();
         let most = PIECE * (PIECES as usize + 1);
         // Bytes that the pipe holds at once, so that a turn without a limit would read all of them.
         let (reader, writer) = io::pipe().unwrap();
@@ -490,16 +491,16 @@ mod tests {
         assert!(size > 2 * most);
         io::Write::write_all(&mut &writer, &vec![0; size]).unwrap();
         let child = Command::new("sleep").arg("1000").process_group(0).stderr(Stdio::piped()).spawn().unwrap();
-        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
-        let key = run.context.reaper.add(child, label, &mut wires).unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
+        let key = run.context.reaper.add(child, label, &mut registrar).unwrap();
         let child = ChildHandle::new(Arc::clone(&run.context.reaper), key);
         let stdout = Receiver::from(std::os::fd::OwnedFd::from(reader));
         stdout.set_nonblocking(true).unwrap();
         let outcome = ScriptOutcome::Respond(Response::new(Status::OK));
         run.stage = RunStage::Rest { output: ScriptOutput::new(stdout, child), outcome };
-        assert!(run.poll(&mut wires).unwrap().is_none());
+        assert!(run.poll(&mut registrar).unwrap().is_none());
         let left = rustix::io::ioctl_fionread(&writer).unwrap();
         assert_eq!(left, (size - most) as u64);
-        assert_eq!(wires.wakes.load(Ordering::Relaxed), 1, "the next turn goes on with it");
+        assert_eq!(registrar.wakes.load(Ordering::Relaxed), 1, "the next turn goes on with it");
     }
 }

@@ -24,7 +24,7 @@ use slab::Slab;
 use super::limits::CgiLimits;
 use super::orphans::OrphanReaper;
 use super::stderr::StderrLines;
-use crate::service::{Note, Wake, Wires};
+use crate::service::{Note, Registrar, Waker};
 
 /// Bytes of one child's standard error that are read in a turn of the loop.
 const STDERR_PER_TURN: usize = 64 * 1024;
@@ -60,7 +60,7 @@ struct ReaperState {
     /// Children that are not reaped.
     live: usize,
     /// Requests that wait until there are fewer children, in their order.
-    queue: VecDeque<(QueueTicket, Wake)>,
+    queue: VecDeque<(QueueTicket, Waker)>,
     next_ticket: u64,
     /// Lines for the log.
     notes: Vec<(SocketAddr, String)>,
@@ -93,7 +93,7 @@ pub(super) struct ChildLabel {
     /// The name of the script, quoted for the log.
     pub(super) name: String,
     /// Wakes the connection.
-    pub(super) wake: Wake,
+    pub(super) wake: Waker,
 }
 
 /// The phases of a child's life, in their order.
@@ -171,7 +171,7 @@ impl ChildReaper {
 
     /// True if another child may be started for the holder of this ticket. Otherwise the request is put into the queue,
     /// unless it is there already, and is woken when it is first and there is room.
-    pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, wires: &dyn Wires) -> bool {
+    pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, registrar: &dyn Registrar) -> bool {
         let mut state = self.lock();
         let first = state.queue.front().map(|(first, _)| *first);
         if state.live < state.limits.live && (first.is_none() || first == *ticket) {
@@ -180,7 +180,7 @@ impl ChildReaper {
         if ticket.is_none() {
             let number = QueueTicket(state.next_ticket);
             state.next_ticket += 1;
-            state.queue.push_back((number, wires.wake()));
+            state.queue.push_back((number, registrar.wake()));
             *ticket = Some(number);
         }
         false
@@ -197,12 +197,12 @@ impl ChildReaper {
     ///
     /// # Errors
     /// If the child cannot be watched. It is killed and reaped then.
-    pub(super) fn add(&self, mut child: Child, label: ChildLabel, wires: &mut dyn Wires) -> io::Result<usize> {
+    pub(super) fn add(&self, mut child: Child, label: ChildLabel, registrar: &mut dyn Registrar) -> io::Result<usize> {
         let mut state = self.lock();
-        match state.watch(&mut child, wires) {
+        match state.watch(&mut child, registrar) {
             Ok((pidfd, stderr)) => {
                 state.live += 1;
-                let phase = ChildPhase::Running(state.limits.whole_ends(wires.now()));
+                let phase = ChildPhase::Running(state.limits.whole_ends(registrar.now()));
                 let lines = StderrLines::default();
                 let entry = ChildEntry { child, pidfd, stderr, lines, label, has_handle: true, phase };
                 Ok(state.children.insert(entry))
@@ -300,9 +300,9 @@ impl Drop for ChildReaper {
 }
 
 impl ReaperState {
-    fn watch(&mut self, child: &mut Child, wires: &mut dyn Wires) -> io::Result<(OwnedFd, Option<Receiver>)> {
+    fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
         if !self.registered {
-            wires.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
+            registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
             self.registered = true;
         }
         let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
@@ -516,16 +516,16 @@ mod tests {
 
     use super::*;
 
-    /// Wires with a poll for what is registered.
+    /// Registrar with a poll for what is registered.
     struct TestWires(Poll);
 
-    impl Wires for TestWires {
+    impl Registrar for TestWires {
         fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
             source.register(self.0.registry(), Token(slot.into()), interest)
         }
 
-        fn wake(&self) -> Wake {
-            Wake::new(|| {})
+        fn wake(&self) -> Waker {
+            Waker::new(|| {})
         }
 
         fn now(&self) -> Instant {
@@ -536,13 +536,13 @@ mod tests {
     /// A reaper with one child of this shell command, whose standard error is a pipe that can be written to.
     fn with_child(command: &str, limits: CgiLimits) -> (ChildReaper, usize, std::io::PipeWriter) {
         let reaper = ChildReaper::new(limits).unwrap();
-        let mut wires = TestWires(Poll::new().unwrap());
+        let mut registrar = TestWires(Poll::new().unwrap());
         let mut child =
             Command::new("sh").args(["-c", command]).process_group(0).stderr(Stdio::null()).spawn().unwrap();
         let (read, write) = io::pipe().unwrap();
         child.stderr = Some(OwnedFd::from(read).into());
-        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
-        let key = reaper.add(child, label, &mut wires).unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
+        let key = reaper.add(child, label, &mut registrar).unwrap();
         (reaper, key, write)
     }
 
@@ -570,17 +570,17 @@ mod tests {
         assert_eq!(reaper.state(key), ChildState::Running);
     }
 
-    /// Wires whose wakes are counted.
+    /// Registrar whose wakes are counted.
     struct CountingWires(Arc<AtomicUsize>);
 
-    impl Wires for CountingWires {
+    impl Registrar for CountingWires {
         fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
             Ok(())
         }
 
-        fn wake(&self) -> Wake {
+        fn wake(&self) -> Waker {
             let count = Arc::clone(&self.0);
-            Wake::new(move || _ = count.fetch_add(1, Ordering::Relaxed))
+            Waker::new(move || _ = count.fetch_add(1, Ordering::Relaxed))
         }
 
         fn now(&self) -> Instant {
@@ -593,10 +593,10 @@ mod tests {
         let reaper = ChildReaper::new(CgiLimits { live: 0, ..CgiLimits::default() }).unwrap();
         let requests: Vec<CountingWires> = (0..3).map(|_| CountingWires(Arc::default())).collect();
         let mut tickets = [None; 3];
-        for (ticket, wires) in tickets.iter_mut().zip(&requests) {
-            assert!(!reaper.may_start(ticket, wires));
+        for (ticket, registrar) in tickets.iter_mut().zip(&requests) {
+            assert!(!reaper.may_start(ticket, registrar));
         }
-        let woken = || requests.iter().map(|wires| wires.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let woken = || requests.iter().map(|registrar| registrar.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
         // There is no room yet.
         reaper.leave_queue(tickets[0].unwrap());
         assert_eq!(woken(), [0, 0, 0]);
@@ -612,12 +612,12 @@ mod tests {
     fn a_shutdown_kills_the_rest_of_a_group_when_its_leader_has_exited() {
         // The leader ends by SIGTERM. Its child ignores it, and writes a line when that is so.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
-        let mut wires = TestWires(Poll::new().unwrap());
+        let mut registrar = TestWires(Poll::new().unwrap());
         let text = "sh -c 'trap \"\" TERM; echo >&2; while :; do sleep 1000; done' & wait";
         let mut command = Command::new("sh");
         let child = command.args(["-c", text]).process_group(0).stderr(Stdio::piped()).spawn().unwrap();
-        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: wires.wake() };
-        reaper.add(child, label, &mut wires).unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
+        reaper.add(child, label, &mut registrar).unwrap();
         while reaper.lock().notes.is_empty() {
             reaper.lock().handle_events(None, Instant::now());
         }

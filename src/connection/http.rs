@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::Site;
+use super::ServerState;
 use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
 use crate::http::{Expect, Request, Status};
 use crate::http1::{Buffer, Event, Limits, Machine};
 use crate::log::Kept;
 use crate::service::{Reply, Response, Service};
-use crate::session::{CloseReason, Moment, Next, Ready, Session, Turn};
+use crate::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use crate::transport::Transport;
 
 mod buffers;
@@ -27,7 +27,7 @@ use waits::{Wait, nanos};
 
 /// One HTTP client: its transport, the protocol's machine, and what is done about its current request.
 pub struct HttpSession<'s, T> {
-    site: &'s Site,
+    site: &'s ServerState,
     /// What bounds the current request, and the edition of the site that it is from.
     limits: Arc<Limits>,
     edition: u32,
@@ -155,7 +155,7 @@ const GATHER: usize = 32 * 1024;
 
 impl<'s, T: Transport> HttpSession<'s, T> {
     /// A session on a fresh connection, accepted in the turn that began at `now`.
-    pub fn new(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Self {
+    pub fn new(site: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Self {
         HttpSession {
             site,
             limits: site.limits(),
@@ -181,7 +181,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
     }
 
     /// A session for a newcomer, unless its address has as many connections as one may have.
-    pub fn admit(site: &'s Site, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
+    pub fn admit(site: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
         let place = match site.limits().connections_per_peer {
             Some(most) => Some(Box::new(site.peers.place(peer.ip(), most)?)),
             None => None,
@@ -204,22 +204,22 @@ impl<'s, T: Transport> HttpSession<'s, T> {
 }
 
 impl<T: Transport> Session for HttpSession<'_, T> {
-    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next {
+    fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let (input, output) = (self.input.capacity() == 0, self.output.capacity() == 0);
-        lend(input, &mut self.input, &mut turn.scratch.input);
-        lend(output, &mut self.output, &mut turn.scratch.output);
-        let outcome = self.run(ready, turn);
+        lend(input, &mut self.input, &mut cx.scratch.input);
+        lend(output, &mut self.output, &mut cx.scratch.output);
+        let outcome = self.run(ready, cx);
         // What came up along with a response is logged before it; this is for those that go on, or came to nothing.
         if outcome.is_err() || matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
-            self.log_notes(turn.moment.wall);
+            self.log_notes(cx.clock.wall);
         }
-        give_back(input, &mut self.input, &mut turn.scratch.input);
-        give_back(output, &mut self.output, &mut turn.scratch.output);
-        match outcome.and_then(|again| self.keep_account(turn).map(|()| again)) {
+        give_back(input, &mut self.input, &mut cx.scratch.input);
+        give_back(output, &mut self.output, &mut cx.scratch.output);
+        match outcome.and_then(|again| self.keep_account(cx).map(|()| again)) {
             Ok(true) => Next::Again,
-            Ok(false) => Next::Wait(self.deadline(turn.moment)),
+            Ok(false) => Next::Wait(self.deadline(cx.clock)),
             Err(reason) => {
-                self.log_cut(reason, turn.moment);
+                self.log_cut(reason, cx.clock);
                 Next::Close(reason)
             }
         }
@@ -233,8 +233,8 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         self.stalls_at().filter(|stalled| *stalled <= now).map(|_| self.since)
     }
 
-    fn evict(&mut self, moment: Moment) {
-        self.log_cut(CloseReason::Stalled, moment);
+    fn evict(&mut self, clock: TurnClock) {
+        self.log_cut(CloseReason::Stalled, clock);
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
@@ -251,17 +251,17 @@ impl<T> HttpSession<'_, T> {
 
     /// A response that is cut short is logged with what left of it.
     #[cold]
-    fn log_cut(&self, reason: CloseReason, moment: Moment) {
+    fn log_cut(&self, reason: CloseReason, clock: TurnClock) {
         if let Stage::Answer(flight) = &self.stage
             && !flight.logged.replace(true)
         {
             let outcome = Outcome { cut: Some(reason), ..flight.outcome() };
-            self.log_request(flight.asked.asked(), outcome, moment);
+            self.log_request(flight.asked.asked(), outcome, clock);
         }
     }
 
     /// Adds the memory that this session keeps to the sum of all sessions, which is bounded.
-    fn keep_account(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
+    fn keep_account(&mut self, cx: &mut StepContext<'_>) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
         if kept == self.kept {
             return Ok(());
@@ -271,7 +271,7 @@ impl<T> HttpSession<'_, T> {
         self.site.buffered.set(all);
         self.kept = kept;
         let room = self.site.room_for_buffers(&self.limits);
-        turn.memory_is_short |= more && all > self.limits.before_short(room);
+        cx.memory_is_short |= more && all > self.limits.before_short(room);
         if more && all > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }
@@ -281,10 +281,10 @@ impl<T> Drop for HttpSession<'_, T> {
         // Whoever answers learns that the client is gone, and may have a last word to say about it.
         if matches!(self.stage, Stage::Later(_) | Stage::Answer(_)) {
             // The run is over, unless the cut was logged as such.
-            let moment = Moment::new(Instant::now(), SystemTime::now());
-            self.log_cut(CloseReason::Stopped, moment);
+            let clock = TurnClock::new(Instant::now(), SystemTime::now());
+            self.log_cut(CloseReason::Stopped, clock);
             self.stage = Stage::Head;
-            self.log_notes(moment.wall);
+            self.log_notes(clock.wall);
         }
         self.site.buffered.set(self.site.buffered.get() - self.kept);
     }
@@ -292,29 +292,29 @@ impl<T> Drop for HttpSession<'_, T> {
 
 impl<T: Transport> HttpSession<'_, T> {
     /// Fill, advance and flush until none of them moves (false), or the budget of a turn is used up (true).
-    fn run(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
+    fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         if ready.broken {
             return Err(CloseReason::Broken);
         }
         if ready.read_closed {
-            self.closed_at.get_or_insert(turn.moment.now);
+            self.closed_at.get_or_insert(cx.clock.now);
         }
         let mut sent = 0;
         for _ in 0..ROUNDS {
             let filled = self.fill(ready)?;
-            let advanced = self.advance_and_gather(turn)?;
+            let advanced = self.advance_and_gather(cx)?;
             let flushed = match self.flush(ready) {
                 Err(reason @ CloseReason::BodyCut) => {
-                    (self.close_behind_output(reason, turn.moment)? == Progress::Moved).then_some(0)
+                    (self.close_behind_output(reason, cx.clock)? == Progress::Moved).then_some(0)
                 }
                 other => other?,
             };
             let moved = filled || flushed.is_some() || advanced == Progress::Moved;
             sent += flushed.unwrap_or_default();
-            self.note_wait(moved, turn.moment);
+            self.note_wait(moved, cx.clock);
             if self.wait == Wait::Linger {
                 // Whoever keeps sending always moves, and must not keep the connection by that.
-                self.expire(turn)?;
+                self.expire(cx)?;
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::Later {
@@ -322,7 +322,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     ready.read |= self.wait == Wait::Linger;
                     return Ok(true);
                 }
-                if !self.expire(turn)? && !self.check_stop(sent > 0, turn.moment)? {
+                if !self.expire(cx)? && !self.check_stop(sent > 0, cx.clock)? {
                     return Ok(false);
                 }
             }
@@ -376,11 +376,11 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Advances, and again while there is more to put into the same write: what a body begins with leaves with its head,
     /// and its end with its last bytes.
-    fn advance_and_gather(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        let progress = self.advance_or_close(turn)?;
+    fn advance_and_gather(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
+        let progress = self.advance_or_close(cx)?;
         for _ in 0..PIECES {
             let is_made = matches!(&self.stage, Stage::Answer(flight) if flight.answer.is_made());
-            if !is_made || self.output.len() >= GATHER || self.advance_or_close(turn)? != Progress::Moved {
+            if !is_made || self.output.len() >= GATHER || self.advance_or_close(cx)? != Progress::Moved {
                 break;
             }
         }
@@ -388,17 +388,17 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Advances, or sees to it that what is already answered leaves before the connection is closed.
-    fn advance_or_close(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
-        self.advance(turn).or_else(|reason| self.close_behind_output(reason, turn.moment))
+    fn advance_or_close(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
+        self.advance(cx).or_else(|reason| self.close_behind_output(reason, cx.clock))
     }
 
     /// Lets the protocol and the service make something of what is there.
-    fn advance(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+    fn advance(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         match self.stage {
-            Stage::Head => self.advance_head(turn),
-            Stage::Held(_) => self.advance_held(turn),
-            Stage::Later(_) => self.advance_later(turn),
-            Stage::Answer(_) => self.advance_answer(turn),
+            Stage::Head => self.advance_head(cx),
+            Stage::Held(_) => self.advance_held(cx),
+            Stage::Later(_) => self.advance_later(cx),
+            Stage::Answer(_) => self.advance_answer(cx),
             Stage::Drain(_) => self.advance_drain(),
             Stage::Closing(reason) => self.advance_closing(reason),
             Stage::Linger(reason) => self.advance_linger(reason),
@@ -437,7 +437,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Answers the requests whose heads are complete, until one of them takes longer.
-    fn advance_head(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+    fn advance_head(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let mut progress = Progress::Still;
         let mut request = self.site.borrow_request();
         while matches!(self.stage, Stage::Head) && self.output.len() < GATHER {
@@ -453,13 +453,13 @@ impl<T: Transport> HttpSession<'_, T> {
                 Ok(Event::Head) => {
                     request.peer = self.peer;
                     request.local = self.site.local;
-                    request.arrived = turn.moment.now;
-                    self.begin(&request, turn.moment);
+                    request.arrived = cx.clock.now;
+                    self.begin(&request, cx.clock);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
                 Err(reject) => {
-                    request.arrived = turn.moment.now;
-                    self.reject(&reject, &request, turn.moment);
+                    request.arrived = cx.clock.now;
+                    self.reject(&reject, &request, cx.clock);
                 }
             }
             progress = Progress::Moved;
@@ -483,13 +483,13 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Has a complete head answered.
-    fn begin(&mut self, request: &Request, moment: Moment) {
+    fn begin(&mut self, request: &Request, clock: TurnClock) {
         // Whatever is waited for from now on is something new, also if it is of the same kind as before.
-        (self.wait, self.since) = (Wait::Upstream, moment.now);
+        (self.wait, self.since) = (Wait::Upstream, clock.now);
         self.left = nanos(self.limits.body_timeout);
         let reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
-            _ => self.call(request, moment.wall),
+            _ => self.call(request, clock.wall),
         };
         match reply {
             Reply::Now(response) if self.machine.in_body() && self.may_drain(request) => {
@@ -500,7 +500,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 if self.machine.in_body() {
                     self.machine.refuse();
                 }
-                self.respond(response, request, None, moment);
+                self.respond(response, request, None, clock);
             }
             Reply::Later(upstream) => {
                 let later = Later { upstream, request: request.clone(), ended: false };
@@ -510,7 +510,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Has more of a response's body made, and notices its end.
-    fn advance_answer(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+    fn advance_answer(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let Stage::Answer(mut flight) = std::mem::replace(&mut self.stage, Stage::Head) else {
             return Ok(Progress::Still);
         };
@@ -540,7 +540,7 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         flight.waiting = made == Made::Waiting;
         if made == Made::All {
-            self.finish(&flight, turn.moment);
+            self.finish(&flight, cx.clock);
             return Ok(Progress::Moved);
         }
         self.stage = Stage::Answer(flight);
@@ -552,14 +552,14 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The last byte of a response's body is sent, or in the output.
-    fn finish(&mut self, flight: &InFlight, moment: Moment) {
+    fn finish(&mut self, flight: &InFlight, clock: TurnClock) {
         if flight.answer.overran() {
             self.machine.stop();
             let text = "response body longer than its Content-Length";
-            self.site.log.borrow_mut().message(Some(self.peer), text, moment.wall);
+            self.site.log.borrow_mut().message(Some(self.peer), text, clock.wall);
         }
-        self.log_notes(moment.wall);
-        self.log_request(flight.asked.asked(), flight.outcome(), moment);
+        self.log_notes(clock.wall);
+        self.log_request(flight.asked.asked(), flight.outcome(), clock);
         self.machine.body_sent();
         self.after_response();
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::auth::{Credentials, Gate};
 use crate::crew::{Crew, Job, Outlook};
 use crate::http::{Head, Request, Status};
-use crate::service::{Note, Reply, Response, Service, Upstream, Wires};
+use crate::service::{Note, Registrar, Reply, Response, Service, Upstream};
 
 /// How many threads verify at the most. Clients that guess passwords can keep these busy, and no more.
 const THREADS: usize = 2;
@@ -152,9 +152,9 @@ impl Upstream for Verifying {
         }
     }
 
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if let Stage::Verifying { job, outlook } = &mut self.stage {
-            job.send(&wires.wake());
+            job.send(&registrar.wake());
             if !job.is_done() {
                 return Ok(None);
             }
@@ -164,7 +164,7 @@ impl Upstream for Verifying {
             }
         }
         match &mut self.stage {
-            Stage::Later(upstream) => upstream.poll(wires),
+            Stage::Later(upstream) => upstream.poll(registrar),
             _ => Ok(None),
         }
     }

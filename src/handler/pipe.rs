@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::crew::Job;
 use crate::http::{Head, Status};
-use crate::service::{Reply, Wake};
+use crate::service::{Reply, Waker};
 
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
 /// more would only be memory.
@@ -57,7 +57,7 @@ pub(crate) struct State {
     /// Work for another thread that the handler waits for, until somebody who has a wake sends it there.
     pub(crate) job: Option<Job>,
     /// What wakes the connection from another thread, once it is known.
-    pub(crate) wake: Option<Wake>,
+    pub(crate) wake: Option<Waker>,
     /// The client is gone, or the server does not want to wait any more.
     pub(crate) gone: bool,
     /// How the handler ended.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use corosensei::stack::DefaultStack;
 
-use crate::service::Wake;
+use crate::service::Waker;
 
 /// As many stacks as are kept for the next handlers. More than run at a time in a quiet hour, and what a crowd once
 /// needed is given back.
@@ -27,7 +27,7 @@ struct Stacks {
     /// How many are taken.
     taken: usize,
     /// Who waits for one, in the order in which they came.
-    waiting: VecDeque<(Weak<Mutex<Granted>>, Wake)>,
+    waiting: VecDeque<(Weak<Mutex<Granted>>, Waker)>,
 }
 
 impl std::fmt::Debug for Stacks {
@@ -100,7 +100,7 @@ impl Pool {
     }
 
     /// A place in the queue. The wake is called when the ticket is good for a stack.
-    pub(crate) fn queue(self: &Arc<Self>, wake: Wake) -> Ticket {
+    pub(crate) fn queue(self: &Arc<Self>, wake: Waker) -> Ticket {
         let granted = Arc::new(Mutex::new(None));
         self.stacks().waiting.push_back((Arc::downgrade(&granted), wake));
         Ticket { pool: Arc::clone(self), granted }
@@ -156,7 +156,7 @@ mod tests {
         let woken = Arc::new(AtomicUsize::new(0));
         let wake = |number| {
             let woken = Arc::clone(&woken);
-            Wake::new(move || woken.store(number, Ordering::Relaxed))
+            Waker::new(move || woken.store(number, Ordering::Relaxed))
         };
         let first = pool.take().unwrap().unwrap();
         assert!(pool.take().unwrap().is_none(), "there is one stack");

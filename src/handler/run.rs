@@ -14,7 +14,7 @@ use super::pipe::{Answer, Outcome, Pipe, State, Wait};
 use super::pool::{Pool, Ticket};
 use super::service::Room;
 use crate::http::{Head, Status};
-use crate::service::{Body, Reply, Response, Source, Upstream, Wires};
+use crate::service::{Body, Registrar, Reply, Response, Source, Upstream};
 
 /// A handler that waits to run, runs, or is over.
 pub(crate) struct Run {
@@ -69,19 +69,19 @@ impl Run {
     ///
     /// # Errors
     /// If there is no memory for its stack.
-    pub(crate) fn go(&mut self, wires: Option<&mut dyn Wires>) -> io::Result<()> {
-        let wires = wires.as_deref();
-        self.wait_for_stack(wires)?;
-        self.resume(wires);
+    pub(crate) fn go(&mut self, registrar: Option<&mut dyn Registrar>) -> io::Result<()> {
+        let registrar = registrar.as_deref();
+        self.wait_for_stack(registrar)?;
+        self.resume(registrar);
         Ok(())
     }
 
     /// Runs it on, if it has begun.
-    fn resume(&mut self, wires: Option<&dyn Wires>) {
+    fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let Stage::Running(fiber) = &mut self.stage else { return };
         let began = Instant::now();
         if !self.pipe.0.borrow().is_ready(|| began) {
-            return self.send_job(wires);
+            return self.send_job(registrar);
         }
         let over = fiber.resume();
         let ended = Instant::now();
@@ -94,23 +94,23 @@ impl Run {
         if over {
             self.end();
         } else {
-            self.send_job(wires);
+            self.send_job(registrar);
         }
     }
 
     /// Sends work for another thread there, if the handler waits for some and it is known how to come back.
-    fn send_job(&self, wires: Option<&dyn Wires>) {
+    fn send_job(&self, registrar: Option<&dyn Registrar>) {
         let mut state = self.pipe.0.borrow_mut();
         if state.job.is_some() {
-            if let Some(wires) = wires.filter(|_| state.wake.is_none()) {
-                state.wake = Some(wires.wake());
+            if let Some(registrar) = registrar.filter(|_| state.wake.is_none()) {
+                state.wake = Some(registrar.wake());
             }
             state.send_job();
         }
     }
 
     /// Takes a stack if it has none yet, or a place in the queue for one.
-    fn wait_for_stack(&mut self, wires: Option<&dyn Wires>) -> io::Result<()> {
+    fn wait_for_stack(&mut self, registrar: Option<&dyn Registrar>) -> io::Result<()> {
         let Stage::Queued(ticket) = &mut self.stage else { return Ok(()) };
         let stack = match ticket {
             Some(ticket) => ticket.redeem(),
@@ -118,7 +118,7 @@ impl Run {
         };
         match stack {
             Some(stack) => self.sit_down(stack),
-            None if ticket.is_none() => *ticket = wires.map(|wires| self.pool.queue(wires.wake())),
+            None if ticket.is_none() => *ticket = registrar.map(|registrar| self.pool.queue(registrar.wake())),
             None => {}
         }
         Ok(())
@@ -277,7 +277,7 @@ impl Handling {
     }
 
     /// The head of an answer whose body is still being made, if it is time for that.
-    fn release(&self, wires: &dyn Wires) -> Option<Response> {
+    fn release(&self, registrar: &dyn Registrar) -> Option<Response> {
         let mut state = self.pipe.0.borrow_mut();
         if state.mute || state.declared == Some(0) {
             return None;
@@ -286,7 +286,7 @@ impl Handling {
         let mut response = Response { head: std::mem::take(head), ..Response::new(*status) };
         response.user = state.user.take();
         state.answer.take();
-        state.wake.get_or_insert_with(|| wires.wake());
+        state.wake.get_or_insert_with(|| registrar.wake());
         let flow = Flow { run: Rc::clone(&self.run), pipe: Rc::clone(&self.pipe) };
         Some(response.body(Body::Stream(Box::new(flow))))
     }
@@ -323,15 +323,15 @@ impl Upstream for Handling {
         self.delegate.as_mut().map_or(Ok(()), |delegate| delegate.catch_up(&self.pipe).map(drop))
     }
 
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let delegate = match &mut self.delegate {
             Some(delegate) => delegate,
             None => {
                 let mut run = self.run.borrow_mut();
-                run.go(Some(wires))?;
+                run.go(Some(registrar))?;
                 if !run.is_over() {
                     drop(run);
-                    return Ok(self.release(wires));
+                    return Ok(self.release(registrar));
                 }
                 match conclude(&self.pipe) {
                     Reply::Now(response) => return Ok(Some(response)),
@@ -340,7 +340,7 @@ impl Upstream for Handling {
             }
         };
         delegate.catch_up(&self.pipe)?;
-        let response = delegate.upstream.poll(wires)?;
+        let response = delegate.upstream.poll(registrar)?;
         Ok(response.map(|response| of_user(response, &mut self.pipe.0.borrow_mut())))
     }
 

@@ -16,22 +16,22 @@ pub struct ResponseHead<'a> {
     /// The bytes of the body, if they can be counted now.
     pub length: Option<u64>,
     /// What every response says of where and when it was made.
-    pub stamp: &'a Stamp,
+    pub stamp: &'a CommonHeaders,
 }
 
 /// The lines of `Server` and `Date`, which every response has unless its own fields say otherwise: prepared, because
 /// they change once a second.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stamp {
+pub struct CommonHeaders {
     lines: Vec<u8>,
     /// Where `Date` begins.
     date: usize,
 }
 
-impl Stamp {
+impl CommonHeaders {
     /// A stamp of two lines, each with its CRLF, or empty for none.
-    pub fn new(server: &[u8], date: &[u8]) -> Stamp {
-        Stamp { lines: [server, date].concat(), date: server.len() }
+    pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
+        CommonHeaders { lines: [server, date].concat(), date: server.len() }
     }
 
     /// Those of the lines that the fields do not have.
@@ -208,7 +208,7 @@ mod tests {
     fn a_head() {
         let mut fields = Head::new();
         fields.put("X", "y");
-        let stamp = Stamp::new(b"Server: s\r\n", b"Date: d\r\n");
+        let stamp = CommonHeaders::new(b"Server: s\r\n", b"Date: d\r\n");
         let reason = Some("Fine\r\nX-Evil: 1");
         let response = ResponseHead { status: Status::OK, reason, fields: &fields, length: Some(3), stamp: &stamp };
         let added = Added { protocol: Version::Http11, length: Some(3), chunked: false, connection: Some("close") };

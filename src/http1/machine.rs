@@ -11,14 +11,14 @@ use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass,
 ///
 /// ```
 /// use serve_forever::http::{Head, Request, Status, Version};
-/// use serve_forever::http1::{Buffer, Event, Limits, Machine, ResponseHead, Stamp};
+/// use serve_forever::http1::{Buffer, Event, Limits, Machine, ResponseHead, CommonHeaders};
 ///
 /// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
 /// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 /// assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
 ///
-/// let (mut out, fields, stamp) = (Buffer::default(), Head::new(), Stamp::default());
+/// let (mut out, fields, stamp) = (Buffer::default(), Head::new(), CommonHeaders::default());
 /// let status = Status::NO_CONTENT;
 /// let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
 /// assert_eq!(machine.respond(&head, &mut out), None);
@@ -437,7 +437,7 @@ fn is_known(moves: &[Move], from: &str, to: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::Stamp;
+    use crate::http1::CommonHeaders;
 
     /// A machine that owes the response to a request of this version.
     fn asked(protocol: Version, version: &str) -> Machine {
@@ -460,7 +460,7 @@ mod tests {
             assert_eq!(interim(&mut machine, status), "", "{status} is none");
         }
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "HTTP/1.1 103 Early Hints\r\n\r\n");
-        let (fields, stamp) = (Head::new(), Stamp::default());
+        let (fields, stamp) = (Head::new(), CommonHeaders::default());
         let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
         machine.respond(&head, &mut Buffer::default());
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "behind it nobody looks for one");

@@ -28,7 +28,7 @@ mod target;
 pub use crate::buffer::Buffer;
 pub use chunked::ChunkedDecoder;
 pub use decode::{Decoded, Decoder};
-pub use encode::{Encoder, ResponseHead, Stamp};
+pub use encode::{CommonHeaders, Encoder, ResponseHead};
 pub use limits::Limits;
 pub use machine::{Event, HeadProgress, Machine, Recv, Send};
 pub use reject::Reject;

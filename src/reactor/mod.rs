@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Poll, Token};
 use slab::Slab;
 
-use crate::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use accept::{Accepted, BATCH};
 pub use accept::{Door, Entrance};
 use deadlines::Deadlines;
@@ -72,7 +72,7 @@ pub struct Reactor<'s, S: Selector = Poll> {
     /// Keys of sessions that are over, to be freed at the end of the turn.
     over: Vec<usize>,
     scratch: Scratch,
-    moment: Moment,
+    clock: TurnClock,
 }
 
 /// A session and what the loop knows of it.
@@ -87,7 +87,7 @@ struct Entry<'s> {
 /// What a program can have done between two turns.
 pub trait Hooks {
     /// Called at the end of every turn, with its time. Returns how long the loop may sleep at most.
-    fn after_turn(&mut self, moment: Moment) -> Option<Duration>;
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration>;
 
     /// Called when a signal asked for [`SignalAction::Reload`]. Returns what bounds the run from then on, if that may
     /// have changed.
@@ -179,7 +179,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             runnable: Vec::new(),
             over: Vec::new(),
             scratch: Scratch::default(),
-            moment: Moment::new(now, wall),
+            clock: TurnClock::new(now, wall),
         })
     }
 
@@ -191,7 +191,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let mut events = self.selector.events();
         let mut grace = grace;
         let mut ending = None;
-        let mut longest = hooks.after_turn(self.moment);
+        let mut longest = hooks.after_turn(self.clock);
         loop {
             if let Some(ended) = self.is_over(until, &ending) {
                 return Ok(ended);
@@ -208,7 +208,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             self.run_sessions();
             self.make_room();
             self.reap();
-            longest = hooks.after_turn(self.moment);
+            longest = hooks.after_turn(self.clock);
         }
     }
 
@@ -239,7 +239,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let asked = stop.asked().map(|action| (action, Ended::Stopped));
         let signalled = signalled.map(|(signal, action)| {
             // A second signal means that the first one takes too long.
-            let action = if self.moment.stopping.is_some() { SignalAction::Stop } else { action };
+            let action = if self.clock.stopping.is_some() { SignalAction::Stop } else { action };
             (action, Ended::Signal(signal))
         });
         let mut wishes = asked.into_iter().chain(signalled);
@@ -250,10 +250,10 @@ impl<'s, S: Selector> Reactor<'s, S> {
     fn is_over(&self, until: Until, ending: &Option<Ending>) -> Option<Ended> {
         match (ending, until) {
             (Some(ending), _) => {
-                let late = ending.deadline.is_some_and(|deadline| deadline <= self.moment.now);
+                let late = ending.deadline.is_some_and(|deadline| deadline <= self.clock.now);
                 (late || self.sessions.is_empty()).then_some(ending.ended)
             }
-            (None, Until::OneSession(Some(deadline))) if deadline <= self.moment.now => Some(Ended::TimedOut),
+            (None, Until::OneSession(Some(deadline))) if deadline <= self.clock.now => Some(Ended::TimedOut),
             _ => None,
         }
     }
@@ -270,10 +270,10 @@ impl<'s, S: Selector> Reactor<'s, S> {
         if action == SignalAction::Stop {
             return true;
         }
-        if self.moment.stopping.is_none() {
+        if self.clock.stopping.is_none() {
             self.let_all_in(until);
-            self.moment.stopping = Some(self.moment.now);
-            *ending = Some(Ending { ended, deadline: self.moment.now.checked_add(grace) });
+            self.clock.stopping = Some(self.clock.now);
+            *ending = Some(Ending { ended, deadline: self.clock.now.checked_add(grace) });
             let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.queue(key));
         }
@@ -284,7 +284,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     fn sleep(&mut self, events: &mut S::Events, timeout: Option<Duration>) -> io::Result<()> {
         let slept = self.selector.select(events, timeout);
         let (now, wall) = self.selector.clock();
-        self.moment.advance(now, wall);
+        self.clock.advance(now, wall);
         match slept {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
@@ -305,7 +305,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         };
         let grace = ending.as_ref().and_then(|ending| ending.deadline);
         let next = doors.chain(self.deadlines.next()).chain(waiting).chain(grace).min();
-        let next = next.map(|next| next.saturating_duration_since(self.moment.now));
+        let next = next.map(|next| next.saturating_duration_since(self.clock.now));
         next.into_iter().chain(longest).min()
     }
 
@@ -323,7 +323,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         for key in self.mailbox.take() {
             self.queue(key);
         }
-        while let Some(key) = self.deadlines.due(self.moment.now) {
+        while let Some(key) = self.deadlines.due(self.clock.now) {
             self.queue(key);
         }
     }
@@ -354,9 +354,9 @@ impl<'s, S: Selector> Reactor<'s, S> {
         for number in 0..self.doors.len() {
             let mut left = BATCH;
             while left > 0 && ending.is_none() && self.has_room(number) {
-                match (self.doors[number].accept(self.moment.now), until) {
+                match (self.doors[number].accept(self.clock.now), until) {
                     (Accepted::Nobody, _) => {
-                        if self.doors[number].has_just_begun_to_rest(self.moment.now) {
+                        if self.doors[number].has_just_begun_to_rest(self.clock.now) {
                             self.evict();
                         }
                         break;
@@ -379,7 +379,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// are sent away, so that there is room in the next turn.
     fn has_room(&mut self, number: usize) -> bool {
         let full = self.sessions.len() >= self.capacity.most;
-        if full && self.doors[number].keeps_waiting(self.moment.now) {
+        if full && self.doors[number].keeps_waiting(self.clock.now) {
             self.evict();
         }
         !full
@@ -410,7 +410,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let crowded = std::mem::take(&mut self.accepted) && self.sessions.len() > self.capacity.short;
         let urgent = std::mem::take(&mut self.kept_waiting);
         let needed = std::mem::take(&mut self.memory_is_short) || crowded;
-        let now = self.moment.now;
+        let now = self.clock.now;
         if !urgent && (!needed || self.searched_until.is_some_and(|end| now < end)) {
             return;
         }
@@ -426,7 +426,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
         stalled.sort_unstable();
         for (_, key) in stalled.into_iter().take(STALLED_BATCH) {
-            self.sessions[key].session.evict(self.moment);
+            self.sessions[key].session.evict(self.clock);
             self.end(key);
         }
     }
@@ -436,7 +436,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     fn let_all_in(&mut self, until: Until) {
         for number in 0..self.doors.len() {
             while until == Until::Stopped && self.sessions.len() < self.capacity.most {
-                match self.doors[number].accept(self.moment.now) {
+                match self.doors[number].accept(self.clock.now) {
                     Accepted::Nobody => break,
                     Accepted::Refused => {}
                     Accepted::Session(session) => self.admit(session),
@@ -466,12 +466,16 @@ impl<'s, S: Selector> Reactor<'s, S> {
     fn run_session(&mut self, key: usize) {
         let Some(entry) = self.sessions.get_mut(key).filter(|entry| !entry.over) else { return };
         entry.queued = false;
-        let mut wires =
-            Wiring { registry: self.selector.registry(), mailbox: &self.mailbox, key, now: self.moment.now };
-        let mut turn =
-            Turn { moment: self.moment, scratch: &mut self.scratch, wires: &mut wires, memory_is_short: false };
-        let mut next = entry.session.step(&mut entry.ready, &mut turn);
-        let memory_is_short = turn.memory_is_short;
+        let mut registrar =
+            Wiring { registry: self.selector.registry(), mailbox: &self.mailbox, key, now: self.clock.now };
+        let mut cx = StepContext {
+            clock: self.clock,
+            scratch: &mut self.scratch,
+            registrar: &mut registrar,
+            memory_is_short: false,
+        };
+        let mut next = entry.session.step(&mut entry.ready, &mut cx);
+        let memory_is_short = cx.memory_is_short;
         if let Next::Wait(_) = next
             && !entry.registered
         {

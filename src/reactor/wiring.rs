@@ -9,7 +9,7 @@ use std::time::Instant;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-use crate::service::{Wake, Wires};
+use crate::service::{Registrar, Waker};
 
 /// How many sources a session may have: its own socket, and seven of its upstream.
 const SLOTS: usize = 8;
@@ -74,7 +74,7 @@ pub(super) struct Wiring<'w> {
     pub(super) now: Instant,
 }
 
-impl Wires for Wiring<'_> {
+impl Registrar for Wiring<'_> {
     fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
         let slot = usize::from(slot);
         if !(1..SLOTS).contains(&slot) {
@@ -84,9 +84,9 @@ impl Wires for Wiring<'_> {
         self.registry.register(source, token(self.key, slot), interest)
     }
 
-    fn wake(&self) -> Wake {
+    fn wake(&self) -> Waker {
         let (mailbox, key) = (Arc::clone(self.mailbox), self.key);
-        Wake::new(move || mailbox.put(key))
+        Waker::new(move || mailbox.put(key))
     }
 
     fn now(&self) -> Instant {

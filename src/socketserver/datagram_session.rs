@@ -12,7 +12,7 @@ use super::Address;
 use super::stream_session::{log_failure, log_notes};
 use crate::handler::{Pipe, Run, Wait};
 use crate::log::AccessLog;
-use crate::session::{CloseReason, Next, Ready, Session, Turn};
+use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::NoSource;
 
 /// A socket that gives and takes datagrams.
@@ -76,24 +76,24 @@ impl<'s, S> DatagramSession<'s, S> {
 }
 
 impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
-    fn step(&mut self, _: &mut Ready, turn: &mut Turn<'_>) -> Next {
-        if self.run.go(Some(turn.wires)).is_err() {
+    fn step(&mut self, _: &mut Ready, cx: &mut StepContext<'_>) -> Next {
+        if self.run.go(Some(cx.registrar)).is_err() {
             return Next::Close(CloseReason::Memory);
         }
-        log_notes(&self.pipe, self.log, self.shown(), turn.moment.wall);
+        log_notes(&self.pipe, self.log, self.shown(), cx.clock.wall);
         if !self.run.is_over() {
             return Next::Wait(match self.pipe.0.borrow().wait {
                 Wait::Until(time) => Some(time),
                 _ => None,
             });
         }
-        if log_failure(&self.pipe, self.log, self.shown(), turn.moment.wall) {
+        if log_failure(&self.pipe, self.log, self.shown(), cx.clock.wall) {
             return Next::Close(CloseReason::BodyCut);
         }
         let reply = &self.pipe.0.borrow().outbox;
         // A datagram may be lost anywhere, so one that cannot be sent is lost too; an empty one says nothing.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(turn.moment.now.checked_add(RETRY)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
             _ => Next::Close(CloseReason::Complete),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::handler::{Outcome, Pipe, ROOM, Run, Wait};
 use crate::log::AccessLog;
-use crate::session::{CloseReason, Next, Ready, Session, Turn};
+use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::Transport;
 
 /// One client of a [`StreamServer`](super::StreamServer).
@@ -53,25 +53,25 @@ impl<'s, T: Transport> StreamSession<'s, T> {
 }
 
 impl<T: Transport> Session for StreamSession<'_, T> {
-    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next {
+    fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         if ready.broken {
             return Next::Close(CloseReason::Broken);
         }
-        if turn.moment.stopping.is_some() {
+        if cx.clock.stopping.is_some() {
             // Who waits for a client that may never send again is told that it will not.
             self.pipe.0.borrow_mut().ended = true;
         }
         for _ in 0..ROUNDS {
             let lingers = self.stage == Stage::Linger;
-            match self.go_round(ready, turn) {
+            match self.go_round(ready, cx) {
                 Err(reason) => return Next::Close(reason),
                 // A client that goes on sending must not linger for ever by that.
                 Ok(true) if lingers => {}
-                Ok(true) => self.since = turn.moment.now,
-                Ok(false) => return self.wait(turn.moment.now),
+                Ok(true) => self.since = cx.clock.now,
+                Ok(false) => return self.wait(cx.clock.now),
             }
         }
-        match self.wait(turn.moment.now) {
+        match self.wait(cx.clock.now) {
             Next::Close(reason) if self.stage == Stage::Linger => Next::Close(reason),
             _ => Next::Again,
         }
@@ -84,20 +84,20 @@ impl<T: Transport> Session for StreamSession<'_, T> {
 
 impl<T: Transport> StreamSession<'_, T> {
     /// Reads once, lets the handler run, and writes once; true if any of that came to something.
-    fn go_round(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
-        let read = self.fill(ready, turn)?;
+    fn go_round(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
+        let read = self.fill(ready, cx)?;
         if self.stage == Stage::Linger {
             return Ok(read);
         }
-        if self.run.go(Some(turn.wires)).is_err() {
+        if self.run.go(Some(cx.registrar)).is_err() {
             return Err(CloseReason::Memory);
         }
-        self.log_notes(turn.moment.wall);
+        self.log_notes(cx.clock.wall);
         let written = self.flush(ready)?;
         if !self.run.is_over() || !self.pipe.0.borrow().outbox.is_empty() {
             return Ok(read || written);
         }
-        if self.failed(turn.moment.wall) {
+        if self.failed(cx.clock.wall) {
             return Err(CloseReason::BodyCut);
         }
         if self.pipe.0.borrow().ended || self.transport.end().is_err() {
@@ -108,7 +108,7 @@ impl<T: Transport> StreamSession<'_, T> {
     }
 
     /// Reads once, if the handler has room for it and there may be something.
-    fn fill(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
+    fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.pipe.0.borrow_mut();
         let room = match self.stage {
             Stage::Talk => ROOM.saturating_sub(state.inbox.len()),
@@ -117,7 +117,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if !ready.read || room == 0 || state.ended {
             return Ok(false);
         }
-        let input = &mut turn.scratch.input;
+        let input = &mut cx.scratch.input;
         match input.fill(room, |free| self.transport.recv(&mut free[..room])) {
             Ok(0) if self.stage == Stage::Linger => return Err(CloseReason::Complete),
             Ok(0) => state.ended = true,
@@ -218,8 +218,8 @@ mod tests {
 
     use super::*;
     use crate::handler::Settings;
-    use crate::service::{Wake, Wires};
-    use crate::session::{Moment, Scratch};
+    use crate::service::{Registrar, Waker};
+    use crate::session::{Scratch, TurnClock};
     use crate::socketserver::Address;
     use crate::socketserver::talk::talk;
     use crate::testing::Memory;
@@ -227,13 +227,13 @@ mod tests {
     /// Nothing wakes a session here but its client and the time.
     struct NoWires;
 
-    impl Wires for NoWires {
+    impl Registrar for NoWires {
         fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        fn wake(&self) -> Wake {
-            Wake::new(|| {})
+        fn wake(&self) -> Waker {
+            Waker::new(|| {})
         }
 
         fn now(&self) -> Instant {
@@ -261,11 +261,12 @@ mod tests {
     impl Farewell<'_> {
         /// Steps so many milliseconds after the session has begun.
         fn step_at(&mut self, millis: u64) -> Next {
-            let moment = Moment::new(self.began + Duration::from_millis(millis), SystemTime::now());
-            let (mut scratch, mut wires) = (Scratch::default(), NoWires);
-            let mut turn = Turn { moment, scratch: &mut scratch, wires: &mut wires, memory_is_short: false };
+            let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
+            let (mut scratch, mut registrar) = (Scratch::default(), NoWires);
+            let mut cx =
+                StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false };
             let mut ready = Ready::FRESH;
-            self.session.step(&mut ready, &mut turn)
+            self.session.step(&mut ready, &mut cx)
         }
     }
 

@@ -5,12 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Memory;
-use crate::connection::{HttpSession, Site};
+use crate::connection::{HttpSession, ServerState};
 use crate::http::ErrorPage;
 use crate::http1::Limits;
 use crate::log::AccessLog;
-use crate::service::{Service, Wake, Wires};
-use crate::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use crate::service::{Registrar, Service, Waker};
+use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 
 /// A server without sockets, for clients in memory.
 ///
@@ -25,13 +25,13 @@ use crate::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
 pub struct Bench {
-    site: Site,
+    site: ServerState,
 }
 
 impl Bench {
     /// A server with this service, the default limits and no log.
     pub fn new(service: impl Service + Send + 'static) -> Bench {
-        let mut site = Site::new(service, SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
+        let mut site = ServerState::new(service, SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
         site.log = AccessLog::off().into();
         Bench { site }
     }
@@ -83,7 +83,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client in memory. When it is dropped, it is gone without a word.
 pub struct Client<'b> {
-    site: &'b Site,
+    site: &'b ServerState,
     /// `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
     memory: Memory,
@@ -146,11 +146,12 @@ impl Client<'_> {
     /// Has the server do what it can without waiting.
     fn run(&mut self) {
         while let Some(session) = &mut self.session {
-            let moment = Moment::new(Instant::now(), SystemTime::now());
-            let mut wiring = Wiring { wake: &self.wake, now: moment.now };
-            let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wiring, memory_is_short: false };
+            let clock = TurnClock::new(Instant::now(), SystemTime::now());
+            let mut wiring = Wiring { wake: &self.wake, now: clock.now };
+            let mut cx =
+                StepContext { clock, scratch: &mut self.scratch, registrar: &mut wiring, memory_is_short: false };
             let mut ready = Ready::FRESH;
-            let next = session.step(&mut ready, &mut turn);
+            let next = session.step(&mut ready, &mut cx);
             if self.memory.has_ended() {
                 // As most clients do, this one closes its side when it sees the end.
                 self.memory.finish();
@@ -191,14 +192,14 @@ struct Wiring<'w> {
     now: Instant,
 }
 
-impl Wires for Wiring<'_> {
+impl Registrar for Wiring<'_> {
     fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
     }
 
-    fn wake(&self) -> Wake {
+    fn wake(&self) -> Waker {
         let wake = self.wake.clone();
-        Wake::new(move || _ = wake.send(()))
+        Waker::new(move || _ = wake.send(()))
     }
 
     fn now(&self) -> Instant {

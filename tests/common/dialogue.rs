@@ -3,11 +3,11 @@
 use std::io;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use serve_forever::connection::{HttpSession, Site};
+use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::http1::Buffer;
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Service, Wake, Wires};
-use serve_forever::session::{CloseReason, Moment, Next, Ready, Scratch, Session, Turn};
+use serve_forever::service::{Registrar, Service, Waker};
+use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use serve_forever::transport::Transport;
 
 use super::pipe::Pipe;
@@ -25,8 +25,8 @@ pub const SCRATCH: usize = 8 * 1024;
 const MOST_STEPS: usize = 100_000;
 
 /// A site without a log that calls itself `test`.
-pub fn site(service: impl Service + Send + 'static) -> Site {
-    let mut site = Site::new(service, "127.0.0.1:80".parse().unwrap());
+pub fn site(service: impl Service + Send + 'static) -> ServerState {
+    let mut site = ServerState::new(service, "127.0.0.1:80".parse().unwrap());
     site.set_server_name("test").unwrap();
     site.log = AccessLog::off().into();
     site
@@ -49,7 +49,7 @@ pub struct Dialogue<'s, T> {
 }
 
 impl<'s> Dialogue<'s, Pipe> {
-    pub fn new(site: &'s Site) -> Self {
+    pub fn new(site: &'s ServerState) -> Self {
         Dialogue::on(site, Pipe::default())
     }
 
@@ -82,7 +82,7 @@ impl<'s> Dialogue<'s, Pipe> {
 }
 
 impl<'s, T: Transport> Dialogue<'s, T> {
-    pub fn on(site: &'s Site, transport: T) -> Self {
+    pub fn on(site: &'s ServerState, transport: T) -> Self {
         let now = Instant::now();
         let peer = "127.0.0.1:50000".parse().unwrap();
         Dialogue {
@@ -114,11 +114,12 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         }
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
         let idle_from = self.idle_from.unwrap_or(self.now);
-        let moment = Moment { stopping: self.stopping, idle_from, ..Moment::new(self.now, wall) };
-        let mut wires = NoWires(self.now);
-        let mut turn = Turn { moment, scratch: &mut self.scratch, wires: &mut wires, memory_is_short: false };
-        self.next = self.session.step(&mut self.ready, &mut turn);
-        self.memory_is_short |= turn.memory_is_short;
+        let clock = TurnClock { stopping: self.stopping, idle_from, ..TurnClock::new(self.now, wall) };
+        let mut registrar = NoWires(self.now);
+        let mut cx =
+            StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
+        self.next = self.session.step(&mut self.ready, &mut cx);
+        self.memory_is_short |= cx.memory_is_short;
         self.steps += 1;
         self.next
     }
@@ -130,7 +131,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
 
     /// The loop closes the session to make room.
     pub fn evict(&mut self) {
-        self.session.evict(Moment::new(self.now, UNIX_EPOCH));
+        self.session.evict(TurnClock::new(self.now, UNIX_EPOCH));
     }
 
     /// Steps until the session waits or is over.
@@ -179,13 +180,13 @@ fn small_scratch() -> Scratch {
 /// A loop that tells upstreams the time and nothing else.
 struct NoWires(Instant);
 
-impl Wires for NoWires {
+impl Registrar for NoWires {
     fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
         Ok(())
     }
 
-    fn wake(&self) -> Wake {
-        Wake::new(|| {})
+    fn wake(&self) -> Waker {
+        Waker::new(|| {})
     }
 
     fn now(&self) -> Instant {

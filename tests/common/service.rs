@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serve_forever::http::{BodyLength, Head, Method, Request, Status};
-use serve_forever::service::{Body, FileSlice, Reply, Response, Service, Source, Upstream, Wires};
+use serve_forever::service::{Body, FileSlice, Registrar, Reply, Response, Service, Source, Upstream};
 
 /// What is told of a path is `/name` or `/name?number`.
 #[derive(Debug, Default)]
@@ -140,7 +140,7 @@ impl Upstream for Echo {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(self.ended.then(|| Response::new(Status::OK).body(Body::Bytes(std::mem::take(&mut self.body).into()))))
     }
 }
@@ -194,7 +194,7 @@ impl Upstream for StreamEcho {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let body = Body::Stream(Box::new(Received(Rc::clone(&self.channel))));
         let response = Response::new(Status::OK).body(body);
         Ok(Some(match self.length {
@@ -240,9 +240,9 @@ impl Upstream for Later {
         Ok(())
     }
 
-    fn poll(&mut self, wires: &mut dyn Wires) -> io::Result<Option<Response>> {
-        let due = *self.due.get_or_insert(wires.now() + self.after);
-        Ok((due <= wires.now()).then(|| Response::text("at last\n")))
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let due = *self.due.get_or_insert(registrar.now() + self.after);
+        Ok((due <= registrar.now()).then(|| Response::text("at last\n")))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -264,7 +264,7 @@ impl Upstream for Hints {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(Some(Response::text("hinted\n")))
     }
 
@@ -297,7 +297,7 @@ impl Upstream for Early {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok((self.seen >= self.bytes).then(|| Response::text("enough\n")))
     }
 }
@@ -314,7 +314,7 @@ impl Upstream for Chokes {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(None)
     }
 }
@@ -337,7 +337,7 @@ impl Upstream for GivesUp {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         self.answered = true;
         Ok(Some(stream(3000, Some(3000))))
     }
@@ -355,7 +355,7 @@ impl Upstream for Fails {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut dyn Wires) -> io::Result<Option<Response>> {
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Err(io::Error::other("nobody there"))
     }
 }

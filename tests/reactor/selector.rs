@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Registry, Token};
 use serve_forever::reactor::{Hooks, Mailbox, Selector};
-use serve_forever::session::{Moment, Ready};
+use serve_forever::session::{Ready, TurnClock};
 
 use crate::doors::{Comer, Outside};
 use crate::model::{Asked, NOT_READY, SLOTS, World};
@@ -51,9 +51,9 @@ impl Selector for Script {
 pub struct Between(pub Rc<RefCell<World>>);
 
 impl Hooks for Between {
-    fn after_turn(&mut self, moment: Moment) -> Option<Duration> {
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
         let mut world = self.0.borrow_mut();
-        let same = moment.now == world.now && moment.wall == UNIX_EPOCH + (world.now - world.start);
+        let same = clock.now == world.now && clock.wall == UNIX_EPOCH + (world.now - world.start);
         world.check(same, || "it is another time".into());
         world.between = true;
         world.longest

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use serve_forever::service::Wake;
-use serve_forever::session::{CloseReason, Moment, Next, Ready, Session, Turn};
+use serve_forever::service::Waker;
+use serve_forever::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
 
 use crate::common::seeds::Random;
 use crate::model::{NOT_READY, REST, SLOTS, STALL, World};
@@ -27,7 +27,7 @@ pub struct Client {
     /// What happened and was not told.
     pub untold: Ready,
     pub deadline: Option<Instant>,
-    pub wake: Option<Wake>,
+    pub wake: Option<Waker>,
     pub unread: usize,
     pub room: bool,
     pub closed: bool,
@@ -106,10 +106,10 @@ impl Client {
 
 impl World {
     /// A session is run.
-    pub fn step(&mut self, id: usize, ready: &mut Ready, turn: &mut Turn<'_>) -> Next {
+    pub fn step(&mut self, id: usize, ready: &mut Ready, turn: &mut StepContext<'_>) -> Next {
         self.stepped.push(id);
         let (now, stopping) = (self.now, self.stopping);
-        let same = (turn.moment.now, turn.moment.stopping) == (now, stopping) && turn.wires.now() == now;
+        let same = (turn.clock.now, turn.clock.stopping) == (now, stopping) && turn.registrar.now() == now;
         self.check(same && !self.between, || "it is another time".into());
         let client = &self.clients[id];
         let (life, noted) = (client.life, client.ready);
@@ -145,17 +145,17 @@ impl World {
     }
 
     /// The first step: a session learns its key, which nobody else may have had in this turn.
-    pub fn meet(&mut self, id: usize, turn: &mut Turn<'_>) {
+    pub fn meet(&mut self, id: usize, turn: &mut StepContext<'_>) {
         let mut tap = Tap(None);
         let slot = 1 + id % (SLOTS - 1);
-        turn.wires.register(&mut tap, slot as u8, Interest::READABLE).unwrap();
+        turn.registrar.register(&mut tap, slot as u8, Interest::READABLE).unwrap();
         let token = tap.0.unwrap().0;
         let key = token / SLOTS;
         let taken = self.freed.contains(&key)
             || self.clients.iter().any(|other| other.life != Life::Gone && other.key == Some(key));
         self.check(token % SLOTS == slot && !taken, || format!("{id} has a key that another has: {key}"));
         self.clients[id].key = Some(key);
-        self.clients[id].wake = Some(turn.wires.wake());
+        self.clients[id].wake = Some(turn.registrar.wake());
     }
 
     pub fn leave(&mut self, id: usize) {
@@ -173,7 +173,7 @@ pub struct Guest {
 }
 
 impl Session for Guest {
-    fn step(&mut self, ready: &mut Ready, turn: &mut Turn<'_>) -> Next {
+    fn step(&mut self, ready: &mut Ready, turn: &mut StepContext<'_>) -> Next {
         self.socket.world.borrow_mut().step(self.socket.id, ready, turn)
     }
 
@@ -211,9 +211,9 @@ impl Session for Guest {
         Some(since)
     }
 
-    fn evict(&mut self, moment: Moment) {
+    fn evict(&mut self, clock: TurnClock) {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
-        let is_stalled = moment.now == world.now && world.stalled.iter().any(|(other, _)| *other == id);
+        let is_stalled = clock.now == world.now && world.stalled.iter().any(|(other, _)| *other == id);
         world.check(is_stalled, || format!("{id} makes room and is not stalled"));
         world.evicted.push(id);
         world.next.remove(&id);

@@ -3,7 +3,7 @@
 use super::{HttpSession, Progress, Stage};
 use crate::http::{BodyLength, Expect, Request};
 use crate::http1::Event;
-use crate::session::{CloseReason, Moment, Turn};
+use crate::session::{CloseReason, StepContext, TurnClock};
 use crate::transport::Transport;
 
 impl<T: Transport> HttpSession<'_, T> {
@@ -23,7 +23,7 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Throws the body of a request away whose response waits for that.
-    pub(super) fn advance_held(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+    pub(super) fn advance_held(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let event = self.machine.receive_body(&mut self.input, &self.limits);
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
@@ -39,8 +39,8 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
         match event {
-            Err(reject) => self.reject(&reject, &held.request, turn.moment),
-            Ok(_) => self.respond(held.response, &held.request, None, turn.moment),
+            Err(reject) => self.reject(&reject, &held.request, cx.clock),
+            Ok(_) => self.respond(held.response, &held.request, None, cx.clock),
         }
         Ok(Progress::Moved)
     }
@@ -78,12 +78,16 @@ impl<T: Transport> HttpSession<'_, T> {
     /// Ends the connection, but lets the output leave first: it may hold responses to earlier requests. A response that
     /// is cut short closes in stages even if the output is empty, because a reset would take what is on its way.
     #[cold]
-    pub(super) fn close_behind_output(&mut self, reason: CloseReason, moment: Moment) -> Result<Progress, CloseReason> {
+    pub(super) fn close_behind_output(
+        &mut self,
+        reason: CloseReason,
+        clock: TurnClock,
+    ) -> Result<Progress, CloseReason> {
         if self.output.is_empty() && !matches!(self.stage, Stage::Answer(_)) {
             return Err(reason);
         }
-        self.log_notes(moment.wall);
-        self.log_cut(reason, moment);
+        self.log_notes(clock.wall);
+        self.log_cut(reason, clock);
         self.stage = Stage::Closing(reason);
         Ok(Progress::Moved)
     }

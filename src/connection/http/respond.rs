@@ -12,7 +12,7 @@ use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Reject, ResponseHead};
 use crate::log::{Asked, Record};
 use crate::service::{Body, ErrorText, Reply, Response};
-use crate::session::{CloseReason, Moment};
+use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 /// A body of at most this size is copied behind its head, so that pipelined answers leave in one write; a larger one
@@ -38,18 +38,24 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Answers a request that the protocol refuses. Nothing else will be read from this client.
-    pub(super) fn reject(&mut self, reject: &Reject, request: &Request, moment: Moment) {
+    pub(super) fn reject(&mut self, reject: &Reject, request: &Request, clock: TurnClock) {
         let text = ErrorText { message: reject.message(), explain: reject.explain().map(Cow::Owned) };
         let response = Response { error: Some(text), ..Response::new(reject.status()) };
-        self.respond(response, request, None, moment);
+        self.respond(response, request, None, clock);
     }
 
     /// Puts the head of a response into the output, and as much of its body as leaves with it.
-    pub(super) fn respond(&mut self, response: Response, request: &Request, later: Option<Box<Later>>, moment: Moment) {
-        self.log_notes(moment.wall);
+    pub(super) fn respond(
+        &mut self,
+        response: Response,
+        request: &Request,
+        later: Option<Box<Later>>,
+        clock: TurnClock,
+    ) {
+        self.log_notes(clock.wall);
         let mut response = response;
         if let Some(fault) = self.fault(&response) {
-            self.site.log.borrow_mut().message(Some(self.peer), &fault, moment.wall);
+            self.site.log.borrow_mut().message(Some(self.peer), &fault, clock.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         // The client must learn from the head that its body will not be read to the end (RFC 9112 section 9.6).
@@ -57,7 +63,7 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.stop();
         }
         // What was pipelined behind the request had come before the server was asked to stop, or with it.
-        if self.once || (moment.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
+        if self.once || (clock.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
         let (status, user) = (response.status, response.user.take());
@@ -66,9 +72,9 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         let announced = response.head.content_length().or(response.body.length());
         let is_counted = response.error.is_none() && announced.is_some();
-        let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, moment.wall));
+        let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, clock.wall));
         let encoder = {
-            let stamp = self.site.stamp(moment.wall);
+            let stamp = self.site.stamp(clock.wall);
             let head = ResponseHead {
                 status,
                 reason: message.as_deref().or(response.reason.as_deref()),
@@ -79,13 +85,13 @@ impl<T: Transport> HttpSession<'_, T> {
             self.machine.respond(&head, &mut self.output)
         };
         let Some(mut encoder) = encoder else {
-            return self.complete(request, Outcome { status, user, sent: 0, is_counted, cut: None }, moment);
+            return self.complete(request, Outcome { status, user, sent: 0, is_counted, cut: None }, clock);
         };
         match small(&response.body) {
             Some(bytes) => {
                 let sent = encoder.write(bytes, &mut self.output);
                 self.machine.body_sent();
-                self.complete(request, Outcome { status, user, sent: sent as u64, is_counted, cut: None }, moment);
+                self.complete(request, Outcome { status, user, sent: sent as u64, is_counted, cut: None }, clock);
             }
             None => {
                 let asked = self.site.log.borrow().asked(request).keep();
@@ -143,10 +149,10 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// The whole response is in the output.
-    fn complete(&mut self, request: &Request, outcome: Outcome, moment: Moment) {
+    fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) {
         if self.site.log.borrow().is_on() {
             let asked = self.site.log.borrow().asked(request);
-            self.log_request(asked, outcome, moment);
+            self.log_request(asked, outcome, clock);
         }
         self.after_response();
     }
@@ -167,10 +173,10 @@ pub(super) struct Outcome {
 
 impl<T> HttpSession<'_, T> {
     /// One record for every exchange, with the bytes of body that were really sent.
-    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, moment: Moment) {
+    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
-        let (peer, at, ended) = (self.peer, moment.wall, moment.now);
+        let (peer, at, ended) = (self.peer, clock.wall, clock.now);
         self.site.log.borrow_mut().request(&Record { peer, user, asked, status, sent, is_counted, cut, at, ended });
     }
 

@@ -6,7 +6,7 @@ use super::{GATHER, HttpSession, Progress, Stage};
 use crate::http::{Request, Status};
 use crate::http1::{Event, Reject};
 use crate::service::{Response, Upstream};
-use crate::session::{CloseReason, Turn};
+use crate::session::{CloseReason, StepContext};
 use crate::transport::Transport;
 
 /// A request that somebody else answers.
@@ -47,7 +47,7 @@ impl From<io::Error> for FeedError {
 
 impl<T: Transport> HttpSession<'_, T> {
     /// Brings an upstream what has come of the body, and fetches its response.
-    pub(super) fn advance_later(&mut self, turn: &mut Turn<'_>) -> Result<Progress, CloseReason> {
+    pub(super) fn advance_later(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let Stage::Later(mut later) = std::mem::replace(&mut self.stage, Stage::Head) else {
             return Ok(Progress::Still);
         };
@@ -55,7 +55,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let response = match self.feed(&mut later) {
             Ok(fed) => {
                 let wanted = later.wants_body();
-                let response = later.upstream.poll(turn.wires);
+                let response = later.upstream.poll(cx.registrar);
                 self.send_interim(&mut later);
                 // Somebody who has just begun to want the body is to get what is there of it.
                 progress = if !wanted && later.wants_body() { Progress::Moved } else { fed };
@@ -63,7 +63,7 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
             Err(FeedError::Reject(reject)) => {
-                self.reject(&reject, &later.request, turn.moment);
+                self.reject(&reject, &later.request, cx.clock);
                 return Ok(Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
@@ -84,12 +84,12 @@ impl<T: Transport> HttpSession<'_, T> {
                 if later.wants_body() {
                     self.machine.send_continue(&mut self.output);
                 }
-                self.respond(response, &request, Some(later), turn.moment);
+                self.respond(response, &request, Some(later), cx.clock);
             }
             Err(error) => {
                 let text = format!("no response: {error}");
-                self.site.log.borrow_mut().message(Some(self.peer), &text, turn.moment.wall);
-                self.respond(Response::error(Status::BAD_GATEWAY), &request, None, turn.moment);
+                self.site.log.borrow_mut().message(Some(self.peer), &text, cx.clock.wall);
+                self.respond(Response::error(Status::BAD_GATEWAY), &request, None, cx.clock);
             }
         }
         Ok(Progress::Moved)

@@ -6,7 +6,7 @@ use super::{HttpSession, Stage};
 use crate::http::{Request, Status};
 use crate::http1::Reject;
 use crate::service::Response;
-use crate::session::{CloseReason, Moment, Turn};
+use crate::session::{CloseReason, StepContext, TurnClock};
 use crate::transport::Transport;
 
 /// What a session waits for. Each kind has one deadline.
@@ -34,8 +34,8 @@ pub(super) enum Wait {
 
 impl<T: Transport> HttpSession<'_, T> {
     /// Answers or closes if the current wait has lasted too long; true if there is something to do about it.
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Result<bool, CloseReason> {
-        if self.own_deadline().is_none_or(|deadline| deadline > turn.moment.now) {
+    pub(super) fn expire(&mut self, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
+        if self.own_deadline().is_none_or(|deadline| deadline > cx.clock.now) {
             return Ok(false);
         }
         match self.wait {
@@ -52,7 +52,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 if self.machine.in_body() {
                     self.machine.refuse();
                 }
-                self.respond(Response::error(Status::GATEWAY_TIMEOUT), &later.request, None, turn.moment);
+                self.respond(Response::error(Status::GATEWAY_TIMEOUT), &later.request, None, cx.clock);
                 Ok(true)
             }
             Wait::Head | Wait::Body => {
@@ -68,7 +68,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     _ => return Err(CloseReason::Stalled),
                 };
                 self.machine.refuse();
-                self.reject(&Reject::Timeout, &request, turn.moment);
+                self.reject(&Reject::Timeout, &request, cx.clock);
                 Ok(true)
             }
         }
@@ -76,10 +76,10 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Ends a connection that waits for a request while the server is being stopped and the last call is over. A
     /// response that left in this step may still be on its way, so its connection closes in stages: returns true.
-    pub(super) fn check_stop(&mut self, sent: bool, moment: Moment) -> Result<bool, CloseReason> {
+    pub(super) fn check_stop(&mut self, sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
         let idle = matches!(self.wait, Wait::First | Wait::Idle);
-        match self.last_call(moment) {
-            Some(end) if end <= moment.now && idle => {
+        match self.last_call(clock) {
+            Some(end) if end <= clock.now && idle => {
                 if !sent {
                     return Err(CloseReason::Stopped);
                 }
@@ -92,12 +92,12 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Until when a request is waited for although the server is being stopped.
-    fn last_call(&self, moment: Moment) -> Option<Instant> {
-        moment.stopping?.checked_add(self.limits.last_call)
+    fn last_call(&self, clock: TurnClock) -> Option<Instant> {
+        clock.stopping?.checked_add(self.limits.last_call)
     }
 
     /// Notes what is waited for, and since when.
-    pub(super) fn note_wait(&mut self, moved: bool, moment: Moment) {
+    pub(super) fn note_wait(&mut self, moved: bool, clock: TurnClock) {
         let wait = match &self.stage {
             Stage::Linger(_) => Wait::Linger,
             _ if !self.output.is_empty() => Wait::Write,
@@ -115,10 +115,10 @@ impl<T: Transport> HttpSession<'_, T> {
         let progress_counts = matches!(wait, Wait::Body | Wait::Write);
         if wait != self.wait || (moved && progress_counts) {
             if self.wait == Wait::Body {
-                self.left = self.left.saturating_sub(nanos(moment.now.saturating_duration_since(self.since)));
+                self.left = self.left.saturating_sub(nanos(clock.now.saturating_duration_since(self.since)));
             }
             self.wait = wait;
-            self.since = if wait == Wait::Idle { moment.idle_from } else { moment.now };
+            self.since = if wait == Wait::Idle { clock.idle_from } else { clock.now };
         }
     }
 
@@ -160,15 +160,15 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// When to run again at the latest.
-    pub(super) fn deadline(&self, moment: Moment) -> Option<Instant> {
+    pub(super) fn deadline(&self, clock: TurnClock) -> Option<Instant> {
         let upstream = match &self.stage {
             Stage::Later(later) => later.upstream.deadline(),
             Stage::Answer(flight) => flight.later.as_ref().and_then(|later| later.upstream.deadline()),
             _ => None,
         };
-        let last_call = self.last_call(moment).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
+        let last_call = self.last_call(clock).filter(|_| matches!(self.wait, Wait::First | Wait::Idle));
         // Once, so that the loop finds this session stalled if it is short of room by then.
-        let stalls = self.stalls_at().filter(|stalls| *stalls > moment.now);
+        let stalls = self.stalls_at().filter(|stalls| *stalls > clock.now);
         self.own_deadline().into_iter().chain(upstream).chain(last_call).chain(stalls).min()
     }
 }

@@ -8,7 +8,7 @@ use super::peers::Peers;
 use crate::http::{
     ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Request, Status, Version, latin1,
 };
-use crate::http1::{Limits, Stamp};
+use crate::http1::{CommonHeaders, Limits};
 use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
@@ -21,7 +21,7 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 ///
 /// Some of it can be changed while connections use it: they take it up with their next request, and see by the number
 /// of its edition that there is something to take up.
-pub struct Site {
+pub struct ServerState {
     /// Who answers.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
     /// What bounds a client.
@@ -53,7 +53,7 @@ pub struct Site {
 #[derive(Default)]
 struct Stamped {
     second: Option<HttpDate>,
-    stamp: Stamp,
+    stamp: CommonHeaders,
 }
 
 /// The page of the last error, and what it was made from: one kind of error mostly follows the other.
@@ -64,10 +64,10 @@ struct MadeError {
     page: Arc<[u8]>,
 }
 
-impl Site {
+impl ServerState {
     /// A site with the default limits, words and log.
-    pub fn new(service: impl Service + Send + 'static, local: SocketAddr) -> Site {
-        Site {
+    pub fn new(service: impl Service + Send + 'static, local: SocketAddr) -> ServerState {
+        ServerState {
             service: RefCell::new(Box::new(service)),
             limits: RefCell::default(),
             protocol: Cell::new(Version::Http11),
@@ -109,7 +109,7 @@ impl Site {
         Arc::make_mut(self.limits.get_mut())
     }
 
-    /// Lends the memory for a request that is being read, until [`Site::return_request`].
+    /// Lends the memory for a request that is being read, until [`ServerState::return_request`].
     pub(super) fn borrow_request(&self) -> Box<Request> {
         self.request.take().unwrap_or_default()
     }
@@ -210,11 +210,11 @@ impl Site {
     }
 
     /// The lines of `Server` and `Date` at this time, made once a second.
-    pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, Stamp> {
+    pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");
-            let stamp = Stamp::new(&self.server.borrow(), date.as_bytes());
+            let stamp = CommonHeaders::new(&self.server.borrow(), date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
         Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
@@ -230,8 +230,8 @@ mod tests {
     use crate::http::Request;
     use crate::service::Response;
 
-    fn site() -> Site {
-        Site::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+    fn site() -> ServerState {
+        ServerState::new(|_: &Request| Response::text(""), SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
     }
 
     fn bytes(body: Body) -> Vec<u8> {
@@ -273,7 +273,7 @@ mod tests {
                 page.extend_from_slice(error.request.path());
             }
         }
-        let site = Site { error_page: Box::new(Quotes), ..site() };
+        let site = ServerState { error_page: Box::new(Quotes), ..site() };
         for path in ["/a", "/b"] {
             let request = Request::builder("GET", path).build();
             let error = ErrorInfo { status: Status::NOT_FOUND, message: "m", explain: "e", request: &request };
@@ -286,23 +286,24 @@ mod tests {
         let site = site();
         let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
         let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
-        assert_eq!(at(1000), Stamp::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
+        assert_eq!(at(1000), CommonHeaders::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
         site.set_server_name("mine/1").unwrap();
         assert_eq!(
             (at(1001), site.with_server_name(str::to_owned)),
-            (Stamp::new(b"Server: mine/1\r\n", date), "mine/1".to_owned())
+            (CommonHeaders::new(b"Server: mine/1\r\n", date), "mine/1".to_owned())
         );
         assert!(site.set_server_name("a\nb").is_err());
         site.set_server_name("").unwrap();
-        assert_eq!((at(1002), site.with_server_name(str::to_owned)), (Stamp::new(b"", date), String::new()));
+        assert_eq!((at(1002), site.with_server_name(str::to_owned)), (CommonHeaders::new(b"", date), String::new()));
     }
 
     #[test]
     fn every_second_has_its_stamp() {
         let site = site();
         let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
-        let date =
-            |stamp: Stamp| stamp == Stamp::new(&site.server.borrow(), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+        let date = |stamp: CommonHeaders| {
+            stamp == CommonHeaders::new(&site.server.borrow(), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n")
+        };
         assert!(date(at(1000)) && date(at(1999)));
         assert!(!date(at(2000)) && date(at(1000)), "also when the clock is set back");
     }
