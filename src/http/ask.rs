@@ -7,6 +7,8 @@ pub(crate) struct Ask {
     pub(crate) is_http10: bool,
     /// The client means to send another request.
     pub(crate) keep_alive: bool,
+    /// The client has said `close` and sends no body: this request is the last that it sends (RFC 9112 section 9.6).
+    pub(crate) is_last: bool,
     /// `Expect` was there.
     pub(crate) expect: Expect,
 }

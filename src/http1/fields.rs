@@ -63,6 +63,7 @@ impl Facts {
             is_head: request.method == Method::Head,
             is_http10,
             keep_alive: !self.close && (!is_http10 || self.keep_alive),
+            is_last: self.close && request.body.is_empty(),
             expect: if is_http10 { Expect::None } else { self.expect },
         }
     }

@@ -149,7 +149,10 @@ pub(super) mod tests {
         assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b"[..])));
         assert_eq!(request.authority(), Some(&b"x"[..]));
         assert_eq!(request.headers().iter().collect::<Vec<_>>(), [("A", &b"b c"[..]), ("a", b"")]);
-        assert_eq!(ask, Ask { is_head: false, is_http10: true, keep_alive: false, expect: Expect::None });
+        assert_eq!(
+            ask,
+            Ask { is_head: false, is_http10: true, keep_alive: false, is_last: false, expect: Expect::None }
+        );
     }
 
     /// Everything that was found out about a request.

@@ -197,6 +197,11 @@ impl Machine {
         self.ask.is_head
     }
 
+    /// Whether the client has said with its last request that it sends nothing after it.
+    pub fn client_has_finished(&self) -> bool {
+        self.ask.is_last
+    }
+
     /// What the request expects.
     pub fn expect(&self) -> Expect {
         self.ask.expect
