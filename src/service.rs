@@ -42,7 +42,7 @@ pub trait Service {
     /// or about none. Returns how long the loop may sleep at most until this is called again.
     ///
     /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
-    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         _ = (now, note);
         None
     }
@@ -51,7 +51,7 @@ pub trait Service {
     /// of the loop would end. The loop may run again later.
     ///
     /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
-    fn after_run(&self, note: &mut Note<'_>) {
+    fn after_run(&self, note: &mut LogCallback<'_>) {
         _ = note;
     }
 
@@ -75,11 +75,11 @@ impl Service for Box<dyn Service + Send> {
         (**self).call(request)
     }
 
-    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         (**self).after_turn(now, note)
     }
 
-    fn after_run(&self, note: &mut Note<'_>) {
+    fn after_run(&self, note: &mut LogCallback<'_>) {
         (**self).after_run(note);
     }
 
@@ -92,8 +92,8 @@ impl Service for Box<dyn Service + Send> {
     }
 }
 
-/// What writes a line to the server's log: about which client, and what.
-pub type Note<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
+/// Writes a line to the server's log. The arguments are the client that the line is about, if any, and the text.
+pub type LogCallback<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
 
 impl<F, R> Service for F
 where

@@ -185,25 +185,25 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The last response was sent as agreed.
+    /// The session sent all of its output and ended the connection as its protocol provides.
     Complete,
-    /// The client closed between two requests.
+    /// The client closed the connection between two messages.
     ClientDone,
-    /// The client closed in the middle of a request.
-    RequestCut,
-    /// The client reset the connection, or it broke.
+    /// The client closed the connection in the middle of a message.
+    InputCut,
+    /// The client reset the connection, or the network failed.
     Broken,
-    /// No request came in time.
+    /// The client sent no message in time.
     Idle,
-    /// The client took no more of its response in time.
+    /// The client did not take the output in time.
     Stalled,
-    /// The client still sent when the time to let it see its answer was over, or sent too much of that.
+    /// The closing session read and discarded input until its time or byte limit, and the client was still sending.
     LingerOver,
-    /// The rest of a response could not be had as it was announced: a file that became shorter, a failed source.
-    BodyCut,
-    /// What it would have kept in memory is beyond what all connections may keep.
+    /// The session could not produce the output that it had announced: a file became shorter, or a source failed.
+    OutputCut,
+    /// The buffers of the session would exceed the memory that all connections together may use.
     Memory,
-    /// The server is being stopped.
+    /// The server is stopping.
     Stopped,
 }
 
@@ -213,12 +213,12 @@ impl CloseReason {
         match self {
             CloseReason::Complete => "complete",
             CloseReason::ClientDone => "closed by the client",
-            CloseReason::RequestCut => "closed by the client within a request",
+            CloseReason::InputCut => "closed by the client within a request",
             CloseReason::Broken => "reset by the client",
             CloseReason::Idle => "idle for too long",
             CloseReason::Stalled => "client too slow to read",
             CloseReason::LingerOver => "closed with input left",
-            CloseReason::BodyCut => "response cut short",
+            CloseReason::OutputCut => "response cut short",
             CloseReason::Memory => "no memory for more buffers",
             CloseReason::Stopped => "server stopped",
         }

@@ -43,7 +43,7 @@ type Seen = (Vec<Answer>, CloseReason);
 /// Two clients that sent the same have seen the same. An answer that is made while the request still comes may be out
 /// before that request breaks, or not: when it was cut, only what came before it is compared.
 fn agree(one: &Seen, other: &Seen, way: &str) {
-    let cut = |seen: &Seen| seen.1 == CloseReason::BodyCut;
+    let cut = |seen: &Seen| seen.1 == CloseReason::OutputCut;
     if cut(one) || cut(other) {
         let common = one.0.len().min(other.0.len()).saturating_sub(1);
         assert_eq!(one.0[..common], other.0[..common], "{way}");
@@ -114,7 +114,7 @@ fn seen(line: &Line, reason: CloseReason, bytes: &[u8]) -> Vec<Answer> {
     let head_was_asked = bytes.windows(5).any(|five| five == b"HEAD ");
     let mut answers = responses::parse(&line.sent, head_was_asked);
     if let Some(last) = answers.last_mut() {
-        let cut = matches!(reason, CloseReason::BodyCut | CloseReason::Stalled);
+        let cut = matches!(reason, CloseReason::OutputCut | CloseReason::Stalled);
         assert!(last.complete || cut, "{reason:?} within a response: {:?}", line.sent.escape_ascii().to_string());
         if !last.complete {
             // How much of a body is out when it fails depends on how it came in.

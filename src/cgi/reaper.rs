@@ -24,7 +24,7 @@ use slab::Slab;
 use super::limits::CgiLimits;
 use super::orphans::OrphanReaper;
 use super::stderr::StderrLines;
-use crate::service::{Note, Registrar, Waker};
+use crate::service::{LogCallback, Registrar, Waker};
 
 /// Bytes of one child's standard error that are read in a turn of the loop.
 const STDERR_PER_TURN: usize = 64 * 1024;
@@ -252,7 +252,7 @@ impl ChildReaper {
 
     /// Handles events of children and deadlines that have passed, at the end of a turn of the loop. Returns how long
     /// the loop may sleep.
-    pub(super) fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
@@ -264,11 +264,11 @@ impl ChildReaper {
 
     /// Ends and reaps all children: SIGTERM first, then SIGKILL. Blocks for up to twice [`SHUTDOWN_WAIT`], because the
     /// loop has ended.
-    pub(super) fn shut_down(&self, note: &mut Note<'_>) {
+    pub(super) fn shut_down(&self, note: &mut LogCallback<'_>) {
         self.end_all(SHUTDOWN_WAIT, note);
     }
 
-    fn end_all(&self, wait: Duration, note: &mut Note<'_>) {
+    fn end_all(&self, wait: Duration, note: &mut LogCallback<'_>) {
         let mut state = self.lock();
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
         for key in &keys {

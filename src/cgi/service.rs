@@ -18,7 +18,7 @@ use super::script::{Directories, find};
 use super::user::{ScriptUser, choose};
 use crate::files::{Account, DEFAULT_REALM, FileService, Gate};
 use crate::http::{Head, InvalidHeader, Method, Request, Status, UrlPath};
-use crate::service::{Note, Reply, Response, Service};
+use crate::service::{LogCallback, Reply, Response, Service};
 
 /// The first descriptor after standard input, output and error.
 const FIRST_NOT_STANDARD: i32 = 3;
@@ -122,12 +122,12 @@ impl Service for CgiService {
         ScriptContext::call(&self.context, request, 0)
     }
 
-    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let own = self.context.reaper.after_turn(now, note);
         own.into_iter().chain(self.context.with_fallback(|fallback| fallback.after_turn(now, note))).min()
     }
 
-    fn after_run(&self, note: &mut Note<'_>) {
+    fn after_run(&self, note: &mut LogCallback<'_>) {
         self.context.reaper.shut_down(note);
         self.context.with_fallback(|fallback| fallback.after_run(note));
     }

@@ -164,13 +164,13 @@ impl Answer {
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            Ok(0) => Err(CloseReason::BodyCut),
+            Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
                 Ok(Made::Some)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Made::Some),
-            Err(_) => Err(CloseReason::BodyCut),
+            Err(_) => Err(CloseReason::OutputCut),
         }
     }
 
@@ -196,14 +196,14 @@ impl Answer {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Made::Waiting),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Made::Later),
-            Err(_) => Err(CloseReason::BodyCut),
+            Err(_) => Err(CloseReason::OutputCut),
         }
     }
 
     /// Ends the body. One that is shorter than announced cuts the connection, so that the client notices.
     fn finish(&mut self, output: &mut Buffer) -> Result<Made, CloseReason> {
         self.body = InFlight::Finished;
-        if self.encoder.finish(output) { Ok(Made::All) } else { Err(CloseReason::BodyCut) }
+        if self.encoder.finish(output) { Ok(Made::All) } else { Err(CloseReason::OutputCut) }
     }
 
     /// Notes that bytes of the body left, or that they are in the output.

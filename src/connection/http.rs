@@ -304,7 +304,7 @@ impl<T: Transport> HttpSession<'_, T> {
             let filled = self.fill(ready)?;
             let advanced = self.advance_and_gather(cx)?;
             let flushed = match self.flush(ready) {
-                Err(reason @ CloseReason::BodyCut) => {
+                Err(reason @ CloseReason::OutputCut) => {
                     (self.close_behind_output(reason, cx.clock)? == Progress::Moved).then_some(0)
                 }
                 other => other?,
@@ -430,7 +430,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     ready.write = false;
                     Ok(None)
                 }
-                io::ErrorKind::UnexpectedEof => Err(CloseReason::BodyCut),
+                io::ErrorKind::UnexpectedEof => Err(CloseReason::OutputCut),
                 _ => Err(CloseReason::Broken),
             },
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::auth::{Credentials, Gate};
 use crate::crew::{Crew, Job, Outlook};
 use crate::http::{Head, Request, Status};
-use crate::service::{Note, Registrar, Reply, Response, Service, Upstream};
+use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 
 /// How many threads verify at the most. Clients that guess passwords can keep these busy, and no more.
 const THREADS: usize = 2;
@@ -76,11 +76,11 @@ impl Service for AuthOffload {
         Reply::Later(Box::new(self.verifying(credentials, request)))
     }
 
-    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         with(&self.service, |service| service.after_turn(now, note))
     }
 
-    fn after_run(&self, note: &mut Note<'_>) {
+    fn after_run(&self, note: &mut LogCallback<'_>) {
         with(&self.service, |service| service.after_run(note));
     }
 }

@@ -22,7 +22,7 @@ use super::siblings::{Siblings, Wanted};
 use super::tree::Tree;
 use super::warm::Warm;
 use crate::http::{Head, HttpDate, Method, Request, Status, UrlPath, list_elements};
-use crate::service::{Note, Reply, Response, Service};
+use crate::service::{LogCallback, Reply, Response, Service};
 
 /// Serves the files below a directory.
 ///
@@ -58,7 +58,7 @@ impl Service for FileService {
         Reply::Now(self.respond(request))
     }
 
-    fn after_turn(&self, now: Instant, note: &mut Note<'_>) -> Option<Duration> {
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         self.complaints.borrow_mut().drain(|text| note(None, text));
         self.warm.borrow_mut().let_go(now)
     }

@@ -452,7 +452,7 @@ fn a_declared_length_is_kept_or_the_connection_cut() {
     client.send(GET);
     assert!(text(client.take()).ends_with("Content-Length: 10\r\nConnection: close\r\n\r\nabc"));
     client.finish();
-    assert_eq!(client.closed(), Some(CloseReason::BodyCut));
+    assert_eq!(client.closed(), Some(CloseReason::OutputCut));
     drop(client);
     assert_eq!(lines(bench, log)[0], "the handler wrote 3 bytes with a Content-Length of 10");
 
@@ -549,7 +549,7 @@ fn a_panic_behind_the_head_cuts_the_connection() {
     let answer = text(client.take());
     assert!(answer.contains("chunked") && !answer.ends_with("0\r\n\r\n"), "{answer}");
     client.finish();
-    assert_eq!(client.closed(), Some(CloseReason::BodyCut));
+    assert_eq!(client.closed(), Some(CloseReason::OutputCut));
     drop(client);
     assert!(lines(bench, log)[0].contains("the handler panicked: too late"));
 }
@@ -918,7 +918,7 @@ fn log_lines_are_not_kept_until_there_is_a_response() {
     let count = log.read(&mut line).expect("a line while it waits");
     assert!(line[..count].ends_with(b"] it begins\n"));
     client.finish();
-    assert_eq!(client.closed(), Some(CloseReason::RequestCut));
+    assert_eq!(client.closed(), Some(CloseReason::InputCut));
     let count = log.read(&mut line).expect("a line of who has no response");
     assert!(line[..count].ends_with(b"] it ends\n"));
 }

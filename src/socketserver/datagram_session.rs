@@ -88,7 +88,7 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
             });
         }
         if log_failure(&self.pipe, self.log, self.shown(), cx.clock.wall) {
-            return Next::Close(CloseReason::BodyCut);
+            return Next::Close(CloseReason::OutputCut);
         }
         let reply = &self.pipe.0.borrow().outbox;
         // A datagram may be lost anywhere, so one that cannot be sent is lost too; an empty one says nothing.

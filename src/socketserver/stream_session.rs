@@ -98,7 +98,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return Ok(read || written);
         }
         if self.failed(cx.clock.wall) {
-            return Err(CloseReason::BodyCut);
+            return Err(CloseReason::OutputCut);
         }
         if self.pipe.0.borrow().ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);

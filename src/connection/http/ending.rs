@@ -27,7 +27,7 @@ impl<T: Transport> HttpSession<'_, T> {
         let event = self.machine.receive_body(&mut self.input, &self.limits);
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
-            Ok(Event::More) if self.at_end => return Err(CloseReason::RequestCut),
+            Ok(Event::More) if self.at_end => return Err(CloseReason::InputCut),
             Ok(Event::More) => return Ok(self.starve()),
             Ok(Event::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
@@ -94,7 +94,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// The client has closed its side, and all that it asked before is answered.
     pub(super) fn end(&mut self) {
-        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::RequestCut };
+        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
         self.machine.end_of_input();
         self.stage = Stage::Closing(reason);
     }

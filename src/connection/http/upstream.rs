@@ -61,7 +61,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 progress = if !wanted && later.wants_body() { Progress::Moved } else { fed };
                 response
             }
-            Err(FeedError::Cut) => return Err(CloseReason::RequestCut),
+            Err(FeedError::Cut) => return Err(CloseReason::InputCut),
             Err(FeedError::Reject(reject)) => {
                 self.reject(&reject, &later.request, cx.clock);
                 return Ok(Progress::Moved);
