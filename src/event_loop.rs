@@ -11,7 +11,8 @@ use mio::Poll;
 use crate::connection::ServerState;
 use crate::log::AccessLog;
 use crate::reactor::{
-    Bounds, Capacity, Door, Ended, Hooks, Mailbox, Reactor, SignalAction, Signals, Stop, Stopper, Until,
+    Acceptor, Capacity, Mailbox, Reactor, RunEnd, RunLimits, RunMode, SignalAction, Signals, StopFlag, Stopper,
+    TurnHooks,
 };
 use crate::session::TurnClock;
 
@@ -40,8 +41,8 @@ use crate::session::TurnClock;
 /// # Ok(()) }
 /// ```
 pub struct EventLoop {
-    core: Core,
-    parts: Vec<Box<dyn Part>>,
+    core: LoopCore,
+    parts: Vec<Box<dyn LoopMember>>,
 }
 
 impl EventLoop {
@@ -50,7 +51,7 @@ impl EventLoop {
     /// # Errors
     /// If the system has no descriptors for it.
     pub fn new() -> io::Result<EventLoop> {
-        Ok(EventLoop { core: Core::new()?, parts: Vec::new() })
+        Ok(EventLoop { core: LoopCore::new()?, parts: Vec::new() })
     }
 
     /// Adds a server, which keeps its address, its handlers and its log. What stops it by itself does not stop the loop,
@@ -60,7 +61,7 @@ impl EventLoop {
     /// [`connections`](crate::http1::Limits::connections) of them, so that none has more than it allows. Once the end was
     /// asked for, it waits for the longest [`grace`](crate::http1::Limits::grace), so that nothing in flight is cut
     /// sooner than its server allows; a server that does not speak HTTP allows 5 seconds.
-    pub fn add(&mut self, server: impl Part + 'static) {
+    pub fn add(&mut self, server: impl LoopMember + 'static) {
         self.parts.push(Box::new(server));
     }
 
@@ -95,30 +96,30 @@ impl fmt::Debug for EventLoop {
 }
 
 /// A server that can share a loop: those of this crate.
-pub trait Part: Send {
+pub trait LoopMember: Send {
     /// What the loop needs of it for one run. `once`: only one newcomer will be served.
     #[doc(hidden)]
-    fn open(&mut self, once: bool) -> Open<'_>;
+    fn open(&mut self, once: bool) -> Registration<'_>;
 }
 
 /// What a loop needs of a server for one run.
-pub struct Open<'s> {
-    pub(crate) doors: Vec<Door<'s>>,
+pub struct Registration<'s> {
+    pub(crate) acceptors: Vec<Acceptor<'s>>,
     pub(crate) log: &'s RefCell<AccessLog>,
     /// Whose service is told about the turns and the end of a run, and whose limits bound it, if it is an HTTP server.
     pub(crate) site: Option<&'s ServerState>,
 }
 
-impl<'s> Open<'s> {
+impl<'s> Registration<'s> {
     /// What a loop needs of a server that does not speak HTTP: one way in.
-    pub(crate) fn raw(door: Door<'s>, log: &'s RefCell<AccessLog>) -> Open<'s> {
-        Open { doors: vec![door], log, site: None }
+    pub(crate) fn raw(acceptor: Acceptor<'s>, log: &'s RefCell<AccessLog>) -> Registration<'s> {
+        Registration { acceptors: vec![acceptor], log, site: None }
     }
 }
 
-impl fmt::Debug for Open<'_> {
+impl fmt::Debug for Registration<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Open with {} doors", self.doors.len())
+        write!(f, "Registration with {} acceptors", self.acceptors.len())
     }
 }
 
@@ -145,20 +146,20 @@ pub enum Served {
 }
 
 /// A poll, and how a run on it is ended.
-pub(crate) struct Core {
+pub(crate) struct LoopCore {
     poll: Poll,
     mailbox: Arc<Mailbox>,
-    stop: Arc<Stop>,
+    stop: Arc<StopFlag>,
     signals: Option<Signals>,
 }
 
-impl Core {
-    pub(crate) fn new() -> io::Result<Core> {
+impl LoopCore {
+    pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
         // It fails only if the poll is gone, and then there is nothing to wake.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
-        Ok(Core { poll, stop: Arc::new(Stop::new(Arc::clone(&mailbox))), mailbox, signals: None })
+        Ok(LoopCore { poll, stop: Arc::new(StopFlag::new(Arc::clone(&mailbox))), mailbox, signals: None })
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
@@ -175,9 +176,13 @@ impl Core {
         self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
     }
 
-    pub(crate) fn serve_forever<'s>(&'s mut self, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Stopped> {
-        match self.run(Until::Stopped, parts, actions)? {
-            Ended::Signal(signal) => Ok(Stopped::BySignal(signal)),
+    pub(crate) fn serve_forever<'s>(
+        &'s mut self,
+        parts: Vec<Registration<'s>>,
+        actions: Actions<'_>,
+    ) -> io::Result<Stopped> {
+        match self.run(RunMode::UntilStopped, parts, actions)? {
+            RunEnd::Signal(signal) => Ok(Stopped::BySignal(signal)),
             _ => Ok(Stopped::ByStopper),
         }
     }
@@ -185,25 +190,25 @@ impl Core {
     pub(crate) fn handle_request<'s>(
         &'s mut self,
         timeout: Option<Duration>,
-        part: Open<'s>,
+        part: Registration<'s>,
         actions: Actions<'_>,
     ) -> io::Result<Served> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(match self.run(Until::OneSession(deadline), vec![part], actions)? {
-            Ended::Served => Served::Request,
-            Ended::Refused => Served::Refused,
-            Ended::TimedOut => Served::TimedOut,
-            Ended::Stopped | Ended::Signal(_) => Served::Stopped,
+        Ok(match self.run(RunMode::OneSession(deadline), vec![part], actions)? {
+            RunEnd::Served => Served::Request,
+            RunEnd::Refused => Served::Refused,
+            RunEnd::TimedOut => Served::TimedOut,
+            RunEnd::Stopped | RunEnd::Signal(_) => Served::Stopped,
         })
     }
 
-    fn run<'s>(&'s mut self, until: Until, parts: Vec<Open<'s>>, actions: Actions<'_>) -> io::Result<Ended> {
+    fn run<'s>(&'s mut self, until: RunMode, parts: Vec<Registration<'s>>, actions: Actions<'_>) -> io::Result<RunEnd> {
         let _running = self.stop.begin();
         let told: Vec<Told<'_>> = parts.iter().map(|part| Told { log: part.log, site: part.site }).collect();
-        let Bounds { capacity, grace } = bounds(&told);
-        let doors = parts.into_iter().flat_map(|part| part.doors).collect();
+        let RunLimits { capacity, grace } = bounds(&told);
+        let acceptors = parts.into_iter().flat_map(|part| part.acceptors).collect();
         let mailbox = Arc::clone(&self.mailbox);
-        let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), doors, capacity)?;
+        let mut reactor = Reactor::new(&mut self.poll, mailbox, self.signals.as_mut(), acceptors, capacity)?;
         let ended = reactor.run(&self.stop, until, grace, &mut Between { told: &told, actions });
         // The sessions that are left end here, before the logs are written for the last time.
         drop(reactor);
@@ -223,13 +228,13 @@ const RAW_GRACE: Duration = Duration::from_secs(5);
 
 /// The bounds of a run for these servers together: the tightest cap, so that no server has more connections than it
 /// allows, and the longest grace, so that no answer is cut sooner than its server allows.
-fn bounds(told: &[Told<'_>]) -> Bounds {
+fn bounds(told: &[Told<'_>]) -> RunLimits {
     let limits = || told.iter().map(|told| told.site.map(ServerState::limits));
     let most = limits().filter_map(|limits| limits?.connections).min();
     let most = most.unwrap_or_else(crate::listen::room_for_connections);
     let short = limits().map(|limits| limits.unwrap_or_default().before_short(most)).min().unwrap_or(most);
     let grace = limits().map(|limits| limits.map_or(RAW_GRACE, |limits| limits.grace)).max();
-    Bounds { capacity: Capacity { most, short }, grace: grace.unwrap_or_default() }
+    RunLimits { capacity: Capacity { most, short }, grace: grace.unwrap_or_default() }
 }
 
 impl Told<'_> {
@@ -240,7 +245,7 @@ impl Told<'_> {
         self.log.borrow_mut().flush().into_iter().chain(service).min()
     }
 
-    fn after_run(&self, until: Until) {
+    fn after_run(&self, until: RunMode) {
         let mut note = |peer, text: &str| self.log.borrow_mut().message(peer, text, SystemTime::now());
         if let Some(site) = self.site {
             site.with_service(|service| service.after_run(&mut note));
@@ -248,8 +253,8 @@ impl Told<'_> {
         let mut log = self.log.borrow_mut();
         // Whoever serves one connection after the other comes back to its log.
         match until {
-            Until::Stopped => log.finish(),
-            Until::OneSession(_) => _ = log.flush(),
+            RunMode::UntilStopped => log.finish(),
+            RunMode::OneSession(_) => _ = log.flush(),
         }
     }
 }
@@ -271,8 +276,8 @@ struct Between<'b> {
     actions: Actions<'b>,
 }
 
-impl Hooks for Between<'_> {
-    fn reload(&mut self) -> Option<Bounds> {
+impl TurnHooks for Between<'_> {
+    fn reload(&mut self) -> Option<RunLimits> {
         if let Some(reload) = &mut self.actions.reload {
             reload();
         }

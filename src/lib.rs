@@ -90,7 +90,7 @@ pub mod socketserver;
 pub mod testing;
 pub mod transport;
 
-pub use event_loop::{EventLoop, Open, Part, Served, Stopped};
+pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};
 pub use http1::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};

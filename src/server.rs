@@ -1,4 +1,4 @@
-//! The public door: bind, configure, serve.
+//! The public interface: bind, configure, serve.
 
 use std::fmt;
 use std::io;
@@ -6,13 +6,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
 use crate::connection::{HttpSession, ServerState};
-use crate::event_loop::{Actions, Core, Open, Part, Served, Stopped};
+use crate::event_loop::{Actions, LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
 use crate::http1::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
-use crate::reactor::{Door, SignalAction, Stopper};
+use crate::reactor::{Acceptor, SignalAction, Stopper};
 use crate::service::{Response, Service};
 use crate::session::Session;
 
@@ -35,7 +35,7 @@ pub struct HttpServer {
     release: bool,
     address: SocketAddr,
     site: ServerState,
-    core: Core,
+    core: LoopCore,
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
     on_reload: Option<Box<OnReload>>,
@@ -79,7 +79,7 @@ impl HttpServer {
             release: false,
             address,
             site: ServerState::new(unsupported, address),
-            core: Core::new()?,
+            core: LoopCore::new()?,
             poll_interval: None,
             service_actions: None,
             on_reload: None,
@@ -249,7 +249,7 @@ impl HttpServer {
     }
 
     /// The loop, what it needs of this server, and what is done between its turns.
-    fn apart(&mut self, once: bool) -> io::Result<(&mut Core, Open<'_>, Actions<'_>)> {
+    fn apart(&mut self, once: bool) -> io::Result<(&mut LoopCore, Registration<'_>, Actions<'_>)> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
@@ -315,8 +315,8 @@ impl fmt::Debug for Reload<'_> {
     }
 }
 
-impl Part for HttpServer {
-    fn open(&mut self, once: bool) -> Open<'_> {
+impl LoopMember for HttpServer {
+    fn open(&mut self, once: bool) -> Registration<'_> {
         open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release)
     }
 }
@@ -328,17 +328,17 @@ fn open<'s>(
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     once: bool,
     release: bool,
-) -> Open<'s> {
-    let door = |listener| {
+) -> Registration<'s> {
+    let acceptor = |listener| {
         let admit = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
             if !verify.is_none_or(|verify| verify(peer)) {
                 return None;
             }
             Some(Box::new(HttpSession::admit(site, stream, peer, now)?.once(once)))
         };
-        Door::listener(listener, Box::new(admit), release)
+        Acceptor::listener(listener, Box::new(admit), release)
     };
-    Open { doors: listeners.iter_mut().map(door).collect(), log: &site.log, site: Some(site) }
+    Registration { acceptors: listeners.iter_mut().map(acceptor).collect(), log: &site.log, site: Some(site) }
 }
 
 impl fmt::Debug for HttpServer {

@@ -15,11 +15,11 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::socket_file::SocketFile;
 use super::talk::talk;
 use crate::Stopper;
-use crate::event_loop::{Actions, Core, Open, Part};
+use crate::event_loop::{Actions, LoopCore, LoopMember, Registration};
 use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Room, Settings};
 use crate::log::AccessLog;
-use crate::reactor::{Door, Entrance};
+use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 
 /// Serves one datagram. Python's `DatagramRequestHandler` (contract row SS35).
@@ -135,7 +135,7 @@ pub struct DatagramServer<S> {
     max_packet_size: usize,
     settings: Settings,
     log: RefCell<AccessLog>,
-    core: Core,
+    core: LoopCore,
 }
 
 type Factory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
@@ -182,7 +182,7 @@ impl UnixDatagramServer {
 impl<S: DatagramSocket> DatagramServer<S> {
     fn new(socket: S, file: Option<PathBuf>) -> io::Result<DatagramServer<S>> {
         let (settings, max_packet_size) = (Settings::default(), 8192);
-        let (log, core) = (AccessLog::stderr().into(), Core::new()?);
+        let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
         Ok(DatagramServer { socket, factory: None, max_packet_size, settings, log, core, _file: file.map(SocketFile) })
     }
 
@@ -238,8 +238,8 @@ impl<S: DatagramSocket> DatagramServer<S> {
     }
 }
 
-impl<S: DatagramSocket> Part for DatagramServer<S> {
-    fn open(&mut self, _: bool) -> Open<'_> {
+impl<S: DatagramSocket> LoopMember for DatagramServer<S> {
+    fn open(&mut self, _: bool) -> Registration<'_> {
         open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log)
     }
 }
@@ -257,11 +257,11 @@ fn open<'s, S: DatagramSocket>(
     max_packet_size: usize,
     settings: &Settings,
     log: &'s RefCell<AccessLog>,
-) -> Open<'s> {
+) -> Registration<'s> {
     // One byte more than is kept shows that there was more.
     let memory = vec![0; max_packet_size + 1];
-    let door = Door::new(Datagrams { socket, factory, memory, room: settings.room(), log });
-    Open::raw(door, log)
+    let acceptor = Acceptor::new(Datagrams { socket, factory, memory, room: settings.room(), log });
+    Registration::raw(acceptor, log)
 }
 
 /// A socket as a way in: every datagram is a newcomer.
@@ -273,7 +273,7 @@ struct Datagrams<'s, S> {
     log: &'s RefCell<AccessLog>,
 }
 
-impl<'s, S: DatagramSocket> Entrance<'s> for Datagrams<'s, S> {
+impl<'s, S: DatagramSocket> Accept<'s> for Datagrams<'s, S> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
     }

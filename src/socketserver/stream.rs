@@ -12,11 +12,11 @@ use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
 use super::talk::talk;
 use super::{Address, StreamListener};
-use crate::event_loop::{Actions, Core, Open, Part};
+use crate::event_loop::{Actions, LoopCore, LoopMember, Registration};
 use crate::event_loop::{Served, Stopped};
 use crate::handler::{Line, Rfile, Room, Settings, Wfile};
 use crate::log::AccessLog;
-use crate::reactor::{Door, Entrance};
+use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 use crate::{ListenOptions, Stopper};
 
@@ -90,7 +90,7 @@ pub struct StreamServer<L> {
     settings: Settings,
     timeout: Duration,
     log: RefCell<AccessLog>,
-    core: Core,
+    core: LoopCore,
 }
 
 type Factory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
@@ -145,7 +145,7 @@ impl UnixStreamServer {
 impl<L: StreamListener> StreamServer<L> {
     fn new(listener: L, file: Option<PathBuf>) -> io::Result<StreamServer<L>> {
         let (settings, timeout) = (Settings::default(), Duration::from_secs(300));
-        let (log, core) = (AccessLog::stderr().into(), Core::new()?);
+        let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
         Ok(StreamServer { listener, factory: None, settings, timeout, log, core, _file: file.map(SocketFile) })
     }
 
@@ -208,8 +208,8 @@ impl<L: StreamListener> StreamServer<L> {
     }
 }
 
-impl<L: StreamListener> Part for StreamServer<L> {
-    fn open(&mut self, _: bool) -> Open<'_> {
+impl<L: StreamListener> LoopMember for StreamServer<L> {
+    fn open(&mut self, _: bool) -> Registration<'_> {
         open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log)
     }
 }
@@ -227,9 +227,9 @@ fn open<'s, L: StreamListener>(
     settings: &Settings,
     timeout: Duration,
     log: &'s RefCell<AccessLog>,
-) -> Open<'s> {
-    let door = Door::new(Streams { listener, factory, room: settings.room(), timeout, log });
-    Open::raw(door, log)
+) -> Registration<'s> {
+    let acceptor = Acceptor::new(Streams { listener, factory, room: settings.room(), timeout, log });
+    Registration::raw(acceptor, log)
 }
 
 /// A listener as a way in.
@@ -241,7 +241,7 @@ struct Streams<'s, L> {
     log: &'s RefCell<AccessLog>,
 }
 
-impl<'s, L: StreamListener> Entrance<'s> for Streams<'s, L> {
+impl<'s, L: StreamListener> Accept<'s> for Streams<'s, L> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(self.listener.source(), token, Interest::READABLE)
     }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use serve_forever::reactor::{Ended, Until};
+use serve_forever::reactor::{RunEnd, RunMode};
 
-use crate::doors::Outside;
-use crate::model::{Asked, BATCH, REST, SEARCH_PAUSE, STALL, STALLED_BATCH, World};
+use crate::acceptors::Backlog;
+use crate::model::{ACCEPT_BATCH, Asked, BACK_OFF, SEARCH_PAUSE, STALL, STALLED_BATCH, World};
 use crate::sessions::Life;
 
 impl World {
     /// Judges the turn that is over, and says whether the run has to be.
-    pub fn turn_over(&mut self) -> Option<Ended> {
+    pub fn turn_over(&mut self) -> Option<RunEnd> {
         let (stepped, expected) = (self.stepped.iter().copied().collect::<BTreeSet<_>>(), &self.expected);
         let sent_away: BTreeSet<_> = self.sent_away.iter().copied().collect();
         let wanted: BTreeSet<_> = expected.difference(&sent_away).copied().collect();
@@ -36,11 +36,11 @@ impl World {
         self.check(self.timeout != Some(Duration::ZERO) || worked, || "the loop did not sleep, and had no work".into());
 
         match self.asked {
-            Some(Asked::Now) => return Some(Ended::Stopped),
+            Some(Asked::Now) => return Some(RunEnd::Stopped),
             Some(Asked::Drain) if self.begins_to_end => {
                 let full = self.present() + self.freed.len() >= self.most;
-                let kept_out = !full && self.doors.iter().any(|door| door.may_open(self.now));
-                let once = self.until != Until::Stopped;
+                let kept_out = !full && self.acceptors.iter().any(|acceptor| acceptor.may_open(self.now));
+                let once = self.until != RunMode::UntilStopped;
                 self.check(once || !kept_out, || "who came before the end is not let in".into());
             }
             _ => {}
@@ -49,7 +49,7 @@ impl World {
             (Some((ended, deadline)), _) => {
                 (self.present() == 0 || deadline.is_some_and(|deadline| deadline <= self.now)).then_some(ended)
             }
-            (None, Until::OneSession(Some(deadline))) => (deadline <= self.now).then_some(Ended::TimedOut),
+            (None, RunMode::OneSession(Some(deadline))) => (deadline <= self.now).then_some(RunEnd::TimedOut),
             _ => None,
         }
     }
@@ -61,7 +61,7 @@ impl World {
             self.expected.clear();
         } else if self.begins_to_end {
             self.stopping = Some(self.now);
-            self.ending = Some((Ended::Stopped, self.now.checked_add(self.grace)));
+            self.ending = Some((RunEnd::Stopped, self.now.checked_add(self.grace)));
             let all: Vec<usize> = self.here().collect();
             self.expected.extend(all);
         }
@@ -73,9 +73,11 @@ impl World {
             return;
         }
         let full = self.present() + self.freed.len() >= self.most;
-        let waiting = self.doors.iter().position(|door| door.may_open(self.now) && door.let_in < BATCH);
-        self.check(full || waiting.is_none(), || format!("nobody looked outside of door {waiting:?}"));
-        let crowded = self.exhausted || self.full_at_first && self.doors.iter().any(|door| door.may_open(self.now));
+        let waiting =
+            self.acceptors.iter().position(|acceptor| acceptor.may_open(self.now) && acceptor.let_in < ACCEPT_BATCH);
+        self.check(full || waiting.is_none(), || format!("nobody looked outside of acceptor {waiting:?}"));
+        let crowded =
+            self.exhausted || self.full_at_first && self.acceptors.iter().any(|acceptor| acceptor.may_open(self.now));
         let idle = self.here().any(|id| self.clients[id].idle_since.is_some() && !self.stepped.contains(&id));
         self.check(!(crowded && idle && self.sent_away.is_empty()), || "an idle session keeps a newcomer out".into());
     }
@@ -89,7 +91,7 @@ impl World {
         self.check(away.iter().max() <= stayed.iter().min() || away.is_empty() || stayed.is_empty(), || {
             "not the oldest went".into()
         });
-        self.check(away.len() >= BATCH || stayed.is_empty(), || "too few idle sessions went".into());
+        self.check(away.len() >= ACCEPT_BATCH || stayed.is_empty(), || "too few idle sessions went".into());
     }
 
     /// Whether stalled sessions have to make room: much memory is kept, or a session was let in and there are many.
@@ -99,8 +101,8 @@ impl World {
 
     /// Whether somebody may wait outside for whom there is no room.
     pub fn keeps_out(&self) -> bool {
-        let full = self.present() >= self.most && self.doors.iter().any(|door| !door.waiting.is_empty());
-        full || self.doors.iter().any(|door| door.rests == Some(self.now + REST))
+        let full = self.present() >= self.most && self.acceptors.iter().any(|acceptor| !acceptor.waiting.is_empty());
+        full || self.acceptors.iter().any(|acceptor| acceptor.rests == Some(self.now + BACK_OFF))
     }
 
     /// Stalled sessions went if there was need, the oldest first, and no more than a few.
@@ -129,24 +131,25 @@ impl World {
     /// How long the loop may sleep.
     pub fn may_sleep(&self) -> Option<Duration> {
         let accepting = self.ending.is_none() && self.present() < self.most;
-        let open = |door: &Outside| accepting && door.may_open(self.now);
-        if !self.next.is_empty() || self.doors.iter().any(open) {
+        let open = |acceptor: &Backlog| accepting && acceptor.may_open(self.now);
+        if !self.next.is_empty() || self.acceptors.iter().any(open) {
             return Some(Duration::ZERO);
         }
-        let doors = self.doors.iter().filter_map(|door| door.rests.filter(|_| accepting && door.busy));
+        let acceptors =
+            self.acceptors.iter().filter_map(|acceptor| acceptor.rests.filter(|_| accepting && acceptor.busy));
         let sessions = self.here().filter_map(|id| self.clients[id].deadline);
         let ending = self.ending.and_then(|(_, deadline)| deadline);
         let waiting = match self.until {
-            Until::OneSession(deadline) if self.ending.is_none() => deadline,
+            RunMode::OneSession(deadline) if self.ending.is_none() => deadline,
             _ => None,
         };
-        let first = doors.chain(sessions).chain(ending).chain(waiting).min();
+        let first = acceptors.chain(sessions).chain(ending).chain(waiting).min();
         let first = first.map(|first| first.saturating_duration_since(self.now));
         first.into_iter().chain(self.longest).min()
     }
 
     /// The loop is over.
-    pub fn end(&mut self, ended: io::Result<Ended>) {
+    pub fn end(&mut self, ended: io::Result<RunEnd>) {
         match (ended, self.failure.is_some()) {
             (_, true) => {}
             (Err(error), false) => self.check(false, || format!("the loop fails: {error}")),

@@ -1,6 +1,6 @@
 //! A seeded simulation of the loop: its bookkeeping against a plain model, on a selector and a clock that a script moves.
 //!
-//! A seed makes a script of what happens: newcomers, refusals and failures at the doors; bytes, room, ends and resets
+//! A seed makes a script of what happens: newcomers, refusals and failures at the acceptors; bytes, room, ends and resets
 //! at sessions; events that come late, twice, for no reason or for somebody who is gone; wakes from elsewhere, also for
 //! strangers; sleeps that are interrupted or last too long; a stop in the middle. The model says for every turn who has
 //! to be run and what its socket is ready for, how long the loop may sleep, who may be let in and sent away, and when
@@ -9,9 +9,9 @@
 //! `SEED=n` replays one seed, `SIM_STEPS=n` runs so many turns. A failure is shrunk before it is shown.
 #![allow(clippy::unwrap_used)]
 
+mod acceptors;
 #[path = "../common/mod.rs"]
 mod common;
-mod doors;
 mod judge;
 mod model;
 mod script;
@@ -25,14 +25,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use acceptors::{Backlog, Listening};
 use common::seeds::{Random, shrink, simulate};
-use doors::{Gate, Outside};
 use mio::Poll;
 use model::World;
 use script::{Fault, Happening, script};
 use selector::{Between, Script};
 use serve_forever::Stopper;
-use serve_forever::reactor::{Capacity, Door, Mailbox, Reactor, Stop, Until};
+use serve_forever::reactor::{Acceptor, Capacity, Mailbox, Reactor, RunMode, StopFlag};
 
 /// As many turns as take a few seconds unoptimised.
 const TURNS: u64 = 100_000;
@@ -49,14 +49,14 @@ fn planted_faults_of_the_loop_are_found() {
         Fault::LosesEvents,
         Fault::LosesReadiness,
         Fault::RunsAnother,
-        Fault::LosesKnocks,
+        Fault::LosesAcceptReadiness,
         Fault::LosesMail,
         Fault::ForgetsDeadlines,
         Fault::RunsEarly,
         Fault::ForgetsWhoGoesOn,
         Fault::KeepsTheDead,
-        Fault::LetsInOneTooMany,
-        Fault::KnowsNoRest,
+        Fault::AcceptsOneTooMany,
+        Fault::IgnoresBackOff,
         Fault::ForgetsToStop,
     ] {
         let found = (0..400).find(|seed| run(*seed, &script(*seed), Some(fault)).is_err());
@@ -78,15 +78,15 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
     let short = most * [0, 50, 90, 100][random.below(4)] / 100;
     let start = Instant::now();
     let until = match random.below(16) {
-        0 => Until::OneSession(None),
-        1 => Until::OneSession(start.checked_add(Duration::from_millis(random.below(300) as u64))),
-        _ => Until::Stopped,
+        0 => RunMode::OneSession(None),
+        1 => RunMode::OneSession(start.checked_add(Duration::from_millis(random.below(300) as u64))),
+        _ => RunMode::UntilStopped,
     };
     let grace = Duration::from_millis([0, 100, 5000][random.below(3)]);
     let rings = Arc::new(AtomicUsize::new(0));
     let bell = Arc::clone(&rings);
     let mailbox = Arc::new(Mailbox::new(move || _ = bell.fetch_add(1, Ordering::Relaxed)));
-    let stop = Arc::new(Stop::new(Arc::clone(&mailbox)));
+    let stop = Arc::new(StopFlag::new(Arc::clone(&mailbox)));
     let world = World {
         fault,
         failure: None,
@@ -101,7 +101,7 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         most,
         short,
         searched_until: None,
-        doors: Vec::new(),
+        acceptors: Vec::new(),
         clients: Vec::new(),
         mail: Vec::new(),
         longest: None,
@@ -130,22 +130,23 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         hurried: false,
     };
     let world = Rc::new(RefCell::new(world));
-    let doors = (0..1 + seed as usize % 2).map(|number| {
-        let door = Outside { token: None, waiting: VecDeque::new(), knocks: false, busy: true, rests: None, let_in: 0 };
-        world.borrow_mut().doors.push(door);
-        Door::new(Gate { world: Rc::clone(&world), number })
+    let acceptors = (0..1 + seed as usize % 2).map(|number| {
+        let acceptor =
+            Backlog { token: None, waiting: VecDeque::new(), knocks: false, busy: true, rests: None, let_in: 0 };
+        world.borrow_mut().acceptors.push(acceptor);
+        Acceptor::new(Listening { world: Rc::clone(&world), number })
     });
-    let doors = doors.collect();
+    let acceptors = acceptors.collect();
     let mut selector = Script { poll: Poll::new().unwrap(), world: Rc::clone(&world) };
-    let most = if fault == Some(Fault::LetsInOneTooMany) { most + 1 } else { most };
+    let most = if fault == Some(Fault::AcceptsOneTooMany) { most + 1 } else { most };
     let running = stop.begin();
     let capacity = Capacity { most, short };
-    let mut reactor = Reactor::new(&mut selector, mailbox, None, doors, capacity).unwrap();
+    let mut reactor = Reactor::new(&mut selector, mailbox, None, acceptors, capacity).unwrap();
     let ended = reactor.run(&stop, until, grace, &mut Between(Rc::clone(&world)));
     world.borrow_mut().end(ended);
     drop((reactor, running));
     let mut world = world.borrow_mut();
-    let (left, shut) = (world.present(), world.doors.iter().all(|door| door.token.is_none()));
-    world.check(left == 0 && shut, || format!("{left} sessions outlive the loop, doors are shut: {shut}"));
+    let (left, shut) = (world.present(), world.acceptors.iter().all(|acceptor| acceptor.token.is_none()));
+    world.check(left == 0 && shut, || format!("{left} sessions outlive the loop, acceptors are shut: {shut}"));
     world.failure.take().map_or(Ok(world.turns), Err)
 }

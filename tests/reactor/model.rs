@@ -6,19 +6,19 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use serve_forever::Stopper;
-use serve_forever::reactor::{Ended, Until};
+use serve_forever::reactor::{RunEnd, RunMode};
 use serve_forever::session::Ready;
 
+use crate::acceptors::Backlog;
 use crate::common::seeds::Random;
-use crate::doors::Outside;
 use crate::script::{Fault, Happening};
 use crate::sessions::{Client, Life};
 
-/// How many newcomers a door lets in during one turn, and how many idle sessions are sent away at a time.
-pub const BATCH: usize = 64;
+/// How many newcomers an acceptor lets in during one turn, and how many idle sessions are sent away at a time.
+pub const ACCEPT_BATCH: usize = 64;
 
-/// How long a door rests for which the system has no room.
-pub const REST: Duration = Duration::from_millis(100);
+/// How long an acceptor rests for which the system has no room.
+pub const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How many stalled sessions go in one turn.
 pub const STALLED_BATCH: usize = 8;
@@ -45,14 +45,14 @@ pub struct World {
     /// How often the mailbox's bell rang since the loop last slept.
     pub rings: Arc<AtomicUsize>,
     pub stopper: Stopper,
-    pub until: Until,
+    pub until: RunMode,
     pub grace: Duration,
     pub most: usize,
     /// With more sessions than this, a connection that is let in makes stalled sessions go.
     pub short: usize,
     /// No search for stalled sessions has to be made before.
     pub searched_until: Option<Instant>,
-    pub doors: Vec<Outside>,
+    pub acceptors: Vec<Backlog>,
     pub clients: Vec<Client>,
     /// The keys that are in the mailbox.
     pub mail: Vec<usize>,
@@ -61,7 +61,7 @@ pub struct World {
     pub asked: Option<Asked>,
     pub stopping: Option<Instant>,
     /// Why the run will be over, and when at the latest.
-    pub ending: Option<(Ended, Option<Instant>)>,
+    pub ending: Option<(RunEnd, Option<Instant>)>,
     /// How many were let in or refused.
     pub served: usize,
     pub turns: u64,

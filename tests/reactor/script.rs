@@ -6,16 +6,16 @@ use std::time::Duration;
 use serve_forever::session::Ready;
 
 use crate::common::seeds::Random;
-use crate::model::{BATCH, NOT_READY, SLOTS};
+use crate::model::{ACCEPT_BATCH, NOT_READY, SLOTS};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Happening {
-    /// So many come to a door; the last number decides how they behave.
-    Come { door: usize, count: usize, nature: u64 },
+    /// So many come to an acceptor; the last number decides how they behave.
+    Come { acceptor: usize, count: usize, nature: u64 },
     /// Somebody comes who is refused.
-    ComesInVain { door: usize },
+    ComesInVain { acceptor: usize },
     /// Letting somebody in fails.
-    Fails { door: usize, how: Failure },
+    Fails { acceptor: usize, how: Failure },
     /// Bytes arrive at a session, counted from the oldest.
     Arrive { whom: usize, count: usize },
     /// A session may send.
@@ -84,17 +84,17 @@ pub fn script(seed: u64) -> Vec<Happening> {
 }
 
 pub fn happening(random: &mut Random) -> Happening {
-    let door = random.below(3);
+    let acceptor = random.below(3);
     let whom = random.below(1000);
     match random.below(40) {
         0..6 => {
-            let count = if random.one_in(12) { 1 + random.below(3 * BATCH) } else { 1 + random.below(3) };
-            Happening::Come { door, count, nature: random.next() }
+            let count = if random.one_in(12) { 1 + random.below(3 * ACCEPT_BATCH) } else { 1 + random.below(3) };
+            Happening::Come { acceptor, count, nature: random.next() }
         }
-        6 => Happening::ComesInVain { door },
+        6 => Happening::ComesInVain { acceptor },
         7..10 => {
             let all = [Failure::Interrupted, Failure::Aborted, Failure::NoDescriptor, Failure::NoMemory];
-            Happening::Fails { door, how: all[random.below(4)] }
+            Happening::Fails { acceptor, how: all[random.below(4)] }
         }
         10..15 => Happening::Arrive { whom, count: 1 + random.below(5) },
         15..18 => Happening::HasRoom { whom },
@@ -129,13 +129,13 @@ pub enum Fault {
     LosesEvents,
     LosesReadiness,
     RunsAnother,
-    LosesKnocks,
+    LosesAcceptReadiness,
     LosesMail,
     ForgetsDeadlines,
     RunsEarly,
     ForgetsWhoGoesOn,
     KeepsTheDead,
-    LetsInOneTooMany,
-    KnowsNoRest,
+    AcceptsOneTooMany,
+    IgnoresBackOff,
     ForgetsToStop,
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Registry, Token};
-use serve_forever::reactor::{Hooks, Mailbox, Selector};
+use serve_forever::reactor::{Mailbox, Selector, TurnHooks};
 use serve_forever::session::{Ready, TurnClock};
 
-use crate::doors::{Comer, Outside};
+use crate::acceptors::{Arrival, Backlog};
 use crate::model::{Asked, NOT_READY, SLOTS, World};
 use crate::script::{Fault, Happening, Sleep};
 use crate::sessions::Life;
@@ -50,7 +50,7 @@ impl Selector for Script {
 
 pub struct Between(pub Rc<RefCell<World>>);
 
-impl Hooks for Between {
+impl TurnHooks for Between {
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
         let mut world = self.0.borrow_mut();
         let same = clock.now == world.now && clock.wall == UNIX_EPOCH + (world.now - world.start);
@@ -87,7 +87,7 @@ impl World {
         self.freed.clear();
         self.asked_at_doors = 0;
         self.exhausted = false;
-        self.doors.iter_mut().for_each(|door| door.let_in = 0);
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.let_in = 0);
         self.full_at_first = self.present() >= self.most;
         if matches!(how, Sleep::Deaf | Sleep::Interrupted) {
             events.clear();
@@ -150,16 +150,16 @@ impl World {
     }
 
     pub fn happen(&mut self, happening: Happening, events: &mut Vec<(Token, Ready)>) {
-        let doors = self.doors.len();
+        let acceptors = self.acceptors.len();
         let here: Vec<usize> = self.here().collect();
         let at = |whom: usize| here.get(whom % here.len().max(1)).copied();
         match happening {
-            Happening::Come { door, count, nature } => {
-                let comers = (0..count as u64).map(|number| Comer::Client(nature ^ (number << 32)));
-                self.doors[door % doors].come(comers);
+            Happening::Come { acceptor, count, nature } => {
+                let comers = (0..count as u64).map(|number| Arrival::Client(nature ^ (number << 32)));
+                self.acceptors[acceptor % acceptors].come(comers);
             }
-            Happening::ComesInVain { door } => self.doors[door % doors].come([Comer::Unwanted]),
-            Happening::Fails { door, how } => self.doors[door % doors].come([Comer::Failure(how)]),
+            Happening::ComesInVain { acceptor } => self.acceptors[acceptor % acceptors].come([Arrival::Unwanted]),
+            Happening::Fails { acceptor, how } => self.acceptors[acceptor % acceptors].come([Arrival::Failure(how)]),
             Happening::Arrive { whom, count } => at(whom).into_iter().for_each(|id| {
                 self.clients[id].unread += count;
                 self.clients[id].untold.read = true;
@@ -206,8 +206,8 @@ impl World {
 
     /// Tells what was not told yet.
     pub fn gather(&mut self, events: &mut Vec<(Token, Ready)>) {
-        for door in &mut self.doors {
-            if let (true, Some(token)) = (std::mem::take(&mut door.knocks), door.token) {
+        for acceptor in &mut self.acceptors {
+            if let (true, Some(token)) = (std::mem::take(&mut acceptor.knocks), acceptor.token) {
                 events.push((token, Ready { read: true, ..NOT_READY }));
             }
         }
@@ -227,8 +227,8 @@ impl World {
     /// What the loop has to make of an event.
     pub fn note(&mut self, token: Token, ready: Ready) {
         if token == Mailbox::TOKEN {
-        } else if let Some(door) = self.doors.iter_mut().find(|door| door.token == Some(token)) {
-            door.busy = true;
+        } else if let Some(acceptor) = self.acceptors.iter_mut().find(|acceptor| acceptor.token == Some(token)) {
+            acceptor.busy = true;
         } else if let Some(id) = self.owner(token.0 / SLOTS) {
             if token.0.is_multiple_of(SLOTS) {
                 self.clients[id].ready.add(ready);
@@ -239,7 +239,7 @@ impl World {
 
     /// Does to the events what the fault does.
     pub fn spoil(&mut self, events: &mut Vec<(Token, Ready)>) {
-        let of_door = |doors: &[Outside], token| doors.iter().any(|door| door.token == Some(token));
+        let of_door = |acceptors: &[Backlog], token| acceptors.iter().any(|acceptor| acceptor.token == Some(token));
         match self.fault {
             Some(Fault::LosesEvents) if self.random.one_in(3) => _ = events.pop(),
             Some(Fault::LosesReadiness) => events.iter_mut().for_each(|(_, ready)| *ready = NOT_READY),
@@ -247,7 +247,7 @@ impl World {
                 let sessions = events.iter_mut().filter(|(token, _)| token.0 < usize::MAX / 2);
                 sessions.for_each(|(token, _)| token.0 += SLOTS);
             }
-            Some(Fault::LosesKnocks) => events.retain(|(token, _)| !of_door(&self.doors, *token)),
+            Some(Fault::LosesAcceptReadiness) => events.retain(|(token, _)| !of_door(&self.acceptors, *token)),
             _ => {}
         }
     }

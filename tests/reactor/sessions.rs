@@ -11,7 +11,7 @@ use serve_forever::service::Waker;
 use serve_forever::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
 
 use crate::common::seeds::Random;
-use crate::model::{NOT_READY, REST, SLOTS, STALL, World};
+use crate::model::{BACK_OFF, NOT_READY, SLOTS, STALL, World};
 use crate::script::Fault;
 
 /// A session, as the model knows it.
@@ -185,8 +185,8 @@ impl Session for Guest {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         let client = &world.clients[id];
         let (since, readable, life) = (client.idle_since?, client.ready.read, client.life);
-        let full = world.present() >= world.most && world.doors.iter().any(|door| !door.waiting.is_empty());
-        let exhausted = world.doors.iter().any(|door| door.rests == Some(world.now + REST));
+        let full = world.present() >= world.most && world.acceptors.iter().any(|acceptor| !acceptor.waiting.is_empty());
+        let exhausted = world.acceptors.iter().any(|acceptor| acceptor.rests == Some(world.now + BACK_OFF));
         let needed = life == Life::Here && !world.between && (full || exhausted);
         world.check(needed, || "there is no need to send anybody away".into());
         if readable {

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mio::{Registry, Token};
-use serve_forever::reactor::{Ended, Entrance, Until};
+use serve_forever::reactor::{Accept, RunEnd, RunMode};
 use serve_forever::session::Session;
 
-use crate::model::{BATCH, REST, World};
+use crate::model::{ACCEPT_BATCH, BACK_OFF, World};
 use crate::script::{Failure, Fault};
 use crate::sessions::{Client, Guest, Socket};
 
-/// What is outside of a door, and what the loop has to know of it.
-pub struct Outside {
+/// What is outside of an acceptor, and what the loop has to know of it.
+pub struct Backlog {
     pub token: Option<Token>,
-    pub waiting: VecDeque<Comer>,
+    pub waiting: VecDeque<Arrival>,
     /// Somebody came, and the loop was not told yet.
     pub knocks: bool,
     /// Somebody may be there, as far as the loop was told.
@@ -27,14 +27,14 @@ pub struct Outside {
     pub let_in: usize,
 }
 
-pub enum Comer {
+pub enum Arrival {
     Client(u64),
     Unwanted,
     Failure(Failure),
 }
 
-impl Outside {
-    pub fn come(&mut self, comers: impl IntoIterator<Item = Comer>) {
+impl Backlog {
+    pub fn come(&mut self, comers: impl IntoIterator<Item = Arrival>) {
         self.waiting.extend(comers);
         self.knocks = true;
     }
@@ -49,47 +49,47 @@ impl World {
     /// Somebody is to be let in.
     pub fn admit(&mut self, number: usize) -> io::Result<Option<usize>> {
         self.asked_at_doors += 1;
-        let once = self.until != Until::Stopped;
+        let once = self.until != RunMode::UntilStopped;
         let begins_to_end = self.begins_to_end && self.stepped.is_empty() && !once;
         self.check(!self.between, || "somebody is let in between two turns".into());
         self.check(self.present() < self.most, || "somebody is let in although there is no room".into());
         self.check(self.ending.is_none() || begins_to_end, || "somebody is let in although the run ends".into());
         self.check(!once || self.served == 0, || "more than one is let in".into());
-        let (door, now) = (&self.doors[number], self.now);
-        let (open, let_in) = (door.may_open(now), door.let_in);
+        let (acceptor, now) = (&self.acceptors[number], self.now);
+        let (open, let_in) = (acceptor.may_open(now), acceptor.let_in);
         self.check(open, || "somebody looked outside, where nobody is or a rest is not over".into());
-        self.check(begins_to_end || let_in < BATCH, || "too many are let in in one turn".into());
+        self.check(begins_to_end || let_in < ACCEPT_BATCH, || "too many are let in in one turn".into());
 
-        let door = &mut self.doors[number];
-        door.rests = None;
-        match door.waiting.pop_front() {
+        let acceptor = &mut self.acceptors[number];
+        acceptor.rests = None;
+        match acceptor.waiting.pop_front() {
             None => {
-                door.busy = false;
+                acceptor.busy = false;
                 Err(io::ErrorKind::WouldBlock.into())
             }
-            Some(Comer::Failure(failure)) => {
+            Some(Arrival::Failure(failure)) => {
                 if failure.exhausted() {
                     self.exhausted |= !begins_to_end;
-                    door.rests = Some(now + REST);
-                    if self.fault == Some(Fault::KnowsNoRest) {
+                    acceptor.rests = Some(now + BACK_OFF);
+                    if self.fault == Some(Fault::IgnoresBackOff) {
                         return Err(io::ErrorKind::WouldBlock.into());
                     }
                 }
                 Err(failure.error())
             }
-            Some(Comer::Unwanted) => {
-                door.let_in += 1;
+            Some(Arrival::Unwanted) => {
+                acceptor.let_in += 1;
                 self.served += 1;
                 if once {
-                    self.ending = Some((Ended::Refused, None));
+                    self.ending = Some((RunEnd::Refused, None));
                 }
                 Ok(None)
             }
-            Some(Comer::Client(nature)) => {
-                door.let_in += 1;
+            Some(Arrival::Client(nature)) => {
+                acceptor.let_in += 1;
                 self.served += 1;
                 if once {
-                    self.ending = Some((Ended::Served, None));
+                    self.ending = Some((RunEnd::Served, None));
                 }
                 self.let_in = true;
                 let id = self.clients.len();
@@ -101,28 +101,28 @@ impl World {
     }
 }
 
-pub struct Gate {
+pub struct Listening {
     pub world: Rc<RefCell<World>>,
     pub number: usize,
 }
 
-impl<'s> Entrance<'s> for Gate {
+impl<'s> Accept<'s> for Listening {
     fn register(&mut self, _: &Registry, token: Token) -> io::Result<()> {
-        self.world.borrow_mut().doors[self.number].token = Some(token);
+        self.world.borrow_mut().acceptors[self.number].token = Some(token);
         Ok(())
     }
 
     fn deregister(&mut self, _: &Registry) {
-        self.world.borrow_mut().doors[self.number].token = None;
+        self.world.borrow_mut().acceptors[self.number].token = None;
     }
 
-    fn has_visitor(&self) -> bool {
+    fn has_pending(&self) -> bool {
         let mut world = self.world.borrow_mut();
         let full = world.present() >= world.most;
         world.check(full, || "somebody looked whether anybody is there instead of asking them in".into());
-        let door = &mut world.doors[self.number];
-        door.busy = !door.waiting.is_empty();
-        door.busy
+        let acceptor = &mut world.acceptors[self.number];
+        acceptor.busy = !acceptor.waiting.is_empty();
+        acceptor.busy
     }
 
     fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {

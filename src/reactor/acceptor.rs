@@ -8,21 +8,21 @@ use mio::{Interest, Registry, Token};
 use crate::listen::unmapped;
 use crate::session::Session;
 
-/// How many newcomers are let in at a door in one turn, so that a flood of them does not keep the others waiting.
-pub(super) const BATCH: usize = 64;
+/// How many newcomers are let in at an acceptor in one turn, so that a flood of them does not keep the others waiting.
+pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long a door rests when the system has no room for another connection (`EMFILE` and its like).
-const REST: Duration = Duration::from_millis(100);
+/// How long an acceptor rests when the system has no room for another connection (`EMFILE` and its like).
+const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A way in, and what becomes of those who come by it.
-pub trait Entrance<'s> {
+pub trait Accept<'s> {
     /// Has the poll tell when somebody comes.
     ///
     /// # Errors
     /// Those of the operating system's selector.
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
 
-    /// Undoes [`Entrance::register`].
+    /// Undoes [`Accept::register`].
     fn deregister(&mut self, registry: &Registry);
 
     /// Lets one newcomer in, or refuses it (`None`): it is then gone without a byte.
@@ -32,7 +32,7 @@ pub trait Entrance<'s> {
     fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
     /// Whether somebody is there, where that can be told without letting them in. Only asked when there is no room.
-    fn has_visitor(&self) -> bool {
+    fn has_pending(&self) -> bool {
         true
     }
 
@@ -40,27 +40,27 @@ pub trait Entrance<'s> {
     fn shut(&mut self) {}
 }
 
-/// An entrance, and what the loop knows of it.
-pub struct Door<'s> {
-    entrance: Box<dyn Entrance<'s> + 's>,
+/// A source, and what the loop knows of it.
+pub struct Acceptor<'s> {
+    source: Box<dyn Accept<'s> + 's>,
     /// Somebody may be waiting outside.
     busy: bool,
-    rests_until: Option<Instant>,
+    retry_at: Option<Instant>,
 }
 
-/// A listener as an entrance.
+/// A listener as a source.
 struct Listener<'s> {
     /// `None` once it was given up.
     listener: &'s mut Option<TcpListener>,
-    admit: Admit<'s>,
+    admit: MakeSession<'s>,
     /// Whether the listener is closed, and not only left alone, when the run begins to end.
     released: bool,
 }
 
 /// Makes a session of a newcomer, or refuses it.
-pub type Admit<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
+pub type MakeSession<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
 
-impl<'s> Entrance<'s> for Listener<'s> {
+impl<'s> Accept<'s> for Listener<'s> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self.listener {
             Some(listener) => registry.register(listener, token, Interest::READABLE),
@@ -81,7 +81,7 @@ impl<'s> Entrance<'s> for Listener<'s> {
     }
 
     #[cfg(unix)]
-    fn has_visitor(&self) -> bool {
+    fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
@@ -104,69 +104,69 @@ pub(super) enum Accepted<'s> {
     Session(Box<dyn Session + 's>),
 }
 
-impl<'s> Door<'s> {
-    /// A door that is not open yet.
-    pub fn new(entrance: impl Entrance<'s> + 's) -> Door<'s> {
-        Door { entrance: Box::new(entrance), busy: true, rests_until: None }
+impl<'s> Acceptor<'s> {
+    /// An acceptor that is not open yet.
+    pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
+        Acceptor { source: Box::new(source), busy: true, retry_at: None }
     }
 
-    /// A door for a listener. If it is to be `released`, its listener is closed as soon as the run begins to end, so
+    /// An acceptor for a listener. If it is to be `released`, its listener is closed as soon as the run begins to end, so
     /// that newcomers go to whoever listens on the same port instead; otherwise they wait for the next run.
-    pub fn listener(listener: &'s mut Option<TcpListener>, admit: Admit<'s>, released: bool) -> Door<'s> {
-        Door::new(Listener { listener, admit, released })
+    pub fn listener(listener: &'s mut Option<TcpListener>, admit: MakeSession<'s>, released: bool) -> Acceptor<'s> {
+        Acceptor::new(Listener { listener, admit, released })
     }
 
     pub(super) fn open(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.entrance.register(registry, token)
+        self.source.register(registry, token)
     }
 
     pub(super) fn close(&mut self, registry: &Registry) {
-        self.entrance.deregister(registry);
+        self.source.deregister(registry);
     }
 
     /// Lets nobody in any more.
     pub(super) fn shut(&mut self) {
         self.busy = false;
-        self.entrance.shut();
+        self.source.shut();
     }
 
     /// Whether the system ran out of room for newcomers in this turn.
-    pub(super) fn has_just_begun_to_rest(&self, now: Instant) -> bool {
-        self.rests_until == now.checked_add(REST)
+    pub(super) fn has_begun_to_back_off(&self, now: Instant) -> bool {
+        self.retry_at == now.checked_add(BACK_OFF)
     }
 
     /// Somebody has come.
-    pub(super) fn knock(&mut self) {
+    pub(super) fn mark_ready(&mut self) {
         self.busy = true;
     }
 
     /// Whether somebody may be waiting outside who could be let in now.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy && self.rests_until.is_none()
+    pub(super) fn is_ready(&self) -> bool {
+        self.busy && self.retry_at.is_none()
     }
 
     /// Whether somebody is waiting outside for whom there is no room. If nobody is, whoever comes will be told of.
-    pub(super) fn keeps_waiting(&mut self, now: Instant) -> bool {
-        self.end_rest(now);
-        if self.is_busy() {
-            self.busy = self.entrance.has_visitor();
+    pub(super) fn has_pending(&mut self, now: Instant) -> bool {
+        self.end_back_off(now);
+        if self.is_ready() {
+            self.busy = self.source.has_pending();
         }
-        self.is_busy()
+        self.is_ready()
     }
 
     /// Until when nobody is let in.
-    pub(super) fn rests_until(&self) -> Option<Instant> {
-        self.rests_until
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
     }
 
     /// Lets one newcomer in.
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
-        self.end_rest(now);
-        while self.is_busy() {
-            match self.entrance.admit(now) {
+        self.end_back_off(now);
+        while self.is_ready() {
+            match self.source.admit(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.busy = false,
-                Err(error) if is_exhausted(&error) => self.rests_until = Some(now + REST),
+                Err(error) if is_exhausted(&error) => self.retry_at = Some(now + BACK_OFF),
                 // Whoever it was has gone again.
                 Err(_) => {}
             }
@@ -174,8 +174,8 @@ impl<'s> Door<'s> {
         Accepted::Nobody
     }
 
-    fn end_rest(&mut self, now: Instant) {
-        self.rests_until = self.rests_until.filter(|end| *end > now);
+    fn end_back_off(&mut self, now: Instant) {
+        self.retry_at = self.retry_at.filter(|end| *end > now);
     }
 }
 

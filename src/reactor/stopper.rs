@@ -6,7 +6,7 @@ use super::{Mailbox, SignalAction};
 
 /// Whether a run is wanted to end, and which thread it is on.
 #[derive(Debug)]
-pub struct Stop {
+pub struct StopFlag {
     asked: AtomicU8,
     running_on: Mutex<Option<ThreadId>>,
     ended: Condvar,
@@ -17,10 +17,10 @@ const NOT_ASKED: u8 = 0;
 const DRAIN: u8 = 1;
 const NOW: u8 = 2;
 
-impl Stop {
+impl StopFlag {
     /// Nothing is wanted yet.
-    pub fn new(mailbox: Arc<Mailbox>) -> Stop {
-        Stop { asked: AtomicU8::new(NOT_ASKED), running_on: Mutex::new(None), ended: Condvar::new(), mailbox }
+    pub fn new(mailbox: Arc<Mailbox>) -> StopFlag {
+        StopFlag { asked: AtomicU8::new(NOT_ASKED), running_on: Mutex::new(None), ended: Condvar::new(), mailbox }
     }
 
     pub(super) fn asked(&self) -> Option<SignalAction> {
@@ -43,7 +43,7 @@ impl Stop {
     }
 }
 
-struct Running(Arc<Stop>);
+struct Running(Arc<StopFlag>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -58,11 +58,11 @@ impl Drop for Running {
 ///
 /// Clones stop the same server. Asking a server to stop that is not running makes its next run end at once.
 #[derive(Debug, Clone)]
-pub struct Stopper(Arc<Stop>);
+pub struct Stopper(Arc<StopFlag>);
 
 impl Stopper {
     /// What stops the runs that look at this.
-    pub fn new(stop: Arc<Stop>) -> Stopper {
+    pub fn new(stop: Arc<StopFlag>) -> Stopper {
         Stopper(stop)
     }
 
