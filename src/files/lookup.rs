@@ -40,7 +40,10 @@ impl FoundFile {
 
 /// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
 pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found, Refusal> {
-    let relative = url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?;
+    let relative = match policy.base.as_os_str().is_empty() {
+        true => url.relative(),
+        false => url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?,
+    };
     if !policy.hidden && is_hidden(relative) {
         return Err(Refusal::NotFound);
     }
@@ -63,6 +66,11 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
 
 /// Whether a segment begins with a dot. `.well-known` does not count: it is there to be found (RFC 8615).
 pub(crate) fn is_hidden(relative: &Path) -> bool {
+    // Most paths have no such segment. One search over the bytes is cheaper than taking the path apart.
+    let bytes = relative.as_os_str().as_encoded_bytes();
+    if !bytes.starts_with(b".") && !bytes.windows(2).any(|pair| pair == b"/.") {
+        return false;
+    }
     let public = relative.strip_prefix(WELL_KNOWN).unwrap_or(relative);
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }

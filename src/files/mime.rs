@@ -80,10 +80,9 @@ impl Naming {
 
     fn type_of(&self, extension: &str) -> Option<&str> {
         let lower = extension.to_ascii_lowercase();
-        find(&self.types, extension)
-            .or_else(|| table::find(extension))
-            .or_else(|| find(&self.types, &lower))
-            .or_else(|| table::find(&lower))
+        let known = |extension: &str| find(&self.types, extension).or_else(|| table::find(extension));
+        known(extension)
+            .or_else(|| (lower != extension).then(|| known(&lower)).flatten())
             .or_else(|| mime_guess::from_ext(&lower).first_raw().map(shown))
     }
 

@@ -86,6 +86,9 @@ impl Policy {
     /// The `Cache-Control` of a file, by the last pattern that fits it. A pattern without a slash fits names, one with
     /// a slash fits paths below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
+        if self.cache_control.is_empty() {
+            return None;
+        }
         let relative = path.strip_prefix(root).unwrap_or(path);
         let name = Path::new(relative.file_name().unwrap_or_default());
         let fits = |pattern: &Pattern| {
