@@ -11,16 +11,7 @@ use nix::unistd::{Uid, User, chroot, setgid, setgroups, setuid};
 
 use super::exit::Exit;
 use super::options::Options;
-use super::site::cannot;
 use super::words::shown;
-
-/// Refuses what cannot be had together: in the sandbox nothing can be run.
-pub(super) fn check(options: &Options) -> Result<(), Exit> {
-    if options.confinement.sandbox && options.scripts.run {
-        return Err(Exit::wrong("--sandbox and --cgi exclude each other: no script could be run"));
-    }
-    Ok(())
-}
 
 /// The user to become, who has to be found before the root changes.
 pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
@@ -35,7 +26,7 @@ pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
 /// Makes a directory the root of all paths from now on, and the working directory.
 pub(super) fn change_root(path: &Path) -> Result<(), Exit> {
     let changed = chroot(path).map_err(std::io::Error::from).and_then(|()| std::env::set_current_dir("/"));
-    changed.map_err(|error| cannot("change the root to", path, error))
+    changed.map_err(|error| Exit::cannot("change the root to", path, error))
 }
 
 /// Becomes a user, with that user's group and no other, for good.

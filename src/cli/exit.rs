@@ -2,9 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::flags::NAME;
 use super::help::usage;
+use super::words::shown;
 
 /// The exit statuses of the program: all there are (contract rows CL13, CL17, B27).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,11 @@ impl Exit {
     /// ```
     pub fn failure(reason: impl Display) -> Exit {
         Exit { code: Code::Failure, text: format!("{NAME}: error: {reason}\n") }
+    }
+
+    /// `cannot read 'FILE': ...`.
+    pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
+        Exit::failure(format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
 
     /// A wrong command line: the usage, and below it one line with the reason, as argparse prints them.

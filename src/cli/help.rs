@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::flags::{ABOUT, FLAGS, Flag, NAME};
+use super::flag::Flag;
+use super::flags::{ABOUT, FLAGS, NAME};
 
 /// How wide a line may be: what every terminal has.
 const WIDTH: usize = 80;

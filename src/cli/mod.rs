@@ -11,17 +11,23 @@
 //! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
 //! whether what it asks for can be had is found out later (status 1).
 
+mod config_file;
 mod confine;
+mod conflicts;
+mod environment;
 mod exit;
+mod flag;
 mod flags;
-mod given;
 mod help;
+mod layers;
 mod listen;
+mod logging;
 mod options;
 // The pages are kept for the program with all of its flags.
 #[cfg(test)]
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;
+mod parse_error;
 mod parser;
 mod ready;
 mod reload;
@@ -31,14 +37,19 @@ mod sandbox;
 #[cfg(not(all(feature = "sandbox", target_os = "linux")))]
 #[path = "no_sandbox.rs"]
 mod sandbox;
+#[cfg(all(feature = "cgi", target_os = "linux"))]
+mod scripts;
+#[cfg(not(all(feature = "cgi", target_os = "linux")))]
+#[path = "no_scripts.rs"]
 mod scripts;
 mod settings;
 mod site;
+mod sources;
 mod words;
 
+pub use config_file::parse_file;
 pub use exit::{Code, Exit};
 pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
 pub use parser::parse;
 pub use run::run;
-pub use settings::parse_file;
 pub use words::shown;

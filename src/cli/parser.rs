@@ -1,18 +1,17 @@
 //! From words to options: clap takes the command line apart, the table says what the parts mean, and what is wrong is
 //! said in argparse's words.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::exit::Exit;
-use super::flags::{ABOUT, Action, FLAGS, Flag, NAME, VERSION, beginning_with, find};
-use super::given::{Given, Source};
-use super::help::help;
+use super::flag::{Action, Flag};
+use super::flags::{ABOUT, FLAGS, NAME, VERSION};
+use super::layers::{Layer, Occurrences, Origin};
 use super::options::Options;
-use super::words::shown;
+use super::parse_error::{detached, ending};
 
 /// Reads a command line, without the name of the program.
 ///
@@ -30,11 +29,11 @@ use super::words::shown;
 /// # Errors
 /// The end of the program: what `--help` or `--version` print, or what is wrong with the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
-    Options::from_layers(&[given(words)?])
+    Options::from_layers(&[layer(words)?])
 }
 
 /// What a command line gives, before anything is made of it.
-pub(super) fn given(words: impl IntoIterator<Item = OsString>) -> Result<Given, Exit> {
+pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| ending(&error, &words))?;
     if let Some(port) = matches.get_one::<OsString>("port")
@@ -43,13 +42,13 @@ pub(super) fn given(words: impl IntoIterator<Item = OsString>) -> Result<Given, 
     {
         return Err(exit);
     }
-    let mut given = Given::new(Source::CommandLine);
+    let mut layer = Layer::new(Origin::CommandLine);
     for flag in FLAGS {
         if matches.value_source(flag.name) == Some(ValueSource::CommandLine) {
-            given.note(flag, times(flag, &matches));
+            layer.note(flag, occurrences(flag, &matches));
         }
     }
-    Ok(given)
+    Ok(layer)
 }
 
 /// The table as clap's parser; the manual page and the completions are made from it too.
@@ -107,75 +106,25 @@ fn hint(names: &[&str]) -> ValueHint {
 }
 
 /// The values of a flag, for each time that it was given.
-fn times(flag: &Flag, matches: &ArgMatches) -> Vec<Vec<OsString>> {
+fn occurrences(flag: &Flag, matches: &ArgMatches) -> Occurrences {
     match flag.action {
         Action::Help | Action::Version | Action::Switch(_) => vec![Vec::new()],
         _ => {
-            let times = matches.get_occurrences::<OsString>(flag.name).into_iter().flatten();
-            times.map(|values| values.cloned().collect()).collect()
+            let occurrences = matches.get_occurrences::<OsString>(flag.name).into_iter().flatten();
+            occurrences.map(|values| values.cloned().collect()).collect()
         }
-    }
-}
-
-/// What clap found, in argparse's words (contract row CL13).
-fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
-    };
-    let word = context(ContextKind::InvalidArg);
-    match (error.kind(), flag_of(word)) {
-        (ErrorKind::DisplayHelp, _) => Exit::success(help()),
-        (ErrorKind::DisplayVersion, _) => Exit::success(format!("{NAME} {VERSION}\n")),
-        (ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues, Some(flag)) => {
-            Exit::usage(format_args!("argument {flag}: {}", flag.expected()))
-        }
-        (ErrorKind::TooManyValues, Some(flag)) => {
-            let value = shown(context(ContextKind::InvalidValue).as_ref());
-            Exit::usage(format_args!("argument {flag}: invalid value: '{value}' (must be given without one)"))
-        }
-        (ErrorKind::UnknownArgument, _) => detached(word.as_ref(), words).unwrap_or_else(|| Exit::usage(unknown(word))),
-        (kind, _) => Exit::usage(format_args!("{kind}")),
-    }
-}
-
-/// The flag that clap means by, for example, `--header <NAME> <VALUE>`.
-fn flag_of(word: &str) -> Option<&'static Flag> {
-    find(word.strip_prefix("--")?.split([' ', '=']).next()?)
-}
-
-/// The complaint about a word that was meant as the value of the flag before it, whose value has to follow `=`.
-fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
-    let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
-    let mut candidates = beginning_with(before);
-    let flag = match (find(before), candidates.next(), candidates.next()) {
-        (Some(flag), ..) | (None, Some(flag), None) => flag,
-        _ => return None,
-    };
-    let value = shown(value);
-    let why = format!("argument {flag}: invalid value: '{value}' (must follow =, as in {flag}={value})");
-    matches!(flag.action, Action::Maybe(..)).then(|| Exit::usage(why))
-}
-
-/// A word that is no flag, or could be several.
-fn unknown(word: &str) -> String {
-    let known: Vec<String> = match word.strip_prefix("--") {
-        Some(start) => beginning_with(start).map(|flag| format!("--{}", flag.name)).collect(),
-        None => Vec::new(),
-    };
-    let word = shown(word.as_ref());
-    match known.len() {
-        0 => format!("unrecognized arguments: {word}"),
-        _ => format!("ambiguous option: {word} could match {}", known.join(", ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::ffi::OsStr;
     use std::path::Path;
     use std::time::Duration;
 
     use super::*;
+    use crate::cli::help::help;
     use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
     use crate::http::Version;
     use crate::http1::Limits;

@@ -6,41 +6,18 @@
 //!
 //! Invariant: nothing here waits, and nothing here ends the program.
 
-use std::ffi::OsString;
-use std::fs;
 use std::time::SystemTime;
 
 use super::exit::Exit;
-use super::given::Given;
 use super::options::Options;
 use super::scripts::{self, Scripts};
-use super::site::{self, cannot, check_file, name};
-use super::{parser, run, settings};
+use super::site::{self, check_file};
+use super::sources::Sources;
+use super::words::shown;
+use super::{conflicts, logging};
 use crate::Reload;
 use crate::log::AccessLog;
 use crate::service::Service;
-
-/// Where settings come from: the command line, then the environment, then the file that they name.
-pub(super) struct Sources {
-    /// What cannot change.
-    given: [Given; 2],
-}
-
-impl Sources {
-    /// Takes the command line apart, and looks for what is ours in the environment.
-    pub(super) fn new(args: impl IntoIterator<Item = OsString>) -> Result<Sources, Exit> {
-        Ok(Sources { given: [parser::given(args)?, settings::environment(std::env::vars_os())?] })
-    }
-
-    /// Reads the file, if there is one, and puts everything together.
-    pub(super) fn read(&self) -> Result<Options, Exit> {
-        let options = Options::from_layers(&self.given)?;
-        let Some(path) = &options.config else { return Ok(options) };
-        let text = fs::read_to_string(path).map_err(|error| cannot("read", path, error))?;
-        let [command_line, environment] = self.given.clone();
-        Options::from_layers(&[command_line, environment, settings::file(path, &text)?])
-    }
-}
 
 /// Changes a running server as its settings say.
 pub(super) struct Reloader {
@@ -75,7 +52,7 @@ impl Reloader {
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
                 // The name was checked when the settings were read.
-                _ = server.set_server_name(run::server_name(&options));
+                _ = server.set_server_name(site::server_name(&options));
                 server.set_log(log);
                 self.options = options;
                 self.say(server, &format!("settings read again{}", self.from()));
@@ -95,11 +72,11 @@ impl Reloader {
         self.options.config.iter().try_for_each(|path| check_file(path))?;
         let mut options = self.sources.read()?;
         let kept = keep(&mut options, &self.options);
-        scripts::check(&options)?;
+        conflicts::check(&options)?;
         options.site.auth_file.iter().try_for_each(|path| check_file(path))?;
         let script_user = scripts::user(&options)?;
         let files = site::service(&options, site::accounts(&options)?)?;
-        let log = run::log(&options)?;
+        let log = logging::log(&options)?;
         let gate = files.gate();
         let scripts = self.scripts.beside(files, script_user, &options).map_err(Exit::failure)?;
         let service = site::off_loop(gate, scripts);
@@ -109,7 +86,7 @@ impl Reloader {
     /// ` from 'FILE'`.
     fn from(&self) -> String {
         let file = self.options.config.as_ref().or(self.options.site.auth_file.as_ref());
-        file.map(|path| format!(" from '{}'", name(path))).unwrap_or_default()
+        file.map(|path| format!(" from '{}'", shown(path.as_os_str()))).unwrap_or_default()
     }
 
     /// Writes a line to standard error, which is where the log is unless somebody said otherwise.

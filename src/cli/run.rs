@@ -9,11 +9,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::exit::{Code, Exit};
 use super::options::Options;
 use super::ready::{Bound, announce};
-use super::reload::{Reloader, Sources};
+use super::reload::Reloader;
 use super::scripts::Scripts;
-use super::{confine, listen, sandbox, scripts, site};
-use crate::connection::SERVER_NAME;
-use crate::log::AccessLog;
+use super::sources::Sources;
+use super::{confine, conflicts, listen, logging, sandbox, scripts, site};
 use crate::memory::room_for_buffers;
 use crate::{HttpServer, SignalAction, Stopped};
 
@@ -27,11 +26,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
 
 /// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
 fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
-    scripts::check(options)?;
-    confine::check(options)?;
+    conflicts::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
-    let mut log = log(options)?;
+    let mut log = logging::log(options)?;
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
@@ -58,7 +56,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(service)
-        .server_name(server_name(options))
+        .server_name(site::server_name(options))
         .map_err(Exit::failure)?
         .protocol(options.protocol)
         .limits(options.limits.clone())
@@ -76,11 +74,6 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The value of `Server`; empty for none.
-pub(super) fn server_name(options: &Options) -> &str {
-    options.server.as_deref().unwrap_or(SERVER_NAME)
-}
-
 /// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
 /// SIGHUP has files read and opened again, and is ignored where there are none; at a terminal it keeps its meaning
 /// then, which is that the terminal is gone.
@@ -90,16 +83,6 @@ fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
         signals.push((SIGHUP, SignalAction::Reload));
     }
     signals
-}
-
-/// The log that was asked for.
-pub(super) fn log(options: &Options) -> Result<AccessLog, Exit> {
-    let log = match &options.log.file {
-        _ if options.quiet => AccessLog::off(),
-        None => AccessLog::stderr(),
-        Some(path) => AccessLog::file(path).map_err(|error| site::cannot("write", path, error))?,
-    };
-    Ok(log.format(options.log.format))
 }
 
 /// Prints and flushes at once, also into a pipe.

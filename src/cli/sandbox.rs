@@ -9,7 +9,6 @@ use landlock::{
 };
 
 use super::exit::Exit;
-use super::site::cannot;
 
 /// Restricts this process, for good, to reading these directories and files, and to writing files in the folder of a
 /// log, which is opened again after it was renamed. It can neither bind nor connect to anything any more; the sockets
@@ -42,5 +41,5 @@ fn ruleset() -> Result<RulesetCreated, RulesetError> {
 }
 
 fn open(path: &Path) -> Result<PathFd, Exit> {
-    PathFd::new(path).map_err(|_| cannot("open", path, io::Error::last_os_error()))
+    PathFd::new(path).map_err(|_| Exit::cannot("open", path, io::Error::last_os_error()))
 }

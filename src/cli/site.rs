@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::options::Options;
 use super::words::shown;
+use crate::connection::SERVER_NAME;
 use crate::files::listing::ListingOptions;
 use crate::files::{Account, AuthOffload, FileService, FileServiceBuilder, Gate};
 use crate::service::Service;
@@ -73,23 +74,31 @@ fn fold<T>(
 /// A page that cannot be read would only be missed when it is needed. What is no file may keep its reader waiting.
 pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
-        Ok(facts) if facts.is_file() => fs::File::open(path).map(drop).map_err(|error| cannot("read", path, error)),
-        Ok(_) => Err(cannot("read", path, io::Error::other("not a file"))),
-        Err(error) => Err(cannot("read", path, error)),
+        Ok(facts) if facts.is_file() => {
+            fs::File::open(path).map(drop).map_err(|error| Exit::cannot("read", path, error))
+        }
+        Ok(_) => Err(Exit::cannot("read", path, io::Error::other("not a file"))),
+        Err(error) => Err(Exit::cannot("read", path, error)),
     }
+}
+
+/// The value of `Server`; empty for none.
+pub(super) fn server_name(options: &Options) -> &str {
+    options.server.as_deref().unwrap_or(SERVER_NAME)
 }
 
 /// The accounts of the command line and of the file that it names.
 pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     let mut accounts = options.site.accounts.clone();
     if let Some(path) = &options.site.auth_file {
-        let text = fs::read_to_string(path).map_err(|error| cannot("read", path, error))?;
+        let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         // Editors on Windows begin UTF-8 files with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        accounts.extend(accounts_in(text).map_err(|why| Exit::failure(format_args!("{}:{why}", name(path))))?);
+        accounts
+            .extend(accounts_in(text).map_err(|why| Exit::failure(format_args!("{}:{why}", shown(path.as_os_str()))))?);
         if accounts.is_empty() {
             // Nobody would have to know a password then, which cannot be what was meant.
-            return Err(Exit::failure(format_args!("{}: no user in it", name(path))));
+            return Err(Exit::failure(format_args!("{}: no user in it", shown(path.as_os_str()))));
         }
     }
     Ok(accounts)
@@ -103,15 +112,6 @@ fn accounts_in(text: &str) -> Result<Vec<Account>, String> {
     let account =
         |(at, line): (usize, &str)| line.parse().map_err(|why: crate::files::BadAccount| format!("{}: {why}", at + 1));
     lines.map(account).collect()
-}
-
-/// `cannot read 'FILE': ...`.
-pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
-    Exit::failure(format_args!("cannot {what} '{}': {error}", name(path)))
-}
-
-pub(super) fn name(path: &Path) -> String {
-    shown(path.as_os_str())
 }
 
 #[cfg(test)]

@@ -1,21 +1,9 @@
 //! The switches of what the program may do once it has started.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
+use super::model::{Options, Understood};
 use super::values::{must, path, text};
-use super::{Options, Understood};
-
-/// What the program gives up before it lets anybody in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Confinement {
-    /// The user to become. Not known to exist.
-    pub user: Option<String>,
-    /// The directory that becomes the root. Not known to exist.
-    pub chroot: Option<PathBuf>,
-    /// Whether the kernel is asked to let it read the served directory and nothing else.
-    pub sandbox: bool,
-}
 
 impl Options {
     pub(in crate::cli) fn set_user(&mut self, value: &OsStr) -> Understood {

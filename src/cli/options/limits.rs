@@ -1,10 +1,9 @@
 //! The switches of what clients may take, and of how the program ends.
 
 use std::ffi::OsStr;
-use std::time::Duration;
 
-use super::values::{invalid, must};
-use super::{Options, Understood};
+use super::model::{Options, Understood};
+use super::values::{count, must, number, some_or_no_seconds};
 
 impl Options {
     pub(in crate::cli) fn reuse_port(&mut self) {
@@ -58,53 +57,12 @@ impl Options {
     }
 }
 
-/// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
-/// use.
-pub(super) fn seconds(value: &OsStr) -> Result<Duration, String> {
-    let text = value.to_str().unwrap_or_default();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let time = || {
-        let nanos = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-        Some(Duration::new(whole.parse::<u32>().ok()?.into(), nanos))
-    };
-    let time = (digits(whole) && digits(fraction)).then(time).flatten();
-    time.ok_or_else(|| invalid("number of seconds", value))
-}
-
-/// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
-pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
-    seconds(value).map_err(|why| why + " (must be from 0 to 4294967295, such as 2.5)")
-}
-
-pub(super) fn count(value: &OsStr) -> Result<usize, String> {
-    let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
-}
-
-/// A whole number. One that is too large for any limit is no limit.
-fn number(value: &OsStr) -> Option<u64> {
-    let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some(digits.parse().unwrap_or(u64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http1::Limits;
-
-    #[test]
-    fn times_are_seconds() {
-        let time = |text: &str| seconds(text.as_ref());
-        assert_eq!(time("0"), Ok(Duration::ZERO));
-        assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
-        assert_eq!(time("0.0000000019"), Ok(Duration::from_nanos(1)));
-        for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
-            assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
-        }
-        let why = "invalid number of seconds: '-1' (must be from 0 to 4294967295, such as 2.5)";
-        assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why.into()));
-    }
 
     #[test]
     fn each_switch_sets_its_limit_and_takes_0() {

@@ -1,151 +1,124 @@
-//! The switches of scripts. Where the program cannot run any, nothing sets them.
+//! The switches of scripts, where the program can run any.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-/// Whether and how scripts are run (contract row CL07).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScriptOptions {
-    /// Whether they are run.
-    pub run: bool,
-    /// Names of variables that they get too, each known to be one.
-    pub variables: Vec<OsString>,
-    /// The user that they run as. Not known to exist.
-    pub user: Option<String>,
-    /// From a script's start to its end; zero is no limit, `None` the default of the library.
-    pub timeout: Option<Duration>,
-    /// From a script's start to its response; zero is no limit, `None` the default of the library.
-    pub first_byte: Option<Duration>,
-    /// How many of them run at a time; `None` is the default of the library.
-    pub most: Option<usize>,
-}
+use super::model::{Options, Understood};
+use super::values::{count, must, some_or_no_seconds, text};
+use crate::cgi::{CgiLimits, ScriptUser};
+use crate::http1::Limits;
 
-#[cfg(all(feature = "cgi", target_os = "linux"))]
-mod setting {
-    use std::ffi::OsStr;
-    use std::io::ErrorKind;
-    use std::time::Duration;
+/// The time by which the server's own limit for an answer exceeds those of scripts.
+const MARGIN: Duration = Duration::from_secs(5);
 
-    use crate::cgi::{CgiLimits, ScriptUser};
-    use crate::cli::options::limits::{count, some_or_no_seconds};
-    use crate::cli::options::values::{must, text};
-    use crate::cli::options::{Options, Understood};
-    use crate::http1::Limits;
-
-    /// The time by which the server's own limit for an answer exceeds those of scripts.
-    const MARGIN: Duration = Duration::from_secs(5);
-
-    impl Options {
-        pub(in crate::cli) fn run_scripts(&mut self) {
-            self.scripts.run = true;
-            self.wait_for_scripts();
-        }
-
-        pub(in crate::cli) fn set_script_timeout(&mut self, value: &OsStr) -> Understood {
-            self.scripts.timeout = Some(some_or_no_seconds(value)?);
-            Ok(())
-        }
-
-        pub(in crate::cli) fn set_script_first_byte(&mut self, value: &OsStr) -> Understood {
-            self.scripts.first_byte = Some(some_or_no_seconds(value)?);
-            self.wait_for_scripts();
-            Ok(())
-        }
-
-        pub(in crate::cli) fn set_most_scripts(&mut self, value: &OsStr) -> Understood {
-            self.scripts.most = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
-            Ok(())
-        }
-
-        /// Makes the server wait longer for an answer than a request can wait in the queue and for its script, so that the
-        /// log names the script that took too long.
-        fn wait_for_scripts(&mut self) {
-            let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
-            let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);
-            // Zero is no limit, for both.
-            self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
-        }
-
-        pub(in crate::cli) fn add_script_variable(&mut self, value: &OsStr) -> Understood {
-            let bytes = value.as_encoded_bytes();
-            if bytes.is_empty() || bytes.contains(&b'=') {
-                return Err(must("be the name of a variable", "name", value));
-            }
-            self.scripts.variables.push(value.to_owned());
-            Ok(())
-        }
-
-        pub(in crate::cli) fn set_script_user(&mut self, value: &OsStr) -> Understood {
-            let name = text("user", value)?;
-            if name.is_empty() || ScriptUser::named(name).is_err_and(|error| error.kind() == ErrorKind::InvalidInput) {
-                return Err(must("be a user other than root, or UID:GID without 0", "user", value));
-            }
-            self.scripts.user = Some(name.to_owned());
-            Ok(())
-        }
+impl Options {
+    pub(in crate::cli) fn run_scripts(&mut self) {
+        self.scripts.run = true;
+        self.wait_for_scripts();
     }
 
-    #[cfg(test)]
-    mod tests {
-        use super::*;
+    pub(in crate::cli) fn set_script_timeout(&mut self, value: &OsStr) -> Understood {
+        self.scripts.timeout = Some(some_or_no_seconds(value)?);
+        Ok(())
+    }
 
-        #[test]
-        fn variables_of_scripts_have_names() {
+    pub(in crate::cli) fn set_script_first_byte(&mut self, value: &OsStr) -> Understood {
+        self.scripts.first_byte = Some(some_or_no_seconds(value)?);
+        self.wait_for_scripts();
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_most_scripts(&mut self, value: &OsStr) -> Understood {
+        self.scripts.most = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
+        Ok(())
+    }
+
+    /// Makes the server wait longer for an answer than a request can wait in the queue and for its script, so that the
+    /// log names the script that took too long.
+    fn wait_for_scripts(&mut self) {
+        let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
+        let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);
+        // Zero is no limit, for both.
+        self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
+    }
+
+    pub(in crate::cli) fn add_script_variable(&mut self, value: &OsStr) -> Understood {
+        let bytes = value.as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&b'=') {
+            return Err(must("be the name of a variable", "name", value));
+        }
+        self.scripts.variables.push(value.to_owned());
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_script_user(&mut self, value: &OsStr) -> Understood {
+        let name = text("user", value)?;
+        if name.is_empty() || ScriptUser::named(name).is_err_and(|error| error.kind() == ErrorKind::InvalidInput) {
+            return Err(must("be a user other than root, or UID:GID without 0", "user", value));
+        }
+        self.scripts.user = Some(name.to_owned());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_scripts_have_names() {
+        let mut options = Options::default();
+        options.add_script_variable("HOME".as_ref()).unwrap();
+        assert_eq!(
+            options.add_script_variable("A=b".as_ref()),
+            Err("invalid name: 'A=b' (must be the name of a variable)".into())
+        );
+        assert_eq!(
+            options.add_script_variable("".as_ref()),
+            Err("invalid name: '' (must be the name of a variable)".into())
+        );
+        assert_eq!(options.scripts.variables, ["HOME"]);
+    }
+
+    #[test]
+    fn scripts_do_not_run_as_root() {
+        let user = |text: &str| {
             let mut options = Options::default();
-            options.add_script_variable("HOME".as_ref()).unwrap();
-            assert_eq!(
-                options.add_script_variable("A=b".as_ref()),
-                Err("invalid name: 'A=b' (must be the name of a variable)".into())
-            );
-            assert_eq!(
-                options.add_script_variable("".as_ref()),
-                Err("invalid name: '' (must be the name of a variable)".into())
-            );
-            assert_eq!(options.scripts.variables, ["HOME"]);
+            options.set_script_user(text.as_ref()).map(|()| options.scripts.user)
+        };
+        for text in ["", "root", "0:1", "1:0"] {
+            let why = format!("invalid user: '{text}' (must be a user other than root, or UID:GID without 0)");
+            assert_eq!(user(text), Err(why));
         }
+        assert_eq!(user("12:34"), Ok(Some("12:34".into())));
+    }
 
-        #[test]
-        fn scripts_do_not_run_as_root() {
-            let user = |text: &str| {
-                let mut options = Options::default();
-                options.set_script_user(text.as_ref()).map(|()| options.scripts.user)
-            };
-            for text in ["", "root", "0:1", "1:0"] {
-                let why = format!("invalid user: '{text}' (must be a user other than root, or UID:GID without 0)");
-                assert_eq!(user(text), Err(why));
-            }
-            assert_eq!(user("12:34"), Ok(Some("12:34".into())));
+    #[test]
+    fn no_seconds_are_no_limit_for_scripts() {
+        let mut options = Options::default();
+        options.set_script_timeout("0".as_ref()).unwrap();
+        options.set_script_first_byte("2.5".as_ref()).unwrap();
+        options.set_most_scripts("3".as_ref()).unwrap();
+        assert_eq!(options.scripts.timeout, Some(Duration::ZERO));
+        assert_eq!((options.scripts.first_byte, options.scripts.most), (Some(Duration::from_millis(2500)), Some(3)));
+        for text in ["-1", "", "x", "1s", "1e3"] {
+            let why = format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)");
+            assert_eq!(options.set_script_timeout(text.as_ref()), Err(why.clone()));
+            assert_eq!(options.set_script_first_byte(text.as_ref()), Err(why));
         }
+        assert_eq!(options.set_most_scripts("0".as_ref()), Err("invalid number: '0' (must be 1 or more)".into()));
+    }
 
-        #[test]
-        fn no_seconds_are_no_limit_for_scripts() {
+    #[test]
+    fn the_server_waits_longer_for_an_answer_than_for_a_script() {
+        let wait = |first_byte: &str| {
             let mut options = Options::default();
-            options.set_script_timeout("0".as_ref()).unwrap();
-            options.set_script_first_byte("2.5".as_ref()).unwrap();
-            options.set_most_scripts("3".as_ref()).unwrap();
-            assert_eq!(options.scripts.timeout, Some(Duration::ZERO));
-            assert_eq!(
-                (options.scripts.first_byte, options.scripts.most),
-                (Some(Duration::from_millis(2500)), Some(3))
-            );
-            for text in ["-1", "", "x", "1s", "1e3"] {
-                let why = format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)");
-                assert_eq!(options.set_script_timeout(text.as_ref()), Err(why.clone()));
-                assert_eq!(options.set_script_first_byte(text.as_ref()), Err(why));
-            }
-            assert_eq!(options.set_most_scripts("0".as_ref()), Err("invalid number: '0' (must be 1 or more)".into()));
-        }
-
-        #[test]
-        fn the_server_waits_longer_for_an_answer_than_for_a_script() {
-            let wait = |first_byte: &str| {
-                let mut options = Options::default();
-                options.run_scripts();
-                options.set_script_first_byte(first_byte.as_ref()).map(|()| options.limits.answer_timeout)
-            };
-            assert_eq!(wait("1"), Ok(Limits::default().answer_timeout));
-            assert_eq!(wait("600"), Ok(Duration::from_secs(1205)));
-            assert_eq!(wait("0"), Ok(Duration::ZERO));
-        }
+            options.run_scripts();
+            options.set_script_first_byte(first_byte.as_ref()).map(|()| options.limits.answer_timeout)
+        };
+        assert_eq!(wait("1"), Ok(Limits::default().answer_timeout));
+        assert_eq!(wait("600"), Ok(Duration::from_secs(1205)));
+        assert_eq!(wait("0"), Ok(Duration::ZERO));
     }
 }

@@ -1,81 +1,14 @@
 //! The switches of the files that are served.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use glob::Pattern;
 
+use super::model::{Options, Understood};
 use super::values::{choice, file, invalid, is_media_type, must, pair, text};
-use super::{Options, Understood};
 use crate::cli::words::shown;
-use crate::files::{Account, CODINGS, Symlinks};
+use crate::files::{CODINGS, Symlinks};
 use crate::http::{Status, UrlPath, is_token};
-
-/// How the files of a directory are served. What an empty list or `None` means is left to the file service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteOptions {
-    /// The names of index files, the preferred one first; empty for the usual ones.
-    pub index: Vec<String>,
-    /// The page for paths where nothing is, named relative to the directory.
-    pub spa: Option<PathBuf>,
-    /// The bodies of refusals, named relative to the directory.
-    pub error_pages: Vec<(Status, PathBuf)>,
-    /// Whether directories are listed.
-    pub listing: bool,
-    /// Whether directories come first in listings.
-    pub folders_first: bool,
-    /// Whether names that begin with a dot are served.
-    pub hidden: bool,
-    /// What becomes of symbolic links.
-    pub symlinks: Symlinks,
-    /// Whose scripts may read the files: an origin, or `*`.
-    pub cors: Option<String>,
-    /// Whether pages are isolated from other sites.
-    pub coop_coep: bool,
-    /// Patterns of file names, each with the value of `Cache-Control`; the last that fits counts.
-    pub cache: Vec<(String, String)>,
-    /// Extensions without their dot, each with its content type.
-    pub mime: Vec<(String, String)>,
-    /// Extensions without their dot, each with the content coding that its files are in.
-    pub encodings: Vec<(String, String)>,
-    /// The charset of all text, or `None` within for no charset; without, the default of the file service.
-    pub charset: Option<Option<String>>,
-    /// Whether pages are served without their `.html`.
-    pub clean_urls: bool,
-    /// Whether compressed files beside a file are served instead of it.
-    pub precompressed: bool,
-    /// Who may see the files; nobody in particular if empty.
-    pub accounts: Vec<Account>,
-    /// A file with more accounts. Not known to exist.
-    pub auth_file: Option<PathBuf>,
-    /// The path under which the directory is served.
-    pub base_path: String,
-}
-
-impl Default for SiteOptions {
-    fn default() -> SiteOptions {
-        SiteOptions {
-            index: Vec::new(),
-            spa: None,
-            error_pages: Vec::new(),
-            listing: true,
-            folders_first: false,
-            hidden: true,
-            symlinks: Symlinks::Follow,
-            cors: None,
-            coop_coep: false,
-            cache: Vec::new(),
-            mime: Vec::new(),
-            encodings: Vec::new(),
-            charset: None,
-            clean_urls: false,
-            precompressed: false,
-            accounts: Vec::new(),
-            auth_file: None,
-            base_path: "/".to_owned(),
-        }
-    }
-}
 
 /// What `--spa` serves if it names nothing.
 const SPA_PAGE: &str = "index.html";
@@ -238,6 +171,7 @@ fn is_origin(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::options::SiteOptions;
 
     fn set(set: impl FnOnce(&mut Options) -> Understood) -> Result<SiteOptions, String> {
         let mut options = Options::default();

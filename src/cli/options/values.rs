@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cli::words::shown;
 use crate::http::{FieldValue, Head, is_token};
@@ -78,6 +79,36 @@ pub(super) fn is_media_type(text: &str) -> bool {
         && Head::new().add("Content-Type", text).is_ok()
 }
 
+/// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
+/// use.
+fn seconds(value: &OsStr) -> Result<Duration, String> {
+    let text = value.to_str().unwrap_or_default();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = || {
+        let nanos = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+        Some(Duration::new(whole.parse::<u32>().ok()?.into(), nanos))
+    };
+    let time = (digits(whole) && digits(fraction)).then(time).flatten();
+    time.ok_or_else(|| invalid("number of seconds", value))
+}
+
+/// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
+pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
+    seconds(value).map_err(|why| why + " (must be from 0 to 4294967295, such as 2.5)")
+}
+
+pub(super) fn count(value: &OsStr) -> Result<usize, String> {
+    let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// A whole number. One that is too large for any limit is no limit.
+pub(super) fn number(value: &OsStr) -> Option<u64> {
+    let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(digits.parse().unwrap_or(u64::MAX))
+}
+
 /// The bytes of a field value: a text as Latin-1, as Python sends it; `None` if Latin-1 does not have one of its
 /// characters. A value that is not UTF-8 is sent as it is.
 pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
@@ -88,8 +119,8 @@ pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Options;
     use super::*;
+    use crate::cli::Options;
 
     #[test]
     fn the_value_of_a_header_is_latin1() {
@@ -107,5 +138,18 @@ mod tests {
             let bytes: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xff");
             assert_eq!(header(bytes), Ok(vec![("X-Own".to_owned(), b"caf\xff".to_vec())]), "bytes that are no text");
         }
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        let time = |text: &str| seconds(text.as_ref());
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
+        assert_eq!(time("0.0000000019"), Ok(Duration::from_nanos(1)));
+        for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
+            assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
+        }
+        let why = "invalid number of seconds: '-1' (must be from 0 to 4294967295, such as 2.5)";
+        assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why.into()));
     }
 }

@@ -1,0 +1,106 @@
+//! Settings in the environment: `--log-file` is `SERVE_FOREVER_LOG_FILE`; what may be repeated has one value a line.
+
+use std::ffi::{OsStr, OsString};
+
+use super::exit::Exit;
+use super::flag::{Action, Flag};
+use super::layers::{Layer, Occurrences, Origin, name_in_variable};
+use super::settings::{on_or_off, refused, setting};
+use super::words::shown;
+
+/// Reads the variables that are ours. One that is empty is as good as none.
+pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layer, Exit> {
+    let mut layer = Layer::new(Origin::Environment);
+    for (name, value) in variables {
+        let Some(flag) = name_in_variable(&name) else { continue };
+        let named = |why: &str| Exit::wrong(format_args!("{}: {why}", shown(&name)));
+        let flag = setting(&flag).ok_or_else(|| named("no such setting"))?;
+        if !value.is_empty() {
+            let occurrences = occurrences(flag, &value);
+            layer.note(flag, occurrences.ok_or_else(|| named(&refused(flag, &shown(&value), allowed(flag))))?);
+        }
+    }
+    Ok(layer)
+}
+
+/// The values that a variable may have.
+fn allowed(flag: &Flag) -> &'static str {
+    match flag.action {
+        Action::Two(..) => "NAME: VALUE, one a line",
+        _ => "1 or 0",
+    }
+}
+
+fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
+    let once = || vec![vec![value.to_owned()]];
+    Some(match flag.action {
+        Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
+        Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
+        Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
+        Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,
+        _ => once(),
+    })
+}
+
+fn truth(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The lines of a value that has several. What is not UTF-8 is one line: it cannot be parted without unsafe code.
+fn lines(value: &OsStr) -> impl Iterator<Item = &OsStr> {
+    let text = value.to_str();
+    let whole = text.is_none().then_some(value);
+    whole.into_iter().chain(text.into_iter().flat_map(str::lines).filter(|line| !line.is_empty()).map(OsStr::new))
+}
+
+/// `NAME: VALUE`.
+fn field(line: &OsStr) -> Option<Vec<OsString>> {
+    let (name, value) = line.to_str()?.split_once(':')?;
+    Some(vec![name.into(), value.trim().into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Options;
+
+    fn from_environment(variables: &[(&str, &str)]) -> Result<Options, String> {
+        let given = layer(variables.iter().map(|(name, value)| (name.into(), value.into())));
+        given.and_then(|given| Options::from_layers(&[given])).map_err(|exit| exit.text().to_owned())
+    }
+
+    #[test]
+    fn the_environment_says_what_a_command_line_says() {
+        let options = from_environment(&[
+            ("SERVE_FOREVER_PORT", "80"),
+            ("SERVE_FOREVER_QUIET", "yes"),
+            ("SERVE_FOREVER_NO_LISTING", "0"),
+            ("SERVE_FOREVER_SPA", "1"),
+            ("SERVE_FOREVER_CORS", "https://a.example"),
+            ("SERVE_FOREVER_INDEX", "a\nb\n"),
+            ("SERVE_FOREVER_HEADER", "X-A: a\nX-B:b"),
+            ("SERVE_FOREVER_BIND", ""),
+            ("HOME", "/"),
+        ]);
+        let line = "80 -q --spa --cors=https://a.example --index a --index b -H X-A a -H X-B b";
+        assert_eq!(options.unwrap(), crate::cli::parse(line.split(' ').map(Into::into)).unwrap());
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_environment_has_its_name() {
+        for (name, value, why) in [
+            ("SERVE_FOREVER_PROT", "", "no such setting"),
+            ("SERVE_FOREVER_HELP", "1", "no such setting"),
+            ("SERVE_FOREVER_PORT", "x", "invalid int value: 'x' (must be a number from 0 to 65535)"),
+            ("SERVE_FOREVER_QUIET", "maybe", "expected 1 or 0, not maybe"),
+            ("SERVE_FOREVER_HEADER", "A", "expected NAME: VALUE, one a line, not A"),
+        ] {
+            let text = from_environment(&[(name, value)]).unwrap_err();
+            assert_eq!(text, format!("serve-forever: error: {name}: {why}\n"));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where the options come from: the command line, the environment, and the file that they name.
+
+use std::ffi::OsString;
+use std::fs;
+
+use super::exit::Exit;
+use super::layers::Layer;
+use super::options::Options;
+use super::{config_file, environment, parser};
+
+/// Where settings come from: the command line, then the environment, then the file that they name.
+pub(super) struct Sources {
+    /// What cannot change.
+    fixed: [Layer; 2],
+}
+
+impl Sources {
+    /// Takes the command line apart, and looks for what is ours in the environment.
+    pub(super) fn new(args: impl IntoIterator<Item = OsString>) -> Result<Sources, Exit> {
+        Ok(Sources { fixed: [parser::layer(args)?, environment::layer(std::env::vars_os())?] })
+    }
+
+    /// Reads the file, if there is one, and puts everything together.
+    pub(super) fn read(&self) -> Result<Options, Exit> {
+        let options = Options::from_layers(&self.fixed)?;
+        let Some(path) = &options.config else { return Ok(options) };
+        let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
+        let [command_line, environment] = self.fixed.clone();
+        Options::from_layers(&[command_line, environment, config_file::layer(path, &text)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::flags::find;
+    use crate::cli::layers::variable;
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_allowed_wherever_it_is_given() {
+        for (name, value) in [
+            ("port", "x"),
+            ("bind", "a b"),
+            ("protocol", "HTTP/2"),
+            ("content-type", "text"),
+            ("index", "a/b"),
+            ("error-page", "200"),
+            ("hidden", "x"),
+            ("symlinks", "x"),
+            ("cors", "a b"),
+            ("cache", "x"),
+            ("mime", "x"),
+            ("base-path", "/a/../b"),
+            ("log-format", "x"),
+            ("grace", "-1"),
+            ("max-connections", "0"),
+            ("max-connections-per-peer", "0"),
+            ("head-timeout", "nan"),
+            ("idle-timeout", "inf"),
+            ("stall-timeout", "1e3"),
+            ("body-timeout", "99999999999"),
+            ("body-rate", "-1"),
+            ("user", "a:b"),
+        ] {
+            let word = if name == "port" { value.to_owned() } else { format!("--{name}={value}") };
+            let line = crate::cli::parse([word.into()]).unwrap_err();
+            let variable = variable(find(name).unwrap());
+            let in_environment = environment::layer([(variable.clone().into(), value.into())]).unwrap();
+            let in_environment = Options::from_layers(&[in_environment]).unwrap_err();
+            let in_file = crate::cli::parse_file("a.toml".as_ref(), &format!("{name} = '{value}'")).unwrap_err();
+            let places = [
+                (line.reason().to_owned(), format!("argument {}: ", find(name).unwrap())),
+                (in_environment.reason().to_owned(), format!("{variable}: ")),
+                (in_file.reason().to_owned(), format!("a.toml:1: {name}: ")),
+            ];
+            for (text, place) in places {
+                assert!(text.starts_with(&place) && text.contains(&format!("'{value}'")), "{text}");
+                assert!(["(must ", "(choose "].iter().any(|word| text.contains(word)), "{text}");
+                assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_layer_that_has_a_setting_counts() {
+        let layers = |text: &str| {
+            let line = parser::layer(["--index", "a"].map(Into::into)).unwrap();
+            let variable = environment::layer([("SERVE_FOREVER_QUIET".into(), "no".into())]).unwrap();
+            Options::from_layers(&[line, variable, config_file::layer("a.toml".as_ref(), text).unwrap()]).unwrap()
+        };
+        let options = layers("quiet = true\nindex = ['b']\nport = 80");
+        assert_eq!((options.quiet, options.site.index, options.port), (false, vec!["a".to_owned()], 80));
+    }
+}
