@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use super::options::{Options, Understood};
+use super::options::{BadValue, Options};
 
 /// One flag, or the positional argument.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub(super) enum Action {
     /// Takes nothing.
     Switch(fn(&mut Options)),
     /// Takes one value. If the flag is repeated the last one counts.
-    One(&'static str, fn(&mut Options, &OsStr) -> Understood),
+    One(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
     /// Takes one value. If the flag is repeated all count.
-    Many(&'static str, fn(&mut Options, &OsStr) -> Understood),
+    Many(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
     /// Takes one value or none. A value stands behind `=`, so that the port cannot be taken for it.
-    Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Understood),
+    Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Result<(), BadValue>),
     /// Takes two values. If the flag is repeated all count.
-    Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Understood),
+    Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Result<(), BadValue>),
     /// Is a value itself, and may be missing.
-    Positional(fn(&mut Options, &OsStr) -> Understood),
+    Positional(fn(&mut Options, &OsStr) -> Result<(), BadValue>),
 }
 
 impl Flag {
@@ -60,7 +60,7 @@ impl Flag {
     }
 
     /// Does to the options what the flag does, for each time that it was given.
-    pub(super) fn apply(&self, times: &[Vec<OsString>], options: &mut Options) -> Understood {
+    pub(super) fn apply(&self, times: &[Vec<OsString>], options: &mut Options) -> Result<(), BadValue> {
         times.iter().try_for_each(|values| match (&self.action, values.as_slice()) {
             (Action::Help | Action::Version, _) => Ok(()),
             (Action::Switch(set), []) => {
@@ -71,7 +71,7 @@ impl Flag {
             (Action::Maybe(_, set), [value]) => set(options, Some(value)),
             (Action::One(_, set) | Action::Many(_, set) | Action::Positional(set), [value]) => set(options, value),
             (Action::Two(_, set), [first, second]) => set(options, first, second),
-            _ => Err(self.expected()),
+            _ => Err(self.expected().into()),
         })
     }
 

@@ -91,14 +91,14 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "no-listing",
         letter: None,
-        action: Action::Switch(Options::list_nothing),
+        action: Action::Switch(Options::set_no_listing),
         help: "refuse directories that have no index file",
         more: "",
     },
     Flag {
         name: "folders-first",
         letter: None,
-        action: Action::Switch(Options::list_folders_first),
+        action: Action::Switch(Options::set_folders_first),
         help: "list directories before files",
         more: "",
     },
@@ -128,7 +128,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "coop-coep",
         letter: None,
-        action: Action::Switch(Options::isolate),
+        action: Action::Switch(Options::set_coop_coep),
         help: "isolate pages from other sites, so that they may use SharedArrayBuffer",
         more: "The fields are Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
     },
@@ -169,21 +169,21 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "clean-urls",
         letter: None,
-        action: Action::Switch(Options::clean_urls),
+        action: Action::Switch(Options::set_clean_urls),
         help: "serve about.html as /about, and send those there who ask for /about.html",
         more: "",
     },
     Flag {
         name: "precompressed",
         letter: None,
-        action: Action::Switch(Options::serve_precompressed),
+        action: Action::Switch(Options::set_precompressed),
         help: "serve app.js.br, app.js.zst or app.js.gz as app.js to clients that accept that coding",
         more: "One that is empty or older than app.js is not served. Without this switch no such file is looked for.",
     },
     Flag {
         name: "auth",
         letter: None,
-        action: Action::Many("USER:PASSWORD", Options::add_account),
+        action: Action::Many("USER:PASSWORD", Options::add_auth),
         help: "let only those in who know a password; may be repeated",
         more: "Other users of this machine can see the command line: --auth-file and the environment keep the password \
                from them, and so does a hash in its place: sha256:HEX, where HEX is what printf %s PASSWORD | sha256sum \
@@ -231,7 +231,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "reuse-port",
         letter: None,
-        action: Action::Switch(Options::reuse_port),
+        action: Action::Switch(Options::set_reuse_port),
         help: "let other processes of the same user listen on the port, too",
         more: "The system deals out connections between them. For restarts that lose nothing a service manager should \
                hand the socket down: see SOCKETS.",
@@ -313,7 +313,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "sandbox",
         letter: None,
-        action: Action::Switch(Options::be_sandboxed),
+        action: Action::Switch(Options::set_sandbox),
         help: "have the kernel see to it that only the served directory can be read (Linux, Landlock)",
         more: "The folder of a log file can still be written to. The file of --config cannot be read again, unless it \
                is in the directory. Nothing can be connected to. Symbolic links that \
@@ -332,7 +332,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi",
         letter: None,
-        action: Action::Switch(Options::run_scripts),
+        action: Action::Switch(Options::set_cgi),
         help: "run the programs in /cgi-bin and /htbin of the directory instead of sending them",
         more: "They follow the Common Gateway Interface, RFC 3875. Without --auth everybody who can reach the port can \
                run them. --auth, --base-path and --hidden are for scripts, too. If the server is root they run as \
@@ -342,7 +342,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi-env",
         letter: None,
-        action: Action::Many("NAME", Options::add_script_variable),
+        action: Action::Many("NAME", Options::add_cgi_env),
         help: "variable of this environment that scripts get too; may be repeated",
         more: "They get PATH, what describes their request, and nothing else.",
     },
@@ -350,7 +350,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi-user",
         letter: None,
-        action: Action::One("USER", Options::set_script_user),
+        action: Action::One("USER", Options::set_cgi_user),
         help: "user that scripts run as if the server is root: a name, or UID:GID (default: nobody)",
         more: "The group is the user's, and all other groups are dropped.",
     },
@@ -358,7 +358,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi-timeout",
         letter: None,
-        action: Action::One("SECONDS", Options::set_script_timeout),
+        action: Action::One("SECONDS", Options::set_cgi_timeout),
         help: "time for a script from its start to its end, 0 for no limit (default: 900)",
         more: "Then the script and all processes of its group are ended, and its response is cut.",
     },
@@ -366,7 +366,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi-first-byte",
         letter: None,
-        action: Action::One("SECONDS", Options::set_script_first_byte),
+        action: Action::One("SECONDS", Options::set_cgi_first_byte),
         help: "time for a script from its start, or from the last byte of the request's body that it read, to the head \
                of its response, 0 for no limit (default: 55)",
         more: "Then the answer is 504. A request that waits as long for its script to be started is answered with 503.",
@@ -375,14 +375,14 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "cgi-max",
         letter: None,
-        action: Action::One("N", Options::set_most_scripts),
+        action: Action::One("N", Options::set_cgi_max),
         help: "scripts that run at a time; requests for more wait (default: 64)",
         more: "",
     },
     Flag {
         name: "quiet",
         letter: Some('q'),
-        action: Action::Switch(Options::be_quiet),
+        action: Action::Switch(Options::set_quiet),
         help: "do not log requests",
         more: "Errors of the server itself are still printed.",
     },

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use super::exit::Exit;
 use super::flag::Flag;
 use super::flags::FLAGS;
-use super::options::Options;
+use super::options::{BadValue, Options};
 
 /// How the names of our variables begin.
 const PREFIX: &str = "SERVE_FOREVER_";
@@ -75,7 +75,7 @@ impl Options {
 
 impl Layer {
     /// What is wrong with a flag, and where it was given.
-    fn wrong(&self, flag: &Flag, why: &str) -> Exit {
+    fn wrong(&self, flag: &Flag, why: &BadValue) -> Exit {
         match &self.origin {
             Origin::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
             Origin::Environment => Exit::wrong(format_args!("{}: {why}", variable(flag))),

@@ -15,7 +15,7 @@ pub(super) fn user(_: &Options) -> Result<Option<Infallible>, Exit> {
 
 /// Makes services that run no scripts.
 #[derive(Debug, Default)]
-pub(super) struct Scripts;
+pub(super) struct Scripts {}
 
 impl Scripts {
     /// The service for the files.

@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{must, path, text};
 
 impl Options {
-    pub(in crate::cli) fn set_user(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_user(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = text("user", value)?;
         if name.is_empty() || name.contains(['\0', ':']) {
             return Err(must("be the name of a user of this system", "user", value));
@@ -15,12 +15,12 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_chroot(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_chroot(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.confinement.chroot = Some(path("directory", value)?);
         Ok(())
     }
 
-    pub(in crate::cli) fn be_sandboxed(&mut self) {
+    pub(in crate::cli) fn set_sandbox(&mut self) {
         self.confinement.sandbox = true;
     }
 }

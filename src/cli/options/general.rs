@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{field_value, file, invalid, is_host, is_media_type, must, path, python_int, text};
 use crate::cli::words::shown;
 use crate::files::{SERVER, reserved};
 use crate::http::{Head, is_token};
 
 impl Options {
-    pub(in crate::cli) fn set_port(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_port(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let number = value.to_str().and_then(python_int);
         let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
         // A number that does not even fit into an i64 is out of range like any other.
@@ -18,7 +18,7 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_bind(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_bind(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let host = text("address", value)?;
         if !is_host(host) {
             return Err(must("be an address or a host name, without port and brackets", "address", value));
@@ -27,55 +27,55 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_directory(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_directory(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.directory = path("directory", value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_protocol(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_protocol(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let version = value.to_str().and_then(|text| text.parse().ok());
-        self.protocol = version.ok_or_else(|| invalid("choice", value) + " (choose from HTTP/1.0, HTTP/1.1)")?;
+        self.protocol = version.ok_or_else(|| invalid("choice", value).hint("choose from HTTP/1.0, HTTP/1.1"))?;
         Ok(())
     }
 
-    pub(in crate::cli) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Result<(), BadValue> {
         let text = name.to_str().filter(|name| is_token(name.as_bytes()));
         let text = text.ok_or_else(|| must("be letters, digits and any of !#$%&'*+-.^_`|~", "name", name))?;
         if text.eq_ignore_ascii_case(SERVER) {
             return self.set_server(value);
         }
         if let Some(field) = reserved(text) {
-            return Err(field.refusal(&shown(value), field.switches));
+            return Err(field.refusal(&shown(value), field.switches).into());
         }
         let bytes = field_value(value).filter(|bytes| Head::new().add(text, bytes).is_ok());
         self.headers.push((text.to_owned(), bytes.ok_or_else(|| invalid_field(text, value))?));
         Ok(())
     }
 
-    fn set_server(&mut self, value: &OsStr) -> Understood {
+    fn set_server(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = value.to_str().map(str::trim).filter(|name| Head::new().add(SERVER, name).is_ok());
         self.server = Some(name.ok_or_else(|| invalid_field(SERVER, value))?.to_owned());
         Ok(())
     }
 
-    pub(in crate::cli) fn set_content_type(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_content_type(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let media_type = value.to_str().filter(|text| is_media_type(text));
         let media_type = media_type.ok_or_else(|| must("be like text/plain", "content type", value))?;
         self.content_type = Some(media_type.to_owned());
         Ok(())
     }
 
-    pub(in crate::cli) fn set_config(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_config(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.config = Some(file(value)?);
         Ok(())
     }
 
-    pub(in crate::cli) fn be_quiet(&mut self) {
+    pub(in crate::cli) fn set_quiet(&mut self) {
         self.quiet = true;
     }
 }
 
-fn invalid_field(name: &str, value: &OsStr) -> String {
+fn invalid_field(name: &str, value: &OsStr) -> BadValue {
     must("be one line of Latin-1 without control characters", &format!("value for {name}"), value)
 }
 
@@ -84,16 +84,16 @@ mod tests {
     use super::*;
     use crate::http::Version;
 
-    fn port(text: &str) -> Result<u16, String> {
+    fn port(text: &str) -> Result<u16, BadValue> {
         let mut options = Options::default();
         options.set_port(text.as_ref()).map(|()| options.port)
     }
 
-    fn content_type(text: &str) -> Result<(), String> {
+    fn content_type(text: &str) -> Result<(), BadValue> {
         Options::default().set_content_type(text.as_ref())
     }
 
-    fn header(name: &str, value: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    fn header(name: &str, value: &str) -> Result<Vec<(String, Vec<u8>)>, BadValue> {
         let mut options = Options::default();
         options.add_header(name.as_ref(), value.as_ref()).map(|()| options.headers)
     }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_port_out_of_range_is_named() {
         for text in ["70000", "65536", "-1", "99999999999999999999999"] {
-            assert_eq!(port(text), Err(format!("{text} is not in 0..=65535")));
+            assert_eq!(port(text), Err(format!("{text} is not in 0..=65535").into()));
         }
         assert_eq!(port(" +7_0000 "), Err("70000 is not in 0..=65535".into()));
     }
@@ -124,7 +124,7 @@ mod tests {
         options.set_protocol("HTTP/1.0".as_ref()).unwrap();
         assert_eq!(options.protocol, Version::Http10);
         for text in ["SPDY/9", "http/1.1", "1.1", "HTTP/2", "HTTP/1.1 ", ""] {
-            let why = format!("invalid choice: '{text}' (choose from HTTP/1.0, HTTP/1.1)");
+            let why: BadValue = format!("invalid choice: '{text}' (choose from HTTP/1.0, HTTP/1.1)").into();
             assert_eq!(options.set_protocol(text.as_ref()), Err(why));
         }
     }
@@ -184,7 +184,7 @@ mod tests {
             ("Date", ""),
             ("WWW-Authenticate", ", see --auth"),
         ] {
-            let why = format!(r"{name} cannot be 'a\x0ab': the server makes this field{hint}");
+            let why: BadValue = format!(r"{name} cannot be 'a\x0ab': the server makes this field{hint}").into();
             assert_eq!(header(name, "a\nb"), Err(why.clone()));
             assert_eq!(header(&name.to_lowercase(), "a\nb"), Err(why));
         }
@@ -198,8 +198,8 @@ mod tests {
             assert_eq!(options.server.as_deref(), Some(value.trim()));
         }
         assert_eq!(options.headers, []);
-        let why =
-            r"invalid value for Server: 'a\x0ab' (must be one line of Latin-1 without control characters)".to_owned();
+        let why: BadValue =
+            r"invalid value for Server: 'a\x0ab' (must be one line of Latin-1 without control characters)".into();
         assert_eq!(options.add_header("Server".as_ref(), "a\nb".as_ref()), Err(why));
     }
 

@@ -2,57 +2,57 @@
 
 use std::ffi::OsStr;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{count, must, number, some_or_no_seconds};
 
 impl Options {
-    pub(in crate::cli) fn reuse_port(&mut self) {
+    pub(in crate::cli) fn set_reuse_port(&mut self) {
         self.reuse_port = true;
     }
 
-    pub(in crate::cli) fn set_grace(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_grace(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.grace = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_head_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_head_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.head_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_idle_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_idle_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.idle_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_stall_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_stall_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.stall_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_send_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_send_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.send_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_body_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_body_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.body_timeout = some_or_no_seconds(value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.body_rate = number(value).ok_or_else(|| must("be 0 or more, a whole number", "number", value))?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Understood {
-        self.limits.connections = Some(count(value).map_err(|why| why + " (must be 1 or more, a whole number)")?);
+    pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Result<(), BadValue> {
+        self.limits.connections = Some(count(value).map_err(|why| why.hint("must be 1 or more, a whole number"))?);
         Ok(())
     }
 
-    pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.connections_per_peer =
-            Some(count(value).map_err(|why| why + " (must be 1 or more, a whole number)")?);
+            Some(count(value).map_err(|why| why.hint("must be 1 or more, a whole number"))?);
         Ok(())
     }
 }
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_switch_sets_its_limit_and_takes_0() {
-        type Set = fn(&mut Options, &OsStr) -> Understood;
+        type Set = fn(&mut Options, &OsStr) -> Result<(), BadValue>;
         type Get = fn(&Limits) -> Duration;
         let switches: [(Set, Get); 6] = [
             (Options::set_head_timeout, |limits| limits.head_timeout),
@@ -92,7 +92,7 @@ mod tests {
     fn counts_begin_with_1() {
         assert_eq!(count("1".as_ref()), Ok(1));
         for text in ["0", "-1", "", "x", "1.5"] {
-            assert_eq!(count(text.as_ref()), Err(format!("invalid number: '{text}'")));
+            assert_eq!(count(text.as_ref()), Err(format!("invalid number: '{text}'").into()));
         }
         let rate = |text: &str| {
             let mut options = Options::default();

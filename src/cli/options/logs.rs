@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{choice, file};
 use crate::log::LogFormat;
 
 impl Options {
-    pub(in crate::cli) fn set_log_format(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_log_format(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let known = [
             ("python", LogFormat::Python),
             ("common", LogFormat::Common),
@@ -18,7 +18,7 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_log_file(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_log_file(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.log.file = Some(file(value)?);
         Ok(())
     }

@@ -13,5 +13,5 @@ mod scripts;
 mod site;
 mod values;
 
-pub(super) use model::Understood;
+pub(super) use model::BadValue;
 pub use model::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};

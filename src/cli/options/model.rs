@@ -1,6 +1,7 @@
 //! The options as data: every field, its default, and how much of it is known to be valid.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,6 @@ use crate::files::{Account, Symlinks};
 use crate::http::{Status, Version};
 use crate::http1::Limits;
 use crate::log::LogFormat;
-
-/// Whether the values of a flag were understood; if not, what is wrong with them.
-pub(in crate::cli) type Understood = Result<(), String>;
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,4 +173,33 @@ pub struct Confinement {
     pub chroot: Option<PathBuf>,
     /// Whether the kernel is asked to let it read the served directory and nothing else.
     pub sandbox: bool,
+}
+
+/// Why the value of a flag is refused, as the text that follows the name of the flag in an error message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct BadValue(String);
+
+impl BadValue {
+    /// Appends ` (HINT)`, which says which values are allowed.
+    pub(in crate::cli) fn hint(self, hint: impl fmt::Display) -> BadValue {
+        BadValue(format!("{self} ({hint})"))
+    }
+}
+
+impl From<String> for BadValue {
+    fn from(text: String) -> BadValue {
+        BadValue(text)
+    }
+}
+
+impl From<&str> for BadValue {
+    fn from(text: &str) -> BadValue {
+        BadValue(text.to_owned())
+    }
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::http1::Limits;
@@ -13,24 +13,24 @@ use crate::http1::Limits;
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
-    pub(in crate::cli) fn run_scripts(&mut self) {
+    pub(in crate::cli) fn set_cgi(&mut self) {
         self.scripts.run = true;
         self.wait_for_scripts();
     }
 
-    pub(in crate::cli) fn set_script_timeout(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_cgi_timeout(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.scripts.timeout = Some(some_or_no_seconds(value)?);
         Ok(())
     }
 
-    pub(in crate::cli) fn set_script_first_byte(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_cgi_first_byte(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.scripts.first_byte = Some(some_or_no_seconds(value)?);
         self.wait_for_scripts();
         Ok(())
     }
 
-    pub(in crate::cli) fn set_most_scripts(&mut self, value: &OsStr) -> Understood {
-        self.scripts.most = Some(count(value).map_err(|why| why + " (must be 1 or more)")?);
+    pub(in crate::cli) fn set_cgi_max(&mut self, value: &OsStr) -> Result<(), BadValue> {
+        self.scripts.most = Some(count(value).map_err(|why| why.hint("must be 1 or more"))?);
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl Options {
         self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
     }
 
-    pub(in crate::cli) fn add_script_variable(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_cgi_env(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let bytes = value.as_encoded_bytes();
         if bytes.is_empty() || bytes.contains(&b'=') {
             return Err(must("be the name of a variable", "name", value));
@@ -52,7 +52,7 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_script_user(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_cgi_user(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = text("user", value)?;
         if name.is_empty() || ScriptUser::named(name).is_err_and(|error| error.kind() == ErrorKind::InvalidInput) {
             return Err(must("be a user other than root, or UID:GID without 0", "user", value));
@@ -69,15 +69,12 @@ mod tests {
     #[test]
     fn variables_of_scripts_have_names() {
         let mut options = Options::default();
-        options.add_script_variable("HOME".as_ref()).unwrap();
+        options.add_cgi_env("HOME".as_ref()).unwrap();
         assert_eq!(
-            options.add_script_variable("A=b".as_ref()),
+            options.add_cgi_env("A=b".as_ref()),
             Err("invalid name: 'A=b' (must be the name of a variable)".into())
         );
-        assert_eq!(
-            options.add_script_variable("".as_ref()),
-            Err("invalid name: '' (must be the name of a variable)".into())
-        );
+        assert_eq!(options.add_cgi_env("".as_ref()), Err("invalid name: '' (must be the name of a variable)".into()));
         assert_eq!(options.scripts.variables, ["HOME"]);
     }
 
@@ -85,10 +82,11 @@ mod tests {
     fn scripts_do_not_run_as_root() {
         let user = |text: &str| {
             let mut options = Options::default();
-            options.set_script_user(text.as_ref()).map(|()| options.scripts.user)
+            options.set_cgi_user(text.as_ref()).map(|()| options.scripts.user)
         };
         for text in ["", "root", "0:1", "1:0"] {
-            let why = format!("invalid user: '{text}' (must be a user other than root, or UID:GID without 0)");
+            let why: BadValue =
+                format!("invalid user: '{text}' (must be a user other than root, or UID:GID without 0)").into();
             assert_eq!(user(text), Err(why));
         }
         assert_eq!(user("12:34"), Ok(Some("12:34".into())));
@@ -97,25 +95,26 @@ mod tests {
     #[test]
     fn no_seconds_are_no_limit_for_scripts() {
         let mut options = Options::default();
-        options.set_script_timeout("0".as_ref()).unwrap();
-        options.set_script_first_byte("2.5".as_ref()).unwrap();
-        options.set_most_scripts("3".as_ref()).unwrap();
+        options.set_cgi_timeout("0".as_ref()).unwrap();
+        options.set_cgi_first_byte("2.5".as_ref()).unwrap();
+        options.set_cgi_max("3".as_ref()).unwrap();
         assert_eq!(options.scripts.timeout, Some(Duration::ZERO));
         assert_eq!((options.scripts.first_byte, options.scripts.most), (Some(Duration::from_millis(2500)), Some(3)));
         for text in ["-1", "", "x", "1s", "1e3"] {
-            let why = format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)");
-            assert_eq!(options.set_script_timeout(text.as_ref()), Err(why.clone()));
-            assert_eq!(options.set_script_first_byte(text.as_ref()), Err(why));
+            let why: BadValue =
+                format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)").into();
+            assert_eq!(options.set_cgi_timeout(text.as_ref()), Err(why.clone()));
+            assert_eq!(options.set_cgi_first_byte(text.as_ref()), Err(why));
         }
-        assert_eq!(options.set_most_scripts("0".as_ref()), Err("invalid number: '0' (must be 1 or more)".into()));
+        assert_eq!(options.set_cgi_max("0".as_ref()), Err("invalid number: '0' (must be 1 or more)".into()));
     }
 
     #[test]
     fn the_server_waits_longer_for_an_answer_than_for_a_script() {
         let wait = |first_byte: &str| {
             let mut options = Options::default();
-            options.run_scripts();
-            options.set_script_first_byte(first_byte.as_ref()).map(|()| options.limits.answer_timeout)
+            options.set_cgi();
+            options.set_cgi_first_byte(first_byte.as_ref()).map(|()| options.limits.answer_timeout)
         };
         assert_eq!(wait("1"), Ok(Limits::default().answer_timeout));
         assert_eq!(wait("600"), Ok(Duration::from_secs(1205)));

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use glob::Pattern;
 
-use super::model::{Options, Understood};
+use super::model::{BadValue, Options};
 use super::values::{choice, file, invalid, is_media_type, must, pair, text};
 use crate::cli::words::shown;
 use crate::files::{CODINGS, Symlinks};
@@ -17,7 +17,7 @@ const SPA_PAGE: &str = "index.html";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 impl Options {
-    pub(in crate::cli) fn add_index(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_index(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = text("file name", value)?;
         if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
             return Err(must("be the name of a file, without a slash", "file name", value));
@@ -26,13 +26,13 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_spa(&mut self, value: Option<&OsStr>) -> Understood {
+    pub(in crate::cli) fn set_spa(&mut self, value: Option<&OsStr>) -> Result<(), BadValue> {
         let page = value.unwrap_or(SPA_PAGE.as_ref());
         self.site.spa = Some(file(page)?);
         Ok(())
     }
 
-    pub(in crate::cli) fn add_error_page(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_error_page(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let (code, page) = pair("CODE=FILE", value)?;
         let status = code.parse().ok().filter(|code| (400..600).contains(code)).and_then(Status::new);
         let status = status.ok_or_else(|| format!("'{}' is not in 400..=599", shown(code.as_ref())))?;
@@ -40,26 +40,26 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn list_nothing(&mut self) {
+    pub(in crate::cli) fn set_no_listing(&mut self) {
         self.site.listing = false;
     }
 
-    pub(in crate::cli) fn list_folders_first(&mut self) {
+    pub(in crate::cli) fn set_folders_first(&mut self) {
         self.site.folders_first = true;
     }
 
-    pub(in crate::cli) fn set_hidden(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_hidden(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.site.hidden = choice(&[("serve", true), ("deny", false)], value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_symlinks(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_symlinks(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let known = [("follow", Symlinks::Follow), ("within", Symlinks::Within), ("deny", Symlinks::Deny)];
         self.site.symlinks = choice(&known, value)?;
         Ok(())
     }
 
-    pub(in crate::cli) fn set_cors(&mut self, value: Option<&OsStr>) -> Understood {
+    pub(in crate::cli) fn set_cors(&mut self, value: Option<&OsStr>) -> Result<(), BadValue> {
         let value = value.unwrap_or("*".as_ref());
         let origin = value.to_str().filter(|origin| is_origin(origin));
         let origin = origin.ok_or_else(|| must("be * or like https://app.example, without a path", "origin", value))?;
@@ -67,11 +67,11 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn isolate(&mut self) {
+    pub(in crate::cli) fn set_coop_coep(&mut self) {
         self.site.coop_coep = true;
     }
 
-    pub(in crate::cli) fn add_cache(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_cache(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let whole = text("value", value)?;
         // A pattern may contain a sign of equality, what is behind it cannot.
         let (pattern, kept) = whole.rsplit_once('=').unwrap_or(("*", whole));
@@ -81,14 +81,14 @@ impl Options {
             "immutable" => IMMUTABLE.to_owned(),
             seconds => match seconds.parse::<u32>() {
                 Ok(seconds) => format!("max-age={seconds}"),
-                Err(_) => return Err(invalid("value", value) + " (choose from SECONDS, no-cache, immutable)"),
+                Err(_) => return Err(invalid("value", value).hint("choose from SECONDS, no-cache, immutable")),
             },
         };
         self.site.cache.push((pattern.to_owned(), control));
         Ok(())
     }
 
-    pub(in crate::cli) fn add_encoding(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_encoding(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let (extension, coding) = pair("EXT=CODING", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
         // Only what is behind the last dot of a name is its extension.
@@ -101,14 +101,14 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn set_charset(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_charset(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = value.to_str().filter(|name| is_token(name.as_bytes()));
-        let name = name.ok_or_else(|| invalid("charset", value) + " (a name such as iso-8859-1, or none)")?;
+        let name = name.ok_or_else(|| invalid("charset", value).hint("a name such as iso-8859-1, or none"))?;
         self.site.charset = Some((!name.eq_ignore_ascii_case("none")).then(|| name.to_owned()));
         Ok(())
     }
 
-    pub(in crate::cli) fn add_mime(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_mime(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let (extension, content_type) = pair("EXT=TYPE", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
         if extension.is_empty() || extension.contains('/') {
@@ -121,27 +121,29 @@ impl Options {
         Ok(())
     }
 
-    pub(in crate::cli) fn clean_urls(&mut self) {
+    pub(in crate::cli) fn set_clean_urls(&mut self) {
         self.site.clean_urls = true;
     }
 
-    pub(in crate::cli) fn serve_precompressed(&mut self) {
+    pub(in crate::cli) fn set_precompressed(&mut self) {
         self.site.precompressed = true;
     }
 
     /// The account is not quoted in what is said about it: it may be a typing error away from a password.
-    pub(in crate::cli) fn add_account(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn add_auth(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let account = value.to_str().ok_or("an account has to be UTF-8")?;
-        self.site.accounts.push(account.parse().map_err(|why: crate::files::BadAccount| why.to_string())?);
+        self.site
+            .accounts
+            .push(account.parse().map_err(|why: crate::files::BadAccount| BadValue::from(why.to_string()))?);
         Ok(())
     }
 
-    pub(in crate::cli) fn set_auth_file(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_auth_file(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.site.auth_file = Some(file(value)?);
         Ok(())
     }
 
-    pub(in crate::cli) fn set_base_path(&mut self, value: &OsStr) -> Understood {
+    pub(in crate::cli) fn set_base_path(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let path = value.to_str().filter(|path| is_base_path(path));
         let path = path.ok_or_else(|| must("be like /docs, without . and .. in it, ? and #", "path", value))?;
         self.site.base_path = path.to_owned();
@@ -173,7 +175,7 @@ mod tests {
     use super::*;
     use crate::cli::options::SiteOptions;
 
-    fn set(set: impl FnOnce(&mut Options) -> Understood) -> Result<SiteOptions, String> {
+    fn set(set: impl FnOnce(&mut Options) -> Result<(), BadValue>) -> Result<SiteOptions, BadValue> {
         let mut options = Options::default();
         set(&mut options).map(|()| options.site)
     }
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(cache("*.js=immutable"), rule("*.js", "public, max-age=31536000, immutable"));
         assert_eq!(cache("a=b/*=0"), rule("a=b/*", "max-age=0"));
         for text in ["", "-1", "1.5", "never", "*.js=", "*.js=x", "99999999999"] {
-            let why = format!("invalid value: '{text}' (choose from SECONDS, no-cache, immutable)");
+            let why: BadValue = format!("invalid value: '{text}' (choose from SECONDS, no-cache, immutable)").into();
             assert_eq!(cache(text), Err(why));
         }
         assert_eq!(cache("[a=1"), Err("invalid pattern: '[a' (must be a glob such as *.js)".into()));
@@ -212,7 +214,7 @@ mod tests {
             let mime = set(|options| options.add_mime(text.as_ref())).unwrap().mime;
             assert_eq!(mime, [("rs".to_owned(), "text/x-rust".to_owned())]);
         }
-        let why = |text: &str| set(|options| options.add_mime(text.as_ref())).unwrap_err();
+        let why = |text: &str| set(|options| options.add_mime(text.as_ref())).unwrap_err().to_string();
         assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs' (must have a = between two texts)");
         assert_eq!(
             why("=text/plain"),
@@ -232,8 +234,8 @@ mod tests {
         assert_eq!(encodings("=br"), Err(why));
         let why = must("be in front of the =, such as br, without a dot in it", "extension", "tar.gz=gzip".as_ref());
         assert_eq!(encodings("tar.gz=gzip"), Err(why));
-        let why = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)";
-        assert_eq!(encodings("gz=zip"), Err(why.into()));
+        let why: BadValue = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)".into();
+        assert_eq!(encodings("gz=zip"), Err(why));
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(charset("euc-kr"), Ok(Some(Some("euc-kr".into()))));
         assert_eq!(charset("None"), Ok(Some(None)));
         for text in ["", "utf 8", "utf-8; x", "é"] {
-            let why = invalid("charset", text.as_ref()) + " (a name such as iso-8859-1, or none)";
+            let why = invalid("charset", text.as_ref()).hint("a name such as iso-8859-1, or none");
             assert_eq!(charset(text), Err(why));
         }
     }
@@ -259,9 +261,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_quoted() {
-        let why = set(|options| options.add_account("secret".as_ref())).unwrap_err();
+        let why = set(|options| options.add_auth("secret".as_ref())).unwrap_err().to_string();
         assert_eq!(why, "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH");
-        let why = set(|options| options.add_account("ann:{SHA}secret".as_ref())).unwrap_err();
+        let why = set(|options| options.add_auth("ann:{SHA}secret".as_ref())).unwrap_err().to_string();
         assert!(!why.contains("secret"), "{why}");
     }
 

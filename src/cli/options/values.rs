@@ -4,30 +4,31 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::model::BadValue;
 use crate::cli::words::shown;
 use crate::http::{FieldValue, Head, is_token};
 
-pub(super) fn invalid(what: &str, value: &OsStr) -> String {
-    format!("invalid {what}: '{}'", shown(value))
+pub(super) fn invalid(what: &str, value: &OsStr) -> BadValue {
+    format!("invalid {what}: '{}'", shown(value)).into()
 }
 
 /// The same, with the values that are allowed: `invalid WHAT: 'VALUE' (must ALLOWED)`.
-pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> String {
-    format!("{} (must {allowed})", invalid(what, value))
+pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> BadValue {
+    invalid(what, value).hint(format_args!("must {allowed}"))
 }
 
 /// A value that has to be text.
-pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, String> {
+pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, BadValue> {
     value.to_str().ok_or_else(|| must("be UTF-8", what, value))
 }
 
 /// The name of a file. Only a settings file can have a NUL in it.
-pub(super) fn file(value: &OsStr) -> Result<PathBuf, String> {
+pub(super) fn file(value: &OsStr) -> Result<PathBuf, BadValue> {
     path("file", value)
 }
 
 /// The name of a file or a directory.
-pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, String> {
+pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     match value.is_empty() || value.as_encoded_bytes().contains(&0) {
         true => Err(must("be the name of one", what, value)),
         false => Ok(PathBuf::from(value)),
@@ -35,16 +36,16 @@ pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, String> {
 }
 
 /// One of several words, each with what it means.
-pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
+pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        invalid("choice", value) + &format!(" (choose from {})", words.join(", "))
+        invalid("choice", value).hint(format_args!("choose from {}", words.join(", ")))
     })
 }
 
 /// The two sides of a value such as `404=404.html`, parted at the first `=`.
-pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str), String> {
+pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str), BadValue> {
     let parts = value.to_str().and_then(|text| text.split_once('='));
     parts.ok_or_else(|| must("have a = between two texts", what, value))
 }
@@ -81,7 +82,7 @@ pub(super) fn is_media_type(text: &str) -> bool {
 
 /// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
 /// use.
-fn seconds(value: &OsStr) -> Result<Duration, String> {
+fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -94,11 +95,11 @@ fn seconds(value: &OsStr) -> Result<Duration, String> {
 }
 
 /// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
-pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, String> {
-    seconds(value).map_err(|why| why + " (must be from 0 to 4294967295, such as 2.5)")
+pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, BadValue> {
+    seconds(value).map_err(|why| why.hint("must be from 0 to 4294967295, such as 2.5"))
 }
 
-pub(super) fn count(value: &OsStr) -> Result<usize, String> {
+pub(super) fn count(value: &OsStr) -> Result<usize, BadValue> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
@@ -129,7 +130,7 @@ mod tests {
             options.add_header("X-Own".as_ref(), value).map(|()| options.headers)
         };
         assert_eq!(header("caf\u{e9}".as_ref()), Ok(vec![("X-Own".to_owned(), b"caf\xe9".to_vec())]));
-        let refused = header("5 \u{20ac}".as_ref()).unwrap_err();
+        let refused = header("5 \u{20ac}".as_ref()).unwrap_err().to_string();
         assert!(refused.starts_with("invalid value for X-Own: '5 "), "{refused}");
         assert!(refused.ends_with("' (must be one line of Latin-1 without control characters)"), "{refused}");
         assert!(header("\u{10d}\u{10a}".as_ref()).is_err(), "these are not cut to CR and LF");
@@ -147,9 +148,9 @@ mod tests {
         assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
         assert_eq!(time("0.0000000019"), Ok(Duration::from_nanos(1)));
         for text in ["", ".", ".5", "5.", "-1", "+1", "1.+5", "1e3", "inf", "nan", "1s", "99999999999999999999999"] {
-            assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'")));
+            assert_eq!(time(text), Err(format!("invalid number of seconds: '{text}'").into()));
         }
-        let why = "invalid number of seconds: '-1' (must be from 0 to 4294967295, such as 2.5)";
-        assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why.into()));
+        let why: BadValue = "invalid number of seconds: '-1' (must be from 0 to 4294967295, such as 2.5)".into();
+        assert_eq!(some_or_no_seconds("-1".as_ref()), Err(why));
     }
 }
