@@ -49,7 +49,7 @@ fn every_document_is_reached_from_the_readme() {
 #[test]
 fn a_name_is_recognised() {
     assert_eq!(names("see `src/lib.rs`, [x](docs/a.md#b) and `Session::step`"), ["src/lib.rs", "docs/a.md"]);
-    assert!(exists("README.md", "src/lib.rs") && exists("docs/ARCHITECTURE.md", "http1/machine.rs"));
+    assert!(exists("README.md", "src/lib.rs") && exists("docs/ARCHITECTURE.md", "http1/server.rs"));
     assert!(!exists("README.md", "src/nothing.rs"));
     assert_eq!(normalized(Path::new("docs/../docs/a.md")), "docs/a.md");
     let all = documents();

@@ -11,24 +11,15 @@
 //! Invariant: nothing here reads a socket, a file or a clock, and no input makes it panic. Feeding the same bytes
 //! whole or in pieces gives the same events.
 
-mod chunk_ext;
-mod chunked;
-mod decode;
-mod encode;
-mod fields;
+mod body;
 mod head;
-mod host;
 mod limits;
-mod machine;
 mod reject;
-mod request_line;
-mod scan;
-mod target;
+mod server;
 
 pub use crate::buffer::Buffer;
-pub use chunked::ChunkedDecoder;
-pub use decode::{Decoded, Decoder};
-pub use encode::{CommonHeaders, Encoder, ResponseHead};
+pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
+pub use head::{CommonHeaders, ResponseHead};
 pub use limits::Limits;
-pub use machine::{Event, HeadProgress, Machine, Recv, Send};
 pub use reject::Reject;
+pub use server::{Event, HeadProgress, Machine, Recv, Send};

@@ -1,6 +1,4 @@
-use super::encode::{Added, write_head, write_interim};
-use super::head::{read, read_again, read_whole};
-use super::scan::HeadScan;
+use super::head::{Added, HeadScan, read, read_again, read_whole, write_head, write_interim};
 use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
 use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass, Version};
 

@@ -1,8 +1,8 @@
 use memchr::memchr;
 
 use super::chunk_ext::is_chunk_ext;
-use super::{Buffer, Decoded, Limits, Reject};
 use crate::http::{is_field_value, is_token};
+use crate::http1::{Buffer, Decoded, Limits, Reject};
 
 /// Takes chunks apart (RFC 9112 section 7.1): strictly, because a size that two parsers read differently is a way
 /// to smuggle a request.
@@ -36,7 +36,7 @@ enum State {
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
-    pub(super) fn decode(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Decoded, Reject> {
+    pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Decoded, Reject> {
         loop {
             match self.state {
                 State::Data(_) if input.is_empty() => return Ok(Decoded::More),
@@ -62,7 +62,7 @@ impl ChunkedDecoder {
         }
     }
 
-    pub(super) fn took(&mut self, count: usize) {
+    pub(crate) fn took(&mut self, count: usize) {
         if let State::Data(left) = &mut self.state {
             *left -= count as u64;
             if *left == 0 {

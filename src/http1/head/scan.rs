@@ -1,14 +1,14 @@
 use memchr::{memchr, memchr_iter};
 
 use super::request_line::RequestLine;
-use super::{Limits, Reject};
+use crate::http1::{Limits, Reject};
 
 /// Finds the end of a head in bytes that come piece by piece.
 ///
 /// It goes on where the last call stopped, so a head that is dripped byte by byte costs linear time; and it looks at
 /// the request line as soon as that is there, so that a bad one is refused without waiting for the rest.
 #[derive(Debug, Default)]
-pub(super) struct HeadScan {
+pub(crate) struct HeadScan {
     /// How far line ends were looked for.
     scanned: usize,
     /// Where the line begins that is being looked at.
@@ -22,14 +22,14 @@ pub(super) struct HeadScan {
 
 /// A complete head: all spans count from `start`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FoundHead {
+pub(crate) struct FoundHead {
     /// Where the request line begins in the bytes that were scanned.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Where the head ends, behind its empty line.
-    pub(super) end: usize,
-    pub(super) line: RequestLine,
+    pub(crate) end: usize,
+    pub(crate) line: RequestLine,
     /// How many field lines there are.
-    pub(super) fields: usize,
+    pub(crate) fields: usize,
 }
 
 /// Empty lines before a request line are left over from the request before it, whose client ended a body with one
@@ -38,7 +38,7 @@ const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
-    pub(super) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
         let from = self.scanned;
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
             self.scanned = newline + 1;
@@ -54,7 +54,7 @@ impl HeadScan {
     }
 
     /// What there is of the request line, for a log that has to name a refused request.
-    pub(super) fn request_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+    pub(crate) fn request_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let line = &bytes[self.request_start.min(bytes.len())..];
         let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);
         line.strip_suffix(b"\r").unwrap_or(line)

@@ -1,6 +1,6 @@
 use super::chunked::ChunkedDecoder;
-use super::{Buffer, Limits, Reject};
 use crate::http::BodyLength;
+use crate::http1::{Buffer, Limits, Reject};
 
 /// Takes the body out of a message, by its framing (RFC 9112 section 6). It does not know whether the message is a
 /// request or a response.

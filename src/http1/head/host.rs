@@ -2,7 +2,7 @@ use std::net::Ipv6Addr;
 
 /// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) with a host that is not
 /// empty. The port may be empty, and any number of digits.
-pub(super) fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     // Nearly every host is a plain name or an IPv4 address; brackets and escapes are looked at more closely.
     let plain = authority.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(authority.len());
     let (host, port) = match authority {

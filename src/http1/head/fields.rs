@@ -1,12 +1,12 @@
 //! What the fields that frame a message say together.
 
-use super::Reject;
 use super::host::is_authority;
 use crate::http::{Ask, BodyLength, Expect, Method, Request, Span, Version, is_token, list_elements};
+use crate::http1::Reject;
 
 /// What was learned from the fields on the way through them.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     framing: Framing,
     host: Option<Span>,
     hosts: usize,
@@ -17,7 +17,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Learns from a field whose value stands at `place`.
-    pub(super) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
+    pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
                 self.hosts += 1;
@@ -41,12 +41,12 @@ impl Facts {
     }
 
     /// How long the body is.
-    pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
+    pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
         self.framing.body_length(version)
     }
 
     /// Exactly one valid `Host` in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
-    pub(super) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
+    pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
             return Err(Reject::HostCount);
         }
@@ -57,7 +57,7 @@ impl Facts {
     }
 
     /// What the request asks of the connection.
-    pub(super) fn ask(&self, request: &Request) -> Ask {
+    pub(crate) fn ask(&self, request: &Request) -> Ask {
         let is_http10 = request.version == Version::Http10;
         Ask {
             is_head: request.method == Method::Head,
@@ -126,7 +126,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::head::tests::head;
+    use crate::http1::head::request::tests::head;
 
     fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))

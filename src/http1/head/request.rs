@@ -5,8 +5,9 @@ use std::mem::MaybeUninit;
 use super::fields::Facts;
 use super::request_line::{RequestLine, is_target};
 use super::scan::FoundHead;
-use super::{Limits, Reject, target};
+use super::target;
 use crate::http::{Ask, BodyLength, Field, Method, Request, Span, Version, trim_ows};
+use crate::http1::{Limits, Reject};
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
 const FEW_FIELDS: usize = 32;
@@ -14,7 +15,7 @@ const FEW_FIELDS: usize = 32;
 /// Recognises a head that came last time: programs ask for the same again and again, and what was found out about these
 /// very bytes need not be found out once more. `request` is then left as it is. Returns how long the head is and what
 /// it asks of the connection.
-pub(super) fn read_again(bytes: &[u8], limits: &Limits, request: &Request) -> Option<(usize, Ask)> {
+pub(crate) fn read_again(bytes: &[u8], limits: &Limits, request: &Request) -> Option<(usize, Ask)> {
     let ask = request.ask.filter(|_| bytes.starts_with(&request.head))?;
     // It may have been read under other limits.
     let length = request.head.len();
@@ -28,7 +29,7 @@ pub(super) fn read_again(bytes: &[u8], limits: &Limits, request: &Request) -> Op
 /// `None` leaves everything as it was, and the head to [`HeadScan`](super::scan::HeadScan): if it is not complete, if it
 /// is longer than any limit, or if there is anything about its lines that has to be refused in the right words. What is
 /// read here is read there to the same effect.
-pub(super) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -> Option<(usize, Result<Ask, Reject>)> {
+pub(crate) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -> Option<(usize, Result<Ask, Reject>)> {
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -57,7 +58,7 @@ fn is_short(length: usize, fields: usize, limits: &Limits) -> bool {
 }
 
 /// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
-pub(super) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
+pub(crate) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
@@ -126,13 +127,13 @@ fn place(head: &[u8], part: &[u8]) -> Span {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::http1::head) mod tests {
     use super::*;
     use crate::http::Expect;
-    use crate::http1::scan::HeadScan;
+    use crate::http1::head::scan::HeadScan;
 
     /// Reads a head line by line.
-    pub(in crate::http1) fn head(text: &str) -> Result<(Request, Ask), Reject> {
+    pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, Ask), Reject> {
         let limits = Limits { body: 1000, ..Limits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();

@@ -1,11 +1,11 @@
-use super::Reject;
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};
+use crate::http1::Reject;
 
 /// Reads the target of a request whose line and fields are known: one of the four forms of RFC 9112 section 3.2.
 ///
 /// The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
-pub(super) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
+pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
     let target = &request.head[start..end];
     match (target, &request.method) {
         (authority, Method::Connect) => {

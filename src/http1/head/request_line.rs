@@ -1,18 +1,18 @@
-use super::{Limits, Reject};
 use crate::http::{Version, is_token};
+use crate::http1::{Limits, Reject};
 
 /// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestLine {
-    pub(super) method_end: u32,
-    pub(super) target_end: u32,
-    pub(super) version: Version,
+pub(crate) struct RequestLine {
+    pub(crate) method_end: u32,
+    pub(crate) target_end: u32,
+    pub(crate) version: Version,
 }
 
 impl RequestLine {
     /// Reads a request line without its CRLF. There is exactly one SP between the parts, and nothing in the target
     /// but visible ASCII without `#`; HTTP/0.9 is refused (contract rows HB12 to HB18 have what CPython accepts).
-    pub(super) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
+    pub(crate) fn parse(line: &[u8]) -> Result<RequestLine, Reject> {
         let bad = || Reject::RequestLine(Reject::show(line));
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(bad)?;
         let target_end =
@@ -28,7 +28,7 @@ impl RequestLine {
     /// at once and not waited on. Its first `known` bytes were found good before, and are not looked at again: a line
     /// that is dripped byte by byte would cost quadratic time. Of a line that is too long only as much is looked at as
     /// shows that.
-    pub(super) fn may_begin(partial: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
+    pub(crate) fn may_begin(partial: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
         let limit = limits.request_line;
         let first = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(first, known, limit)?;
@@ -52,7 +52,7 @@ fn check_text(partial: &[u8], known: usize, limit: usize) -> Result<(), Reject> 
 }
 
 /// Whether a target consists of [`is_target_byte`].
-pub(super) fn is_target(target: &[u8]) -> bool {
+pub(crate) fn is_target(target: &[u8]) -> bool {
     // Without an early end, because targets are nearly always valid, and looked at many bytes at a time then.
     target.iter().fold(true, |valid, byte| valid & is_target_byte(*byte))
 }

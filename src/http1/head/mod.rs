@@ -1,0 +1,14 @@
+//! The head of a message: finding its end, reading a request's, writing a response's.
+
+mod fields;
+mod host;
+mod request;
+mod request_line;
+mod response;
+mod scan;
+mod target;
+
+pub(super) use request::{read, read_again, read_whole};
+pub(super) use response::{Added, write_head, write_interim};
+pub use response::{CommonHeaders, ResponseHead};
+pub(super) use scan::HeadScan;
