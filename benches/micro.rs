@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
-use serve_forever::http1::{Buffer, CommonHeaders, Decoded, Decoder, Event, Limits, Machine, ResponseHead};
+use serve_forever::http1::{Buffer, CommonHeaders, Decoded, Decoder, Event, Machine, MessageLimits, ResponseHead};
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Body, Registrar, Reply, Service, Waker};
 use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClock};
@@ -125,7 +125,7 @@ fn other(request: &[u8]) -> Vec<u8> {
 /// A request line of 16 KB that comes byte by byte: four times the bytes must not cost more than four times the time.
 fn head_dripped() -> Box<dyn FnMut()> {
     let head = [b"GET /".as_slice(), &[b'x'; 16 * 1024], b" HTTP/1.0\r\n\r\n"].concat();
-    let (limits, mut request) = (Limits::default(), Request::default());
+    let (limits, mut request) = (MessageLimits::default(), Request::default());
     let mut input = Buffer::with_capacity(32 * 1024);
     Box::new(move || {
         let mut machine = Machine::new(Version::Http11);
@@ -157,7 +157,7 @@ fn answer() -> Box<dyn FnMut()> {
 
 /// Reads one of two heads after the other.
 fn read_heads(mut heads: [Vec<u8>; 2], mut then: impl FnMut(&mut Machine) + 'static) -> Box<dyn FnMut()> {
-    let (limits, mut request) = (Limits::default(), Request::default());
+    let (limits, mut request) = (MessageLimits::default(), Request::default());
     let mut input = Buffer::with_capacity(4096);
     Box::new(move || {
         let mut machine = Machine::new(Version::Http11);
@@ -177,7 +177,7 @@ fn chunked() -> Box<dyn FnMut()> {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(b"0\r\n\r\n");
-    let (limits, mut input) = (Limits::default(), Buffer::with_capacity(128 * 1024));
+    let (limits, mut input) = (MessageLimits::default(), Buffer::with_capacity(128 * 1024));
     Box::new(move || {
         input.extend(&body);
         let mut decoder = Decoder::new(BodyLength::Chunked);

@@ -58,8 +58,8 @@ impl EventLoop {
     /// and its hooks are not called.
     ///
     /// The loop has one bound for the connections of all its servers: the tightest
-    /// [`connections`](crate::http1::Limits::connections) of them, so that none has more than it allows. Once the end was
-    /// asked for, it waits for the longest [`grace`](crate::http1::Limits::grace), so that nothing in flight is cut
+    /// [`connections`](crate::Limits::connections) of them, so that none has more than it allows. Once the end was
+    /// asked for, it waits for the longest [`grace`](crate::Limits::grace), so that nothing in flight is cut
     /// sooner than its server allows; a server that does not speak HTTP allows 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
         self.parts.push(Box::new(server));
@@ -306,7 +306,7 @@ mod tests {
 
     use super::*;
     use crate::http::Request;
-    use crate::http1::Limits;
+    use crate::limits::Limits;
     use crate::service::Response;
 
     /// The bounds of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the cap,

@@ -78,6 +78,7 @@ pub mod files;
 pub mod handler;
 pub mod http;
 pub mod http1;
+mod limits;
 mod listen;
 pub mod log;
 mod memory;
@@ -91,7 +92,7 @@ pub mod testing;
 pub mod transport;
 
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};
-pub use http1::Limits;
+pub use limits::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
 pub use server::{HttpServer, Reload};

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 const PART: u64 = 4;
 
 /// The most that the buffers of all connections may take in this process, in bytes, whatever
-/// [`Limits::buffers`](crate::http1::Limits::buffers) says. `usize::MAX` where the system sets no limit.
+/// [`Limits::buffers`](crate::Limits::buffers) says. `usize::MAX` where the system sets no limit.
 pub(crate) fn room_for_buffers() -> usize {
     static ROOM: OnceLock<usize> = OnceLock::new();
     *ROOM.get_or_init(|| {

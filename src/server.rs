@@ -9,7 +9,7 @@ use crate::connection::{HttpSession, ServerState};
 use crate::event_loop::{Actions, LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
-use crate::http1::Limits;
+use crate::limits::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::reactor::{Acceptor, SignalAction, Stopper};

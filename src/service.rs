@@ -136,7 +136,7 @@ pub trait Upstream {
 
     /// Whether it goes on reading the body while its response is sent. Asked when the response begins, if some of the
     /// body is still to come. If it does not, and the rest of the body is in chunks or longer than
-    /// [`Limits::drain`](crate::http1::Limits::drain), then the response says `Connection: close` and the connection is
+    /// [`Limits::drain`](crate::Limits::drain), then the response says `Connection: close` and the connection is
     /// closed in stages (RFC 9112 section 9.6).
     ///
     /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, says true here.

@@ -4,7 +4,7 @@
 //! and also encoded first.
 
 use serve_forever::http::BodyLength;
-use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, Limits, Reject};
+use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Reject};
 
 use super::feeding::{split_place, ways};
 
@@ -39,7 +39,7 @@ struct Outcome {
 /// Decodes what comes in these pieces, taking at most so many bytes at a time.
 fn decode(pieces: &[&[u8]], most: usize) -> Outcome {
     // Small, so that the fuzzer finds its way beyond them.
-    let limits = Limits { chunk_overhead: 64, body: 1 << 20, ..Limits::default() };
+    let limits = MessageLimits { chunk_overhead: 64, body: 1 << 20, ..MessageLimits::default() };
     let mut decoder = Decoder::new(BodyLength::Chunked);
     let (mut input, mut body, mut end) = (Buffer::default(), Vec::new(), None);
     for piece in pieces {

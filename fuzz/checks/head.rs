@@ -3,7 +3,7 @@
 //! The data is the place of the split (two bytes) and what a client sends.
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
-use serve_forever::http1::{Buffer, CommonHeaders, Event, Limits, Machine, Reject, ResponseHead, Send};
+use serve_forever::http1::{Buffer, CommonHeaders, Event, Machine, MessageLimits, Reject, ResponseHead, Send};
 
 use super::feeding::{split_place, ways};
 
@@ -27,15 +27,21 @@ struct Conversation {
 struct Reader {
     machine: Machine,
     request: Request,
-    limits: Limits,
+    limits: MessageLimits,
     seen: Conversation,
 }
 
 impl Reader {
     fn read(pieces: &[&[u8]]) -> Conversation {
         // Small, so that the fuzzer finds its way beyond them.
-        let limits =
-            Limits { request_line: 200, field_line: 300, head: 1000, fields: 8, body: 2000, ..Limits::default() };
+        let limits = MessageLimits {
+            start_line: 200,
+            field_line: 300,
+            head: 1000,
+            fields: 8,
+            body: 2000,
+            ..MessageLimits::default()
+        };
         let (machine, request) = (Machine::new(Version::Http11), Request::default());
         let mut reader = Reader { machine, request, limits, seen: Conversation::default() };
         let mut input = Buffer::default();
@@ -98,10 +104,10 @@ impl Reader {
 }
 
 /// What has to hold for every head that is accepted.
-fn check_head(request: &Request, limits: &Limits) {
+fn check_head(request: &Request, limits: &MessageLimits) {
     let (line, target, headers) = (request.request_line(), request.target(), request.headers());
     assert!(is_token(request.method().as_str().as_bytes()));
-    assert!(line.len() + 2 <= limits.request_line && line.iter().all(|byte| (b' '..=b'~').contains(byte)));
+    assert!(line.len() + 2 <= limits.start_line && line.iter().all(|byte| (b' '..=b'~').contains(byte)));
     assert!(!target.is_empty() && target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));
     assert!(matches!(request.path(), [] | b"*" | [b'/', ..]), "{:?}", request.path().escape_ascii().to_string());
     assert!(headers.len() <= limits.fields);

@@ -127,7 +127,7 @@ mod tests {
     use crate::cli::help::help;
     use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
     use crate::http::Version;
-    use crate::http1::Limits;
+    use crate::limits::Limits;
     use crate::log::LogFormat;
 
     const LAST_CALL: Duration = Duration::from_millis(500);

@@ -8,7 +8,8 @@ use super::ServerState;
 use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
 use crate::http::{Expect, Request, Status};
-use crate::http1::{Buffer, Event, Limits, Machine};
+use crate::http1::{Buffer, Event, Machine};
+use crate::limits::Limits;
 use crate::log::Kept;
 use crate::service::{Reply, Response, Service};
 use crate::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
@@ -444,7 +445,7 @@ impl<T: Transport> HttpSession<'_, T> {
             if self.edition != self.site.edition() && self.machine.is_idle() {
                 self.take_up();
             }
-            match self.machine.receive(&mut self.input, &self.limits, &mut request) {
+            match self.machine.receive(&mut self.input, &self.limits.message(), &mut request) {
                 Ok(Event::More) if self.at_end => self.end(),
                 Ok(Event::More) => {
                     progress = progress.and(self.starve());

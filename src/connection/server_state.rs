@@ -8,7 +8,8 @@ use super::peers::Peers;
 use crate::http::{
     ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Request, Status, Version, latin1,
 };
-use crate::http1::{CommonHeaders, Limits};
+use crate::http1::CommonHeaders;
+use crate::limits::Limits;
 use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::HttpServer;
 use crate::http::Status;
-use crate::http1::Limits;
+use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::{Response, Service};
 use crate::session::CloseReason;

@@ -3,7 +3,7 @@
 //! [`Machine`] is one connection's protocol. Bytes that came are put into a [`Buffer`]; [`Machine::receive`] takes
 //! what it understands from it and says what that was. [`Machine::respond`] turns a response into the bytes of its
 //! head and the [`Encoder`] for its body. Everything a client can do wrong is a [`Reject`], which has a status and a
-//! name; everything that bounds a client is in [`Limits`].
+//! name; everything that bounds a client is in [`MessageLimits`].
 //!
 //! The parsing is strict, and there is no lenient switch: where RFC 9112 lets a recipient guess, this one refuses,
 //! because two parsers that guess differently are how requests are smuggled.
@@ -20,6 +20,6 @@ mod server;
 pub use crate::buffer::Buffer;
 pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
 pub use head::{CommonHeaders, ResponseHead};
-pub use limits::Limits;
+pub use limits::MessageLimits;
 pub use reject::Reject;
 pub use server::{Event, HeadProgress, Machine, Recv, Send};

@@ -1,5 +1,5 @@
 use super::head::{Added, HeadScan, read, read_again, read_whole, write_head, write_interim};
-use super::{Buffer, Decoded, Decoder, Encoder, Limits, Reject, ResponseHead};
+use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Reject, ResponseHead};
 use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
@@ -9,12 +9,12 @@ use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass,
 ///
 /// ```
 /// use serve_forever::http::{Head, Request, Status, Version};
-/// use serve_forever::http1::{Buffer, Event, Limits, Machine, ResponseHead, CommonHeaders};
+/// use serve_forever::http1::{Buffer, Event, MessageLimits, Machine, ResponseHead, CommonHeaders};
 ///
 /// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
 /// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-/// assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
+/// assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(Event::Head));
 ///
 /// let (mut out, fields, stamp) = (Buffer::default(), Head::new(), CommonHeaders::default());
 /// let status = Status::NO_CONTENT;
@@ -210,7 +210,12 @@ impl Machine {
     /// # Errors
     /// What the client did wrong. The machine then waits for the response that says so ([`Send::Due`]), unless one
     /// has begun already, and reads no more.
-    pub fn receive(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
+    pub fn receive(
+        &mut self,
+        input: &mut Buffer,
+        limits: &MessageLimits,
+        request: &mut Request,
+    ) -> Result<Event, Reject> {
         if matches!(self.recv, Recv::Idle) {
             if input.is_empty() {
                 return Ok(Event::More);
@@ -231,7 +236,7 @@ impl Machine {
     ///
     /// # Errors
     /// As for [`Machine::receive`].
-    pub fn receive_body(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Event, Reject> {
+    pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Event, Reject> {
         let Recv::Body(decoder) = &mut self.recv else { return Ok(Event::Nothing) };
         match decoder.decode(input, limits) {
             Ok(Decoded::More) => Ok(Event::More),
@@ -371,7 +376,12 @@ impl Machine {
         debug_assert!(!(self.ask.keep_alive && matches!(self.recv, Recv::Closed)), "nothing reads another request");
     }
 
-    fn receive_head(&mut self, input: &mut Buffer, limits: &Limits, request: &mut Request) -> Result<Event, Reject> {
+    fn receive_head(
+        &mut self,
+        input: &mut Buffer,
+        limits: &MessageLimits,
+        request: &mut Request,
+    ) -> Result<Event, Reject> {
         let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
         let whole = match scan {
             Some(_) => None,
@@ -446,7 +456,7 @@ mod tests {
     fn asked(protocol: Version, version: &str) -> Machine {
         let (mut machine, mut request, mut input) = (Machine::new(protocol), Request::default(), Buffer::default());
         input.extend(format!("GET / {version}\r\nHost: h\r\n\r\n").as_bytes());
-        assert_eq!(machine.receive(&mut input, &Limits::default(), &mut request), Ok(Event::Head));
+        assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(Event::Head));
         machine
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::event_loop::Served;
 use crate::http::Request;
-use crate::http1::Limits;
+use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Memory;
 use crate::connection::{HttpSession, ServerState};
 use crate::http::ErrorPage;
-use crate::http1::Limits;
+use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::{Registrar, Service, Waker};
 use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};

@@ -62,7 +62,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http1::Limits;
+    use crate::limits::Limits;
 
     #[test]
     fn each_switch_sets_its_limit_and_takes_0() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::files::{Account, Symlinks};
 use crate::http::{Status, Version};
-use crate::http1::Limits;
+use crate::limits::Limits;
 use crate::log::LogFormat;
 
 /// What the program was asked to do.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::model::{BadValue, Options};
 use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
-use crate::http1::Limits;
+use crate::limits::Limits;
 
 /// The time by which the server's own limit for an answer exceeds those of scripts.
 const MARGIN: Duration = Duration::from_secs(5);

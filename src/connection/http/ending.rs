@@ -24,7 +24,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Throws the body of a request away whose response waits for that.
     pub(super) fn advance_held(&mut self, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
-        let event = self.machine.receive_body(&mut self.input, &self.limits);
+        let event = self.machine.receive_body(&mut self.input, &self.limits.message());
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if self.at_end => return Err(CloseReason::InputCut),
@@ -58,7 +58,7 @@ impl<T: Transport> HttpSession<'_, T> {
 
     /// Throws away what an answered request still has of its body.
     pub(super) fn advance_drain(&mut self) -> Result<Progress, CloseReason> {
-        let event = self.machine.receive_body(&mut self.input, &self.limits);
+        let event = self.machine.receive_body(&mut self.input, &self.limits.message());
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
             Ok(Event::More) if !self.at_end => return Ok(self.starve()),

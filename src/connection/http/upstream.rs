@@ -118,7 +118,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 break;
             }
             self.machine.send_continue(&mut self.output);
-            match self.machine.receive_body(&mut self.input, &self.limits) {
+            match self.machine.receive_body(&mut self.input, &self.limits.message()) {
                 Ok(Event::Data(length)) => {
                     let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
                     self.machine.take(&mut self.input, taken);

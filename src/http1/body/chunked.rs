@@ -2,7 +2,7 @@ use memchr::memchr;
 
 use super::chunk_ext::is_chunk_ext;
 use crate::http::{is_field_value, is_token};
-use crate::http1::{Buffer, Decoded, Limits, Reject};
+use crate::http1::{Buffer, Decoded, MessageLimits, Reject};
 
 /// Takes chunks apart (RFC 9112 section 7.1): strictly, because a size that two parsers read differently is a way
 /// to smuggle a request.
@@ -36,7 +36,7 @@ enum State {
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
-    pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &Limits) -> Result<Decoded, Reject> {
+    pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Reject> {
         loop {
             match self.state {
                 State::Data(_) if input.is_empty() => return Ok(Decoded::More),
@@ -72,7 +72,7 @@ impl ChunkedDecoder {
     }
 
     /// The length of the line at the front, without its CRLF, once it is complete.
-    fn line(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
+    fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Reject> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
         // A broken size is refused as soon as it shows, not when its line ends.
         if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
@@ -93,7 +93,7 @@ impl ChunkedDecoder {
         }
     }
 
-    fn read_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Reject> {
+    fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Reject> {
         let overhead = match self.state {
             State::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
@@ -103,7 +103,7 @@ impl ChunkedDecoder {
     }
 
     /// Reads `chunk-size [ chunk-ext ]`; returns the length of the extensions, which are otherwise ignored.
-    fn size(&mut self, line: &[u8], limits: &Limits) -> Result<usize, Reject> {
+    fn size(&mut self, line: &[u8], limits: &MessageLimits) -> Result<usize, Reject> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (number, extensions) = line.split_at(digits);
         if digits == 0 || digits > MOST_DIGITS || !is_chunk_ext(extensions) {
@@ -112,7 +112,7 @@ impl ChunkedDecoder {
         let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         let size = size.ok_or(Reject::Chunk)?;
         self.body = self.body.saturating_add(size);
-        if self.body > limits.body.min(i64::MAX as u64) {
+        if !limits.allow_body(self.body) {
             return Err(Reject::LargeBody);
         }
         self.state = if size == 0 { State::Trailer } else { State::Data(size) };
@@ -139,8 +139,8 @@ mod tests {
     use crate::http::BodyLength;
     use crate::http1::Decoder;
 
-    fn limits() -> Limits {
-        Limits { chunk_overhead: 100, body: 1 << 40, ..Limits::default() }
+    fn limits() -> MessageLimits {
+        MessageLimits { chunk_overhead: 100, body: 1 << 40, ..MessageLimits::default() }
     }
 
     /// Decodes the bytes in pieces of `step`; gives the body, and how many bytes were left behind its end.

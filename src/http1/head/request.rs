@@ -7,7 +7,7 @@ use super::request_line::{RequestLine, is_target};
 use super::scan::FoundHead;
 use super::target;
 use crate::http::{Ask, BodyLength, Field, Method, Request, Span, Version, trim_ows};
-use crate::http1::{Limits, Reject};
+use crate::http1::{MessageLimits, Reject};
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
 const FEW_FIELDS: usize = 32;
@@ -15,7 +15,7 @@ const FEW_FIELDS: usize = 32;
 /// Recognises a head that came last time: programs ask for the same again and again, and what was found out about these
 /// very bytes need not be found out once more. `request` is then left as it is. Returns how long the head is and what
 /// it asks of the connection.
-pub(crate) fn read_again(bytes: &[u8], limits: &Limits, request: &Request) -> Option<(usize, Ask)> {
+pub(crate) fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, Ask)> {
     let ask = request.ask.filter(|_| bytes.starts_with(&request.head))?;
     // It may have been read under other limits.
     let length = request.head.len();
@@ -29,7 +29,11 @@ pub(crate) fn read_again(bytes: &[u8], limits: &Limits, request: &Request) -> Op
 /// `None` leaves everything as it was, and the head to [`HeadScan`](super::scan::HeadScan): if it is not complete, if it
 /// is longer than any limit, or if there is anything about its lines that has to be refused in the right words. What is
 /// read here is read there to the same effect.
-pub(crate) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -> Option<(usize, Result<Ask, Reject>)> {
+pub(crate) fn read_whole(
+    bytes: &[u8],
+    limits: &MessageLimits,
+    request: &mut Request,
+) -> Option<(usize, Result<Ask, Reject>)> {
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -53,12 +57,17 @@ pub(crate) fn read_whole(bytes: &[u8], limits: &Limits, request: &mut Request) -
 }
 
 /// Whether a head of this length is within all limits, whatever its lines are.
-fn is_short(length: usize, fields: usize, limits: &Limits) -> bool {
-    length <= limits.head.min(limits.request_line).min(limits.field_line) && fields <= limits.fields
+fn is_short(length: usize, fields: usize, limits: &MessageLimits) -> bool {
+    length <= limits.head.min(limits.start_line).min(limits.field_line) && fields <= limits.fields
 }
 
 /// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
-pub(crate) fn read(bytes: &[u8], found: &FoundHead, limits: &Limits, request: &mut Request) -> Result<Ask, Reject> {
+pub(crate) fn read(
+    bytes: &[u8],
+    found: &FoundHead,
+    limits: &MessageLimits,
+    request: &mut Request,
+) -> Result<Ask, Reject> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
@@ -83,7 +92,7 @@ fn take_apart(
     head: &[u8],
     line: RequestLine,
     headers: &[httparse::Header<'_>],
-    limits: &Limits,
+    limits: &MessageLimits,
     request: &mut Request,
 ) -> Result<Ask, Reject> {
     begin(head, line, request);
@@ -103,9 +112,9 @@ fn take_apart(
     Ok(ask)
 }
 
-fn check_body(body: BodyLength, limits: &Limits) -> Result<(), Reject> {
+fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Reject> {
     match body {
-        BodyLength::Known(length) if length > limits.body.min(i64::MAX as u64) => Err(Reject::LargeBody),
+        BodyLength::Known(length) if !limits.allow_body(length) => Err(Reject::LargeBody),
         _ => Ok(()),
     }
 }
@@ -134,7 +143,7 @@ pub(in crate::http1::head) mod tests {
 
     /// Reads a head line by line.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, Ask), Reject> {
-        let limits = Limits { body: 1000, ..Limits::default() };
+        let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();
         let ask = read(text.as_bytes(), &found, &limits, &mut request)?;
@@ -167,7 +176,7 @@ pub(in crate::http1::head) mod tests {
 
     #[test]
     fn in_one_pass_or_line_by_line() {
-        let limits = Limits { body: 1000, ..Limits::default() };
+        let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         for (text, at_once) in [
             ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true),
             ("GET /a?b HTTP/1.0\r\n\r\nmore", true),
@@ -208,7 +217,7 @@ pub(in crate::http1::head) mod tests {
 
     #[test]
     fn nothing_is_left_of_the_request_before() {
-        let limits = Limits::default();
+        let limits = MessageLimits::default();
         let before = "POST http://x/a?b HTTP/1.0\r\nA: b\r\nContent-Length: 3\r\n\r\n";
         for text in [
             "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -228,32 +237,32 @@ pub(in crate::http1::head) mod tests {
     #[test]
     fn what_is_beyond_a_limit_is_read_line_by_line() {
         let text = b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
-        let whole = |limits: Limits| read_whole(text, &limits, &mut Request::default()).is_some();
-        assert!(whole(Limits { head: text.len(), fields: 2, ..Limits::default() }));
-        assert!(!whole(Limits { head: text.len() - 1, ..Limits::default() }));
-        assert!(!whole(Limits { request_line: text.len() - 1, ..Limits::default() }));
-        assert!(!whole(Limits { field_line: text.len() - 1, ..Limits::default() }));
-        assert!(!whole(Limits { fields: 1, ..Limits::default() }));
+        let whole = |limits: MessageLimits| read_whole(text, &limits, &mut Request::default()).is_some();
+        assert!(whole(MessageLimits { head: text.len(), fields: 2, ..MessageLimits::default() }));
+        assert!(!whole(MessageLimits { head: text.len() - 1, ..MessageLimits::default() }));
+        assert!(!whole(MessageLimits { start_line: text.len() - 1, ..MessageLimits::default() }));
+        assert!(!whole(MessageLimits { field_line: text.len() - 1, ..MessageLimits::default() }));
+        assert!(!whole(MessageLimits { fields: 1, ..MessageLimits::default() }));
     }
 
     #[test]
     fn a_head_that_came_before_is_recognised() {
         let text = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
         let (request, ask) = head(text).unwrap();
-        let again = |text: &str, limits: Limits| read_again(text.as_bytes(), &limits, &request);
-        assert_eq!(again(text, Limits::default()), Some((text.len(), ask)));
-        assert_eq!(again(&format!("{text}abc"), Limits::default()), Some((text.len(), ask)));
-        assert_eq!(again(&text[..text.len() - 1], Limits::default()), None);
-        assert_eq!(again(&text.replace("/a", "/b"), Limits::default()), None);
-        assert_eq!(again(text, Limits { body: 2, ..Limits::default() }), None);
-        assert_eq!(again(text, Limits { fields: 1, ..Limits::default() }), None);
-        assert_eq!(again(text, Limits { head: text.len() - 1, ..Limits::default() }), None);
+        let again = |text: &str, limits: MessageLimits| read_again(text.as_bytes(), &limits, &request);
+        assert_eq!(again(text, MessageLimits::default()), Some((text.len(), ask)));
+        assert_eq!(again(&format!("{text}abc"), MessageLimits::default()), Some((text.len(), ask)));
+        assert_eq!(again(&text[..text.len() - 1], MessageLimits::default()), None);
+        assert_eq!(again(&text.replace("/a", "/b"), MessageLimits::default()), None);
+        assert_eq!(again(text, MessageLimits { body: 2, ..MessageLimits::default() }), None);
+        assert_eq!(again(text, MessageLimits { fields: 1, ..MessageLimits::default() }), None);
+        assert_eq!(again(text, MessageLimits { head: text.len() - 1, ..MessageLimits::default() }), None);
         // What was refused is refused again by the same way.
         let mut refused = Request::default();
         let text = text.replace("Host", "Most");
-        assert!(read_whole(text.as_bytes(), &Limits::default(), &mut refused).unwrap().1.is_err());
-        assert_eq!(read_again(text.as_bytes(), &Limits::default(), &refused), None);
-        assert_eq!(read_again(b"", &Limits::default(), &Request::default()), None);
+        assert!(read_whole(text.as_bytes(), &MessageLimits::default(), &mut refused).unwrap().1.is_err());
+        assert_eq!(read_again(text.as_bytes(), &MessageLimits::default(), &refused), None);
+        assert_eq!(read_again(b"", &MessageLimits::default(), &Request::default()), None);
     }
 
     #[test]

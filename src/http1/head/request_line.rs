@@ -1,5 +1,5 @@
 use crate::http::{Version, is_token};
-use crate::http1::{Limits, Reject};
+use crate::http1::{MessageLimits, Reject};
 
 /// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl RequestLine {
     /// at once and not waited on. Its first `known` bytes were found good before, and are not looked at again: a line
     /// that is dripped byte by byte would cost quadratic time. Of a line that is too long only as much is looked at as
     /// shows that.
-    pub(crate) fn may_begin(partial: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
-        let limit = limits.request_line;
+    pub(crate) fn may_begin(partial: &[u8], known: usize, limits: &MessageLimits) -> Result<(), Reject> {
+        let limit = limits.start_line;
         let first = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(first, known, limit)?;
         if first.len() < partial.len() { check_text(&partial[..limit], known, limit) } else { Ok(()) }

@@ -1,7 +1,7 @@
 use memchr::{memchr, memchr_iter};
 
 use super::request_line::RequestLine;
-use crate::http1::{Limits, Reject};
+use crate::http1::{MessageLimits, Reject};
 
 /// Finds the end of a head in bytes that come piece by piece.
 ///
@@ -38,7 +38,7 @@ const MOST_EMPTY_LINES: u8 = 4;
 
 impl HeadScan {
     /// Looks at what has come since the last call; `bytes` begins where it began then.
-    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead>, Reject> {
         let from = self.scanned;
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
             self.scanned = newline + 1;
@@ -62,7 +62,7 @@ impl HeadScan {
 
     /// Looks at a complete line. What its beginning is refused for without its end, it is refused for with it as well,
     /// so that the answer does not depend on how the bytes came.
-    fn line(&mut self, bytes: &[u8], newline: usize, limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+    fn line(&mut self, bytes: &[u8], newline: usize, limits: &MessageLimits) -> Result<Option<FoundHead>, Reject> {
         let with_end = &bytes[self.line_start..=newline];
         let Some(request_line) = self.request_line else {
             let begins = || RequestLine::may_begin(&with_end[..with_end.len() - 1], 0, limits);
@@ -81,7 +81,7 @@ impl HeadScan {
     }
 
     /// The request line, or an empty one before it.
-    fn first_line(&mut self, with_end: &[u8], limits: &Limits) -> Result<(), Reject> {
+    fn first_line(&mut self, with_end: &[u8], limits: &MessageLimits) -> Result<(), Reject> {
         match with_end.strip_suffix(b"\r\n") {
             // Whatever else is wrong with a request line, it is told apart from a mere missing CR.
             None => Err(RequestLine::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Reject::BareLf)),
@@ -91,7 +91,7 @@ impl HeadScan {
                 self.request_start = self.scanned;
                 Ok(())
             }
-            Some(_) if with_end.len() > limits.request_line => Err(Reject::LongRequestLine),
+            Some(_) if with_end.len() > limits.start_line => Err(Reject::LongRequestLine),
             Some(line) => {
                 self.request_line = Some(RequestLine::parse(line)?);
                 Ok(())
@@ -99,7 +99,7 @@ impl HeadScan {
         }
     }
 
-    fn field_line(&mut self, limits: &Limits) -> Result<(), Reject> {
+    fn field_line(&mut self, limits: &MessageLimits) -> Result<(), Reject> {
         self.fields += 1;
         if self.fields as usize > limits.fields {
             return Err(Reject::ManyFields(limits.fields));
@@ -107,13 +107,13 @@ impl HeadScan {
         self.check_head(self.scanned, limits)
     }
 
-    fn check_head(&self, end: usize, limits: &Limits) -> Result<(), Reject> {
+    fn check_head(&self, end: usize, limits: &MessageLimits) -> Result<(), Reject> {
         if end - self.request_start > limits.head { Err(Reject::LongHead(limits.head)) } else { Ok(()) }
     }
 
     /// A line without its end must not grow beyond what the whole line may have. Its first `known` bytes were here
     /// before.
-    fn partial(&self, line: &[u8], known: usize, limits: &Limits) -> Result<(), Reject> {
+    fn partial(&self, line: &[u8], known: usize, limits: &MessageLimits) -> Result<(), Reject> {
         if self.request_line.is_none() {
             return RequestLine::may_begin(line, known, limits);
         }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     /// Feeds the bytes whole, then one by one: both must come to the same.
-    fn scan(bytes: &[u8], limits: &Limits) -> Result<Option<FoundHead>, Reject> {
+    fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead>, Reject> {
         let whole = HeadScan::default().advance(bytes, limits);
         let mut scan = HeadScan::default();
         let mut dripped = Ok(None);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_end_is_found_behind_the_empty_line() {
-        let limits = Limits::default();
+        let limits = MessageLimits::default();
         let found = scan(b"\r\nGET / HTTP/1.1\r\nA: b\r\n\r\nrest", &limits).unwrap().unwrap();
         assert_eq!((found.start, found.end, found.fields), (2, 26, 1));
         assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\r", &limits), Ok(None));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_can_never_be_a_head_is_refused_at_once() {
-        let limits = Limits::default();
+        let limits = MessageLimits::default();
         for (bytes, reject) in [
             (&b"\r\n\r\n\r\n\r\n\r\n"[..], Reject::EmptyLines),
             (b"GET / HTTP/1.1\n", Reject::BareLf),
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn limits_are_exact() {
-        let limits = Limits { request_line: 20, field_line: 10, head: 60, fields: 3, ..Limits::default() };
+        let limits = MessageLimits { start_line: 20, field_line: 10, head: 60, fields: 3, ..MessageLimits::default() };
         let line = |target: &str| format!("GET /{target} HTTP/1.1\r\n\r\n");
         assert!(scan(line("abcd").as_bytes(), &limits).unwrap().is_some(), "20 bytes");
         assert_eq!(scan(line("abcde").as_bytes(), &limits), Err(Reject::LongRequestLine));
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Reject::LongRequestLine));
         assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Reject::RequestLine(_))));
         assert_eq!(scan(fields("A: 4567890\n").as_bytes(), &limits), Err(Reject::LongField(10)));
-        let short = Limits { head: 30, ..limits };
+        let short = MessageLimits { head: 30, ..limits };
         assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
         assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Reject::LongHead(30)));
         assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Reject::LongHead(30)));
