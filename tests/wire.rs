@@ -31,7 +31,7 @@ use common::pipe::Pipe;
 use common::service::TestService;
 use serve_forever::connection::ServerState;
 use serve_forever::http::{ErrorTemplate, Version};
-use serve_forever::http1::Reject;
+use serve_forever::http1::{Rejection, Violation};
 use serve_forever::session::CloseReason;
 
 #[derive(Debug, Default)]
@@ -98,32 +98,33 @@ fn every_dialogue_goes_as_written() {
 #[test]
 fn every_way_to_be_refused_has_a_dialogue() {
     let text: String = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    for reject in [
-        Reject::EmptyLines,
-        Reject::RequestLine("GARBAGE".into()),
-        Reject::Version("HTTP/1.10".into()),
-        Reject::UnsupportedVersion("2.0".into()),
-        Reject::LongRequestLine,
-        Reject::BareLf,
-        Reject::Field,
-        Reject::LongField(0),
-        Reject::ManyFields(0),
-        Reject::LongHead(0),
-        Reject::HostCount,
-        Reject::Host,
-        Reject::Target,
-        Reject::Misdirected,
-        Reject::ContentLength,
-        Reject::TwoFramings,
-        Reject::TransferEncodingInHttp10,
-        Reject::TransferEncoding,
-        Reject::UnknownCoding,
-        Reject::LargeBody,
-        Reject::Chunk,
-        Reject::ChunkOverhead,
+    for violation in [
+        Violation::EmptyLines,
+        Violation::RequestLine("GARBAGE".into()),
+        Violation::Version("HTTP/1.10".into()),
+        Violation::UnsupportedVersion("2.0".into()),
+        Violation::LongRequestLine,
+        Violation::BareLf,
+        Violation::Field,
+        Violation::LongField(0),
+        Violation::ManyFields(0),
+        Violation::LongHead(0),
+        Violation::HostCount,
+        Violation::Host,
+        Violation::Target,
+        Violation::Misdirected,
+        Violation::ContentLength,
+        Violation::TwoFramings,
+        Violation::TransferEncodingInHttp10,
+        Violation::TransferEncoding,
+        Violation::UnknownCoding,
+        Violation::LargeBody,
+        Violation::Chunk,
+        Violation::ChunkOverhead,
     ] {
-        let reason = reject.message().unwrap_or_else(|| reject.status().phrase().into());
-        let line = format!("\n< HTTP/1.1 {} {reason}\n", reject.status().code());
+        let rejection = Rejection::from(violation);
+        let reason = rejection.message().unwrap_or_else(|| rejection.status().phrase().into());
+        let line = format!("\n< HTTP/1.1 {} {reason}\n", rejection.status().code());
         assert!(text.contains(&line), "no dialogue with {line:?}");
     }
 }

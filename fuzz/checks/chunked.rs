@@ -4,7 +4,7 @@
 //! and also encoded first.
 
 use serve_forever::http::BodyLength;
-use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Reject};
+use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Violation};
 
 use super::feeding::{split_place, ways};
 
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
 struct Outcome {
     body: Vec<u8>,
     /// How many bytes were left behind the end, or what was wrong; nothing if the body is not complete.
-    end: Option<Result<usize, Reject>>,
+    end: Option<Result<usize, Violation>>,
 }
 
 /// Decodes what comes in these pieces, taking at most so many bytes at a time.
@@ -54,7 +54,7 @@ fn decode(pieces: &[&[u8]], most: usize) -> Outcome {
                     decoder.take(&mut input, some);
                 }
                 Ok(Decoded::End) => end = Some(Ok(0)),
-                Err(reject) => end = Some(Err(reject)),
+                Err(violation) => end = Some(Err(violation)),
             }
         }
     }

@@ -3,7 +3,9 @@
 //! The data is the place of the split (two bytes) and what a client sends.
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
-use serve_forever::http1::{Buffer, CommonHeaders, Event, Machine, MessageLimits, Reject, ResponseHead, Send};
+use serve_forever::http1::{
+    Buffer, CommonHeaders, Event, Machine, MessageLimits, Rejection, ResponseHead, Send, Violation,
+};
 
 use super::feeding::{split_place, ways};
 
@@ -19,7 +21,7 @@ pub fn check(data: &[u8]) {
 struct Conversation {
     /// The heads that were accepted, as text, and the bodies that followed.
     requests: Vec<(String, Vec<u8>)>,
-    reject: Option<Reject>,
+    violation: Option<Violation>,
     closed: bool,
 }
 
@@ -80,12 +82,13 @@ impl Reader {
                 self.machine.take(input, length);
             }
             Ok(Event::End) => self.answer(),
-            Err(reject) => {
-                assert!(reject.status().code() >= 400 && self.machine.send() == Send::Due);
-                self.seen.reject = Some(match reject {
+            Err(violation) => {
+                let status = Rejection::from(violation.clone()).status();
+                assert!(status.code() >= 400 && self.machine.send() == Send::Due);
+                self.seen.violation = Some(match violation {
                     // A line that is refused early is named by as much of it as had come.
-                    Reject::RequestLine(_) => Reject::RequestLine(String::new()),
-                    reject => reject,
+                    Violation::RequestLine(_) => Violation::RequestLine(String::new()),
+                    violation => violation,
                 });
                 self.answer();
                 assert!(self.machine.is_closed(), "a client that was refused is not listened to again");

@@ -458,9 +458,9 @@ impl<T: Transport> HttpSession<'_, T> {
                     self.begin(&request, cx.clock);
                 }
                 Ok(_) => self.stage = Stage::Closing(CloseReason::Complete),
-                Err(reject) => {
+                Err(violation) => {
                     request.arrived = cx.clock.now;
-                    self.reject(&reject, &request, cx.clock);
+                    self.reject(&violation.into(), &request, cx.clock);
                 }
             }
             progress = Progress::Moved;
@@ -522,7 +522,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 // The head is out and has promised the connection to the next request, so the rest is discarded.
                 Err(FeedError::Upstream(_)) => flight.later = None,
                 // No request can follow a body whose end is not known.
-                Err(FeedError::Cut | FeedError::Reject(_)) => {
+                Err(FeedError::Cut | FeedError::Violation(_)) => {
                     flight.later = None;
                     self.machine.refuse();
                 }

@@ -2,8 +2,8 @@
 //!
 //! [`Machine`] is one connection's protocol. Bytes that came are put into a [`Buffer`]; [`Machine::receive`] takes
 //! what it understands from it and says what that was. [`Machine::respond`] turns a response into the bytes of its
-//! head and the [`Encoder`] for its body. Everything a client can do wrong is a [`Reject`], which has a status and a
-//! name; everything that bounds a client is in [`MessageLimits`].
+//! head and the [`Encoder`] for its body. Everything that can be wrong with a message is a [`Violation`]; a
+//! server answers it as its [`Rejection`] says. The sizes of a message are bounded by [`MessageLimits`].
 //!
 //! The parsing is strict, and there is no lenient switch: where RFC 9112 lets a recipient guess, this one refuses,
 //! because two parsers that guess differently are how requests are smuggled.
@@ -14,12 +14,14 @@
 mod body;
 mod head;
 mod limits;
-mod reject;
+mod rejection;
 mod server;
+mod violation;
 
 pub use crate::buffer::Buffer;
 pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
 pub use head::{CommonHeaders, ResponseHead};
 pub use limits::MessageLimits;
-pub use reject::Reject;
+pub use rejection::Rejection;
 pub use server::{Event, HeadProgress, Machine, Recv, Send};
+pub use violation::Violation;

@@ -1,5 +1,5 @@
 use super::head::{Added, HeadScan, read, read_again, read_whole, write_head, write_interim};
-use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Reject, ResponseHead};
+use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
 use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
@@ -215,7 +215,7 @@ impl Machine {
         input: &mut Buffer,
         limits: &MessageLimits,
         request: &mut Request,
-    ) -> Result<Event, Reject> {
+    ) -> Result<Event, Violation> {
         if matches!(self.recv, Recv::Idle) {
             if input.is_empty() {
                 return Ok(Event::More);
@@ -236,7 +236,7 @@ impl Machine {
     ///
     /// # Errors
     /// As for [`Machine::receive`].
-    pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Event, Reject> {
+    pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Event, Violation> {
         let Recv::Body(decoder) = &mut self.recv else { return Ok(Event::Nothing) };
         match decoder.decode(input, limits) {
             Ok(Decoded::More) => Ok(Event::More),
@@ -246,9 +246,9 @@ impl Machine {
                 self.settle();
                 Ok(Event::End)
             }
-            Err(reject) => {
+            Err(violation) => {
                 self.refuse();
-                Err(reject)
+                Err(violation)
             }
         }
     }
@@ -381,7 +381,7 @@ impl Machine {
         input: &mut Buffer,
         limits: &MessageLimits,
         request: &mut Request,
-    ) -> Result<Event, Reject> {
+    ) -> Result<Event, Violation> {
         let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
         let whole = match scan {
             Some(_) => None,
@@ -398,13 +398,13 @@ impl Machine {
                     request.clear();
                     (found.end, read(input.bytes(), &found, limits, request))
                 }
-                Err(reject) => {
+                Err(violation) => {
                     self.note_line(input, request);
-                    if reject == Reject::LongRequestLine {
+                    if violation == Violation::LongRequestLine {
                         request.clear();
                     }
                     self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
-                    return Err(reject);
+                    return Err(violation);
                 }
             },
         };

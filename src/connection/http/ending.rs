@@ -39,7 +39,7 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
         match event {
-            Err(reject) => self.reject(&reject, &held.request, cx.clock),
+            Err(violation) => self.reject(&violation.into(), &held.request, cx.clock),
             Ok(_) => self.respond(held.response, &held.request, None, cx.clock),
         }
         Ok(Progress::Moved)

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
-use crate::http1::{Encoder, Reject, ResponseHead};
+use crate::http1::{Encoder, Rejection, ResponseHead};
 use crate::log::{Asked, Record};
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
@@ -38,9 +38,9 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     /// Answers a request that the protocol refuses. Nothing else will be read from this client.
-    pub(super) fn reject(&mut self, reject: &Reject, request: &Request, clock: TurnClock) {
-        let text = ErrorText { message: reject.message(), explain: reject.explain().map(Cow::Owned) };
-        let response = Response { error: Some(text), ..Response::new(reject.status()) };
+    pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) {
+        let text = ErrorText { message: rejection.message(), explain: rejection.explanation().map(Cow::Owned) };
+        let response = Response { error: Some(text), ..Response::new(rejection.status()) };
         self.respond(response, request, None, clock);
     }
 

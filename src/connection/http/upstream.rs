@@ -4,7 +4,7 @@ use std::io;
 
 use super::{GATHER, HttpSession, Progress, Stage};
 use crate::http::{Request, Status};
-use crate::http1::{Event, Reject};
+use crate::http1::{Event, Violation};
 use crate::service::{Response, Upstream};
 use crate::session::{CloseReason, StepContext};
 use crate::transport::Transport;
@@ -34,7 +34,7 @@ pub(super) enum FeedError {
     /// The client closed in the middle of it.
     Cut,
     /// It is broken.
-    Reject(Reject),
+    Violation(Violation),
     /// The upstream failed.
     Upstream(io::Error),
 }
@@ -62,8 +62,8 @@ impl<T: Transport> HttpSession<'_, T> {
                 response
             }
             Err(FeedError::Cut) => return Err(CloseReason::InputCut),
-            Err(FeedError::Reject(reject)) => {
-                self.reject(&reject, &later.request, cx.clock);
+            Err(FeedError::Violation(violation)) => {
+                self.reject(&violation.into(), &later.request, cx.clock);
                 return Ok(Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
@@ -135,7 +135,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     break;
                 }
                 Ok(_) => {}
-                Err(reject) => return Err(FeedError::Reject(reject)),
+                Err(violation) => return Err(FeedError::Violation(violation)),
             }
         }
         Ok(progress)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{HttpSession, Stage};
 use crate::http::{Request, Status};
-use crate::http1::Reject;
+use crate::http1::Rejection;
 use crate::service::Response;
 use crate::session::{CloseReason, StepContext, TurnClock};
 use crate::transport::Transport;
@@ -68,7 +68,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     _ => return Err(CloseReason::Stalled),
                 };
                 self.machine.refuse();
-                self.reject(&Reject::Timeout, &request, cx.clock);
+                self.reject(&Rejection::Timeout, &request, cx.clock);
                 Ok(true)
             }
         }

@@ -2,7 +2,7 @@ use memchr::memchr;
 
 use super::chunk_ext::is_chunk_ext;
 use crate::http::{is_field_value, is_token};
-use crate::http1::{Buffer, Decoded, MessageLimits, Reject};
+use crate::http1::{Buffer, Decoded, MessageLimits, Violation};
 
 /// Takes chunks apart (RFC 9112 section 7.1): strictly, because a size that two parsers read differently is a way
 /// to smuggle a request.
@@ -36,7 +36,7 @@ enum State {
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
-    pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Reject> {
+    pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         loop {
             match self.state {
                 State::Data(_) if input.is_empty() => return Ok(Decoded::More),
@@ -51,7 +51,7 @@ impl ChunkedDecoder {
                         self.state = State::Size;
                     }
                     [] | [b'\r'] => return Ok(Decoded::More),
-                    _ => return Err(Reject::Chunk),
+                    _ => return Err(Violation::Chunk),
                 },
                 State::Size | State::Trailer => {
                     let Some(length) = self.line(input.bytes(), limits)? else { return Ok(Decoded::More) };
@@ -72,15 +72,15 @@ impl ChunkedDecoder {
     }
 
     /// The length of the line at the front, without its CRLF, once it is complete.
-    fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Reject> {
+    fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
         // A broken size is refused as soon as it shows, not when its line ends.
         if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-            return Err(Reject::Chunk);
+            return Err(Violation::Chunk);
         }
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
-            return Err(Reject::ChunkOverhead);
+            return Err(Violation::ChunkOverhead);
         }
         let Some(newline) = newline else {
             self.scanned = bytes.len();
@@ -89,45 +89,45 @@ impl ChunkedDecoder {
         self.scanned = 0;
         match bytes[..newline] {
             [.., b'\r'] => Ok(Some(newline - 1)),
-            _ => Err(Reject::Chunk),
+            _ => Err(Violation::Chunk),
         }
     }
 
-    fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Reject> {
+    fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         let overhead = match self.state {
             State::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
         self.overhead += overhead;
-        if self.overhead > limits.chunk_overhead { Err(Reject::ChunkOverhead) } else { Ok(()) }
+        if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
 
     /// Reads `chunk-size [ chunk-ext ]`; returns the length of the extensions, which are otherwise ignored.
-    fn size(&mut self, line: &[u8], limits: &MessageLimits) -> Result<usize, Reject> {
+    fn size(&mut self, line: &[u8], limits: &MessageLimits) -> Result<usize, Violation> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (number, extensions) = line.split_at(digits);
         if digits == 0 || digits > MOST_DIGITS || !is_chunk_ext(extensions) {
-            return Err(Reject::Chunk);
+            return Err(Violation::Chunk);
         }
         let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
-        let size = size.ok_or(Reject::Chunk)?;
+        let size = size.ok_or(Violation::Chunk)?;
         self.body = self.body.saturating_add(size);
         if !limits.allow_body(self.body) {
-            return Err(Reject::LargeBody);
+            return Err(Violation::LargeBody);
         }
         self.state = if size == 0 { State::Trailer } else { State::Data(size) };
         Ok(extensions.len())
     }
 
     /// Checks a trailer field and forgets it: it must never be taken for a header (RFC 9110 section 6.5.1).
-    fn trailer(&mut self, line: &[u8]) -> Result<usize, Reject> {
+    fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         if line.is_empty() {
             self.state = State::End;
             return Ok(0);
         }
-        let colon = memchr(b':', line).ok_or(Reject::Field)?;
+        let colon = memchr(b':', line).ok_or(Violation::Field)?;
         if !is_token(&line[..colon]) || !is_field_value(&line[colon + 1..]) {
-            return Err(Reject::Field);
+            return Err(Violation::Field);
         }
         Ok(line.len() + 2)
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     /// Decodes the bytes in pieces of `step`; gives the body, and how many bytes were left behind its end.
-    fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Reject> {
+    fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Violation> {
         let mut decoder = Decoder::new(BodyLength::Chunked);
         let mut input = Buffer::default();
         let mut body = Vec::new();
@@ -212,7 +212,7 @@ mod tests {
         ] {
             let bytes = format!("{size}\r\nhello\r\n0\r\n\r\n");
             for step in [1, usize::MAX] {
-                assert!(matches!(decode(bytes.as_bytes(), step), Err(Reject::Chunk)), "{size:?} by {step}");
+                assert!(matches!(decode(bytes.as_bytes(), step), Err(Violation::Chunk)), "{size:?} by {step}");
             }
         }
         for bytes in [
@@ -222,28 +222,28 @@ mod tests {
             "5\r\nhelloXY0\r\n\r\n",
             "5\r\nhello!\r\n",
         ] {
-            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::Chunk), "{bytes:?}");
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Violation::Chunk), "{bytes:?}");
         }
         for size in ["ffffffffffffffff", "8000000000000000", "10000000001"] {
             let bytes = format!("{size}\r\n");
-            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::LargeBody), "{size}");
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Violation::LargeBody), "{size}");
         }
         for trailer in ["no colon", ": x", "A : b", " A: b", "A: b\x01"] {
             let bytes = format!("0\r\n{trailer}\r\n\r\n");
-            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Reject::Field), "{trailer:?}");
+            assert_eq!(decode(bytes.as_bytes(), usize::MAX), Err(Violation::Field), "{trailer:?}");
         }
     }
 
     #[test]
     fn overhead_is_bounded() {
         let long = format!("1;{}\r\n!\r\n0\r\n\r\n", "x".repeat(100));
-        assert_eq!(decode(long.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        assert_eq!(decode(long.as_bytes(), usize::MAX), Err(Violation::ChunkOverhead));
         let endless = format!("1;{}", "x".repeat(200));
-        assert_eq!(decode(endless.as_bytes(), 1), Err(Reject::ChunkOverhead));
+        assert_eq!(decode(endless.as_bytes(), 1), Err(Violation::ChunkOverhead));
         let flood = "1;xxxxxxxx\r\n!\r\n".repeat(12);
-        assert_eq!(decode(flood.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        assert_eq!(decode(flood.as_bytes(), usize::MAX), Err(Violation::ChunkOverhead));
         let trailers = format!("0\r\n{}\r\n", "A: 12345\r\n".repeat(11));
-        assert_eq!(decode(trailers.as_bytes(), usize::MAX), Err(Reject::ChunkOverhead));
+        assert_eq!(decode(trailers.as_bytes(), usize::MAX), Err(Violation::ChunkOverhead));
         let many = "1\r\n!\r\n".repeat(1000);
         assert_eq!(decode(many.as_bytes(), usize::MAX).unwrap().0.len(), 1000);
     }

@@ -1,6 +1,6 @@
 use super::chunked::ChunkedDecoder;
 use crate::http::BodyLength;
-use crate::http1::{Buffer, MessageLimits, Reject};
+use crate::http1::{Buffer, MessageLimits, Violation};
 
 /// Takes the body out of a message, by its framing (RFC 9112 section 6). It does not know whether the message is a
 /// request or a response.
@@ -34,7 +34,7 @@ impl Decoder {
     }
 
     /// Says what is at the front of `input`, after consuming what only frames it.
-    pub fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Reject> {
+    pub fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
             Decoder::Length(_) if input.is_empty() => Ok(Decoded::More),

@@ -2,7 +2,7 @@
 
 use super::host::is_authority;
 use crate::http::{Ask, BodyLength, Expect, Method, Request, Span, Version, is_token, list_elements};
-use crate::http1::Reject;
+use crate::http1::Violation;
 
 /// What was learned from the fields on the way through them.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Learns from a field whose value stands at `place`.
-    pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Reject> {
+    pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
                 self.hosts += 1;
@@ -41,17 +41,17 @@ impl Facts {
     }
 
     /// How long the body is.
-    pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
+    pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
         self.framing.body_length(version)
     }
 
     /// Exactly one valid `Host` in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
-    pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Reject> {
+    pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
-            return Err(Reject::HostCount);
+            return Err(Violation::HostCount);
         }
         match self.host {
-            Some(host) if !is_authority(host.slice(head)) => Err(Reject::Host),
+            Some(host) if !is_authority(host.slice(head)) => Err(Violation::Host),
             host => Ok(host),
         }
     }
@@ -82,9 +82,9 @@ struct Framing {
 
 impl Framing {
     /// One line, `1*DIGIT`, nothing else: a second line is refused even if it agrees, as are lists.
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
-            return Err(Reject::ContentLength);
+            return Err(Violation::ContentLength);
         }
         let length =
             value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
@@ -94,11 +94,11 @@ impl Framing {
 
     /// Lists over several lines are one list; parameters and anything else that is no token are refused, since
     /// `chunked` has none (RFC 9112 section 7.1) and no other coding is known.
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Violation> {
         self.coded = true;
         for coding in list_elements([value].into_iter()) {
             if !is_token(coding) {
-                return Err(Reject::TransferEncoding);
+                return Err(Violation::TransferEncoding);
             }
             self.ends_chunked = coding.eq_ignore_ascii_case(b"chunked");
             self.chunked += usize::from(self.ends_chunked);
@@ -107,17 +107,17 @@ impl Framing {
         Ok(())
     }
 
-    fn body_length(&self, version: Version) -> Result<BodyLength, Reject> {
+    fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
         match (self.length, self.coded) {
             (None, false) => Ok(BodyLength::None),
             (Some(length), false) => Ok(BodyLength::Known(length)),
-            (Some(_), true) => Err(Reject::TwoFramings),
-            (None, true) if version == Version::Http10 => Err(Reject::TransferEncodingInHttp10),
+            (Some(_), true) => Err(Violation::TwoFramings),
+            (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
             (None, true) => match (self.codings, self.chunked, self.ends_chunked) {
                 (1, 1, true) => Ok(BodyLength::Chunked),
-                (_, 1, true) => Err(Reject::UnknownCoding),
-                (1.., 0, _) => Err(Reject::UnknownCoding),
-                _ => Err(Reject::TransferEncoding),
+                (_, 1, true) => Err(Violation::UnknownCoding),
+                (1.., 0, _) => Err(Violation::UnknownCoding),
+                _ => Err(Violation::TransferEncoding),
             },
         }
     }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::http1::head::request::tests::head;
 
-    fn fields(fields: &str) -> Result<(Request, Ask), Reject> {
+    fn fields(fields: &str) -> Result<(Request, Ask), Violation> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
     }
 
@@ -159,7 +159,7 @@ mod tests {
             "X@A: b\r\n",
             "Content-Length 5\r\n",
         ] {
-            assert_eq!(fields(bad).map(|_| ()), Err(Reject::Field), "{bad:?}");
+            assert_eq!(fields(bad).map(|_| ()), Err(Violation::Field), "{bad:?}");
         }
         assert!(fields("A: \u{e9}\t!\r\nB:\r\n").is_ok());
     }
@@ -174,12 +174,12 @@ mod tests {
             "５",
         ] {
             let line = format!("Content-Length: {bad}\r\n");
-            assert_eq!(fields(&line).map(|_| ()), Err(Reject::ContentLength), "{bad:?}");
+            assert_eq!(fields(&line).map(|_| ()), Err(Violation::ContentLength), "{bad:?}");
         }
-        assert_eq!(fields("Content-Length: 5\r\nContent-Length: 5\r\n").map(|_| ()), Err(Reject::ContentLength));
+        assert_eq!(fields("Content-Length: 5\r\nContent-Length: 5\r\n").map(|_| ()), Err(Violation::ContentLength));
         for large in ["1001", "9223372036854775808", "18446744073709551616", "18446744073709551621", &"9".repeat(40)] {
             let line = format!("Content-Length: {large}\r\n");
-            assert_eq!(fields(&line).map(|_| ()), Err(Reject::LargeBody), "{large}");
+            assert_eq!(fields(&line).map(|_| ()), Err(Violation::LargeBody), "{large}");
         }
     }
 
@@ -189,45 +189,45 @@ mod tests {
             let line = format!("Transfer-Encoding: {good}\r\n");
             assert_eq!(fields(&line).unwrap().0.body_length(), BodyLength::Chunked, "{good:?}");
         }
-        for (bad, reject) in [
-            ("", Reject::TransferEncoding),
-            (",", Reject::TransferEncoding),
-            ("chunked, gzip", Reject::TransferEncoding),
-            ("chunked, identity", Reject::TransferEncoding),
-            ("chunked, chunked", Reject::TransferEncoding),
-            ("chunked;q=1", Reject::TransferEncoding),
-            ("\"chunked\"", Reject::TransferEncoding),
-            ("chun ked", Reject::TransferEncoding),
-            ("\u{a0}chunked", Reject::TransferEncoding),
-            ("gzip, chunked", Reject::UnknownCoding),
-            ("gzip", Reject::UnknownCoding),
-            ("identity", Reject::UnknownCoding),
-            ("xchunked", Reject::UnknownCoding),
-            ("chunkedx", Reject::UnknownCoding),
+        for (bad, violation) in [
+            ("", Violation::TransferEncoding),
+            (",", Violation::TransferEncoding),
+            ("chunked, gzip", Violation::TransferEncoding),
+            ("chunked, identity", Violation::TransferEncoding),
+            ("chunked, chunked", Violation::TransferEncoding),
+            ("chunked;q=1", Violation::TransferEncoding),
+            ("\"chunked\"", Violation::TransferEncoding),
+            ("chun ked", Violation::TransferEncoding),
+            ("\u{a0}chunked", Violation::TransferEncoding),
+            ("gzip, chunked", Violation::UnknownCoding),
+            ("gzip", Violation::UnknownCoding),
+            ("identity", Violation::UnknownCoding),
+            ("xchunked", Violation::UnknownCoding),
+            ("chunkedx", Violation::UnknownCoding),
         ] {
             let line = format!("Transfer-Encoding: {bad}\r\n");
-            assert_eq!(fields(&line).map(|_| ()), Err(reject), "{bad:?}");
+            assert_eq!(fields(&line).map(|_| ()), Err(violation), "{bad:?}");
         }
-        assert_eq!(fields("Transfer-Encoding: \x0bchunked\r\n").map(|_| ()), Err(Reject::Field));
+        assert_eq!(fields("Transfer-Encoding: \x0bchunked\r\n").map(|_| ()), Err(Violation::Field));
         let two = "Transfer-Encoding: chunked\r\n";
-        assert_eq!(fields(&two.repeat(2)).map(|_| ()), Err(Reject::TransferEncoding));
-        assert_eq!(fields(&format!("{two}Content-Length: 5\r\n")).map(|_| ()), Err(Reject::TwoFramings));
+        assert_eq!(fields(&two.repeat(2)).map(|_| ()), Err(Violation::TransferEncoding));
+        assert_eq!(fields(&format!("{two}Content-Length: 5\r\n")).map(|_| ()), Err(Violation::TwoFramings));
         let old = head(&format!("GET / HTTP/1.0\r\n{two}\r\n"));
-        assert_eq!(old.map(|_| ()), Err(Reject::TransferEncodingInHttp10));
+        assert_eq!(old.map(|_| ()), Err(Violation::TransferEncodingInHttp10));
     }
 
     #[test]
     fn host() {
-        for (text, reject) in [
-            ("GET / HTTP/1.1\r\n\r\n", Reject::HostCount),
-            ("GET http://h/ HTTP/1.1\r\n\r\n", Reject::HostCount),
-            ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", Reject::HostCount),
-            ("GET / HTTP/1.0\r\nHost: h\r\nHost: i\r\n\r\n", Reject::HostCount),
-            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Reject::Host),
-            ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Reject::Host),
-            ("GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n", Reject::Host),
+        for (text, violation) in [
+            ("GET / HTTP/1.1\r\n\r\n", Violation::HostCount),
+            ("GET http://h/ HTTP/1.1\r\n\r\n", Violation::HostCount),
+            ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", Violation::HostCount),
+            ("GET / HTTP/1.0\r\nHost: h\r\nHost: i\r\n\r\n", Violation::HostCount),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Violation::Host),
+            ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Violation::Host),
+            ("GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n", Violation::Host),
         ] {
-            assert_eq!(head(text).map(|_| ()), Err(reject), "{text:?}");
+            assert_eq!(head(text).map(|_| ()), Err(violation), "{text:?}");
         }
         let (request, _) = head("GET http://other/ HTTP/1.1\r\nHost: \tsame \r\n\r\n").unwrap();
         assert_eq!(request.authority(), Some(&b"other"[..]));

@@ -7,7 +7,7 @@ use super::request_line::{RequestLine, is_target};
 use super::scan::FoundHead;
 use super::target;
 use crate::http::{Ask, BodyLength, Field, Method, Request, Span, Version, trim_ows};
-use crate::http1::{MessageLimits, Reject};
+use crate::http1::{MessageLimits, Violation};
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
 const FEW_FIELDS: usize = 32;
@@ -33,7 +33,7 @@ pub(crate) fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
     request: &mut Request,
-) -> Option<(usize, Result<Ask, Reject>)> {
+) -> Option<(usize, Result<Ask, Violation>)> {
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -67,7 +67,7 @@ pub(crate) fn read(
     found: &FoundHead,
     limits: &MessageLimits,
     request: &mut Request,
-) -> Result<Ask, Reject> {
+) -> Result<Ask, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
@@ -77,7 +77,7 @@ pub(crate) fn read(
         }
         _ => {
             begin(head, found.line, request);
-            Err(Reject::Field)
+            Err(Violation::Field)
         }
     }
 }
@@ -94,7 +94,7 @@ fn take_apart(
     headers: &[httparse::Header<'_>],
     limits: &MessageLimits,
     request: &mut Request,
-) -> Result<Ask, Reject> {
+) -> Result<Ask, Violation> {
     begin(head, line, request);
     let mut facts = Facts::default();
     for header in headers {
@@ -112,9 +112,9 @@ fn take_apart(
     Ok(ask)
 }
 
-fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Reject> {
+fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation> {
     match body {
-        BodyLength::Known(length) if !limits.allow_body(length) => Err(Reject::LargeBody),
+        BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),
         _ => Ok(()),
     }
 }
@@ -142,7 +142,7 @@ pub(in crate::http1::head) mod tests {
     use crate::http1::head::scan::HeadScan;
 
     /// Reads a head line by line.
-    pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, Ask), Reject> {
+    pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, Ask), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();

@@ -1,18 +1,18 @@
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};
-use crate::http1::Reject;
+use crate::http1::Violation;
 
 /// Reads the target of a request whose line and fields are known: one of the four forms of RFC 9112 section 3.2.
 ///
 /// The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
-pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
+pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     match (target, &request.method) {
         (authority, Method::Connect) => {
             // The authority-form, which must name a port (section 3.2.3).
             let has_port = authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':');
             if !is_authority(authority) || !has_port {
-                return Err(Reject::Target);
+                return Err(Violation::Target);
             }
             request.authority = Some(Span::new(start, end));
             request.path = Span::new(end, end);
@@ -30,22 +30,22 @@ pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<()
     }
 }
 
-fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Reject> {
+fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
-    let scheme = memchr::memmem::find(target, b"://").ok_or(Reject::Target)?;
+    let scheme = memchr::memmem::find(target, b"://").ok_or(Violation::Target)?;
     let known = target[..scheme].eq_ignore_ascii_case(b"http");
     let secure = target[..scheme].eq_ignore_ascii_case(b"https");
     if !known && !secure {
-        return Err(Reject::Target);
+        return Err(Violation::Target);
     }
     let authority = start + scheme + 3;
     let after = &request.head[authority..end];
     let length = after.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(after.len());
     if !is_authority(&after[..length]) {
-        return Err(Reject::Host);
+        return Err(Violation::Host);
     }
     if secure {
-        return Err(Reject::Misdirected);
+        return Err(Violation::Misdirected);
     }
     request.authority = Some(Span::new(authority, authority + length));
     request.split_path(authority + length, end);
@@ -56,7 +56,7 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Rejec
 mod tests {
     use super::*;
 
-    fn target(method: &str, target: &str) -> Result<(String, Option<String>, Option<String>), Reject> {
+    fn target(method: &str, target: &str) -> Result<(String, Option<String>, Option<String>), Violation> {
         let mut request = Request::builder(method, target).header("Host", "host").build();
         let start = method.len() + 1;
         read(&mut request, start, start + target.len())?;
@@ -77,19 +77,19 @@ mod tests {
 
     #[test]
     fn what_is_none_of_them() {
-        for (method, text, reject) in [
-            ("GET", "*", Reject::Target),
-            ("GET", "a.txt", Reject::Target),
-            ("GET", "ftp://host/", Reject::Target),
-            ("GET", "host:80", Reject::Target),
-            ("GET", "http:///a", Reject::Host),
-            ("GET", "http://user@host/", Reject::Host),
-            ("GET", "http://host:a/", Reject::Host),
-            ("GET", "https://host/", Reject::Misdirected),
-            ("CONNECT", "/a", Reject::Target),
-            ("CONNECT", "host", Reject::Target),
+        for (method, text, violation) in [
+            ("GET", "*", Violation::Target),
+            ("GET", "a.txt", Violation::Target),
+            ("GET", "ftp://host/", Violation::Target),
+            ("GET", "host:80", Violation::Target),
+            ("GET", "http:///a", Violation::Host),
+            ("GET", "http://user@host/", Violation::Host),
+            ("GET", "http://host:a/", Violation::Host),
+            ("GET", "https://host/", Violation::Misdirected),
+            ("CONNECT", "/a", Violation::Target),
+            ("CONNECT", "host", Violation::Target),
         ] {
-            assert_eq!(target(method, text), Err(reject), "{method} {text}");
+            assert_eq!(target(method, text), Err(violation), "{method} {text}");
         }
     }
 }

@@ -1,0 +1,63 @@
+//! `Violation`: what is wrong with a message, whichever side reads it. What a server answers is in `rejection.rs`.
+
+/// What is wrong with a message. Its reader cannot know where the next message begins, so it reads nothing more from
+/// the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Too many empty lines before the start line (RFC 9112 section 2.2).
+    EmptyLines,
+    /// The request line is not method SP target SP version; holds the line (RFC 9112 section 3).
+    RequestLine(String),
+    /// The version is not `HTTP/` digit `.` digit; holds the text in its place (RFC 9112 section 2.3).
+    Version(String),
+    /// A major version other than 1; holds the two numbers (RFC 9110 section 15.6.6).
+    UnsupportedVersion(String),
+    /// The request line is longer than its limit (RFC 9112 section 3).
+    LongRequestLine,
+    /// A line of the head ends in LF without CR (RFC 9112 section 2.2).
+    BareLf,
+    /// A malformed field line: without a colon, with white space before it, with a bare CR or another control character,
+    /// or folded (RFC 9112 section 5).
+    Field,
+    /// One field line is longer than its limit (RFC 6585 section 5); holds the limit.
+    LongField(usize),
+    /// More header fields than the limit (RFC 6585 section 5); holds the limit.
+    ManyFields(usize),
+    /// The whole head is longer than its limit (RFC 6585 section 5); holds the limit.
+    LongHead(usize),
+    /// No `Host` or several in HTTP/1.1, or several in HTTP/1.0 (RFC 9112 section 3.2).
+    HostCount,
+    /// A `Host`, or the authority of a target, that is not host and optional port (RFC 9110 section 7.2).
+    Host,
+    /// A target that is not of a form that its method allows (RFC 9112 section 3.2).
+    Target,
+    /// An `https` target on a connection that is not TLS (RFC 9110 section 7.4).
+    Misdirected,
+    /// `Content-Length` is not a single decimal number (RFC 9112 section 6.3).
+    ContentLength,
+    /// `Content-Length` together with `Transfer-Encoding` (RFC 9112 section 6.1).
+    TwoFramings,
+    /// `Transfer-Encoding` in an HTTP/1.0 message (RFC 9112 section 6.1).
+    TransferEncodingInHttp10,
+    /// `Transfer-Encoding` that does not end in a single, plain `chunked` (RFC 9112 section 6.3).
+    TransferEncoding,
+    /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
+    UnknownCoding,
+    /// The body is longer than the limit (RFC 9110 section 15.5.14).
+    LargeBody,
+    /// A malformed chunk size, chunk extension or end of a chunk (RFC 9112 section 7.1).
+    Chunk,
+    /// Chunk extensions or trailer fields beyond their limit (RFC 9112 section 7.1.1).
+    ChunkOverhead,
+}
+
+impl Violation {
+    /// Quotes a part of the message for a variant that holds it: at most 100 bytes, with `\xNN` for a byte that is not
+    /// printable ASCII.
+    pub(super) fn quote(bytes: &[u8]) -> String {
+        let cut = &bytes[..bytes.len().min(100)];
+        let dots = if cut.len() < bytes.len() { "..." } else { "" };
+        format!("{}{dots}", cut.escape_ascii())
+    }
+}
