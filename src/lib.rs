@@ -81,6 +81,7 @@ pub mod http1;
 mod limits;
 mod listen;
 pub mod log;
+mod log_hooks;
 mod memory;
 pub mod reactor;
 mod server;

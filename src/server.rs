@@ -1,12 +1,15 @@
-//! The public interface: bind, configure, serve.
+//! `HttpServer`: bind, configure, serve. The loop and the protocol are elsewhere.
+
+mod hooks;
+mod reload;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::connection::{HttpSession, ServerState};
-use crate::event_loop::{Actions, LoopCore, LoopMember, Registration, Served, Stopped};
+use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
 use crate::limits::Limits;
@@ -15,6 +18,9 @@ use crate::log::AccessLog;
 use crate::reactor::{Acceptor, SignalAction, Stopper};
 use crate::service::{Response, Service};
 use crate::session::Session;
+use hooks::{Callbacks, HttpHooks};
+use reload::OnReload;
+pub use reload::Reload;
 
 /// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
 ///
@@ -26,15 +32,15 @@ use crate::session::Session;
 /// println!("listening on {}", server.server_address());
 /// let stopper = server.stopper();
 /// # stopper.stop();
-/// server.serve_forever()?; // until somebody calls stopper.stop()
+/// server.serve_forever()?; // until another thread or a handler calls stopper.stop()
 /// # Ok(()) }
 /// ```
 pub struct HttpServer {
-    /// Each of them until it is released.
+    /// `None` for a listener that was closed because of `release_on_drain`.
     listeners: Vec<Option<mio::net::TcpListener>>,
-    release: bool,
+    release_on_drain: bool,
     address: SocketAddr,
-    site: ServerState,
+    state: ServerState,
     core: LoopCore,
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
@@ -76,9 +82,9 @@ impl HttpServer {
         }
         Ok(HttpServer {
             listeners: listeners.into_iter().map(|listener| Some(mio::net::TcpListener::from_std(listener))).collect(),
-            release: false,
+            release_on_drain: false,
             address,
-            site: ServerState::new(unsupported, address),
+            state: ServerState::new(unsupported, address),
             core: LoopCore::new()?,
             poll_interval: None,
             service_actions: None,
@@ -89,7 +95,7 @@ impl HttpServer {
 
     /// Has this service answer.
     pub fn service(self, service: impl Service + Send + 'static) -> HttpServer {
-        self.site.set_service(service);
+        self.state.set_service(service);
         self
     }
 
@@ -100,14 +106,14 @@ impl HttpServer {
 
     /// Bounds what clients may ask.
     pub fn limits(self, limits: Limits) -> HttpServer {
-        self.site.set_limits(limits);
+        self.state.set_limits(limits);
         self
     }
 
     /// The version in the status line; [`Version::Http10`] closes after every response whose own `Connection` does not
     /// say `keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
-        self.site.set_protocol(protocol);
+        self.state.set_protocol(protocol);
         self
     }
 
@@ -116,19 +122,19 @@ impl HttpServer {
     /// # Errors
     /// If it cannot stand in a header field: it holds a control character, or one above U+00FF.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
-        self.site.set_server_name(name)?;
+        self.state.set_server_name(name)?;
         Ok(self)
     }
 
     /// Makes the bodies of error responses. Python's `error_message_format` and `error_content_type`.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
-        self.site.error_page = Box::new(page);
+        self.state.error_page = Box::new(page);
         self
     }
 
     /// Where requests are logged: to standard error unless this says otherwise.
     pub fn log(mut self, log: AccessLog) -> HttpServer {
-        self.site.log = log.into();
+        self.state.log = log.into();
         self
     }
 
@@ -191,7 +197,7 @@ impl HttpServer {
     /// Has the listeners closed as soon as a run begins to drain, so that newcomers go to another process on the same
     /// port and are not kept waiting. The server cannot be run again after that.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
-        self.release = release;
+        self.release_on_drain = release;
         self
     }
 
@@ -220,14 +226,14 @@ impl HttpServer {
         self.core.stopper()
     }
 
-    /// Serves until a [`Stopper`] or a signal asks for the end; then lets no one in, and lets the answers in flight
-    /// end within [`Limits::grace`]. It can be called again.
+    /// Serves until a [`Stopper`] or a signal stops the server. It then accepts no further connection, and responses in
+    /// flight may end within [`Limits::grace`]. The server can be run again.
     ///
     /// # Errors
-    /// If the system's selector fails. Whatever clients do is no error.
+    /// If the system's selector fails. No client can cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        let (core, part, actions) = self.apart(false)?;
-        core.serve_forever(vec![part], actions)
+        let (core, registration) = self.prepare(false)?;
+        core.serve_forever(vec![registration])
     }
 
     /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
@@ -239,106 +245,59 @@ impl HttpServer {
         self.serve_forever()
     }
 
-    /// Waits for one connection, for as long as `timeout` says, and answers its first request (contract row SS07).
+    /// Waits for one connection, at most for `timeout` if it is given, and serves its first request.
     ///
     /// # Errors
     /// As [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        let (core, part, actions) = self.apart(true)?;
-        core.handle_request(timeout, part, actions)
+        let (core, registration) = self.prepare(true)?;
+        core.handle_request(timeout, registration)
     }
 
-    /// The loop, what it needs of this server, and what is done between its turns.
-    fn apart(&mut self, once: bool) -> io::Result<(&mut LoopCore, Registration<'_>, Actions<'_>)> {
+    /// Lends the loop this server's acceptors and hooks. With `once`, a session closes after its first response.
+    fn prepare(&mut self, once: bool) -> io::Result<(&mut LoopCore, Registration<'_>)> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
-        let part = open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release);
-        let site = &self.site;
-        let reload = self
-            .on_reload
-            .as_deref_mut()
-            .map(|reload| -> Box<dyn FnMut() + '_> { Box::new(move || reload(&Reload(site))) });
-        let actions = Actions { call: self.service_actions.as_deref_mut(), interval: self.poll_interval, reload };
-        Ok((&mut self.core, part, actions))
-    }
-}
-
-/// What can be changed of a server while it runs, by [`HttpServer::on_reload`].
-///
-/// Requests that have begun are answered within the limits and by the service that stood then. Nobody is cut off.
-pub struct Reload<'s>(&'s ServerState);
-
-type OnReload = dyn FnMut(&Reload<'_>) + Send;
-
-impl Reload<'_> {
-    /// Has this service answer the requests that begin from now on. The one before is dropped, and its
-    /// [`after_turn`](Service::after_turn) is not called any more: one that has work left there has to hand it on, as
-    /// a `CgiService` does its scripts.
-    pub fn set_service(&self, service: impl Service + Send + 'static) {
-        self.0.set_service(service);
-    }
-
-    /// Has these limits bound the requests that begin from now on. Connections that have come already are not counted
-    /// for [`Limits::connections_per_peer`] if it was not set before.
-    pub fn set_limits(&self, limits: Limits) {
-        self.0.set_limits(limits);
-    }
-
-    /// Has the connections that come from now on speak this version.
-    pub fn set_protocol(&self, protocol: Version) {
-        self.0.set_protocol(protocol);
-    }
-
-    /// Has the answers that begin from now on name this server, as [`HttpServer::server_name`] does.
-    ///
-    /// # Errors
-    /// If the name cannot stand in a header field.
-    pub fn set_server_name(&self, name: &str) -> io::Result<()> {
-        Ok(self.0.set_server_name(name)?)
-    }
-
-    /// Has the log written where and as this one is.
-    pub fn set_log(&self, log: AccessLog) {
-        self.0.log.borrow_mut().become_like(log);
-    }
-
-    /// Writes a line to the log, about no client.
-    pub fn message(&self, text: &str) {
-        self.0.log.borrow_mut().message(None, text, SystemTime::now());
-    }
-}
-
-impl fmt::Debug for Reload<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reload")
+        let callbacks = Callbacks {
+            service_actions: self.service_actions.as_deref_mut(),
+            poll_interval: self.poll_interval,
+            on_reload: self.on_reload.as_deref_mut(),
+        };
+        let hooks = HttpHooks::new(&self.state, callbacks);
+        let verify = self.verify_request.as_deref();
+        let acceptors = acceptors(&mut self.listeners, &self.state, verify, once, self.release_on_drain);
+        Ok((&mut self.core, Registration::new(acceptors, hooks)))
     }
 }
 
 impl LoopMember for HttpServer {
-    fn open(&mut self, once: bool) -> Registration<'_> {
-        open(&mut self.listeners, &self.site, self.verify_request.as_deref(), once, self.release)
+    fn register(&mut self) -> Registration<'_> {
+        let hooks = HttpHooks::new(&self.state, Callbacks::default());
+        let verify = self.verify_request.as_deref();
+        let acceptors = acceptors(&mut self.listeners, &self.state, verify, false, self.release_on_drain);
+        Registration::new(acceptors, hooks)
     }
 }
 
-/// What a loop needs of a site and the ways in to it.
-fn open<'s>(
+/// An acceptor for each listener, which makes HTTP sessions.
+fn acceptors<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
-    site: &'s ServerState,
+    state: &'s ServerState,
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     once: bool,
-    release: bool,
-) -> Registration<'s> {
+    release_on_drain: bool,
+) -> Vec<Acceptor<'s>> {
     let acceptor = |listener| {
-        let admit = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
+        let make_session = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
             if !verify.is_none_or(|verify| verify(peer)) {
                 return None;
             }
-            Some(Box::new(HttpSession::admit(site, stream, peer, now)?.once(once)))
+            Some(Box::new(HttpSession::admit(state, stream, peer, now)?.once(once)))
         };
-        Acceptor::listener(listener, Box::new(admit), release)
+        Acceptor::listener(listener, Box::new(make_session), release_on_drain)
     };
-    Registration { acceptors: listeners.iter_mut().map(acceptor).collect(), log: &site.log, site: Some(site) }
+    listeners.iter_mut().map(acceptor).collect()
 }
 
 impl fmt::Debug for HttpServer {

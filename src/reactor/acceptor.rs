@@ -1,3 +1,5 @@
+//! Acceptors: sources of new sessions, and what the loop knows of each: ready, empty, or backing off.
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,15 +10,15 @@ use mio::{Interest, Registry, Token};
 use crate::listen::unmapped;
 use crate::session::Session;
 
-/// How many newcomers are let in at an acceptor in one turn, so that a flood of them does not keep the others waiting.
+/// The most connections that an acceptor accepts in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor rests when the system has no room for another connection (`EMFILE` and its like).
+/// How long an acceptor waits after the system had no descriptor or memory for another connection (`EMFILE` and alike).
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// A way in, and what becomes of those who come by it.
+/// A source of new sessions: a listener, or a socket whose datagrams are served one by one.
 pub trait Accept<'s> {
-    /// Has the poll tell when somebody comes.
+    /// Registers the source with the poll, for readiness that means a pending connection.
     ///
     /// # Errors
     /// Those of the operating system's selector.
@@ -25,42 +27,43 @@ pub trait Accept<'s> {
     /// Undoes [`Accept::register`].
     fn deregister(&mut self, registry: &Registry);
 
-    /// Lets one newcomer in, or refuses it (`None`): it is then gone without a byte.
+    /// Accepts one connection and makes its session. `None` refuses the connection: it is closed without a byte.
     ///
     /// # Errors
-    /// `WouldBlock` if nobody is there; otherwise those of the operating system.
-    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
+    /// `WouldBlock` if no connection is pending; otherwise those of the operating system.
+    fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
-    /// Whether somebody is there, where that can be told without letting them in. Only asked when there is no room.
+    /// True if a connection is pending, as far as this can be told without accepting it. Called only when the table of
+    /// sessions is full.
     fn has_pending(&self) -> bool {
         true
     }
 
-    /// The run begins to end, and nobody else will be let in.
-    fn shut(&mut self) {}
+    /// Called once when the run begins to drain. [`accept`](Accept::accept) is not called after it.
+    fn close(&mut self) {}
 }
 
-/// A source, and what the loop knows of it.
+/// A source of sessions and its state in the loop.
 pub struct Acceptor<'s> {
     source: Box<dyn Accept<'s> + 's>,
-    /// Somebody may be waiting outside.
-    busy: bool,
+    /// A connection may be pending. Cleared by `WouldBlock`, set by an event.
+    ready: bool,
+    /// No connection is accepted before this time.
     retry_at: Option<Instant>,
 }
 
-/// A listener as a source.
-struct Listener<'s> {
-    /// `None` once it was given up.
+/// A TCP listener as a source of sessions.
+struct TcpAccept<'s> {
+    /// `None` once it has been closed.
     listener: &'s mut Option<TcpListener>,
-    admit: MakeSession<'s>,
-    /// Whether the listener is closed, and not only left alone, when the run begins to end.
-    released: bool,
+    make_session: MakeSession<'s>,
+    closes_on_drain: bool,
 }
 
-/// Makes a session of a newcomer, or refuses it.
+/// Makes the session of a connection that was accepted at the given time from the given address, or refuses it.
 pub type MakeSession<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
 
-impl<'s> Accept<'s> for Listener<'s> {
+impl<'s> Accept<'s> for TcpAccept<'s> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self.listener {
             Some(listener) => registry.register(listener, token, Interest::READABLE),
@@ -74,10 +77,10 @@ impl<'s> Accept<'s> for Listener<'s> {
         }
     }
 
-    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+    fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         let (stream, peer) = listener.accept()?;
-        Ok((self.admit)(stream, unmapped(peer), now))
+        Ok((self.make_session)(stream, unmapped(peer), now))
     }
 
     #[cfg(unix)]
@@ -87,91 +90,100 @@ impl<'s> Accept<'s> for Listener<'s> {
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
-    fn shut(&mut self) {
-        if self.released {
+    fn close(&mut self) {
+        if self.closes_on_drain {
             *self.listener = None;
         }
     }
 }
 
-/// What came of looking outside.
+/// The result of [`Acceptor::accept`].
 pub(super) enum Accepted<'s> {
-    /// Nobody is there, or nobody can be let in now.
-    Nobody,
-    /// Somebody was sent away.
+    /// No connection is pending, or the acceptor backs off.
+    Nothing,
+    /// A connection was refused.
     Refused,
-    /// Somebody is in.
+    /// A connection was accepted.
     Session(Box<dyn Session + 's>),
 }
 
 impl<'s> Acceptor<'s> {
-    /// An acceptor that is not open yet.
+    /// An acceptor for a source that is not registered yet.
     pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
-        Acceptor { source: Box::new(source), busy: true, retry_at: None }
+        // Ready from the start: connections may have been pending before the listener was registered.
+        Acceptor { source: Box::new(source), ready: true, retry_at: None }
     }
 
-    /// An acceptor for a listener. If it is to be `released`, its listener is closed as soon as the run begins to end, so
-    /// that newcomers go to whoever listens on the same port instead; otherwise they wait for the next run.
-    pub fn listener(listener: &'s mut Option<TcpListener>, admit: MakeSession<'s>, released: bool) -> Acceptor<'s> {
-        Acceptor::new(Listener { listener, admit, released })
+    /// An acceptor for a TCP listener. With `closes_on_drain` the listener is closed when the run begins to drain, so
+    /// that new connections go to another process that listens on the same port. Otherwise they wait for the next run.
+    pub fn listener(
+        listener: &'s mut Option<TcpListener>,
+        make_session: MakeSession<'s>,
+        closes_on_drain: bool,
+    ) -> Acceptor<'s> {
+        Acceptor::new(TcpAccept { listener, make_session, closes_on_drain })
     }
 
-    pub(super) fn open(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.source.register(registry, token)
     }
 
-    pub(super) fn close(&mut self, registry: &Registry) {
+    pub(super) fn deregister(&mut self, registry: &Registry) {
         self.source.deregister(registry);
     }
 
-    /// Lets nobody in any more.
-    pub(super) fn shut(&mut self) {
-        self.busy = false;
-        self.source.shut();
-    }
-
-    /// Whether the system ran out of room for newcomers in this turn.
-    pub(super) fn has_begun_to_back_off(&self, now: Instant) -> bool {
-        self.retry_at == now.checked_add(BACK_OFF)
-    }
-
-    /// Somebody has come.
+    /// Notes that a connection may be pending.
     pub(super) fn mark_ready(&mut self) {
-        self.busy = true;
+        self.ready = true;
     }
 
-    /// Whether somebody may be waiting outside who could be let in now.
+    /// True if [`accept`](Self::accept) may find a connection.
     pub(super) fn is_ready(&self) -> bool {
-        self.busy && self.retry_at.is_none()
+        self.ready && self.retry_at.is_none()
     }
 
-    /// Whether somebody is waiting outside for whom there is no room. If nobody is, whoever comes will be told of.
+    /// True if a connection is pending that could be accepted now. If none is, the next one brings an event.
     pub(super) fn has_pending(&mut self, now: Instant) -> bool {
         self.end_back_off(now);
         if self.is_ready() {
-            self.busy = self.source.has_pending();
+            // The result is kept, so that a full table does not ask the system in every turn.
+            self.ready = self.source.has_pending();
         }
         self.is_ready()
     }
 
-    /// Until when nobody is let in.
+    /// The time at which the back-off ends.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
 
-    /// Lets one newcomer in.
+    /// True if the back-off began in the turn of `now`.
+    pub(super) fn has_begun_to_back_off(&self, now: Instant) -> bool {
+        self.retry_at == now.checked_add(BACK_OFF)
+    }
+
+    /// Accepts or refuses one connection.
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
         self.end_back_off(now);
         while self.is_ready() {
-            match self.source.admit(now) {
+            match self.source.accept(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.busy = false,
+                // Only this clears `ready`. The poll is edge-triggered: a listener that was left with pending connections
+                // brings no other event until a further connection arrives.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
+                // The connection stays pending, so trying again at once would spin.
                 Err(error) if is_exhausted(&error) => self.retry_at = Some(now + BACK_OFF),
-                // Whoever it was has gone again.
+                // The client reset this connection while it was pending. The next one is tried.
                 Err(_) => {}
             }
         }
-        Accepted::Nobody
+        Accepted::Nothing
+    }
+
+    /// Accepts no connection any more.
+    pub(super) fn close(&mut self) {
+        self.ready = false;
+        self.source.close();
     }
 
     fn end_back_off(&mut self, now: Instant) {
@@ -179,7 +191,7 @@ impl<'s> Acceptor<'s> {
     }
 }
 
-/// Whether the system lacks descriptors or memory, so that trying again at once would be in vain.
+/// True for the errors that mean a lack of descriptors or memory.
 fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];

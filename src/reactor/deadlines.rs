@@ -1,52 +1,59 @@
+//! The deadlines of sessions, in a heap that is corrected late: a deadline moves with nearly every request, and few
+//! deadlines are ever reached.
+//!
+//! Invariant: for every key with a deadline the heap has an entry at that time or earlier.
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::time::{Duration, Instant};
 
-/// When each key wants to be run at the latest.
+/// One deadline at most for each key.
 ///
-/// A deadline moves with nearly every request, and hardly one is ever reached. So moving it later only notes the new
-/// time; the heap has at most one live entry a key, which is put right when it comes up. An entry that nobody waits
-/// for any more never wakes the loop.
+/// Moving a deadline later only stores the new time. The heap keeps its earlier entry, which is moved when it becomes the
+/// first. Entries of deadlines that were removed are discarded then, and never wake the loop.
 ///
-/// Every connection has an entry here, so times are kept small: as nanoseconds since the loop began.
+/// Every connection has a place here, so times are compact: nanoseconds since the loop began.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     start: Instant,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
     /// By key.
-    times: Vec<Times>,
+    times: Vec<KeyTimes>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Times {
-    wanted: u64,
-    /// The earliest entry in the heap.
+struct KeyTimes {
+    /// The deadline.
+    deadline: u64,
+    /// The earliest entry of the key in the heap.
     scheduled: u64,
 }
 
-/// No time at all: later than all others.
+/// No deadline, or no entry. It compares as later than every time.
 const NEVER: u64 = u64::MAX;
 
-const NO_TIMES: Times = Times { wanted: NEVER, scheduled: NEVER };
+const NO_TIMES: KeyTimes = KeyTimes { deadline: NEVER, scheduled: NEVER };
 
 impl Deadlines {
-    /// No deadlines yet; none will be before `start`.
+    /// No deadlines. A deadline before `start` counts as `start`.
     pub(super) fn new(start: Instant) -> Deadlines {
         Deadlines { start, heap: BinaryHeap::new(), times: Vec::new() }
     }
 
     /// Sets or removes the deadline of a key.
-    pub(super) fn set(&mut self, key: usize, wanted: Option<Instant>) {
+    pub(super) fn set(&mut self, key: usize, deadline: Option<Instant>) {
         if key >= self.times.len() {
             self.times.resize(key + 1, NO_TIMES);
         }
-        let wanted = wanted.map_or(NEVER, |wanted| self.nanos(wanted));
+        let deadline = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
         let times = &mut self.times[key];
-        times.wanted = wanted;
-        if wanted < times.scheduled {
-            times.scheduled = wanted;
-            self.heap.push(Reverse((wanted, key as u32)));
+        times.deadline = deadline;
+        // A later deadline needs no entry now: the scheduled entry comes up first and is moved then. An earlier one gets
+        // a second entry, and the old one becomes a leftover.
+        if deadline < times.scheduled {
+            times.scheduled = deadline;
+            self.heap.push(Reverse((deadline, key as u32)));
         }
     }
 
@@ -55,7 +62,7 @@ impl Deadlines {
         self.first().map(|nanos| self.start + Duration::from_nanos(nanos))
     }
 
-    /// Takes a key whose deadline has come; it then has none until it is set again.
+    /// A key whose deadline has passed at `now`. Its deadline is removed.
     pub(super) fn due(&mut self, now: Instant) -> Option<usize> {
         if self.first()? > self.nanos(now) {
             return None;
@@ -69,28 +76,30 @@ impl Deadlines {
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
     }
 
-    /// The time of the first entry that somebody waits for.
+    /// The earliest deadline, which is the first entry once stale entries before it are corrected.
     fn first(&mut self) -> Option<u64> {
         loop {
             let Reverse((time, key)) = *self.heap.peek()?;
-            if self.times[key as usize].wanted == time {
+            if self.times[key as usize].deadline == time {
                 return Some(time);
             }
-            self.put_right(time, key);
+            self.correct_first(time, key);
         }
     }
 
-    /// Replaces the first entry, which has this time and key, by what its key wants now.
-    fn put_right(&mut self, time: u64, key: u32) {
+    /// Moves the first entry, which has this time and key, to the key's current deadline, or removes it if the key has no
+    /// deadline.
+    fn correct_first(&mut self, time: u64, key: u32) {
         let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];
-        // An older entry than the scheduled one is a leftover; the scheduled one is still in the heap.
-        let is_live = times.scheduled == time;
-        if is_live {
-            times.scheduled = times.wanted;
+        // An entry at another time than the scheduled one is a leftover. The scheduled entry is still in the heap.
+        let is_scheduled = times.scheduled == time;
+        if is_scheduled {
+            times.scheduled = times.deadline;
         }
-        if is_live && times.wanted != NEVER {
-            *first = Reverse((times.wanted, key));
+        if is_scheduled && times.deadline != NEVER {
+            // Replaced in place: one sift instead of a removal and an insertion.
+            *first = Reverse((times.deadline, key));
         } else {
             PeekMut::pop(first);
         }
@@ -104,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moved_deadline_counts_at_its_last_place() {
+    fn only_the_last_deadline_of_a_key_counts() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut deadlines = Deadlines::new(start);
         deadlines.set(0, Some(at(5)));
         deadlines.set(3, Some(at(7)));
         deadlines.set(0, Some(at(9)));
-        assert_eq!(deadlines.next(), Some(at(7)), "the entry at 5 wakes nobody");
+        assert_eq!(deadlines.next(), Some(at(7)), "the entry at 5 does not count");
         deadlines.set(0, Some(at(2)));
         assert_eq!(deadlines.next(), Some(at(2)));
         assert_eq!(deadlines.due(at(1)), None);
@@ -123,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn it_agrees_with_a_plain_table() {
+    fn random_deadlines_agree_with_a_plain_table() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(start);
         let mut table = [None; 8];
@@ -131,8 +140,8 @@ mod tests {
         for round in 0..10_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let key = (random >> 33) as usize % table.len();
-            let wanted = !(random >> 40).is_multiple_of(5);
-            table[key] = wanted.then(|| start + Duration::from_millis(round + (random >> 45) % 50));
+            let is_set = !(random >> 40).is_multiple_of(5);
+            table[key] = is_set.then(|| start + Duration::from_millis(round + (random >> 45) % 50));
             deadlines.set(key, table[key]);
             let now = start + Duration::from_millis(round);
             while let Some(key) = deadlines.due(now) {

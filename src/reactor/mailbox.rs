@@ -6,35 +6,39 @@ use std::sync::{Mutex, PoisonError};
 
 use mio::Token;
 
-/// Where other threads leave the keys of sessions that they want to have run.
+/// Keys of sessions to run, put by any thread and taken by the loop.
 pub struct Mailbox {
-    bell: Box<dyn Fn() + Send + Sync>,
+    wake_loop: Box<dyn Fn() + Send + Sync>,
     keys: Mutex<Vec<usize>>,
+    /// `keys` is not empty.
     full: AtomicBool,
 }
 
 impl Mailbox {
-    /// The token of what ends the loop's sleep when the bell rings.
+    /// The token of the event by which another thread ends the loop's sleep.
     pub const TOKEN: Token = Token(usize::MAX - 1);
 
-    /// A mailbox whose bell ends the loop's sleep, or keeps it from falling asleep.
-    pub fn new(bell: impl Fn() + Send + Sync + 'static) -> Mailbox {
-        Mailbox { bell: Box::new(bell), keys: Mutex::default(), full: AtomicBool::new(false) }
+    /// An empty mailbox. `wake_loop` ends the loop's sleep; if the loop is awake, it keeps the loop from its next sleep.
+    pub fn new(wake_loop: impl Fn() + Send + Sync + 'static) -> Mailbox {
+        Mailbox { wake_loop: Box::new(wake_loop), keys: Mutex::default(), full: AtomicBool::new(false) }
     }
 
-    /// Has the loop begin a turn.
-    pub(super) fn ring(&self) {
-        (self.bell)();
+    /// Makes the loop begin a turn.
+    pub(super) fn wake_loop(&self) {
+        (self.wake_loop)();
     }
 
+    /// Leaves a key and wakes the loop.
     pub(super) fn put(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
         self.full.store(true, Ordering::Release);
-        self.ring();
+        self.wake_loop();
     }
 
-    /// What was left since the last time.
+    /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
+        // Every turn asks, and few find a key: the flag spares the lock. It is cleared before the keys are taken, so a key
+        // that is put in between sets it again.
         if !self.full.swap(false, Ordering::Acquire) {
             return Vec::new();
         }

@@ -1,4 +1,4 @@
-//! How upstreams and other threads reach a session: tokens and registrations.
+//! The tokens of sessions, and the registration of the descriptors that a session has beside its socket.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use super::Mailbox;
 use crate::session::{Registrar, Waker};
 
-/// How many sources a session may have: its own socket, and seven of its upstream.
+/// The number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
 
 /// The token of a session's source.
@@ -18,15 +18,15 @@ pub(super) fn token(key: usize, slot: usize) -> Token {
     Token(key * SLOTS + slot)
 }
 
-/// Key and slot of a token.
-pub(super) fn parts(token: Token) -> (usize, usize) {
+/// The key of the session and the slot of the source that a token stands for.
+pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
-/// The wires of one session for one step.
-pub(super) struct SessionRegistrar<'w> {
-    pub(super) registry: &'w Registry,
-    pub(super) mailbox: &'w Arc<Mailbox>,
+/// The registrar of one session for one step.
+pub(super) struct SessionRegistrar<'r> {
+    pub(super) registry: &'r Registry,
+    pub(super) mailbox: &'r Arc<Mailbox>,
     pub(super) key: usize,
     pub(super) now: Instant,
 }
@@ -42,6 +42,7 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn wake(&self) -> Waker {
+        // The waker may outlive the session. Its key then wakes another session or none; a step without need is harmless.
         let (mailbox, key) = (Arc::clone(self.mailbox), self.key);
         Waker::new(move || mailbox.put(key))
     }

@@ -1,4 +1,4 @@
-//! What the loop sleeps on: the system's selector and clock, or those of a simulation.
+//! The selector and the clock of the loop: those of the operating system, or those of a simulation.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,34 +8,34 @@ use mio::{Events, Poll, Registry, Token};
 
 use crate::session::Ready;
 
-/// How many events are taken from the poll at a time.
+/// The most events of one sleep. Further ones stay in the poll for the next turn.
 const EVENTS: usize = 1024;
 
-/// Tells the loop what happened and what time it is; there is nothing else that it hears of the world.
+/// The loop's source of events and time. It has no other input, so a test that implements this trait controls it.
 ///
-/// Readiness is edge-triggered: what was said once is not said again before it has changed. It may be said without
-/// need, late, twice, or about a source that is gone.
+/// Readiness is edge-triggered: it is reported once, and again only after it has changed. A report may be spurious, late
+/// or repeated, and may concern a source that no longer exists.
 pub trait Selector {
-    /// Holds what happened during one sleep.
+    /// The events of one sleep.
     type Events;
 
-    /// Room for the events of a sleep.
+    /// An empty set of events, to be reused for every sleep.
     fn events(&self) -> Self::Events;
 
-    /// What sources are registered with.
+    /// The registry for new sources.
     fn registry(&self) -> &Registry;
 
-    /// Waits until something happens or the time is over, or for no reason less long. What `events` held is gone, also
-    /// when this fails.
+    /// Waits for events, at most for `timeout`; it may return earlier without an event. The events replace those that
+    /// `events` held, also when the call fails.
     ///
     /// # Errors
-    /// Those of the operating system. `Interrupted` is none to the loop.
+    /// Those of the operating system. The loop ignores `Interrupted`.
     fn select(&mut self, events: &mut Self::Events, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// The tokens of the sources to which something happened, each with what it is ready for now.
+    /// The token of each source that has an event, and its readiness.
     fn happened(events: &Self::Events) -> impl Iterator<Item = (Token, Ready)>;
 
-    /// The time, and the same as a time of day.
+    /// The current time, as an instant and as a time of day.
     fn clock(&self) -> (Instant, SystemTime);
 }
 
@@ -51,7 +51,7 @@ impl Selector for Poll {
     }
 
     fn select(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        // It empties them before it waits.
+        // mio clears the events before it waits.
         self.poll(events, timeout)
     }
 
@@ -66,9 +66,11 @@ impl Selector for Poll {
 
 fn readiness(event: &Event) -> Ready {
     Ready {
+        // A closed read side is readable: the read that returns the end does not block.
         read: event.is_readable() || event.is_read_closed(),
         write: event.is_writable(),
         read_closed: event.is_read_closed(),
+        // A FIN alone closes the read side. Both sides are closed after a reset, or after a FIN in both directions.
         broken: event.is_error() || (event.is_write_closed() && event.is_read_closed()),
     }
 }

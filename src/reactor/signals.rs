@@ -1,43 +1,52 @@
+//! Signals as readiness of a descriptor: a signal is handled in the next turn and interrupts no system call.
+
 use std::io;
 
 use signal_hook_mio::v1_0::Signals as Delivery;
 
-/// Signals as readiness of a descriptor: they end a run at the next turn, and interrupt nothing.
+/// The signals of the process that a loop handles.
 pub struct Signals {
     pub(super) delivery: Delivery,
     actions: Vec<(i32, SignalAction)>,
-    /// The descriptor was reported ready since it was last looked at.
-    pub(super) marked: bool,
+    /// The descriptor may have a signal to read.
+    ready: bool,
 }
 
-/// What a signal does to a run.
+/// The effect of a signal on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalAction {
-    /// Nobody is let in any more, answers in flight may end within the grace period, then the run ends.
+    /// No further connection is accepted, responses in flight may end within the grace period, then the run ends.
     Drain,
-    /// The run ends at once, and all connections with it.
+    /// The run ends at once and closes all connections.
     Stop,
-    /// The run goes on; between two turns settings are read again, and the file of a log is opened again.
+    /// The run goes on. Between two turns the settings are read again and the log file is opened again.
     Reload,
 }
 
 impl Signals {
-    /// Takes over these signals of the process, each with what it does.
+    /// Installs handlers for these signals of the process.
     ///
     /// # Errors
-    /// If the system does not let a signal be handled.
+    /// If the system does not allow a handler for one of them.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
-        Ok(Signals { delivery, actions: actions.to_vec(), marked: true })
+        // Ready from the start: a signal may arrive before the descriptor is registered with a poll.
+        Ok(Signals { delivery, actions: actions.to_vec(), ready: true })
     }
 
-    /// A signal that has come and was not looked at yet.
+    /// Notes that the descriptor has an event.
+    pub(super) fn mark_ready(&mut self) {
+        self.ready = true;
+    }
+
+    /// The next signal that has arrived, and its action.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
-        if !self.marked {
+        // Reading the descriptor is a system call, so it is done only after an event.
+        if !self.ready {
             return None;
         }
         let Some(signal) = self.delivery.pending().next() else {
-            self.marked = false;
+            self.ready = false;
             return None;
         };
         self.actions.iter().find(|(known, _)| *known == signal).copied()

@@ -1,86 +1,97 @@
+//! The request to stop a run, which any thread may make.
+
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::{Mailbox, SignalAction};
 
-/// Whether a run is wanted to end, and which thread it is on.
+/// The state that a loop shares with its stoppers: the request to stop, and the thread on which a run is in progress.
 #[derive(Debug)]
 pub struct StopFlag {
-    asked: AtomicU8,
+    request: AtomicU8,
     running_on: Mutex<Option<ThreadId>>,
-    ended: Condvar,
+    run_ended: Condvar,
     mailbox: Arc<Mailbox>,
 }
 
-const NOT_ASKED: u8 = 0;
+// The values of `StopFlag::request`. A larger one replaces a smaller one.
+const NONE: u8 = 0;
 const DRAIN: u8 = 1;
-const NOW: u8 = 2;
+const STOP: u8 = 2;
 
 impl StopFlag {
-    /// Nothing is wanted yet.
+    /// A flag that is not set. Setting it wakes the loop by this mailbox.
     pub fn new(mailbox: Arc<Mailbox>) -> StopFlag {
-        StopFlag { asked: AtomicU8::new(NOT_ASKED), running_on: Mutex::new(None), ended: Condvar::new(), mailbox }
+        StopFlag { request: AtomicU8::new(NONE), running_on: Mutex::new(None), run_ended: Condvar::new(), mailbox }
     }
 
-    pub(super) fn asked(&self) -> Option<SignalAction> {
-        match self.asked.load(Ordering::Acquire) {
-            NOT_ASKED => None,
+    /// Begins a run on this thread. Dropping the guard ends it and clears the request.
+    pub fn begin(self: &Arc<Self>) -> impl Drop + use<> {
+        *self.running_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+        RunGuard(Arc::clone(self))
+    }
+
+    /// The request, if one was made since the last run ended.
+    pub(super) fn requested(&self) -> Option<SignalAction> {
+        match self.request.load(Ordering::Acquire) {
+            NONE => None,
             DRAIN => Some(SignalAction::Drain),
             _ => Some(SignalAction::Stop),
         }
     }
 
-    /// Notes that a run begins on this thread; it ends when the guard is dropped, and what was asked is forgotten.
-    pub fn begin(self: &Arc<Self>) -> impl Drop + use<> {
-        *self.running_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
-        Running(Arc::clone(self))
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
     }
 
-    fn ask(&self, what: u8) {
-        self.asked.fetch_max(what, Ordering::AcqRel);
-        self.mailbox.ring();
+    fn set(&self, request: u8) {
+        self.request.fetch_max(request, Ordering::AcqRel);
+        self.mailbox.wake_loop();
     }
 }
 
-struct Running(Arc<StopFlag>);
+struct RunGuard(Arc<StopFlag>);
 
-impl Drop for Running {
+impl Drop for RunGuard {
     fn drop(&mut self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
         *running_on = None;
-        self.0.asked.store(NOT_ASKED, Ordering::Release);
-        self.0.ended.notify_all();
+        // Cleared under the lock: a stopper that waits for this run sees both changes or neither.
+        self.0.request.store(NONE, Ordering::Release);
+        self.0.run_ended.notify_all();
     }
 }
 
-/// Stops a server, from any thread, a handler or its own service included (contract rows SS05, B04).
+/// Stops a server from any thread, including the server's own: a handler or a service may use it.
 ///
-/// Clones stop the same server. Asking a server to stop that is not running makes its next run end at once.
+/// Clones stop the same server. If the server is not running, its next run ends at once.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<StopFlag>);
 
 impl Stopper {
-    /// What stops the runs that look at this.
-    pub fn new(stop: Arc<StopFlag>) -> Stopper {
-        Stopper(stop)
+    /// A stopper for the runs that read this flag.
+    pub fn new(flag: Arc<StopFlag>) -> Stopper {
+        Stopper(flag)
     }
 
-    /// Has nobody let in any more; answers in flight may end within the grace period. Returns at once.
+    /// Makes the run drain: no further connection is accepted, and responses in flight may end within the grace period.
+    /// Returns at once.
     pub fn stop(&self) {
-        self.0.ask(DRAIN);
+        self.0.set(DRAIN);
     }
 
-    /// Has the run end without waiting for anything. Returns at once.
+    /// Ends the run and closes all connections without a grace period. Returns at once.
     pub fn stop_now(&self) {
-        self.0.ask(NOW);
+        self.0.set(STOP);
     }
 
-    /// Waits until the server does not run. Returns at once on the thread that runs it, which could wait for ever.
+    /// Waits until the server is not running. On the thread that runs the server, returns at once: it would wait for
+    /// itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
-            running_on = self.0.ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
+            running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

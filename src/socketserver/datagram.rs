@@ -15,10 +15,10 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::socket_file::SocketFile;
 use super::talk::talk;
 use crate::Stopper;
-use crate::event_loop::{Actions, LoopCore, LoopMember, Registration};
-use crate::event_loop::{Served, Stopped};
+use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Line, Room, Settings};
 use crate::log::AccessLog;
+use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 
@@ -224,8 +224,8 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// # Errors
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        let open = open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
-        self.core.serve_forever(vec![open], Actions::default())
+        let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
+        self.core.serve_forever(vec![registration])
     }
 
     /// Waits for one datagram, for as long as `timeout` says, and serves it.
@@ -233,14 +233,14 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// # Errors
     /// As [`serve_forever`](DatagramServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        let open = open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
-        self.core.handle_request(timeout, open, Actions::default())
+        let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
+        self.core.handle_request(timeout, registration)
     }
 }
 
 impl<S: DatagramSocket> LoopMember for DatagramServer<S> {
-    fn open(&mut self, _: bool) -> Registration<'_> {
-        open(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log)
+    fn register(&mut self) -> Registration<'_> {
+        register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log)
     }
 }
 
@@ -250,8 +250,8 @@ impl<S> fmt::Debug for DatagramServer<S> {
     }
 }
 
-/// What the loop needs of a server for one run.
-fn open<'s, S: DatagramSocket>(
+/// Lends the loop a server's acceptor and hooks for one run.
+fn register<'s, S: DatagramSocket>(
     socket: &'s S,
     factory: &'s Option<Factory>,
     max_packet_size: usize,
@@ -261,7 +261,7 @@ fn open<'s, S: DatagramSocket>(
     // One byte more than is kept shows that there was more.
     let memory = vec![0; max_packet_size + 1];
     let acceptor = Acceptor::new(Datagrams { socket, factory, memory, room: settings.room(), log });
-    Registration::raw(acceptor, log)
+    Registration::new(vec![acceptor], LogHooks(log))
 }
 
 /// A socket as a way in: every datagram is a newcomer.
@@ -282,7 +282,7 @@ impl<'s, S: DatagramSocket> Accept<'s> for Datagrams<'s, S> {
         _ = registry.deregister(&mut SourceFd(&self.socket.as_raw_fd()));
     }
 
-    fn admit(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+    fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
         // A factory that panics has refused its client.

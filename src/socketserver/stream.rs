@@ -12,10 +12,10 @@ use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
 use super::talk::talk;
 use super::{Address, StreamListener};
-use crate::event_loop::{Actions, LoopCore, LoopMember, Registration};
-use crate::event_loop::{Served, Stopped};
+use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Line, Rfile, Room, Settings, Wfile};
 use crate::log::AccessLog;
+use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 use crate::{ListenOptions, Stopper};
@@ -194,8 +194,8 @@ impl<L: StreamListener> StreamServer<L> {
     /// # Errors
     /// If the system's selector fails. Whatever clients do is no error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        let open = open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.serve_forever(vec![open], Actions::default())
+        let registration = register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
+        self.core.serve_forever(vec![registration])
     }
 
     /// Waits for one connection, for as long as `timeout` says, and serves it to its end.
@@ -203,14 +203,14 @@ impl<L: StreamListener> StreamServer<L> {
     /// # Errors
     /// As [`serve_forever`](StreamServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        let open = open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.handle_request(timeout, open, Actions::default())
+        let registration = register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
+        self.core.handle_request(timeout, registration)
     }
 }
 
 impl<L: StreamListener> LoopMember for StreamServer<L> {
-    fn open(&mut self, _: bool) -> Registration<'_> {
-        open(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log)
+    fn register(&mut self) -> Registration<'_> {
+        register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log)
     }
 }
 
@@ -220,8 +220,8 @@ impl<L> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// What the loop needs of a server for one run.
-fn open<'s, L: StreamListener>(
+/// Lends the loop a server's acceptor and hooks for one run.
+fn register<'s, L: StreamListener>(
     listener: &'s mut L,
     factory: &'s Option<Factory>,
     settings: &Settings,
@@ -229,7 +229,7 @@ fn open<'s, L: StreamListener>(
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
     let acceptor = Acceptor::new(Streams { listener, factory, room: settings.room(), timeout, log });
-    Registration::raw(acceptor, log)
+    Registration::new(vec![acceptor], LogHooks(log))
 }
 
 /// A listener as a way in.
@@ -250,7 +250,7 @@ impl<'s, L: StreamListener> Accept<'s> for Streams<'s, L> {
         _ = registry.deregister(self.listener.source());
     }
 
-    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+    fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (stream, peer) = self.listener.accept()?;
         let Some(factory) = self.factory else { return Ok(None) };
         // A factory that panics has refused its client.

@@ -125,7 +125,7 @@ impl<'s> Accept<'s> for Listening {
         acceptor.busy
     }
 
-    fn admit(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+    fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let mut world = self.world.borrow_mut();
         let same = now == world.now;
         world.check(same, || "it is another time".into());

@@ -32,7 +32,7 @@ use model::World;
 use script::{Fault, Happening, script};
 use selector::{Between, Script};
 use serve_forever::Stopper;
-use serve_forever::reactor::{Acceptor, Capacity, Mailbox, Reactor, RunMode, StopFlag};
+use serve_forever::reactor::{Acceptor, Mailbox, Reactor, RunLimits, RunMode, StopFlag};
 
 /// As many turns as take a few seconds unoptimised.
 const TURNS: u64 = 100_000;
@@ -75,7 +75,8 @@ fn a_script_that_fails_is_shrunk_to_what_it_needs() {
 fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, String> {
     let mut random = Random::new(seed ^ 0x5eed);
     let most = [1, 2, 3, 8, 100, 1000][random.below(6)];
-    let short = most * [0, 50, 90, 100][random.below(4)] / 100;
+    let percent = [0, 50, 90, 100][random.below(4)];
+    let short = most * percent / 100;
     let start = Instant::now();
     let until = match random.below(16) {
         0 => RunMode::OneSession(None),
@@ -86,7 +87,7 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
     let rings = Arc::new(AtomicUsize::new(0));
     let bell = Arc::clone(&rings);
     let mailbox = Arc::new(Mailbox::new(move || _ = bell.fetch_add(1, Ordering::Relaxed)));
-    let stop = Arc::new(StopFlag::new(Arc::clone(&mailbox)));
+    let stop = Arc::new(StopFlag::new(mailbox));
     let world = World {
         fault,
         failure: None,
@@ -130,6 +131,7 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         hurried: false,
     };
     let world = Rc::new(RefCell::new(world));
+    let mut selector = Script { poll: Poll::new().unwrap(), world: Rc::clone(&world) };
     let acceptors = (0..1 + seed as usize % 2).map(|number| {
         let acceptor =
             Backlog { token: None, waiting: VecDeque::new(), knocks: false, busy: true, rests: None, let_in: 0 };
@@ -137,12 +139,11 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
         Acceptor::new(Listening { world: Rc::clone(&world), number })
     });
     let acceptors = acceptors.collect();
-    let mut selector = Script { poll: Poll::new().unwrap(), world: Rc::clone(&world) };
     let most = if fault == Some(Fault::AcceptsOneTooMany) { most + 1 } else { most };
     let running = stop.begin();
-    let capacity = Capacity { most, short };
-    let mut reactor = Reactor::new(&mut selector, mailbox, None, acceptors, capacity).unwrap();
-    let ended = reactor.run(&stop, until, grace, &mut Between(Rc::clone(&world)));
+    let limits = RunLimits { sessions: Some(most), short: percent as u8, grace };
+    let mut reactor = Reactor::new(&mut selector, &stop, None, acceptors, limits).unwrap();
+    let ended = reactor.run(until, &mut Between(Rc::clone(&world)));
     world.borrow_mut().end(ended);
     drop((reactor, running));
     let mut world = world.borrow_mut();

@@ -1,0 +1,33 @@
+//! The hooks by which the loop keeps a server's log: what every server needs of its log between two turns.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
+
+use crate::log::AccessLog;
+use crate::reactor::{RunMode, TurnHooks};
+use crate::session::TurnClock;
+
+/// Flushes a log after every turn, opens it again on a reload, and finishes it after the run.
+pub(crate) struct LogHooks<'s>(pub(crate) &'s RefCell<AccessLog>);
+
+impl TurnHooks for LogHooks<'_> {
+    fn after_turn(&mut self, _: TurnClock) -> Option<Duration> {
+        self.0.borrow_mut().flush()
+    }
+
+    fn reload(&mut self) {
+        let mut log = self.0.borrow_mut();
+        if let Err(error) = log.reopen() {
+            log.message(None, &format!("cannot open the log again: {error}"), SystemTime::now());
+        }
+    }
+
+    fn after_run(&mut self, mode: RunMode) {
+        let mut log = self.0.borrow_mut();
+        match mode {
+            RunMode::UntilStopped => log.finish(),
+            // A program that calls `handle_request` in a loop comes back to its log, so it does not wait for the reader.
+            RunMode::OneSession(_) => _ = log.flush(),
+        }
+    }
+}

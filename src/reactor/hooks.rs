@@ -1,0 +1,73 @@
+//! The work of a program between two turns, and the limits that it sets for a run.
+
+use std::time::Duration;
+
+use super::RunMode;
+use crate::listen::room_for_connections;
+use crate::session::TurnClock;
+
+/// Callbacks between the turns of a run.
+pub trait TurnHooks {
+    /// The limits of the run. Called before the first turn and after each [`reload`](TurnHooks::reload).
+    fn limits(&self) -> RunLimits {
+        RunLimits::default()
+    }
+
+    /// Called before the first turn and at the end of every turn. `clock` is the time of that turn. Returns the longest
+    /// time that the loop may sleep before the next call; `None` is any time.
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration>;
+
+    /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
+    fn reload(&mut self) {}
+
+    /// Called once after the run, when its sessions have been dropped.
+    fn after_run(&mut self, mode: RunMode) {
+        _ = mode;
+    }
+}
+
+/// The limits of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLimits {
+    /// The largest number of sessions at a time. `None` is as many as the process has descriptors for, less a reserve.
+    pub sessions: Option<usize>,
+    /// Percent of `sessions` that may be in use before an accepted connection makes the loop close stalled sessions.
+    pub short: u8,
+    /// The longest time from the request to stop until the remaining sessions are closed.
+    pub grace: Duration,
+}
+
+impl Default for RunLimits {
+    /// No limit for sessions, 90 percent and 5 seconds.
+    fn default() -> Self {
+        RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5) }
+    }
+}
+
+impl RunLimits {
+    /// The limits of two servers on one loop: the smaller number of sessions, so that neither server has more than it
+    /// allows, and the longer grace, so that no session is closed sooner than its server allows.
+    pub(crate) fn and(self, other: RunLimits) -> RunLimits {
+        RunLimits {
+            sessions: self.sessions.into_iter().chain(other.sessions).min(),
+            short: self.short.min(other.short),
+            grace: self.grace.max(other.grace),
+        }
+    }
+
+    pub(crate) fn capacity(self) -> Capacity {
+        let most = self.sessions.unwrap_or_else(room_for_connections);
+        // In 128 bits, because the number of sessions may be the largest of its type.
+        let short = most as u128 * u128::from(self.short.min(100)) / 100;
+        Capacity { most, short: short as usize }
+    }
+}
+
+/// The numbers of sessions that matter to the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// The largest number of sessions. When it is reached, no connection is accepted.
+    pub(crate) most: usize,
+    /// With more sessions than this, an accepted connection makes the loop close stalled sessions.
+    pub(crate) short: usize,
+}

@@ -1,0 +1,160 @@
+//! The table of sessions: the state that the loop keeps for each, the queue of those to run, and the keys to free.
+//!
+//! Invariant: a key is in the queue at most once, and is freed only by [`SessionTable::reap`].
+
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::deadlines::Deadlines;
+use crate::session::{Ready, Session, TurnClock};
+
+/// All sessions of a loop, by key.
+pub(super) struct SessionTable<'s> {
+    entries: Slab<SessionEntry<'s>>,
+    deadlines: Deadlines,
+    /// Keys of the sessions to run, in the order in which they were marked.
+    runnable: Vec<usize>,
+    /// Keys of the sessions that ended in this turn.
+    finished: Vec<usize>,
+}
+
+/// A session and the state that the loop keeps for it.
+pub(super) struct SessionEntry<'s> {
+    pub(super) session: Box<dyn Session + 's>,
+    pub(super) ready: Ready,
+    /// The session's socket is registered with the poll.
+    pub(super) registered: bool,
+    /// The key is in the queue.
+    queued: bool,
+    /// The session ended in this turn and is not run again.
+    finished: bool,
+}
+
+impl<'s> SessionTable<'s> {
+    /// An empty table. Deadlines before `start` count as `start`.
+    pub(super) fn new(start: Instant) -> SessionTable<'s> {
+        SessionTable {
+            entries: Slab::new(),
+            deadlines: Deadlines::new(start),
+            runnable: Vec::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// The number of sessions, those included that ended in this turn: they own their descriptors until they are dropped.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Adds a session and queues it.
+    pub(super) fn insert(&mut self, session: Box<dyn Session + 's>) {
+        let entry = SessionEntry { session, ready: Ready::FRESH, registered: false, queued: true, finished: false };
+        self.runnable.push(self.entries.insert(entry));
+    }
+
+    /// The sessions that have not ended, with their keys.
+    pub(super) fn live(&self) -> impl Iterator<Item = (usize, &SessionEntry<'s>)> {
+        self.entries.iter().filter(|(_, entry)| !entry.finished)
+    }
+
+    /// Queues a session, unless it is in the queue already, has ended, or never existed: a wake-up may come late.
+    pub(super) fn queue(&mut self, key: usize) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && !entry.queued
+            && !entry.finished
+        {
+            entry.queued = true;
+            self.runnable.push(key);
+        }
+    }
+
+    /// Queues every session.
+    pub(super) fn queue_all(&mut self) {
+        let keys: Vec<usize> = self.entries.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.queue(key));
+    }
+
+    /// Queues every session whose deadline has passed.
+    pub(super) fn queue_due(&mut self, now: Instant) {
+        while let Some(key) = self.deadlines.due(now) {
+            self.queue(key);
+        }
+    }
+
+    /// Queues a session because of an event on one of its sources.
+    pub(super) fn mark_ready(&mut self, key: usize, slot: usize, ready: Ready) {
+        // Slot 0 is the session's own socket. A source of an upstream is asked by the upstream itself.
+        if slot == 0
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            // Added, not replaced: an edge-triggered poll reports a change once. A session that has not used the last
+            // report would wait for ever for another. It clears a flag when a call returns `WouldBlock`; after a read
+            // that returned fewer bytes than fit, a TCP session may clear it too, because the socket is then empty.
+            entry.ready.add(ready);
+        }
+        self.queue(key);
+    }
+
+    pub(super) fn has_runnable(&self) -> bool {
+        !self.runnable.is_empty()
+    }
+
+    /// Takes the queue. Sessions that are queued while its sessions run belong to the next turn.
+    pub(super) fn take_runnable(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.runnable)
+    }
+
+    /// Returns the memory of the queue that [`take_runnable`](Self::take_runnable) took, now empty.
+    pub(super) fn return_runnable(&mut self, mut keys: Vec<usize>) {
+        // Few sessions are queued while others run, so copying their keys is cheaper than allocating each turn.
+        keys.append(&mut self.runnable);
+        self.runnable = keys;
+    }
+
+    /// The session of a key from the queue; `None` if it has ended since it was queued.
+    pub(super) fn begin_step(&mut self, key: usize) -> Option<&mut SessionEntry<'s>> {
+        let entry = self.entries.get_mut(key).filter(|entry| !entry.finished)?;
+        entry.queued = false;
+        Some(entry)
+    }
+
+    /// Sets or removes the deadline of a session.
+    pub(super) fn set_deadline(&mut self, key: usize, deadline: Option<Instant>) {
+        self.deadlines.set(key, deadline);
+    }
+
+    /// The earliest deadline of all sessions.
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Ends a session. Its key stays taken until [`reap`](Self::reap).
+    pub(super) fn finish(&mut self, key: usize) {
+        self.entries[key].finished = true;
+        self.finished.push(key);
+        self.deadlines.set(key, None);
+    }
+
+    /// Ends a session to make room for others.
+    pub(super) fn evict(&mut self, key: usize, clock: TurnClock) {
+        self.entries[key].session.evict(clock);
+        self.finish(key);
+    }
+
+    /// Drops the sessions that have ended and frees their keys.
+    ///
+    /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and would
+    /// reach another session if the keys had been given away.
+    pub(super) fn reap(&mut self) {
+        for key in self.finished.drain(..) {
+            self.entries.remove(key);
+        }
+    }
+}
+
+impl SessionEntry<'_> {
+    pub(super) fn is_queued(&self) -> bool {
+        self.queued
+    }
+}

@@ -1,0 +1,116 @@
+//! The hooks of an HTTP server: its service, its log, and the callbacks of the program.
+
+use std::time::{Duration, SystemTime};
+
+use super::reload::{OnReload, Reload};
+use crate::connection::ServerState;
+use crate::log_hooks::LogHooks;
+use crate::reactor::{RunLimits, RunMode, TurnHooks};
+use crate::session::TurnClock;
+
+pub(super) struct HttpHooks<'s> {
+    state: &'s ServerState,
+    log: LogHooks<'s>,
+    callbacks: Callbacks<'s>,
+}
+
+/// The callbacks of a program that runs a server by itself. A server of an [`EventLoop`](crate::EventLoop) has none.
+#[derive(Default)]
+pub(super) struct Callbacks<'s> {
+    pub(super) service_actions: Option<&'s mut (dyn FnMut() + Send + 'static)>,
+    pub(super) poll_interval: Option<Duration>,
+    pub(super) on_reload: Option<&'s mut OnReload>,
+}
+
+impl<'s> HttpHooks<'s> {
+    pub(super) fn new(state: &'s ServerState, callbacks: Callbacks<'s>) -> HttpHooks<'s> {
+        HttpHooks { state, log: LogHooks(&state.log), callbacks }
+    }
+}
+
+impl TurnHooks for HttpHooks<'_> {
+    fn limits(&self) -> RunLimits {
+        let limits = self.state.limits();
+        RunLimits { sessions: limits.connections, short: limits.short, grace: limits.grace }
+    }
+
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
+        let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, clock.wall);
+        let service = self.state.with_service(|service| service.after_turn(clock.now, &mut write_line));
+        let log = self.log.after_turn(clock);
+        // Last, so that the program sees the work of the turn done: children reaped, lines written.
+        if let Some(actions) = &mut self.callbacks.service_actions {
+            actions();
+        }
+        [service, log, self.callbacks.poll_interval].into_iter().flatten().min()
+    }
+
+    fn reload(&mut self) {
+        // First, because the program may set another log.
+        if let Some(on_reload) = &mut self.callbacks.on_reload {
+            on_reload(&Reload::new(self.state));
+        }
+        self.log.reload();
+    }
+
+    fn after_run(&mut self, mode: RunMode) {
+        let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, SystemTime::now());
+        self.state.with_service(|service| service.after_run(&mut write_line));
+        // Last, because the service writes to it.
+        self.log.after_run(mode);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::event_loop::AllHooks;
+    use crate::http::Request;
+    use crate::limits::Limits;
+    use crate::log::AccessLog;
+    use crate::service::Response;
+
+    /// The limits of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the
+    /// largest number of sessions, the number beyond which room is short, and the grace in seconds.
+    fn limits_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
+        let log = RefCell::new(AccessLog::off());
+        let state = |limits: &Limits| {
+            let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
+            let state = ServerState::new(|_: &Request| Response::text(""), local);
+            state.set_limits(limits.clone());
+            state
+        };
+        let states: Vec<ServerState> = http.iter().map(state).collect();
+        let mut all = AllHooks(Vec::new());
+        for state in &states {
+            all.0.push(Box::new(HttpHooks::new(state, Callbacks::default())));
+        }
+        if raw {
+            all.0.push(Box::new(LogHooks(&log)));
+        }
+        let limits = all.limits();
+        all.0.reverse();
+        assert_eq!(all.limits(), limits, "the order of the servers does not matter");
+        (limits.capacity().most, limits.capacity().short, limits.grace.as_secs())
+    }
+
+    #[test]
+    fn several_servers_have_the_tightest_cap_and_the_longest_grace() {
+        let limits = |connections, short, grace| Limits {
+            connections,
+            short,
+            grace: Duration::from_secs(grace),
+            ..Limits::default()
+        };
+        let room = crate::listen::room_for_connections();
+        assert_eq!(limits_of(&[limits(Some(100), 50, 1), limits(Some(10), 100, 20)], false), (10, 5, 20));
+        assert_eq!(limits_of(&[limits(Some(10), 100, 20), limits(None, 30, 1)], false), (10, 3, 20));
+        assert_eq!(limits_of(&[limits(None, 100, 1), limits(None, 100, 3)], false), (room, room, 3));
+        let (most, _, grace) = limits_of(&[limits(Some(10), 100, 1)], true);
+        assert_eq!((most, grace), (10, 5), "a raw server has its own grace, and no limit for connections");
+        assert_eq!(limits_of(&[limits(Some(10), 100, 20)], true).2, 20);
+    }
+}

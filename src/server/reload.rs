@@ -1,0 +1,68 @@
+//! The part of a server that can be replaced while it runs.
+
+use std::fmt;
+use std::io;
+use std::time::SystemTime;
+
+use crate::connection::ServerState;
+use crate::http::Version;
+use crate::limits::Limits;
+use crate::log::AccessLog;
+use crate::service::Service;
+
+/// A running server, as [`HttpServer::on_reload`](crate::HttpServer::on_reload) may change it.
+///
+/// No connection is closed. A request that has begun keeps the service and the limits that were set when it began.
+pub struct Reload<'s>(&'s ServerState);
+
+/// The callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload).
+pub(super) type OnReload = dyn FnMut(&Reload<'_>) + Send;
+
+impl<'s> Reload<'s> {
+    pub(super) fn new(state: &'s ServerState) -> Reload<'s> {
+        Reload(state)
+    }
+
+    /// Replaces the service for the requests that begin from now on. The previous service is dropped, and its
+    /// [`after_turn`](Service::after_turn) is not called any more: a service with work left there has to hand it on, as
+    /// a `CgiService` hands on its scripts.
+    pub fn set_service(&self, service: impl Service + Send + 'static) {
+        self.0.set_service(service);
+    }
+
+    /// Replaces the limits for the requests that begin from now on. If
+    /// [`Limits::connections_per_peer`] was not set before, the connections that exist already are not counted for it.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.set_limits(limits);
+    }
+
+    /// Replaces the protocol version of the connections that are accepted from now on.
+    pub fn set_protocol(&self, protocol: Version) {
+        self.0.set_protocol(protocol);
+    }
+
+    /// Replaces the value of `Server` in the responses that begin from now on, as
+    /// [`HttpServer::server_name`](crate::HttpServer::server_name) sets it.
+    ///
+    /// # Errors
+    /// If the name is not valid in a header field.
+    pub fn set_server_name(&self, name: &str) -> io::Result<()> {
+        Ok(self.0.set_server_name(name)?)
+    }
+
+    /// Replaces the destination and the format of the log by those of this one.
+    pub fn set_log(&self, log: AccessLog) {
+        self.0.log.borrow_mut().become_like(log);
+    }
+
+    /// Writes a line to the log that names no client.
+    pub fn message(&self, text: &str) {
+        self.0.log.borrow_mut().message(None, text, SystemTime::now());
+    }
+}
+
+impl fmt::Debug for Reload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reload")
+    }
+}
