@@ -72,7 +72,7 @@ pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
-mod crew;
+mod coroutine;
 mod event_loop;
 pub mod files;
 pub mod handler;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::auth::{Credentials, Gate};
-use crate::crew::{Crew, Job, Outlook};
+use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::http::{Head, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 
@@ -24,7 +24,7 @@ const WAITING: usize = 256;
 pub(crate) struct AuthOffload {
     gate: Arc<Gate>,
     service: Arc<Mutex<Inner>>,
-    crew: Arc<Crew>,
+    workers: Arc<WorkerPool>,
     /// Has a clone for every request that waits.
     waiting: Arc<()>,
 }
@@ -34,14 +34,14 @@ type Inner = Box<dyn Service + Send>;
 impl AuthOffload {
     /// Puts a service that asks this gate behind it. The service must not use [`Service::connect`].
     pub(crate) fn new(gate: Arc<Gate>, service: Inner) -> AuthOffload {
-        let crew = Arc::new(Crew::new(THREADS));
-        AuthOffload { gate, service: Arc::new(Mutex::new(service)), crew, waiting: Arc::new(()) }
+        let workers = Arc::new(WorkerPool::new(THREADS));
+        AuthOffload { gate, service: Arc::new(Mutex::new(service)), workers, waiting: Arc::new(()) }
     }
 
     fn verifying(&self, credentials: Credentials, request: &Request) -> Verifying {
         let (gate, client) = (Arc::clone(&self.gate), Arc::new(()));
         let is_there = Arc::downgrade(&client);
-        let (job, outlook) = self.crew.job(move || {
+        let (job, handle) = self.workers.job(move || {
             // The time of the threads is not for clients that have gone while their request waited.
             if is_there.strong_count() > 0 {
                 gate.verify(&credentials);
@@ -50,7 +50,7 @@ impl AuthOffload {
         Verifying {
             request: request.clone(),
             service: Arc::clone(&self.service),
-            stage: Stage::Verifying { job, outlook },
+            stage: Stage::Verifying { job, handle },
             ended: false,
             _client: client,
             _place: Arc::clone(&self.waiting),
@@ -106,7 +106,7 @@ struct Verifying {
 
 enum Stage {
     /// The gate does not know the credentials yet.
-    Verifying { job: Job, outlook: Outlook<()> },
+    Verifying { job: Job, handle: JobHandle<()> },
     /// The service answers later, too.
     Later(Box<dyn Upstream>),
     /// The response is handed over.
@@ -153,12 +153,12 @@ impl Upstream for Verifying {
     }
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        if let Stage::Verifying { job, outlook } = &mut self.stage {
+        if let Stage::Verifying { job, handle } = &mut self.stage {
             job.send(&registrar.wake());
             if !job.is_done() {
                 return Ok(None);
             }
-            outlook.take().transpose()?;
+            handle.take().transpose()?;
             if let Some(response) = self.ask()? {
                 return Ok(Some(response));
             }

@@ -8,16 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::HttpError;
-use super::fiber::Yielder;
 use super::pipe::{Pipe, ROOM, State, Wait};
-use crate::crew::Crew;
+use crate::coroutine::WorkerPool;
+use crate::coroutine::Yielder;
 use crate::http::Status;
 
 /// What a handler talks to its client through.
 pub(crate) struct Line<'y> {
     yielder: &'y Yielder,
     pipe: &'y Pipe,
-    crew: &'y Arc<Crew>,
+    workers: &'y Arc<WorkerPool>,
     /// Bytes that were fetched and not read.
     chunk: RefCell<Chunk>,
     /// How many bytes more may come.
@@ -36,9 +36,9 @@ struct Chunk {
 const PATIENCE: u32 = 100;
 
 impl<'y> Line<'y> {
-    pub(crate) fn new(yielder: &'y Yielder, pipe: &'y Pipe, crew: &'y Arc<Crew>) -> Line<'y> {
+    pub(crate) fn new(yielder: &'y Yielder, pipe: &'y Pipe, workers: &'y Arc<WorkerPool>) -> Line<'y> {
         let (chunk, limit, told) = (RefCell::default(), Cell::new(u64::MAX), Cell::new(0));
-        Line { yielder, pipe, crew, chunk, limit, told }
+        Line { yielder, pipe, workers, chunk, limit, told }
     }
 
     /// Looks at, or changes, what it shares with the connection.
@@ -70,7 +70,7 @@ impl<'y> Line<'y> {
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.check()?;
-        let (job, outlook) = self.crew.job(work);
+        let (job, outlook) = self.workers.job(work);
         self.with(|state| {
             state.job = Some(job);
             state.send_job();

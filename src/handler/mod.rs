@@ -17,10 +17,8 @@
 mod cookies;
 mod error;
 mod exchange;
-mod fiber;
 mod line;
 mod pipe;
-mod pool;
 mod query;
 mod request_handler;
 mod run;
@@ -40,8 +38,6 @@ pub use request_handler::RequestHandler;
 pub use service::Handlers;
 
 // A raw handler, below HTTP, runs on the same.
-pub(crate) use crate::crew::Crew;
-pub(crate) use fiber::{Task, Yielder};
 pub(crate) use line::Line;
 pub(crate) use pipe::{Outcome, Pipe, ROOM, Wait};
 pub(crate) use run::Run;

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::crew::Job;
+use crate::coroutine::Job;
 use crate::http::{Head, Status};
 use crate::service::{Reply, Waker};
 

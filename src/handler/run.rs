@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use corosensei::stack::DefaultStack;
 
 use super::HttpError;
-use super::fiber::{Fiber, Task};
 use super::pipe::{Answer, Outcome, Pipe, State, Wait};
-use super::pool::{Pool, Ticket};
 use super::service::Room;
+use crate::coroutine::{Fiber, Task};
+use crate::coroutine::{StackPool, StackTicket};
 use crate::http::{Head, Status};
 use crate::service::{Body, Registrar, Reply, Response, Source, Upstream};
 
@@ -21,14 +21,14 @@ pub(crate) struct Run {
     stage: Stage,
     task: Rc<dyn Task>,
     pipe: Rc<Pipe>,
-    pool: Arc<Pool>,
+    pool: Arc<StackPool>,
     /// How long it may run without waiting before that is worth a line in the log.
     slow: Duration,
 }
 
 enum Stage {
     /// It has no stack yet, and perhaps a place in the queue for one.
-    Queued(Option<Ticket>),
+    Queued(Option<StackTicket>),
     /// It has begun.
     Running(Fiber),
     /// It has ended, or nobody has asked for it.

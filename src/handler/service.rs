@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::RequestHandler;
 use super::exchange::{Exchange, NO_HEAD};
-use super::fiber::{Task, Yielder};
 use super::line::Line;
 use super::pipe::{Outcome, Pipe};
-use super::pool::Pool;
 use super::run::{Handling, Run, conclude};
-use crate::crew::{Crew, panic_text};
+use crate::coroutine::StackPool;
+use crate::coroutine::{Task, Yielder};
+use crate::coroutine::{WorkerPool, panic_text};
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 
@@ -51,8 +51,8 @@ pub(crate) struct Settings {
 /// What all handlers of a server share.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) crew: Arc<Crew>,
+    pub(crate) pool: Arc<StackPool>,
+    pub(crate) workers: Arc<WorkerPool>,
     pub(crate) slow: Duration,
 }
 
@@ -64,8 +64,8 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn room(&self) -> Room {
-        let (pool, crew) = (Pool::new(self.most, self.stack_size), Crew::new(self.workers));
-        Room { pool: Arc::new(pool), crew: Arc::new(crew), slow: self.slow }
+        let (pool, workers) = (StackPool::new(self.most, self.stack_size), WorkerPool::new(self.workers));
+        Room { pool: Arc::new(pool), workers: Arc::new(workers), slow: self.slow }
     }
 }
 
@@ -154,8 +154,8 @@ struct Desk<H> {
 
 impl<H: RequestHandler + 'static> Desk<H> {
     fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, room: &Room) -> Desk<H> {
-        let (pipe, crew, request) = (Rc::<Pipe>::default(), Arc::clone(&room.crew), RefCell::default());
-        let task = Rc::new(Answering { handler, server_name, request, pipe: Rc::clone(&pipe), crew });
+        let (pipe, workers, request) = (Rc::<Pipe>::default(), Arc::clone(&room.workers), RefCell::default());
+        let task = Rc::new(Answering { handler, server_name, request, pipe: Rc::clone(&pipe), workers });
         let run = Run::new(Rc::clone(&task) as Rc<dyn Task>, pipe, room);
         Desk { task, run: Rc::new(RefCell::new(run)) }
     }
@@ -183,7 +183,7 @@ struct Answering<H> {
     server_name: Rc<str>,
     request: RefCell<Request>,
     pipe: Rc<Pipe>,
-    crew: Arc<Crew>,
+    workers: Arc<WorkerPool>,
 }
 
 impl<H: RequestHandler> Answering<H> {
@@ -209,7 +209,7 @@ impl<H: RequestHandler> Answering<H> {
 impl<H: RequestHandler> Task for Answering<H> {
     fn run(&self, yielder: &Yielder) {
         let request = self.request.borrow();
-        let line = Line::new(yielder, &self.pipe, &self.crew);
+        let line = Line::new(yielder, &self.pipe, &self.workers);
         let mut exchange = Exchange::new(&request, &self.server_name, line);
         let handle = AssertUnwindSafe(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
         let outcome = outcome_of(catch_unwind(handle));

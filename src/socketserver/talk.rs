@@ -7,13 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Address;
-use crate::handler::{Crew, Line, Pipe, Room, Run, Task, Yielder, outcome_of};
+use crate::coroutine::{Task, WorkerPool, Yielder};
+use crate::handler::{Line, Pipe, Room, Run, outcome_of};
 
 /// A handler and whom it talks to.
 struct Talk<F> {
     peer: Address,
     pipe: Rc<Pipe>,
-    crew: Arc<Crew>,
+    workers: Arc<WorkerPool>,
     /// Until it has begun.
     handle: Cell<Option<F>>,
 }
@@ -23,8 +24,8 @@ pub(super) fn talk<F>(room: &Room, peer: Address, handle: F) -> (Run, Rc<Pipe>)
 where
     F: FnOnce(Line<'_>) -> io::Result<()> + 'static,
 {
-    let (pipe, crew) = (Rc::<Pipe>::default(), Arc::clone(&room.crew));
-    let task = Talk { peer, pipe: Rc::clone(&pipe), crew, handle: Cell::new(Some(handle)) };
+    let (pipe, workers) = (Rc::<Pipe>::default(), Arc::clone(&room.workers));
+    let task = Talk { peer, pipe: Rc::clone(&pipe), workers, handle: Cell::new(Some(handle)) };
     let mut run = Run::new(Rc::new(task), Rc::clone(&pipe), room);
     run.queue();
     (run, pipe)
@@ -33,7 +34,7 @@ where
 impl<F: FnOnce(Line<'_>) -> io::Result<()>> Task for Talk<F> {
     fn run(&self, yielder: &Yielder) {
         let Some(handle) = self.handle.take() else { return };
-        let line = Line::new(yielder, &self.pipe, &self.crew);
+        let line = Line::new(yielder, &self.pipe, &self.workers);
         let outcome = outcome_of(catch_unwind(AssertUnwindSafe(|| handle(line))));
         self.pipe.0.borrow_mut().outcome = Some(outcome);
     }

@@ -8,64 +8,64 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::service::Waker;
+use crate::session::Waker;
 
 /// How long a thread of a server waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Up to so many threads that do what they are given, one thing at a time each.
 #[derive(Debug)]
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     most: usize,
     /// How long a thread waits for more work before it ends.
     idle: Duration,
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct PoolShared {
+    state: Mutex<PoolState>,
     more: Condvar,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for PoolShared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shared")
+        f.write_str("PoolShared")
     }
 }
 
 #[derive(Default)]
-struct State {
-    work: VecDeque<Work>,
+struct PoolState {
+    work: VecDeque<BoxedJob>,
     threads: usize,
     idle: usize,
     /// Nobody will give more.
     over: bool,
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+type BoxedJob = Box<dyn FnOnce() + Send>;
 
 /// A piece of work of one handler.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
-    crew: Arc<Crew>,
+    pool: Arc<WorkerPool>,
     /// Until it was sent to a thread.
-    work: Option<Work>,
+    work: Option<BoxedJob>,
 }
 
 /// Where the result of a piece of work appears: a panic is an error.
-pub(crate) struct Outlook<T>(Arc<Mutex<Option<thread::Result<T>>>>);
+pub(crate) struct JobHandle<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
-impl Crew {
-    pub(crate) fn new(most: usize) -> Crew {
-        Crew { most: most.max(1), idle: IDLE, shared: Arc::default() }
+impl WorkerPool {
+    pub(crate) fn new(most: usize) -> WorkerPool {
+        WorkerPool { most: most.max(1), idle: IDLE, shared: Arc::default() }
     }
 
     /// Prepares a piece of work.
     pub(crate) fn job<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> (Job, Outlook<T>) {
+    ) -> (Job, JobHandle<T>) {
         let (done, result) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
         let (mark, slot) = (Arc::clone(&done), Arc::clone(&result));
         let work = move || {
@@ -73,10 +73,10 @@ impl Crew {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             mark.store(true, Ordering::Release);
         };
-        (Job { done, crew: Arc::clone(self), work: Some(Box::new(work)) }, Outlook(result))
+        (Job { done, pool: Arc::clone(self), work: Some(Box::new(work)) }, JobHandle(result))
     }
 
-    fn send(&self, work: Work) {
+    fn send(&self, work: BoxedJob) {
         let mut state = self.shared.state();
         state.work.push_back(work);
         if state.idle >= state.work.len() || state.threads >= self.most {
@@ -97,7 +97,7 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for WorkerPool {
     /// Lets the threads end. What they are at is not waited for.
     fn drop(&mut self) {
         self.shared.state().over = true;
@@ -105,12 +105,12 @@ impl Drop for Crew {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl PoolShared {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on each thread: does work until there was none for as long as `idle`, or the crew is dropped.
+    /// Runs on each thread: does work until there was none for as long as `idle`, or the pool is dropped.
     fn work(&self, idle: Duration) {
         let mut state = self.state();
         loop {
@@ -141,7 +141,7 @@ impl Job {
     pub(crate) fn send(&mut self, wake: &Waker) {
         if let Some(work) = self.work.take() {
             let wake = wake.clone();
-            self.crew.send(Box::new(move || {
+            self.pool.send(Box::new(move || {
                 work();
                 wake.wake();
             }));
@@ -154,7 +154,7 @@ impl Job {
     }
 }
 
-impl<T> Outlook<T> {
+impl<T> JobHandle<T> {
     /// The result, once there is one.
     pub(crate) fn take(&self) -> Option<io::Result<T>> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -183,46 +183,46 @@ mod tests {
         static ALIVE: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
     }
 
-    fn crew(most: usize, idle: Duration) -> Arc<Crew> {
-        Arc::new(Crew { most, idle, shared: Arc::default() })
+    fn pool(most: usize, idle: Duration) -> Arc<WorkerPool> {
+        Arc::new(WorkerPool { most, idle, shared: Arc::default() })
     }
 
     /// Runs a job on a worker thread, and returns a receiver that is disconnected once its thread has ended.
-    fn thread_of(crew: &Arc<Crew>) -> Receiver<()> {
+    fn thread_of(pool: &Arc<WorkerPool>) -> Receiver<()> {
         let (alive, ended) = channel();
         let (done, result) = channel();
         let work = move || {
             ALIVE.set(Some(alive));
             _ = done.send(());
         };
-        crew.job(work).0.send(&Waker::new(|| {}));
+        pool.job(work).0.send(&Waker::new(|| {}));
         result.recv_timeout(PATIENCE).expect("the work is done");
         ended
     }
 
     #[test]
     fn an_idle_thread_ends_and_more_work_gets_another() {
-        let crew = crew(1, Duration::from_millis(1));
+        let pool = pool(1, Duration::from_millis(1));
         for _ in 0..2 {
-            let ended = thread_of(&crew);
+            let ended = thread_of(&pool);
             assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it waits for ever");
-            let state = crew.shared.state();
+            let state = pool.shared.state();
             assert_eq!((state.threads, state.idle), (0, 0));
         }
     }
 
     #[test]
     fn idle_threads_end_with_their_crew() {
-        let crew = crew(1, Duration::from_secs(3600));
-        let ended = thread_of(&crew);
+        let pool = pool(1, Duration::from_secs(3600));
+        let ended = thread_of(&pool);
         assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "it waits for more work");
-        drop(crew);
+        drop(pool);
         assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
     fn more_work_than_there_may_be_threads_waits_its_turn() {
-        let crew = crew(2, Duration::from_secs(3600));
+        let pool = pool(2, Duration::from_secs(3600));
         let (open, gate) = channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let (done, results) = channel();
@@ -233,14 +233,14 @@ mod tests {
                 _ = gate.lock().unwrap().recv_timeout(PATIENCE);
                 _ = done.send(number);
             };
-            crew.job(work).0.send(&Waker::new(|| {}));
-            assert_eq!(crew.shared.state().threads, 2.min(number + 1));
+            pool.job(work).0.send(&Waker::new(|| {}));
+            assert_eq!(pool.shared.state().threads, 2.min(number + 1));
         }
         assert!(results.try_recv().is_err(), "all of it waits");
         drop(open);
         let mut numbers: Vec<_> = (0..5).map(|_| results.recv_timeout(PATIENCE).expect("a result")).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);
-        assert_eq!(crew.shared.state().threads, 2);
+        assert_eq!(pool.shared.state().threads, 2);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use corosensei::stack::DefaultStack;
 
-use crate::service::Waker;
+use crate::session::Waker;
 
 /// As many stacks as are kept for the next handlers. More than run at a time in a quiet hour, and what a crowd once
 /// needed is given back.
@@ -14,41 +14,41 @@ const KEPT: usize = 32;
 
 /// A bounded number of stacks. Whoever takes one gives it back.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct StackPool {
     /// Bytes of a stack.
     size: usize,
     most: usize,
-    stacks: Mutex<Stacks>,
+    stacks: Mutex<StackPoolState>,
 }
 
 #[derive(Default)]
-struct Stacks {
+struct StackPoolState {
     free: Vec<DefaultStack>,
     /// How many are taken.
     taken: usize,
     /// Who waits for one, in the order in which they came.
-    waiting: VecDeque<(Weak<Mutex<Granted>>, Waker)>,
+    waiting: VecDeque<(Weak<Mutex<GrantedStack>>, Waker)>,
 }
 
-impl std::fmt::Debug for Stacks {
+impl std::fmt::Debug for StackPoolState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} taken, {} free, {} waiting", self.taken, self.free.len(), self.waiting.len())
     }
 }
 
 /// A stack that was handed to somebody who waits for one, and was not taken yet.
-type Granted = Option<DefaultStack>;
+type GrantedStack = Option<DefaultStack>;
 
 /// A place in the queue. A stack that it is good for is given back when it is dropped.
-pub(crate) struct Ticket {
-    pool: Arc<Pool>,
-    granted: Arc<Mutex<Granted>>,
+pub(crate) struct StackTicket {
+    pool: Arc<StackPool>,
+    granted: Arc<Mutex<GrantedStack>>,
 }
 
-impl Pool {
+impl StackPool {
     /// At most so many stacks, each of so many bytes.
-    pub(crate) fn new(most: usize, size: usize) -> Pool {
-        Pool { size, most: most.max(1), stacks: Mutex::default() }
+    pub(crate) fn new(most: usize, size: usize) -> StackPool {
+        StackPool { size, most: most.max(1), stacks: Mutex::default() }
     }
 
     /// A stack, if there may be one more and nobody waits for it.
@@ -88,7 +88,7 @@ impl Pool {
     }
 
     #[cold]
-    fn hand_on(&self, mut stacks: MutexGuard<'_, Stacks>, stack: DefaultStack) {
+    fn hand_on(&self, mut stacks: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
         while let Some((ticket, wake)) = stacks.waiting.pop_front() {
             let Some(ticket) = ticket.upgrade() else { continue };
             drop(stacks);
@@ -100,14 +100,14 @@ impl Pool {
     }
 
     /// A place in the queue. The wake is called when the ticket is good for a stack.
-    pub(crate) fn queue(self: &Arc<Self>, wake: Waker) -> Ticket {
+    pub(crate) fn queue(self: &Arc<Self>, wake: Waker) -> StackTicket {
         let granted = Arc::new(Mutex::new(None));
         self.stacks().waiting.push_back((Arc::downgrade(&granted), wake));
-        Ticket { pool: Arc::clone(self), granted }
+        StackTicket { pool: Arc::clone(self), granted }
     }
 
     #[inline]
-    fn stacks(&self) -> MutexGuard<'_, Stacks> {
+    fn stacks(&self) -> MutexGuard<'_, StackPoolState> {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,14 +118,14 @@ impl Pool {
     }
 }
 
-impl Ticket {
+impl StackTicket {
     /// The stack, once it is this ticket's turn.
     pub(crate) fn redeem(&self) -> Option<DefaultStack> {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl Drop for Ticket {
+impl Drop for StackTicket {
     fn drop(&mut self) {
         if let Some(stack) = self.redeem() {
             self.pool.give_back(stack);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn of_the_stacks_of_a_crowd_a_few_are_kept_and_used_again() {
-        let pool = Pool::new(KEPT + 8, 16 * 1024);
+        let pool = StackPool::new(KEPT + 8, 16 * 1024);
         for _ in 0..2 {
             let stacks: Vec<_> = (0..KEPT + 8).map(|_| pool.take().unwrap().expect("a stack within the cap")).collect();
             assert!(pool.stacks().free.is_empty(), "a kept stack is used before another is made");
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn who_waits_longest_is_next() {
-        let pool = Arc::new(Pool::new(1, 16 * 1024));
+        let pool = Arc::new(StackPool::new(1, 16 * 1024));
         let woken = Arc::new(AtomicUsize::new(0));
         let wake = |number| {
             let woken = Arc::clone(&woken);
