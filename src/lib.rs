@@ -1,36 +1,9 @@
-//! Python's `http.server` and `socketserver` as a single-threaded mio event loop.
+//! Python's `http.server` and `socketserver` as a single-threaded [mio] event loop.
 //!
-//! One thread, one [`Poll`](mio::Poll), a table of connections, and no step that waits. A server is bound, given a
-//! service that answers its requests, and run:
+//! A [`RequestHandler`](handler::RequestHandler) is Python's `BaseHTTPRequestHandler`. Its methods are ordinary blocking
+//! code; while one of them waits, the loop serves other clients.
 //!
 //! ```no_run
-//! use serve_forever::HttpServer;
-//! use serve_forever::files::FileService;
-//!
-//! # fn main() -> std::io::Result<()> {
-//! HttpServer::bind("127.0.0.1:8000")?.service(FileService::new("site")?).serve_forever()?;
-//! # Ok(()) }
-//! ```
-//!
-//! A [`Service`](service::Service) is the ready-made [`FileService`](files::FileService), a closure, or
-//! [`Handlers`](handler::Handlers), which run Python's request handlers. A closure answers at once:
-//!
-//! ```
-//! use serve_forever::{HttpServer, http::Request, service::Response};
-//!
-//! # fn main() -> std::io::Result<()> {
-//! let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| match request.path() {
-//!     b"/" => Response::text("hello"),
-//!     _ => Response::error(serve_forever::http::Status::NOT_FOUND),
-//! });
-//! # drop(server);
-//! # Ok(()) }
-//! ```
-//!
-//! A [`RequestHandler`](handler::RequestHandler) is what `BaseHTTPRequestHandler` is in Python: it reads and writes where
-//! it stands, and other clients are served while it waits.
-//!
-//! ```
 //! use std::io::{self, Write};
 //! use serve_forever::HttpServer;
 //! use serve_forever::handler::{Exchange, RequestHandler};
@@ -46,25 +19,69 @@
 //! }
 //!
 //! # fn main() -> io::Result<()> {
-//! let server = HttpServer::bind("127.0.0.1:0")?.handler(|| Hello);
+//! HttpServer::bind("127.0.0.1:8000")?.handler(|| Hello).serve_forever()?;
+//! # Ok(()) }
+//! ```
+//!
+//! A [`FileService`](files::FileService) serves a directory:
+//!
+//! ```no_run
+//! use serve_forever::HttpServer;
+//! use serve_forever::files::FileService;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! HttpServer::bind("127.0.0.1:8000")?.service(FileService::new("site")?).serve_forever()?;
+//! # Ok(()) }
+//! ```
+//!
+//! Both are a [`Service`](service::Service). A closure that returns a response at once is one too:
+//!
+//! ```
+//! use serve_forever::{HttpServer, http::Request, http::Status, service::Response};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| match request.path() {
+//!     b"/" => Response::text("hello"),
+//!     _ => Response::error(Status::NOT_FOUND),
+//! });
 //! # drop(server);
 //! # Ok(()) }
 //! ```
 //!
-//! # The modules, for readers
+//! # Features
 //!
-//! To see how a selector loop works, read them in this order; each says first what it is for and what must stay out.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
+//! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
+//! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
+//! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
-//! 1. [`reactor`]: *sleep, mark, run, reap*. The loop is one screen long.
-//! 2. [`connection`]: one client; what is read, answered and written for it without waiting.
-//! 3. [`http1`]: HTTP/1.x as bytes in and events out; two state machines that move together in one place.
-//! 4. [`service`]: the narrow interface between a connection, which speaks HTTP, and the code that answers.
-//! 5. [`files`]: a directory as a service, and `cgi`: scripts as one.
-//! 6. [`handler`]: Python's request handlers on coroutines, as a service; and `socketserver`: the same below HTTP, for
-//!    TCP, UDP and Unix sockets.
+//! A program that needs only the library sets `default-features = false`.
 //!
-//! [`http`] has the types that all of them share, [`log`](mod@log) a log that does not wait, `cli` the program, and
-//! [`testing`] clients in memory. [`HttpServer`] and [`EventLoop`] put them together.
+//! # Versions
+//!
+//! Semantic versioning covers the items of this page and of the modules [`handler`], [`files`], `cgi`, `socketserver`,
+//! [`service`], [`http`], [`log`](mod@log) and [`testing`]. The modules [`session`], [`reactor`], [`transport`],
+//! [`connection`], [`http1`] and `cli` are public for tests, benchmarks and readers; they may change in any version.
+//!
+//! # The source, for readers
+//!
+//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and with what must stay
+//! out of it.
+//!
+//! 1. `buffer`: the bytes between a socket and a protocol.
+//! 2. [`session`]: the interface between the loop and its sessions: readiness in, the next step out.
+//! 3. [`reactor`]: the loop: sleep, mark, accept, run, reap.
+//! 4. [`transport`]: byte streams that do not block.
+//! 5. [`connection`]: one client of an HTTP server: fill, advance, flush.
+//! 6. [`http1`]: HTTP/1.x without IO: bytes in, events out; two state machines.
+//! 7. [`service`]: the interface between a connection and the code that produces responses.
+//! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
+//! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
+//!
+//! [`http`] has the types of messages, [`log`](mod@log) a log that does not wait. [`HttpServer`] and [`EventLoop`]
+//! connect the modules.
 
 mod buffer;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
@@ -98,7 +115,7 @@ pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
 pub use server::{HttpServer, Reload};
 
-/// The examples of the README, compiled with the other doc tests.
+/// Compiles the examples of the README with the other doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

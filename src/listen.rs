@@ -1,11 +1,12 @@
-//! Listening sockets: what has to be set before they are bound, and how many connections there is room for.
+//! Listening sockets: the options that are set before a socket is bound, and the number of connections for which the
+//! process has descriptors.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How a listener is bound (contract rows SS20 to SS23).
+/// The options of a listening socket.
 ///
 /// ```
 /// use serve_forever::{HttpServer, ListenOptions};
@@ -17,21 +18,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenOptions {
-    /// How many connections the system keeps until they are accepted: Python's `request_queue_size`, which is 5 there
-    /// and 1024 here, so that a burst of clients is not refused.
+    /// The number of connections that the system keeps until they are accepted: Python's `request_queue_size`. 1024 by
+    /// default, so that a burst of clients is not refused; Python's default is 5.
     pub backlog: i32,
-    /// Lets a port be bound whose last connections have not quite ended: Python's `allow_reuse_address`. True by
-    /// default, and never done on Windows, where it means something else.
+    /// Allows a port to be bound while connections of its previous listener still end (TIME_WAIT): Python's
+    /// `allow_reuse_address`. True by default. Ignored on Windows, where the option has another meaning.
     pub reuse_address: bool,
-    /// Lets several sockets be bound to one port, between which the system deals out the connections: Python's
-    /// `allow_reuse_port`. False by default; only on Unix.
+    /// Allows several sockets to be bound to one port. The system distributes the connections between them. Python's
+    /// `allow_reuse_port`. False by default. Only on Unix.
     pub reuse_port: bool,
-    /// Has an IPv6 wildcard address serve IPv4 clients too. True by default.
+    /// Makes an IPv6 wildcard address serve IPv4 clients too. True by default.
     pub dual_stack: bool,
-    /// Has the system keep a connection to itself until its client has sent something, or for about a second, so that
-    /// accepting it and reading its request are one turn of the loop. False by default: it is only for protocols
-    /// in which the client speaks first. Ignored with `reuse_port`, because who was not accepted yet could not be
-    /// answered when one of several processes ends. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// Makes the system report a connection only when its client has sent something, or after about a second, so that one
+    /// turn of the loop accepts it and reads its request. False by default: it suits only protocols in which the client
+    /// speaks first. Ignored with `reuse_port`: when one of several processes ends, the connections that it has not
+    /// accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 
@@ -42,15 +43,15 @@ impl Default for ListenOptions {
 }
 
 impl ListenOptions {
-    /// The default for HTTP, whose clients speak first: accepting waits for the request.
+    /// The default options for HTTP, in which the client speaks first: with `defer_accept`.
     pub fn http() -> ListenOptions {
         ListenOptions { defer_accept: true, ..ListenOptions::default() }
     }
 
-    /// Binds the first of the addresses that can be bound, and listens. The listener does not block.
+    /// Binds the first of the addresses that can be bound, and listens. The listener is non-blocking.
     ///
     /// # Errors
-    /// If there is no address, or none can be bound: the error names the last one and says why.
+    /// If there is no address, or no address can be bound. The error names the last address and the reason.
     pub fn bind(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
         for address in addresses.to_socket_addrs()? {
@@ -72,7 +73,7 @@ impl ListenOptions {
             socket.set_reuse_address(self.reuse_address)?;
             socket.set_reuse_port(self.reuse_port)?;
         }
-        // Accepted sockets inherit this where the system is kind (Linux, BSD): it saves a call for every connection.
+        // On Linux and BSD accepted sockets inherit this option, which saves a call for every connection.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -84,10 +85,10 @@ impl ListenOptions {
     }
 }
 
-/// Has connections wait in the system until there is something to read. A system that cannot do it wakes us earlier.
+/// Defers the acceptance of connections until they have input. A failure is ignored: the loop then wakes earlier.
 #[cfg(target_os = "linux")]
 fn defer_accept(socket: &Socket) {
-    /// How long it waits; it counts in repetitions of its own packet, of which the first comes after a second.
+    // The kernel rounds this up to the times at which it repeats its SYN-ACK. The first is after a second.
     const SECONDS: u32 = 1;
     _ = nix::sys::socket::setsockopt(socket, option::DeferAccept, &SECONDS);
 }
@@ -100,7 +101,7 @@ mod option {
     use nix::{libc, setsockopt_impl, sockopt_impl};
 
     sockopt_impl!(
-        /// What is set on a listener has its connections accepted only once there is something to read from them.
+        /// Accept a connection only when it has input, or after this number of seconds. Set on the listener.
         DeferAccept,
         SetOnly,
         libc::IPPROTO_TCP,
@@ -109,10 +110,10 @@ mod option {
     );
 }
 
-/// An address as it is shown and compared: an IPv4 address that a dual-stack socket gives as IPv4-mapped IPv6
-/// (RFC 4291 section 2.5.5.2) is the IPv4 address, every other one is what it was.
+/// The IPv4 address for an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket reports for an
+/// IPv4 client. Every other address is returned unchanged.
 ///
-/// Called where an address enters the program, so that no other place has to know of the mapped form.
+/// Called where an address enters the program, so that no other code sees the mapped form.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
@@ -123,9 +124,9 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// How many connections there are descriptors for, less a reserve for files, children and logs: an eighth, but not
-/// less than 16 of them.
-pub(crate) fn room_for_connections() -> usize {
+/// The number of connections for which the process has descriptors. A reserve of an eighth, and at least 16, is kept for
+/// files, children and logs.
+pub(crate) fn descriptor_capacity() -> usize {
     let limit = descriptor_limit();
     limit.saturating_sub((limit / 8).max(16)).max(1)
 }
@@ -149,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// Which of two clients is accepted first: one that came first and says nothing, or one that sent something.
+    /// Connects a client that sends nothing, then one that sends a byte. Returns which of them is accepted first.
     fn first_accepted(options: &ListenOptions) -> &'static str {
         let listener = options.bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(false).unwrap();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_an_ipv4_address_and_others_keep_their_scope() {
+    fn a_mapped_address_becomes_an_ipv4_address_and_other_addresses_are_unchanged() {
         let plain = |address: &str| unmapped(address.parse().unwrap()).to_string();
         assert_eq!(plain("[::ffff:1.2.3.4]:80"), "1.2.3.4:80");
         for other in ["1.2.3.4:80", "[::1]:80", "[::1.2.3.4]:80", "[fe80::1%3]:80", "[64:ff9b::1.2.3.4]:80"] {
@@ -171,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_is_not_accepted_yet() {
+    fn defer_accept_delays_a_client_that_sends_nothing() {
         assert_eq!(first_accepted(&ListenOptions::http()), "speaking");
         assert_eq!(first_accepted(&ListenOptions::default()), "silent");
         let shared = ListenOptions { reuse_port: true, ..ListenOptions::http() };
-        assert_eq!(first_accepted(&shared), "silent", "nobody may be lost who chose a process that ends");
+        assert_eq!(first_accepted(&shared), "silent", "ignored with reuse_port");
     }
 }

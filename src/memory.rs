@@ -1,18 +1,18 @@
-//! How much memory the buffers of all connections may take where the system limits the process.
+//! The limit for the memory of all buffers, where the system limits the memory of the process.
 //!
-//! An allocation that fails ends the process, so the bound has to be known before. It is read once: a sandbox or another
-//! root, which come later, may hide the files that it is read from.
+//! An allocation that fails ends the process, so the limit must be known before it is reached. It is read once: a sandbox
+//! or a new root directory may later hide the files from which it is read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The buffers may take this part of the memory that the process may have: a quarter. The rest is for what is not
-/// counted: sessions, caches, stacks, buffers that grow while they are copied, and what the allocator cannot reuse.
+/// The divisor of the process's limit: buffers may take a quarter. The rest is for memory that is not counted: sessions,
+/// caches, stacks, buffers that are copied while they grow, and memory that the allocator cannot reuse.
 const PART: u64 = 4;
 
-/// The most that the buffers of all connections may take in this process, in bytes, whatever
-/// [`Limits::buffers`](crate::Limits::buffers) says. `usize::MAX` where the system sets no limit.
+/// The largest size of the buffers of all connections together, in bytes. It applies even if
+/// [`Limits::buffers`](crate::Limits::buffers) is larger. `usize::MAX` where the system sets no limit.
 pub(crate) fn room_for_buffers() -> usize {
     static ROOM: OnceLock<usize> = OnceLock::new();
     *ROOM.get_or_init(|| {
@@ -21,7 +21,7 @@ pub(crate) fn room_for_buffers() -> usize {
     })
 }
 
-/// What is left of `RLIMIT_AS` (`ulimit -v`) beyond the address space that the process has already.
+/// The rest of `RLIMIT_AS` (`ulimit -v`) beyond the address space that the process uses already, in bytes.
 #[cfg(unix)]
 fn address_space_left() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
@@ -34,7 +34,7 @@ fn address_space_left() -> Option<u64> {
     None
 }
 
-/// The address space of the process, in bytes: the first number of `statm`, which counts pages.
+/// The address space of the process in bytes. The first number of `statm` is its number of pages.
 #[cfg(unix)]
 fn address_space() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
@@ -42,15 +42,15 @@ fn address_space() -> Option<u64> {
     pages.checked_mul(rustix::param::page_size() as u64)
 }
 
-/// The memory limit of the control groups that the process is in.
+/// The smallest memory limit of the control groups of the process, in bytes.
 fn limit_of_control_group() -> Option<u64> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     membership.lines().filter_map(|line| limit_in(line, Path::new("/sys/fs/cgroup"))).min()
 }
 
-/// The tightest memory limit of a group and of those above it, as `/proc/self/cgroup` names it in a line:
-/// `0::/GROUP` for version 2, `4:memory:/GROUP` for the memory controller of version 1. In a container the files of the
-/// group may be those of the root although its name is not `/`.
+/// The smallest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
+/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container the group's files
+/// may be in the root directory although its name is not `/`; the root is the last ancestor.
 fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, group) = (parts.next()?, parts.next()?);
@@ -63,7 +63,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     };
     let group = PathBuf::from(group.trim_start_matches('/'));
     let limit = |group: &Path| fs::read_to_string(top.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
-    // "max" is no number and no limit.
+    // The text "max" means no limit. It does not parse as a number, so it is skipped.
     group.ancestors().filter_map(limit).min()
 }
 
@@ -71,7 +71,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The limit of a line where these files are.
+    /// The limit of a line in a directory with these files.
     fn limit(line: &str, files: &[(&str, &str)]) -> Option<u64> {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tightest_limit_of_a_group_and_those_above_it_counts() {
+    fn the_smallest_limit_of_a_group_and_its_ancestors_counts() {
         let files = [("a/memory.max", "300\n"), ("a/b/memory.max", "500\n"), ("a/b/c/memory.max", "max\n")];
         assert_eq!(limit("0::/a/b/c", &files), Some(300));
         assert_eq!(limit("0::/a/b", &files[1..]), Some(500));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_has_its_own_files() {
+    fn the_memory_controller_of_version_1_is_read_from_its_own_file() {
         let files =
             [("memory/memory.limit_in_bytes", "9223372036854771712\n"), ("memory/a/memory.limit_in_bytes", "5\n")];
         assert_eq!(limit("4:memory:/a", &files), Some(5));
@@ -104,7 +104,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_address_space_is_known() {
+    fn the_address_space_of_this_process_is_read_from_proc() {
         assert!(address_space().is_some_and(|bytes| bytes > 1024 * 1024));
     }
 }

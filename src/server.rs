@@ -50,30 +50,30 @@ pub struct HttpServer {
 
 impl HttpServer {
     /// Binds the first of the addresses that can be bound, with the options of [`ListenOptions::http`]. Port 0 takes
-    /// any free port; [`HttpServer::server_address`] tells which.
+    /// any free port, which [`HttpServer::server_address`] returns.
     ///
-    /// Until it is given a service, the server answers every request with 501, as Python's `BaseHTTPRequestHandler`
-    /// does.
+    /// Until [`service`](HttpServer::service) or [`handler`](HttpServer::handler) is called, every response is 501, as of
+    /// Python's `BaseHTTPRequestHandler`.
     ///
     /// # Errors
-    /// If none can be bound: the error names the last address and says why.
+    /// If no address can be bound. The error names the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<HttpServer> {
         HttpServer::from_listeners(vec![ListenOptions::http().bind(addresses)?])
     }
 
-    /// Binds every one of the addresses.
+    /// Binds all of the addresses.
     ///
     /// # Errors
-    /// If one of them cannot be bound: the error names it. Nothing stays bound then.
+    /// If one of them cannot be bound. The error names it, and no address stays bound.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
         let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
     }
 
-    /// Serves on listeners that were bound elsewhere: by [`ListenOptions`], by a parent process.
+    /// Serves on listeners that are bound already, by [`ListenOptions`] or by a parent process.
     ///
     /// # Errors
-    /// If there is none, or one of them cannot be used without blocking.
+    /// If `listeners` is empty, or one of them cannot be made non-blocking.
     pub fn from_listeners(listeners: Vec<TcpListener>) -> io::Result<HttpServer> {
         let first = listeners.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no listener"))?;
         let address = first.local_addr()?;
@@ -93,67 +93,67 @@ impl HttpServer {
         })
     }
 
-    /// Has this service answer.
+    /// Sets the service that produces the responses.
     pub fn service(self, service: impl Service + Send + 'static) -> HttpServer {
         self.state.set_service(service);
         self
     }
 
-    /// Has every connection answered by a handler of its own, with the default settings of [`Handlers`].
+    /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
     pub fn handler<H: RequestHandler + 'static>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer {
         self.service(Handlers::new(factory))
     }
 
-    /// Bounds what clients may ask.
+    /// Sets the limits for clients: sizes, times and numbers of connections.
     pub fn limits(self, limits: Limits) -> HttpServer {
         self.state.set_limits(limits);
         self
     }
 
-    /// The version in the status line; [`Version::Http10`] closes after every response whose own `Connection` does not
-    /// say `keep-alive`.
+    /// Sets the version in the status line. With [`Version::Http10`] a connection closes after every response, unless the
+    /// response has `Connection: keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
         self.state.set_protocol(protocol);
         self
     }
 
-    /// The value of the `Server` field of all answers, Python's `version_string`; empty leaves the field out.
+    /// Sets the value of the `Server` field of all responses: Python's `version_string`. An empty value leaves the field
+    /// out.
     ///
     /// # Errors
-    /// If it cannot stand in a header field: it holds a control character, or one above U+00FF.
+    /// If `name` is not valid in a header field because it has a control character or a character above U+00FF.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
         self.state.set_server_name(name)?;
         Ok(self)
     }
 
-    /// Makes the bodies of error responses. Python's `error_message_format` and `error_content_type`.
+    /// Sets the template for the bodies of error responses: Python's `error_message_format` and `error_content_type`.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
         self.state.error_page = Box::new(page);
         self
     }
 
-    /// Where requests are logged: to standard error unless this says otherwise.
+    /// Sets the log. The default is standard error.
     pub fn log(mut self, log: AccessLog) -> HttpServer {
         self.state.log = log.into();
         self
     }
 
-    /// Has the loop wake at this interval although nothing happens, so that
-    /// [`service_actions`](HttpServer::service_actions) is called at least as often: Python's `poll_interval`
-    /// (contract row SS04). Without it an idle server sleeps until something happens.
+    /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called at
+    /// least that often: Python's `poll_interval`. Without it an idle server sleeps until an event or a deadline.
     pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
         self.poll_interval = Some(interval);
         self
     }
 
-    /// Called at the end of every turn of the loop (contract row SS06).
+    /// Sets a callback for the end of every turn of the loop.
     pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
         self.service_actions = Some(Box::new(actions));
         self
     }
 
-    /// Called between two turns when a signal asks for [`SignalAction::Reload`], before the file of the log is opened
-    /// again: what it changes holds for the requests that begin after it.
+    /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file is
+    /// opened again. Its changes apply to the requests that begin after it.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -177,51 +177,49 @@ impl HttpServer {
         self
     }
 
-    /// Decides by its address whether a client is let in; one that is not is closed without a byte
-    /// (contract row SS11).
+    /// Sets a predicate for client addresses. A connection for which it returns false is closed without a byte.
     pub fn verify_request(mut self, verify: impl Fn(SocketAddr) -> bool + Send + 'static) -> HttpServer {
         self.verify_request = Some(Box::new(verify));
         self
     }
 
-    /// Has these signals end [`serve_forever`](HttpServer::serve_forever), or the file of its log be opened again, each
-    /// in its way. They are signals of the whole process.
+    /// Handles these signals of the process while the server runs, each with its action.
     ///
     /// # Errors
-    /// If the system does not let one of them be handled.
+    /// If the system does not allow a handler for one of them.
     pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
         self.core.stop_on_signals(actions)?;
         Ok(self)
     }
 
-    /// Has the listeners closed as soon as a run begins to drain, so that newcomers go to another process on the same
-    /// port and are not kept waiting. The server cannot be run again after that.
+    /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port and
+    /// do not wait. The server cannot be run again after that.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
         self.release_on_drain = release;
         self
     }
 
-    /// Has SIGINT and SIGTERM end [`serve_forever`](HttpServer::serve_forever): nobody is let in any more, answers in
-    /// flight may end within [`Limits::grace`], and a second signal does not wait for them.
+    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connection is accepted, and
+    /// responses in flight may end within [`Limits::grace`]. A second signal closes all connections at once.
     ///
     /// # Errors
-    /// If the system does not let one of them be handled.
+    /// If the system does not allow a handler for one of them.
     pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
         self.core.stop_on_termination()?;
         Ok(self)
     }
 
-    /// The address that the first listener is bound to, with the real port (contract row SS24).
+    /// The address of the first listener, with the real port if port 0 was bound.
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The addresses that all listeners are bound to.
+    /// The addresses of all listeners.
     pub fn server_addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().flatten().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// What stops this server from elsewhere.
+    /// A handle by which another thread or a handler stops this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -306,7 +304,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// Python's answer of a handler without a `do_` method (contract row HB21).
+/// The response of Python's handler without a `do_` method.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

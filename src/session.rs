@@ -1,10 +1,10 @@
 //! The interface between the loop and the sessions that it runs.
 //!
-//! The loop tells a [`Session`] that its socket may be ready, what time it is and where to borrow buffers; the session
-//! answers when it wants to be run again, or why it is over. Readiness is a hint, and `WouldBlock` is the truth: a session
-//! tries first and clears the hint when it is refused.
+//! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The session
+//! returns when it has to run again, or why it has ended. Readiness is a hint, and `WouldBlock` is authoritative: a session
+//! makes the system call first and clears the hint when the call returns `WouldBlock`.
 //!
-//! Nothing here knows a protocol, a poll or a table of sessions.
+//! What must stay out: protocols, the poll, and the table of sessions.
 
 use std::fmt;
 use std::io;
@@ -13,51 +13,52 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::buffer::Buffer;
 
-/// One client of whatever protocol, as the loop knows it.
+/// One client of any protocol, as the loop sees it.
 pub trait Session {
-    /// Does what can be done now without waiting, within the budget of a turn.
+    /// Does the work that is possible now without waiting, and at most as much as a turn allows, so that other sessions
+    /// get their turn.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// What the loop registers with its poll, once, when the session first has to wait.
+    /// The source that the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
-    /// Since when the session has had nothing to do, if closing it loses nothing: between two requests, or after the last
-    /// response. When the table of sessions is full, the ones that have been idle longest are closed.
+    /// The time since which the session is idle. `None` unless closing it loses nothing, as between two requests or after
+    /// the last response. When the table of sessions is full, the loop closes those that have been idle longest.
     fn idle_since(&self) -> Option<Instant> {
         None
     }
 
-    /// Since when the client has taken nothing of what is sent to it, if that has lasted long enough for the loop to
-    /// close the session when room is short.
+    /// The time since which the client has taken none of the output that waits for it. `None` unless that is long enough
+    /// at `now` for the loop to close the session when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
         None
     }
 
-    /// Called before the loop closes a stalled session to make room, so that its log can say so.
+    /// Called before the loop closes a stalled session to make room, so that the session can log the reason.
     fn evict(&mut self, clock: TurnClock) {
         _ = clock;
     }
 }
 
-/// What a session's socket was last known to be ready for.
+/// The readiness of a session's socket, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// A read may give bytes, or the end.
+    /// A read may return bytes, or the end of the input.
     pub read: bool,
-    /// A write may take bytes.
+    /// A write may accept bytes.
     pub write: bool,
-    /// The peer has said that it will send no more, so an end follows the last byte.
+    /// The peer has closed its sending side: after the last byte, a read returns the end.
     pub read_closed: bool,
-    /// The connection is broken: nothing that is sent will arrive.
+    /// The connection is broken: no byte that is sent will arrive.
     pub broken: bool,
 }
 
 impl Ready {
-    /// A fresh socket: it costs nothing to try.
+    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all can be written.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
-    /// Adds what a socket is ready for besides what was known.
+    /// Adds the readiness that an event reports.
     pub fn add(&mut self, more: Ready) {
         self.read |= more.read;
         self.write |= more.write;
@@ -66,45 +67,45 @@ impl Ready {
     }
 }
 
-/// What the loop hands to a session for one step.
+/// The time, the buffers and the services of the loop for one step of a session.
 pub struct StepContext<'t> {
-    /// What time it is.
+    /// The time of this turn.
     pub clock: TurnClock,
-    /// Memory that a session may use until its step ends.
+    /// Buffers that the session may use until its step ends.
     pub scratch: &'t mut Scratch,
-    /// How an upstream gets woken.
+    /// The registration of further descriptors, and wakers.
     pub registrar: &'t mut dyn Registrar,
-    /// Set by a session that had to keep more memory when all sessions together keep nearly as much as they may.
+    /// Set by a session that had to keep more memory while all sessions together use nearly as much as they may.
     pub memory_is_short: bool,
 }
 
-/// What the loop does for the descriptors that belong to a session beside its socket: tell it when its descriptors are ready, or another thread is.
+/// The registration of the descriptors that a session has beside its socket, and of wake-ups by other threads.
 pub trait Registrar {
-    /// Wakes the connection when the source becomes ready (edge-triggered, as mio has it). `slot` tells a
-    /// connection's sources apart and is one of 1 to 7. What is dropped deregisters itself.
+    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7, tells the
+    /// sources of a session apart. A source that is dropped deregisters itself.
     ///
     /// # Errors
     /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
     fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
-    /// Something that any thread can wake this connection with.
+    /// A waker by which any thread can run this session.
     fn wake(&self) -> Waker;
 
-    /// When this turn of the loop began.
+    /// The time at which this turn of the loop began.
     fn now(&self) -> Instant;
 }
 
-/// Wakes one connection of a loop from any thread. A wake that comes too late, or without need, does no harm.
+/// Wakes one session of a loop from any thread. A wake-up that comes too late, or without need, is harmless.
 #[derive(Clone)]
 pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 
 impl Waker {
-    /// A wake that does what the closure does.
+    /// A waker that calls this closure.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Waker {
         Waker(Arc::new(wake))
     }
 
-    /// Has the connection run in the loop's next turn.
+    /// Makes the loop run the session in its next turn.
     pub fn wake(&self) {
         (self.0)();
     }
@@ -116,31 +117,31 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// The time of a turn, read once and handed down.
+/// The time of a turn. The loop reads it once and passes it to every session.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnClock {
-    /// When this turn of the loop began.
+    /// The time at which this turn of the loop began.
     pub now: Instant,
-    /// The same as a time of day.
+    /// The same time as a time of day.
     pub wall: SystemTime,
-    /// Since when the server is being stopped, if it is: no request will be waited for any more.
+    /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further request.
     pub stopping: Option<Instant>,
-    /// From when on a connection that falls idle in this turn counts as idle: up to [`IDLE_GRAIN`](Self::IDLE_GRAIN)
-    /// later than `now`, and the same for many turns, so that the deadline of a connection that is kept busy seldom
-    /// moves.
+    /// The time from which a connection counts as idle if it becomes idle in this turn. It is up to
+    /// [`IDLE_GRAIN`](Self::IDLE_GRAIN) later than `now` and the same for many turns, so that the deadline of a busy
+    /// connection seldom moves.
     pub idle_from: Instant,
 }
 
 impl TurnClock {
-    /// An eighth of a second: nothing beside a timeout of seconds, and hundreds of turns of a busy loop.
+    /// An eighth of a second: little compared with a timeout of seconds, and hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
-    /// A turn that begins now, of a server that is not being stopped.
+    /// The clock of the first turn, of a server that does not drain.
     pub fn new(now: Instant, wall: SystemTime) -> TurnClock {
         TurnClock { now, wall, stopping: None, idle_from: now }
     }
 
-    /// The next turn begins.
+    /// Sets the time of the next turn.
     pub fn advance(&mut self, now: Instant, wall: SystemTime) {
         (self.now, self.wall) = (now, wall);
         if self.idle_from < now {
@@ -149,18 +150,19 @@ impl TurnClock {
     }
 }
 
-/// Memory that all sessions of a loop share, one after the other, so that an idle connection owns none.
+/// Buffers that all sessions of a loop use in turn, so that an idle connection owns none.
 #[derive(Debug)]
 pub struct Scratch {
-    /// For a session that has no unread input of its own.
+    /// The input buffer of a session that has no unread input of its own.
     pub input: Buffer,
-    /// For a session that has no unsent output of its own.
+    /// The output buffer of a session that has no unsent output of its own.
     pub output: Buffer,
 }
 
 impl Scratch {
-    /// How much is read at a time. An allocation as large as this is made of pages of its own, of which those that are
-    /// never written to take no memory: a server of small files uses one or two of each buffer.
+    /// The size of each buffer in bytes, and so the most that is read at a time. An allocation of this size has pages of
+    /// its own, and pages that are never written take no memory: a server of small files uses one or two pages of each
+    /// buffer.
     pub const SIZE: usize = 128 * 1024;
 }
 
@@ -170,18 +172,18 @@ impl Default for Scratch {
     }
 }
 
-/// What a session wants after a step.
+/// The result of a step: when the loop has to run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// To be run again in the next turn: it was stopped by its budget, not by its client.
+    /// Run the session in the next turn. It has used up its budget and could go on.
     Again,
-    /// To be run when something happens, or at this time at the latest.
+    /// Run the session after an event or a wake-up, or at this deadline if there is one.
     Wait(Option<Instant>),
-    /// Nothing: it is over.
+    /// Drop the session.
     Close(CloseReason),
 }
 
-/// Why a connection ended. The first reason wins.
+/// Why a connection ended. If there are several reasons, the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -208,7 +210,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The same in words.
+    /// The reason in words, as the log shows it.
     pub fn text(self) -> &'static str {
         match self {
             CloseReason::Complete => "complete",
@@ -236,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_connections_of_many_turns_count_from_the_same_time() {
+    fn the_idle_time_of_a_thousand_turns_in_a_second_moves_eight_times() {
         let (start, wall) = (Instant::now(), SystemTime::now());
         let mut clock = TurnClock::new(start, wall);
         let mut times = Vec::new();
@@ -246,6 +248,6 @@ mod tests {
             times.push(clock.idle_from);
         }
         times.dedup();
-        assert_eq!(times.len(), 8, "within a second");
+        assert_eq!(times.len(), 8);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RunMode;
-use crate::listen::room_for_connections;
+use crate::listen::descriptor_capacity;
 use crate::session::TurnClock;
 
 /// Callbacks between the turns of a run.
@@ -56,7 +56,7 @@ impl RunLimits {
     }
 
     pub(crate) fn capacity(self) -> Capacity {
-        let most = self.sessions.unwrap_or_else(room_for_connections);
+        let most = self.sessions.unwrap_or_else(descriptor_capacity);
         // In 128 bits, because the number of sessions may be the largest of its type.
         let short = most as u128 * u128::from(self.short.min(100)) / 100;
         Capacity { most, short: short as usize }

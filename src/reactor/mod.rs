@@ -5,7 +5,7 @@
 //! 1. **Sleep** until a descriptor is ready, a deadline passes, or another thread wakes the loop.
 //! 2. **Mark** the sessions and acceptors concerned as ready. Nothing else happens yet.
 //! 3. **Accept** pending connections, at most one batch for each acceptor. The new sessions are marked too.
-//! 4. **Run** [`Session::step`] once for every marked session.
+//! 4. **Run** [`Session::step`](crate::session::Session::step) once for every marked session.
 //! 5. **Reap** the sessions that have ended: drop them and free their keys.
 //!
 //! A session is registered with the poll once, edge-triggered, when it first has to wait; a session that ends in its

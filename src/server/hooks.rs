@@ -105,7 +105,7 @@ mod tests {
             grace: Duration::from_secs(grace),
             ..Limits::default()
         };
-        let room = crate::listen::room_for_connections();
+        let room = crate::listen::descriptor_capacity();
         assert_eq!(limits_of(&[limits(Some(100), 50, 1), limits(Some(10), 100, 20)], false), (10, 5, 20));
         assert_eq!(limits_of(&[limits(Some(10), 100, 20), limits(None, 30, 1)], false), (10, 3, 20));
         assert_eq!(limits_of(&[limits(None, 100, 1), limits(None, 100, 3)], false), (room, room, 3));
