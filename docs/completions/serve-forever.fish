@@ -1,48 +1,48 @@
 complete -c serve-forever -s b -l bind -d 'address or host name to listen on (default: all interfaces)' -r -f -a "(__fish_print_hostnames)"
-complete -c serve-forever -s d -l directory -d 'directory to serve (default: the current one)' -r -f -a "(__fish_complete_directories)"
-complete -c serve-forever -s p -l protocol -d 'HTTP/1.1, or HTTP/1.0 to close each connection after one answer unless the client asks otherwise (default: HTTP/1.1)' -r -f
-complete -c serve-forever -s H -l header -d 'header field to add to every successful answer; may be repeated' -r -f
-complete -c serve-forever -l content-type -d 'content type of files whose extension is not known (default: application/octet-stream)' -r -f
-complete -c serve-forever -l index -d 'file to serve for a directory (default: index.html, index.htm); may be repeated, the first one found is served' -r -f
-complete -c serve-forever -l spa -d 'page to serve where nothing is, for single-page applications (without FILE: index.html)' -r -F
+complete -c serve-forever -s d -l directory -d 'directory to serve (default: the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c serve-forever -s p -l protocol -d 'HTTP/1.1, or HTTP/1.0 to close each connection after one response unless the client asks for keep-alive (default: HTTP/1.1)' -r -f
+complete -c serve-forever -s H -l header -d 'header field to add to every successful response; may be repeated' -r -f
+complete -c serve-forever -l content-type -d 'content type of files with an unknown extension (default: application/octet-stream)' -r -f
+complete -c serve-forever -l index -d 'file to serve for a directory (default: index.html, index.htm); may be repeated, the first that exists is served' -r -f
+complete -c serve-forever -l spa -d 'page to serve for paths that do not exist, for single-page applications (without FILE: index.html)' -r -F
 complete -c serve-forever -l error-page -d 'page to send with an error, such as 404=404.html; may be repeated' -r -f
 complete -c serve-forever -l hidden -d 'serve or deny names that begin with a dot (default: serve)' -r -f
 complete -c serve-forever -l symlinks -d 'follow symbolic links, follow them within the directory, or deny them (default: follow)' -r -f
-complete -c serve-forever -l cors -d 'let scripts of another origin, such as https://app.example, read the files (without ORIGIN: of all)' -r -f
-complete -c serve-forever -l cache -d 'how long files may be kept by others: SECONDS, no-cache or immutable; with GLOB only those that it fits, such as *.js=3600; may be repeated, the last one that fits counts' -r -f
-complete -c serve-forever -l mime -d 'content type of files with an extension, such as md=text/markdown; may be repeated' -r -f
-complete -c serve-forever -l encoding -d 'content coding of files with an extension, such as br=br or gz=gzip; may be repeated' -r -f
+complete -c serve-forever -l cors -d 'let scripts of another origin, such as https://app.example, read the files (without ORIGIN: of all origins)' -r -f
+complete -c serve-forever -l cache -d 'Cache-Control of files: SECONDS, no-cache or immutable; with GLOB only of files that match, such as *.js=3600; may be repeated, the last match counts' -r -f
+complete -c serve-forever -l mime -d 'content type of files with the extension EXT, such as md=text/markdown; may be repeated' -r -f
+complete -c serve-forever -l encoding -d 'content coding of files with the extension EXT, such as br=br or gz=gzip; may be repeated' -r -f
 complete -c serve-forever -l charset -d 'charset of all text, or none (default: utf-8, unless the text declares its encoding)' -r -f
-complete -c serve-forever -l auth -d 'let only those in who know a password; may be repeated' -r -f
-complete -c serve-forever -l auth-file -d 'file with more users, one a line as for --auth' -r -F
-complete -c serve-forever -l base-path -d 'path under which the directory is served, such as /docs (default: /)' -r -f
-complete -c serve-forever -l log-format -d 'python, common, combined or json (default: python)' -r -f
-complete -c serve-forever -l log-file -d 'file to log requests to (default: standard error)' -r -F
-complete -c serve-forever -l grace -d 'time for answers in flight after SIGTERM (default: 5)' -r -f
-complete -c serve-forever -l max-connections -d 'connections at a time (default: as many as there are descriptors for)' -r -f
+complete -c serve-forever -l auth -d 'require a user name and a password; may be repeated' -r -f
+complete -c serve-forever -l auth-file -d 'file with more users, one on each line, in the form of --auth' -r -F
+complete -c serve-forever -l base-path -d 'URL path under which the directory is served, such as /docs (default: /)' -r -f
+complete -c serve-forever -l log-format -d 'format of the log: python, common, combined or json (default: python)' -r -f
+complete -c serve-forever -l log-file -d 'file for the log (default: standard error)' -r -F
+complete -c serve-forever -l grace -d 'time to finish responses after SIGTERM (default: 5)' -r -f
+complete -c serve-forever -l max-connections -d 'connections at a time (default: as many as file descriptors allow)' -r -f
 complete -c serve-forever -l max-connections-per-peer -d 'connections of one address at a time (default: no limit)' -r -f
-complete -c serve-forever -l head-timeout -d 'time for the head of a request, from its first byte to its last, 0 for no limit (default: 10)' -r -f
+complete -c serve-forever -l head-timeout -d 'time to receive the head of a request, from its first byte to its last, 0 for no limit (default: 10)' -r -f
 complete -c serve-forever -l idle-timeout -d 'time between two requests of a connection, 0 for no limit (default: 15)' -r -f
-complete -c serve-forever -l stall-timeout -d 'time without progress in a request\'s body, 0 for no limit (default: 30)' -r -f
-complete -c serve-forever -l send-timeout -d 'time without progress in sending a response, 0 for no limit (default: 600)' -r -f
-complete -c serve-forever -l body-timeout -d 'time for the whole body of a request, as far as it is waited for, 0 for no limit (default: 30)' -r -f
-complete -c serve-forever -l body-rate -d 'bytes a second that a request\'s body has to bring once its time is over, 0 for no limit (default: 500)' -r -f
-complete -c serve-forever -l user -d 'user to become once the port is bound and the log is open' -r -f
-complete -c serve-forever -l chroot -d 'directory to make the root of all paths once the port is bound and the log is open' -r -f -a "(__fish_complete_directories)"
-complete -c serve-forever -l config -d 'TOML file with any of these settings under their long names' -r -F
-complete -c serve-forever -l cgi-env -d 'variable of this environment that scripts get too; may be repeated' -r -f
-complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server is root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
+complete -c serve-forever -l stall-timeout -d 'time without progress while receiving the body of a request, 0 for no limit (default: 30)' -r -f
+complete -c serve-forever -l send-timeout -d 'time without progress while sending a response, 0 for no limit (default: 600)' -r -f
+complete -c serve-forever -l body-timeout -d 'time to receive the body of a request, 0 for no limit (default: 30)' -r -f
+complete -c serve-forever -l body-rate -d 'bytes per second that the body of a request must bring after --body-timeout, 0 for no limit (default: 500)' -r -f
+complete -c serve-forever -l user -d 'user to switch to after the port is bound and the log is open' -r -f
+complete -c serve-forever -l chroot -d 'directory to make the root of all paths after the port is bound and the log is open' -r -f -a "(__fish_complete_directories)"
+complete -c serve-forever -l config -d 'TOML file with options under their long names' -r -F
+complete -c serve-forever -l cgi-env -d 'variable of the environment to pass to scripts; may be repeated' -r -f
+complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server runs as root: a name, or UID:GID (default: nobody)' -r -f -a "(__fish_complete_users)"
 complete -c serve-forever -l cgi-timeout -d 'time for a script from its start to its end, 0 for no limit (default: 900)' -r -f
-complete -c serve-forever -l cgi-first-byte -d 'time for a script from its start, or from the last byte of the request\'s body that it read, to the head of its response, 0 for no limit (default: 55)' -r -f
-complete -c serve-forever -l cgi-max -d 'scripts that run at a time; requests for more wait (default: 64)' -r -f
+complete -c serve-forever -l cgi-first-byte -d 'time for a script to send the head of its response, 0 for no limit (default: 55)' -r -f
+complete -c serve-forever -l cgi-max -d 'scripts that run at a time; further requests wait (default: 64)' -r -f
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
-complete -c serve-forever -l no-listing -d 'refuse directories that have no index file'
+complete -c serve-forever -l no-listing -d 'refuse requests for directories that have no index file'
 complete -c serve-forever -l folders-first -d 'list directories before files'
-complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they may use SharedArrayBuffer'
-complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and send those there who ask for /about.html'
-complete -c serve-forever -l precompressed -d 'serve app.js.br, app.js.zst or app.js.gz as app.js to clients that accept that coding'
-complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the port, too'
-complete -c serve-forever -l sandbox -d 'have the kernel see to it that only the served directory can be read (Linux, Landlock)'
+complete -c serve-forever -l coop-coep -d 'isolate pages from other sites, so that they can use SharedArrayBuffer'
+complete -c serve-forever -l clean-urls -d 'serve about.html as /about, and redirect /about.html to /about'
+complete -c serve-forever -l precompressed -d 'serve app.js.br, app.js.zst or app.js.gz instead of app.js to clients that accept the coding'
+complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the same port'
+complete -c serve-forever -l sandbox -d 'let the kernel restrict the program to reading the served directory (Linux, Landlock)'
 complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

@@ -1,5 +1,5 @@
-//! The configuration file: TOML with the names of the long flags. A flag that may be repeated takes an array there, or a
-//! table where its values are pairs:
+//! The configuration file: TOML with the long names of the flags as keys. A flag that may be repeated takes an array,
+//! or a table if its values are pairs:
 //!
 //! ```toml
 //! port = 8080
@@ -23,7 +23,8 @@ use super::options::Options;
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Reads a settings file as if nothing else were given; `path` is the name that errors have for it.
+/// Parses the text of a configuration file into options, without a command line and an environment. Error messages name
+/// the file `path`, which is not opened.
 ///
 /// ```
 /// use serve_forever::cli::{parse, parse_file};
@@ -34,12 +35,12 @@ use super::words::shown;
 /// ```
 ///
 /// # Errors
-/// The end of the program: what is wrong, with the line and the name of the setting.
+/// The [`Exit`] has the line, the name of the setting and the reason.
 pub fn parse_file(path: &Path, text: &str) -> Result<Options, Exit> {
     Options::from_layers(&[layer(path, text)?])
 }
 
-/// What a configuration file gives, before anything is made of it.
+/// Parses the text of a configuration file into a layer. The values are not checked yet.
 pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     let wrong =
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
@@ -51,6 +52,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     let mut settings = Vec::new();
     for (key, value) in table.get_ref() {
         let (name, at) = (key.get_ref(), key.span().start);
+        // A file cannot name another file.
         let flag = setting(name).filter(|flag| flag.name != "config");
         let flag = flag.ok_or_else(|| wrong(at, &format!("{}: no such setting", shown(name.as_ref().as_ref()))))?;
         let occurrences = occurrences(flag, value.get_ref()).ok_or_else(|| {
@@ -65,10 +67,12 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     Ok(layer)
 }
 
+/// The number of the line at an offset in bytes.
 fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// The occurrences that a value stands for. `None` if its type is wrong for the flag.
 fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     match (&flag.action, value) {
         (Action::Switch(_) | Action::Maybe(..), DeValue::Boolean(on)) => Some(on_or_off(*on)),
@@ -87,7 +91,7 @@ fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     }
 }
 
-/// The pairs of a table in the order in which they are written, which may matter.
+/// The pairs of a table in the order of the file: for `cache` the last match counts. The parser has sorted them by key.
 fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, _)| key.span().start);
@@ -96,6 +100,7 @@ fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     })
 }
 
+/// The text of a string, a decimal integer or a float.
 fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.as_ref().to_owned()),
@@ -105,7 +110,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The values that a key of a file may have.
+/// The form of a value, for an error message.
 fn allowed(flag: &Flag) -> &'static str {
     match flag.action {
         Action::Switch(_) => "true or false",
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_what_a_command_line_says() {
+    fn a_file_gives_the_same_options_as_a_command_line() {
         let options = from_file(
             "port = 80\nquiet = true\nno-listing = false\nspa = true\ncors = 'https://a.example'\n\
              index = ['a', 'b']\nheader = { X-B = 'b', X-A = 'a' }\n[cache]\n'*.js' = 60\n'*' = 'no-cache'\n",
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_a_file_has_its_line_and_its_key() {
+    fn an_error_in_a_file_has_its_line_and_its_key() {
         for (text, why) in [
             ("port = 1\n\nprot = 2", "a.toml:3: prot: no such setting"),
             ("config = 'b.toml'", "a.toml:1: config: no such setting"),
@@ -163,7 +168,7 @@ mod tests {
                 "grace = nan",
                 "a.toml:1: grace: invalid number of seconds: 'nan' (must be from 0 to 4294967295, such as 2.5)",
             ),
-            ("log-file = \"a\\u0000b\"", "a.toml:1: log-file: invalid file: 'a\\x00b' (must be the name of one)"),
+            ("log-file = \"a\\u0000b\"", "a.toml:1: log-file: invalid file: 'a\\x00b' (must be the name of a file)"),
             ("\"a\\nb\" = 1", "a.toml:1: a\\x0ab: no such setting"),
         ] {
             assert_eq!(from_file(text).unwrap_err(), why, "{text}");

@@ -1,9 +1,10 @@
-//! What the program gives up between its last privileged act and its first client.
+//! Changes the root directory and the user, after the last privileged operation and before the first connection.
 //!
-//! The order matters: sockets and the log are open by then; the root is changed while that is still allowed; groups go
-//! before the user, who may not change them; the sandbox comes last, since nothing before it could be done within.
+//! The order matters. The sockets and the log are open before. The root changes first, because only root can change it.
+//! Groups are dropped before the user changes, because the new user cannot drop them. The sandbox (`sandbox.rs`) comes
+//! last, because it forbids all of this.
 //!
-//! Invariant: what was asked for is given up wholly, or the program does not start.
+//! Invariant: each privilege is given up completely, or the program does not start.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::exit::Exit;
 use super::options::Options;
 use super::words::shown;
 
-/// The user to become, who has to be found before the root changes.
+/// Looks up the user of `--user`. Must be called before the root changes, because it reads the user database.
 pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     let Some(name) = &options.confinement.user else { return Ok(None) };
     match User::from_name(name) {
@@ -23,19 +24,19 @@ pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     }
 }
 
-/// Makes a directory the root of all paths from now on, and the working directory.
+/// Makes `path` the root directory of the process, and its working directory.
 pub(super) fn change_root(path: &Path) -> Result<(), Exit> {
     let changed = chroot(path).map_err(std::io::Error::from).and_then(|()| std::env::set_current_dir("/"));
     changed.map_err(|error| Exit::cannot("change the root to", path, error))
 }
 
-/// Becomes a user, with that user's group and no other, for good.
+/// Switches permanently to `user`, with that user's group and no other groups.
 pub(super) fn become_user(user: &User) -> Result<(), Exit> {
     let dropped = setgroups(&[user.gid]).and_then(|()| setgid(user.gid)).and_then(|()| setuid(user.uid));
     dropped.map_err(|error| cannot_become(&user.name, error.into()))?;
-    // Who can go back has given up nothing.
+    // If the process can become root again, it has given up nothing: then do not start.
     if !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
-        return Err(cannot_become(&user.name, std::io::Error::other("root could be regained")));
+        return Err(cannot_become(&user.name, std::io::Error::other("the process can become root again")));
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ use super::options::Options;
 use super::words::shown;
 use crate::files::Symlinks;
 
-/// Refuses options that cannot be had together.
+/// Refuses combinations of options that cannot be fulfilled.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_scripts(options)?;
     check_confinement(options)
 }
 
-/// Refuses switches that cannot be obeyed: a symbolic link cannot be kept from being followed when a script is started,
-/// and the settings of scripts need scripts.
+/// Refuses `--cgi` with `--symlinks`, because starting a script follows symbolic links, and the options of scripts
+/// without `--cgi`.
 fn check_scripts(options: &Options) -> Result<(), Exit> {
     let scripts = &options.scripts;
     if scripts.run {
@@ -29,7 +29,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
         ("--cgi-user", scripts.user.clone()),
         ("--cgi-timeout", scripts.timeout.as_ref().map(seconds)),
         ("--cgi-first-byte", scripts.first_byte.as_ref().map(seconds)),
-        ("--cgi-max", scripts.most.map(|most| most.to_string())),
+        ("--cgi-max", scripts.max_running.map(|max| max.to_string())),
     ];
     match without_scripts.into_iter().find_map(|(switch, value)| Some((switch, value?))) {
         Some((switch, value)) => {
@@ -39,10 +39,10 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
     }
 }
 
-/// Refuses what cannot be had together: in the sandbox nothing can be run.
+/// Refuses `--sandbox` with `--cgi`: the sandbox does not let the process execute programs.
 fn check_confinement(options: &Options) -> Result<(), Exit> {
     if options.confinement.sandbox && options.scripts.run {
-        return Err(Exit::wrong("--sandbox and --cgi exclude each other: no script could be run"));
+        return Err(Exit::wrong("--sandbox and --cgi exclude each other: in the sandbox no script can be run"));
     }
     Ok(())
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn links_cannot_be_refused_for_scripts() {
+    fn scripts_are_refused_with_symlinks_but_not_with_other_options_of_files() {
         let mut options = Options::default();
         options.site.symlinks = Symlinks::Deny;
         assert!(check(&options).is_ok());
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_scripts_need_scripts() {
+    fn options_of_scripts_are_refused_without_cgi() {
         let time = Duration::from_millis(2500);
         for (scripts, why) in [
             (ScriptOptions { user: Some("web".into()), ..ScriptOptions::default() }, "--cgi-user: 'web'"),
             (ScriptOptions { variables: vec!["A".into()], ..ScriptOptions::default() }, "--cgi-env: 'A'"),
             (ScriptOptions { timeout: Some(time), ..ScriptOptions::default() }, "--cgi-timeout: '2.5'"),
             (ScriptOptions { first_byte: Some(Duration::ZERO), ..ScriptOptions::default() }, "--cgi-first-byte: '0'"),
-            (ScriptOptions { most: Some(3), ..ScriptOptions::default() }, "--cgi-max: '3'"),
+            (ScriptOptions { max_running: Some(3), ..ScriptOptions::default() }, "--cgi-max: '3'"),
         ] {
             let mut options = Options { scripts, ..Options::default() };
             assert!(refused(&options).ends_with(&format!("argument {why} is only allowed with --cgi")), "{why}");

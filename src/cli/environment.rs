@@ -1,4 +1,5 @@
-//! Settings in the environment: `--log-file` is `SERVE_FOREVER_LOG_FILE`; what may be repeated has one value a line.
+//! Settings in the environment: the variable for `--log-file` is `SERVE_FOREVER_LOG_FILE`. A flag that may be repeated
+//! has one value on each line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,7 +9,7 @@ use super::layers::{Layer, Occurrences, Origin, name_in_variable};
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Reads the variables that are ours. One that is empty is as good as none.
+/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must be known.
 pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layer, Exit> {
     let mut layer = Layer::new(Origin::Environment);
     for (name, value) in variables {
@@ -23,14 +24,15 @@ pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -
     Ok(layer)
 }
 
-/// The values that a variable may have.
+/// The form of a value, for an error message.
 fn allowed(flag: &Flag) -> &'static str {
     match flag.action {
-        Action::Two(..) => "NAME: VALUE, one a line",
+        Action::Two(..) => "NAME: VALUE on each line",
         _ => "1 or 0",
     }
 }
 
+/// The occurrences that a value of a variable stands for. `None` if it has the wrong form.
 fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
@@ -42,6 +44,7 @@ fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     })
 }
 
+/// The value of a switch.
 fn truth(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
@@ -50,14 +53,14 @@ fn truth(word: &str) -> Option<bool> {
     }
 }
 
-/// The lines of a value that has several. What is not UTF-8 is one line: it cannot be parted without unsafe code.
+/// The lines of a value. A value that is not UTF-8 counts as one line, because it cannot be split without unsafe code.
 fn lines(value: &OsStr) -> impl Iterator<Item = &OsStr> {
     let text = value.to_str();
     let whole = text.is_none().then_some(value);
     whole.into_iter().chain(text.into_iter().flat_map(str::lines).filter(|line| !line.is_empty()).map(OsStr::new))
 }
 
-/// `NAME: VALUE`.
+/// The two parts of `NAME: VALUE`.
 fn field(line: &OsStr) -> Option<Vec<OsString>> {
     let (name, value) = line.to_str()?.split_once(':')?;
     Some(vec![name.into(), value.trim().into()])
@@ -74,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_what_a_command_line_says() {
+    fn variables_give_the_same_options_as_a_command_line() {
         let options = from_environment(&[
             ("SERVE_FOREVER_PORT", "80"),
             ("SERVE_FOREVER_QUIET", "yes"),
@@ -91,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_the_environment_has_its_name() {
+    fn an_error_in_the_environment_names_the_variable() {
         for (name, value, why) in [
             ("SERVE_FOREVER_PROT", "", "no such setting"),
             ("SERVE_FOREVER_HELP", "1", "no such setting"),
             ("SERVE_FOREVER_PORT", "x", "invalid int value: 'x' (must be a number from 0 to 65535)"),
             ("SERVE_FOREVER_QUIET", "maybe", "expected 1 or 0, not maybe"),
-            ("SERVE_FOREVER_HEADER", "A", "expected NAME: VALUE, one a line, not A"),
+            ("SERVE_FOREVER_HEADER", "A", "expected NAME: VALUE on each line, not A"),
         ] {
             let text = from_environment(&[(name, value)]).unwrap_err();
             assert_eq!(text, format!("serve-forever: error: {name}: {why}\n"));

@@ -1,4 +1,4 @@
-//! How the program ends: a status, and the last text it prints.
+//! The end of the program: an exit status and the last text that is printed.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use super::flags::NAME;
 use super::help::usage;
 use super::words::shown;
 
-/// The exit statuses of the program: all there are (contract rows CL13, CL17, B27).
+/// The exit statuses of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// It did what was asked for, be it serving until a signal came or printing help.
+    /// The program served until a signal stopped it, or printed the help or its version.
     Success = 0,
-    /// It could not start, or not go on: the port is taken, the directory is missing.
+    /// The program could not start or continue: for example, the port is in use or the directory is missing.
     Failure = 1,
     /// The command line, a variable of the environment or the configuration file is wrong; nothing was started.
     Usage = 2,
@@ -26,7 +26,7 @@ impl From<Code> for std::process::ExitCode {
     }
 }
 
-/// An end of the program, with what it has to say.
+/// An early end of the program: a status and the text to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
     code: Code,
@@ -34,12 +34,12 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// An end that somebody asked for: `--help`, `--version`.
+    /// The end after `--help` or `--version`, with the text that was asked for.
     pub fn success(text: impl Into<String>) -> Exit {
         Exit { code: Code::Success, text: text.into() }
     }
 
-    /// A failed start or run. The reason should name the thing that failed, on one line.
+    /// A failed start or run. `reason` should be one line that names what failed.
     ///
     /// ```
     /// use serve_forever::cli::Exit;
@@ -49,17 +49,17 @@ impl Exit {
         Exit { code: Code::Failure, text: format!("{NAME}: error: {reason}\n") }
     }
 
-    /// `cannot read 'FILE': ...`.
+    /// A failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb.
     pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
         Exit::failure(format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
 
-    /// A wrong command line: the usage, and below it one line with the reason, as argparse prints them.
+    /// An error of the command line: the usage and then one line with the reason, as argparse prints them.
     pub fn usage(reason: impl Display) -> Exit {
         Exit { code: Code::Usage, text: format!("{}{NAME}: error: {reason}\n", usage()) }
     }
 
-    /// A wrong setting that is not on the command line: one line with the place and the reason.
+    /// An error of a setting in the environment or in a file: one line with its place and the reason.
     pub fn wrong(reason: impl Display) -> Exit {
         Exit { code: Code::Usage, text: format!("{NAME}: error: {reason}\n") }
     }
@@ -74,28 +74,28 @@ impl Exit {
         &self.text
     }
 
-    /// What is wrong, without the usage and the program's name: one line.
+    /// The reason alone, one line, without the usage and the name of the program.
     pub(super) fn reason(&self) -> &str {
         let line = self.text.lines().last().unwrap_or_default();
         line.strip_prefix(NAME).and_then(|line| line.strip_prefix(": error: ")).unwrap_or(line)
     }
 
-    /// Whether the text is an answer, for standard output, and not a complaint, for standard error.
-    pub fn is_answer(&self) -> bool {
+    /// True if the text was asked for and goes to standard output. False if it is an error and goes to standard error.
+    pub fn is_output(&self) -> bool {
         self.code == Code::Success
     }
 
-    /// Prints the text where it belongs and returns the status. An answer that could not be printed is a failure.
+    /// Prints the text to its stream and returns the status: a failure if a text for standard output cannot be printed.
     #[must_use]
     pub fn report(self) -> std::process::ExitCode {
-        let printed = if self.is_answer() {
+        let printed = if self.is_output() {
             let mut stdout = io::stdout().lock();
             stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush())
         } else {
             io::stderr().lock().write_all(self.text.as_bytes())
         };
         match printed {
-            Err(_) if self.is_answer() => Code::Failure.into(),
+            Err(_) if self.is_output() => Code::Failure.into(),
             _ => self.code.into(),
         }
     }
@@ -106,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_and_streams() {
+    fn each_kind_of_exit_has_its_status_and_stream() {
         let all = [Exit::success("x\n"), Exit::failure("x"), Exit::usage("x")];
         assert_eq!(all.each_ref().map(|exit| exit.code() as u8), [0, 1, 2]);
-        assert_eq!(all.each_ref().map(Exit::is_answer), [true, false, false]);
+        assert_eq!(all.each_ref().map(Exit::is_output), [true, false, false]);
     }
 
     #[test]
-    fn a_failure_is_one_line_and_a_wrong_command_line_shows_the_usage() {
+    fn a_failure_is_one_line_and_an_error_of_the_command_line_includes_the_usage() {
         assert_eq!(Exit::failure("no").text(), "serve-forever: error: no\n");
         let text = Exit::usage("no").text;
         assert!(text.starts_with("usage: serve-forever [-h]"), "{text}");

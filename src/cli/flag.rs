@@ -1,4 +1,4 @@
-//! What a flag is: its names, the values that it takes, and its effect on the options.
+//! One flag: its names, the values that it takes, and its effect on the options.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -8,41 +8,41 @@ use super::options::{BadValue, Options};
 /// One flag, or the positional argument.
 #[derive(Debug)]
 pub(super) struct Flag {
-    /// The name behind `--`. The positional argument is named as it is shown.
+    /// The name after `--`, or the name of the positional argument.
     pub(super) name: &'static str,
-    /// The letter behind `-`.
+    /// The letter after `-`.
     pub(super) letter: Option<char>,
-    /// What it takes, and what that does to the options.
+    /// The values that the flag takes, and the setter that it calls.
     pub(super) action: Action,
-    /// What it is for, in a line or two of `--help`.
+    /// Its purpose, in a line or two of `--help`.
     pub(super) help: &'static str,
-    /// What else there is to know: in the manual page it follows the help.
+    /// Details, which follow the help in the manual page.
     pub(super) more: &'static str,
 }
 
-/// What a flag takes. The words are the names of the values, as the usage shows them.
+/// The number of values that a flag takes, their names as the usage shows them, and the setter.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Prints the help and ends the program.
     Help,
     /// Prints the version and ends the program.
     Version,
-    /// Takes nothing.
+    /// Takes no value.
     Switch(fn(&mut Options)),
-    /// Takes one value. If the flag is repeated the last one counts.
+    /// Takes one value. If the flag is repeated, the last value counts.
     One(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
-    /// Takes one value. If the flag is repeated all count.
+    /// Takes one value. If the flag is repeated, all values count.
     Many(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
-    /// Takes one value or none. A value stands behind `=`, so that the port cannot be taken for it.
+    /// Takes one value or none. A value must follow `=`, because the next word may be the port.
     Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Result<(), BadValue>),
-    /// Takes two values. If the flag is repeated all count.
+    /// Takes two values. If the flag is repeated, all pairs count.
     Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Result<(), BadValue>),
-    /// Is a value itself, and may be missing.
+    /// The positional argument, which is a value without a name. It is optional.
     Positional(fn(&mut Options, &OsStr) -> Result<(), BadValue>),
 }
 
 impl Flag {
-    /// The flag's values as they are shown, such as `NAME VALUE`; empty for none.
+    /// The names of the flag's values; empty if it takes none.
     pub(super) fn values(&self) -> &[&'static str] {
         match &self.action {
             Action::Help | Action::Version | Action::Switch(_) | Action::Positional(_) => &[],
@@ -51,7 +51,7 @@ impl Flag {
         }
     }
 
-    /// The values as they stand behind the name in the help: ` NAME VALUE`, `[=FILE]`.
+    /// The values as they follow the name in the help: ` NAME VALUE`, `[=FILE]`.
     pub(super) fn shown_values(&self) -> String {
         match self.action {
             Action::Maybe(value, _) => format!("[={value}]"),
@@ -59,7 +59,7 @@ impl Flag {
         }
     }
 
-    /// Does to the options what the flag does, for each time that it was given.
+    /// Calls the setter once for each occurrence.
     pub(super) fn apply(&self, times: &[Vec<OsString>], options: &mut Options) -> Result<(), BadValue> {
         times.iter().try_for_each(|values| match (&self.action, values.as_slice()) {
             (Action::Help | Action::Version, _) => Ok(()),
@@ -75,7 +75,7 @@ impl Flag {
         })
     }
 
-    /// The message for too few or too many values, in argparse's words with the names of the values.
+    /// The message for a wrong number of values: argparse's words, with the names of the values.
     pub(super) fn expected(&self) -> String {
         match self.values() {
             [] => "expected one argument".to_owned(),
@@ -84,13 +84,13 @@ impl Flag {
         }
     }
 
-    /// Whether it is a value itself.
+    /// True for the positional argument.
     pub(super) fn is_positional(&self) -> bool {
         matches!(self.action, Action::Positional(_))
     }
 }
 
-/// The name in messages, as argparse has it: `port`, `-b/--bind`, `--content-type`.
+/// The name in messages, in the form of argparse: `port`, `-b/--bind`, `--content-type`.
 impl fmt::Display for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.letter {

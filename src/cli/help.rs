@@ -1,17 +1,17 @@
-//! What `--help` prints, made from the table, in the layout that Python's programs have.
+//! The text of `--help`, generated from the table of flags in the layout of Python's argparse.
 
 use std::fmt::Write;
 
 use super::flag::Flag;
 use super::flags::{ABOUT, FLAGS, NAME};
 
-/// How wide a line may be: what every terminal has.
+/// The maximum width of a line: terminals have at least 80 columns.
 const WIDTH: usize = 80;
 
-/// Where the explanations begin.
+/// The column at which the descriptions begin.
 const COLUMN: usize = 24;
 
-/// The usage, ended by a newline: `usage: serve-forever [-h] ... [port]`.
+/// The usage, with a newline at its end: `usage: serve-forever [-h] [-V] [-b ADDRESS]`, and so on.
 pub(super) fn usage() -> String {
     let start = format!("usage: {NAME} ");
     let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = FLAGS.iter().partition(|flag| flag.is_positional());
@@ -22,7 +22,7 @@ pub(super) fn usage() -> String {
     text
 }
 
-/// The whole help.
+/// The complete help.
 pub(super) fn help() -> String {
     let mut text = usage();
     // A write to a string cannot fail.
@@ -32,6 +32,7 @@ pub(super) fn help() -> String {
     text
 }
 
+/// Appends a heading and the flags for which `belongs` is true.
 fn section(text: &mut String, heading: &str, belongs: impl Fn(&Flag) -> bool) {
     _ = writeln!(text, "\n{heading}:");
     for flag in FLAGS.iter().filter(|flag| belongs(flag)) {
@@ -39,7 +40,7 @@ fn section(text: &mut String, heading: &str, belongs: impl Fn(&Flag) -> bool) {
     }
 }
 
-/// The names of a flag, and its help beside or below them.
+/// Appends the names of a flag with its help, on the same line if the names are short enough.
 fn explain(text: &mut String, flag: &Flag) {
     let names = format!("  {}", all_names(flag));
     text.push_str(&names);
@@ -52,7 +53,7 @@ fn explain(text: &mut String, flag: &Flag) {
     wrap(text, COLUMN, flag.help.split(' ').map(str::to_owned));
 }
 
-/// `port`, `-b ADDRESS`, `--content-type TYPE`.
+/// The flag by its shortest name: `port`, `-b ADDRESS`, `--content-type TYPE`.
 fn shortest(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -62,7 +63,7 @@ fn shortest(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
+/// The flag by all of its names: `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
 fn all_names(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -72,7 +73,8 @@ fn all_names(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// Appends words to a line that has `indent` columns already, and breaks it before one that would be too wide.
+/// Appends words to a line that already has `indent` columns. A word that would make the line wider than `WIDTH` begins
+/// a new line, indented by `indent`.
 fn wrap(text: &mut String, indent: usize, words: impl Iterator<Item = String>) {
     let mut column = indent;
     for word in words {
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usage_is_argparses() {
+    fn the_usage_has_the_form_of_argparse() {
         let usage = usage();
         let (first, rest) = usage.split_once('\n').unwrap();
         assert_eq!(first, "usage: serve-forever [-h] [-V] [-b ADDRESS] [-d DIRECTORY] [-p VERSION]");
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_and_value_is_in_the_help() {
+    fn the_help_has_every_name_and_value() {
         let help = help();
         for flag in FLAGS {
             assert!(help.contains(&format!("\n  {}", all_names(flag))), "{flag}");
@@ -115,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_too_wide_or_ends_in_a_space() {
+    fn lines_are_at_most_80_columns_wide_and_do_not_end_in_a_space() {
         for line in help().lines() {
             assert!(line.len() <= WIDTH && !line.ends_with(' '), "{line:?}");
         }
     }
 
     #[test]
-    fn long_words_are_not_broken() {
+    fn a_word_longer_than_a_line_is_not_broken() {
         let mut text = String::from("  ");
         wrap(&mut text, 2, ["a".repeat(90), "b".to_owned()].into_iter());
         assert_eq!(text, format!("  {}\n  b\n", "a".repeat(90)));

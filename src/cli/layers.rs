@@ -1,4 +1,6 @@
-//! What was given and where, before anything is made of it.
+//! One layer of options: the flags that one source sets, with their values still as text.
+//!
+//! The sources themselves are read elsewhere: `parser`, `environment` and `config_file` each make a layer.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,75 +9,48 @@ use super::flag::Flag;
 use super::flags::FLAGS;
 use super::options::{BadValue, Options};
 
-/// How the names of our variables begin.
-const PREFIX: &str = "SERVE_FOREVER_";
-
-/// The values of a flag, for each time that it is given.
+/// The values of each occurrence of a flag.
 pub(super) type Occurrences = Vec<Vec<OsString>>;
 
-/// The variable of the environment that sets a flag.
-pub(super) fn variable(flag: &Flag) -> String {
-    format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
-}
-
-/// The name of the flag that a variable sets, or `None` if the variable is not one of ours. The name may be unknown.
-pub(super) fn name_in_variable(variable: &OsStr) -> Option<String> {
-    let rest = variable.as_encoded_bytes().strip_prefix(PREFIX.as_bytes())?;
-    Some(String::from_utf8_lossy(rest).to_lowercase().replace('_', "-"))
-}
-
-/// Where something was given.
+/// The source of a layer, as error messages name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// On the command line.
+    /// The command line.
     CommandLine,
-    /// In a variable of the environment.
+    /// The environment.
     Environment,
-    /// In the file of this name, each flag in the line that is noted here.
+    /// The file of this name, with the line of each flag that it sets.
     File(String, Vec<(&'static str, usize)>),
 }
 
-/// Flags and their values from one source.
+/// The flags that one source sets, and their values.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     origin: Origin,
-    /// For each flag, the values of each time that it was given. A switch that was turned off was given no time.
+    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so that it takes
+    /// precedence over a later layer that turns it on.
     flags: Vec<(&'static Flag, Occurrences)>,
 }
 
 impl Layer {
+    /// A layer without any flags.
     pub(super) fn new(origin: Origin) -> Layer {
         Layer { origin, flags: Vec::new() }
     }
 
+    /// Adds a flag that the source sets.
     pub(super) fn note(&mut self, flag: &'static Flag, occurrences: Occurrences) {
         self.flags.push((flag, occurrences));
     }
 
+    /// The occurrences of a flag, or `None` if the source does not mention it.
     fn occurrences(&self, flag: &Flag) -> Option<&[Vec<OsString>]> {
         let known = self.flags.iter().find(|(other, _)| other.name == flag.name);
         known.map(|(_, occurrences)| occurrences.as_slice())
     }
-}
 
-impl Options {
-    /// Makes options of what was given. For each flag the first source that has it counts, and only that one.
-    pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
-        let mut options = Options::default();
-        for flag in FLAGS {
-            let given = layers.iter().find_map(|layer| Some((layer, layer.occurrences(flag)?)));
-            let Some((layer, occurrences)) = given else {
-                continue;
-            };
-            flag.apply(occurrences, &mut options).map_err(|why| layer.wrong(flag, &why))?;
-        }
-        Ok(options)
-    }
-}
-
-impl Layer {
-    /// What is wrong with a flag, and where it was given.
-    fn wrong(&self, flag: &Flag, why: &BadValue) -> Exit {
+    /// The error for a bad value of a flag, with the place where this layer sets it.
+    fn bad_value(&self, flag: &Flag, why: &BadValue) -> Exit {
         match &self.origin {
             Origin::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
             Origin::Environment => Exit::wrong(format_args!("{}: {why}", variable(flag))),
@@ -85,4 +60,33 @@ impl Layer {
             }
         }
     }
+}
+
+impl Options {
+    /// Builds the options from layers, the first of which takes precedence. Layers are not merged within a flag: all
+    /// values of a flag come from the first layer that mentions it.
+    pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
+        let mut options = Options::default();
+        for flag in FLAGS {
+            let first = layers.iter().find_map(|layer| Some((layer, layer.occurrences(flag)?)));
+            let Some((layer, occurrences)) = first else { continue };
+            flag.apply(occurrences, &mut options).map_err(|why| layer.bad_value(flag, &why))?;
+        }
+        Ok(options)
+    }
+}
+
+/// The beginning of the name of every variable that sets a flag.
+const PREFIX: &str = "SERVE_FOREVER_";
+
+/// The variable of the environment that sets a flag: `SERVE_FOREVER_LOG_FILE` for `log-file`.
+pub(super) fn variable(flag: &Flag) -> String {
+    format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
+}
+
+/// The inverse of [`variable`]: the name of the flag that a variable sets, which need not exist. `None` if the variable
+/// does not begin with the prefix.
+pub(super) fn name_in_variable(variable: &OsStr) -> Option<String> {
+    let rest = variable.as_encoded_bytes().strip_prefix(PREFIX.as_bytes())?;
+    Some(String::from_utf8_lossy(rest).to_lowercase().replace('_', "-"))
 }

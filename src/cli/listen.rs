@@ -1,4 +1,4 @@
-//! Where the program listens: on a socket that it was given, or on one that it binds.
+//! The listening sockets: inherited from a service manager, or bound here.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,21 +8,22 @@ use listenfd::ListenFd;
 use super::options::Options;
 use crate::ListenOptions;
 
-/// The sockets to serve on. Those that a service manager hands down (`LISTEN_FDS`, as systemd does it) count before
-/// the port and the address.
+/// The sockets to serve on. Sockets that a service manager passes (`LISTEN_FDS`, as systemd does) take precedence over
+/// the options for port and address.
 pub(super) fn listeners(options: &Options) -> io::Result<Vec<TcpListener>> {
-    let handed_down = handed_down()?;
-    if handed_down.is_empty() { Ok(vec![bind(options)?]) } else { Ok(handed_down) }
+    let inherited = inherited()?;
+    if inherited.is_empty() { Ok(vec![bind(options)?]) } else { Ok(inherited) }
 }
 
-fn handed_down() -> io::Result<Vec<TcpListener>> {
+/// The sockets that `LISTEN_FDS` announces to this process; empty if there are none.
+fn inherited() -> io::Result<Vec<TcpListener>> {
     let mut sockets = ListenFd::from_env();
     let named = |error: io::Error| io::Error::new(error.kind(), format!("LISTEN_FDS: {error}"));
     (0..sockets.len()).filter_map(|at| sockets.take_tcp_listener(at).map_err(named).transpose()).collect()
 }
 
-/// Binds what was asked for; without an address, all of them: IPv6 and IPv4 by one socket where the system can, else
-/// IPv4 (contract rows CL03, CL04).
+/// Binds the address and the port of the options. Without an address, binds all interfaces: by one IPv6 socket that
+/// also accepts IPv4 where the system can, else by an IPv4 socket.
 fn bind(options: &Options) -> io::Result<TcpListener> {
     let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
     let port = options.port;

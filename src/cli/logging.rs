@@ -1,10 +1,10 @@
-//! From options to the access log.
+//! Builds the access log from the options.
 
 use super::exit::Exit;
 use super::options::Options;
 use crate::log::AccessLog;
 
-/// The log that was asked for.
+/// Opens the access log, or turns it off with `--quiet`.
 pub(super) fn log(options: &Options) -> Result<AccessLog, Exit> {
     let log = match &options.log.file {
         _ if options.quiet => AccessLog::off(),

@@ -1,15 +1,23 @@
-//! The program's command line: one table of flags, and everything that is made from it.
+//! The program: its command line, its other sources of options, and the server that it builds from them.
 //!
-//! `flags` is the table; `parser`, `settings`, `help`, the manual page and the completions read it, so that a flag that is added
-//! there is understood, explained and completed. [`Options`] is what a command line means, [`Exit`] is how a program
-//! ends early: with a text, a stream and a status (contract rows CL01 to CL13, B27).
+//! `flags` is the table of all flags. The parser, the configuration file, the environment, `--help`, the manual page
+//! and the completions read that table, so that a new flag needs one entry only.
 //!
-//! The shape of messages is argparse's, which Python's `http.server` speaks, because scripts and people know it.
+//! The layers, from the bottom:
 //!
-//! `listen`, `site`, `confine`, `sandbox` and `run` make a server of options, and `reload` changes it while it runs.
+//! * `flag` and `flags`: the table; `options`: the parsed values, with a setter for each flag.
+//! * `parser`, `environment` and `config_file` each produce one layer (`layers`) of flags and values; `sources`
+//!   combines the layers into [`Options`].
+//! * `site`, `scripts`, `logging`, `listen`, `confine` and `sandbox` each build one part of the server from the
+//!   options.
+//! * `run` starts and runs the server; `reload` changes it on SIGHUP.
 //!
-//! Invariant: but for those, nothing here opens, binds or resolves anything. A command line is wrong (status 2) or it is understood;
-//! whether what it asks for can be had is found out later (status 1).
+//! Messages have the form of argparse, which Python's `http.server` uses, because scripts and users know it. [`Exit`]
+//! is an early end of the program: a text, a stream and a status.
+//!
+//! Invariant: the files of the first two layers open, bind and resolve nothing, except that `sources` reads the
+//! configuration file. They decide whether an option is valid (status 2). Whether the system grants what the options
+//! ask for is decided later (status 1).
 
 mod config_file;
 mod confine;
@@ -23,7 +31,7 @@ mod layers;
 mod listen;
 mod logging;
 mod options;
-// The pages are kept for the program with all of its flags.
+// The manual page covers all flags, so it can only be checked with every feature on.
 #[cfg(test)]
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;

@@ -1,10 +1,10 @@
-//! What stands for the sandbox in a program that was built without it.
+//! Replaces `sandbox.rs` in a program that was built without the sandbox.
 
 use std::path::Path;
 
 use super::exit::Exit;
 
-/// Refuses: a program must not start unrestricted that was asked to be restricted.
+/// Always an error: if the operator asks for the sandbox, the program must not run without it.
 pub(super) fn restrict<'p>(_: impl IntoIterator<Item = &'p Path>, _: Option<&Path>) -> Result<(), Exit> {
-    Err(Exit::failure("cannot sandbox: this program was built without it"))
+    Err(Exit::failure("cannot sandbox: this program was built without the sandbox"))
 }

@@ -1,4 +1,4 @@
-//! What stands for the scripts in a program that was built without them.
+//! Replaces `scripts.rs` in a program that was built without scripts.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,12 +8,12 @@ use super::options::Options;
 use crate::files::FileService;
 use crate::service::Service;
 
-/// The user of scripts, where there are none.
+/// No user, because no script runs.
 pub(super) fn user(_: &Options) -> Result<Option<Infallible>, Exit> {
     Ok(None)
 }
 
-/// Makes services that run no scripts.
+/// Builds services that serve files only.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {}
 

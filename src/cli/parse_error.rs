@@ -1,4 +1,4 @@
-//! What clap finds wrong with a command line, in argparse's words.
+//! The errors of clap in the words of argparse.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,7 +10,7 @@ use super::flags::{NAME, VERSION, beginning_with, find};
 use super::help::help;
 use super::words::shown;
 
-/// What clap found, in argparse's words (contract row CL13).
+/// The exit for an error of clap, which includes `--help` and `--version`.
 pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -25,19 +25,20 @@ pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
         }
         (ErrorKind::TooManyValues, Some(flag)) => {
             let value = shown(context(ContextKind::InvalidValue).as_ref());
-            Exit::usage(format_args!("argument {flag}: invalid value: '{value}' (must be given without one)"))
+            Exit::usage(format_args!("argument {flag}: invalid value: '{value}' (must be given without a value)"))
         }
         (ErrorKind::UnknownArgument, _) => detached(word.as_ref(), words).unwrap_or_else(|| Exit::usage(unknown(word))),
         (kind, _) => Exit::usage(format_args!("{kind}")),
     }
 }
 
-/// The flag that clap means by, for example, `--header <NAME> <VALUE>`.
+/// The flag in a text of clap such as `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
 }
 
-/// The complaint about a word that was meant as the value of the flag before it, whose value has to follow `=`.
+/// The error for a word that follows a flag with an optional value, such as `a.html` in `--spa a.html`: the value must
+/// be attached with `=`. `None` if no such flag precedes the word.
 pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
     let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
     let mut candidates = beginning_with(before);
@@ -50,7 +51,7 @@ pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
     matches!(flag.action, Action::Maybe(..)).then(|| Exit::usage(why))
 }
 
-/// A word that is no flag, or could be several.
+/// The message for a word that is not a flag, or that abbreviates several flags.
 fn unknown(word: &str) -> String {
     let known: Vec<String> = match word.strip_prefix("--") {
         Some(start) => beginning_with(start).map(|flag| format!("--{}", flag.name)).collect(),

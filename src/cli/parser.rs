@@ -1,5 +1,4 @@
-//! From words to options: clap takes the command line apart, the table says what the parts mean, and what is wrong is
-//! said in argparse's words.
+//! The parser of the command line: clap, configured from the table of flags. The wording of errors is in `parse_error`.
 
 use std::ffi::OsString;
 
@@ -13,11 +12,11 @@ use super::layers::{Layer, Occurrences, Origin};
 use super::options::Options;
 use super::parse_error::{detached, ending};
 
-/// Reads a command line, without the name of the program.
+/// Parses a command line, which does not include the name of the program.
 ///
-/// As with argparse, options may stand before or behind the port, take their value as the next word or attached
-/// (`--bind=::1`, `-b::1`), may be shortened as long as they are unique, and may be given again: the last one wins,
-/// while headers add up. `--` ends them (contract rows CL01 to CL13).
+/// The rules are those of argparse. Options can come before or after the port. A value is the next word or attached
+/// (`--bind=::1`, `-b::1`). Long names can be shortened as long as they are unique. If an option is repeated, the last
+/// occurrence counts, except for options such as `--header` that collect values. `--` ends the options.
 ///
 /// ```
 /// use serve_forever::cli::{Code, parse};
@@ -27,15 +26,16 @@ use super::parse_error::{detached, ending};
 /// ```
 ///
 /// # Errors
-/// The end of the program: what `--help` or `--version` print, or what is wrong with the command line.
+/// The [`Exit`] has the text of `--help` or `--version`, or the error in the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
     Options::from_layers(&[layer(words)?])
 }
 
-/// What a command line gives, before anything is made of it.
+/// Parses a command line into a layer. The values are not checked yet.
 pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| ending(&error, &words))?;
+    // In `--spa a.html`, clap takes a.html for the port. A message about --spa is more helpful than one about the port.
     if let Some(port) = matches.get_one::<OsString>("port")
         && Options::default().set_port(port).is_err()
         && let Some(exit) = detached(port, &words)
@@ -51,7 +51,7 @@ pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, 
     Ok(layer)
 }
 
-/// The table as clap's parser; the manual page and the completions are made from it too.
+/// The table of flags as a clap command, from which the manual page and the completions are generated too.
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about(ABOUT)
@@ -64,6 +64,7 @@ pub(super) fn command() -> Command {
         .args(FLAGS.iter().map(argument))
 }
 
+/// One flag as an argument of clap. `Append` keeps each occurrence apart.
 fn argument(flag: &'static Flag) -> Arg {
     let mut argument = Arg::new(flag.name).help(flag.help);
     if !flag.more.is_empty() {
@@ -87,14 +88,15 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// Negative numbers are values, because no flag is a digit; other words that begin with a hyphen are not.
+/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag is a digit;
+/// other words that begin with a hyphen are not.
 fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
     let text = clap::builder::ValueParser::os_string();
     let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));
     argument.value_parser(text).allow_negative_numbers(true)
 }
 
-/// What a shell should offer for values of these names.
+/// The kind of completion that a shell offers for values with these names.
 fn hint(names: &[&str]) -> ValueHint {
     match names {
         ["DIRECTORY"] => ValueHint::DirPath,
@@ -105,7 +107,7 @@ fn hint(names: &[&str]) -> ValueHint {
     }
 }
 
-/// The values of a flag, for each time that it was given.
+/// The values of each occurrence of a flag. A switch counts once, however often it is repeated.
 fn occurrences(flag: &Flag, matches: &ArgMatches) -> Occurrences {
     match flag.action {
         Action::Help | Action::Version | Action::Switch(_) => vec![Vec::new()],
@@ -136,7 +138,7 @@ mod tests {
         parse(words.iter().map(Into::into)).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text()))
     }
 
-    /// The last line that is printed for a wrong command line.
+    /// The last line of the message for a command line with an error.
     fn refused(words: &[&str]) -> String {
         let exit = parse(words.iter().map(Into::into)).expect_err(&format!("{words:?}"));
         assert_eq!(exit.code(), Code::Usage, "{words:?}: {}", exit.text());
@@ -146,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn clap_agrees_with_the_table() {
+    fn the_table_is_a_valid_clap_command() {
         command().debug_assert();
     }
 
     #[test]
-    fn nothing_is_the_defaults() {
+    fn an_empty_command_line_is_the_defaults() {
         assert_eq!(parsed(&[]), Options::default());
         let options = parsed(&[]);
         assert_eq!((options.port, options.bind, options.directory.as_path()), (8000, None, Path::new(".")));
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_before_or_behind_the_port_in_every_spelling() {
+    fn options_are_parsed_before_and_after_the_port_in_every_spelling() {
         let all = Options {
             port: 80,
             bind: Some("::1".into()),
@@ -200,7 +202,7 @@ mod tests {
 
     #[cfg(all(feature = "cgi", target_os = "linux"))]
     #[test]
-    fn scripts() {
+    fn options_of_scripts_are_parsed() {
         let options = parsed(&["--cgi", "--cgi-env", "A", "--cgi-env=B", "--cgi-u", "web", "80"]);
         let scripts = ScriptOptions {
             run: true,
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_wins_except_for_headers() {
+    fn the_last_occurrence_counts_except_for_headers() {
         let options = parsed(&["-d", "a", "-H", "X", "1", "-q", "-d", "b", "-H", "X", "2", "-q"]);
         assert_eq!(options.directory, Path::new("b"));
         assert_eq!(options.headers, [("X".into(), b"1".to_vec()), ("X".into(), b"2".to_vec())]);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_value_does_not_swallow_the_port() {
+    fn an_optional_value_is_not_taken_from_the_next_word() {
         let options = parsed(&["--spa", "80", "--cors"]);
         assert_eq!(
             (options.port, options.site.spa, options.site.cors),
@@ -234,11 +236,11 @@ mod tests {
         let options = parsed(&["--spa", "--spa=a.html", "--cors=https://a.example", "80"]);
         assert_eq!((options.port, options.site.spa), (80, Some("a.html".into())));
         assert_eq!(options.site.cors.as_deref(), Some("https://a.example"));
-        assert_eq!(refused(&["--spa="]), "argument --spa: invalid file: '' (must be the name of one)");
+        assert_eq!(refused(&["--spa="]), "argument --spa: invalid file: '' (must be the name of a file)");
     }
 
     #[test]
-    fn an_optional_value_behind_a_blank_is_refused_with_the_way_to_write_it() {
+    fn an_optional_value_in_the_next_word_is_refused_with_the_correct_form() {
         let why = "argument --spa: invalid value: 'a.html' (must follow =, as in --spa=a.html)";
         for line in
             [&["--spa", "a.html"][..], &["--sp", "a.html"], &["80", "--spa", "a.html"], &["-q", "--spa", "a.html"]]
@@ -254,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_are_repeated_add_up() {
+    fn repeated_flags_of_lists_collect_their_values() {
         let site = parsed(&["--index", "a", "--mime", "x=a/b", "--index=b", "--auth", "a:b", "--auth", "c:d"]).site;
         assert_eq!((site.index, site.mime.len(), site.accounts.len()), (vec!["a".into(), "b".into()], 1, 2));
     }
 
     #[test]
-    fn ports() {
+    fn ports_are_numbers_from_0_to_65535() {
         assert_eq!(parsed(&[" +0 "]).port, 0);
         assert_eq!(refused(&["abc"]), "argument port: invalid int value: 'abc' (must be a number from 0 to 65535)");
         assert_eq!(refused(&[""]), "argument port: invalid int value: '' (must be a number from 0 to 65535)");
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_no_flags() {
+    fn unknown_flags_are_refused_with_escaped_names() {
         assert_eq!(refused(&["--foo"]), "unrecognized arguments: --foo");
         assert_eq!(refused(&["--foo=bar"]), "unrecognized arguments: --foo");
         assert_eq!(refused(&["-x"]), "unrecognized arguments: -x");
@@ -284,13 +286,13 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_that_several_flags_have() {
+    fn an_ambiguous_abbreviation_lists_its_candidates() {
         assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header, --head-timeout");
         assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header, --head-timeout");
     }
 
     #[test]
-    fn missing_values() {
+    fn a_missing_value_names_the_flag_and_the_value() {
         for rest in [&[][..], &["-q"], &["--quiet"], &["--", "80"]] {
             let line = [&["--directory"], rest].concat();
             assert_eq!(refused(&line), "argument -d/--directory: expected one argument: DIRECTORY", "{line:?}");
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_begin_with_a_hyphen() {
+    fn a_value_that_begins_with_a_hyphen_must_be_attached_or_a_number() {
         assert_eq!(parsed(&["-H", "A", "-1"]).headers, [("A".into(), b"-1".to_vec())]);
         assert_eq!(parsed(&["-d=-x"]).directory, Path::new("-x"));
         assert_eq!(parsed(&["--directory=--x"]).directory, Path::new("--x"));
@@ -312,28 +314,31 @@ mod tests {
     }
 
     #[test]
-    fn a_value_for_a_switch() {
-        assert_eq!(refused(&["--quiet=yes"]), "argument -q/--quiet: invalid value: 'yes' (must be given without one)");
+    fn a_value_for_a_switch_is_refused() {
+        assert_eq!(
+            refused(&["--quiet=yes"]),
+            "argument -q/--quiet: invalid value: 'yes' (must be given without a value)"
+        );
     }
 
     #[test]
-    fn wrong_values_name_their_flag() {
+    fn an_error_about_a_value_names_its_flag() {
         assert_eq!(
             refused(&["-p", "SPDY/9"]),
             "argument -p/--protocol: invalid choice: 'SPDY/9' (choose from HTTP/1.0, HTTP/1.1)"
         );
         assert_eq!(
             refused(&["-H", "a b", "c"]),
-            "argument -H/--header: invalid name: 'a b' (must be letters, digits and any of !#$%&'*+-.^_`|~)"
+            "argument -H/--header: invalid name: 'a b' (must consist of letters, digits and !#$%&'*+-.^_`|~)"
         );
         assert_eq!(
             refused(&["--content-type", "x"]),
-            "argument --content-type: invalid content type: 'x' (must be like text/plain)"
+            "argument --content-type: invalid content type: 'x' (must be a media type such as text/plain)"
         );
     }
 
     #[test]
-    fn help_and_version_are_answers() {
+    fn help_and_version_are_successful_exits() {
         for words in [&["-h"][..], &["--help"], &["--hel"], &["80", "-h"], &["-h", "--foo"], &["-qh"]] {
             let exit = parse(words.iter().map(Into::into)).unwrap_err();
             assert_eq!((exit.code(), exit.text()), (Code::Success, help().as_str()), "{words:?}");
@@ -347,7 +352,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn words_that_are_not_utf8() {
+    fn values_may_contain_bytes_that_are_not_utf8() {
         use std::os::unix::ffi::OsStrExt;
         let bytes = |bytes| OsStr::from_bytes(bytes).to_owned();
         let options = parse([bytes(b"-d"), bytes(b"x\xff")]).unwrap();

@@ -1,23 +1,23 @@
-//! The lines on standard output that say that the program serves: Python's, and one more for people at a terminal.
+//! The lines on standard output that announce that the program is ready: Python's line, and a second one on a terminal.
 //!
-//! Scripts read the port from the first line and may read nothing else, so nothing may be added to it, and the second
-//! line must stay out of pipes and files.
+//! Scripts parse the first line for the port, so it must stay as it is, and the second line must not appear in pipes
+//! and files.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::SockRef;
 
-/// An address that is listened on.
+/// The address of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound {
     address: SocketAddr,
-    /// Whether IPv4 clients reach it, too: an IPv6 wildcard of a dual-stack socket.
+    /// True for an IPv6 socket that also accepts IPv4 connections.
     dual_stack: bool,
 }
 
 impl Bound {
-    /// The addresses of listeners. One that has none is left out.
+    /// The addresses of listeners. A listener whose address cannot be read is left out.
     pub(super) fn of(listeners: &[TcpListener]) -> Vec<Bound> {
         let bound = |listener: &TcpListener| {
             let address = listener.local_addr().ok()?;
@@ -27,7 +27,7 @@ impl Bound {
         listeners.iter().filter_map(bound).collect()
     }
 
-    /// The addresses under which clients reach it, where a wildcard stands for those of the interfaces.
+    /// The addresses at which clients can connect. A wildcard address stands for loopback and for all of `interfaces`.
     fn reached_by(self, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
         let ip = self.address.ip();
         if !ip.is_unspecified() {
@@ -40,8 +40,8 @@ impl Bound {
     }
 }
 
-/// Says that the program serves. The reader of standard output may wait for this, or may have closed its end, which is
-/// no reason not to serve.
+/// Announces that the program is ready. The text is flushed, because a process may wait for it. Errors are ignored: the
+/// program serves even if standard output is closed.
 pub(super) fn announce(address: SocketAddr, bound: &[Bound], base_path: &str) {
     let mut stdout = io::stdout().lock();
     let mut text = ready_line(address);
@@ -51,12 +51,12 @@ pub(super) fn announce(address: SocketAddr, bound: &[Bound], base_path: &str) {
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// Python's line.
+/// The line that Python's `http.server` prints.
 fn ready_line(address: SocketAddr) -> String {
     format!("Serving HTTP on {} port {} ({}) ...\n", address.ip(), address.port(), url(address, "/"))
 }
 
-/// The addresses to type into a browser, unless the ready line has the only one.
+/// The line with the URLs to open in a browser. `None` if the ready line already has the only one.
 fn addresses_line(address: SocketAddr, bound: &[Bound], interfaces: &[IpAddr], base_path: &str) -> Option<String> {
     let mut urls: Vec<String> = Vec::new();
     for address in bound.iter().flat_map(|bound| bound.reached_by(interfaces)) {
@@ -75,8 +75,8 @@ fn url(address: SocketAddr, path: &str) -> String {
     format!("http://{host}:{port}{path}")
 }
 
-/// The addresses of the interfaces that are up, without loopback, and without link-local IPv6 addresses, which need a
-/// zone that no browser takes in a URL.
+/// The addresses of the interfaces that are up. Loopback addresses are left out, and so are link-local IPv6 addresses,
+/// because browsers do not accept the zone that those need in a URL.
 fn interfaces() -> Vec<IpAddr> {
     use nix::net::if_::InterfaceFlags;
     let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
@@ -85,8 +85,8 @@ fn interfaces() -> Vec<IpAddr> {
         let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
         v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
     };
-    let named = up.filter_map(|interface| ip(interface.address?));
-    named.filter(|ip| !ip.is_loopback() && !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())).collect()
+    let addresses = up.filter_map(|interface| ip(interface.address?));
+    addresses.filter(|ip| !ip.is_loopback() && !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(line("[::]:80"), "Serving HTTP on :: port 80 (http://[::]:80/) ...\n");
     }
 
-    /// The second line for one listener, on a machine with an IPv4 and an IPv6 address.
+    /// The second line for a listener on a machine with one IPv4 and one IPv6 address.
     fn second(address: &str, dual_stack: bool, base_path: &str) -> Option<String> {
         let (address, interfaces) = (address.parse().unwrap(), ["192.0.2.7", "2001:db8::7"]);
         let interfaces = interfaces.map(|ip| ip.parse().unwrap());
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_address_is_followed_by_the_addresses_to_type() {
+    fn a_wildcard_address_adds_a_line_with_loopback_and_interface_addresses() {
         let v4 = "http://127.0.0.1:80/ or http://192.0.2.7:80/";
         let v6 = "http://[::1]:80/ or http://[2001:db8::7]:80/";
         let both = "http://127.0.0.1:80/ or http://[::1]:80/ or http://192.0.2.7:80/ or http://[2001:db8::7]:80/";
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_the_first_line_has_is_not_repeated_unless_the_files_are_elsewhere() {
+    fn the_url_of_the_first_line_is_not_repeated_without_a_base_path() {
         assert_eq!(second("127.0.0.1:80", false, "/"), None);
         assert_eq!(second("[::1]:80", true, "/"), None);
         assert_eq!(second("127.0.0.1:80", false, "/docs"), Some("Open http://127.0.0.1:80/docs\n".into()));
     }
 
     #[test]
-    fn every_listener_is_named_once() {
+    fn a_url_that_two_listeners_share_is_listed_once() {
         let bound = ["127.0.0.1:80", "127.0.0.1:81", "0.0.0.0:81"];
         let bound = bound.map(|address| Bound { address: address.parse().unwrap(), dual_stack: false });
         let line = addresses_line(bound[0].address, &bound, &[], "/").unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dual_stack_listener_is_recognised() {
+    fn dual_stack_is_read_from_the_socket() {
         let listener = crate::ListenOptions::default().bind("127.0.0.1:0").unwrap();
         assert!(!Bound::of(&[listener])[0].dual_stack);
         for dual_stack in [true, false] {

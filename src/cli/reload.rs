@@ -1,8 +1,8 @@
-//! SIGHUP: settings are read again, and what can change while the program runs does.
+//! SIGHUP: reads the options again and applies them to the running server.
 //!
-//! It is all or nothing. Whatever the new settings need is read, opened and made before anything of the old ones is
-//! given up, so that a typing error costs one line and nobody a request. What only a start can change stays as it is,
-//! and is named.
+//! A reload takes effect completely or not at all. Every file is read and opened, and every service is built, before
+//! the server is changed, so that a typing error in a file costs a line in the log and no request. Options that only a
+//! start can change keep their values, and the log names them.
 //!
 //! Invariant: nothing here waits, and nothing here ends the program.
 
@@ -19,55 +19,56 @@ use crate::Reload;
 use crate::log::AccessLog;
 use crate::service::Service;
 
-/// Changes a running server as its settings say.
+/// Applies changed options to a running server.
 pub(super) struct Reloader {
     sources: Sources,
-    /// What stands.
+    /// The options that the server runs with.
     options: Options,
     scripts: Scripts,
-    /// Standard error, where the log is elsewhere.
-    aside: AccessLog,
+    /// Standard error, for messages while the access log goes to a file or is off.
+    stderr: AccessLog,
 }
 
-/// What has been made of settings, and only has to be put into its place.
+/// Everything that the new options need, built but not yet in use.
 struct Prepared {
     options: Options,
     log: AccessLog,
     service: Box<dyn Service + Send>,
-    /// The settings that were to change and cannot.
+    /// The names of the options that differ and only take effect at a start.
     kept: Vec<&'static str>,
 }
 
 impl Reloader {
-    /// For a server that was made of these options.
+    /// A reloader for a server that was built from these options.
     pub(super) fn new(sources: Sources, options: Options, scripts: Scripts) -> Reloader {
-        Reloader { sources, options, scripts, aside: AccessLog::stderr() }
+        Reloader { sources, options, scripts, stderr: AccessLog::stderr() }
     }
 
-    /// Reads the settings again and has the server follow them, or says why not.
+    /// Reads the options again and applies them, or logs why not.
     pub(super) fn reload(&mut self, server: &Reload<'_>) {
         match self.prepare() {
             Ok(Prepared { options, log, service, kept }) => {
                 server.set_service(service);
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
-                // The name was checked when the settings were read.
+                // This cannot fail: the name was checked when the options were parsed.
                 _ = server.set_server_name(site::server_name(&options));
                 server.set_log(log);
                 self.options = options;
-                self.say(server, &format!("settings read again{}", self.from()));
+                self.say(server, &format!("settings reloaded{}", self.from()));
                 if !kept.is_empty() {
-                    self.say(server, &format!("takes effect at the next start: {}", kept.join(", ")));
+                    self.say(server, &format!("takes effect only at the next start: {}", kept.join(", ")));
                 }
             }
             Err(exit) => self.say(server, &format!("settings not changed: {}", exit.reason())),
         }
     }
 
+    /// Builds everything that the new options need, without changing the server.
     fn prepare(&mut self) -> Result<Prepared, Exit> {
         if self.options.confinement.chroot.is_some() {
-            // Under the new root, what has the name of the file may be anybody's.
-            return Err(Exit::failure("with --chroot they are read at the start only"));
+            // Below the new root, the path of the file may lead to another file, which the operator never chose.
+            return Err(Exit::failure("with --chroot, settings are read only at the start"));
         }
         self.options.config.iter().try_for_each(|path| check_file(path))?;
         let mut options = self.sources.read()?;
@@ -89,22 +90,23 @@ impl Reloader {
         file.map(|path| format!(" from '{}'", shown(path.as_os_str()))).unwrap_or_default()
     }
 
-    /// Writes a line to standard error, which is where the log is unless somebody said otherwise.
+    /// Writes a line to standard error: by the access log if that goes there, so that its lines stay in order.
     fn say(&mut self, server: &Reload<'_>, text: &str) {
         if self.options.log.file.is_none() && !self.options.quiet {
             return server.message(text);
         }
-        self.aside.message(None, text, SystemTime::now());
-        self.aside.flush();
+        self.stderr.message(None, text, SystemTime::now());
+        self.stderr.flush();
     }
 }
 
-/// Leaves what only a start can change as it was, and says what of it was to change.
+/// Restores the present values of options that only a start can change, and returns the names of those that differed.
 fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let mut kept = Vec::new();
     kept.extend(keep_one("port", &mut next.port, &present.port));
     kept.extend(keep_one("bind", &mut next.bind, &present.bind));
     kept.extend(keep_one("reuse-port", &mut next.reuse_port, &present.reuse_port));
+    // The sandbox was built for the present directory, and cannot be extended to another one.
     if present.confinement.sandbox {
         kept.extend(keep_one("directory", &mut next.directory, &present.directory));
     }
@@ -116,6 +118,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept
 }
 
+/// Restores the present value of one option. Returns its name if it differed.
 fn keep_one<T: Clone + PartialEq>(name: &'static str, next: &mut T, present: &T) -> Option<&'static str> {
     if next == present {
         return None;
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_a_start_can_change_is_kept_and_named() {
+    fn options_that_only_a_start_can_change_keep_their_values_and_are_named() {
         let mut present = Options::default();
         let mut next = Options { port: 1, bind: Some("::1".into()), reuse_port: true, ..Options::default() };
         next.directory = PathBuf::from("elsewhere");
@@ -145,7 +148,7 @@ mod tests {
         assert_eq!(kept, ["port", "bind", "reuse-port", "user", "chroot", "sandbox", "cgi"]);
         assert_eq!(merged, Options { quiet: true, directory: "elsewhere".into(), ..Options::default() });
         present.confinement.sandbox = true;
-        assert_eq!(keep(&mut next, &present)[3], "directory", "the sandbox has no other");
+        assert_eq!(keep(&mut next, &present)[3], "directory", "the sandbox has no other directory");
         assert_eq!(next, Options { quiet: true, ..present });
     }
 }

@@ -1,4 +1,6 @@
-//! From options to a running server: bind, say so, serve, end.
+//! Builds the server from the options, and runs it: bind, give up privileges, announce, serve, end.
+//!
+//! Each part of the server is built elsewhere; this file has their order.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +18,7 @@ use super::{confine, conflicts, listen, logging, sandbox, scripts, site};
 use crate::memory::room_for_buffers;
 use crate::{HttpServer, SignalAction, Stopped};
 
-/// The program: does what the words of a command line (without the program's name) ask for, and says how it ended.
+/// Runs the program with these arguments, which do not include its name, and returns its exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     match Sources::new(args).and_then(|sources| serve(&sources.read()?, sources)) {
         Ok(()) => Code::Success.into(),
@@ -24,7 +26,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     }
 }
 
-/// Serves until a signal comes. Everything that can be wrong is found out before the first client is let in.
+/// Serves until a signal arrives. Every error of the configuration is reported before the first connection is accepted.
 fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     conflicts::check(options)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
@@ -34,9 +36,10 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(Exit::failure)?;
     let bound = Bound::of(&listeners);
-    // Read once, and now: the files that it is read from may be out of reach later.
+    // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.
     _ = room_for_buffers();
-    // From here on nothing is done that the confinement would not allow, but to look for what is served.
+    // The listeners and the log are open, so privileges can go. The files to serve are looked up afterwards: their
+    // paths are relative to the new root, and the new user must be able to read them.
     if let Some(root) = &options.confinement.chroot {
         log = log.below(root);
         confine::change_root(root)?;
@@ -74,9 +77,9 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Ctrl-C ends at once, as Python does (contract row CL15); a service manager's signal lets downloads end (CL16).
-/// SIGHUP has files read and opened again, and is ignored where there are none; at a terminal it keeps its meaning
-/// then, which is that the terminal is gone.
+/// The signals to handle. SIGINT (Ctrl-C) stops at once, as in Python. SIGTERM drains: responses in flight are
+/// finished. SIGHUP reloads files. Without any files it is ignored, unless standard error is a terminal: then it is not
+/// handled, because it means that the terminal is gone.
 fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
     if has_files || !io::stderr().is_terminal() {
@@ -85,7 +88,7 @@ fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     signals
 }
 
-/// Prints and flushes at once, also into a pipe.
+/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it at once.
 fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -1,4 +1,5 @@
-//! The kernel's word that this process reads the served files, appends to its log and does nothing else: Landlock.
+//! Restricts the process with Landlock: it can read the served files, write to the folder of its log, and nothing else.
+//! `no_sandbox.rs` replaces this file in a program that was built without it.
 
 use std::io;
 use std::path::Path;
@@ -10,13 +11,13 @@ use landlock::{
 
 use super::exit::Exit;
 
-/// Restricts this process, for good, to reading these directories and files, and to writing files in the folder of a
-/// log, which is opened again after it was renamed. It can neither bind nor connect to anything any more; the sockets
-/// that it has remain.
+/// Restricts this process permanently to reading the directories and files in `readable`, and to writing files in the
+/// folder of `log`, so that the log can be opened again after it was renamed. The process can neither bind nor connect
+/// sockets any more; its open sockets remain usable.
 ///
-/// A newer kernel restricts more. One that cannot restrict files at all is an error.
+/// On older kernels some restrictions are missing. A kernel that cannot restrict access to files is an error.
 pub(super) fn restrict<'p>(readable: impl IntoIterator<Item = &'p Path>, log: Option<&Path>) -> Result<(), Exit> {
-    // The kernel's reason is the last one; that of the crate says which of its calls it was.
+    // errno is the kernel's reason. The error of the crate only names the call that failed.
     let refused = |_| Exit::failure(format_args!("cannot sandbox: {}", io::Error::last_os_error()));
     let mut rules = ruleset().map_err(refused)?;
     for path in readable {
@@ -34,12 +35,13 @@ pub(super) fn restrict<'p>(readable: impl IntoIterator<Item = &'p Path>, log: Op
     }
 }
 
-/// Everything that this kernel can forbid, with no exception yet.
+/// A ruleset that forbids everything that this kernel can forbid. The caller adds the exceptions.
 fn ruleset() -> Result<RulesetCreated, RulesetError> {
     let rules = Ruleset::default().handle_access(AccessFs::from_all(ABI::V5))?;
     rules.handle_access(AccessNet::from_all(ABI::V4))?.scope(Scope::from_all(ABI::V6))?.create()
 }
 
+/// Opens a path for a rule.
 fn open(path: &Path) -> Result<PathFd, Exit> {
     PathFd::new(path).map_err(|_| Exit::cannot("open", path, io::Error::last_os_error()))
 }

@@ -1,4 +1,5 @@
-//! From options to a service that runs scripts beside the files.
+//! Builds the service that runs CGI scripts beside the files. `no_scripts.rs` replaces this file where scripts cannot
+//! run.
 
 use std::io;
 
@@ -9,23 +10,24 @@ use crate::cgi::{CgiLimits, CgiService, ScriptUser};
 use crate::files::FileService;
 use crate::service::Service;
 
-/// The user that `--cgi-user` names, who has to be found before the root changes.
+/// Looks up the user of `--cgi-user`. Must be called before the root changes, because it reads `/etc/passwd`.
 pub(super) fn user(options: &Options) -> Result<Option<ScriptUser>, Exit> {
     let unknown = |name: &str| {
         let name = shown(name.as_ref());
-        Exit::usage(format_args!("argument --cgi-user: no user '{name}' (must be one of /etc/passwd, or UID:GID)"))
+        Exit::usage(format_args!("argument --cgi-user: no user '{name}' (must be in /etc/passwd, or UID:GID)"))
     };
     options.scripts.user.as_ref().map(|name| ScriptUser::named(name).map_err(|_| unknown(name))).transpose()
 }
 
-/// Makes services that run scripts. Each of them takes over the scripts that its predecessor has started.
+/// Builds services that run scripts: one at the start and one at each reload. Each takes over the running scripts of
+/// its predecessor.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
-    before: Option<CgiService>,
+    previous: Option<CgiService>,
 }
 
 impl Scripts {
-    /// The service for the files, with scripts beside them if that was asked for.
+    /// The service for the files, which with `--cgi` also runs scripts.
     pub(super) fn beside(
         &mut self,
         files: FileService,
@@ -41,24 +43,25 @@ impl Scripts {
             .base_path(&options.site.base_path)
             .hidden(options.site.hidden)
             .limits(limits(&options.scripts))
-            // No other part of the program starts children whose status could be lost.
+            // Safe here: no other part of the program starts children and waits for their status.
             .reap_orphans(true);
         if let Some(user) = user {
             scripts = scripts.user(user);
         }
-        if let Some(before) = &self.before {
-            scripts = scripts.taking_over(before);
+        if let Some(previous) = &self.previous {
+            scripts = scripts.taking_over(previous);
         }
         let scripts = scripts.build(files)?;
-        self.before = Some(scripts.clone());
+        self.previous = Some(scripts.clone());
         Ok(Box::new(scripts))
     }
 }
 
+/// The limits of scripts: the options, and the defaults of the library for the rest.
 fn limits(scripts: &ScriptOptions) -> CgiLimits {
     let default = CgiLimits::default();
     CgiLimits {
-        live: scripts.most.unwrap_or(default.live),
+        live: scripts.max_running.unwrap_or(default.live),
         first_byte: scripts.first_byte.unwrap_or(default.first_byte),
         whole: scripts.timeout.unwrap_or(default.whole),
         ..default

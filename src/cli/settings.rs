@@ -1,23 +1,24 @@
-//! What settings in the environment and in a configuration file have in common: the names of the long flags.
+//! Settings: flags that the environment or a configuration file sets by their long names. This file has what both
+//! share.
 
 use super::flag::{Action, Flag};
 use super::flags::find;
 use super::layers::Occurrences;
 
-/// The flag of this name, unless it asks for the help or the version. That a file cannot name another file by `config`
-/// is checked where files are read.
+/// The flag for a setting's name. `help` and `version` are not settings.
 pub(super) fn setting(name: &str) -> Option<&'static Flag> {
     find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version))
 }
 
+/// The occurrences of a switch: one if it is on, none if it is off.
 pub(super) fn on_or_off(on: bool) -> Occurrences {
     if on { vec![Vec::new()] } else { Vec::new() }
 }
 
-/// The message for a value of another kind than the flag takes. The value is not quoted if it may have a password in it.
+/// The message for a value of the wrong kind. A value of `auth` is not quoted, because it may contain a password.
 pub(super) fn refused(flag: &Flag, value: &str, allowed: &str) -> String {
-    const MOST: usize = 60;
-    let shown: String = value.chars().take(MOST).collect();
+    const MAX_CHARS: usize = 60;
+    let shown: String = value.chars().take(MAX_CHARS).collect();
     let more = if shown.len() < value.len() { "..." } else { "" };
     match flag.name {
         "auth" => format!("expected {allowed}"),

@@ -1,4 +1,4 @@
-//! From options to the service that serves the files.
+//! Builds the service for the files from the options.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::files::listing::ListingOptions;
 use crate::files::{Account, AuthOffload, FileService, FileServiceBuilder, Gate};
 use crate::service::Service;
 
-/// The service that was asked for. Whatever it needs has to be there.
+/// Builds the service. The directory and every page that the options name must exist.
 pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileService, Exit> {
     let site = &options.site;
     let mut files = FileService::builder(&options.directory)
@@ -49,7 +49,7 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     Ok(files)
 }
 
-/// A service behind threads that verify slow password hashes, if the gate that it asks has any.
+/// Wraps the service so that worker threads verify slow password hashes, if `gate` has any.
 pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>) -> Box<dyn Service + Send> {
     match gate.filter(|gate| gate.is_slow()) {
         Some(gate) => Box::new(AuthOffload::new(gate, service)),
@@ -57,12 +57,13 @@ pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>
     }
 }
 
-/// The pages that were named, which may lie outside of the directory.
+/// The pages of `--spa` and `--error-page`, which may be outside of the directory.
 pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
     let pages = options.site.spa.iter().chain(options.site.error_pages.iter().map(|(_, page)| page));
     pages.map(|page| options.directory.join(page))
 }
 
+/// Adds each of several settings to the builder.
 fn fold<T>(
     files: FileServiceBuilder,
     settings: &[T],
@@ -71,10 +72,11 @@ fn fold<T>(
     settings.iter().fold(files, add)
 }
 
-/// A page that cannot be read would only be missed when it is needed. What is no file may keep its reader waiting.
+/// Checks that `path` is a file that can be read, so that an error shows at the start and not at the first request for
+/// it. Anything but a regular file is refused: opening a FIFO, for example, can block.
 pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
-        Ok(facts) if facts.is_file() => {
+        Ok(metadata) if metadata.is_file() => {
             fs::File::open(path).map(drop).map_err(|error| Exit::cannot("read", path, error))
         }
         Ok(_) => Err(Exit::cannot("read", path, io::Error::other("not a file"))),
@@ -82,12 +84,12 @@ pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     }
 }
 
-/// The value of `Server`; empty for none.
+/// The value of the field `Server`; empty if the field is left out.
 pub(super) fn server_name(options: &Options) -> &str {
     options.server.as_deref().unwrap_or(SERVER_NAME)
 }
 
-/// The accounts of the command line and of the file that it names.
+/// The accounts of `--auth` and those in the file of `--auth-file`.
 pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     let mut accounts = options.site.accounts.clone();
     if let Some(path) = &options.site.auth_file {
@@ -97,15 +99,15 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
         accounts
             .extend(accounts_in(text).map_err(|why| Exit::failure(format_args!("{}:{why}", shown(path.as_os_str()))))?);
         if accounts.is_empty() {
-            // Nobody would have to know a password then, which cannot be what was meant.
-            return Err(Exit::failure(format_args!("{}: no user in it", shown(path.as_os_str()))));
+            // Without any account the server would be open to every client, which the operator did not intend.
+            return Err(Exit::failure(format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }
     Ok(accounts)
 }
 
-/// One account a line, which ends by LF or CRLF; blank lines and comments are left out. What is wrong has the number of its line, and not the
-/// line itself, which may be a password.
+/// Parses one account from each line, which ends in LF or CRLF. Blank lines and comments are skipped. An error has the
+/// number of the line and does not quote it, because it may contain a password.
 fn accounts_in(text: &str) -> Result<Vec<Account>, String> {
     let lines =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_one_a_line() {
+    fn accounts_are_read_from_lines_and_errors_have_the_number_of_the_line() {
         let accounts = accounts_in("# who may\n\nann:secret\r\nbob:a:b\n").unwrap();
         assert_eq!(accounts, [Account::new("ann", "secret"), Account::new("bob", "a:b")]);
         let forms = "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH";

@@ -1,4 +1,4 @@
-//! Where the options come from: the command line, the environment, and the file that they name.
+//! The sources of the options: the command line, the environment, and the configuration file that one of these names.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,19 +8,19 @@ use super::layers::Layer;
 use super::options::Options;
 use super::{config_file, environment, parser};
 
-/// Where settings come from: the command line, then the environment, then the file that they name.
+/// The sources of the options in the order of precedence: command line, environment, file.
 pub(super) struct Sources {
-    /// What cannot change.
+    /// Command line and environment, parsed once. Only the file is read again.
     fixed: [Layer; 2],
 }
 
 impl Sources {
-    /// Takes the command line apart, and looks for what is ours in the environment.
+    /// Parses the command line, and the variables of the environment that begin with `SERVE_FOREVER_`.
     pub(super) fn new(args: impl IntoIterator<Item = OsString>) -> Result<Sources, Exit> {
         Ok(Sources { fixed: [parser::layer(args)?, environment::layer(std::env::vars_os())?] })
     }
 
-    /// Reads the file, if there is one, and puts everything together.
+    /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
         let options = Options::from_layers(&self.fixed)?;
         let Some(path) = &options.config else { return Ok(options) };
@@ -37,7 +37,7 @@ mod tests {
     use crate::cli::layers::variable;
 
     #[test]
-    fn a_wrong_value_is_named_with_what_is_allowed_wherever_it_is_given() {
+    fn an_error_about_a_value_quotes_it_and_says_what_is_allowed_in_every_source() {
         for (name, value) in [
             ("port", "x"),
             ("bind", "a b"),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_layer_that_has_a_setting_counts() {
+    fn the_first_layer_that_has_a_flag_takes_precedence() {
         let layers = |text: &str| {
             let line = parser::layer(["--index", "a"].map(Into::into)).unwrap();
             let variable = environment::layer([("SERVE_FOREVER_QUIET".into(), "no".into())]).unwrap();

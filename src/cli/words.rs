@@ -1,11 +1,10 @@
-//! Words of other people in our messages.
+//! Text from outside the program, made safe for its messages.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
 
-/// A word of the command line or a path as it may stand in a message: on one line, and harmless to a terminal.
-///
-/// Control characters and bytes that are not UTF-8 become `\xNN`.
+/// Makes a word of the command line or a path safe to print: control characters and bytes that are not UTF-8 become
+/// `\xNN`, so that the text stays on one line and cannot control a terminal.
 ///
 /// ```
 /// use serve_forever::cli::shown;
@@ -34,7 +33,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn words_cannot_break_the_line() {
+    fn control_characters_and_invalid_utf8_are_escaped() {
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(shown(OsStr::from_bytes(b"a\r\n\x1b[31m\x7f\xff\xc3\xa9\\")), r"a\x0d\x0a\x1b[31m\x7f\xffé\");
         assert_eq!(shown("\u{9b}".as_ref()), r"\x9b");

@@ -142,7 +142,7 @@ fn in_the_sandbox_a_log_can_still_be_opened_again() {
 #[cfg(feature = "cgi")]
 #[test]
 fn no_script_can_be_run_in_the_sandbox() {
-    let why = "serve-forever: error: --sandbox and --cgi exclude each other: no script could be run";
+    let why = "serve-forever: error: --sandbox and --cgi exclude each other: in the sandbox no script can be run";
     assert_eq!(refusal(tree(&[]).path(), &["--sandbox", "--cgi"]), (2, why.into()));
 }
 
@@ -176,7 +176,7 @@ fn another_root_in_the_sandbox_with_a_log_outside_of_it_and_all_files_that_are_r
     assert!(program.ask("GET", "/b", &[credentials]).ends_with("mine"));
     fs::rename(&log, folder.path().join("log.1")).unwrap();
     program.signal(Signal::HUP);
-    program.says("settings not changed: with --chroot they are read at the start only");
+    program.says("settings not changed: with --chroot, settings are read only at the start");
     assert!(program.ask("GET", "/c", &[credentials]).starts_with("HTTP/1.1 404 "));
     assert_eq!(program.end().0, Some(0));
     assert!(!log.exists(), "no file of that name is made");

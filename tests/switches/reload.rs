@@ -35,7 +35,7 @@ impl Site {
     fn change(&self, program: &Program, settings: &str) {
         self.write(settings);
         program.signal(Signal::HUP);
-        program.says("settings read again from '");
+        program.says("settings reloaded from '");
     }
 
     /// Has settings read that will not do: why.
@@ -140,7 +140,7 @@ fn what_only_a_start_can_change_is_named() {
     let program = site.start(&[]);
     site.change(&program, "port = 1\nbind = '192.0.2.1'\nuser = 'nobody'\nsandbox = true\nheader = { X-A = 'b' }\n");
     // The command line has a port and an address, and counts before the file.
-    assert!(program.says("takes effect at the next start: ").ends_with(": user, sandbox\n"));
+    assert!(program.says("takes effect only at the next start: ").ends_with(": user, sandbox\n"));
     assert_eq!(field(&program.get("/a"), "X-A"), Some("b"));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_serve-forever"));
     site.write("port = 0\nbind = '127.0.0.1'\n");
@@ -148,7 +148,7 @@ fn what_only_a_start_can_change_is_named() {
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let program = Program::of(&mut command);
     site.change(&program, "port = 1\nbind = '::1'\nreuse-port = true\n");
-    assert!(program.says("takes effect at the next start: ").ends_with(": port, bind, reuse-port\n"));
+    assert!(program.says("takes effect only at the next start: ").ends_with(": port, bind, reuse-port\n"));
     assert_eq!(program.status("/a"), 200);
 }
 
@@ -240,11 +240,11 @@ fn users_are_read_again_also_without_a_file_of_settings() {
     assert_eq!((status(ann).as_str(), status(bob).as_str()), ("200", "401"));
     fs::write(&users, "bob:secret\n").unwrap();
     program.signal(Signal::HUP);
-    program.says(&format!("settings read again from '{}'", users.display()));
+    program.says(&format!("settings reloaded from '{}'", users.display()));
     assert_eq!((status(ann).as_str(), status(bob).as_str()), ("401", "200"));
     fs::write(&users, "# nobody\n").unwrap();
     program.signal(Signal::HUP);
-    program.says("users: no user in it");
+    program.says("users: the file contains no user");
     assert_eq!(status(bob), "200", "nobody has been let in without a password");
 }
 
@@ -267,7 +267,7 @@ fn a_file_that_is_out_of_reach_by_then_is_one_line() {
     fs::write(inside, "cors = true").unwrap();
     site.write("header = { X-A = 'old' }\n");
     let program = site.start(&["--chroot", root]);
-    assert_eq!(site.refused(&program, "cors = true"), "with --chroot they are read at the start only");
+    assert_eq!(site.refused(&program, "cors = true"), "with --chroot, settings are read only at the start");
     assert_eq!(field(&program.get("/a"), "Access-Control-Allow-Origin"), None);
 }
 
@@ -325,6 +325,6 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     assert!(program.ask("GET", "/cgi-bin/s", &[credentials]).starts_with("HTTP/1.1 504 "));
     fs::write(&script, text).unwrap();
     site.change(&program, "cgi = false\n");
-    assert!(program.says("takes effect at the next start: ").ends_with(": cgi\n"));
+    assert!(program.says("takes effect only at the next start: ").ends_with(": cgi\n"));
     assert_eq!(program.status("/cgi-bin/s"), 200);
 }

@@ -1,4 +1,4 @@
-//! The switches of what the program may do once it has started.
+//! The setters for flags that take privileges away from the program.
 
 use std::ffi::OsStr;
 

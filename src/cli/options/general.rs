@@ -1,4 +1,4 @@
-//! The options that have no group of their own.
+//! The setters for flags that belong to no group.
 
 use std::ffi::OsStr;
 
@@ -12,7 +12,7 @@ impl Options {
     pub(in crate::cli) fn set_port(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let number = value.to_str().and_then(python_int);
         let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
-        // A number that does not even fit into an i64 is out of range like any other.
+        // A number that does not fit into i64 is out of range too, and gets the same message.
         let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
         self.port = port.ok_or_else(|| format!("{number} is not in 0..=65535"))?;
         Ok(())
@@ -40,7 +40,7 @@ impl Options {
 
     pub(in crate::cli) fn add_header(&mut self, name: &OsStr, value: &OsStr) -> Result<(), BadValue> {
         let text = name.to_str().filter(|name| is_token(name.as_bytes()));
-        let text = text.ok_or_else(|| must("be letters, digits and any of !#$%&'*+-.^_`|~", "name", name))?;
+        let text = text.ok_or_else(|| must("consist of letters, digits and !#$%&'*+-.^_`|~", "name", name))?;
         if text.eq_ignore_ascii_case(SERVER) {
             return self.set_server(value);
         }
@@ -60,7 +60,7 @@ impl Options {
 
     pub(in crate::cli) fn set_content_type(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let media_type = value.to_str().filter(|text| is_media_type(text));
-        let media_type = media_type.ok_or_else(|| must("be like text/plain", "content type", value))?;
+        let media_type = media_type.ok_or_else(|| must("be a media type such as text/plain", "content type", value))?;
         self.content_type = Some(media_type.to_owned());
         Ok(())
     }
@@ -75,6 +75,7 @@ impl Options {
     }
 }
 
+/// The error for a value that is not valid in a header field.
 fn invalid_field(name: &str, value: &OsStr) -> BadValue {
     must("be one line of Latin-1 without control characters", &format!("value for {name}"), value)
 }
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_whatever_pythons_int_makes_of_it() {
+    fn a_port_is_parsed_like_pythons_int() {
         for (text, number) in
             [("0", 0), ("+0", 0), (" 0 ", 0), ("0_0", 0), ("-0", 0), ("\t8_0\n", 80), ("0080", 80), ("65535", 65535)]
         {
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_out_of_range_is_named() {
+    fn a_port_out_of_range_is_refused_with_its_value() {
         for text in ["70000", "65536", "-1", "99999999999999999999999"] {
             assert_eq!(port(text), Err(format!("{text} is not in 0..=65535").into()));
         }
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_two_versions_are_protocols() {
+    fn protocols_are_http_1_0_and_http_1_1() {
         let mut options = Options::default();
         options.set_protocol("HTTP/1.0".as_ref()).unwrap();
         assert_eq!(options.protocol, Version::Http10);
@@ -143,28 +144,28 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_has_a_name() {
+    fn an_empty_directory_is_refused() {
         assert_eq!(
             Options::default().set_directory("".as_ref()),
-            Err("invalid directory: '' (must be the name of one)".into())
+            Err("invalid directory: '' (must be the name of a directory)".into())
         );
     }
 
     #[test]
-    fn headers_are_checked_when_they_are_given() {
+    fn headers_are_checked_by_the_setter() {
         assert_eq!(header("X-A", "b c").unwrap(), [("X-A".into(), b"b c".to_vec())]);
         assert_eq!(header("X-Empty", "").unwrap(), [("X-Empty".into(), Vec::new())]);
         assert_eq!(
             header("X A", "b"),
-            Err("invalid name: 'X A' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+            Err("invalid name: 'X A' (must consist of letters, digits and !#$%&'*+-.^_`|~)".into())
         );
         assert_eq!(
             header("X-A:", "b"),
-            Err("invalid name: 'X-A:' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+            Err("invalid name: 'X-A:' (must consist of letters, digits and !#$%&'*+-.^_`|~)".into())
         );
         assert_eq!(
             header("", "b"),
-            Err("invalid name: '' (must be letters, digits and any of !#$%&'*+-.^_`|~)".into())
+            Err("invalid name: '' (must consist of letters, digits and !#$%&'*+-.^_`|~)".into())
         );
         assert_eq!(
             header("X-A", "b\r\nC: d"),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_the_server_makes_are_refused() {
+    fn fields_that_the_server_sets_itself_are_refused() {
         for (name, hint) in [
             ("Content-Length", ""),
             ("Transfer-Encoding", ""),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_server_name_counts_and_may_be_empty() {
+    fn the_last_value_of_server_counts_and_may_be_empty() {
         let mut options = Options::default();
         for (name, value) in [("Server", "mine/1 (x)"), ("server", " "), ("SERVER", "")] {
             options.add_header(name.as_ref(), value.as_ref()).unwrap();
@@ -209,14 +210,14 @@ mod tests {
             assert_eq!(content_type(text), Ok(()), "{text}");
         }
         for text in ["", "text", "text/", "/plain", "text/plain/x", "te xt/plain", "text/plain;\n", ";"] {
-            let why = must("be like text/plain", "content type", text.as_ref());
+            let why = must("be a media type such as text/plain", "content type", text.as_ref());
             assert_eq!(content_type(text), Err(why));
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_no_text_are_kept_where_they_can_be() {
+    fn bytes_that_are_not_utf8_are_kept_in_paths_and_header_values() {
         use std::os::unix::ffi::OsStrExt;
         let bytes = OsStr::from_bytes(b"d\xff");
         let mut options = Options::default();

@@ -1,4 +1,4 @@
-//! The switches of what clients may take, and of how the program ends.
+//! The setters for limits and timeouts of connections, and for the port that processes share.
 
 use std::ffi::OsStr;
 
@@ -41,18 +41,18 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_body_rate(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        self.limits.body_rate = number(value).ok_or_else(|| must("be 0 or more, a whole number", "number", value))?;
+        self.limits.body_rate = number(value).ok_or_else(|| must("be a whole number, 0 or more", "number", value))?;
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        self.limits.connections = Some(count(value).map_err(|why| why.hint("must be 1 or more, a whole number"))?);
+        self.limits.connections = Some(count(value).map_err(|why| why.hint("must be a whole number, 1 or more"))?);
         Ok(())
     }
 
     pub(in crate::cli) fn set_max_connections_per_peer(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.limits.connections_per_peer =
-            Some(count(value).map_err(|why| why.hint("must be 1 or more, a whole number"))?);
+            Some(count(value).map_err(|why| why.hint("must be a whole number, 1 or more"))?);
         Ok(())
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     use crate::limits::Limits;
 
     #[test]
-    fn each_switch_sets_its_limit_and_takes_0() {
+    fn each_setter_sets_its_limit_and_accepts_0() {
         type Set = fn(&mut Options, &OsStr) -> Result<(), BadValue>;
         type Get = fn(&Limits) -> Duration;
         let switches: [(Set, Get); 6] = [
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_begin_with_1() {
+    fn counts_are_at_least_1_and_rates_at_least_0() {
         assert_eq!(count("1".as_ref()), Ok(1));
         for text in ["0", "-1", "", "x", "1.5"] {
             assert_eq!(count(text.as_ref()), Err(format!("invalid number: '{text}'").into()));
@@ -99,9 +99,9 @@ mod tests {
             options.set_body_rate(text.as_ref()).map(|()| options.limits.body_rate)
         };
         assert_eq!((rate("0"), rate("700")), (Ok(0), Ok(700)));
-        assert_eq!(rate("-1"), Err("invalid number: '-1' (must be 0 or more, a whole number)".into()));
+        assert_eq!(rate("-1"), Err("invalid number: '-1' (must be a whole number, 0 or more)".into()));
         assert_eq!(rate("99999999999999999999999"), Ok(u64::MAX));
         let connections = |text: &str| Options::default().set_max_connections(text.as_ref());
-        assert_eq!(connections("0"), Err("invalid number: '0' (must be 1 or more, a whole number)".into()));
+        assert_eq!(connections("0"), Err("invalid number: '0' (must be a whole number, 1 or more)".into()));
     }
 }

@@ -1,4 +1,4 @@
-//! The switches of the log.
+//! The setters for flags of the access log.
 
 use std::ffi::OsStr;
 

@@ -1,7 +1,8 @@
-//! What a command line means, and which values it may have.
+//! The parsed options, and which values they accept.
 //!
-//! `model` has the options; each other file has the methods that set one group of them, one for each flag. They take
-//! values as they were given and say what is wrong with them.
+//! `model` has the types; `values` parses kinds of values that several flags share. Each other file has the setters for
+//! one group of flags: a setter takes a value as text and stores it in [`Options`] or returns why it is refused.
+//! Nothing here looks at the system: whether a file, a user or an address exists is not checked.
 
 mod confinement;
 mod general;

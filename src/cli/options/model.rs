@@ -1,4 +1,4 @@
-//! The options as data: every field, its default, and how much of it is known to be valid.
+//! The types of the options, with their defaults. The setters guarantee only what a field's comment says.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,40 +10,40 @@ use crate::http::{Status, Version};
 use crate::limits::Limits;
 use crate::log::LogFormat;
 
-/// What the program was asked to do.
+/// Everything that the command line, the environment and the configuration file can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The port, 8000 unless another was given; 0 is any free one (contract rows CL01, CL02).
+    /// The port to listen on, by default 8000. 0 stands for any free port.
     pub port: u16,
-    /// The address or host name to listen on; `None` is all interfaces. Not resolved, and not known to be valid
-    /// (contract row CL03).
+    /// The address or host name to listen on. `None` stands for all interfaces. A host name is not resolved yet.
     pub bind: Option<String>,
-    /// The directory to serve, `.` unless another was given. Not known to exist (contract row CL05).
+    /// The directory to serve, by default `.`. It may not exist.
     pub directory: PathBuf,
-    /// The version of HTTP that is spoken (contract row CL06).
+    /// The version of HTTP in responses.
     pub protocol: Version,
-    /// Header fields for successful answers, each known to be valid and none of those that the server makes; in the
-    /// order in which they were given.
+    /// Additional header fields for successful responses, in order. Each is valid, and none is a field that the server
+    /// sets itself.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The value of `Server` in all answers, known to be valid; empty leaves the field out, `None` is the usual one.
+    /// The value of the field `Server` in all responses, which is valid. Empty leaves the field out; `None` stands for
+    /// the default.
     pub server: Option<String>,
-    /// The type of files whose extension is not known (contract row CL09).
+    /// The content type of files with an unknown extension. `None` stands for the default.
     pub content_type: Option<String>,
-    /// Whether requests are not logged.
+    /// True to log no requests.
     pub quiet: bool,
-    /// How the files of the directory are served.
+    /// How files are served.
     pub site: SiteOptions,
-    /// Which of them are run instead.
+    /// How CGI scripts are run.
     pub scripts: ScriptOptions,
-    /// How requests are logged.
+    /// The format and the file of the log.
     pub log: LogOptions,
-    /// What bounds a client, and how the program ends.
+    /// Limits and timeouts of connections, and the time that a drain may take.
     pub limits: Limits,
-    /// Whether others may listen on the same port.
+    /// True if other processes may listen on the same port.
     pub reuse_port: bool,
-    /// What the program gives up before it lets anybody in.
+    /// The privileges that the program gives up before it accepts connections.
     pub confinement: Confinement,
-    /// A file with more settings. It has been read if the program runs.
+    /// The configuration file.
     pub config: Option<PathBuf>,
 }
 
@@ -69,47 +69,47 @@ impl Default for Options {
     }
 }
 
-/// A service manager restarts programs under load: their clients then have this long for one more request.
+/// At a drain, an idle connection has this long to send one more request, so that a restart under load loses none.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// How the files of a directory are served. What an empty list or `None` means is left to the file service.
+/// How files are served. For an empty list or `None` the defaults of the file service apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteOptions {
-    /// The names of index files, the preferred one first; empty for the usual ones.
+    /// The names of index files, in order of preference.
     pub index: Vec<String>,
-    /// The page for paths where nothing is, named relative to the directory.
+    /// The page for paths that do not exist, relative to the directory.
     pub spa: Option<PathBuf>,
-    /// The bodies of refusals, named relative to the directory.
+    /// The pages for errors, relative to the directory.
     pub error_pages: Vec<(Status, PathBuf)>,
-    /// Whether directories are listed.
+    /// True if directories are listed.
     pub listing: bool,
-    /// Whether directories come first in listings.
+    /// True if directories come first in listings.
     pub folders_first: bool,
-    /// Whether names that begin with a dot are served.
+    /// True if names that begin with a dot are served.
     pub hidden: bool,
-    /// What becomes of symbolic links.
+    /// Which symbolic links are followed.
     pub symlinks: Symlinks,
-    /// Whose scripts may read the files: an origin, or `*`.
+    /// The origin whose scripts may read the files, or `*` for all.
     pub cors: Option<String>,
-    /// Whether pages are isolated from other sites.
+    /// True if pages are isolated from other sites.
     pub coop_coep: bool,
-    /// Patterns of file names, each with the value of `Cache-Control`; the last that fits counts.
+    /// Patterns of file names, each with a value of `Cache-Control`. The last pattern that matches counts.
     pub cache: Vec<(String, String)>,
-    /// Extensions without their dot, each with its content type.
+    /// Extensions without the dot, each with its content type.
     pub mime: Vec<(String, String)>,
-    /// Extensions without their dot, each with the content coding that its files are in.
+    /// Extensions without the dot, each with its content coding.
     pub encodings: Vec<(String, String)>,
-    /// The charset of all text, or `None` within for no charset; without, the default of the file service.
+    /// The charset of all text; `Some(None)` stands for no charset.
     pub charset: Option<Option<String>>,
-    /// Whether pages are served without their `.html`.
+    /// True if pages are served without their `.html`.
     pub clean_urls: bool,
-    /// Whether compressed files beside a file are served instead of it.
+    /// True if compressed files beside a file are served instead of it.
     pub precompressed: bool,
-    /// Who may see the files; nobody in particular if empty.
+    /// The accounts that may read the files. If there are none, every client may.
     pub accounts: Vec<Account>,
-    /// A file with more accounts. Not known to exist.
+    /// A file with more accounts. It may not exist.
     pub auth_file: Option<PathBuf>,
-    /// The path under which the directory is served.
+    /// The URL path under which the directory is served.
     pub base_path: String,
 }
 
@@ -138,40 +138,40 @@ impl Default for SiteOptions {
     }
 }
 
-/// Whether and how scripts are run (contract row CL07).
+/// How CGI scripts are run. `None` stands for the default of the CGI service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptOptions {
-    /// Whether they are run.
+    /// True if scripts are run.
     pub run: bool,
-    /// Names of variables that they get too, each known to be one.
+    /// The names of additional variables to pass to scripts. Each is valid as a name.
     pub variables: Vec<OsString>,
-    /// The user that they run as. Not known to exist.
+    /// The user that scripts run as. It may not exist.
     pub user: Option<String>,
-    /// From a script's start to its end; zero is no limit, `None` the default of the library.
+    /// The time from the start of a script to its end; zero stands for no limit.
     pub timeout: Option<Duration>,
-    /// From a script's start to its response; zero is no limit, `None` the default of the library.
+    /// The time that a script has to send the head of its response; zero stands for no limit.
     pub first_byte: Option<Duration>,
-    /// How many of them run at a time; `None` is the default of the library.
-    pub most: Option<usize>,
+    /// The number of scripts that may run at a time.
+    pub max_running: Option<usize>,
 }
 
-/// How requests are logged, and where.
+/// The format and the file of the access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogOptions {
-    /// What the lines look like.
+    /// The format of a line.
     pub format: LogFormat,
-    /// The file; `None` is standard error. Not known to be writable.
+    /// The file; `None` stands for standard error. It may not be writable.
     pub file: Option<PathBuf>,
 }
 
-/// What the program gives up before it lets anybody in.
+/// The privileges that the program gives up before it accepts connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confinement {
-    /// The user to become. Not known to exist.
+    /// The user to switch to. It may not exist.
     pub user: Option<String>,
-    /// The directory that becomes the root. Not known to exist.
+    /// The directory that becomes the root. It may not exist.
     pub chroot: Option<PathBuf>,
-    /// Whether the kernel is asked to let it read the served directory and nothing else.
+    /// True if the kernel restricts the process to reading the served directory.
     pub sandbox: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The switches of scripts, where the program can run any.
+//! The setters for flags of CGI scripts.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// The time by which the server's own limit for an answer exceeds those of scripts.
+/// How much longer the server waits for a response than a script may take to begin it.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
@@ -30,16 +30,16 @@ impl Options {
     }
 
     pub(in crate::cli) fn set_cgi_max(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        self.scripts.most = Some(count(value).map_err(|why| why.hint("must be 1 or more"))?);
+        self.scripts.max_running = Some(count(value).map_err(|why| why.hint("must be a whole number, 1 or more"))?);
         Ok(())
     }
 
-    /// Makes the server wait longer for an answer than a request can wait in the queue and for its script, so that the
-    /// log names the script that took too long.
+    /// Makes the server wait longer for a response than a request can wait in the queue and for its script. The limit
+    /// of the script then passes first, and the log names the script.
     fn wait_for_scripts(&mut self) {
         let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
         let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);
-        // Zero is no limit, for both.
+        // For both limits, zero stands for no limit.
         self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
     }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_scripts_have_names() {
+    fn names_of_variables_are_not_empty_and_contain_no_equals_sign() {
         let mut options = Options::default();
         options.add_cgi_env("HOME".as_ref()).unwrap();
         assert_eq!(
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_do_not_run_as_root() {
+    fn root_is_refused_as_the_user_of_scripts() {
         let user = |text: &str| {
             let mut options = Options::default();
             options.set_cgi_user(text.as_ref()).map(|()| options.scripts.user)
@@ -93,24 +93,30 @@ mod tests {
     }
 
     #[test]
-    fn no_seconds_are_no_limit_for_scripts() {
+    fn limits_of_scripts_accept_0_for_no_limit() {
         let mut options = Options::default();
         options.set_cgi_timeout("0".as_ref()).unwrap();
         options.set_cgi_first_byte("2.5".as_ref()).unwrap();
         options.set_cgi_max("3".as_ref()).unwrap();
         assert_eq!(options.scripts.timeout, Some(Duration::ZERO));
-        assert_eq!((options.scripts.first_byte, options.scripts.most), (Some(Duration::from_millis(2500)), Some(3)));
+        assert_eq!(
+            (options.scripts.first_byte, options.scripts.max_running),
+            (Some(Duration::from_millis(2500)), Some(3))
+        );
         for text in ["-1", "", "x", "1s", "1e3"] {
             let why: BadValue =
                 format!("invalid number of seconds: '{text}' (must be from 0 to 4294967295, such as 2.5)").into();
             assert_eq!(options.set_cgi_timeout(text.as_ref()), Err(why.clone()));
             assert_eq!(options.set_cgi_first_byte(text.as_ref()), Err(why));
         }
-        assert_eq!(options.set_cgi_max("0".as_ref()), Err("invalid number: '0' (must be 1 or more)".into()));
+        assert_eq!(
+            options.set_cgi_max("0".as_ref()),
+            Err("invalid number: '0' (must be a whole number, 1 or more)".into())
+        );
     }
 
     #[test]
-    fn the_server_waits_longer_for_an_answer_than_for_a_script() {
+    fn the_server_waits_longer_for_a_response_than_its_script_may_take() {
         let wait = |first_byte: &str| {
             let mut options = Options::default();
             options.set_cgi();

@@ -1,4 +1,4 @@
-//! The switches of the files that are served.
+//! The setters for flags of the files that are served.
 
 use std::ffi::OsStr;
 
@@ -10,10 +10,10 @@ use crate::cli::words::shown;
 use crate::files::{CODINGS, Symlinks};
 use crate::http::{Status, UrlPath, is_token};
 
-/// What `--spa` serves if it names nothing.
+/// The page of `--spa` without a value.
 const SPA_PAGE: &str = "index.html";
 
-/// A year, which is as good as for ever: what RFC 9111 recommends for files that never change under their name.
+/// The value of `Cache-Control` for files that never change under their name. The time is one year.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 impl Options {
@@ -62,7 +62,8 @@ impl Options {
     pub(in crate::cli) fn set_cors(&mut self, value: Option<&OsStr>) -> Result<(), BadValue> {
         let value = value.unwrap_or("*".as_ref());
         let origin = value.to_str().filter(|origin| is_origin(origin));
-        let origin = origin.ok_or_else(|| must("be * or like https://app.example, without a path", "origin", value))?;
+        let origin = origin
+            .ok_or_else(|| must("be * or an origin such as https://app.example, without a path", "origin", value))?;
         self.site.cors = Some(origin.to_owned());
         Ok(())
     }
@@ -73,7 +74,7 @@ impl Options {
 
     pub(in crate::cli) fn add_cache(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let whole = text("value", value)?;
-        // A pattern may contain a sign of equality, what is behind it cannot.
+        // The last `=` separates the two, because a pattern may contain `=` and a value cannot.
         let (pattern, kept) = whole.rsplit_once('=').unwrap_or(("*", whole));
         Pattern::new(pattern).map_err(|_| must("be a glob such as *.js", "pattern", pattern.as_ref()))?;
         let control = match kept {
@@ -91,9 +92,9 @@ impl Options {
     pub(in crate::cli) fn add_encoding(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let (extension, coding) = pair("EXT=CODING", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
-        // Only what is behind the last dot of a name is its extension.
+        // An extension is the part of a name after its last dot, so an extension with a dot would never match.
         if extension.is_empty() || extension.contains(['/', '.']) {
-            return Err(must("be in front of the =, such as br, without a dot in it", "extension", value));
+            return Err(must("stand before the =, such as br, without a dot in it", "extension", value));
         }
         let codings = CODINGS.map(|coding| (coding, coding));
         let coding = choice(&codings, coding.to_ascii_lowercase().as_ref())?;
@@ -112,10 +113,10 @@ impl Options {
         let (extension, content_type) = pair("EXT=TYPE", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
         if extension.is_empty() || extension.contains('/') {
-            return Err(must("be in front of the =, such as md, without a slash", "extension", value));
+            return Err(must("stand before the =, such as md, without a slash", "extension", value));
         }
         if !is_media_type(content_type) {
-            return Err(must("be like text/plain", "content type", content_type.as_ref()));
+            return Err(must("be a media type such as text/plain", "content type", content_type.as_ref()));
         }
         self.site.mime.push((extension.to_owned(), content_type.to_owned()));
         Ok(())
@@ -129,9 +130,9 @@ impl Options {
         self.site.precompressed = true;
     }
 
-    /// The account is not quoted in what is said about it: it may be a typing error away from a password.
+    /// Errors do not quote the value, because it contains a password.
     pub(in crate::cli) fn add_auth(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        let account = value.to_str().ok_or("an account has to be UTF-8")?;
+        let account = value.to_str().ok_or("an account must be UTF-8")?;
         self.site
             .accounts
             .push(account.parse().map_err(|why: crate::files::BadAccount| BadValue::from(why.to_string()))?);
@@ -145,13 +146,15 @@ impl Options {
 
     pub(in crate::cli) fn set_base_path(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let path = value.to_str().filter(|path| is_base_path(path));
-        let path = path.ok_or_else(|| must("be like /docs, without . and .. in it, ? and #", "path", value))?;
+        let path =
+            path.ok_or_else(|| must("be a path such as /docs, without segments . and .., ? and #", "path", value))?;
         self.site.base_path = path.to_owned();
         Ok(())
     }
 }
 
-/// A path that is the same once it is normalised, but for a slash at its end: `/a/../b` is another one than it seems.
+/// True for a path that normalisation does not change, except for a slash at its end. `/a/../b` is refused, because it
+/// means `/b`.
 fn is_base_path(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('/') else { return false };
     let inner = inner.strip_suffix('/').unwrap_or(inner);
@@ -160,8 +163,8 @@ fn is_base_path(text: &str) -> bool {
     is_normal && !text.contains(['?', '#']) && !text.to_ascii_lowercase().contains("%2f")
 }
 
-/// `*`, or a scheme and a host with or without a port, and nothing behind it (RFC 6454 section 6.2): browsers compare
-/// the text, so a slash too many would never fit.
+/// True for `*`, or a scheme and a host with or without a port (RFC 6454 section 6.2). Nothing may follow, because
+/// browsers compare the text: with a slash at its end it would never match.
 fn is_origin(text: &str) -> bool {
     let host =
         text.split_once("://").map(|(scheme, host)| (scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), host));
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_control_for_some_files_or_all() {
+    fn cache_rules_have_a_pattern_or_apply_to_all_files() {
         let cache = |text: &str| set(|options| options.add_cache(text.as_ref())).map(|mut site| site.cache.remove(0));
         let rule = |pattern: &str, value: &str| Ok((pattern.to_owned(), value.to_owned()));
         assert_eq!(cache("60"), rule("*", "max-age=60"));
@@ -196,50 +199,50 @@ mod tests {
     }
 
     #[test]
-    fn origins_have_no_path() {
+    fn an_origin_is_a_star_or_a_scheme_and_a_host_without_a_path() {
         for text in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:8000"] {
             assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))).unwrap().cors.as_deref(), Some(text));
         }
         assert_eq!(set(|options| options.set_cors(None)).unwrap().cors.as_deref(), Some("*"));
         for text in ["", "app.example", "https://", "://a", "https://a/", "https://a b", "https://a\r\nX: y", "h s://a"]
         {
-            let why = must("be * or like https://app.example, without a path", "origin", text.as_ref());
+            let why = must("be * or an origin such as https://app.example, without a path", "origin", text.as_ref());
             assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))), Err(why));
         }
     }
 
     #[test]
-    fn extensions_have_a_dot_or_not() {
+    fn the_extension_of_a_mime_type_is_accepted_with_and_without_its_dot() {
         for text in ["rs=text/x-rust", ".rs=text/x-rust"] {
             let mime = set(|options| options.add_mime(text.as_ref())).unwrap().mime;
             assert_eq!(mime, [("rs".to_owned(), "text/x-rust".to_owned())]);
         }
         let why = |text: &str| set(|options| options.add_mime(text.as_ref())).unwrap_err().to_string();
-        assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs' (must have a = between two texts)");
+        assert_eq!(why("rs"), "invalid EXT=TYPE: 'rs' (must contain =)");
         assert_eq!(
             why("=text/plain"),
-            "invalid extension: '=text/plain' (must be in front of the =, such as md, without a slash)"
+            "invalid extension: '=text/plain' (must stand before the =, such as md, without a slash)"
         );
-        assert_eq!(why("rs=text"), "invalid content type: 'text' (must be like text/plain)");
+        assert_eq!(why("rs=text"), "invalid content type: 'text' (must be a media type such as text/plain)");
     }
 
     #[test]
-    fn codings_have_an_extension_and_a_known_name() {
+    fn an_encoding_has_an_extension_and_a_known_coding() {
         let encodings = |text: &str| set(|options| options.add_encoding(text.as_ref())).map(|site| site.encodings);
         for text in ["br=br", ".br=BR"] {
             assert_eq!(encodings(text), Ok(vec![("br".to_owned(), "br".to_owned())]));
         }
-        assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br' (must have a = between two texts)".into()));
-        let why = must("be in front of the =, such as br, without a dot in it", "extension", "=br".as_ref());
+        assert_eq!(encodings("br"), Err("invalid EXT=CODING: 'br' (must contain =)".into()));
+        let why = must("stand before the =, such as br, without a dot in it", "extension", "=br".as_ref());
         assert_eq!(encodings("=br"), Err(why));
-        let why = must("be in front of the =, such as br, without a dot in it", "extension", "tar.gz=gzip".as_ref());
+        let why = must("stand before the =, such as br, without a dot in it", "extension", "tar.gz=gzip".as_ref());
         assert_eq!(encodings("tar.gz=gzip"), Err(why));
         let why: BadValue = "invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)".into();
         assert_eq!(encodings("gz=zip"), Err(why));
     }
 
     #[test]
-    fn charsets_are_names_or_none() {
+    fn a_charset_is_a_token_or_none() {
         let charset = |text: &str| set(|options| options.set_charset(text.as_ref())).map(|site| site.charset);
         assert_eq!(charset("euc-kr"), Ok(Some(Some("euc-kr".into()))));
         assert_eq!(charset("None"), Ok(Some(None)));
@@ -250,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn error_pages_are_for_errors() {
+    fn error_pages_are_for_statuses_from_400_to_599() {
         let page = |text: &str| set(|options| options.add_error_page(text.as_ref())).map(|site| site.error_pages);
         assert_eq!(page("404=a=b.html"), Ok(vec![(Status::NOT_FOUND, "a=b.html".into())]));
-        assert_eq!(page("404"), Err("invalid CODE=FILE: '404' (must have a = between two texts)".into()));
+        assert_eq!(page("404"), Err("invalid CODE=FILE: '404' (must contain =)".into()));
         assert_eq!(page("200=x"), Err("'200' is not in 400..=599".into()));
         assert_eq!(page("x\n=x"), Err("'x\\x0a' is not in 400..=599".into()));
-        assert_eq!(page("404="), Err("invalid file: '' (must be the name of one)".into()));
+        assert_eq!(page("404="), Err("invalid file: '' (must be the name of a file)".into()));
     }
 
     #[test]
-    fn a_password_is_never_quoted() {
+    fn errors_about_accounts_do_not_quote_them() {
         let why = set(|options| options.add_auth("secret".as_ref())).unwrap_err().to_string();
         assert_eq!(why, "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH");
         let why = set(|options| options.add_auth("ann:{SHA}secret".as_ref())).unwrap_err().to_string();
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_paths() {
+    fn values_of_symlinks_hidden_base_path_and_index_are_checked() {
         assert_eq!(
             set(|options| options.set_symlinks("outside".as_ref())),
             Err("invalid choice: 'outside' (choose from follow, within, deny)".into())
@@ -278,7 +281,7 @@ mod tests {
             assert_eq!(set(|options| options.set_base_path(path.as_ref())).unwrap().base_path, path);
         }
         for path in ["", "docs", "/a/../b", "/a/./b", "/..", "/a//b", "/%2e%2e/a", "/./x%2fy", "/a?b", "/a#b", "/%zz"] {
-            let why = must("be like /docs, without . and .. in it, ? and #", "path", path.as_ref());
+            let why = must("be a path such as /docs, without segments . and .., ? and #", "path", path.as_ref());
             assert_eq!(set(|options| options.set_base_path(path.as_ref())), Err(why));
         }
         for name in ["", ".", "..", "a/b"] {

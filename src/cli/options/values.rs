@@ -1,4 +1,4 @@
-//! What the values of several flags have in common.
+//! Parsers for kinds of values that several flags share, and the errors for values that they refuse.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,34 +8,35 @@ use super::model::BadValue;
 use crate::cli::words::shown;
 use crate::http::{FieldValue, Head, is_token};
 
+/// The error `invalid WHAT: 'VALUE'`.
 pub(super) fn invalid(what: &str, value: &OsStr) -> BadValue {
     format!("invalid {what}: '{}'", shown(value)).into()
 }
 
-/// The same, with the values that are allowed: `invalid WHAT: 'VALUE' (must ALLOWED)`.
+/// The error `invalid WHAT: 'VALUE' (must ALLOWED)`.
 pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> BadValue {
     invalid(what, value).hint(format_args!("must {allowed}"))
 }
 
-/// A value that has to be text.
+/// A value that must be UTF-8.
 pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, BadValue> {
     value.to_str().ok_or_else(|| must("be UTF-8", what, value))
 }
 
-/// The name of a file. Only a settings file can have a NUL in it.
+/// The path of a file.
 pub(super) fn file(value: &OsStr) -> Result<PathBuf, BadValue> {
     path("file", value)
 }
 
-/// The name of a file or a directory.
+/// The path of a file or a directory: not empty, and without NUL, which only a configuration file can contain.
 pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     match value.is_empty() || value.as_encoded_bytes().contains(&0) {
-        true => Err(must("be the name of one", what, value)),
+        true => Err(must(&format!("be the name of a {what}"), what, value)),
         false => Ok(PathBuf::from(value)),
     }
 }
 
-/// One of several words, each with what it means.
+/// Finds the value among `words`, and returns the meaning of that word.
 pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -44,14 +45,14 @@ pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, B
     })
 }
 
-/// The two sides of a value such as `404=404.html`, parted at the first `=`.
+/// Splits a value such as `404=404.html` at the first `=`.
 pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str), BadValue> {
     let parts = value.to_str().and_then(|text| text.split_once('='));
-    parts.ok_or_else(|| must("have a = between two texts", what, value))
+    parts.ok_or_else(|| must("contain =", what, value))
 }
 
-/// The number in a text that Python's `int()` accepts, without the blanks, plus and underscores that it allows:
-/// ` +1_0 ` is `10`. ASCII digits only.
+/// Normalises a number in the syntax of Python's `int()`: removes spaces around it, a plus sign and underscores, so
+/// that ` +1_0 ` becomes `10`. Unlike Python, accepts ASCII digits only.
 pub(super) fn python_int(text: &str) -> Option<String> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {
@@ -62,8 +63,8 @@ pub(super) fn python_int(text: &str) -> Option<String> {
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// An IP address, with or without a zone, or what could be the name of a host: without a blank or a character that ends
-/// a host in a URL. The system that looks the name up may have further rules.
+/// True for an IP address with or without a zone, and for a possible host name: one without spaces and without
+/// characters that end the host in a URL. The system may refuse it later, when it resolves the name.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_name =
@@ -71,8 +72,8 @@ pub(super) fn is_host(text: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok() || is_name
 }
 
-/// `type/subtype`, with or without parameters; these have to be a valid field value but are not looked into
-/// (RFC 9110 section 8.3.1).
+/// True for `type/subtype` with or without parameters (RFC 9110 section 8.3.1). The parameters must be valid in a
+/// header field and are not parsed.
 pub(super) fn is_media_type(text: &str) -> bool {
     let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
     let named = essence.trim_end().split_once('/');
@@ -80,8 +81,7 @@ pub(super) fn is_media_type(text: &str) -> bool {
         && Head::new().add("Content-Type", text).is_ok()
 }
 
-/// A number of seconds with or without a fraction. Read without floating point, for which the program has no other
-/// use.
+/// A number of seconds with or without a fraction. Parsed without floating point, which would make the program larger.
 fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -94,24 +94,25 @@ fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     time.ok_or_else(|| invalid("number of seconds", value))
 }
 
-/// A time limit. Zero is allowed: no limit for most of them, no time at all for the grace period.
+/// A time limit. Zero is allowed: it stands for no limit, except that `--grace 0` gives no time at all.
 pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     seconds(value).map_err(|why| why.hint("must be from 0 to 4294967295, such as 2.5"))
 }
 
+/// A number of connections or scripts, at least 1.
 pub(super) fn count(value: &OsStr) -> Result<usize, BadValue> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// A whole number. One that is too large for any limit is no limit.
+/// A whole number. A number that does not fit into `u64` becomes the largest one.
 pub(super) fn number(value: &OsStr) -> Option<u64> {
     let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The bytes of a field value: a text as Latin-1, as Python sends it; `None` if Latin-1 does not have one of its
-/// characters. A value that is not UTF-8 is sent as it is.
+/// The bytes of a value in a header field. Text is encoded as Latin-1, as Python does; `None` if it contains other
+/// characters. A value that is not UTF-8 is used unchanged.
 pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
     let Some(text) = value.to_str() else { return Some(value.as_encoded_bytes().to_vec()) };
     let mut bytes = Vec::with_capacity(text.len());
@@ -124,7 +125,7 @@ mod tests {
     use crate::cli::Options;
 
     #[test]
-    fn the_value_of_a_header_is_latin1() {
+    fn a_header_value_is_encoded_as_latin1() {
         let header = |value: &OsStr| {
             let mut options = Options::default();
             options.add_header("X-Own".as_ref(), value).map(|()| options.headers)
@@ -133,16 +134,16 @@ mod tests {
         let refused = header("5 \u{20ac}".as_ref()).unwrap_err().to_string();
         assert!(refused.starts_with("invalid value for X-Own: '5 "), "{refused}");
         assert!(refused.ends_with("' (must be one line of Latin-1 without control characters)"), "{refused}");
-        assert!(header("\u{10d}\u{10a}".as_ref()).is_err(), "these are not cut to CR and LF");
+        assert!(header("\u{10d}\u{10a}".as_ref()).is_err(), "characters above U+00FF are not truncated to CR and LF");
         #[cfg(unix)]
         {
             let bytes: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xff");
-            assert_eq!(header(bytes), Ok(vec![("X-Own".to_owned(), b"caf\xff".to_vec())]), "bytes that are no text");
+            assert_eq!(header(bytes), Ok(vec![("X-Own".to_owned(), b"caf\xff".to_vec())]), "bytes that are not UTF-8");
         }
     }
 
     #[test]
-    fn times_are_seconds() {
+    fn times_are_seconds_with_or_without_a_fraction() {
         let time = |text: &str| seconds(text.as_ref());
         assert_eq!(time("0"), Ok(Duration::ZERO));
         assert_eq!(time("2.5"), Ok(Duration::from_millis(2500)));
