@@ -15,7 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::files::FileService;
 use serve_forever::http::{BodyLength, Head, Request, Status, Version};
-use serve_forever::http1::{Buffer, CommonHeaders, Decoded, Decoder, Event, Machine, MessageLimits, ResponseHead};
+use serve_forever::http1::{
+    Buffer, CommonHeaders, Decoded, Decoder, MessageLimits, RequestEvent, ResponseHead, ServerMachine,
+};
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Body, Registrar, Reply, Service, Waker};
 use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClock};
@@ -128,14 +130,14 @@ fn head_dripped() -> Box<dyn FnMut()> {
     let (limits, mut request) = (MessageLimits::default(), Request::default());
     let mut input = Buffer::with_capacity(32 * 1024);
     Box::new(move || {
-        let mut machine = Machine::new(Version::Http11);
+        let mut machine = ServerMachine::new(Version::Http11);
         let (last, first) = head.split_last().unwrap();
         for byte in first {
             input.extend(&[*byte]);
-            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::More));
+            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(RequestEvent::More));
         }
         input.extend(&[*last]);
-        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
+        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(RequestEvent::Head));
     })
 }
 
@@ -145,25 +147,25 @@ fn answer() -> Box<dyn FnMut()> {
     fields.add("Content-type", "text/plain; charset=utf-8").unwrap();
     fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
     fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();
-    let stamp = CommonHeaders::new(b"Server: serve-forever/0.1.0\r\n", b"Date: Sat, 01 Aug 2026 10:00:00 GMT\r\n");
+    let common = CommonHeaders::new(b"Server: serve-forever/0.1.0\r\n", b"Date: Sat, 01 Aug 2026 10:00:00 GMT\r\n");
     let mut out = Buffer::with_capacity(4096);
     read_heads([SHORT.to_vec(), other(SHORT)], move |machine| {
-        let (fields, stamp) = (&fields, &stamp);
-        let head = ResponseHead { status: Status::OK, reason: None, fields, length: Some(1024), stamp };
+        let (fields, common) = (&fields, &common);
+        let head = ResponseHead { status: Status::OK, reason: None, fields, length: Some(1024), common };
         black_box(machine.respond(&head, &mut out));
         out.consume(out.len());
     })
 }
 
 /// Reads one of two heads after the other.
-fn read_heads(mut heads: [Vec<u8>; 2], mut then: impl FnMut(&mut Machine) + 'static) -> Box<dyn FnMut()> {
+fn read_heads(mut heads: [Vec<u8>; 2], mut then: impl FnMut(&mut ServerMachine) + 'static) -> Box<dyn FnMut()> {
     let (limits, mut request) = (MessageLimits::default(), Request::default());
     let mut input = Buffer::with_capacity(4096);
     Box::new(move || {
-        let mut machine = Machine::new(Version::Http11);
+        let mut machine = ServerMachine::new(Version::Http11);
         heads.swap(0, 1);
         input.extend(black_box(&heads[0]));
-        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(Event::Head));
+        assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(RequestEvent::Head));
         then(&mut machine);
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use serve_forever::http1::{Recv, Send};
+use serve_forever::http1::{ReceiveState, SendState};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,7 +60,7 @@ fn a_name_is_recognised() {
 fn the_pictures_show_the_moves_of_the_code() {
     let name = "docs/state-machines.md";
     let old = text(name);
-    let drawn = with_pictures(&old, &[diagram(Recv::MOVES), diagram(Send::MOVES)]);
+    let drawn = with_pictures(&old, &[diagram(ReceiveState::TRANSITIONS), diagram(SendState::TRANSITIONS)]);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(root().join(name), &drawn).unwrap();
         return;

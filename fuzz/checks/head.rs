@@ -4,7 +4,7 @@
 
 use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
 use serve_forever::http1::{
-    Buffer, CommonHeaders, Event, Machine, MessageLimits, Rejection, ResponseHead, Send, Violation,
+    Buffer, CommonHeaders, MessageLimits, Rejection, RequestEvent, ResponseHead, SendState, ServerMachine, Violation,
 };
 
 use super::feeding::{split_place, ways};
@@ -27,7 +27,7 @@ struct Conversation {
 
 /// A machine that has every request answered as soon as its body is complete.
 struct Reader {
-    machine: Machine,
+    machine: ServerMachine,
     request: Request,
     limits: MessageLimits,
     seen: Conversation,
@@ -44,7 +44,7 @@ impl Reader {
             body: 2000,
             ..MessageLimits::default()
         };
-        let (machine, request) = (Machine::new(Version::Http11), Request::default());
+        let (machine, request) = (ServerMachine::new(Version::Http11), Request::default());
         let mut reader = Reader { machine, request, limits, seen: Conversation::default() };
         let mut input = Buffer::default();
         for piece in pieces {
@@ -61,30 +61,30 @@ impl Reader {
     fn event(&mut self, input: &mut Buffer) -> bool {
         let before = input.len();
         match self.machine.receive(input, &self.limits, &mut self.request) {
-            Ok(Event::More) => return false,
-            Ok(Event::Nothing) => {
+            Ok(RequestEvent::More) => return false,
+            Ok(RequestEvent::Paused) => {
                 assert!(self.machine.is_closed(), "a machine that is not closed goes on");
                 return false;
             }
-            Ok(Event::Head) => {
+            Ok(RequestEvent::Head) => {
                 assert!(input.len() < before, "a head has bytes");
                 check_head(&self.request, &self.limits);
                 self.seen.requests.push((describe(&self.request), Vec::new()));
-                assert_eq!(self.machine.send(), Send::Due);
+                assert_eq!(self.machine.send_state(), SendState::Due);
                 if !self.machine.in_body() {
                     self.answer();
                 }
             }
-            Ok(Event::Data(length)) => {
+            Ok(RequestEvent::Data(length)) => {
                 assert!((1..=input.len()).contains(&length), "data that is there");
                 let (_, body) = self.seen.requests.last_mut().expect("a head before its body");
                 body.extend_from_slice(&input.bytes()[..length]);
                 self.machine.take(input, length);
             }
-            Ok(Event::End) => self.answer(),
+            Ok(RequestEvent::End) => self.answer(),
             Err(violation) => {
                 let status = Rejection::from(violation.clone()).status();
-                assert!(status.code() >= 400 && self.machine.send() == Send::Due);
+                assert!(status.code() >= 400 && self.machine.send_state() == SendState::Due);
                 self.seen.violation = Some(match violation {
                     // A line that is refused early is named by as much of it as had come.
                     Violation::RequestLine(_) => Violation::RequestLine(String::new()),
@@ -98,9 +98,9 @@ impl Reader {
     }
 
     fn answer(&mut self) {
-        let (mut out, fields, stamp) = (Buffer::default(), Head::new(), CommonHeaders::default());
+        let (mut out, fields, common) = (Buffer::default(), Head::new(), CommonHeaders::default());
         let status = Status::NO_CONTENT;
-        let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
+        let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
         assert_eq!(self.machine.respond(&head, &mut out), None);
         assert!(out.bytes().starts_with(b"HTTP/1.1 204 ") && out.bytes().ends_with(b"\r\n\r\n"));
     }

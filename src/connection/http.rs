@@ -8,7 +8,7 @@ use super::ServerState;
 use super::answer::{Answer, FILE_SLICE, Made};
 use super::peers::Place;
 use crate::http::{Expect, Request, Status};
-use crate::http1::{Buffer, Event, Machine};
+use crate::http1::{Buffer, RequestEvent, ServerMachine};
 use crate::limits::Limits;
 use crate::log::Kept;
 use crate::service::{Reply, Response, Service};
@@ -34,7 +34,7 @@ pub struct HttpSession<'s, T> {
     edition: u32,
     transport: T,
     peer: SocketAddr,
-    machine: Machine,
+    machine: ServerMachine,
     /// What came and was not understood yet. Owns memory only while something waits in it.
     input: Buffer,
     /// What is to be sent. Owns memory only while something waits in it.
@@ -163,7 +163,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
             edition: site.edition(),
             transport,
             peer,
-            machine: Machine::new(site.protocol()),
+            machine: ServerMachine::new(site.protocol()),
             input: Buffer::default(),
             output: Buffer::default(),
             stage: Stage::Head,
@@ -446,12 +446,12 @@ impl<T: Transport> HttpSession<'_, T> {
                 self.take_up();
             }
             match self.machine.receive(&mut self.input, &self.limits.message(), &mut request) {
-                Ok(Event::More) if self.at_end => self.end(),
-                Ok(Event::More) => {
+                Ok(RequestEvent::More) if self.at_end => self.end(),
+                Ok(RequestEvent::More) => {
                     progress = progress.and(self.starve());
                     break;
                 }
-                Ok(Event::Head) => {
+                Ok(RequestEvent::Head) => {
                     request.peer = self.peer;
                     request.local = self.site.local;
                     request.arrived = cx.clock.now;

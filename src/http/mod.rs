@@ -7,7 +7,6 @@
 //! Invariant: a [`Head`] can only hold field lines that are well formed (RFC 9110 section 5.5), so nothing that is
 //! written to the wire from one can split a response.
 
-mod ask;
 mod date;
 mod error_page;
 mod escape;
@@ -18,11 +17,10 @@ mod headers;
 mod method;
 mod path;
 mod request;
+mod response_constraints;
 mod status;
 mod version;
 
-pub(crate) use ask::Ask;
-pub use ask::Expect;
 pub use date::{HttpDate, format_http_date, parse_http_date};
 pub use error_page::{ErrorInfo, ErrorPage, ErrorTemplate};
 pub use escape::{escape_html, percent_decode, percent_encode_segment};
@@ -37,5 +35,7 @@ pub use method::{Method, is_token, is_token_byte};
 pub use path::{BadPath, UrlPath};
 pub(crate) use request::Span;
 pub use request::{BodyLength, Request, RequestBuilder};
+pub use response_constraints::Expect;
+pub(crate) use response_constraints::ResponseConstraints;
 pub use status::{Status, StatusClass};
 pub use version::Version;

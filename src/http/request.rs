@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Ask, Expect, Field, Fields, Headers, Method, Version, is_token};
+use super::{Expect, Field, Fields, Headers, Method, ResponseConstraints, Version, is_token};
 
 /// A request: its line, its header fields, who sent it and when it was read.
 ///
@@ -21,7 +21,7 @@ pub struct Request {
     pub(crate) fields: Fields,
     pub(crate) body: BodyLength,
     /// Once the whole head was read and found good: what it asks of the connection.
-    pub(crate) ask: Option<Ask>,
+    pub(crate) constraints: Option<ResponseConstraints>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) arrived: Instant,
@@ -83,7 +83,7 @@ impl Default for Request {
             authority: None,
             fields: Fields::default(),
             body: BodyLength::None,
-            ask: None,
+            constraints: None,
             peer: nobody,
             local: nobody,
             arrived: Instant::now(),
@@ -148,7 +148,7 @@ impl Request {
 
     /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
-        !self.body.is_empty() && self.ask.is_some_and(|ask| ask.expect == Expect::Continue)
+        !self.body.is_empty() && self.constraints.is_some_and(|constraints| constraints.expect == Expect::Continue)
     }
 
     /// The address of the client. Python's `client_address`.
@@ -203,7 +203,7 @@ impl Request {
             authority,
             fields,
             body,
-            ask,
+            constraints,
             peer,
             local,
             arrived,
@@ -214,7 +214,7 @@ impl Request {
         self.head.clear();
         self.head.extend_from_slice(head);
         self.fields.copy_from(fields);
-        (self.version, self.body, self.ask, self.arrived) = (*version, *body, *ask, *arrived);
+        (self.version, self.body, self.constraints, self.arrived) = (*version, *body, *constraints, *arrived);
         (self.line, self.target, self.path) = (*line, *target, *path);
         (self.query, self.authority) = (*query, *authority);
         (self.peer, self.local) = (*peer, *local);
@@ -232,7 +232,7 @@ impl Request {
         self.query = None;
         self.authority = None;
         self.body = BodyLength::None;
-        self.ask = None;
+        self.constraints = None;
     }
 
     /// Splits the path-and-query part of a target, which begins at `start` of the head and ends at `end`.
@@ -308,9 +308,9 @@ mod tests {
     #[test]
     fn a_copy_is_the_same_in_everything() {
         let mut copy = Request::builder("PUT", "/old?query").header("Host", "old").header("Old", "field").build();
-        (copy.body, copy.ask) = (BodyLength::Known(1), Some(Ask::default()));
+        (copy.body, copy.constraints) = (BodyLength::Known(1), Some(ResponseConstraints::default()));
         let mut other = Request::builder("RICKROLL", "/new/path").header("New", "field").build();
-        (other.version, other.body, other.ask) = (Version::Http10, BodyLength::Chunked, None);
+        (other.version, other.body, other.constraints) = (Version::Http10, BodyLength::Chunked, None);
         other.peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         other.local = SocketAddr::from((Ipv4Addr::LOCALHOST, 2));
         other.arrived = copy.arrived + std::time::Duration::from_secs(1);

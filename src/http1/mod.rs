@@ -1,7 +1,7 @@
 //! HTTP/1.0 and HTTP/1.1 without a socket: bytes in, events out; a response in, bytes out.
 //!
-//! [`Machine`] is one connection's protocol. Bytes that came are put into a [`Buffer`]; [`Machine::receive`] takes
-//! what it understands from it and says what that was. [`Machine::respond`] turns a response into the bytes of its
+//! [`ServerMachine`] is one connection's protocol. Bytes that came are put into a [`Buffer`]; [`ServerMachine::receive`] takes
+//! what it understands from it and says what that was. [`ServerMachine::respond`] turns a response into the bytes of its
 //! head and the [`Encoder`] for its body. Everything that can be wrong with a message is a [`Violation`]; a
 //! server answers it as its [`Rejection`] says. The sizes of a message are bounded by [`MessageLimits`].
 //!
@@ -23,5 +23,5 @@ pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
 pub use head::{CommonHeaders, ResponseHead};
 pub use limits::MessageLimits;
 pub use rejection::Rejection;
-pub use server::{Event, HeadProgress, Machine, Recv, Send};
+pub use server::{HeadProgress, ReceiveState, RequestEvent, SendState, ServerMachine};
 pub use violation::Violation;

@@ -1,6 +1,6 @@
-use super::head::{Added, HeadScan, read, read_again, read_whole, write_head, write_interim};
+use super::head::{HeadScan, ResponseFraming, read, read_again, read_whole, write_head, write_interim};
 use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
-use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass, Version};
+use crate::http::{Expect, Head, Method, Request, ResponseConstraints, Span, Status, StatusClass, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
 ///
@@ -9,32 +9,32 @@ use crate::http::{Ask, Expect, Head, Method, Request, Span, Status, StatusClass,
 ///
 /// ```
 /// use serve_forever::http::{Head, Request, Status, Version};
-/// use serve_forever::http1::{Buffer, Event, MessageLimits, Machine, ResponseHead, CommonHeaders};
+/// use serve_forever::http1::{Buffer, RequestEvent, MessageLimits, ServerMachine, ResponseHead, CommonHeaders};
 ///
-/// let (mut machine, mut request) = (Machine::new(Version::Http11), Request::default());
+/// let (mut machine, mut request) = (ServerMachine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
 /// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-/// assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(Event::Head));
+/// assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(RequestEvent::Head));
 ///
-/// let (mut out, fields, stamp) = (Buffer::default(), Head::new(), CommonHeaders::default());
+/// let (mut out, fields, common) = (Buffer::default(), Head::new(), CommonHeaders::default());
 /// let status = Status::NO_CONTENT;
-/// let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
+/// let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
 /// assert_eq!(machine.respond(&head, &mut out), None);
 /// assert!(out.bytes().starts_with(b"HTTP/1.1 204 No Content\r\n"));
 /// assert!(machine.is_idle());
 /// ```
 #[derive(Debug)]
-pub struct Machine {
-    recv: Recv,
-    send: Send,
-    ask: Ask,
+pub struct ServerMachine {
+    receive_state: ReceiveState,
+    send_state: SendState,
+    constraints: ResponseConstraints,
     /// The version of the status line. 1.0 ends the connection after a response that does not ask to keep it.
     protocol: Version,
 }
 
 /// What the client still owes us.
 #[derive(Debug, Default)]
-pub enum Recv {
+pub enum ReceiveState {
     /// Waits for the first byte of a request.
     #[default]
     Idle,
@@ -55,7 +55,7 @@ pub struct HeadProgress(Option<Box<HeadScan>>);
 
 /// What we still owe the client.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Send {
+pub enum SendState {
     /// Waits for a request.
     #[default]
     Idle,
@@ -69,26 +69,26 @@ pub enum Send {
     Closed,
 }
 
-/// What [`Machine::receive`] found.
+/// What [`ServerMachine::receive`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum RequestEvent {
     /// Nothing yet: more bytes are needed.
     More,
     /// A head. The request is filled, and an answer is due.
     Head,
-    /// So many bytes of body, at the front of the input. [`Machine::take`] tells how many of them were used.
+    /// So many bytes of body, at the front of the input. [`ServerMachine::take`] tells how many of them were used.
     Data(usize),
     /// The body is complete. It is reported once, and for every request that has one.
     End,
-    /// Nothing, and nothing will be until the response is complete, or ever: see [`Machine::is_closed`].
-    Nothing,
+    /// Nothing, and nothing will be until the response is complete, or ever: see [`ServerMachine::is_closed`].
+    Paused,
 }
 
 /// A move of one of the two sides: from where, why, where to.
 type Move = (&'static str, &'static str, &'static str);
 
 /// Every move that the receiving side makes.
-pub(super) const RECV_MOVES: &[Move] = &[
+pub(super) const RECEIVE_TRANSITIONS: &[Move] = &[
     ("Idle", "a byte comes", "Head"),
     ("Head", "head complete, body follows", "Body"),
     ("Head", "head complete, no body", "Done"),
@@ -101,7 +101,7 @@ pub(super) const RECV_MOVES: &[Move] = &[
 ];
 
 /// Every move that the sending side makes.
-pub(super) const SEND_MOVES: &[Move] = &[
+pub(super) const SEND_TRANSITIONS: &[Move] = &[
     ("Idle", "head complete, or reject", "Due"),
     ("Due", "response with a body to send", "Body"),
     ("Due", "response without one", "Done"),
@@ -111,118 +111,123 @@ pub(super) const SEND_MOVES: &[Move] = &[
     ("Idle", "end of input or stop", "Closed"),
 ];
 
-impl Recv {
+impl ReceiveState {
     /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
     /// from it.
-    pub const MOVES: &[(&str, &str, &str)] = RECV_MOVES;
+    pub const TRANSITIONS: &[(&str, &str, &str)] = RECEIVE_TRANSITIONS;
 
     fn name(&self) -> &'static str {
         match self {
-            Recv::Idle => "Idle",
-            Recv::Head(_) => "Head",
-            Recv::Body(_) => "Body",
-            Recv::Done => "Done",
-            Recv::Closed => "Closed",
+            ReceiveState::Idle => "Idle",
+            ReceiveState::Head(_) => "Head",
+            ReceiveState::Body(_) => "Body",
+            ReceiveState::Done => "Done",
+            ReceiveState::Closed => "Closed",
         }
     }
 }
 
-impl Send {
+impl SendState {
     /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
     /// from it.
-    pub const MOVES: &[(&str, &str, &str)] = SEND_MOVES;
+    pub const TRANSITIONS: &[(&str, &str, &str)] = SEND_TRANSITIONS;
 
     fn name(&self) -> &'static str {
         match self {
-            Send::Idle => "Idle",
-            Send::Due => "Due",
-            Send::Body(_) => "Body",
-            Send::Done => "Done",
-            Send::Closed => "Closed",
+            SendState::Idle => "Idle",
+            SendState::Due => "Due",
+            SendState::Body(_) => "Body",
+            SendState::Done => "Done",
+            SendState::Closed => "Closed",
         }
     }
 }
 
-impl Machine {
+impl ServerMachine {
     /// The protocol of a fresh connection. With [`Version::Http10`] every response says HTTP/1.0 and, unless its own
     /// `Connection` says `keep-alive` and the client allows it, ends its connection, whatever the client speaks.
-    pub fn new(protocol: Version) -> Machine {
-        Machine { recv: Recv::Idle, send: Send::Idle, ask: Ask::default(), protocol }
+    pub fn new(protocol: Version) -> ServerMachine {
+        ServerMachine {
+            receive_state: ReceiveState::Idle,
+            send_state: SendState::Idle,
+            constraints: ResponseConstraints::default(),
+            protocol,
+        }
     }
 
     /// What the client still owes us.
-    pub fn recv(&self) -> &Recv {
-        &self.recv
+    pub fn receive_state(&self) -> &ReceiveState {
+        &self.receive_state
     }
 
     /// What we still owe the client.
-    pub fn send(&self) -> Send {
-        self.send
+    pub fn send_state(&self) -> SendState {
+        self.send_state
     }
 
     /// Whether nothing of a request has come since the last response.
     pub fn is_idle(&self) -> bool {
-        matches!((&self.recv, self.send), (Recv::Idle, Send::Idle))
+        matches!((&self.receive_state, self.send_state), (ReceiveState::Idle, SendState::Idle))
     }
 
     /// Whether the last response is out and no request will be answered any more.
     pub fn is_closed(&self) -> bool {
-        self.send == Send::Closed
+        self.send_state == SendState::Closed
     }
 
     /// Whether bytes from the client could be of use now.
     pub fn wants_input(&self) -> bool {
-        matches!(self.recv, Recv::Idle | Recv::Head(_) | Recv::Body(_))
+        matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_))
     }
 
     /// Whether the rest of the request's body is still to come.
     pub fn in_body(&self) -> bool {
-        matches!(self.recv, Recv::Body(_))
+        matches!(self.receive_state, ReceiveState::Body(_))
     }
 
     /// Bytes of the request's body that are still to come: 0 once it is complete, `None` for a body in chunks, which says
     /// its length only by its end.
     pub fn body_left(&self) -> Option<u64> {
-        match &self.recv {
-            Recv::Body(Decoder::Length(left)) => Some(*left),
-            Recv::Body(Decoder::Chunked(_)) => None,
+        match &self.receive_state {
+            ReceiveState::Body(Decoder::Length(left)) => Some(*left),
+            ReceiveState::Body(Decoder::Chunked(_)) => None,
             _ => Some(0),
         }
     }
 
     /// Whether the request was HEAD: the response's body is announced and not sent.
     pub fn is_head(&self) -> bool {
-        self.ask.is_head
+        self.constraints.is_head
     }
 
     /// Whether the client has said with its last request that it sends nothing after it.
     pub fn client_has_finished(&self) -> bool {
-        self.ask.is_last
+        self.constraints.is_last
     }
 
     /// What the request expects.
     pub fn expect(&self) -> Expect {
-        self.ask.expect
+        self.constraints.expect
     }
 
     /// Reads what it understands from `input` and says what that was.
     ///
     /// # Errors
-    /// What the client did wrong. The machine then waits for the response that says so ([`Send::Due`]), unless one
+    /// What the client did wrong. The machine then waits for the response that says so ([`SendState::Due`]), unless one
     /// has begun already, and reads no more.
     pub fn receive(
         &mut self,
         input: &mut Buffer,
         limits: &MessageLimits,
         request: &mut Request,
-    ) -> Result<Event, Violation> {
-        if matches!(self.recv, Recv::Idle) {
+    ) -> Result<RequestEvent, Violation> {
+        if matches!(self.receive_state, ReceiveState::Idle) {
             if input.is_empty() {
-                return Ok(Event::More);
+                return Ok(RequestEvent::More);
             }
-            self.go_recv(Recv::Head(HeadProgress::default()));
+            self.go_receive(ReceiveState::Head(HeadProgress::default()));
         }
-        if !matches!(self.recv, Recv::Head(_)) {
+        if !matches!(self.receive_state, ReceiveState::Head(_)) {
             return self.receive_body(input, limits);
         }
         let result = self.receive_head(input, limits, request);
@@ -232,19 +237,19 @@ impl Machine {
         result
     }
 
-    /// Reads as [`Machine::receive`] does where no head can begin: the request is read, its body may not be.
+    /// Reads as [`ServerMachine::receive`] does where no head can begin: the request is read, its body may not be.
     ///
     /// # Errors
-    /// As for [`Machine::receive`].
-    pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Event, Violation> {
-        let Recv::Body(decoder) = &mut self.recv else { return Ok(Event::Nothing) };
+    /// As for [`ServerMachine::receive`].
+    pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<RequestEvent, Violation> {
+        let ReceiveState::Body(decoder) = &mut self.receive_state else { return Ok(RequestEvent::Paused) };
         match decoder.decode(input, limits) {
-            Ok(Decoded::More) => Ok(Event::More),
-            Ok(Decoded::Data(length)) => Ok(Event::Data(length)),
+            Ok(Decoded::More) => Ok(RequestEvent::More),
+            Ok(Decoded::Data(length)) => Ok(RequestEvent::Data(length)),
             Ok(Decoded::End) => {
-                self.go_recv(Recv::Done);
+                self.go_receive(ReceiveState::Done);
                 self.settle();
-                Ok(Event::End)
+                Ok(RequestEvent::End)
             }
             Err(violation) => {
                 self.refuse();
@@ -255,7 +260,7 @@ impl Machine {
 
     /// Consumes the first `count` bytes of the data that was last announced.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
-        if let Recv::Body(decoder) = &mut self.recv {
+        if let ReceiveState::Body(decoder) = &mut self.receive_state {
             decoder.take(input, count);
         }
     }
@@ -263,35 +268,35 @@ impl Machine {
     /// Learns that the client will send no more. What was asked completely is still answered
     /// (RFC 9112 section 9.6).
     pub fn end_of_input(&mut self) {
-        self.ask.keep_alive &= matches!(self.recv, Recv::Done);
-        match self.recv {
-            Recv::Idle | Recv::Head(_) | Recv::Body(_) => self.go_recv(Recv::Closed),
-            Recv::Done | Recv::Closed => {}
+        self.constraints.keep_alive &= matches!(self.receive_state, ReceiveState::Done);
+        match self.receive_state {
+            ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => self.go_receive(ReceiveState::Closed),
+            ReceiveState::Done | ReceiveState::Closed => {}
         }
-        if self.send == Send::Idle {
-            self.go_send(Send::Closed);
+        if self.send_state == SendState::Idle {
+            self.go_send(SendState::Closed);
         }
         self.settle();
     }
 
     /// Has the connection end after the response that is due, or at once if none is.
     pub fn stop(&mut self) {
-        self.ask.keep_alive = false;
+        self.constraints.keep_alive = false;
         if self.is_idle() {
-            self.go_recv(Recv::Closed);
-            self.go_send(Send::Closed);
+            self.go_receive(ReceiveState::Closed);
+            self.go_send(SendState::Closed);
         }
         self.settle();
     }
 
     /// Gives up reading a request that will not be completed, as if it had been rejected.
     pub fn refuse(&mut self) {
-        self.ask.keep_alive = false;
-        if matches!(self.recv, Recv::Idle | Recv::Head(_) | Recv::Body(_)) {
-            self.go_recv(Recv::Closed);
+        self.constraints.keep_alive = false;
+        if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
+            self.go_receive(ReceiveState::Closed);
         }
-        if self.send == Send::Idle {
-            self.go_send(Send::Due);
+        if self.send_state == SendState::Idle {
+            self.go_send(SendState::Due);
         }
         self.settle();
     }
@@ -299,7 +304,7 @@ impl Machine {
     /// Fills `request` with what has come of a request line, so that a request that never was completed has a name.
     pub fn note_line(&self, input: &Buffer, request: &mut Request) {
         request.clear();
-        if let Recv::Head(HeadProgress(Some(scan))) = &self.recv {
+        if let ReceiveState::Head(HeadProgress(Some(scan))) = &self.receive_state {
             request.head.extend_from_slice(scan.request_line(input.bytes()));
             request.line = Span::new(0, request.head.len());
         }
@@ -307,9 +312,9 @@ impl Machine {
 
     /// Appends `100 Continue` if the client waits for it, once a request.
     pub fn send_continue(&mut self, out: &mut Buffer) {
-        if self.ask.expect == Expect::Continue && self.send == Send::Due {
-            self.ask.expect = Expect::None;
-            if matches!(self.recv, Recv::Body(_)) && self.protocol == Version::Http11 {
+        if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
+            self.constraints.expect = Expect::None;
+            if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
@@ -319,7 +324,11 @@ impl Machine {
     /// HTTP/1.0 (RFC 9110 section 15.2), and neither 101, which ends HTTP, nor what would be the response itself.
     pub fn interim(&mut self, status: Status, fields: &Head, out: &mut Buffer) {
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
-        if is_interim && self.send == Send::Due && !self.ask.is_http10 && self.protocol == Version::Http11 {
+        if is_interim
+            && self.send_state == SendState::Due
+            && !self.constraints.is_http10
+            && self.protocol == Version::Http11
+        {
             write_interim(self.protocol, status, fields, out);
         }
     }
@@ -330,38 +339,38 @@ impl Machine {
         let length = response.fields.content_length().or(response.length);
         let framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
         let unframed = length.is_none() && framed;
-        let chunked = unframed && !self.ask.is_http10 && self.protocol == Version::Http11;
+        let chunked = unframed && !self.constraints.is_http10 && self.protocol == Version::Http11;
         let wanted = response.fields.keep_alive();
         self.decide_keep_alive(wanted, unframed && !chunked);
 
         let has_length = response.fields.content_length().is_some();
-        let added = Added {
+        let added = ResponseFraming {
             protocol: self.protocol,
             length: length.filter(|_| framed && !has_length),
             chunked,
-            connection: match self.ask.keep_alive {
+            connection: match self.constraints.keep_alive {
                 false => Some("close"),
-                true if self.ask.is_http10 || wanted == Some(true) => Some("keep-alive"),
+                true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
                 true => None,
             },
         };
         write_head(response, added, out);
         let encoder = match length {
-            _ if self.ask.is_head || response.status.is_bodiless() => None,
+            _ if self.constraints.is_head || response.status.is_bodiless() => None,
             Some(0) => None,
             Some(length) => Some(Encoder::Counted(length)),
             None if chunked => Some(Encoder::Chunked),
             None => Some(Encoder::UntilClose),
         };
-        self.go_send(encoder.map_or(Send::Done, Send::Body));
+        self.go_send(encoder.map_or(SendState::Done, SendState::Body));
         self.settle();
         encoder
     }
 
     /// Learns that the response's body is out.
     pub fn body_sent(&mut self) {
-        if let Send::Body(_) = self.send {
-            self.go_send(Send::Done);
+        if let SendState::Body(_) = self.send_state {
+            self.go_send(SendState::Done);
             self.settle();
         }
     }
@@ -370,10 +379,14 @@ impl Machine {
     /// `Connection` says `keep-alive`, the response does not end with the connection or ask for its end, and no body is
     /// left that the client still waits to send.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
-        let waits_with_body = matches!(self.recv, Recv::Body(_)) && self.ask.expect != Expect::None;
+        let waits_with_body =
+            matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
-        self.ask.keep_alive &= persists && wanted != Some(false) && !until_close && !waits_with_body;
-        debug_assert!(!(self.ask.keep_alive && matches!(self.recv, Recv::Closed)), "nothing reads another request");
+        self.constraints.keep_alive &= persists && wanted != Some(false) && !until_close && !waits_with_body;
+        debug_assert!(
+            !(self.constraints.keep_alive && matches!(self.receive_state, ReceiveState::Closed)),
+            "nothing reads another request"
+        );
     }
 
     fn receive_head(
@@ -381,19 +394,19 @@ impl Machine {
         input: &mut Buffer,
         limits: &MessageLimits,
         request: &mut Request,
-    ) -> Result<Event, Violation> {
-        let Recv::Head(HeadProgress(scan)) = &mut self.recv else { return Ok(Event::Nothing) };
+    ) -> Result<RequestEvent, Violation> {
+        let ReceiveState::Head(HeadProgress(scan)) = &mut self.receive_state else { return Ok(RequestEvent::Paused) };
         let whole = match scan {
             Some(_) => None,
             None => match read_again(input.bytes(), limits, request) {
-                Some((end, ask)) => Some((end, Ok(ask))),
+                Some((end, constraints)) => Some((end, Ok(constraints))),
                 None => read_whole(input.bytes(), limits, request),
             },
         };
         let (end, asked) = match whole {
             Some(whole) => whole,
             None => match scan.get_or_insert_default().advance(input.bytes(), limits) {
-                Ok(None) => return Ok(Event::More),
+                Ok(None) => return Ok(RequestEvent::More),
                 Ok(Some(found)) => {
                     request.clear();
                     (found.end, read(input.bytes(), &found, limits, request))
@@ -403,43 +416,61 @@ impl Machine {
                     if violation == Violation::LongRequestLine {
                         request.clear();
                     }
-                    self.ask = Ask { is_head: request.head.starts_with(b"HEAD "), ..Ask::default() };
+                    self.constraints = ResponseConstraints {
+                        is_head: request.head.starts_with(b"HEAD "),
+                        ..ResponseConstraints::default()
+                    };
                     return Err(violation);
                 }
             },
         };
-        self.ask = Ask { is_head: request.method == Method::Head, ..Ask::default() };
-        self.ask = asked?;
+        self.constraints =
+            ResponseConstraints { is_head: request.method == Method::Head, ..ResponseConstraints::default() };
+        self.constraints = asked?;
         input.consume(end);
-        self.go_recv(if request.body.is_empty() { Recv::Done } else { Recv::Body(Decoder::new(request.body)) });
-        self.go_send(Send::Due);
-        Ok(Event::Head)
+        self.go_receive(if request.body.is_empty() {
+            ReceiveState::Done
+        } else {
+            ReceiveState::Body(Decoder::new(request.body))
+        });
+        self.go_send(SendState::Due);
+        Ok(RequestEvent::Head)
     }
 
     /// The one place where the two sides move together.
     fn settle(&mut self) {
-        match (&self.recv, self.send, self.ask.keep_alive) {
-            (Recv::Done, Send::Done, true) => {
-                self.go_recv(Recv::Idle);
-                self.go_send(Send::Idle);
+        match (&self.receive_state, self.send_state, self.constraints.keep_alive) {
+            (ReceiveState::Done, SendState::Done, true) => {
+                self.go_receive(ReceiveState::Idle);
+                self.go_send(SendState::Idle);
             }
-            (Recv::Done, Send::Done, false) => {
-                self.go_recv(Recv::Closed);
-                self.go_send(Send::Closed);
+            (ReceiveState::Done, SendState::Done, false) => {
+                self.go_receive(ReceiveState::Closed);
+                self.go_send(SendState::Closed);
             }
-            (Recv::Closed | Recv::Body(_), Send::Done, false) => self.go_send(Send::Closed),
+            (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => self.go_send(SendState::Closed),
             _ => {}
         }
     }
 
-    fn go_recv(&mut self, to: Recv) {
-        debug_assert!(is_known(RECV_MOVES, self.recv.name(), to.name()), "{} -> {}", self.recv.name(), to.name());
-        self.recv = to;
+    fn go_receive(&mut self, to: ReceiveState) {
+        debug_assert!(
+            is_known(RECEIVE_TRANSITIONS, self.receive_state.name(), to.name()),
+            "{} -> {}",
+            self.receive_state.name(),
+            to.name()
+        );
+        self.receive_state = to;
     }
 
-    fn go_send(&mut self, to: Send) {
-        debug_assert!(is_known(SEND_MOVES, self.send.name(), to.name()), "{} -> {}", self.send.name(), to.name());
-        self.send = to;
+    fn go_send(&mut self, to: SendState) {
+        debug_assert!(
+            is_known(SEND_TRANSITIONS, self.send_state.name(), to.name()),
+            "{} -> {}",
+            self.send_state.name(),
+            to.name()
+        );
+        self.send_state = to;
     }
 }
 
@@ -453,14 +484,15 @@ mod tests {
     use crate::http1::CommonHeaders;
 
     /// A machine that owes the response to a request of this version.
-    fn asked(protocol: Version, version: &str) -> Machine {
-        let (mut machine, mut request, mut input) = (Machine::new(protocol), Request::default(), Buffer::default());
+    fn asked(protocol: Version, version: &str) -> ServerMachine {
+        let (mut machine, mut request, mut input) =
+            (ServerMachine::new(protocol), Request::default(), Buffer::default());
         input.extend(format!("GET / {version}\r\nHost: h\r\n\r\n").as_bytes());
-        assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(Event::Head));
+        assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(RequestEvent::Head));
         machine
     }
 
-    fn interim(machine: &mut Machine, status: Status) -> String {
+    fn interim(machine: &mut ServerMachine, status: Status) -> String {
         let mut out = Buffer::default();
         machine.interim(status, &Head::new(), &mut out);
         String::from_utf8_lossy(out.bytes()).into_owned()
@@ -473,8 +505,8 @@ mod tests {
             assert_eq!(interim(&mut machine, status), "", "{status} is none");
         }
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "HTTP/1.1 103 Early Hints\r\n\r\n");
-        let (fields, stamp) = (Head::new(), CommonHeaders::default());
-        let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), stamp: &stamp };
+        let (fields, common) = (Head::new(), CommonHeaders::default());
+        let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), common: &common };
         machine.respond(&head, &mut Buffer::default());
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "behind it nobody looks for one");
         for (protocol, version) in [(Version::Http11, "HTTP/1.0"), (Version::Http10, "HTTP/1.1")] {

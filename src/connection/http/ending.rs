@@ -2,7 +2,7 @@
 
 use super::{HttpSession, Progress, Stage};
 use crate::http::{BodyLength, Expect, Request};
-use crate::http1::Event;
+use crate::http1::RequestEvent;
 use crate::session::{CloseReason, StepContext, TurnClock};
 use crate::transport::Transport;
 
@@ -27,14 +27,14 @@ impl<T: Transport> HttpSession<'_, T> {
         let event = self.machine.receive_body(&mut self.input, &self.limits.message());
         let Stage::Held(held) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
-            Ok(Event::More) if self.at_end => return Err(CloseReason::InputCut),
-            Ok(Event::More) => return Ok(self.starve()),
-            Ok(Event::Data(length)) if length as u64 <= held.left => {
+            Ok(RequestEvent::More) if self.at_end => return Err(CloseReason::InputCut),
+            Ok(RequestEvent::More) => return Ok(self.starve()),
+            Ok(RequestEvent::Data(length)) if length as u64 <= held.left => {
                 self.machine.take(&mut self.input, length);
                 held.left -= length as u64;
                 return Ok(Progress::Moved);
             }
-            Ok(Event::Data(_)) => self.machine.refuse(),
+            Ok(RequestEvent::Data(_)) => self.machine.refuse(),
             Ok(_) | Err(_) => {}
         }
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Head) else { return Ok(Progress::Still) };
@@ -61,12 +61,12 @@ impl<T: Transport> HttpSession<'_, T> {
         let event = self.machine.receive_body(&mut self.input, &self.limits.message());
         let Stage::Drain(left) = &mut self.stage else { return Ok(Progress::Still) };
         match event {
-            Ok(Event::More) if !self.at_end => return Ok(self.starve()),
-            Ok(Event::Data(length)) if length as u64 <= *left => {
+            Ok(RequestEvent::More) if !self.at_end => return Ok(self.starve()),
+            Ok(RequestEvent::Data(length)) if length as u64 <= *left => {
                 *left -= length as u64;
                 self.machine.take(&mut self.input, length);
             }
-            Ok(Event::End) => self.after_response(),
+            Ok(RequestEvent::End) => self.after_response(),
             _ => {
                 self.machine.refuse();
                 self.stage = Stage::Closing(CloseReason::Complete);

@@ -74,13 +74,13 @@ impl<T: Transport> HttpSession<'_, T> {
         let is_counted = response.error.is_none() && announced.is_some();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, clock.wall));
         let encoder = {
-            let stamp = self.site.stamp(clock.wall);
+            let common = self.site.stamp(clock.wall);
             let head = ResponseHead {
                 status,
                 reason: message.as_deref().or(response.reason.as_deref()),
                 fields: &response.head,
                 length: response.body.length(),
-                stamp: &stamp,
+                common: &common,
             };
             self.machine.respond(&head, &mut self.output)
         };

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{GATHER, HttpSession, Progress, Stage};
 use crate::http::{Request, Status};
-use crate::http1::{Event, Violation};
+use crate::http1::{RequestEvent, Violation};
 use crate::service::{Response, Upstream};
 use crate::session::{CloseReason, StepContext};
 use crate::transport::Transport;
@@ -119,7 +119,7 @@ impl<T: Transport> HttpSession<'_, T> {
             }
             self.machine.send_continue(&mut self.output);
             match self.machine.receive_body(&mut self.input, &self.limits.message()) {
-                Ok(Event::Data(length)) => {
+                Ok(RequestEvent::Data(length)) => {
                     let taken = later.upstream.feed(&self.input.bytes()[..length])?.min(length);
                     self.machine.take(&mut self.input, taken);
                     if taken > 0 {
@@ -129,8 +129,8 @@ impl<T: Transport> HttpSession<'_, T> {
                         break;
                     }
                 }
-                Ok(Event::More) if self.at_end => return Err(FeedError::Cut),
-                Ok(Event::More) => {
+                Ok(RequestEvent::More) if self.at_end => return Err(FeedError::Cut),
+                Ok(RequestEvent::More) => {
                     progress = progress.and(self.starve());
                     break;
                 }

@@ -8,7 +8,7 @@ use crate::http1::{Buffer, Decoded, MessageLimits, Violation};
 /// to smuggle a request.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
-    state: State,
+    state: ChunkState,
     /// How far the line at the front of the buffer was searched for its end.
     scanned: usize,
     /// Bytes of extensions and trailers so far.
@@ -18,7 +18,7 @@ pub struct ChunkedDecoder {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum ChunkState {
     /// Waits for a line with a chunk's size.
     #[default]
     Size,
@@ -39,21 +39,21 @@ impl ChunkedDecoder {
     pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         loop {
             match self.state {
-                State::Data(_) if input.is_empty() => return Ok(Decoded::More),
-                State::Data(left) => {
+                ChunkState::Data(_) if input.is_empty() => return Ok(Decoded::More),
+                ChunkState::Data(left) => {
                     let left = usize::try_from(left).unwrap_or(usize::MAX);
                     return Ok(Decoded::Data(input.len().min(left)));
                 }
-                State::End => return Ok(Decoded::End),
-                State::DataEnd => match input.bytes() {
+                ChunkState::End => return Ok(Decoded::End),
+                ChunkState::DataEnd => match input.bytes() {
                     [b'\r', b'\n', ..] => {
                         input.consume(2);
-                        self.state = State::Size;
+                        self.state = ChunkState::Size;
                     }
                     [] | [b'\r'] => return Ok(Decoded::More),
                     _ => return Err(Violation::Chunk),
                 },
-                State::Size | State::Trailer => {
+                ChunkState::Size | ChunkState::Trailer => {
                     let Some(length) = self.line(input.bytes(), limits)? else { return Ok(Decoded::More) };
                     self.read_line(&input.bytes()[..length], limits)?;
                     input.consume(length + 2);
@@ -63,10 +63,10 @@ impl ChunkedDecoder {
     }
 
     pub(crate) fn took(&mut self, count: usize) {
-        if let State::Data(left) = &mut self.state {
+        if let ChunkState::Data(left) = &mut self.state {
             *left -= count as u64;
             if *left == 0 {
-                self.state = State::DataEnd;
+                self.state = ChunkState::DataEnd;
             }
         }
     }
@@ -75,7 +75,7 @@ impl ChunkedDecoder {
     fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
         // A broken size is refused as soon as it shows, not when its line ends.
-        if matches!(self.state, State::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+        if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
@@ -95,7 +95,7 @@ impl ChunkedDecoder {
 
     fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         let overhead = match self.state {
-            State::Trailer => self.trailer(line)?,
+            ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
         self.overhead += overhead;
@@ -115,14 +115,14 @@ impl ChunkedDecoder {
         if !limits.allow_body(self.body) {
             return Err(Violation::LargeBody);
         }
-        self.state = if size == 0 { State::Trailer } else { State::Data(size) };
+        self.state = if size == 0 { ChunkState::Trailer } else { ChunkState::Data(size) };
         Ok(extensions.len())
     }
 
     /// Checks a trailer field and forgets it: it must never be taken for a header (RFC 9110 section 6.5.1).
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         if line.is_empty() {
-            self.state = State::End;
+            self.state = ChunkState::End;
             return Ok(0);
         }
         let colon = memchr(b':', line).ok_or(Violation::Field)?;

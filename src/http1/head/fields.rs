@@ -1,12 +1,12 @@
 //! What the fields that frame a message say together.
 
 use super::host::is_authority;
-use crate::http::{Ask, BodyLength, Expect, Method, Request, Span, Version, is_token, list_elements};
+use crate::http::{BodyLength, Expect, Method, Request, ResponseConstraints, Span, Version, is_token, list_elements};
 use crate::http1::Violation;
 
 /// What was learned from the fields on the way through them.
 #[derive(Default)]
-pub(crate) struct Facts {
+pub(crate) struct FramingFields {
     framing: Framing,
     host: Option<Span>,
     hosts: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Facts {
     expect: Expect,
 }
 
-impl Facts {
+impl FramingFields {
     /// Learns from a field whose value stands at `place`.
     pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
         match name.len() {
@@ -57,9 +57,9 @@ impl Facts {
     }
 
     /// What the request asks of the connection.
-    pub(crate) fn ask(&self, request: &Request) -> Ask {
+    pub(crate) fn constraints(&self, request: &Request) -> ResponseConstraints {
         let is_http10 = request.version == Version::Http10;
-        Ask {
+        ResponseConstraints {
             is_head: request.method == Method::Head,
             is_http10,
             keep_alive: !self.close && (!is_http10 || self.keep_alive),
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::http1::head::request::tests::head;
 
-    fn fields(fields: &str) -> Result<(Request, Ask), Violation> {
+    fn fields(fields: &str) -> Result<(Request, ResponseConstraints), Violation> {
         head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
     }
 
@@ -249,7 +249,7 @@ mod tests {
         let expect = |value: &str| fields(&format!("Expect: {value}\r\n")).unwrap().1.expect;
         assert_eq!(expect("100-Continue"), Expect::Continue);
         assert_eq!(expect("200-ok"), Expect::Unknown);
-        let (_, ask) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
-        assert_eq!(ask.expect, Expect::None);
+        let (_, constraints) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
+        assert_eq!(constraints.expect, Expect::None);
     }
 }

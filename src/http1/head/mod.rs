@@ -9,6 +9,6 @@ mod scan;
 mod target;
 
 pub(super) use request::{read, read_again, read_whole};
-pub(super) use response::{Added, write_head, write_interim};
 pub use response::{CommonHeaders, ResponseHead};
+pub(super) use response::{ResponseFraming, write_head, write_interim};
 pub(super) use scan::HeadScan;

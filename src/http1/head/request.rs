@@ -2,11 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use super::fields::Facts;
+use super::fields::FramingFields;
 use super::request_line::{RequestLine, is_target};
 use super::scan::FoundHead;
 use super::target;
-use crate::http::{Ask, BodyLength, Field, Method, Request, Span, Version, trim_ows};
+use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
 /// Most requests have fewer fields than this, and are parsed without touching the heap.
@@ -15,12 +15,16 @@ const FEW_FIELDS: usize = 32;
 /// Recognises a head that came last time: programs ask for the same again and again, and what was found out about these
 /// very bytes need not be found out once more. `request` is then left as it is. Returns how long the head is and what
 /// it asks of the connection.
-pub(crate) fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, Ask)> {
-    let ask = request.ask.filter(|_| bytes.starts_with(&request.head))?;
+pub(crate) fn read_again(
+    bytes: &[u8],
+    limits: &MessageLimits,
+    request: &Request,
+) -> Option<(usize, ResponseConstraints)> {
+    let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
     // It may have been read under other limits.
     let length = request.head.len();
     let fits = is_short(length, request.headers().len(), limits) && check_body(request.body, limits).is_ok();
-    fits.then_some((length, ask))
+    fits.then_some((length, constraints))
 }
 
 /// Reads a head that is there as a whole, as nearly all are: in one pass, and `request` is filled. Returns how long it
@@ -33,7 +37,7 @@ pub(crate) fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
     request: &mut Request,
-) -> Option<(usize, Result<Ask, Violation>)> {
+) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -67,7 +71,7 @@ pub(crate) fn read(
     found: &FoundHead,
     limits: &MessageLimits,
     request: &mut Request,
-) -> Result<Ask, Violation> {
+) -> Result<ResponseConstraints, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
@@ -94,9 +98,9 @@ fn take_apart(
     headers: &[httparse::Header<'_>],
     limits: &MessageLimits,
     request: &mut Request,
-) -> Result<Ask, Violation> {
+) -> Result<ResponseConstraints, Violation> {
     begin(head, line, request);
-    let mut facts = Facts::default();
+    let mut facts = FramingFields::default();
     for header in headers {
         let (name, value) = (header.name.as_bytes(), trim_ows(header.value));
         let field = Field { name: place(head, name), value: place(head, value) };
@@ -107,9 +111,9 @@ fn take_apart(
     request.authority = facts.host(&request.head, line.version)?;
     target::read(request, line.method_end as usize + 1, line.target_end as usize)?;
     check_body(request.body, limits)?;
-    let ask = facts.ask(request);
-    request.ask = Some(ask);
-    Ok(ask)
+    let constraints = facts.constraints(request);
+    request.constraints = Some(constraints);
+    Ok(constraints)
 }
 
 fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation> {
@@ -142,17 +146,17 @@ pub(in crate::http1::head) mod tests {
     use crate::http1::head::scan::HeadScan;
 
     /// Reads a head line by line.
-    pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, Ask), Violation> {
+    pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();
-        let ask = read(text.as_bytes(), &found, &limits, &mut request)?;
-        Ok((request, ask))
+        let constraints = read(text.as_bytes(), &found, &limits, &mut request)?;
+        Ok((request, constraints))
     }
 
     #[test]
     fn a_request_is_taken_apart() {
-        let (request, ask) = head("\r\nPOST http://x/a?b HTTP/1.0\r\nA:  b c\t\r\na:\r\n\r\n").unwrap();
+        let (request, constraints) = head("\r\nPOST http://x/a?b HTTP/1.0\r\nA:  b c\t\r\na:\r\n\r\n").unwrap();
         assert_eq!(request.method(), &Method::Post);
         assert_eq!(request.request_line(), b"POST http://x/a?b HTTP/1.0");
         assert_eq!(request.target(), b"http://x/a?b");
@@ -160,8 +164,14 @@ pub(in crate::http1::head) mod tests {
         assert_eq!(request.authority(), Some(&b"x"[..]));
         assert_eq!(request.headers().iter().collect::<Vec<_>>(), [("A", &b"b c"[..]), ("a", b"")]);
         assert_eq!(
-            ask,
-            Ask { is_head: false, is_http10: true, keep_alive: false, is_last: false, expect: Expect::None }
+            constraints,
+            ResponseConstraints {
+                is_head: false,
+                is_http10: true,
+                keep_alive: false,
+                is_last: false,
+                expect: Expect::None
+            }
         );
     }
 
@@ -171,7 +181,7 @@ pub(in crate::http1::head) mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let target = (text(request.target()), text(request.path()), request.query().map(text));
         let line = (text(request.request_line()), request.method().clone(), request.version());
-        (line, target, request.authority().map(text), headers, request.body_length(), request.ask)
+        (line, target, request.authority().map(text), headers, request.body_length(), request.constraints)
     }
 
     #[test]
@@ -248,10 +258,10 @@ pub(in crate::http1::head) mod tests {
     #[test]
     fn a_head_that_came_before_is_recognised() {
         let text = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
-        let (request, ask) = head(text).unwrap();
+        let (request, constraints) = head(text).unwrap();
         let again = |text: &str, limits: MessageLimits| read_again(text.as_bytes(), &limits, &request);
-        assert_eq!(again(text, MessageLimits::default()), Some((text.len(), ask)));
-        assert_eq!(again(&format!("{text}abc"), MessageLimits::default()), Some((text.len(), ask)));
+        assert_eq!(again(text, MessageLimits::default()), Some((text.len(), constraints)));
+        assert_eq!(again(&format!("{text}abc"), MessageLimits::default()), Some((text.len(), constraints)));
         assert_eq!(again(&text[..text.len() - 1], MessageLimits::default()), None);
         assert_eq!(again(&text.replace("/a", "/b"), MessageLimits::default()), None);
         assert_eq!(again(text, MessageLimits { body: 2, ..MessageLimits::default() }), None);

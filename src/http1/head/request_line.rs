@@ -42,7 +42,7 @@ fn check_text(partial: &[u8], known: usize, limit: usize) -> Result<(), Violatio
         [text @ .., b'\r'] => (text, 1),
         text => (text, 0),
     };
-    // A CR that came last before is only good if the LF came behind it, and then nobody would ask.
+    // A CR that came last before is only good if the LF came behind it, and then nobody would constraints.
     let new = &text[known.saturating_sub(1).min(text.len())..];
     if !new.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));

@@ -16,7 +16,7 @@ pub struct ResponseHead<'a> {
     /// The bytes of the body, if they can be counted now.
     pub length: Option<u64>,
     /// What every response says of where and when it was made.
-    pub stamp: &'a CommonHeaders,
+    pub common: &'a CommonHeaders,
 }
 
 /// The lines of `Server` and `Date`, which every response has unless its own fields say otherwise: prepared, because
@@ -47,7 +47,7 @@ impl CommonHeaders {
 
 /// What the connection adds to a response's own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Added {
+pub(crate) struct ResponseFraming {
     /// The version in the status line.
     pub(crate) protocol: Version,
     /// `Content-Length`, unless the fields have it.
@@ -57,9 +57,9 @@ pub(crate) struct Added {
 }
 
 /// Appends a status line, the fields, and the empty line.
-pub(crate) fn write_head(response: &ResponseHead<'_>, added: Added, out: &mut Buffer) {
+pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, out: &mut Buffer) {
     write_status_line(added.protocol, response.status, response.reason, out);
-    out.extend(response.stamp.beside(response.fields));
+    out.extend(response.common.beside(response.fields));
     out.extend(response.fields.lines());
     if let Some(length) = added.length {
         out.extend(b"Content-Length: ");
@@ -117,10 +117,11 @@ mod tests {
     fn a_head() {
         let mut fields = Head::new();
         fields.put("X", "y");
-        let stamp = CommonHeaders::new(b"Server: s\r\n", b"Date: d\r\n");
+        let common = CommonHeaders::new(b"Server: s\r\n", b"Date: d\r\n");
         let reason = Some("Fine\r\nX-Evil: 1");
-        let response = ResponseHead { status: Status::OK, reason, fields: &fields, length: Some(3), stamp: &stamp };
-        let added = Added { protocol: Version::Http11, length: Some(3), chunked: false, connection: Some("close") };
+        let response = ResponseHead { status: Status::OK, reason, fields: &fields, length: Some(3), common: &common };
+        let added =
+            ResponseFraming { protocol: Version::Http11, length: Some(3), chunked: false, connection: Some("close") };
         let written = |response: &ResponseHead<'_>| {
             let mut out = Buffer::default();
             write_head(response, added, &mut out);
