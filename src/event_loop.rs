@@ -63,8 +63,8 @@ impl EventLoop {
         self.members.push(Box::new(server));
     }
 
-    /// Makes SIGINT and SIGTERM end the loop as [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination)
-    /// describes.
+    /// Makes SIGINT and SIGTERM end the loop as
+    /// [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination) describes.
     ///
     /// # Errors
     /// If the system does not allow a handler for one of them.
@@ -202,7 +202,8 @@ impl LoopCore {
         let limits = hooks.limits();
         let mut reactor = Reactor::new(&mut self.poll, &self.stop, self.signals.as_mut(), acceptors, limits)?;
         let end = reactor.run(mode, &mut hooks);
-        // Drops the sessions that are left. They may still write to their logs, which `after_run` finishes.
+        // Sessions are left if the run ended at once. They are dropped before `after_run`, which finishes the logs,
+        // because they may still write to them.
         drop(reactor);
         hooks.after_run(mode);
         end

@@ -1,7 +1,7 @@
 //! Python's `http.server` and `socketserver` as a single-threaded [mio] event loop.
 //!
-//! A [`RequestHandler`](handler::RequestHandler) is Python's `BaseHTTPRequestHandler`. Its methods are ordinary blocking
-//! code; while one of them waits, the loop serves other clients.
+//! A [`RequestHandler`](handler::RequestHandler) is Python's `BaseHTTPRequestHandler`. Its methods are ordinary
+//! blocking code; while one of them waits, the loop serves other clients.
 //!
 //! ```no_run
 //! use std::io::{self, Write};
@@ -67,8 +67,8 @@
 //!
 //! # The source, for readers
 //!
-//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and with what must stay
-//! out of it.
+//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and with what must
+//! stay out of it.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
 //! 2. [`session`]: the interface between the loop and its sessions: readiness in, the next step out.

@@ -29,10 +29,10 @@ pub struct ListenOptions {
     pub reuse_port: bool,
     /// Makes an IPv6 wildcard address serve IPv4 clients too. True by default.
     pub dual_stack: bool,
-    /// Makes the system report a connection only when its client has sent something, or after about a second, so that one
-    /// turn of the loop accepts it and reads its request. False by default: it suits only protocols in which the client
-    /// speaks first. Ignored with `reuse_port`: when one of several processes ends, the connections that it has not
-    /// accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// Makes the system report a connection only when its client has sent something, or after about a second, so that
+    /// one turn of the loop accepts it and reads its request. False by default: it suits only protocols in which the
+    /// client speaks first. Ignored with `reuse_port`: when one of several processes ends, the connections that it has
+    /// not accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 
@@ -110,8 +110,8 @@ mod option {
     );
 }
 
-/// The IPv4 address for an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket reports for an
-/// IPv4 client. Every other address is returned unchanged.
+/// The IPv4 address for an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket reports for
+/// an IPv4 client. Every other address is returned unchanged.
 ///
 /// Called where an address enters the program, so that no other code sees the mapped form.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
@@ -124,8 +124,8 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The number of connections for which the process has descriptors. A reserve of an eighth, and at least 16, is kept for
-/// files, children and logs.
+/// The number of connections for which the process has descriptors. A reserve of an eighth, and at least 16, is kept
+/// for files, children and logs.
 pub(crate) fn descriptor_capacity() -> usize {
     let limit = descriptor_limit();
     limit.saturating_sub((limit / 8).max(16)).max(1)

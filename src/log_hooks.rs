@@ -26,7 +26,8 @@ impl TurnHooks for LogHooks<'_> {
         let mut log = self.0.borrow_mut();
         match mode {
             RunMode::UntilStopped => log.finish(),
-            // A program that calls `handle_request` in a loop comes back to its log, so it does not wait for the reader.
+            // A program that calls `handle_request` in a loop comes back to its log, so it does not wait for the
+            // reader.
             RunMode::OneSession(_) => _ = log.flush(),
         }
     }

@@ -1,14 +1,14 @@
 //! The limit for the memory of all buffers, where the system limits the memory of the process.
 //!
-//! An allocation that fails ends the process, so the limit must be known before it is reached. It is read once: a sandbox
-//! or a new root directory may later hide the files from which it is read.
+//! An allocation that fails ends the process, so the limit must be known before it is reached. It is read once: a
+//! sandbox or a new root directory may later hide the files from which it is read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The divisor of the process's limit: buffers may take a quarter. The rest is for memory that is not counted: sessions,
-/// caches, stacks, buffers that are copied while they grow, and memory that the allocator cannot reuse.
+/// The divisor of the process's limit: buffers may take a quarter. The rest is for memory that is not counted:
+/// sessions, caches, stacks, buffers that are copied while they grow, and memory that the allocator cannot reuse.
 const PART: u64 = 4;
 
 /// The largest size of the buffers of all connections together, in bytes. It applies even if
@@ -49,8 +49,8 @@ fn limit_of_control_group() -> Option<u64> {
 }
 
 /// The smallest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
-/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container the group's files
-/// may be in the root directory although its name is not `/`; the root is the last ancestor.
+/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container the group's
+/// files may be in the root directory although its name is not `/`; the root is the last ancestor.
 fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, group) = (parts.next()?, parts.next()?);

@@ -52,8 +52,8 @@ impl HttpServer {
     /// Binds the first of the addresses that can be bound, with the options of [`ListenOptions::http`]. Port 0 takes
     /// any free port, which [`HttpServer::server_address`] returns.
     ///
-    /// Until [`service`](HttpServer::service) or [`handler`](HttpServer::handler) is called, every response is 501, as of
-    /// Python's `BaseHTTPRequestHandler`.
+    /// Until [`service`](HttpServer::service) or [`handler`](HttpServer::handler) is called, every response is 501, as
+    /// of Python's `BaseHTTPRequestHandler`.
     ///
     /// # Errors
     /// If no address can be bound. The error names the last address and the reason.
@@ -110,15 +110,15 @@ impl HttpServer {
         self
     }
 
-    /// Sets the version in the status line. With [`Version::Http10`] a connection closes after every response, unless the
-    /// response has `Connection: keep-alive`.
+    /// Sets the version in the status line. With [`Version::Http10`] a connection closes after every response, unless
+    /// the response has `Connection: keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
         self.state.set_protocol(protocol);
         self
     }
 
-    /// Sets the value of the `Server` field of all responses: Python's `version_string`. An empty value leaves the field
-    /// out.
+    /// Sets the value of the `Server` field of all responses: Python's `version_string`. An empty value leaves the
+    /// field out.
     ///
     /// # Errors
     /// If `name` is not valid in a header field because it has a control character or a character above U+00FF.
@@ -139,8 +139,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called at
-    /// least that often: Python's `poll_interval`. Without it an idle server sleeps until an event or a deadline.
+    /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called
+    /// at least that often: Python's `poll_interval`. Without it an idle server sleeps until an event or a deadline.
     pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
         self.poll_interval = Some(interval);
         self
@@ -152,8 +152,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file is
-    /// opened again. Its changes apply to the requests that begin after it.
+    /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file
+    /// is opened again. Its changes apply to the requests that begin after it.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -192,15 +192,15 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port and
-    /// do not wait. The server cannot be run again after that.
+    /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port
+    /// and do not wait. The server cannot be run again after that.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
         self.release_on_drain = release;
         self
     }
 
-    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connection is accepted, and
-    /// responses in flight may end within [`Limits::grace`]. A second signal closes all connections at once.
+    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connection is accepted,
+    /// and responses in flight may end within [`Limits::grace`]. A second signal closes all connections at once.
     ///
     /// # Errors
     /// If the system does not allow a handler for one of them.

@@ -1,8 +1,8 @@
 //! The interface between the loop and the sessions that it runs.
 //!
-//! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The session
-//! returns when it has to run again, or why it has ended. Readiness is a hint, and `WouldBlock` is authoritative: a session
-//! makes the system call first and clears the hint when the call returns `WouldBlock`.
+//! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
+//! session returns when it has to run again, or why it has ended. Readiness is a hint, and `WouldBlock` is
+//! authoritative: a session makes the system call first and clears the hint when the call returns `WouldBlock`.
 //!
 //! What must stay out: protocols, the poll, and the table of sessions.
 
@@ -22,14 +22,14 @@ pub trait Session {
     /// The source that the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
-    /// The time since which the session is idle. `None` unless closing it loses nothing, as between two requests or after
-    /// the last response. When the table of sessions is full, the loop closes those that have been idle longest.
+    /// The time since which the session is idle. `None` unless closing it loses nothing, as between two requests or
+    /// after the last response. When the table of sessions is full, the loop closes those that have been idle longest.
     fn idle_since(&self) -> Option<Instant> {
         None
     }
 
-    /// The time since which the client has taken none of the output that waits for it. `None` unless that is long enough
-    /// at `now` for the loop to close the session when room is short.
+    /// The time since which the client has taken none of the output that waits for it. `None` unless that is long
+    /// enough at `now` for the loop to close the session when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
         None
@@ -55,7 +55,8 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all can be written.
+    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all can be
+    /// written.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
     /// Adds the readiness that an event reports.
@@ -81,8 +82,8 @@ pub struct StepContext<'t> {
 
 /// The registration of the descriptors that a session has beside its socket, and of wake-ups by other threads.
 pub trait Registrar {
-    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7, tells the
-    /// sources of a session apart. A source that is dropped deregisters itself.
+    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7, tells
+    /// the sources of a session apart. A source that is dropped deregisters itself.
     ///
     /// # Errors
     /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
@@ -124,7 +125,8 @@ pub struct TurnClock {
     pub now: Instant,
     /// The same time as a time of day.
     pub wall: SystemTime,
-    /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further request.
+    /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further
+    /// request.
     pub stopping: Option<Instant>,
     /// The time from which a connection counts as idle if it becomes idle in this turn. It is up to
     /// [`IDLE_GRAIN`](Self::IDLE_GRAIN) later than `now` and the same for many turns, so that the deadline of a busy
@@ -160,9 +162,9 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The size of each buffer in bytes, and so the most that is read at a time. An allocation of this size has pages of
-    /// its own, and pages that are never written take no memory: a server of small files uses one or two pages of each
-    /// buffer.
+    /// The size of each buffer in bytes, and so the most that is read at a time. An allocation of this size has pages
+    /// of its own, and pages that are never written take no memory: a server of small files uses one or two pages of
+    /// each buffer.
     pub const SIZE: usize = 128 * 1024;
 }
 

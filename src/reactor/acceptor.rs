@@ -87,6 +87,7 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
+        // An error counts as pending: `accept` will report it, and no connection is overlooked.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -159,6 +160,7 @@ impl<'s> Acceptor<'s> {
 
     /// True if the back-off began in the turn of `now`.
     pub(super) fn has_begun_to_back_off(&self, now: Instant) -> bool {
+        // The clock is read once a turn, so only a back-off of this turn ends exactly then.
         self.retry_at == now.checked_add(BACK_OFF)
     }
 
@@ -168,8 +170,8 @@ impl<'s> Acceptor<'s> {
         while self.is_ready() {
             match self.source.accept(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
-                // Only this clears `ready`. The poll is edge-triggered: a listener that was left with pending connections
-                // brings no other event until a further connection arrives.
+                // `ready` stays set until the queue is empty. The poll is edge-triggered: a listener that is left with
+                // pending connections brings no event until a further connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
                 // The connection stays pending, so trying again at once would spin.
                 Err(error) if is_exhausted(&error) => self.retry_at = Some(now + BACK_OFF),
@@ -180,7 +182,7 @@ impl<'s> Acceptor<'s> {
         Accepted::Nothing
     }
 
-    /// Accepts no connection any more.
+    /// Stops accepting for the rest of the run.
     pub(super) fn close(&mut self) {
         self.ready = false;
         self.source.close();

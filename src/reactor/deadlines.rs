@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// One deadline at most for each key.
 ///
-/// Moving a deadline later only stores the new time. The heap keeps its earlier entry, which is moved when it becomes the
-/// first. Entries of deadlines that were removed are discarded then, and never wake the loop.
+/// Moving a deadline later only stores the new time. The heap keeps its earlier entry, which is moved when it becomes
+/// the first. Entries of deadlines that were removed are discarded then, and never wake the loop.
 ///
 /// Every connection has a place here, so times are compact: nanoseconds since the loop began.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl Deadlines {
         let deadline = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
         let times = &mut self.times[key];
         times.deadline = deadline;
-        // A later deadline needs no entry now: the scheduled entry comes up first and is moved then. An earlier one gets
-        // a second entry, and the old one becomes a leftover.
+        // A later deadline needs no entry now: the scheduled entry comes up first and is moved then. An earlier one
+        // gets a second entry, and the old one becomes a leftover.
         if deadline < times.scheduled {
             times.scheduled = deadline;
             self.heap.push(Reverse((deadline, key as u32)));
@@ -67,12 +67,14 @@ impl Deadlines {
         if self.first()? > self.nanos(now) {
             return None;
         }
+        // The first entry is at the key's deadline here: `first` has corrected the stale ones.
         let Reverse((_, key)) = self.heap.pop()?;
         self.times[key as usize] = NO_TIMES;
         Some(key as usize)
     }
 
     fn nanos(&self, time: Instant) -> u64 {
+        // A time beyond 584 years is the last one before `NEVER`.
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -87,8 +89,8 @@ impl Deadlines {
         }
     }
 
-    /// Moves the first entry, which has this time and key, to the key's current deadline, or removes it if the key has no
-    /// deadline.
+    /// Moves the first entry, which has this time and key, to the key's current deadline, or removes it if the key has
+    /// no deadline.
     fn correct_first(&mut self, time: u64, key: u32) {
         let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];

@@ -1,4 +1,4 @@
-//! Which sessions are closed to make room: idle ones for a pending connection, stalled ones when room is short.
+//! Eviction: closes idle sessions for a pending connection, and stalled sessions when descriptors or memory are short.
 
 use std::time::{Duration, Instant};
 
@@ -41,10 +41,13 @@ impl Eviction {
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
-        // An idle session whose socket may have input may have a request by now. It is run in the next turn, which shows.
+        // An idle session whose socket may have input may have a request by now. It is run in the next turn, which
+        // shows.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
+        // With neither, only a stalled session can make room.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
+        // Only the set of the oldest matters, not their order, so the idle sessions are not sorted.
         if count < idle.len() {
             idle.select_nth_unstable(count);
         }
@@ -66,10 +69,11 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
+            // Set inside of the loop: an empty table was not searched, and needs no pause.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
-            // A session that is queued for the next turn must keep its key until then: another session with the same key
-            // would be run in its place.
+            // A session that is queued for the next turn must keep its key until then: another session with the same
+            // key would be run in its place.
             stalled.extend(since.filter(|_| !entry.is_queued()).map(|since| (since, key)));
         }
         if !stalled.is_empty() {

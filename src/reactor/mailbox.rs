@@ -18,7 +18,8 @@ impl Mailbox {
     /// The token of the event by which another thread ends the loop's sleep.
     pub const TOKEN: Token = Token(usize::MAX - 1);
 
-    /// An empty mailbox. `wake_loop` ends the loop's sleep; if the loop is awake, it keeps the loop from its next sleep.
+    /// An empty mailbox. `wake_loop` ends the loop's sleep; if the loop is awake, it keeps the loop from its next
+    /// sleep.
     pub fn new(wake_loop: impl Fn() + Send + Sync + 'static) -> Mailbox {
         Mailbox { wake_loop: Box::new(wake_loop), keys: Mutex::default(), full: AtomicBool::new(false) }
     }
@@ -37,8 +38,8 @@ impl Mailbox {
 
     /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
-        // Every turn asks, and few find a key: the flag spares the lock. It is cleared before the keys are taken, so a key
-        // that is put in between sets it again.
+        // Every turn asks, and few find a key: the flag spares the lock. It is cleared before the keys are taken, so a
+        // key that is put in between sets it again.
         if !self.full.swap(false, Ordering::Acquire) {
             return Vec::new();
         }

@@ -50,8 +50,8 @@ pub use signals::{SignalAction, Signals};
 pub use stopper::{StopFlag, Stopper};
 use table::SessionTable;
 
-/// The token of the signals' descriptor. Sessions have the tokens from 0 upwards; [`Mailbox::TOKEN`], this one and those
-/// of the acceptors are at the other end of the range.
+/// The token of the signals' descriptor. Sessions have the tokens from 0 upwards; [`Mailbox::TOKEN`], this one and
+/// those of the acceptors are at the other end of the range.
 const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// The token of the first acceptor. Those of the others follow downwards.
@@ -111,6 +111,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
+        // Called before the first sleep too, because the result limits that sleep.
         let mut longest = hooks.after_turn(self.clock);
         loop {
             if let Some(end) = self.shutdown.run_end(self.clock.now, self.sessions.len()) {
@@ -131,13 +132,15 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
     }
 
-    /// The longest time to sleep: until the next deadline or `longest`, and zero while there is work. `None` is for ever.
+    /// The longest time to sleep: until the next deadline or `longest`, and zero while there is work. `None` is for
+    /// ever.
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
         // Acceptors do not count while no connection may be accepted. The loop would spin on a pending one otherwise.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         if self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready)) {
             return Some(Duration::ZERO);
         }
+        // A back-off ends without an event, so its end counts as a deadline.
         let retries = self.acceptors.iter().filter_map(|acceptor| acceptor.retry_at().filter(|_| accepting));
         let next = retries.chain(self.sessions.next_deadline()).chain(self.shutdown.deadline()).min();
         let next = next.map(|next| next.saturating_duration_since(self.clock.now));
@@ -158,8 +161,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
 
     /// Marks what the events, the mailbox and the deadlines concern.
     ///
-    /// Events only mark. If a session ran here, it could end and free its key while a later event of the same batch still
-    /// names that key; and a session with two events would run twice.
+    /// Events only mark. If a session ran here, it could end and free its key while a later event of the same batch
+    /// still names that key; and a session with two events would run twice.
     fn mark(&mut self, events: &S::Events) {
         for (token, ready) in S::happened(events) {
             match token {
@@ -167,6 +170,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
                 // come while the loop was awake.
                 Mailbox::TOKEN => {}
                 SIGNALS => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
+                // Tokens of sessions never come near these: a key is an index of the table.
                 Token(number) if number > FIRST_ACCEPTOR - self.acceptors.len() => {
                     self.acceptors[FIRST_ACCEPTOR - number].mark_ready();
                 }
@@ -209,6 +213,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             match signals.next()? {
                 (_, SignalAction::Reload) => {
                     hooks.reload();
+                    // A smaller limit closes no session by itself. It only keeps further connections out.
                     let limits = hooks.limits();
                     self.capacity = limits.capacity();
                     self.shutdown.set_grace(limits.grace);
@@ -220,9 +225,11 @@ impl<'s, S: Selector> Reactor<'s, S> {
 
     /// Closes the acceptors and runs every session, so that each sees [`TurnClock::stopping`].
     fn begin_drain(&mut self, end: RunEnd) {
+        // First, because a closed listener resets the connections that are pending on it.
         self.accept_backlog();
         self.acceptors.iter_mut().for_each(Acceptor::close);
         self.shutdown.begin_drain(end, self.clock.now);
+        // The sessions learn of the drain by their clock. The phase in `shutdown` is what the loop itself reads.
         self.clock.stopping = Some(self.clock.now);
         self.sessions.queue_all();
     }
@@ -272,11 +279,12 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
     }
 
-    /// True if an acceptor may add a session. If the table is full and a connection is pending, idle sessions are closed,
-    /// so that the next turn has capacity for it.
+    /// True if an acceptor may add a session. If the table is full and a connection is pending, idle sessions are
+    /// closed, so that the next turn has capacity for it.
     fn has_capacity(&mut self, number: usize) -> bool {
         let full = self.is_full();
-        // Without the check for a pending connection, a full table would close idle connections that no client replaces.
+        // Without the check for a pending connection, a full table would close idle connections that no client
+        // replaces.
         if full && self.acceptors[number].has_pending(self.clock.now) {
             self.eviction.evict_idle(&mut self.sessions);
         }
@@ -297,6 +305,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     }
 
     fn run_session(&mut self, key: usize) {
+        // A session may have been closed for another connection after it was marked.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
         let mut registrar = SessionRegistrar { registry, mailbox: self.stop.mailbox(), key, now: self.clock.now };
@@ -308,14 +317,15 @@ impl<'s, S: Selector> Reactor<'s, S> {
         };
         let mut next = entry.session.step(&mut entry.ready, &mut cx);
         self.eviction.note_memory(cx.memory_is_short);
-        // A session is registered only when it first has to wait. Registering reports what is ready already as a new
-        // event, so nothing is lost that happened before.
+        // A session is registered only when it first has to wait, so a short exchange spares the system call. The poll
+        // reports a source that is ready when it is registered, so no event is lost.
         if let Next::Wait(_) = next
             && !entry.registered
         {
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = registry.register(entry.session.source(), registrar::token(key, 0), interest);
             entry.registered = registered.is_ok();
+            // Without events the session would wait for ever.
             if registered.is_err() {
                 next = Next::Close(CloseReason::Broken);
             }

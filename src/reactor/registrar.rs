@@ -34,6 +34,7 @@ pub(super) struct SessionRegistrar<'r> {
 impl Registrar for SessionRegistrar<'_> {
     fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
         let slot = usize::from(slot);
+        // Slot 0 is the session's socket, and a larger slot would be a token of the next session.
         if !(1..SLOTS).contains(&slot) {
             let text = format!("slot {slot} is not in 1..{SLOTS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -42,7 +43,8 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn wake(&self) -> Waker {
-        // The waker may outlive the session. Its key then wakes another session or none; a step without need is harmless.
+        // The waker may outlive the session. Its key then wakes another session or none; a step without need is
+        // harmless.
         let (mailbox, key) = (Arc::clone(self.mailbox), self.key);
         Waker::new(move || mailbox.put(key))
     }

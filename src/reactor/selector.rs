@@ -13,8 +13,8 @@ const EVENTS: usize = 1024;
 
 /// The loop's source of events and time. It has no other input, so a test that implements this trait controls it.
 ///
-/// Readiness is edge-triggered: it is reported once, and again only after it has changed. A report may be spurious, late
-/// or repeated, and may concern a source that no longer exists.
+/// Readiness is edge-triggered: it is reported once, and again only after it has changed. A report may be spurious,
+/// late or repeated, and may concern a source that no longer exists.
 pub trait Selector {
     /// The events of one sleep.
     type Events;

@@ -79,11 +79,13 @@ impl Shutdown {
         match (&self.phase, self.mode) {
             (Phase::Accepting, RunMode::OneSession(deadline)) => deadline,
             (Phase::Draining { deadline, .. }, _) => *deadline,
+            // An accepted session has deadlines of its own: the timeout of `handle_request` is for the connection only.
             _ => None,
         }
     }
 
     pub(super) fn connection_accepted(&mut self) {
+        // Not yet `RunEnd::Served`: the session has to end first, and a drain may begin meanwhile.
         if self.mode != RunMode::UntilStopped {
             self.phase = Phase::OneAccepted;
         }
@@ -97,6 +99,7 @@ impl Shutdown {
 
     /// Begins a drain, whose reason is `end`.
     pub(super) fn begin_drain(&mut self, end: RunEnd, now: Instant) {
+        // A grace of years overflows the clock. It is then no deadline instead of one that has passed.
         self.phase = Phase::Draining { end, deadline: now.checked_add(self.grace) };
     }
 
@@ -106,6 +109,7 @@ impl Shutdown {
         match self.phase {
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
+            // The only connection never had a session, so there is none to wait for.
             Phase::OneRefused => Some(RunEnd::Refused),
             Phase::Draining { end, .. } => (is_late || sessions == 0).then_some(end),
         }

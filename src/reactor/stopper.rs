@@ -46,6 +46,7 @@ impl StopFlag {
     }
 
     fn set(&self, request: u8) {
+        // The stronger request wins, in whichever order two threads make them.
         self.request.fetch_max(request, Ordering::AcqRel);
         self.mailbox.wake_loop();
     }
@@ -90,6 +91,7 @@ impl Stopper {
     /// itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
+        // In a loop, because a condition variable may wake without cause, and because the next run may have begun.
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
             running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }

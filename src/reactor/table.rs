@@ -42,7 +42,8 @@ impl<'s> SessionTable<'s> {
         }
     }
 
-    /// The number of sessions, those included that ended in this turn: they own their descriptors until they are dropped.
+    /// The number of sessions, those included that ended in this turn: they own their descriptors until they are
+    /// dropped.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -115,6 +116,7 @@ impl<'s> SessionTable<'s> {
     /// The session of a key from the queue; `None` if it has ended since it was queued.
     pub(super) fn begin_step(&mut self, key: usize) -> Option<&mut SessionEntry<'s>> {
         let entry = self.entries.get_mut(key).filter(|entry| !entry.finished)?;
+        // Cleared before the step, so that an event or wake-up during the step queues the session again.
         entry.queued = false;
         Some(entry)
     }
@@ -133,6 +135,7 @@ impl<'s> SessionTable<'s> {
     pub(super) fn finish(&mut self, key: usize) {
         self.entries[key].finished = true;
         self.finished.push(key);
+        // The next session with this key must not be run for this deadline.
         self.deadlines.set(key, None);
     }
 
@@ -144,8 +147,8 @@ impl<'s> SessionTable<'s> {
 
     /// Drops the sessions that have ended and frees their keys.
     ///
-    /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and would
-    /// reach another session if the keys had been given away.
+    /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and
+    /// would reach another session if the keys had been given away.
     pub(super) fn reap(&mut self) {
         for key in self.finished.drain(..) {
             self.entries.remove(key);
