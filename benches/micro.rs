@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::files::FileService;
-use serve_forever::http::{BodyLength, Head, Request, Status, Version};
+use serve_forever::http::{BodyLength, FieldBlock, Request, Status, Version};
 use serve_forever::http1::{
     Buffer, CommonHeaders, Decoded, Decoder, MessageLimits, RequestEvent, ResponseHead, ServerMachine,
 };
@@ -143,7 +143,7 @@ fn head_dripped() -> Box<dyn FnMut()> {
 
 /// A short head, and the head of its response.
 fn answer() -> Box<dyn FnMut()> {
-    let mut fields = Head::new();
+    let mut fields = FieldBlock::new();
     fields.add("Content-type", "text/plain; charset=utf-8").unwrap();
     fields.add("Last-Modified", "Sat, 01 Aug 2026 10:00:00 GMT").unwrap();
     fields.add("ETag", "\"9a01a2-400-18e9c78d712749a4\"").unwrap();

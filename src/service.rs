@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::session::{Registrar, Waker};
 
-use crate::http::{FieldValue, Head, InvalidHeader, Request, Status};
+use crate::http::{FieldBlock, FieldValue, InvalidHeader, Request, Status};
 
 /// Something that answers requests.
 ///
@@ -167,7 +167,7 @@ pub trait Upstream {
     /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
     /// that speaks HTTP/1.0 or does not take what it is sent gets none, and a status that is not an interim one, or 101,
     /// is left out.
-    fn take_interim(&mut self) -> Option<(Status, Head)> {
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         None
     }
 
@@ -258,7 +258,7 @@ pub struct Response {
     /// message counts before it.
     pub reason: Option<Box<str>>,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
-    pub head: Head,
+    pub head: FieldBlock,
     /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
     pub body: Body,
     /// The user whose credentials the service has verified; see [`Response::user`].
@@ -279,7 +279,7 @@ pub struct ErrorText {
 impl Response {
     /// A response without fields and body.
     pub fn new(status: Status) -> Response {
-        Response { status, reason: None, head: Head::new(), body: Body::Empty, user: None, error: None }
+        Response { status, reason: None, head: FieldBlock::new(), body: Body::Empty, user: None, error: None }
     }
 
     /// 200 with a text, as `text/plain; charset=utf-8`.
@@ -328,7 +328,7 @@ impl Response {
     /// Adds a header field. A text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name or the value would not be one field on the wire; see [`Head::add`].
+    /// If the name or the value would not be one field on the wire; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)

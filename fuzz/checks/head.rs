@@ -2,7 +2,7 @@
 //!
 //! The data is the place of the split (two bytes) and what a client sends.
 
-use serve_forever::http::{BodyLength, Head, Request, Status, Version, is_token};
+use serve_forever::http::{BodyLength, FieldBlock, Request, Status, Version, is_token};
 use serve_forever::http1::{
     Buffer, CommonHeaders, MessageLimits, Rejection, RequestEvent, ResponseHead, SendState, ServerMachine, Violation,
 };
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     fn answer(&mut self) {
-        let (mut out, fields, common) = (Buffer::default(), Head::new(), CommonHeaders::default());
+        let (mut out, fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
         let status = Status::NO_CONTENT;
         let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
         assert_eq!(self.machine.respond(&head, &mut out), None);

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::http::{Head, InvalidHeader, Status, is_token, trim_ows};
+use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 
 /// What the head of a script's output says (RFC 3875 section 6.2), without what is the server's business.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct ScriptHead {
     /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
     /// The fields for the client, `Location` and `Content-Length` among them.
-    pub fields: Head,
+    pub fields: FieldBlock,
     /// Where `Location` says the response is, if that is all that the script says.
     pub destination: Option<Destination>,
     /// The bytes of the head, with the empty line that ends it.
@@ -125,7 +125,7 @@ struct HeadReader {
     status: Option<(Status, Option<String>)>,
     location: Option<Vec<u8>>,
     content_type: bool,
-    fields: Head,
+    fields: FieldBlock,
     /// Something is said beside where to go.
     more: bool,
 }

@@ -17,7 +17,7 @@ use super::reaper::ChildReaper;
 use super::script::{Directories, find};
 use super::user::{ScriptUser, choose};
 use crate::files::{Account, DEFAULT_REALM, FileService, Gate};
-use crate::http::{Head, InvalidHeader, Method, Request, Status, UrlPath};
+use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, UrlPath};
 use crate::service::{LogCallback, Reply, Response, Service};
 
 /// The first descriptor after standard input, output and error.
@@ -278,7 +278,7 @@ impl CgiBuilder {
 
     fn own_gate(&self) -> Result<Option<Arc<Gate>>, InvalidHeader> {
         let gate = Gate::new(&self.realm, &self.accounts);
-        Head::new().add("WWW-Authenticate", gate.challenge())?;
+        FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         Ok((!self.accounts.is_empty()).then(|| Arc::new(gate)))
     }
 

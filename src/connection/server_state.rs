@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::peers::Peers;
 use crate::http::{
-    ErrorInfo, ErrorPage, ErrorTemplate, Head, HttpDate, InvalidHeader, Request, Status, Version, latin1,
+    ErrorInfo, ErrorPage, ErrorTemplate, FieldBlock, HttpDate, InvalidHeader, Request, Status, Version, latin1,
 };
 use crate::http1::CommonHeaders;
 use crate::limits::Limits;
@@ -46,7 +46,7 @@ pub struct ServerState {
     /// How many of them the system lets this process have.
     room: usize,
     stamp: RefCell<Stamped>,
-    error_fields: OnceCell<Head>,
+    error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
 }
 
@@ -161,7 +161,7 @@ impl ServerState {
     /// # Errors
     /// If the name cannot stand in a header field: it holds a control character, or one above U+00FF.
     pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
-        let mut head = Head::new();
+        let mut head = FieldBlock::new();
         if !name.is_empty() {
             head.add("Server", name)?;
         }
@@ -172,9 +172,9 @@ impl ServerState {
 
     /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything
     /// else, nor run anything.
-    pub(super) fn error_fields(&self) -> &Head {
+    pub(super) fn error_fields(&self) -> &FieldBlock {
         self.error_fields.get_or_init(|| {
-            let mut head = Head::new();
+            let mut head = FieldBlock::new();
             head.put("Content-Type", self.error_page.content_type());
             head.put("X-Content-Type-Options", "nosniff");
             if let Some(policy) = self.error_page.content_security_policy() {

@@ -12,7 +12,7 @@ use hmac_sha256::{HMAC, Hash};
 
 use super::account::{Account, Secret};
 use super::verdicts::Verdicts;
-use crate::http::Headers;
+use crate::http::RequestFields;
 
 /// The accounts whose users are admitted, and the challenge for all others.
 #[derive(Debug)]
@@ -58,13 +58,13 @@ impl Gate {
 
     /// The user of the request's credentials if they are right. It takes as long for a wrong user as for a wrong
     /// password. Credentials that have to be held against a bcrypt hash, and were not lately, are verified here and now.
-    pub(crate) fn admits(&self, headers: Headers<'_>) -> Option<Arc<str>> {
+    pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         let credentials = self.credentials(headers)?;
         self.known(&credentials).unwrap_or_else(|| self.verify(&credentials))
     }
 
     /// The credentials of the request, if [`Gate::admits`] would have to verify them at length.
-    pub(super) fn unverified(&self, headers: Headers<'_>) -> Option<Credentials> {
+    pub(super) fn unverified(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         if !self.is_slow() {
             return None;
         }
@@ -99,7 +99,7 @@ impl Gate {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
 
-    fn credentials(&self, headers: Headers<'_>) -> Option<Credentials> {
+    fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (user, password) = user_and_password(value)?;

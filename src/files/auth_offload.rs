@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::auth::{Credentials, Gate};
 use crate::coroutine::{Job, JobHandle, WorkerPool};
-use crate::http::{Head, Request, Status};
+use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 
 /// How many threads verify at the most. Clients that guess passwords can keep these busy, and no more.
@@ -169,7 +169,7 @@ impl Upstream for Verifying {
         }
     }
 
-    fn take_interim(&mut self) -> Option<(Status, Head)> {
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         match &mut self.stage {
             Stage::Later(upstream) => upstream.take_interim(),
             _ => None,

@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
-use crate::http::{FieldValue, Head, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
+use crate::http::{FieldBlock, FieldValue, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
 
 /// The realm of a service that was given none.
 pub(crate) const DEFAULT_REALM: &str = "serve-forever";
@@ -353,7 +353,7 @@ impl FileServiceBuilder {
 
     fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
         let rule = |(pattern, value): &(String, String)| {
-            Head::new().add("Cache-Control", value)?;
+            FieldBlock::new().add("Cache-Control", value)?;
             Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
         };
         self.cache_control.iter().map(rule).collect()
@@ -366,7 +366,7 @@ impl FileServiceBuilder {
 
     fn gate(&self) -> Result<Option<Gate>, InvalidHeader> {
         let gate = Gate::new(&self.realm, &self.accounts);
-        Head::new().add("WWW-Authenticate", gate.challenge())?;
+        FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         Ok((!self.accounts.is_empty()).then_some(gate))
     }
 
@@ -385,12 +385,12 @@ impl FileServiceBuilder {
             return Err(bad(format!("{name}: not a charset")));
         }
         let types = self.policy.naming.types.iter().map(|(_, content_type)| content_type);
-        types.chain([&self.policy.default_type]).try_for_each(|value| Head::new().add("Content-Type", value))?;
+        types.chain([&self.policy.default_type]).try_for_each(|value| FieldBlock::new().add("Content-Type", value))?;
         Ok(())
     }
 
-    fn extra_fields(&self) -> io::Result<Head> {
-        let mut head = Head::new();
+    fn extra_fields(&self) -> io::Result<FieldBlock> {
+        let mut head = FieldBlock::new();
         for (name, value) in &self.extra {
             let value = value.as_ref().map_err(|character| InvalidHeader::NotLatin1(name.clone(), character.0))?;
             if let Some(field) = reserved(name) {

@@ -1,7 +1,7 @@
 //! Answers for scripts of other sites (the CORS protocol of the Fetch standard, section 3.3).
 
 use super::refusal::ALLOW;
-use crate::http::{Head, InvalidHeader, Method, Request, Status, is_token, list_elements};
+use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
 use crate::service::Response;
 
 /// How long, in seconds, a browser need not ask again: two hours, which is the most that any of them accepts.
@@ -10,16 +10,16 @@ const MAX_AGE: u32 = 7200;
 /// What every answer has when scripts of `origin` may read it; `*` is everybody.
 ///
 /// The exposed fields are those that a script needs to read a file in ranges.
-pub(crate) fn fields(origin: &str) -> Result<Head, InvalidHeader> {
-    let mut head = Head::new();
+pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
+    let mut head = FieldBlock::new();
     head.add("Access-Control-Allow-Origin", origin)?;
     head.add("Access-Control-Expose-Headers", "Accept-Ranges, Content-Encoding, Content-Range, ETag")?;
     Ok(head)
 }
 
 /// What every answer has so that a page may use shared memory and precise clocks: it is isolated from other sites.
-pub(crate) fn isolation() -> Head {
-    let mut head = Head::new();
+pub(crate) fn isolation() -> FieldBlock {
+    let mut head = FieldBlock::new();
     head.put("Cross-Origin-Opener-Policy", "same-origin");
     head.put("Cross-Origin-Embedder-Policy", "require-corp");
     head

@@ -9,7 +9,7 @@ use glob::{MatchOptions, Pattern};
 use super::auth::Gate;
 use super::listing::ListingOptions;
 use super::mime::{self, Naming};
-use crate::http::{Head, Request, Status, UrlPath};
+use crate::http::{FieldBlock, Request, Status, UrlPath};
 
 /// A caller's own `guess_type`.
 pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
@@ -39,9 +39,9 @@ pub(crate) struct Policy {
     /// `None`: directories are not listed.
     pub(crate) listing: Option<ListingOptions>,
     /// Fields for answers that transfer a file or a listing.
-    pub(crate) extra: Head,
+    pub(crate) extra: FieldBlock,
     /// Fields for every answer.
-    pub(crate) everywhere: Head,
+    pub(crate) everywhere: FieldBlock,
     /// The time of day.
     pub(crate) clock: fn() -> SystemTime,
 }
@@ -64,8 +64,8 @@ impl Default for Policy {
             gate: None,
             cors: false,
             listing: Some(ListingOptions::default()),
-            extra: Head::new(),
-            everywhere: Head::new(),
+            extra: FieldBlock::new(),
+            everywhere: FieldBlock::new(),
             clock: SystemTime::now,
         }
     }
@@ -76,7 +76,7 @@ impl Policy {
     /// left out unless it is a valid field value.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
-        let own = own.filter(|content_type| Head::new().add("Content-Type", content_type).is_ok());
+        let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
         own.unwrap_or_else(|| {
             let content_type = self.naming.content_type(path, &self.default_type);
             self.naming.with_charset(content_type, start).into_owned()

@@ -1,6 +1,6 @@
 //! Conditional requests (RFC 9110 section 13): pure functions from header fields and validators to a verdict.
 
-use crate::http::{Headers, HttpDate, parse_http_date};
+use crate::http::{HttpDate, RequestFields, parse_http_date};
 
 /// What a representation is compared by.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
 
 /// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2: `If-Match` hides
 /// `If-Unmodified-Since`, `If-None-Match` hides `If-Modified-Since`.
-pub(crate) fn evaluate(headers: Headers<'_>, validators: Validators<'_>) -> Verdict {
+pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> Verdict {
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
         return Verdict::Failed;
@@ -36,24 +36,24 @@ pub(crate) fn evaluate(headers: Headers<'_>, validators: Validators<'_>) -> Verd
 }
 
 /// Section 13.1.1: any of the tags, compared strongly; `*` is any representation at all.
-fn if_match(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+fn if_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     headers.contains("If-Match").then(|| any_tag(headers.get_all("If-Match"), validators.etag, Comparison::Strong))
 }
 
 /// Section 13.1.2: none of the tags, compared weakly.
-fn if_none_match(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let name = "If-None-Match";
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
 /// Section 13.1.3: ignored if the field is no date or occurs twice, or if the representation has no date.
-fn if_modified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+fn if_modified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Modified-Since").map(|date| modified > date)
 }
 
 /// Section 13.1.4: ignored in the same cases.
-fn if_unmodified_since(headers: Headers<'_>, validators: Validators<'_>) -> Option<bool> {
+fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Unmodified-Since").map(|date| modified <= date)
 }
@@ -62,7 +62,7 @@ fn if_unmodified_since(headers: Headers<'_>, validators: Validators<'_>) -> Opti
 /// compared strongly; a date has to be exactly `Last-Modified`, and that second has to be over, because the file could
 /// change again within it (section 8.8.2.2): `now` is the `Date` of the response. No date is that of a representation
 /// without one.
-pub(crate) fn if_range(headers: Headers<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
+pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {
         (None, _) => true,
@@ -74,7 +74,7 @@ pub(crate) fn if_range(headers: Headers<'_>, validators: Validators<'_>, now: im
     }
 }
 
-fn only_date(headers: Headers<'_>, name: &str) -> Option<HttpDate> {
+fn only_date(headers: RequestFields<'_>, name: &str) -> Option<HttpDate> {
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (Some(value), None) => parse_http_date(value),

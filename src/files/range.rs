@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::http::{Headers, list_elements};
+use crate::http::{RequestFields, list_elements};
 
 /// More ranges than this are a client that wants work done, not bytes (RFC 9110 section 17.15).
 const MAX_RANGES: usize = 16;
@@ -24,7 +24,7 @@ pub(crate) enum Selection {
 ///
 /// A field that is not well formed, has another unit or stands there twice is ignored (section 14.2). Ranges that
 /// overlap, or that are too many, select the whole: it is less work and fewer bytes than what was asked for.
-pub(crate) fn select(headers: Headers<'_>, length: u64) -> Selection {
+pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let mut fields = headers.get_all("Range");
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
     let Some(asked) = parse(field) else { return Selection::Whole };

@@ -7,7 +7,7 @@ use super::preconditions::{Validators, Verdict, evaluate, if_range};
 use super::range::{Selection, select};
 use super::refusal::Refusal;
 use super::tree::Identity;
-use crate::http::{Head, HttpDate, Method, Request, Status};
+use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
 /// One state of one file with everything that is said about it (RFC 9110 section 3.2): what GET transfers.
@@ -21,9 +21,9 @@ pub(crate) struct Representation {
     etag: String,
     modified: Option<HttpDate>,
     /// What follows type and length in every answer that transfers some of it.
-    fields: Head,
-    ok: Head,
-    not_modified: Head,
+    fields: FieldBlock,
+    ok: FieldBlock,
+    not_modified: FieldBlock,
 }
 
 /// What a representation needs to know besides its file.
@@ -34,9 +34,9 @@ pub(crate) struct About {
     /// The value of `Content-Encoding`.
     pub(crate) coding: Option<&'static str>,
     /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
-    pub(crate) shared: Head,
+    pub(crate) shared: FieldBlock,
     /// Fields for 200 and 206. Those of [`OF_NOT_MODIFIED`] are for 304, too.
-    pub(crate) extra: Head,
+    pub(crate) extra: FieldBlock,
     /// A file from the future counts as changed now: `Last-Modified` is never later than `Date` (RFC 9110 section
     /// 8.8.2.1).
     pub(crate) now: HttpDate,
@@ -45,7 +45,7 @@ pub(crate) struct About {
 impl About {
     /// What there is to say about an error page.
     pub(crate) fn page(content_type: String, now: HttpDate) -> About {
-        About { content_type, coding: None, shared: Head::new(), extra: Head::new(), now }
+        About { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
     }
 }
 
@@ -60,7 +60,7 @@ impl Representation {
         };
         let dated = identity.dated().filter(|_| loaded.described);
         let modified = dated.map(|modified| HttpDate::from_unix(modified.seconds).min(about.now));
-        let mut fields = Head::new();
+        let mut fields = FieldBlock::new();
         if let Some(modified) = modified {
             fields.put("Last-Modified", modified);
         }
@@ -71,7 +71,7 @@ impl Representation {
         }
         fields.append(&about.shared);
         fields.append(&about.extra);
-        let mut not_modified = Head::new();
+        let mut not_modified = FieldBlock::new();
         not_modified.put("ETag", &etag);
         not_modified.append(&about.shared);
         let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
@@ -82,7 +82,7 @@ impl Representation {
             etag,
             modified,
             fields,
-            ok: Head::new(),
+            ok: FieldBlock::new(),
             not_modified: not_modified.share(),
         };
         representation.ok = representation.head(&representation.content_type, representation.length, None).share();
@@ -118,7 +118,7 @@ impl Representation {
     }
 
     /// All of it with another status and its fields: an error page.
-    pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: Head) -> Response {
+    pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
         // The type was checked when it was guessed.
         _ = head.add("Content-Type", &self.content_type);
         head.put("Content-Length", self.length);
@@ -149,8 +149,8 @@ impl Representation {
         self.answer(Status::PARTIAL_CONTENT, head, Body::Stream(Box::new(source)))
     }
 
-    fn head(&self, content_type: &str, length: u64, range: Option<&Range<u64>>) -> Head {
-        let mut head = Head::new();
+    fn head(&self, content_type: &str, length: u64, range: Option<&Range<u64>>) -> FieldBlock {
+        let mut head = FieldBlock::new();
         head.put("Content-type", content_type);
         head.put("Content-Length", length);
         if let Some(range) = range {
@@ -160,7 +160,7 @@ impl Representation {
         head
     }
 
-    fn answer(&self, status: Status, head: Head, body: Body) -> Response {
+    fn answer(&self, status: Status, head: FieldBlock, body: Body) -> Response {
         Response { head, body, ..Response::new(status) }
     }
 }
@@ -170,7 +170,7 @@ impl Representation {
 const OF_NOT_MODIFIED: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
 
 /// Adds the fields of one head whose names are wanted to another.
-fn copy_if(from: &Head, to: &mut Head, is_wanted: impl Fn(&str) -> bool) {
+fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_wanted: impl Fn(&str) -> bool) {
     for (name, value) in from.iter().filter(|(name, _)| is_wanted(name)) {
         // They were valid where they come from.
         _ = to.add(name, value);

@@ -21,7 +21,7 @@ use super::representation::{About, Representation};
 use super::siblings::{Siblings, Wanted};
 use super::tree::Tree;
 use super::warm::Warm;
-use crate::http::{Head, HttpDate, Method, Request, Status, UrlPath, list_elements};
+use crate::http::{FieldBlock, HttpDate, Method, Request, Status, UrlPath, list_elements};
 use crate::service::{LogCallback, Reply, Response, Service};
 
 /// Serves the files below a directory.
@@ -324,7 +324,7 @@ impl FileService {
         has_siblings: bool,
         now: SystemTime,
     ) -> About {
-        let mut shared = Head::new();
+        let mut shared = FieldBlock::new();
         if has_siblings {
             shared.put("Vary", "Accept-Encoding");
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::cache::Premise;
 use super::tree::{Identity, Tree};
-use crate::http::{Headers, list_elements};
+use crate::http::{RequestFields, list_elements};
 
 /// A content coding that a sibling may have, the most compact one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// What `Accept-Encoding` asks for. Codings of equal weight come in our own order. Without the field nothing is
     /// wanted: many a simple client that sends none could not decode it.
-    pub(crate) fn of(headers: Headers<'_>) -> Wanted {
+    pub(crate) fn of(headers: RequestFields<'_>) -> Wanted {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
             // Of several weights for one name the first counts.
@@ -85,7 +85,7 @@ impl Wanted {
 }
 
 /// Names and weights (in thousandths) of the field. An element whose weight is none is left out.
-fn elements<'a>(headers: Headers<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
+fn elements<'a>(headers: RequestFields<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
     list_elements(headers.get_all("Accept-Encoding")).filter_map(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next()?;

@@ -27,7 +27,8 @@ impl Cookies {
 
 impl Exchange<'_> {
     /// The cookies of the request. A malformed pair is skipped and the others are kept; a quoted value is decoded as
-    /// Python writes it. Bytes above 0x7f are read as Latin-1, as in [`Headers::get_str`](crate::http::Headers::get_str).
+    /// Python writes it. Bytes above 0x7f are read as Latin-1, as in
+    /// [`RequestFields::get_str`](crate::http::RequestFields::get_str).
     pub fn cookies(&self) -> Cookies {
         let fields = self.headers().get_all("Cookie");
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::line::{Line, Rfile, Wfile};
 use super::query;
-use crate::http::{BodyLength, Head, Headers, Request, Status, Version, format_http_date};
+use crate::http::{BodyLength, FieldBlock, Request, RequestFields, Status, Version, format_http_date};
 
 mod answer;
 
@@ -27,7 +27,7 @@ pub struct Exchange<'y> {
 /// The head of the response, as far as it is known.
 #[derive(Default)]
 struct Draft {
-    head: Head,
+    head: FieldBlock,
     status: Option<Status>,
     /// It is out of the handler's hands.
     ended: bool,
@@ -72,7 +72,7 @@ impl<'y> Exchange<'y> {
     }
 
     /// The header fields of the request.
-    pub fn headers(&self) -> Headers<'_> {
+    pub fn headers(&self) -> RequestFields<'_> {
         self.request.headers()
     }
 

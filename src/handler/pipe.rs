@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::coroutine::Job;
-use crate::http::{Head, Status};
+use crate::http::{FieldBlock, Status};
 use crate::service::{Reply, Waker};
 
 /// How many bytes may wait on their way in, and as many on their way out. As much as the connection takes at a time;
@@ -47,7 +47,7 @@ pub(crate) struct State {
     /// The user that the handler has named for the log.
     pub(crate) user: Option<Arc<str>>,
     /// Interim responses that the connection has not fetched.
-    pub(crate) interim: VecDeque<(Status, Head)>,
+    pub(crate) interim: VecDeque<(Status, FieldBlock)>,
     /// The handler has read from the body.
     pub(crate) reads: bool,
     /// The client waits for `100 Continue` before it sends.
@@ -73,7 +73,7 @@ pub(crate) enum Answer {
     #[default]
     None,
     /// The head of a response whose body is what it writes.
-    Head(Status, Head),
+    Head(Status, FieldBlock),
     /// All there is to it.
     Whole(Box<Reply>),
 }
@@ -218,7 +218,7 @@ impl State {
     }
 
     /// Takes an interim response, unless so many wait already that nobody can be in a hurry for another.
-    pub(crate) fn add_interim(&mut self, status: Status, head: Head) {
+    pub(crate) fn add_interim(&mut self, status: Status, head: FieldBlock) {
         if self.interim.len() < INTERIM {
             self.interim.push_back((status, head));
         }
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn interim_responses_that_wait_are_bounded() {
         let mut state = State::default();
-        (0..INTERIM + 10).for_each(|_| state.add_interim(Status::PROCESSING, Head::new()));
+        (0..INTERIM + 10).for_each(|_| state.add_interim(Status::PROCESSING, FieldBlock::new()));
         assert_eq!(state.interim.len(), INTERIM);
     }
 }

@@ -13,7 +13,7 @@ use super::pipe::{Answer, Outcome, Pipe, State, Wait};
 use super::service::Room;
 use crate::coroutine::{Fiber, Task};
 use crate::coroutine::{StackPool, StackTicket};
-use crate::http::{Head, Status};
+use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Source, Upstream};
 
 /// A handler that waits to run, runs, or is over.
@@ -196,7 +196,7 @@ fn outcome(state: &mut State) -> Reply {
 }
 
 /// A response whose head is known, with the body that was written for it.
-fn with_body(status: Status, mut head: Head, state: &mut State) -> Response {
+fn with_body(status: Status, mut head: FieldBlock, state: &mut State) -> Response {
     let declared = head.content_length();
     let body = if state.mute {
         if state.written > 0 && declared.is_none() && !status.is_bodiless() {
@@ -344,7 +344,7 @@ impl Upstream for Handling {
         Ok(response.map(|response| of_user(response, &mut self.pipe.0.borrow_mut())))
     }
 
-    fn take_interim(&mut self) -> Option<(Status, Head)> {
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         let own = self.pipe.0.borrow_mut().interim.pop_front();
         own.or_else(|| self.delegate.as_mut()?.upstream.take_interim())
     }

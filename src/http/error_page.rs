@@ -1,4 +1,4 @@
-use super::{Head, Request, Status, escape_html};
+use super::{FieldBlock, Request, Status, escape_html};
 
 /// What an error page is made from.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl ErrorTemplate {
     /// `text/html;charset=utf-8` where it is not.
     pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
         let content_type = content_type.into();
-        let valid = Head::new().add("Content-Type", &content_type).is_ok();
+        let valid = FieldBlock::new().add("Content-Type", &content_type).is_ok();
         let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
         ErrorTemplate { content_type, pieces: pieces(&format.into()), policy: None }
     }

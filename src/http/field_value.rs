@@ -1,7 +1,7 @@
 //! Field values and Rust's texts: a `str` is written, and a field value is read, as Latin-1, as Python's `http.server`
 //! does both.
 //!
-//! Which bytes may stand in a field value is checked by [`Head`](super::Head) and must stay out of here.
+//! Which bytes may stand in a field value is checked by [`FieldBlock`](super::FieldBlock) and must stay out of here.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -13,8 +13,8 @@ use std::fmt::{self, Write};
 /// are, so a value in another encoding is given as bytes.
 ///
 /// ```
-/// use serve_forever::http::Head;
-/// let mut head = Head::new();
+/// use serve_forever::http::FieldBlock;
+/// let mut head = FieldBlock::new();
 /// head.add("X-Text", "é")?;
 /// head.add("X-Bytes", "é".as_bytes())?;
 /// head.add("X-Number", 5)?;

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Expect, Field, Fields, Headers, Method, ResponseConstraints, Version, is_token};
+use super::{Expect, Field, Fields, Method, RequestFields, ResponseConstraints, Version, is_token};
 
 /// A request: its line, its header fields, who sent it and when it was read.
 ///
@@ -137,8 +137,8 @@ impl Request {
     }
 
     /// The header fields.
-    pub fn headers(&self) -> Headers<'_> {
-        Headers { head: &self.head, fields: &self.fields }
+    pub fn headers(&self) -> RequestFields<'_> {
+        RequestFields { head: &self.head, fields: &self.fields }
     }
 
     /// How long the body is.

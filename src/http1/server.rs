@@ -1,6 +1,6 @@
 use super::head::{HeadScan, ResponseFraming, read, read_again, read_whole, write_head, write_interim};
 use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
-use crate::http::{Expect, Head, Method, Request, ResponseConstraints, Span, Status, StatusClass, Version};
+use crate::http::{Expect, FieldBlock, Method, Request, ResponseConstraints, Span, Status, StatusClass, Version};
 
 /// The protocol of one connection: what the client still owes us, and what we still owe the client.
 ///
@@ -8,7 +8,7 @@ use crate::http::{Expect, Head, Method, Request, ResponseConstraints, Span, Stat
 /// move together: when a request and its response are both complete the next request may begin, or nothing more will.
 ///
 /// ```
-/// use serve_forever::http::{Head, Request, Status, Version};
+/// use serve_forever::http::{FieldBlock, Request, Status, Version};
 /// use serve_forever::http1::{Buffer, RequestEvent, MessageLimits, ServerMachine, ResponseHead, CommonHeaders};
 ///
 /// let (mut machine, mut request) = (ServerMachine::new(Version::Http11), Request::default());
@@ -16,7 +16,7 @@ use crate::http::{Expect, Head, Method, Request, ResponseConstraints, Span, Stat
 /// input.extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 /// assert_eq!(machine.receive(&mut input, &MessageLimits::default(), &mut request), Ok(RequestEvent::Head));
 ///
-/// let (mut out, fields, common) = (Buffer::default(), Head::new(), CommonHeaders::default());
+/// let (mut out, fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
 /// let status = Status::NO_CONTENT;
 /// let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
 /// assert_eq!(machine.respond(&head, &mut out), None);
@@ -322,7 +322,7 @@ impl ServerMachine {
 
     /// Appends an interim response if one may come before the response that is due: not to a client that speaks
     /// HTTP/1.0 (RFC 9110 section 15.2), and neither 101, which ends HTTP, nor what would be the response itself.
-    pub fn interim(&mut self, status: Status, fields: &Head, out: &mut Buffer) {
+    pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
         if is_interim
             && self.send_state == SendState::Due
@@ -494,7 +494,7 @@ mod tests {
 
     fn interim(machine: &mut ServerMachine, status: Status) -> String {
         let mut out = Buffer::default();
-        machine.interim(status, &Head::new(), &mut out);
+        machine.interim(status, &FieldBlock::new(), &mut out);
         String::from_utf8_lossy(out.bytes()).into_owned()
     }
 
@@ -505,7 +505,7 @@ mod tests {
             assert_eq!(interim(&mut machine, status), "", "{status} is none");
         }
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "HTTP/1.1 103 Early Hints\r\n\r\n");
-        let (fields, common) = (Head::new(), CommonHeaders::default());
+        let (fields, common) = (FieldBlock::new(), CommonHeaders::default());
         let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), common: &common };
         machine.respond(&head, &mut Buffer::default());
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "behind it nobody looks for one");

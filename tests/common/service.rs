@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serve_forever::http::{BodyLength, Head, Method, Request, Status};
+use serve_forever::http::{BodyLength, FieldBlock, Method, Request, Status};
 use serve_forever::service::{Body, FileSlice, Registrar, Reply, Response, Service, Source, Upstream};
 
 /// What is told of a path is `/name` or `/name?number`.
@@ -268,9 +268,9 @@ impl Upstream for Hints {
         Ok(Some(Response::text("hinted\n")))
     }
 
-    fn take_interim(&mut self) -> Option<(Status, Head)> {
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         self.left = self.left.checked_sub(1)?;
-        let mut head = Head::new();
+        let mut head = FieldBlock::new();
         head.add("Link", format!("</{}.css>; rel=preload", self.left)).unwrap();
         Some((Status::EARLY_HINTS, head))
     }

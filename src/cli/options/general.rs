@@ -6,7 +6,7 @@ use super::model::{BadValue, Options};
 use super::values::{field_value, file, invalid, is_host, is_media_type, must, path, python_int, text};
 use crate::cli::words::shown;
 use crate::files::{SERVER, reserved};
-use crate::http::{Head, is_token};
+use crate::http::{FieldBlock, is_token};
 
 impl Options {
     pub(in crate::cli) fn set_port(&mut self, value: &OsStr) -> Result<(), BadValue> {
@@ -47,13 +47,13 @@ impl Options {
         if let Some(field) = reserved(text) {
             return Err(field.refusal(&shown(value), field.switches).into());
         }
-        let bytes = field_value(value).filter(|bytes| Head::new().add(text, bytes).is_ok());
+        let bytes = field_value(value).filter(|bytes| FieldBlock::new().add(text, bytes).is_ok());
         self.headers.push((text.to_owned(), bytes.ok_or_else(|| invalid_field(text, value))?));
         Ok(())
     }
 
     fn set_server(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        let name = value.to_str().map(str::trim).filter(|name| Head::new().add(SERVER, name).is_ok());
+        let name = value.to_str().map(str::trim).filter(|name| FieldBlock::new().add(SERVER, name).is_ok());
         self.server = Some(name.ok_or_else(|| invalid_field(SERVER, value))?.to_owned());
         Ok(())
     }

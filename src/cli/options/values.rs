@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::model::BadValue;
 use crate::cli::words::shown;
-use crate::http::{FieldValue, Head, is_token};
+use crate::http::{FieldBlock, FieldValue, is_token};
 
 /// The error `invalid WHAT: 'VALUE'`.
 pub(super) fn invalid(what: &str, value: &OsStr) -> BadValue {
@@ -78,7 +78,7 @@ pub(super) fn is_media_type(text: &str) -> bool {
     let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
     let named = essence.trim_end().split_once('/');
     named.is_some_and(|(kind, subtype)| is_token(kind.as_bytes()) && is_token(subtype.as_bytes()))
-        && Head::new().add("Content-Type", text).is_ok()
+        && FieldBlock::new().add("Content-Type", text).is_ok()
 }
 
 /// A number of seconds with or without a fraction. Parsed without floating point, which would make the program larger.

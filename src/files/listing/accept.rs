@@ -1,10 +1,10 @@
 //! Which form of a listing a client prefers (RFC 9110 section 12.5.1).
 
-use crate::http::{Headers, list_elements};
+use crate::http::{RequestFields, list_elements};
 
 /// Whether JSON is preferred to a page: it has the higher weight, or the same weight and is named more exactly, as in
 /// `application/json, */*`. In doubt it is not.
-pub(super) fn prefers_json(headers: Headers<'_>) -> bool {
+pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
     let wish = |kind, subtype| best_range(headers, kind, subtype);
     let json = wish("application", "json");
     json.weight > 0 && json > wish("text", "html")
@@ -19,7 +19,7 @@ struct Wish {
 }
 
 /// The wish that applies to a media type: that of the most exact range, whatever the weights of the others are.
-fn best_range(headers: Headers<'_>, kind: &str, subtype: &str) -> Wish {
+fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Wish {
     let matching = list_elements(headers.get_all("Accept")).filter_map(|range| wish(range, kind, subtype));
     matching.max_by_key(|wish| (wish.exactness, wish.weight)).unwrap_or_default()
 }

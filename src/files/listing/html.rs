@@ -19,7 +19,7 @@ use std::io::Write;
 use super::page::{ListingTemplate, Page};
 use super::text::{push_html, push_iso_time, push_number, push_size};
 use super::{Entry, Order, SortBy};
-use crate::http::{Head, InvalidHeader, percent_encode_segment};
+use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 
 const STYLE: &str = include_str!("listing.css");
 const SCRIPT: &str = include_str!("listing.js");
@@ -43,7 +43,7 @@ impl ListingTemplate for HtmlPage {
         "text/html; charset=utf-8"
     }
 
-    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+    fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         head.add("Content-Security-Policy", POLICY)
     }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::page::{ListingTemplate, Page};
 use super::text::{push_iso_time, push_json};
 use super::{Entry, Kind};
-use crate::http::{Head, InvalidHeader, percent_encode_segment};
+use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 
 /// A listing as JSON (RFC 8259), one entry a line:
 ///
@@ -28,7 +28,7 @@ impl ListingTemplate for JsonList {
         "application/json"
     }
 
-    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+    fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         head.add("Content-Security-Policy", "default-src 'none'")
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Entry, Order};
-use crate::http::{Head, InvalidHeader, UrlPath};
+use crate::http::{FieldBlock, InvalidHeader, UrlPath};
 
 /// What a listing is about: the directory's path and the order of its entries.
 #[derive(Debug, Clone)]
@@ -49,8 +49,8 @@ pub trait ListingTemplate: Send + Sync {
     /// `X-Content-Type-Options` are there already.
     ///
     /// # Errors
-    /// Those of [`Head::add`].
-    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+    /// Those of [`FieldBlock::add`].
+    fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         _ = head;
         Ok(())
     }

@@ -7,7 +7,7 @@ use rustix::fd::AsFd;
 use tempfile::TempDir;
 
 use super::*;
-use crate::http::{Head, InvalidHeader, Method};
+use crate::http::{FieldBlock, InvalidHeader, Method};
 use crate::service::Source;
 
 /// A directory with these files, each with its own name inside.
@@ -415,7 +415,7 @@ impl ListingTemplate for Facsimile {
         "text/plain"
     }
 
-    fn add_headers(&self, head: &mut Head) -> Result<(), InvalidHeader> {
+    fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         head.add("X-Own", "1")
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Draft, Exchange};
 use crate::handler::pipe::Answer;
-use crate::http::{FieldValue, Head, Method, Status, StatusClass};
+use crate::http::{FieldBlock, FieldValue, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 /// A status, or the number of one.
@@ -94,7 +94,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name or value would not be one field on the wire, a
-    /// text has a character above U+00FF, the framing would not fit (see [`Head::add`]), or the head has ended.
+    /// text has a character above U+00FF, the framing would not fit (see [`FieldBlock::add`]), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut draft = self.answer.borrow_mut();
         if draft.ended {
@@ -130,7 +130,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn end_interim(&self, status: Status, head: Head) -> io::Result<()> {
+    fn end_interim(&self, status: Status, head: FieldBlock) -> io::Result<()> {
         if head.content_length().is_some() || head.keep_alive().is_some() {
             return Err(misuse(format!("{status} has no body and ends no connection")));
         }
@@ -248,7 +248,7 @@ impl Exchange<'_> {
     }
 
     /// Hands over an answer that somebody else has made, with fields that were set before.
-    fn finish_with(&self, mut reply: Reply, set: &Head) -> io::Result<()> {
+    fn finish_with(&self, mut reply: Reply, set: &FieldBlock) -> io::Result<()> {
         if let Reply::Now(response) = &mut reply {
             add_fields(&mut response.head, set)?;
         }
@@ -280,7 +280,7 @@ const COMPLETE: &str = "the response is complete";
 
 /// Adds fields that the other head does not have yet; of those that it has, its own stay. `Connection: close` of either
 /// of the two outweighs `keep-alive` of the other.
-fn add_fields(head: &mut Head, more: &Head) -> io::Result<()> {
+fn add_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
     if let Some(keep_alive) = more.keep_alive() {
         head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }

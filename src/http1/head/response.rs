@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::http::{Head, Status, Version, is_field_value};
+use crate::http::{FieldBlock, Status, Version, is_field_value};
 use crate::http1::Buffer;
 
 /// What the head of a response is made from.
@@ -12,7 +12,7 @@ pub struct ResponseHead<'a> {
     /// not have, or that may not stand in a reason phrase, becomes `?`.
     pub reason: Option<&'a str>,
     /// The fields that whoever answers has set.
-    pub fields: &'a Head,
+    pub fields: &'a FieldBlock,
     /// The bytes of the body, if they can be counted now.
     pub length: Option<u64>,
     /// What every response says of where and when it was made.
@@ -35,7 +35,7 @@ impl CommonHeaders {
     }
 
     /// Those of the lines that the fields do not have.
-    fn beside(&self, fields: &Head) -> &[u8] {
+    fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
             (true, false) => &self.lines[self.date..],
@@ -78,7 +78,7 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
 }
 
 /// Appends an interim response, of which nobody asks when it was made and by whom.
-pub(crate) fn write_interim(protocol: Version, status: Status, fields: &Head, out: &mut Buffer) {
+pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlock, out: &mut Buffer) {
     write_status_line(protocol, status, None, out);
     out.extend(fields.lines());
     out.extend(b"\r\n");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_head() {
-        let mut fields = Head::new();
+        let mut fields = FieldBlock::new();
         fields.put("X", "y");
         let common = CommonHeaders::new(b"Server: s\r\n", b"Date: d\r\n");
         let reason = Some("Fine\r\nX-Evil: 1");
@@ -131,7 +131,7 @@ mod tests {
         let expected = format!("HTTP/1.1 200 Fine??X-Evil: 1\r\nServer: s\r\nDate: d\r\nX: y\r\n{rest}");
         assert_eq!(written(&response), expected);
 
-        let mut own = Head::new();
+        let mut own = FieldBlock::new();
         own.put("Server", "t");
         assert_eq!(
             written(&ResponseHead { reason: None, fields: &own, ..response }),
@@ -142,7 +142,7 @@ mod tests {
             written(&ResponseHead { status: Status::NOT_FOUND, reason: None, fields: &own, ..response }),
             format!("HTTP/1.1 404 Not Found\r\nServer: t\r\nDate: e\r\n{rest}")
         );
-        let mut own = Head::new();
+        let mut own = FieldBlock::new();
         own.put("Date", "e");
         assert_eq!(
             written(&ResponseHead { status: Status::NOT_MODIFIED, reason: None, fields: &own, ..response }),

@@ -11,9 +11,9 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 /// `keep-alive` and steers the connection (row HB38), `Transfer-Encoding` is refused, because the framing of a body
 /// follows from the body.
 ///
-/// A head that many responses have in common can be [shared](Head::share): a clone then costs a reference count.
+/// A head that many responses have in common can be [shared](FieldBlock::share): a clone then costs a reference count.
 #[derive(Debug, Clone, Default)]
-pub struct Head {
+pub struct FieldBlock {
     lines: Lines,
     content_length: Option<u64>,
     keep_alive: Option<bool>,
@@ -83,10 +83,10 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
     value.iter().fold(true, |valid, byte| valid & ((*byte >= 0x20) & (*byte != 0x7f) | (*byte == b'\t')))
 }
 
-impl Head {
+impl FieldBlock {
     /// A head without fields.
-    pub fn new() -> Head {
-        Head::default()
+    pub fn new() -> FieldBlock {
+        FieldBlock::default()
     }
 
     /// Adds a field. Fields of the same name are kept beside each other, as Python's `send_header` does. A text is
@@ -157,7 +157,7 @@ impl Head {
     }
 
     /// Adds all fields of another head behind its own; what only concerns the connection is not taken over.
-    pub(crate) fn append(&mut self, other: &Head) {
+    pub(crate) fn append(&mut self, other: &FieldBlock) {
         if self.lines().is_empty() {
             self.lines = other.lines.clone();
         } else {
@@ -201,7 +201,7 @@ impl Head {
     }
 
     /// Makes clones of this head cheap: they share its bytes until one of them is changed.
-    pub fn share(mut self) -> Head {
+    pub fn share(mut self) -> FieldBlock {
         if let Lines::Owned(lines) = self.lines {
             self.lines = Lines::Shared(lines.into());
         }
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_would_split_a_response_is_refused() {
-        let mut head = Head::new();
+        let mut head = FieldBlock::new();
         for (name, value) in [("A", "b\r\nC: d"), ("A", "b\nc"), ("A", "\0"), ("A", "\x1b"), ("A", "\x7f")] {
             assert_eq!(head.add(name, value), Err(InvalidHeader::Value("A".into())), "{value:?}");
         }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn fields_with_a_meaning_for_the_connection() {
-        let mut head = Head::new();
+        let mut head = FieldBlock::new();
         head.add("connection", "Keep-Alive").unwrap();
         assert_eq!(head.keep_alive(), Some(true));
         head.add("Connection", "close").unwrap();
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_shared_head_is_copied_when_it_is_changed() {
-        let mut head = Head::new();
+        let mut head = FieldBlock::new();
         head.put("X-Number", 5);
         let head = head.share();
         let mut copy = head.clone();

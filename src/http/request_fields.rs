@@ -7,12 +7,12 @@ use super::{Fields, latin1};
 /// Python's `MessageClass` (contract row HB06): `get` gives the first, `get_all` all of them; names are compared
 /// without regard to case (RFC 9110 section 5.1).
 #[derive(Debug, Clone, Copy)]
-pub struct Headers<'a> {
+pub struct RequestFields<'a> {
     pub(super) head: &'a [u8],
     pub(super) fields: &'a Fields,
 }
 
-impl<'a> Headers<'a> {
+impl<'a> RequestFields<'a> {
     /// The value of the first field of this name, without surrounding white space.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
@@ -20,7 +20,8 @@ impl<'a> Headers<'a> {
     }
 
     /// The value of the first field of this name as a text, read as Latin-1: each byte is a character, as in Python's
-    /// `headers[name]`. A value in another encoding can be decoded from the bytes that [`get`](Headers::get) returns.
+    /// `headers[name]`. A value in another encoding can be decoded from the bytes that [`get`](RequestFields::get)
+    /// returns.
     pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).map(latin1)
     }
