@@ -1,11 +1,14 @@
-//! Bytes between a socket and a protocol.
+//! `Buffer`: bytes between a socket and a protocol. It knows neither.
 
 use std::io;
 
-/// Bytes on their way: filled at the end, consumed at the front.
+/// A queue of bytes: filled at the end, consumed at the front.
 ///
-/// Its memory is initialised once and reused, so that a socket can read into it without unsafe code. An empty
-/// `Buffer` owns no memory. It is small, since every connection has two: it holds 4 GiB at most, far beyond any limit.
+/// Its memory is initialised once and reused, so that a socket can read into it without unsafe code. `Buffer::default()`
+/// owns no memory. Positions are `u32`, because every connection has two buffers: a buffer holds at most 4 GiB, far beyond
+/// any limit.
+///
+/// Invariant: the waiting bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
 pub struct Buffer {
     memory: Box<[u8]>,
@@ -14,35 +17,35 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// A buffer that owns `capacity` bytes from the start.
+    /// An empty buffer that owns `capacity` bytes of memory.
     pub fn with_capacity(capacity: usize) -> Buffer {
         Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
 
-    /// The bytes that wait to be consumed.
+    /// The waiting bytes: appended, and not consumed.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start as usize..self.end as usize]
     }
 
-    /// How many bytes wait.
+    /// The number of waiting bytes.
     #[inline]
     pub fn len(&self) -> usize {
         (self.end - self.start) as usize
     }
 
-    /// Whether no bytes wait.
+    /// True if no bytes wait.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// How many bytes of memory it owns.
+    /// Bytes of memory that the buffer owns.
     pub fn capacity(&self) -> usize {
         self.memory.len()
     }
 
-    /// Drops the first `count` of the waiting bytes.
+    /// Removes the first `count` of the waiting bytes.
     ///
     /// # Panics
     /// If fewer bytes wait.
@@ -50,6 +53,7 @@ impl Buffer {
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed {count} of {} bytes", self.len());
         self.start += count as u32;
+        // An empty buffer begins at the front again, so that its whole memory is free without a copy.
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -65,41 +69,43 @@ impl Buffer {
         self.end += bytes.len() as u32;
     }
 
-    /// Has `read` fill some of the free room, of which there is at least `room`; it returns how many bytes it put at
-    /// the front of that room, and so does this.
+    /// Calls `read` with the free memory, which is at least `least` bytes. `read` returns the number of bytes that it put at
+    /// the front of it; they are appended. Returns that number.
     ///
     /// # Errors
-    /// Those of `read`.
-    pub fn fill(&mut self, room: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-        self.reserve(room);
+    /// The error of `read`. Nothing is appended then.
+    pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
+        // A `read` that returns more than it was given must not make bytes wait that do not exist.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
     }
 
-    /// How many bytes fit behind the waiting ones without moving or growing.
+    /// The number of bytes that can be appended without moving or growing.
     pub fn free(&self) -> usize {
         self.memory.len() - self.end as usize
     }
 
-    /// Makes sure that `room` bytes fit behind the waiting ones.
+    /// Makes `count` bytes free after the waiting ones.
     #[inline]
-    fn reserve(&mut self, room: usize) {
-        if self.free() < room {
-            self.make_room(room);
+    fn reserve(&mut self, count: usize) {
+        if self.free() < count {
+            self.move_or_grow(count);
         }
     }
 
-    /// Moves the waiting bytes to the front if that is enough and worth it, otherwise grows to at least twice the
-    /// size, so that many small appends cost linear time.
+    /// Makes `count` bytes free, by moving the waiting bytes to the front or into a larger memory.
     #[cold]
-    fn make_room(&mut self, room: usize) {
+    fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        if self.start as usize >= waiting && self.memory.len() - waiting >= room {
+        // A move pays off only if at least as many bytes were consumed as are copied. Otherwise the memory doubles. Either
+        // way many small appends cost linear time in all.
+        if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {
-            let size = (waiting + room).max(2 * waiting);
+            let size = (waiting + count).max(2 * waiting);
             assert!(u32::try_from(size).is_ok(), "a buffer of {size} bytes");
             let mut memory = vec![0; size];
             memory[..waiting].copy_from_slice(self.bytes());
@@ -115,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_out_as_they_went_in() {
+    fn bytes_are_consumed_in_the_order_they_were_appended() {
         let mut buffer = Buffer::default();
         assert_eq!(buffer.capacity(), 0);
         let mut expected = 0_u32;
@@ -135,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn fill_offers_the_room_that_was_asked_for() {
+    fn fill_offers_at_least_the_bytes_asked_for() {
         let mut buffer = Buffer::with_capacity(8);
         buffer.extend(b"abcdef");
         buffer.consume(2);

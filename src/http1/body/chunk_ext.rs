@@ -1,14 +1,14 @@
-//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored: a server that
-//! accepts any bytes here may see the end of the line at another place than the proxy before it. The size of a chunk and
-//! the bound on extensions are the business of `chunked.rs`.
+//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored: a parser that accepts
+//! any bytes here may see the end of the line at another place than the proxy before it. The size of a chunk and the limit
+//! on extensions are in `chunked.rs`.
 
 use crate::http::is_token;
 
-/// Whether `bytes` is `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, where the value is a token or a quoted string.
+/// True for `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, where the value is a token or a quoted string.
 pub(super) fn is_chunk_ext(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Some(rest) = after_name(bytes) else { return false };
-        // Blanks belong to what follows them: "=" and a value, or the next extension.
+        // Blanks after a name are only allowed before "=" or ";": without one of them, they are refused as the next extension.
         bytes = match after_blanks(rest).strip_prefix(b"=") {
             Some(value) => match after_value(after_blanks(value)) {
                 Some(rest) => rest,
@@ -34,6 +34,7 @@ fn after_value(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The bytes after a token.
 fn after_token(bytes: &[u8]) -> Option<&[u8]> {
     let length = bytes.iter().take_while(|byte| is_token(std::slice::from_ref(byte))).count();
     (length > 0).then(|| &bytes[length..])
@@ -43,6 +44,7 @@ fn after_token(bytes: &[u8]) -> Option<&[u8]> {
 fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
     let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
     loop {
+        // A backslash escapes one byte, so an escaped quote does not end the string.
         bytes = match bytes {
             [b'"', rest @ ..] => return Some(rest),
             [b'\\', escaped, rest @ ..] if is_text(*escaped) => rest,
@@ -53,6 +55,7 @@ fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The bytes after any number of spaces and tabs (BWS, RFC 9110 section 5.6.3).
 fn after_blanks(bytes: &[u8]) -> &[u8] {
     let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     &bytes[blanks..]
@@ -63,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn extensions() {
+    fn well_formed_extensions_are_accepted() {
         for text in [
             "",
             ";a",
@@ -83,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_extensions() {
+    fn malformed_extensions_are_refused() {
         for text in [
             ";",
             " ",

@@ -1,41 +1,46 @@
+//! `ChunkedDecoder`: takes a body out of chunked transfer coding (RFC 9112 section 7.1). It is strict, because a chunk size
+//! that two parsers read differently is a way to smuggle a request.
+
 use memchr::memchr;
 
 use super::chunk_ext::is_chunk_ext;
+use super::decoded::Decoded;
 use crate::http::{is_field_value, is_token};
-use crate::http1::{Buffer, Decoded, MessageLimits, Violation};
+use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Takes chunks apart (RFC 9112 section 7.1): strictly, because a size that two parsers read differently is a way
-/// to smuggle a request.
+/// The state of a chunked body, as far as it has arrived.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
     state: ChunkState,
-    /// How far the line at the front of the buffer was searched for its end.
+    /// Bytes of the line at the front of the input that were searched for its end.
     scanned: usize,
-    /// Bytes of extensions and trailers so far.
+    /// Bytes of chunk extensions and trailer fields so far.
     overhead: usize,
-    /// Bytes of body so far.
+    /// Bytes of body in all chunk sizes so far.
     body: u64,
 }
 
+/// The part of a chunked body that comes next.
 #[derive(Debug, Default, Clone, Copy)]
 enum ChunkState {
-    /// Waits for a line with a chunk's size.
+    /// The line with the size of a chunk.
     #[default]
     Size,
-    /// Waits for so many bytes of data.
+    /// The data of a chunk; holds the bytes that are still to come.
     Data(u64),
-    /// Waits for the CRLF behind a chunk's data.
+    /// The CRLF after the data of a chunk.
     DataEnd,
-    /// Waits for a trailer field, or the empty line that ends the body.
+    /// A trailer field, or the empty line that ends the body.
     Trailer,
-    /// Waits for nothing.
+    /// Nothing: the body is complete.
     End,
 }
 
-/// More hexadecimal digits than a `u64` can hold are refused, zeros or not.
+/// The hexadecimal digits of the largest `u64`. A size of more digits is malformed, even if they are leading zeros.
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
+    /// Consumes framing at the front of `input`, and finds the data after it.
     pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         loop {
             match self.state {
@@ -50,6 +55,7 @@ impl ChunkedDecoder {
                         input.consume(2);
                         self.state = ChunkState::Size;
                     }
+                    // The CR may arrive before the LF.
                     [] | [b'\r'] => return Ok(Decoded::More),
                     _ => return Err(Violation::Chunk),
                 },
@@ -62,6 +68,7 @@ impl ChunkedDecoder {
         }
     }
 
+    /// Notes that `count` bytes of data were consumed.
     pub(crate) fn took(&mut self, count: usize) {
         if let ChunkState::Data(left) = &mut self.state {
             *left -= count as u64;
@@ -71,13 +78,14 @@ impl ChunkedDecoder {
         }
     }
 
-    /// The length of the line at the front, without its CRLF, once it is complete.
+    /// The length of the line at the front of `bytes` without its CRLF; `None` if its end has not arrived.
     fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
-        // A broken size is refused as soon as it shows, not when its line ends.
+        // Without waiting for the end of the line: a line that cannot be a size is refused at its first byte.
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
+        // The digits and the CR of a size line are not overhead, so a line may be longer than the rest of the limit.
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
             return Err(Violation::ChunkOverhead);
@@ -93,6 +101,7 @@ impl ChunkedDecoder {
         }
     }
 
+    /// Reads a line without its CRLF: a size or a trailer field.
     fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         let overhead = match self.state {
             ChunkState::Trailer => self.trailer(line)?,
@@ -102,7 +111,8 @@ impl ChunkedDecoder {
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
 
-    /// Reads `chunk-size [ chunk-ext ]`; returns the length of the extensions, which are otherwise ignored.
+    /// Reads `chunk-size [ chunk-ext ]`. Returns the length of the extensions, which are otherwise ignored (RFC 9112
+    /// section 7.1.1).
     fn size(&mut self, line: &[u8], limits: &MessageLimits) -> Result<usize, Violation> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (number, extensions) = line.split_at(digits);
@@ -111,6 +121,7 @@ impl ChunkedDecoder {
         }
         let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         let size = size.ok_or(Violation::Chunk)?;
+        // The limit counts a chunk before its data arrives, so that no byte beyond the limit is passed on.
         self.body = self.body.saturating_add(size);
         if !limits.allow_body(self.body) {
             return Err(Violation::LargeBody);
@@ -119,12 +130,14 @@ impl ChunkedDecoder {
         Ok(extensions.len())
     }
 
-    /// Checks a trailer field and forgets it: it must never be taken for a header (RFC 9110 section 6.5.1).
+    /// Checks a trailer field and discards it, because a trailer field must not be merged into the header fields (RFC 9110
+    /// section 6.5.1). Returns its length.
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         if line.is_empty() {
             self.state = ChunkState::End;
             return Ok(0);
         }
+        // White space around the name, also of a folded line, is not part of a token, so it is refused here.
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
         if !is_token(&line[..colon]) || !is_field_value(&line[colon + 1..]) {
             return Err(Violation::Field);
@@ -143,7 +156,7 @@ mod tests {
         MessageLimits { chunk_overhead: 100, body: 1 << 40, ..MessageLimits::default() }
     }
 
-    /// Decodes the bytes in pieces of `step`; gives the body, and how many bytes were left behind its end.
+    /// Decodes the bytes in pieces of `step` bytes. Returns the body, and the number of bytes after its end.
     fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Violation> {
         let mut decoder = Decoder::new(BodyLength::Chunked);
         let mut input = Buffer::default();
@@ -166,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies() {
+    fn a_chunked_body_is_the_data_of_its_chunks() {
         let all = usize::MAX;
         for (bytes, body, left) in [
             (&b"5\r\nhello\r\n0\r\n\r\nGET"[..], &b"hello"[..], Some(3)),
@@ -183,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk() {
+    fn malformed_chunks_and_trailers_are_refused() {
         for size in [
             "",
             "g",
@@ -235,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn overhead_is_bounded() {
+    fn extensions_and_trailers_have_a_limit() {
         let long = format!("1;{}\r\n!\r\n0\r\n\r\n", "x".repeat(100));
         assert_eq!(decode(long.as_bytes(), usize::MAX), Err(Violation::ChunkOverhead));
         let endless = format!("1;{}", "x".repeat(200));

@@ -1,30 +1,25 @@
+//! `Decoder`: takes the body of a message out of its framing, whichever of the three framings it has.
+
 use super::chunked::ChunkedDecoder;
+use super::decoded::Decoded;
 use crate::http::BodyLength;
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Takes the body out of a message, by its framing (RFC 9112 section 6). It does not know whether the message is a
-/// request or a response.
+/// Takes the body of a message out of its framing (RFC 9112 section 6). It does not know whether the message is a request
+/// or a response.
 #[derive(Debug)]
 pub enum Decoder {
-    /// So many bytes are still to come.
+    /// A body of known length; holds the bytes that are still to come.
     Length(u64),
-    /// Chunks, until one of them is empty. Few bodies have them, and every connection has room for a decoder.
+    /// Chunks. Boxed, because few bodies have them and every connection has room for a decoder.
     Chunked(Box<ChunkedDecoder>),
-}
-
-/// What a [`Decoder`] found at the front of the buffer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// Nothing yet: more bytes are needed.
-    More,
-    /// So many bytes of body, at the front of the buffer. [`Decoder::take`] tells how many of them were used.
-    Data(usize),
-    /// The body is complete.
-    End,
+    /// A body that ends with the connection; holds the bytes that were taken. Only a response may have one (RFC 9112
+    /// section 6.3).
+    UntilClose(u64),
 }
 
 impl Decoder {
-    /// A decoder for a body of this length.
+    /// A decoder for the body of a message whose head gives this length. Without a length there is no body.
     pub fn new(length: BodyLength) -> Decoder {
         match length {
             BodyLength::None => Decoder::Length(0),
@@ -33,22 +28,90 @@ impl Decoder {
         }
     }
 
-    /// Says what is at the front of `input`, after consuming what only frames it.
+    /// A decoder for the body of a response whose head gives no length: the end of the connection ends it.
+    pub fn until_close() -> Decoder {
+        Decoder::UntilClose(0)
+    }
+
+    /// Consumes the framing at the front of `input`, and finds the body bytes after it.
+    ///
+    /// # Errors
+    /// The first violation: a malformed chunk, or a body beyond a limit.
     pub fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
-            Decoder::Length(_) if input.is_empty() => Ok(Decoded::More),
+            Decoder::Length(_) | Decoder::UntilClose(_) if input.is_empty() => Ok(Decoded::More),
             Decoder::Length(left) => Ok(Decoded::Data(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)))),
             Decoder::Chunked(chunked) => chunked.decode(input, limits),
+            // No head has announced this length, so it is checked as the bytes arrive.
+            Decoder::UntilClose(taken) if !limits.allow_body(*taken + input.len() as u64) => Err(Violation::LargeBody),
+            Decoder::UntilClose(_) => Ok(Decoded::Data(input.len())),
         }
     }
 
-    /// Consumes the first `count` bytes of the data that [`Decoder::decode`] has just announced.
+    /// Consumes the first `count` of the bytes that the last [`Decoder::decode`] has found.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         input.consume(count);
         match self {
             Decoder::Length(left) => *left -= count as u64,
             Decoder::Chunked(chunked) => chunked.took(count),
+            Decoder::UntilClose(taken) => *taken += count as u64,
+        }
+    }
+
+    /// Notes that the connection has ended: no bytes come after those in `input`. A body that ends with the connection is
+    /// complete with them. Any other body is cut short if [`Decoder::decode`] still returns [`Decoded::More`].
+    pub fn end_of_input(&mut self, input: &Buffer) {
+        if let Decoder::UntilClose(_) = self {
+            // From now on the body has a known length.
+            *self = Decoder::Length(input.len() as u64);
+        }
+    }
+
+    /// Bytes of the body that are still to come; `None` if its length is unknown before its end.
+    pub fn remaining(&self) -> Option<u64> {
+        match self {
+            Decoder::Length(left) => Some(*left),
+            Decoder::Chunked(_) | Decoder::UntilClose(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_without_a_length_ends_with_the_connection() {
+        let (mut decoder, mut input, limits) = (Decoder::until_close(), Buffer::default(), MessageLimits::default());
+        assert_eq!(decoder.decode(&mut input, &limits), Ok(Decoded::More));
+        input.extend(b"hello");
+        assert_eq!(decoder.decode(&mut input, &limits), Ok(Decoded::Data(5)));
+        decoder.take(&mut input, 3);
+        assert_eq!(decoder.remaining(), None);
+        decoder.end_of_input(&input);
+        assert_eq!((decoder.remaining(), decoder.decode(&mut input, &limits)), (Some(2), Ok(Decoded::Data(2))));
+        decoder.take(&mut input, 2);
+        assert_eq!(decoder.decode(&mut input, &limits), Ok(Decoded::End));
+    }
+
+    #[test]
+    fn a_body_without_a_length_has_the_limit_of_bodies() {
+        let (mut decoder, mut input) = (Decoder::until_close(), Buffer::default());
+        let limits = MessageLimits { body: 5, ..MessageLimits::default() };
+        input.extend(b"hello");
+        assert_eq!(decoder.decode(&mut input, &limits), Ok(Decoded::Data(5)));
+        decoder.take(&mut input, 5);
+        input.extend(b"!");
+        assert_eq!(decoder.decode(&mut input, &limits), Err(Violation::LargeBody));
+    }
+
+    #[test]
+    fn a_body_with_a_length_is_incomplete_if_the_connection_ends_before_it() {
+        for length in [BodyLength::Known(5), BodyLength::Chunked] {
+            let (mut decoder, mut input) = (Decoder::new(length), Buffer::default());
+            decoder.end_of_input(&input);
+            assert_eq!(decoder.decode(&mut input, &MessageLimits::default()), Ok(Decoded::More), "{length:?}");
         }
     }
 }

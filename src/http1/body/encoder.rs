@@ -1,20 +1,22 @@
+//! `Encoder`: puts the body of a message into its framing.
+
 use crate::http1::Buffer;
 
-/// How the body of a message is framed while it is sent (RFC 9112 section 6). It does not know whether the message is
-/// a request or a response.
+/// Puts the body of a message into its framing (RFC 9112 section 6). It does not know whether the message is a request or a
+/// response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
-    /// So many bytes are still due: no more will be sent, and fewer cut the connection.
+    /// A body of known length; holds the bytes that are still to be sent.
     Counted(u64),
-    /// Chunks, and an empty one at the end.
+    /// Chunks. An empty one ends the body.
     Chunked,
-    /// The end of the connection is the end of the body.
+    /// The end of the connection ends the body.
     UntilClose,
 }
 
 impl Encoder {
-    /// Appends a part of the body. Of a counted body, what goes beyond the count is left out; returns how many bytes
-    /// were taken.
+    /// Appends a part of the body to `out`. Returns the number of bytes taken, which is less than `data` has if the body
+    /// would exceed its known length.
     pub fn write(&mut self, data: &[u8], out: &mut Buffer) -> usize {
         match self {
             Encoder::Counted(left) => {
@@ -23,8 +25,10 @@ impl Encoder {
                 out.extend(&data[..count]);
                 count
             }
+            // An empty chunk would end the body.
             Encoder::Chunked if data.is_empty() => 0,
             Encoder::Chunked => {
+                // 16 digits and CRLF.
                 let mut line = [0; 18];
                 out.extend(hex_line(data.len(), &mut line));
                 out.extend(data);
@@ -38,15 +42,15 @@ impl Encoder {
         }
     }
 
-    /// Notes that bytes of a counted body left by another way than [`Encoder::write`].
+    /// Notes that `count` bytes of the body were sent without [`Encoder::write`]. Chunks must not be sent this way.
     pub fn sent(&mut self, count: u64) {
         if let Encoder::Counted(left) = self {
             *left -= count;
         }
     }
 
-    /// Appends what marks the end. False if a counted body is not complete: the connection must then be cut, since
-    /// the client cannot be told otherwise.
+    /// Appends the end of the body to `out`. Returns false if a body of known length is incomplete. The connection must then
+    /// be closed, because nothing else tells the peer that bytes are missing.
     pub fn finish(self, out: &mut Buffer) -> bool {
         match self {
             Encoder::Counted(left) => left == 0,
@@ -59,7 +63,7 @@ impl Encoder {
     }
 }
 
-/// The size line of a chunk: hexadecimal digits and CRLF.
+/// The size line of a chunk: hexadecimal digits and CRLF. Written from its end, since the number of digits is unknown.
 fn hex_line(mut size: usize, line: &mut [u8; 18]) -> &[u8] {
     let mut at = line.len() - 2;
     line[at..].copy_from_slice(b"\r\n");
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies() {
+    fn chunks_are_framed_and_a_known_length_is_not_exceeded() {
         let mut out = Buffer::default();
         let mut chunked = Encoder::Chunked;
         assert_eq!(chunked.write(&[b'x'; 26], &mut out), 26);

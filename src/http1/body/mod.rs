@@ -3,9 +3,11 @@
 
 mod chunk_ext;
 mod chunked;
+mod decoded;
 mod decoder;
 mod encoder;
 
 pub use chunked::ChunkedDecoder;
-pub use decoder::{Decoded, Decoder};
+pub use decoded::Decoded;
+pub use decoder::Decoder;
 pub use encoder::Encoder;

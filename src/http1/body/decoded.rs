@@ -1,0 +1,13 @@
+//! `Decoded`: the result of one step of a decoder.
+
+/// What a [`Decoder`](super::Decoder) found at the front of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The input is used up, and the body is not complete.
+    More,
+    /// The number of body bytes at the front of the input. [`Decoder::take`](super::Decoder::take) consumes them, or some
+    /// of them.
+    Data(usize),
+    /// The body is complete.
+    End,
+}
