@@ -1,15 +1,18 @@
-//! HTTP/1.0 and HTTP/1.1 without a socket: bytes in, events out; a response in, bytes out.
+//! HTTP/1.0 and HTTP/1.1 without IO: bytes in, events out; a response in, bytes out.
 //!
-//! [`ServerMachine`] is one connection's protocol. Bytes that came are put into a [`Buffer`]; [`ServerMachine::receive`] takes
-//! what it understands from it and says what that was. [`ServerMachine::respond`] turns a response into the bytes of its
-//! head and the [`Encoder`] for its body. Everything that can be wrong with a message is a [`Violation`]; a
-//! server answers it as its [`Rejection`] says. The sizes of a message are bounded by [`MessageLimits`].
+//! [`ServerMachine`] is the server's side of one connection. The caller puts received bytes into a [`Buffer`];
+//! [`ServerMachine::receive`] consumes them and returns events. [`ServerMachine::respond`] writes the head of a response
+//! and returns the [`Encoder`] for its body. Everything that can be wrong with a message is a [`Violation`]; a
+//! [`Rejection`] gives it a status and a text. [`MessageLimits`] bound the size of a message.
 //!
-//! The parsing is strict, and there is no lenient switch: where RFC 9112 lets a recipient guess, this one refuses,
-//! because two parsers that guess differently are how requests are smuggled.
+//! `head/` and `body/` know nothing of the machine. The parts that read and write framing do not know whether a message is
+//! a request or a response, so that a client can share them.
 //!
-//! Invariant: nothing here reads a socket, a file or a clock, and no input makes it panic. Feeding the same bytes
-//! whole or in pieces gives the same events.
+//! Parsing is strict, and there is no lenient mode. Where RFC 9112 lets a recipient guess, this one refuses: two parsers
+//! that guess differently are how requests are smuggled.
+//!
+//! Invariant: nothing here reads a socket, a file or a clock, and no input makes it panic. The same bytes give the same
+//! events, whether they arrive at once or in pieces.
 
 mod body;
 mod head;
@@ -20,8 +23,8 @@ mod violation;
 
 pub use crate::buffer::Buffer;
 pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
-pub use head::{CommonHeaders, ResponseHead};
+pub use head::{CommonHeaders, HeadProgress, ResponseHead};
 pub use limits::MessageLimits;
 pub use rejection::Rejection;
-pub use server::{HeadProgress, ReceiveState, RequestEvent, SendState, ServerMachine};
+pub use server::{ReceiveState, RequestEvent, SendState, ServerMachine};
 pub use violation::Violation;

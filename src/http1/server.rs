@@ -1,15 +1,22 @@
-use super::head::{HeadScan, ResponseFraming, read, read_again, read_whole, write_head, write_interim};
-use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
-use crate::http::{Expect, FieldBlock, Method, Request, ResponseConstraints, Span, Status, StatusClass, Version};
+//! `ServerMachine`: the server's side of a connection. It decides when a head, a body or nothing is read, how a response is
+//! framed, and whether the connection persists. It performs no IO, and knows no service.
 
-/// The protocol of one connection: what the client still owes us, and what we still owe the client.
+mod state;
+
+use super::head::{HeadProgress, ResponseFraming, write_head, write_interim};
+use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
+use crate::http::{Expect, FieldBlock, Request, ResponseConstraints, Status, StatusClass, Version};
+pub use state::{ReceiveState, SendState};
+
+/// The server's side of the protocol on one connection.
 ///
-/// Both sides move by themselves; whenever one of them has moved they are settled, which is the only place where they
-/// move together: when a request and its response are both complete the next request may begin, or nothing more will.
+/// Two state machines run side by side, because a response may begin before its request is complete: [`ReceiveState`] is
+/// what the client still has to send, [`SendState`] what the server still has to send. They move together in one place
+/// only, `settle`: when a request and its response are both complete, the next request may begin, or the connection ends.
 ///
 /// ```
 /// use serve_forever::http::{FieldBlock, Request, Status, Version};
-/// use serve_forever::http1::{Buffer, RequestEvent, MessageLimits, ServerMachine, ResponseHead, CommonHeaders};
+/// use serve_forever::http1::{Buffer, CommonHeaders, MessageLimits, RequestEvent, ResponseHead, ServerMachine};
 ///
 /// let (mut machine, mut request) = (ServerMachine::new(Version::Http11), Request::default());
 /// let mut input = Buffer::default();
@@ -23,129 +30,36 @@ use crate::http::{Expect, FieldBlock, Method, Request, ResponseConstraints, Span
 /// assert!(out.bytes().starts_with(b"HTTP/1.1 204 No Content\r\n"));
 /// assert!(machine.is_idle());
 /// ```
+///
+/// Invariant: both states change only by the transitions in [`ReceiveState::TRANSITIONS`] and [`SendState::TRANSITIONS`].
 #[derive(Debug)]
 pub struct ServerMachine {
     receive_state: ReceiveState,
     send_state: SendState,
+    /// The constraints of the current request. `keep_alive` becomes false when either side ends the connection.
     constraints: ResponseConstraints,
-    /// The version of the status line. 1.0 ends the connection after a response that does not ask to keep it.
+    /// The version of the status lines.
     protocol: Version,
 }
 
-/// What the client still owes us.
-#[derive(Debug, Default)]
-pub enum ReceiveState {
-    /// Waits for the first byte of a request.
-    #[default]
-    Idle,
-    /// Waits for the rest of a head.
-    Head(HeadProgress),
-    /// Waits for the rest of a body.
-    Body(Decoder),
-    /// Waits for the response to end.
-    Done,
-    /// Waits for nothing: no more requests come, or none will be looked at.
-    Closed,
-}
-
-/// How far the search for the end of a head has come, if it was not there at once. Most are, and every connection has
-/// room for this.
-#[derive(Debug, Default)]
-pub struct HeadProgress(Option<Box<HeadScan>>);
-
-/// What we still owe the client.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum SendState {
-    /// Waits for a request.
-    #[default]
-    Idle,
-    /// Waits for somebody to answer.
-    Due,
-    /// Waits for the rest of a response's body.
-    Body(Encoder),
-    /// Waits for the request to end.
-    Done,
-    /// Waits for nothing: the last response is out.
-    Closed,
-}
-
-/// What [`ServerMachine::receive`] found.
+/// The next part of a request, as [`ServerMachine::receive`] found it in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestEvent {
-    /// Nothing yet: more bytes are needed.
+    /// More bytes are needed.
     More,
-    /// A head. The request is filled, and an answer is due.
+    /// A head. The request is filled, and a response is due.
     Head,
-    /// So many bytes of body, at the front of the input. [`ServerMachine::take`] tells how many of them were used.
+    /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes them, or some of them.
     Data(usize),
-    /// The body is complete. It is reported once, and for every request that has one.
+    /// The body is complete. This event comes once for every request that has a body.
     End,
-    /// Nothing, and nothing will be until the response is complete, or ever: see [`ServerMachine::is_closed`].
+    /// No input is read until the response is complete; none ever if [`ServerMachine::is_closed`].
     Paused,
 }
 
-/// A move of one of the two sides: from where, why, where to.
-type Move = (&'static str, &'static str, &'static str);
-
-/// Every move that the receiving side makes.
-pub(super) const RECEIVE_TRANSITIONS: &[Move] = &[
-    ("Idle", "a byte comes", "Head"),
-    ("Head", "head complete, body follows", "Body"),
-    ("Head", "head complete, no body", "Done"),
-    ("Body", "body complete", "Done"),
-    ("Done", "response complete too", "Idle"),
-    ("Idle", "end of input or stop", "Closed"),
-    ("Head", "end of input or reject", "Closed"),
-    ("Body", "end of input or reject", "Closed"),
-    ("Done", "response complete, no more wanted", "Closed"),
-];
-
-/// Every move that the sending side makes.
-pub(super) const SEND_TRANSITIONS: &[Move] = &[
-    ("Idle", "head complete, or reject", "Due"),
-    ("Due", "response with a body to send", "Body"),
-    ("Due", "response without one", "Done"),
-    ("Body", "body complete", "Done"),
-    ("Done", "request complete too", "Idle"),
-    ("Done", "no more wanted", "Closed"),
-    ("Idle", "end of input or stop", "Closed"),
-];
-
-impl ReceiveState {
-    /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
-    /// from it.
-    pub const TRANSITIONS: &[(&str, &str, &str)] = RECEIVE_TRANSITIONS;
-
-    fn name(&self) -> &'static str {
-        match self {
-            ReceiveState::Idle => "Idle",
-            ReceiveState::Head(_) => "Head",
-            ReceiveState::Body(_) => "Body",
-            ReceiveState::Done => "Done",
-            ReceiveState::Closed => "Closed",
-        }
-    }
-}
-
-impl SendState {
-    /// Every move that this side makes: from where, why, where to. The picture in `docs/state-machines.md` is drawn
-    /// from it.
-    pub const TRANSITIONS: &[(&str, &str, &str)] = SEND_TRANSITIONS;
-
-    fn name(&self) -> &'static str {
-        match self {
-            SendState::Idle => "Idle",
-            SendState::Due => "Due",
-            SendState::Body(_) => "Body",
-            SendState::Done => "Done",
-            SendState::Closed => "Closed",
-        }
-    }
-}
-
 impl ServerMachine {
-    /// The protocol of a fresh connection. With [`Version::Http10`] every response says HTTP/1.0 and, unless its own
-    /// `Connection` says `keep-alive` and the client allows it, ends its connection, whatever the client speaks.
+    /// The state of a new connection. With [`Version::Http10`] every response is sent as HTTP/1.0, whatever version the
+    /// client has, and ends the connection unless its own `Connection` says `keep-alive` and the client allows it.
     pub fn new(protocol: Version) -> ServerMachine {
         ServerMachine {
             receive_state: ReceiveState::Idle,
@@ -155,66 +69,64 @@ impl ServerMachine {
         }
     }
 
-    /// What the client still owes us.
+    /// The part of the request that the client still has to send.
     pub fn receive_state(&self) -> &ReceiveState {
         &self.receive_state
     }
 
-    /// What we still owe the client.
+    /// The part of the response that the server still has to send.
     pub fn send_state(&self) -> SendState {
         self.send_state
     }
 
-    /// Whether nothing of a request has come since the last response.
+    /// True between two requests: the last response is complete, and no byte of the next request has been read.
     pub fn is_idle(&self) -> bool {
         matches!((&self.receive_state, self.send_state), (ReceiveState::Idle, SendState::Idle))
     }
 
-    /// Whether the last response is out and no request will be answered any more.
+    /// True if the last response is complete and no further request will be read.
     pub fn is_closed(&self) -> bool {
         self.send_state == SendState::Closed
     }
 
-    /// Whether bytes from the client could be of use now.
+    /// True if more bytes from the client are of use now.
     pub fn wants_input(&self) -> bool {
         matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_))
     }
 
-    /// Whether the rest of the request's body is still to come.
+    /// True if the request's body is not complete.
     pub fn in_body(&self) -> bool {
         matches!(self.receive_state, ReceiveState::Body(_))
     }
 
-    /// Bytes of the request's body that are still to come: 0 once it is complete, `None` for a body in chunks, which says
-    /// its length only by its end.
+    /// Bytes of the request's body that are still to come: 0 once it is complete, `None` for a chunked body.
     pub fn body_left(&self) -> Option<u64> {
         match &self.receive_state {
-            ReceiveState::Body(Decoder::Length(left)) => Some(*left),
-            ReceiveState::Body(Decoder::Chunked(_)) => None,
+            ReceiveState::Body(decoder) => decoder.remaining(),
             _ => Some(0),
         }
     }
 
-    /// Whether the request was HEAD: the response's body is announced and not sent.
+    /// True if the method is HEAD: the response announces a body and does not send it.
     pub fn is_head(&self) -> bool {
         self.constraints.is_head
     }
 
-    /// Whether the client has said with its last request that it sends nothing after it.
+    /// True if the client has said with its last request that it sends nothing after it (RFC 9112 section 9.6).
     pub fn client_has_finished(&self) -> bool {
         self.constraints.is_last
     }
 
-    /// What the request expects.
+    /// The value of the request's `Expect`.
     pub fn expect(&self) -> Expect {
         self.constraints.expect
     }
 
-    /// Reads what it understands from `input` and says what that was.
+    /// Reads the next part of a request from `input`. Consumes a head and the framing of a body, but leaves the bytes of a
+    /// body to [`ServerMachine::take`]. A head is read into `request`, which holds the previous request until then.
     ///
     /// # Errors
-    /// What the client did wrong. The machine then waits for the response that says so ([`SendState::Due`]), unless one
-    /// has begun already, and reads no more.
+    /// The first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless one has begun before.
     pub fn receive(
         &mut self,
         input: &mut Buffer,
@@ -225,19 +137,15 @@ impl ServerMachine {
             if input.is_empty() {
                 return Ok(RequestEvent::More);
             }
-            self.go_receive(ReceiveState::Head(HeadProgress::default()));
+            self.receive_state.enter(ReceiveState::Head(HeadProgress::default()));
         }
-        if !matches!(self.receive_state, ReceiveState::Head(_)) {
-            return self.receive_body(input, limits);
+        match self.receive_state {
+            ReceiveState::Head(_) => self.receive_head(input, limits, request),
+            _ => self.receive_body(input, limits),
         }
-        let result = self.receive_head(input, limits, request);
-        if result.is_err() {
-            self.refuse();
-        }
-        result
     }
 
-    /// Reads as [`ServerMachine::receive`] does where no head can begin: the request is read, its body may not be.
+    /// Reads the next part of a body, as [`ServerMachine::receive`] does, for callers that have read the head.
     ///
     /// # Errors
     /// As for [`ServerMachine::receive`].
@@ -247,7 +155,7 @@ impl ServerMachine {
             Ok(Decoded::More) => Ok(RequestEvent::More),
             Ok(Decoded::Data(length)) => Ok(RequestEvent::Data(length)),
             Ok(Decoded::End) => {
-                self.go_receive(ReceiveState::Done);
+                self.receive_state.enter(ReceiveState::Done);
                 self.settle();
                 Ok(RequestEvent::End)
             }
@@ -258,134 +166,141 @@ impl ServerMachine {
         }
     }
 
-    /// Consumes the first `count` bytes of the data that was last announced.
+    /// Consumes the first `count` of the bytes that the last [`RequestEvent::Data`] has announced.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         if let ReceiveState::Body(decoder) = &mut self.receive_state {
             decoder.take(input, count);
         }
     }
 
-    /// Learns that the client will send no more. What was asked completely is still answered
-    /// (RFC 9112 section 9.6).
+    /// Notes that the client has shut its sending side. A request that is complete is still answered (RFC 9112 section
+    /// 9.6).
     pub fn end_of_input(&mut self) {
         self.constraints.keep_alive &= matches!(self.receive_state, ReceiveState::Done);
         match self.receive_state {
-            ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => self.go_receive(ReceiveState::Closed),
+            ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => {
+                self.receive_state.enter(ReceiveState::Closed);
+            }
             ReceiveState::Done | ReceiveState::Closed => {}
         }
         if self.send_state == SendState::Idle {
-            self.go_send(SendState::Closed);
+            self.send_state.enter(SendState::Closed);
         }
         self.settle();
     }
 
-    /// Has the connection end after the response that is due, or at once if none is.
+    /// Ends the connection after the response that is due, or at once between two requests.
     pub fn stop(&mut self) {
         self.constraints.keep_alive = false;
         if self.is_idle() {
-            self.go_receive(ReceiveState::Closed);
-            self.go_send(SendState::Closed);
+            self.receive_state.enter(ReceiveState::Closed);
+            self.send_state.enter(SendState::Closed);
         }
         self.settle();
     }
 
-    /// Gives up reading a request that will not be completed, as if it had been rejected.
+    /// Stops reading the current request for good. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
         self.constraints.keep_alive = false;
+        // A request that is complete keeps its state: only its response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
-            self.go_receive(ReceiveState::Closed);
+            self.receive_state.enter(ReceiveState::Closed);
         }
+        // If the response has begun, it is sent to its end: the client cannot receive another one.
         if self.send_state == SendState::Idle {
-            self.go_send(SendState::Due);
+            self.send_state.enter(SendState::Due);
         }
         self.settle();
     }
 
-    /// Fills `request` with what has come of a request line, so that a request that never was completed has a name.
+    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed out.
     pub fn note_line(&self, input: &Buffer, request: &mut Request) {
         request.clear();
-        if let ReceiveState::Head(HeadProgress(Some(scan))) = &self.receive_state {
-            request.head.extend_from_slice(scan.request_line(input.bytes()));
-            request.line = Span::new(0, request.head.len());
+        if let ReceiveState::Head(progress) = &self.receive_state {
+            progress.copy_request_line(input.bytes(), request);
         }
     }
 
-    /// Appends `100 Continue` if the client waits for it, once a request.
+    /// Appends `100 Continue` to `out` if the client waits for it before it sends its body (RFC 9110 section 10.1.1). Does so
+    /// once for a request.
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
             self.constraints.expect = Expect::None;
+            // An HTTP/1.0 server sends no 1xx. The client sends the body anyway after a while.
             if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
     }
 
-    /// Appends an interim response if one may come before the response that is due: not to a client that speaks
-    /// HTTP/1.0 (RFC 9110 section 15.2), and neither 101, which ends HTTP, nor what would be the response itself.
+    /// Appends an interim response to `out`, if the final response is still due and `status` is interim.
     pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
+        // 101 ends HTTP on this connection, so it is a final response.
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
-        if is_interim
-            && self.send_state == SendState::Due
-            && !self.constraints.is_http10
-            && self.protocol == Version::Http11
-        {
+        // HTTP/1.0 has no 1xx (RFC 9110 section 15.2): its clients would take one for the response.
+        let both_know_1xx = !self.constraints.is_http10 && self.protocol == Version::Http11;
+        if is_interim && both_know_1xx && self.send_state == SendState::Due {
             write_interim(self.protocol, status, fields, out);
         }
     }
 
-    /// Appends the head of the response that is due, and says how its body is to be sent; `None` if it has none to
-    /// send. The framing and `Connection` follow from the request, the status and the length (RFC 9112 section 6.3).
+    /// Appends the head of the response that is due to `out`. Returns the encoder for its body, or `None` if no body is
+    /// sent. The framing and `Connection` follow from the request, the status and the length (RFC 9112 section 6.3).
     pub fn respond(&mut self, response: &ResponseHead<'_>, out: &mut Buffer) -> Option<Encoder> {
         let length = response.fields.content_length().or(response.length);
-        let framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
-        let unframed = length.is_none() && framed;
-        let chunked = unframed && !self.constraints.is_http10 && self.protocol == Version::Http11;
+        // Responses with these statuses end with their head, so they are not framed (RFC 9112 section 6.3).
+        let is_framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
+        let needs_framing = length.is_none() && is_framed;
+        let chunked = needs_framing && !self.constraints.is_http10 && self.protocol == Version::Http11;
         let wanted = response.fields.keep_alive();
-        self.decide_keep_alive(wanted, unframed && !chunked);
+        self.decide_keep_alive(wanted, needs_framing && !chunked);
 
         let has_length = response.fields.content_length().is_some();
-        let added = ResponseFraming {
+        let framing = ResponseFraming {
             protocol: self.protocol,
-            length: length.filter(|_| framed && !has_length),
+            length: length.filter(|_| is_framed && !has_length),
             chunked,
             connection: match self.constraints.keep_alive {
                 false => Some("close"),
+                // In HTTP/1.1 connections persist without it (RFC 9112 section 9.3).
                 true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
                 true => None,
             },
         };
-        write_head(response, added, out);
+        write_head(response, framing, out);
         let encoder = match length {
+            // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
             _ if self.constraints.is_head || response.status.is_bodiless() => None,
             Some(0) => None,
             Some(length) => Some(Encoder::Counted(length)),
             None if chunked => Some(Encoder::Chunked),
             None => Some(Encoder::UntilClose),
         };
-        self.go_send(encoder.map_or(SendState::Done, SendState::Body));
+        self.send_state.enter(encoder.map_or(SendState::Done, SendState::Body));
         self.settle();
         encoder
     }
 
-    /// Learns that the response's body is out.
+    /// Notes that the whole body of the response is sent, or in the output.
     pub fn body_sent(&mut self) {
         if let SendState::Body(_) = self.send_state {
-            self.go_send(SendState::Done);
+            self.send_state.enter(SendState::Done);
             self.settle();
         }
     }
 
-    /// The connection goes on if both sides can: the client asked for it, the server speaks 1.1 or the response's own
-    /// `Connection` says `keep-alive`, the response does not end with the connection or ask for its end, and no body is
-    /// left that the client still waits to send.
+    /// Decides whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is the option in the
+    /// response's own `Connection`.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
-        let waits_with_body =
+        // A client that waits for 100 may leave out the body once it has the final response. Then the server cannot tell
+        // whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
+        let body_may_be_left_out =
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
-        self.constraints.keep_alive &= persists && wanted != Some(false) && !until_close && !waits_with_body;
+        self.constraints.keep_alive &= persists && wanted != Some(false) && !until_close && !body_may_be_left_out;
         debug_assert!(
             !(self.constraints.keep_alive && matches!(self.receive_state, ReceiveState::Closed)),
-            "nothing reads another request"
+            "a connection that persists reads another request"
         );
     }
 
@@ -395,87 +310,47 @@ impl ServerMachine {
         limits: &MessageLimits,
         request: &mut Request,
     ) -> Result<RequestEvent, Violation> {
-        let ReceiveState::Head(HeadProgress(scan)) = &mut self.receive_state else { return Ok(RequestEvent::Paused) };
-        let whole = match scan {
-            Some(_) => None,
-            None => match read_again(input.bytes(), limits, request) {
-                Some((end, constraints)) => Some((end, Ok(constraints))),
-                None => read_whole(input.bytes(), limits, request),
-            },
-        };
-        let (end, asked) = match whole {
-            Some(whole) => whole,
-            None => match scan.get_or_insert_default().advance(input.bytes(), limits) {
-                Ok(None) => return Ok(RequestEvent::More),
-                Ok(Some(found)) => {
-                    request.clear();
-                    (found.end, read(input.bytes(), &found, limits, request))
-                }
-                Err(violation) => {
-                    self.note_line(input, request);
-                    if violation == Violation::LongRequestLine {
-                        request.clear();
-                    }
-                    self.constraints = ResponseConstraints {
-                        is_head: request.head.starts_with(b"HEAD "),
-                        ..ResponseConstraints::default()
-                    };
-                    return Err(violation);
-                }
-            },
-        };
-        self.constraints =
-            ResponseConstraints { is_head: request.method == Method::Head, ..ResponseConstraints::default() };
-        self.constraints = asked?;
-        input.consume(end);
-        self.go_receive(if request.body.is_empty() {
-            ReceiveState::Done
-        } else {
-            ReceiveState::Body(Decoder::new(request.body))
-        });
-        self.go_send(SendState::Due);
-        Ok(RequestEvent::Head)
-    }
-
-    /// The one place where the two sides move together.
-    fn settle(&mut self) {
-        match (&self.receive_state, self.send_state, self.constraints.keep_alive) {
-            (ReceiveState::Done, SendState::Done, true) => {
-                self.go_receive(ReceiveState::Idle);
-                self.go_send(SendState::Idle);
+        let ReceiveState::Head(progress) = &mut self.receive_state else { return Ok(RequestEvent::Paused) };
+        match progress.read(input.bytes(), limits, request) {
+            Ok(None) => Ok(RequestEvent::More),
+            Ok(Some((length, constraints))) => {
+                self.constraints = constraints;
+                input.consume(length);
+                self.receive_state.enter(match request.body.is_empty() {
+                    true => ReceiveState::Done,
+                    false => ReceiveState::Body(Decoder::new(request.body)),
+                });
+                self.send_state.enter(SendState::Due);
+                Ok(RequestEvent::Head)
             }
-            (ReceiveState::Done, SendState::Done, false) => {
-                self.go_receive(ReceiveState::Closed);
-                self.go_send(SendState::Closed);
+            Err(violation) => {
+                // The error response to a HEAD request must not have a body either, even if the rest of the head is unknown.
+                let is_head = request.head.starts_with(b"HEAD ");
+                self.constraints = ResponseConstraints { is_head, ..ResponseConstraints::default() };
+                self.refuse();
+                Err(violation)
             }
-            (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => self.go_send(SendState::Closed),
-            _ => {}
         }
     }
 
-    fn go_receive(&mut self, to: ReceiveState) {
-        debug_assert!(
-            is_known(RECEIVE_TRANSITIONS, self.receive_state.name(), to.name()),
-            "{} -> {}",
-            self.receive_state.name(),
-            to.name()
-        );
-        self.receive_state = to;
+    /// Moves both states if each has reached its end. Called whenever one of them has changed.
+    fn settle(&mut self) {
+        match (&self.receive_state, self.send_state, self.constraints.keep_alive) {
+            (ReceiveState::Done, SendState::Done, true) => {
+                self.receive_state.enter(ReceiveState::Idle);
+                self.send_state.enter(SendState::Idle);
+            }
+            (ReceiveState::Done, SendState::Done, false) => {
+                self.receive_state.enter(ReceiveState::Closed);
+                self.send_state.enter(SendState::Closed);
+            }
+            // No request will follow, so the rest of this one is of no use.
+            (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => {
+                self.send_state.enter(SendState::Closed);
+            }
+            _ => {}
+        }
     }
-
-    fn go_send(&mut self, to: SendState) {
-        debug_assert!(
-            is_known(SEND_TRANSITIONS, self.send_state.name(), to.name()),
-            "{} -> {}",
-            self.send_state.name(),
-            to.name()
-        );
-        self.send_state = to;
-    }
-}
-
-fn is_known(moves: &[Move], from: &str, to: &str) -> bool {
-    moves.iter().any(|(known, _, target)| (*known, *target) == (from, to))
 }
 
 #[cfg(test)]
@@ -483,8 +358,8 @@ mod tests {
     use super::*;
     use crate::http1::CommonHeaders;
 
-    /// A machine that owes the response to a request of this version.
-    fn asked(protocol: Version, version: &str) -> ServerMachine {
+    /// A machine that has read a request of this version and has not responded.
+    fn machine_after_request(protocol: Version, version: &str) -> ServerMachine {
         let (mut machine, mut request, mut input) =
             (ServerMachine::new(protocol), Request::default(), Buffer::default());
         input.extend(format!("GET / {version}\r\nHost: h\r\n\r\n").as_bytes());
@@ -499,18 +374,22 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_response_comes_before_the_response_to_who_knows_what_it_is() {
-        let mut machine = asked(Version::Http11, "HTTP/1.1");
+    fn an_interim_response_is_sent_before_the_response_and_only_in_http11() {
+        let mut machine = machine_after_request(Version::Http11, "HTTP/1.1");
         for status in [Status::SWITCHING_PROTOCOLS, Status::OK, Status::NOT_FOUND] {
-            assert_eq!(interim(&mut machine, status), "", "{status} is none");
+            assert_eq!(interim(&mut machine, status), "", "{status} is not interim");
         }
         assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "HTTP/1.1 103 Early Hints\r\n\r\n");
         let (fields, common) = (FieldBlock::new(), CommonHeaders::default());
         let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length: Some(0), common: &common };
         machine.respond(&head, &mut Buffer::default());
-        assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "behind it nobody looks for one");
+        assert_eq!(interim(&mut machine, Status::EARLY_HINTS), "", "the response has begun");
         for (protocol, version) in [(Version::Http11, "HTTP/1.0"), (Version::Http10, "HTTP/1.1")] {
-            assert_eq!(interim(&mut asked(protocol, version), Status::EARLY_HINTS), "", "{protocol:?} {version}");
+            assert_eq!(
+                interim(&mut machine_after_request(protocol, version), Status::EARLY_HINTS),
+                "",
+                "{protocol:?} {version}"
+            );
         }
     }
 }

@@ -227,7 +227,10 @@ fn missing_files_are_status_1_and_named() {
     assert_eq!(refusal(root.path(), &["--spa"]), (1, missing("./index.html")));
     assert_eq!(refusal(root.path(), &["--error-page=404=no"]), (1, missing("./no")));
     assert_eq!(refusal(root.path(), &["--auth-file=no"]), (1, missing("no")));
-    assert_eq!(refusal(root.path(), &["--auth-file=empty"]), (1, "serve-forever: error: empty: the file contains no user".into()));
+    assert_eq!(
+        refusal(root.path(), &["--auth-file=empty"]),
+        (1, "serve-forever: error: empty: the file contains no user".into())
+    );
     let why = "serve-forever: error: bad:2: an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH";
     assert_eq!(refusal(root.path(), &["--auth-file=bad"]), (1, why.into()));
 }

@@ -99,7 +99,10 @@ fn values_that_cannot_be_obeyed_are_refused() {
             &["--cgi", "--cgi-first-byte=x"],
             format!("argument --cgi-first-byte: invalid number of seconds: 'x' {of_time}"),
         ),
-        (&["--cgi", "--cgi-max=0"], "argument --cgi-max: invalid number: '0' (must be a whole number, 1 or more)".to_owned()),
+        (
+            &["--cgi", "--cgi-max=0"],
+            "argument --cgi-max: invalid number: '0' (must be a whole number, 1 or more)".to_owned(),
+        ),
     ] {
         assert_eq!(refusal(root.path(), words), (2, format!("serve-forever: error: {why}")), "{words:?}");
     }

@@ -1,102 +1,91 @@
-//! What the fields that frame a message say together.
+//! `FramingFields`: the fields that frame a message and decide whether its connection persists, for requests and responses.
 
-use super::host::is_authority;
-use crate::http::{BodyLength, Expect, Method, Request, ResponseConstraints, Span, Version, is_token, list_elements};
+use crate::http::{BodyLength, Version, is_token, list_elements};
 use crate::http1::Violation;
 
-/// What was learned from the fields on the way through them.
+/// The values of `Content-Length`, `Transfer-Encoding` and `Connection`, as far as a head has been read.
 #[derive(Default)]
 pub(crate) struct FramingFields {
-    framing: Framing,
-    host: Option<Span>,
-    hosts: usize,
+    length: Option<u64>,
+    /// `Transfer-Encoding` was there, perhaps with an empty list.
+    has_coding: bool,
+    codings: usize,
+    /// How many of the codings are `chunked`.
+    chunked: usize,
+    ends_chunked: bool,
     close: bool,
     keep_alive: bool,
-    expect: Expect,
 }
 
 impl FramingFields {
-    /// Learns from a field whose value stands at `place`.
-    pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
+    /// Notes a field, if it is one of the three.
+    #[inline]
+    pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
+        // The length rules out nearly all other fields without comparing names.
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => {
-                self.hosts += 1;
-                self.host = Some(place);
-            }
-            6 if name.eq_ignore_ascii_case("expect") => {
-                let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
-                self.expect = if known { Expect::Continue } else { Expect::Unknown };
-            }
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list_elements([value].into_iter()) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
+                Ok(())
             }
-            14 if name.eq_ignore_ascii_case("content-length") => self.framing.content_length(value)?,
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.framing.transfer_encoding(value)?,
-            _ => {}
+            14 if name.eq_ignore_ascii_case("content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.transfer_encoding(value),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// How long the body is.
+    /// The length of the body. [`BodyLength::None`] if no field gives it: a request then has no body, but a response has
+    /// one that ends with the connection, unless its status or its request rules a body out (RFC 9112 section 6.3).
     pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
-        self.framing.body_length(version)
-    }
-
-    /// Exactly one valid `Host` in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
-    pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
-        if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
-            return Err(Violation::HostCount);
-        }
-        match self.host {
-            Some(host) if !is_authority(host.slice(head)) => Err(Violation::Host),
-            host => Ok(host),
-        }
-    }
-
-    /// What the request asks of the connection.
-    pub(crate) fn constraints(&self, request: &Request) -> ResponseConstraints {
-        let is_http10 = request.version == Version::Http10;
-        ResponseConstraints {
-            is_head: request.method == Method::Head,
-            is_http10,
-            keep_alive: !self.close && (!is_http10 || self.keep_alive),
-            is_last: self.close && request.body.is_empty(),
-            expect: if is_http10 { Expect::None } else { self.expect },
+        match (self.length, self.has_coding) {
+            (None, false) => Ok(BodyLength::None),
+            (Some(length), false) => Ok(BodyLength::Known(length)),
+            // RFC 9112 section 6.1 allows to ignore the length. A proxy that ignores the coding instead would see another
+            // body, which is how requests are smuggled.
+            (Some(_), true) => Err(Violation::TwoFramings),
+            // HTTP/1.0 has no transfer codings, so its framing is faulty (RFC 9112 section 6.1).
+            (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
+            (None, true) => match (self.codings, self.chunked, self.ends_chunked) {
+                (1, 1, true) => Ok(BodyLength::Chunked),
+                (_, 1, true) => Err(Violation::UnknownCoding),
+                (1.., 0, _) => Err(Violation::UnknownCoding),
+                // An empty list, `chunked` twice, or `chunked` before another coding (RFC 9112 section 6.3).
+                _ => Err(Violation::TransferEncoding),
+            },
         }
     }
-}
 
-/// `Content-Length` and `Transfer-Encoding`, as far as they were seen (RFC 9112 section 6).
-#[derive(Default)]
-struct Framing {
-    length: Option<u64>,
-    coded: bool,
-    /// Codings in all, how many of them are `chunked`, and whether the last one is.
-    codings: usize,
-    chunked: usize,
-    ends_chunked: bool,
-}
+    /// True if the sender of the message allows the connection to persist (RFC 9112 section 9.3).
+    pub(crate) fn persists(&self, version: Version) -> bool {
+        !self.close && (version != Version::Http10 || self.keep_alive)
+    }
 
-impl Framing {
-    /// One line, `1*DIGIT`, nothing else: a second line is refused even if it agrees, as are lists.
+    /// True if `Connection` has the option `close`.
+    pub(crate) fn has_close(&self) -> bool {
+        self.close
+    }
+
+    /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
+        // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are signs of a faulty sender, and
+        // of parsers that may choose another of the numbers.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
             return Err(Violation::ContentLength);
         }
+        // A number that `u64` cannot hold becomes its maximum, which is above every limit.
         let length =
             value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
         self.length = Some(length);
         Ok(())
     }
 
-    /// Lists over several lines are one list; parameters and anything else that is no token are refused, since
-    /// `chunked` has none (RFC 9112 section 7.1) and no other coding is known.
+    /// Notes one line of `Transfer-Encoding`. Several lines are one list (RFC 9110 section 5.2).
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Violation> {
-        self.coded = true;
+        self.has_coding = true;
         for coding in list_elements([value].into_iter()) {
+            // `chunked` has no parameters (RFC 9112 section 7.1), and no other coding is supported.
             if !is_token(coding) {
                 return Err(Violation::TransferEncoding);
             }
@@ -106,26 +95,12 @@ impl Framing {
         }
         Ok(())
     }
-
-    fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
-        match (self.length, self.coded) {
-            (None, false) => Ok(BodyLength::None),
-            (Some(length), false) => Ok(BodyLength::Known(length)),
-            (Some(_), true) => Err(Violation::TwoFramings),
-            (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
-            (None, true) => match (self.codings, self.chunked, self.ends_chunked) {
-                (1, 1, true) => Ok(BodyLength::Chunked),
-                (_, 1, true) => Err(Violation::UnknownCoding),
-                (1.., 0, _) => Err(Violation::UnknownCoding),
-                _ => Err(Violation::TransferEncoding),
-            },
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::http::{BodyLength, Request, ResponseConstraints};
+    use crate::http1::Violation;
     use crate::http1::head::request::tests::head;
 
     fn fields(fields: &str) -> Result<(Request, ResponseConstraints), Violation> {
@@ -133,39 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn field_lines_that_are_none() {
-        for bad in [
-            "no colon\r\n",
-            ":\r\n",
-            " A: b\r\n",
-            "\tA: b\r\n",
-            "A : b\r\n",
-            "A\t: b\r\n",
-            "A: b\r\n c\r\n",
-            "A: b\rc\r\n",
-            "A: b\r\n\rX: y\r\n",
-            "A: \0\r\n",
-            "A: \x01\r\n",
-            "A: \x1b\r\n",
-            "A: \x7f\r\n",
-            "X A: b\r\n",
-            "X\0A: b\r\n",
-            "X(A: b\r\n",
-            "X\u{e9}: b\r\n",
-            "\"X\": b\r\n",
-            "[X]: b\r\n",
-            "X/A: b\r\n",
-            "X=A: b\r\n",
-            "X@A: b\r\n",
-            "Content-Length 5\r\n",
-        ] {
-            assert_eq!(fields(bad).map(|_| ()), Err(Violation::Field), "{bad:?}");
-        }
-        assert!(fields("A: \u{e9}\t!\r\nB:\r\n").is_ok());
-    }
-
-    #[test]
-    fn content_length() {
+    fn content_length_is_one_decimal_number() {
         assert_eq!(fields("Content-Length: 0010\r\n").unwrap().0.body_length(), BodyLength::Known(10));
         assert_eq!(fields("CONTENT-LENGTH:\t10 \r\n").unwrap().0.body_length(), BodyLength::Known(10));
         assert_eq!(fields("Content_Length: 10\r\n").unwrap().0.body_length(), BodyLength::None);
@@ -184,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn transfer_encoding() {
+    fn transfer_encoding_is_chunked_and_nothing_else() {
         for good in ["chunked", "CHUNKED", "cHuNkEd", "\tchunked\t", ", chunked", "chunked,", ",,chunked ,"] {
             let line = format!("Transfer-Encoding: {good}\r\n");
             assert_eq!(fields(&line).unwrap().0.body_length(), BodyLength::Chunked, "{good:?}");
@@ -217,26 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn host() {
-        for (text, violation) in [
-            ("GET / HTTP/1.1\r\n\r\n", Violation::HostCount),
-            ("GET http://h/ HTTP/1.1\r\n\r\n", Violation::HostCount),
-            ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", Violation::HostCount),
-            ("GET / HTTP/1.0\r\nHost: h\r\nHost: i\r\n\r\n", Violation::HostCount),
-            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Violation::Host),
-            ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Violation::Host),
-            ("GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n", Violation::Host),
-        ] {
-            assert_eq!(head(text).map(|_| ()), Err(violation), "{text:?}");
-        }
-        let (request, _) = head("GET http://other/ HTTP/1.1\r\nHost: \tsame \r\n\r\n").unwrap();
-        assert_eq!(request.authority(), Some(&b"other"[..]));
-        assert_eq!(request.headers().get("host"), Some(&b"same"[..]));
-        assert!(head("GET / HTTP/1.0\r\n\r\n").is_ok());
-    }
-
-    #[test]
-    fn connection_and_expect() {
+    fn close_takes_precedence_and_http10_needs_keep_alive() {
         let keep = |version: &str, lines: &str| {
             head(&format!("GET / HTTP/{version}\r\nHost: h\r\n{lines}\r\n")).unwrap().1.keep_alive
         };
@@ -246,10 +170,5 @@ mod tests {
         assert!(!keep("1.1", "Connection: keep-alive\r\nconnection: close\r\n"));
         assert!(!keep("1.0", "") && keep("1.0", "Connection: Keep-Alive\r\n"));
         assert!(!keep("1.0", "Connection: keep-alive, close\r\n"));
-        let expect = |value: &str| fields(&format!("Expect: {value}\r\n")).unwrap().1.expect;
-        assert_eq!(expect("100-Continue"), Expect::Continue);
-        assert_eq!(expect("200-ok"), Expect::Unknown);
-        let (_, constraints) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
-        assert_eq!(constraints.expect, Expect::None);
     }
 }

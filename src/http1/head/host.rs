@@ -1,11 +1,14 @@
+//! The grammar of a host and a port, in `Host` and in targets.
+
 use std::net::Ipv6Addr;
 
-/// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) with a host that is not
-/// empty. The port may be empty, and any number of digits.
+/// True for `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) if the host is not empty. The port is any
+/// number of digits, even zero of them.
 pub(crate) fn is_authority(authority: &[u8]) -> bool {
-    // Nearly every host is a plain name or an IPv4 address; brackets and escapes are looked at more closely.
+    // Fast path: nearly every host is a plain name or an IPv4 address, without brackets and percent-encoding.
     let plain = authority.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(authority.len());
     let (host, port) = match authority {
+        // An address in brackets contains colons, so the port begins after the bracket.
         [b'[', ..] => match memchr::memchr(b']', authority) {
             Some(end) => authority.split_at(end + 1),
             None => return false,
@@ -36,7 +39,7 @@ fn is_host(host: &[u8]) -> bool {
     }
 }
 
-/// What follows the `v` of an address of a kind yet to come: HEXDIG+ `.` and some more.
+/// True for an IPvFuture without its `v`: `1*HEXDIG "." 1*( unreserved / sub-delims / ":" )` (RFC 3986 section 3.2.2).
 fn is_ip_future(text: &[u8]) -> bool {
     let Some(dot) = memchr::memchr(b'.', text) else { return false };
     let (version, rest) = (&text[..dot], &text[dot + 1..]);
@@ -46,6 +49,7 @@ fn is_ip_future(text: &[u8]) -> bool {
         && rest.iter().all(|byte| is_name_byte(*byte) || *byte == b':')
 }
 
+/// True for `*( unreserved / pct-encoded / sub-delims )` (RFC 3986 section 3.2.2).
 fn is_reg_name(mut name: &[u8]) -> bool {
     loop {
         name = match name {
@@ -57,8 +61,9 @@ fn is_reg_name(mut name: &[u8]) -> bool {
     }
 }
 
-/// `unreserved` and `sub-delims` of RFC 3986, by byte.
+/// True at the bytes of `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
 const NAME_BYTES: [bool; 256] = {
+    // `for` and iterators are not allowed in a constant.
     let (mut table, others, mut at) = ([false; 256], b"-._~!$&'()*+,;=", 0);
     while at < 128 {
         table[at] = (at as u8).is_ascii_alphanumeric();
@@ -81,7 +86,7 @@ mod tests {
     use super::is_authority;
 
     #[test]
-    fn authorities() {
+    fn an_authority_is_a_host_and_perhaps_a_port() {
         for good in [
             "localhost",
             "localhost:8080",

@@ -1,39 +1,88 @@
-//! From the bytes of a head to a request.
+//! Reads the head of a request into a [`Request`], in the fastest of three ways that is right for it.
 
 use std::mem::MaybeUninit;
 
-use super::fields::FramingFields;
+use super::request_fields::RequestControls;
 use super::request_line::{RequestLine, is_target};
-use super::scan::FoundHead;
+use super::scan::{FoundHead, HeadScan};
 use super::target;
 use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
-/// Most requests have fewer fields than this, and are parsed without touching the heap.
+/// How far a request head has been read that did not arrive at once.
+///
+/// Boxed, because most heads arrive at once, and every connection has room for this.
+#[derive(Debug, Default)]
+pub struct HeadProgress(Option<Box<HeadScan<RequestLine>>>);
+
+impl HeadProgress {
+    /// Reads the head at the front of `bytes` into `request`. Returns its length and its constraints on the response, or
+    /// `None` if its end is not there. `bytes` begins with the bytes of the last call, and `request` may still hold the
+    /// previous request of the connection.
+    ///
+    /// # Errors
+    /// The first violation. `request` then holds enough of the head to name the request in a log.
+    pub(crate) fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &MessageLimits,
+        request: &mut Request,
+    ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
+        // Once a scan has begun it continues: the two faster ways have declined this head.
+        if self.0.is_none() {
+            if let Some(repeated) = read_again(bytes, limits, request) {
+                return Ok(Some(repeated));
+            }
+            if let Some((length, constraints)) = read_whole(bytes, limits, request) {
+                return constraints.map(|constraints| Some((length, constraints)));
+            }
+        }
+        match self.0.get_or_insert_default().advance(bytes, limits) {
+            Ok(None) => Ok(None),
+            Ok(Some(found)) => {
+                request.clear();
+                read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
+            }
+            Err(violation) => {
+                self.copy_request_line(bytes, request);
+                // As in CPython, which logs an empty request line for 414.
+                if violation == Violation::LongRequestLine {
+                    request.clear();
+                }
+                Err(violation)
+            }
+        }
+    }
+
+    /// Copies the request line into `request`, as far as it has arrived.
+    pub(crate) fn copy_request_line(&self, bytes: &[u8], request: &mut Request) {
+        request.clear();
+        if let Some(scan) = &self.0 {
+            request.head.extend_from_slice(scan.start_line(bytes));
+            request.line = Span::new(0, request.head.len());
+        }
+    }
+}
+
+/// Most requests have at most as many fields, and are parsed without an allocation.
 const FEW_FIELDS: usize = 32;
 
-/// Recognises a head that came last time: programs ask for the same again and again, and what was found out about these
-/// very bytes need not be found out once more. `request` is then left as it is. Returns how long the head is and what
-/// it asks of the connection.
-pub(crate) fn read_again(
-    bytes: &[u8],
-    limits: &MessageLimits,
-    request: &Request,
-) -> Option<(usize, ResponseConstraints)> {
+/// Recognises the head that `request` was read from, byte for byte: programs repeat their requests. `request` stays as it
+/// is. Returns the length of the head and its constraints.
+fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
+    // A refused head left no constraints, so it is read and refused again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
-    // It may have been read under other limits.
+    // The limits may have changed since it was read.
     let length = request.head.len();
     let fits = is_short(length, request.headers().len(), limits) && check_body(request.body, limits).is_ok();
     fits.then_some((length, constraints))
 }
 
-/// Reads a head that is there as a whole, as nearly all are: in one pass, and `request` is filled. Returns how long it
-/// is and what it asks of the connection.
+/// Reads a head that is there as a whole, as most are, in one pass. Returns its length and its constraints.
 ///
-/// `None` leaves everything as it was, and the head to [`HeadScan`](super::scan::HeadScan): if it is not complete, if it
-/// is longer than any limit, or if there is anything about its lines that has to be refused in the right words. What is
-/// read here is read there to the same effect.
-pub(crate) fn read_whole(
+/// Returns `None`, and leaves `request` as it is, if the head is incomplete, if it may exceed a limit, or if a line is
+/// malformed: [`HeadScan`] then finds out which violation it is. A head that both accept has the same result in both.
+fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
     request: &mut Request,
@@ -48,27 +97,27 @@ pub(crate) fn read_whole(
     let target_end = method.len() + 1 + target.len();
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
-    // The parser would take a LF alone for the end of a line, and skip empty lines at the start.
+    // httparse accepts a bare LF as a line end, and skips empty lines before the request line.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
-    let sound = place(head, method.as_bytes()).start() == 0
+    let is_strict = place(head, method.as_bytes()).start() == 0
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
-    if !sound || !is_short(length, headers.len(), limits) || !is_target(target) {
+    if !is_strict || !is_short(length, headers.len(), limits) || !is_target(target) {
         return None;
     }
     request.clear();
     Some((length, take_apart(head, line, headers, limits, request)))
 }
 
-/// Whether a head of this length is within all limits, whatever its lines are.
+/// True if a head of `length` bytes is within all limits, however long its lines are.
 fn is_short(length: usize, fields: usize, limits: &MessageLimits) -> bool {
     length <= limits.head.min(limits.start_line).min(limits.field_line) && fields <= limits.fields
 }
 
-/// Fills `request` from a head that was found complete. `bytes` is what the head was found in.
-pub(crate) fn read(
+/// Reads a head that [`HeadScan`] has found in `bytes`. `request` is empty.
+fn read(
     bytes: &[u8],
-    found: &FoundHead,
+    found: &FoundHead<RequestLine>,
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Result<ResponseConstraints, Violation> {
@@ -76,22 +125,24 @@ pub(crate) fn read(
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
     match httparse::parse_headers(lines, &mut headers) {
+        // If httparse sees the end of the head elsewhere than the scan does, one of its lines is malformed.
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => {
             take_apart(head, found.line, headers, limits, request)
         }
         _ => {
-            begin(head, found.line, request);
+            copy_head(head, found.line, request);
             Err(Violation::Field)
         }
     }
 }
 
-/// What stands behind the target.
+/// The bytes of a request line after its target.
 const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
-/// Fills `request` from a head whose lines are known.
+/// Fills `request` from a head whose lines are parsed.
 ///
-/// The order of the checks is the order of the statuses: fields, framing, host, target, length of the body.
+/// A head may have several violations. The order of the checks decides which status the client gets: fields, framing,
+/// host, target, length of the body.
 fn take_apart(
     head: &[u8],
     line: RequestLine,
@@ -99,23 +150,24 @@ fn take_apart(
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Result<ResponseConstraints, Violation> {
-    begin(head, line, request);
-    let mut facts = FramingFields::default();
+    copy_head(head, line, request);
+    let mut controls = RequestControls::default();
     for header in headers {
         let (name, value) = (header.name.as_bytes(), trim_ows(header.value));
         let field = Field { name: place(head, name), value: place(head, value) };
-        facts.note(header.name, value, field.value)?;
+        controls.note(header.name, value, field.value)?;
         request.fields.push(name, field);
     }
-    request.body = facts.body_length(line.version)?;
-    request.authority = facts.host(&request.head, line.version)?;
+    request.body = controls.body_length(line.version)?;
+    request.authority = controls.host(&request.head, line.version)?;
     target::read(request, line.method_end as usize + 1, line.target_end as usize)?;
     check_body(request.body, limits)?;
-    let constraints = facts.constraints(request);
+    let constraints = controls.constraints(request);
     request.constraints = Some(constraints);
     Ok(constraints)
 }
 
+/// Checks an announced length. The length of a chunked body is checked chunk by chunk.
 fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation> {
     match body {
         BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),
@@ -123,8 +175,8 @@ fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation>
     }
 }
 
-/// Fills in what the request line says.
-fn begin(head: &[u8], line: RequestLine, request: &mut Request) {
+/// Copies the head into `request`, and fills in the parts of the request line.
+fn copy_head(head: &[u8], line: RequestLine, request: &mut Request) {
     let (method_end, target_end) = (line.method_end as usize, line.target_end as usize);
     request.head.extend_from_slice(head);
     request.line = Span::new(0, target_end + HTTP_1_1.len());
@@ -133,8 +185,9 @@ fn begin(head: &[u8], line: RequestLine, request: &mut Request) {
     request.version = line.version;
 }
 
-/// Where in a head a part of it stands.
+/// The place of `part`, which is a part of `head`.
 fn place(head: &[u8], part: &[u8]) -> Span {
+    // httparse returns slices of its input, not positions.
     let start = part.as_ptr() as usize - head.as_ptr() as usize;
     Span::new(start, start + part.len())
 }
@@ -143,19 +196,18 @@ fn place(head: &[u8], part: &[u8]) -> Span {
 pub(in crate::http1::head) mod tests {
     use super::*;
     use crate::http::Expect;
-    use crate::http1::head::scan::HeadScan;
 
-    /// Reads a head line by line.
+    /// Reads a head the slow way: with `HeadScan`, then `read`.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
-        let found = HeadScan::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
+        let found = HeadScan::<RequestLine>::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
         let mut request = Request::default();
         let constraints = read(text.as_bytes(), &found, &limits, &mut request)?;
         Ok((request, constraints))
     }
 
     #[test]
-    fn a_request_is_taken_apart() {
+    fn a_request_has_the_parts_of_its_head() {
         let (request, constraints) = head("\r\nPOST http://x/a?b HTTP/1.0\r\nA:  b c\t\r\na:\r\n\r\n").unwrap();
         assert_eq!(request.method(), &Method::Post);
         assert_eq!(request.request_line(), b"POST http://x/a?b HTTP/1.0");
@@ -175,7 +227,7 @@ pub(in crate::http1::head) mod tests {
         );
     }
 
-    /// Everything that was found out about a request.
+    /// Everything that is read from a head.
     fn known(request: &Request) -> impl PartialEq + std::fmt::Debug + use<> {
         let headers: Vec<_> = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -185,9 +237,9 @@ pub(in crate::http1::head) mod tests {
     }
 
     #[test]
-    fn in_one_pass_or_line_by_line() {
+    fn both_parsers_read_a_head_alike_or_the_fast_one_declines() {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
-        for (text, at_once) in [
+        for (text, is_fast) in [
             ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true),
             ("GET /a?b HTTP/1.0\r\n\r\nmore", true),
             ("POST / HTTP/1.1\r\nHost:h\r\nA:\r\nB: \t c \t\r\nContent-Length: 3\r\n\r\nabc", true),
@@ -216,17 +268,17 @@ pub(in crate::http1::head) mod tests {
         ] {
             let mut request = Request::default();
             let whole = read_whole(text.as_bytes(), &limits, &mut request);
-            assert_eq!(whole.is_some(), at_once, "{text:?}");
+            assert_eq!(whole.is_some(), is_fast, "{text:?}");
             let Some((length, asked)) = whole else { continue };
-            let found = HeadScan::default().advance(text.as_bytes(), &limits).unwrap().unwrap();
-            let mut by_lines = Request::default();
-            assert_eq!(read(text.as_bytes(), &found, &limits, &mut by_lines), asked, "{text:?}");
-            assert_eq!((found.end, known(&by_lines)), (length, known(&request)), "{text:?}");
+            let found = HeadScan::<RequestLine>::default().advance(text.as_bytes(), &limits).unwrap().unwrap();
+            let mut slow = Request::default();
+            assert_eq!(read(text.as_bytes(), &found, &limits, &mut slow), asked, "{text:?}");
+            assert_eq!((found.end, known(&slow)), (length, known(&request)), "{text:?}");
         }
     }
 
     #[test]
-    fn nothing_is_left_of_the_request_before() {
+    fn nothing_of_the_previous_request_remains() {
         let limits = MessageLimits::default();
         let before = "POST http://x/a?b HTTP/1.0\r\nA: b\r\nContent-Length: 3\r\n\r\n";
         for text in [
@@ -245,7 +297,7 @@ pub(in crate::http1::head) mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_limit_is_read_line_by_line() {
+    fn the_fast_parser_declines_a_head_that_may_be_beyond_a_limit() {
         let text = b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
         let whole = |limits: MessageLimits| read_whole(text, &limits, &mut Request::default()).is_some();
         assert!(whole(MessageLimits { head: text.len(), fields: 2, ..MessageLimits::default() }));
@@ -256,7 +308,7 @@ pub(in crate::http1::head) mod tests {
     }
 
     #[test]
-    fn a_head_that_came_before_is_recognised() {
+    fn a_repeated_head_is_recognised_unless_the_limits_changed() {
         let text = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
         let (request, constraints) = head(text).unwrap();
         let again = |text: &str, limits: MessageLimits| read_again(text.as_bytes(), &limits, &request);
@@ -267,7 +319,7 @@ pub(in crate::http1::head) mod tests {
         assert_eq!(again(text, MessageLimits { body: 2, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { fields: 1, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { head: text.len() - 1, ..MessageLimits::default() }), None);
-        // What was refused is refused again by the same way.
+        // A refused head is not recognised, so it is refused again.
         let mut refused = Request::default();
         let text = text.replace("Host", "Most");
         assert!(read_whole(text.as_bytes(), &MessageLimits::default(), &mut refused).unwrap().1.is_err());
@@ -276,9 +328,45 @@ pub(in crate::http1::head) mod tests {
     }
 
     #[test]
-    fn many_fields_are_parsed_too() {
+    fn more_fields_than_the_fast_parser_takes_are_read() {
         let lines: String = (0..100).map(|n| format!("X-{n}: {n}\r\n")).collect();
         let (request, _) = head(&format!("GET / HTTP/1.0\r\n{lines}\r\n")).unwrap();
         assert_eq!(request.headers().get("x-99"), Some(&b"99"[..]));
+    }
+
+    fn fields(fields: &str) -> Result<(Request, ResponseConstraints), Violation> {
+        head(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
+    }
+
+    #[test]
+    fn malformed_field_lines_are_refused() {
+        for bad in [
+            "no colon\r\n",
+            ":\r\n",
+            " A: b\r\n",
+            "\tA: b\r\n",
+            "A : b\r\n",
+            "A\t: b\r\n",
+            "A: b\r\n c\r\n",
+            "A: b\rc\r\n",
+            "A: b\r\n\rX: y\r\n",
+            "A: \0\r\n",
+            "A: \x01\r\n",
+            "A: \x1b\r\n",
+            "A: \x7f\r\n",
+            "X A: b\r\n",
+            "X\0A: b\r\n",
+            "X(A: b\r\n",
+            "X\u{e9}: b\r\n",
+            "\"X\": b\r\n",
+            "[X]: b\r\n",
+            "X/A: b\r\n",
+            "X=A: b\r\n",
+            "X@A: b\r\n",
+            "Content-Length 5\r\n",
+        ] {
+            assert_eq!(fields(bad).map(|_| ()), Err(Violation::Field), "{bad:?}");
+        }
+        assert!(fields("A: \u{e9}\t!\r\nB:\r\n").is_ok());
     }
 }

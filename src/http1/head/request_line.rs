@@ -1,7 +1,10 @@
+//! `RequestLine`: the first line of a request, and which of its bytes are refused before it is complete.
+
+use super::start_line::StartLine;
 use crate::http::{Version, is_token};
 use crate::http1::{MessageLimits, Violation};
 
-/// Where the parts of a request line are: `method SP target SP version` (RFC 9112 section 3).
+/// Where the parts of a request line end: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     pub(crate) method_end: u32,
@@ -9,65 +12,78 @@ pub(crate) struct RequestLine {
     pub(crate) version: Version,
 }
 
-impl RequestLine {
-    /// Reads a request line without its CRLF. There is exactly one SP between the parts, and nothing in the target
-    /// but visible ASCII without `#`; HTTP/0.9 is refused (contract rows HB12 to HB18 have what CPython accepts).
-    pub(crate) fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
-        let bad = || Violation::RequestLine(Violation::quote(line));
-        let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(bad)?;
+impl StartLine for RequestLine {
+    /// Some clients send a CRLF after a body that its length does not count. RFC 9112 section 2.2 asks servers to ignore at
+    /// least one.
+    const MOST_EMPTY_LINES: u8 = 4;
+
+    /// There is exactly one SP between the parts, and the target is visible ASCII without `#`. A line without a version,
+    /// which would be HTTP/0.9, is refused.
+    fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
+        let malformed = || Violation::RequestLine(Violation::quote(line));
+        let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
+        // The last SP ends the target. Another SP between the two is then in the target, where it is refused.
         let target_end =
-            line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(bad)?;
+            line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(malformed)?;
         if !is_token(&line[..method_end]) || !is_target(&line[method_end + 1..target_end]) {
-            return Err(bad());
+            return Err(malformed());
         }
         let version = version(&line[target_end + 1..])?;
         Ok(RequestLine { method_end: method_end as u32, target_end: target_end as u32, version })
     }
 
-    /// Whether this unfinished line can still become a request line, so that a TLS hello or binary garbage is refused
-    /// at once and not waited on. Its first `known` bytes were found good before, and are not looked at again: a line
-    /// that is dripped byte by byte would cost quadratic time. Of a line that is too long only as much is looked at as
-    /// shows that.
-    pub(crate) fn may_begin(partial: &[u8], known: usize, limits: &MessageLimits) -> Result<(), Violation> {
+    /// Refuses a TLS hello or other binary data at its first byte, instead of waiting for a line end. Checking only the
+    /// bytes after `checked` keeps a line that arrives byte by byte from costing quadratic time.
+    fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
-        let first = &partial[..partial.len().min(limit.saturating_sub(1))];
-        check_text(first, known, limit)?;
-        if first.len() < partial.len() { check_text(&partial[..limit], known, limit) } else { Ok(()) }
+        // A byte that is wrong within the limit takes precedence over the length, because a line that arrives byte by byte
+        // is refused for that byte. Bytes beyond the limit are not looked at.
+        let within = &partial[..partial.len().min(limit.saturating_sub(1))];
+        check_text(within, checked, limit)?;
+        if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
+    }
+
+    fn too_long() -> Violation {
+        Violation::LongRequestLine
     }
 }
 
-/// Checks what has come of a line; a CR at its end may belong to the line's end.
-fn check_text(partial: &[u8], known: usize, limit: usize) -> Result<(), Violation> {
+/// Checks the bytes of a partial line after the first `checked`, and its length.
+fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violation> {
+    // A CR at the end may be the first half of the CRLF.
     let (text, last) = match partial {
         [text @ .., b'\r'] => (text, 1),
         text => (text, 0),
     };
-    // A CR that came last before is only good if the LF came behind it, and then nobody would constraints.
-    let new = &text[known.saturating_sub(1).min(text.len())..];
-    if !new.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
+    // The last byte of the earlier call may have been such a CR. It is only right if the LF came after it, so it is checked
+    // again.
+    // `#` is not for targets, but a method may contain it.
+    let unchecked = &text[checked.saturating_sub(1).min(text.len())..];
+    if !unchecked.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));
     }
-    // The LF is still to come, and a CR unless it is there.
+    // The LF is still to come, and the CR too unless it is there: both count for the length.
     if text.len() + last.max(1) >= limit { Err(Violation::LongRequestLine) } else { Ok(()) }
 }
 
-/// Whether a target consists of [`is_target_byte`].
+/// True if every byte may stand in a request target.
 pub(crate) fn is_target(target: &[u8]) -> bool {
-    // Without an early end, because targets are nearly always valid, and looked at many bytes at a time then.
+    // `fold` instead of `all`: nearly all targets are valid, and without an early exit the loop is vectorised.
     target.iter().fold(true, |valid, byte| valid & is_target_byte(*byte))
 }
 
-/// Visible ASCII but `#`, which would begin a fragment: clients must not send one (RFC 9112 section 3.2).
+/// Visible ASCII except `#`, which begins a fragment. Clients do not send fragments (RFC 9112 section 3.2).
 fn is_target_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'#'
 }
 
-/// `HTTP/` DIGIT `.` DIGIT (RFC 9112 section 2.3); a minor version above 1 is served as 1 (RFC 9110 section 6.2).
+/// `HTTP/` DIGIT `.` DIGIT (RFC 9112 section 2.3).
 fn version(text: &[u8]) -> Result<Version, Violation> {
     match text {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
         [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => match major {
+            // A higher minor version is served as the highest one that this server has (RFC 9110 section 6.2).
             b'1' => Ok(Version::Http11),
             _ => Err(Violation::UnsupportedVersion(format!("{}.{}", char::from(*major), char::from(*minor)))),
         },
@@ -80,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_requests() {
+    fn the_parts_of_a_request_line_are_found() {
         let line = RequestLine::parse(b"GET /a?b HTTP/1.1").unwrap();
         assert_eq!(line, RequestLine { method_end: 3, target_end: 8, version: Version::Http11 });
         assert_eq!(RequestLine::parse(b"RICK! * HTTP/1.9").unwrap().version, Version::Http11);
@@ -88,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_none() {
+    fn malformed_request_lines_and_versions_are_refused() {
         for line in [
             "",
             "GET",

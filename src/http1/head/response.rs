@@ -1,40 +1,42 @@
+//! Writes the heads of responses: status line, fields, and the fields that frame the message.
+
 use std::borrow::Cow;
 
 use crate::http::{FieldBlock, Status, Version, is_field_value};
 use crate::http1::Buffer;
 
-/// What the head of a response is made from.
+/// The parts of a response's head. The machine adds the framing fields.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// The reason phrase, if it is not the usual one of the status. It is sent as Latin-1; a character that Latin-1 does
-    /// not have, or that may not stand in a reason phrase, becomes `?`.
+    /// The reason phrase; `None` for the usual phrase of the status. It is sent as Latin-1, with `?` for a character that
+    /// Latin-1 does not have or that a reason phrase must not contain.
     pub reason: Option<&'a str>,
-    /// The fields that whoever answers has set.
+    /// The fields of this response.
     pub fields: &'a FieldBlock,
-    /// The bytes of the body, if they can be counted now.
+    /// Bytes of the body, if they are known before it is sent. A `Content-Length` in `fields` takes precedence.
     pub length: Option<u64>,
-    /// What every response says of where and when it was made.
+    /// `Server` and `Date`.
     pub common: &'a CommonHeaders,
 }
 
-/// The lines of `Server` and `Date`, which every response has unless its own fields say otherwise: prepared, because
-/// they change once a second.
+/// The lines of `Server` and `Date`, as bytes. Each is sent unless the response has a field of that name. They are prepared
+/// once a second, because all responses of a second have the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,
-    /// Where `Date` begins.
+    /// Where the line of `Date` begins.
     date: usize,
 }
 
 impl CommonHeaders {
-    /// A stamp of two lines, each with its CRLF, or empty for none.
+    /// Each argument is a whole line with its CRLF, or empty for no such line.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders { lines: [server, date].concat(), date: server.len() }
     }
 
-    /// Those of the lines that the fields do not have.
+    /// The lines whose names are not in `fields`.
     fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
@@ -45,18 +47,20 @@ impl CommonHeaders {
     }
 }
 
-/// What the connection adds to a response's own fields.
+/// The fields that the machine adds to those of a response, and the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResponseFraming {
-    /// The version in the status line.
+    /// The version of the status line.
     pub(crate) protocol: Version,
-    /// `Content-Length`, unless the fields have it.
+    /// The value of `Content-Length`; `None` if the response has no such field, or has set it itself.
     pub(crate) length: Option<u64>,
+    /// `Transfer-Encoding: chunked`.
     pub(crate) chunked: bool,
+    /// The value of `Connection`.
     pub(crate) connection: Option<&'static str>,
 }
 
-/// Appends a status line, the fields, and the empty line.
+/// Appends a whole head to `out`: status line, fields, and the empty line.
 pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, out: &mut Buffer) {
     write_status_line(added.protocol, response.status, response.reason, out);
     out.extend(response.common.beside(response.fields));
@@ -77,7 +81,8 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     out.extend(b"\r\n");
 }
 
-/// Appends an interim response, of which nobody asks when it was made and by whom.
+/// Appends an interim response to `out`. It has neither `Server` nor `Date`: RFC 9110 section 6.6.1 makes `Date` optional
+/// in a 1xx response.
 pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlock, out: &mut Buffer) {
     write_status_line(protocol, status, None, out);
     out.extend(fields.lines());
@@ -85,13 +90,13 @@ pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlo
 }
 
 fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, out: &mut Buffer) {
-    // What nearly all responses begin with.
+    // Fast path: nearly all responses begin with one of these lines.
     match (protocol, status, reason) {
         (Version::Http11, Status::OK, None) => return out.extend(b"HTTP/1.1 200 OK\r\n"),
         (Version::Http11, Status::NOT_MODIFIED, None) => return out.extend(b"HTTP/1.1 304 Not Modified\r\n"),
         _ => {}
     }
-    // A code has three digits (RFC 9110 section 15).
+    // A status code has exactly three digits (RFC 9110 section 15).
     let digit = |place: u16| b'0' + (status.code() / place % 10) as u8;
     out.extend(protocol.as_str().as_bytes());
     out.extend(&[b' ', digit(100), digit(10), digit(1), b' ']);
@@ -99,8 +104,8 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
     out.extend(b"\r\n");
 }
 
-/// A reason phrase as it is sent: Latin-1, as Python sends it, with `?` for a character that Latin-1 does not have and
-/// for one that would end the line early.
+/// The bytes of a reason phrase: Latin-1, as Python sends it. A character that Latin-1 does not have becomes `?`, and so
+/// does a control character, which could end the line and begin a field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
     if text.is_ascii() && is_field_value(text.as_bytes()) {
         return Cow::Borrowed(text.as_bytes());
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head() {
+    fn common_headers_leave_out_what_the_response_has_set() {
         let mut fields = FieldBlock::new();
         fields.put("X", "y");
         let common = CommonHeaders::new(b"Server: s\r\n", b"Date: d\r\n");
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn prepared_status_lines_are_those_that_would_be_written() {
+    fn the_fast_status_lines_equal_the_general_ones() {
         for status in [Status::OK, Status::NOT_MODIFIED, Status::PARTIAL_CONTENT] {
             let line = |reason| {
                 let mut out = Buffer::default();

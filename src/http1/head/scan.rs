@@ -1,44 +1,49 @@
+//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. It does not parse fields, and does
+//! not know whether the head is of a request or of a response.
+
 use memchr::{memchr, memchr_iter};
 
-use super::request_line::RequestLine;
+use super::start_line::StartLine;
 use crate::http1::{MessageLimits, Violation};
 
-/// Finds the end of a head in bytes that come piece by piece.
+/// The search for the end of a head, as far as the head has arrived.
 ///
-/// It goes on where the last call stopped, so a head that is dripped byte by byte costs linear time; and it looks at
-/// the request line as soon as that is there, so that a bad one is refused without waiting for the rest.
-#[derive(Debug, Default)]
-pub(crate) struct HeadScan {
-    /// How far line ends were looked for.
+/// Each call continues where the last one stopped, so a head that arrives byte by byte costs linear time. The start line
+/// is parsed as soon as it is complete, so a malformed one is refused without waiting for the rest of the head.
+#[derive(Debug)]
+pub(crate) struct HeadScan<L> {
+    /// Bytes that were searched for line ends.
     scanned: usize,
-    /// Where the line begins that is being looked at.
+    /// Where the line begins whose end is searched for.
     line_start: usize,
-    /// Where the request line begins: behind the empty lines that may stand before it.
-    request_start: usize,
+    /// Where the head begins, after the empty lines before it.
+    head_start: usize,
     empty_lines: u8,
-    request_line: Option<RequestLine>,
+    start_line: Option<L>,
     fields: u32,
 }
 
-/// A complete head: all spans count from `start`.
+/// A complete head.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct FoundHead {
-    /// Where the request line begins in the bytes that were scanned.
+pub(crate) struct FoundHead<L> {
+    /// Where the start line begins in the scanned bytes.
     pub(crate) start: usize,
-    /// Where the head ends, behind its empty line.
+    /// Where the head ends, after its last empty line.
     pub(crate) end: usize,
-    pub(crate) line: RequestLine,
-    /// How many field lines there are.
+    pub(crate) line: L,
+    /// The number of field lines.
     pub(crate) fields: usize,
 }
 
-/// Empty lines before a request line are left over from the request before it, whose client ended a body with one
-/// that does not count. At least one has to be ignored (RFC 9112 section 2.2).
-const MOST_EMPTY_LINES: u8 = 4;
+impl<L> Default for HeadScan<L> {
+    fn default() -> Self {
+        HeadScan { scanned: 0, line_start: 0, head_start: 0, empty_lines: 0, start_line: None, fields: 0 }
+    }
+}
 
-impl HeadScan {
-    /// Looks at what has come since the last call; `bytes` begins where it began then.
-    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead>, Violation> {
+impl<L: StartLine> HeadScan<L> {
+    /// Continues the search. `bytes` begins with the bytes of the last call; new ones may follow.
+    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead<L>>, Violation> {
         let from = self.scanned;
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
             self.scanned = newline + 1;
@@ -47,61 +52,71 @@ impl HeadScan {
             }
             self.line_start = self.scanned;
         }
-        let known = self.scanned - self.line_start;
+        // The rest is a line without its end. A limit that it already exceeds need not wait for the end.
+        let checked = self.scanned - self.line_start;
         self.scanned = bytes.len();
-        self.partial(&bytes[self.line_start..], known, limits)?;
+        self.partial_line(&bytes[self.line_start..], checked, limits)?;
         Ok(None)
     }
 
-    /// What there is of the request line, for a log that has to name a refused request.
-    pub(crate) fn request_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        let line = &bytes[self.request_start.min(bytes.len())..];
+    /// The start line as far as it has arrived, without its CRLF. The log names a refused message by it.
+    pub(crate) fn start_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let line = &bytes[self.head_start.min(bytes.len())..];
         let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Looks at a complete line. What its beginning is refused for without its end, it is refused for with it as well,
-    /// so that the answer does not depend on how the bytes came.
-    fn line(&mut self, bytes: &[u8], newline: usize, limits: &MessageLimits) -> Result<Option<FoundHead>, Violation> {
+    /// Checks a complete line.
+    fn line(
+        &mut self,
+        bytes: &[u8],
+        newline: usize,
+        limits: &MessageLimits,
+    ) -> Result<Option<FoundHead<L>>, Violation> {
         let with_end = &bytes[self.line_start..=newline];
-        let Some(request_line) = self.request_line else {
-            let begins = || RequestLine::may_begin(&with_end[..with_end.len() - 1], 0, limits);
+        let without_lf = &with_end[..with_end.len() - 1];
+        let Some(start_line) = self.start_line else {
+            // A line that arrives in pieces may be refused before its end arrives. The same line must be refused for the
+            // same violation if it arrives at once, so the check of partial lines takes precedence.
             return self
                 .first_line(with_end, limits)
-                .map_err(|violation| begins().err().unwrap_or(violation))
+                .map_err(|violation| L::check_start(without_lf, 0, limits).err().unwrap_or(violation))
                 .map(|()| None);
         };
-        self.partial(&with_end[..with_end.len() - 1], 0, limits)?;
+        // As above: the check of partial lines takes precedence.
+        self.partial_line(without_lf, 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
+            // RFC 9112 section 2.2 allows a bare LF. Two parsers that disagree on it are how requests are smuggled.
             None => Err(Violation::BareLf),
             Some([]) => {
-                let (start, end) = (self.request_start, self.scanned);
+                let (start, end) = (self.head_start, self.scanned);
                 self.check_head(end, limits)?;
-                Ok(Some(FoundHead { start, end, line: request_line, fields: self.fields as usize }))
+                Ok(Some(FoundHead { start, end, line: start_line, fields: self.fields as usize }))
             }
             Some(_) => self.field_line(limits).map(|()| None),
         }
     }
 
-    /// The request line, or an empty one before it.
+    /// Checks the start line, or an empty line before it.
     fn first_line(&mut self, with_end: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         match with_end.strip_suffix(b"\r\n") {
-            // Whatever else is wrong with a request line, it is told apart from a mere missing CR.
-            None => Err(RequestLine::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Violation::BareLf)),
-            Some([]) if self.empty_lines == MOST_EMPTY_LINES => Err(Violation::EmptyLines),
+            // A malformed start line takes precedence over its missing CR.
+            None => Err(L::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Violation::BareLf)),
+            Some([]) if self.empty_lines == L::MOST_EMPTY_LINES => Err(Violation::EmptyLines),
             Some([]) => {
                 self.empty_lines += 1;
-                self.request_start = self.scanned;
+                self.head_start = self.scanned;
                 Ok(())
             }
-            Some(_) if with_end.len() > limits.start_line => Err(Violation::LongRequestLine),
+            Some(_) if with_end.len() > limits.start_line => Err(L::too_long()),
             Some(line) => {
-                self.request_line = Some(RequestLine::parse(line)?);
+                self.start_line = Some(L::parse(line)?);
                 Ok(())
             }
         }
     }
 
+    /// Counts a complete field line.
     fn field_line(&mut self, limits: &MessageLimits) -> Result<(), Violation> {
         self.fields += 1;
         if self.fields as usize > limits.fields {
@@ -110,18 +125,19 @@ impl HeadScan {
         self.check_head(self.scanned, limits)
     }
 
+    /// Checks the length of the head up to `end`.
     fn check_head(&self, end: usize, limits: &MessageLimits) -> Result<(), Violation> {
-        if end - self.request_start > limits.head { Err(Violation::LongHead(limits.head)) } else { Ok(()) }
+        if end - self.head_start > limits.head { Err(Violation::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// A line without its end must not grow beyond what the whole line may have. Its first `known` bytes were here
-    /// before.
-    fn partial(&self, line: &[u8], known: usize, limits: &MessageLimits) -> Result<(), Violation> {
-        if self.request_line.is_none() {
-            return RequestLine::may_begin(line, known, limits);
+    /// Checks a line without its LF. The first `checked` bytes passed an earlier call.
+    fn partial_line(&self, line: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
+        if self.start_line.is_none() {
+            return L::check_start(line, checked, limits);
         }
-        // The limit that the line meets first is the one that it is refused for.
-        let left_of_head = limits.head.saturating_sub(self.line_start - self.request_start);
+        // A line may exceed two limits. It is refused for the one that it reaches first, so that the status does not
+        // depend on how the bytes arrive.
+        let left_of_head = limits.head.saturating_sub(self.line_start - self.head_start);
         if line.len() >= limits.field_line && limits.field_line <= left_of_head + 1 {
             return Err(Violation::LongField(limits.field_line));
         }
@@ -132,9 +148,10 @@ impl HeadScan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::head::request_line::RequestLine;
 
-    /// Feeds the bytes whole, then one by one: both must come to the same.
-    fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead>, Violation> {
+    /// Scans the bytes at once, then one by one. Both must have the same result.
+    fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead<RequestLine>>, Violation> {
         let whole = HeadScan::default().advance(bytes, limits);
         let mut scan = HeadScan::default();
         let mut dripped = Ok(None);
@@ -145,7 +162,7 @@ mod tests {
             }
         }
         match (&whole, &dripped) {
-            // A line that is refused early is named by as much of it as had come.
+            // A violation quotes the part of the line that has arrived.
             (Err(Violation::RequestLine(_)), Err(Violation::RequestLine(_))) => {}
             _ => assert_eq!(whole, dripped),
         }
@@ -153,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_found_behind_the_empty_line() {
+    fn a_head_ends_after_its_empty_line() {
         let limits = MessageLimits::default();
         let found = scan(b"\r\nGET / HTTP/1.1\r\nA: b\r\n\r\nrest", &limits).unwrap().unwrap();
         assert_eq!((found.start, found.end, found.fields), (2, 26, 1));
@@ -162,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_be_a_head_is_refused_at_once() {
+    fn a_head_is_refused_at_the_first_line_that_is_wrong() {
         let limits = MessageLimits::default();
         for (bytes, violation) in [
             (&b"\r\n\r\n\r\n\r\n\r\n"[..], Violation::EmptyLines),
@@ -179,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_exact() {
+    fn a_head_of_exactly_a_limit_passes_and_a_longer_one_does_not() {
         let limits = MessageLimits { start_line: 20, field_line: 10, head: 60, fields: 3, ..MessageLimits::default() };
         let line = |target: &str| format!("GET /{target} HTTP/1.1\r\n\r\n");
         assert!(scan(line("abcd").as_bytes(), &limits).unwrap().is_some(), "20 bytes");
@@ -190,7 +207,7 @@ mod tests {
         assert_eq!(scan(fields("A: 456789\r\n").as_bytes(), &limits), Err(Violation::LongField(10)));
         assert!(scan(fields("A:\r\nB:\r\nC:\r\n").as_bytes(), &limits).unwrap().is_some());
         assert_eq!(scan(fields("A:\r\nB:\r\nC:\r\nD:\r\n").as_bytes(), &limits), Err(Violation::ManyFields(3)));
-        // What is wrong first counts, also where a line's end shows something else to be wrong with it.
+        // The first violation counts, even if the end of the line shows another one.
         assert_eq!(scan(b"GET /abcdefghijklmno\n", &limits), Err(Violation::LongRequestLine));
         assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Violation::LongRequestLine));
         assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Violation::RequestLine(_))));
@@ -199,5 +216,36 @@ mod tests {
         assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
         assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
         assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
+    }
+
+    /// A start line that is only a word. No empty line may stand before it, as before a status line.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Word;
+
+    impl StartLine for Word {
+        const MOST_EMPTY_LINES: u8 = 0;
+
+        fn parse(line: &[u8]) -> Result<Word, Violation> {
+            if line == b"word" { Ok(Word) } else { Err(Violation::Version(Violation::quote(line))) }
+        }
+
+        fn check_start(_: &[u8], _: usize, _: &MessageLimits) -> Result<(), Violation> {
+            Ok(())
+        }
+
+        fn too_long() -> Violation {
+            Violation::Chunk
+        }
+    }
+
+    #[test]
+    fn the_rules_for_the_start_line_are_those_of_its_type() {
+        let scan = |bytes: &[u8], limits| HeadScan::<Word>::default().advance(bytes, &limits);
+        let found = FoundHead { start: 0, end: 14, line: Word, fields: 1 };
+        assert_eq!(scan(b"word\r\nA: b\r\n\r\n", MessageLimits::default()), Ok(Some(found)));
+        assert_eq!(scan(b"verb\r\n", MessageLimits::default()), Err(Violation::Version("verb".into())));
+        assert_eq!(scan(b"\r\nword\r\n", MessageLimits::default()), Err(Violation::EmptyLines));
+        let limits = MessageLimits { start_line: 5, ..MessageLimits::default() };
+        assert_eq!(scan(b"word\r\n", limits), Err(Violation::Chunk));
     }
 }

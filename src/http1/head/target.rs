@@ -1,15 +1,17 @@
+//! The request target: which of the four forms it has, and the path, query and authority in it.
+
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};
 use crate::http1::Violation;
 
-/// Reads the target of a request whose line and fields are known: one of the four forms of RFC 9112 section 3.2.
+/// Reads the target, which is `request.head[start..end]`, in one of the four forms of RFC 9112 section 3.2.
 ///
-/// The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
+/// The method and `Host` have been read. The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
 pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     match (target, &request.method) {
         (authority, Method::Connect) => {
-            // The authority-form, which must name a port (section 3.2.3).
+            // The authority-form. It has a port (section 3.2.3), so the colon and a last digit must be there.
             let has_port = authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':');
             if !is_authority(authority) || !has_port {
                 return Err(Violation::Target);
@@ -30,6 +32,7 @@ pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<()
     }
 }
 
+/// Reads an absolute-form target: `http://` authority, path and query (RFC 9112 section 3.2.2).
 fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     let scheme = memchr::memmem::find(target, b"://").ok_or(Violation::Target)?;
@@ -40,10 +43,13 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Viola
     }
     let authority = start + scheme + 3;
     let after = &request.head[authority..end];
+    // The path may be empty, so the query may follow the authority.
     let length = after.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(after.len());
     if !is_authority(&after[..length]) {
         return Err(Violation::Host);
     }
+    // Without TLS the server does not have the authority for an https resource (RFC 9110 section 7.4). A malformed host
+    // takes precedence.
     if secure {
         return Err(Violation::Misdirected);
     }
@@ -65,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn four_forms() {
+    fn a_target_has_one_of_four_forms() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(target("GET", "/a?b?c"), Ok(("/a".into(), some("b?c"), some("host"))));
         assert_eq!(target("OPTIONS", "*"), Ok(("*".into(), None, some("host"))));
@@ -76,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_them() {
+    fn other_targets_are_refused() {
         for (method, text, violation) in [
             ("GET", "*", Violation::Target),
             ("GET", "a.txt", Violation::Target),

@@ -1,0 +1,110 @@
+//! The two state machines of a server's connection: the states, and the table of transitions that each may make. When they
+//! make them is decided in `server.rs`.
+
+use crate::http1::head::HeadProgress;
+use crate::http1::{Decoder, Encoder};
+
+/// The part of the request that the client still has to send. Each state is named after the thing it waits for.
+#[derive(Debug, Default)]
+pub enum ReceiveState {
+    /// Waits for the first byte of a request.
+    #[default]
+    Idle,
+    /// Waits for the rest of a head.
+    Head(HeadProgress),
+    /// Waits for the rest of a body.
+    Body(Decoder),
+    /// The request is complete. Waits for the end of its response.
+    Done,
+    /// No further byte is read as a request.
+    Closed,
+}
+
+/// The part of the response that the server still has to send. Each state is named after the thing it waits for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum SendState {
+    /// Waits for a request.
+    #[default]
+    Idle,
+    /// Waits for the head of the response.
+    Due,
+    /// Waits for the rest of the response's body.
+    Body(Encoder),
+    /// The response is complete. Waits for the end of its request.
+    Done,
+    /// No further response is sent.
+    Closed,
+}
+
+/// A transition of one of the two state machines: the state before, the event, the state after.
+type Transition = (&'static str, &'static str, &'static str);
+
+const RECEIVE_TRANSITIONS: &[Transition] = &[
+    ("Idle", "first byte", "Head"),
+    ("Head", "head complete, body follows", "Body"),
+    ("Head", "head complete, no body", "Done"),
+    ("Body", "body complete", "Done"),
+    ("Done", "response complete too", "Idle"),
+    ("Idle", "end of input or stop", "Closed"),
+    ("Head", "end of input or rejection", "Closed"),
+    ("Body", "end of input or rejection", "Closed"),
+    ("Done", "response complete, connection ends", "Closed"),
+];
+
+const SEND_TRANSITIONS: &[Transition] = &[
+    ("Idle", "request head complete, or rejection", "Due"),
+    ("Due", "response with a body to send", "Body"),
+    ("Due", "response without a body to send", "Done"),
+    ("Body", "body complete", "Done"),
+    ("Done", "request complete too", "Idle"),
+    ("Done", "connection ends", "Closed"),
+    ("Idle", "end of input or stop", "Closed"),
+];
+
+impl ReceiveState {
+    /// Every transition: the state before, the event, the state after. The diagram in `docs/state-machines.md` is drawn
+    /// from this table.
+    pub const TRANSITIONS: &[(&str, &str, &str)] = RECEIVE_TRANSITIONS;
+
+    /// Makes a transition, which must be in the table.
+    pub(super) fn enter(&mut self, next: ReceiveState) {
+        debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
+        *self = next;
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            ReceiveState::Idle => "Idle",
+            ReceiveState::Head(_) => "Head",
+            ReceiveState::Body(_) => "Body",
+            ReceiveState::Done => "Done",
+            ReceiveState::Closed => "Closed",
+        }
+    }
+}
+
+impl SendState {
+    /// Every transition: the state before, the event, the state after. The diagram in `docs/state-machines.md` is drawn
+    /// from this table.
+    pub const TRANSITIONS: &[(&str, &str, &str)] = SEND_TRANSITIONS;
+
+    /// Makes a transition, which must be in the table.
+    pub(super) fn enter(&mut self, next: SendState) {
+        debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
+        *self = next;
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            SendState::Idle => "Idle",
+            SendState::Due => "Due",
+            SendState::Body(_) => "Body",
+            SendState::Done => "Done",
+            SendState::Closed => "Closed",
+        }
+    }
+}
+
+fn is_known(transitions: &[Transition], from: &str, to: &str) -> bool {
+    transitions.iter().any(|(before, _, after)| (*before, *after) == (from, to))
+}
