@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac_sha256::{HMAC, Hash};
 
 use super::account::{Account, Secret};
-use super::verdicts::Verdicts;
+use super::credential_cache::CredentialCache;
 use crate::http::RequestFields;
 
 /// The accounts whose users are admitted, and the challenge for all others.
@@ -20,22 +20,22 @@ pub(crate) struct Gate {
     /// Chosen at random, so that no client can prepare values whose comparison tells something by its time.
     key: [u8; 32],
     /// The accounts whose password is compared by its SHA-256.
-    fast: Vec<(Seal, Arc<str>)>,
+    fast: Vec<(CredentialDigest, Arc<str>)>,
     /// The accounts with a bcrypt hash.
     slow: Vec<(Arc<str>, Box<str>)>,
     /// The credentials for which a bcrypt hash has been computed lately.
-    verdicts: Mutex<Verdicts>,
+    cache: Mutex<CredentialCache>,
     realm: String,
 }
 
 /// A value that is equal for equal credentials and otherwise says nothing.
-pub(super) type Seal = [u8; 32];
+pub(super) type CredentialDigest = [u8; 32];
 
 /// The credentials of a request.
 pub(super) struct Credentials {
     user: Vec<u8>,
     password: Vec<u8>,
-    seal: Seal,
+    digest: CredentialDigest,
 }
 
 impl Gate {
@@ -49,11 +49,11 @@ impl Gate {
         for account in accounts {
             let user = Arc::clone(&account.user);
             match &account.secret {
-                Secret::Sha256(password) => fast.push((seal(&key, user.as_bytes(), password), user)),
+                Secret::Sha256(password) => fast.push((digest(&key, user.as_bytes(), password), user)),
                 Secret::Bcrypt(hash) => slow.push((user, hash.clone())),
             }
         }
-        Gate { key, fast, slow, verdicts: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
+        Gate { key, fast, slow, cache: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
     /// The user of the request's credentials if they are right. It takes as long for a wrong user as for a wrong
@@ -90,7 +90,7 @@ impl Gate {
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
-        self.verdicts().note(credentials.seal, user.clone());
+        self.cache().note(credentials.digest, user.clone());
         user
     }
 
@@ -103,32 +103,32 @@ impl Gate {
         let mut values = headers.get_all("Authorization");
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (user, password) = user_and_password(value)?;
-        let seal = seal(&self.key, &user, &Hash::hash(&password));
-        Some(Credentials { user, password, seal })
+        let digest = digest(&self.key, &user, &Hash::hash(&password));
+        Some(Credentials { user, password, digest })
     }
 
     /// The verdict if it needs no slow hash: `Some` of the user if the credentials are right, `Some(None)` if they are wrong.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
-        for (seal, user) in &self.fast {
-            if *seal == credentials.seal {
+        for (digest, user) in &self.fast {
+            if *digest == credentials.digest {
                 found = Some(user);
             }
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
             None if self.slow.is_empty() => Some(None),
-            None => self.verdicts().get(&credentials.seal),
+            None => self.cache().get(&credentials.digest),
         }
     }
 
-    fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
-        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, CredentialCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The user's hash has a fixed length, so that user and password cannot be shifted against each other.
-fn seal(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> Seal {
+fn digest(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> CredentialDigest {
     HMAC::mac([Hash::hash(user), *password].concat(), key)
 }
 

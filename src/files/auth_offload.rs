@@ -38,7 +38,7 @@ impl AuthOffload {
         AuthOffload { gate, service: Arc::new(Mutex::new(service)), workers, waiting: Arc::new(()) }
     }
 
-    fn verifying(&self, credentials: Credentials, request: &Request) -> Verifying {
+    fn verifying(&self, credentials: Credentials, request: &Request) -> Verification {
         let (gate, client) = (Arc::clone(&self.gate), Arc::new(()));
         let is_there = Arc::downgrade(&client);
         let (job, handle) = self.workers.job(move || {
@@ -47,10 +47,10 @@ impl AuthOffload {
                 gate.verify(&credentials);
             }
         });
-        Verifying {
+        Verification {
             request: request.clone(),
             service: Arc::clone(&self.service),
-            stage: Stage::Verifying { job, handle },
+            stage: VerificationStage::Verifying { job, handle },
             ended: false,
             _client: client,
             _place: Arc::clone(&self.waiting),
@@ -92,10 +92,10 @@ impl fmt::Debug for AuthOffload {
 }
 
 /// A request whose credentials are verified, and then the service's answer to it.
-struct Verifying {
+struct Verification {
     request: Request,
     service: Arc<Mutex<Inner>>,
-    stage: Stage,
+    stage: VerificationStage,
     /// The body is complete.
     ended: bool,
     /// Gone with the client.
@@ -104,7 +104,7 @@ struct Verifying {
     _place: Arc<()>,
 }
 
-enum Stage {
+enum VerificationStage {
     /// The gate does not know the credentials yet.
     Verifying { job: Job, handle: JobHandle<()> },
     /// The service answers later, too.
@@ -113,33 +113,33 @@ enum Stage {
     Answered,
 }
 
-impl Verifying {
+impl Verification {
     /// Has the service answer. The gate knows the credentials now, and whether they are right.
     fn ask(&mut self) -> io::Result<Option<Response>> {
         match with(&self.service, |service| service.call(&self.request)) {
             Reply::Now(response) => {
-                self.stage = Stage::Answered;
+                self.stage = VerificationStage::Answered;
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
                 if self.ended {
                     upstream.end()?;
                 }
-                self.stage = Stage::Later(upstream);
+                self.stage = VerificationStage::Later(upstream);
                 Ok(None)
             }
         }
     }
 }
 
-impl Upstream for Verifying {
+impl Upstream for Verification {
     fn wants_body(&self) -> bool {
-        matches!(&self.stage, Stage::Later(upstream) if upstream.wants_body())
+        matches!(&self.stage, VerificationStage::Later(upstream) if upstream.wants_body())
     }
 
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
         match &mut self.stage {
-            Stage::Later(upstream) => upstream.feed(body),
+            VerificationStage::Later(upstream) => upstream.feed(body),
             _ => Ok(0),
         }
     }
@@ -147,13 +147,13 @@ impl Upstream for Verifying {
     fn end(&mut self) -> io::Result<()> {
         self.ended = true;
         match &mut self.stage {
-            Stage::Later(upstream) => upstream.end(),
+            VerificationStage::Later(upstream) => upstream.end(),
             _ => Ok(()),
         }
     }
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        if let Stage::Verifying { job, handle } = &mut self.stage {
+        if let VerificationStage::Verifying { job, handle } = &mut self.stage {
             job.send(&registrar.wake());
             if !job.is_done() {
                 return Ok(None);
@@ -164,21 +164,21 @@ impl Upstream for Verifying {
             }
         }
         match &mut self.stage {
-            Stage::Later(upstream) => upstream.poll(registrar),
+            VerificationStage::Later(upstream) => upstream.poll(registrar),
             _ => Ok(None),
         }
     }
 
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         match &mut self.stage {
-            Stage::Later(upstream) => upstream.take_interim(),
+            VerificationStage::Later(upstream) => upstream.take_interim(),
             _ => None,
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Later(upstream) => upstream.deadline(),
+            VerificationStage::Later(upstream) => upstream.deadline(),
             _ => None,
         }
     }

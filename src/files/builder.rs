@@ -83,7 +83,7 @@ impl FileServiceBuilder {
     /// The extension is compared as it stands first, then in lower case. What [`charset`](Self::charset) says is added
     /// to a `text/` type without parameters.
     pub fn mime(mut self, extension: impl Into<String>, content_type: impl Into<String>) -> FileServiceBuilder {
-        self.policy.naming.types.push((extension.into(), content_type.into()));
+        self.policy.mime.types.push((extension.into(), content_type.into()));
         self
     }
 
@@ -116,7 +116,7 @@ impl FileServiceBuilder {
     /// By default it is `utf-8`, which is left out for XML, and for HTML and CSS that declares its encoding in its first
     /// 1,024 bytes or begins with a byte order mark.
     pub fn charset<C: Into<String>>(mut self, charset: Option<C>) -> FileServiceBuilder {
-        self.policy.naming.charset = charset.map_or(Charset::Unsaid, |name| Charset::Named(name.into()));
+        self.policy.mime.charset = charset.map_or(Charset::Unsaid, |name| Charset::Named(name.into()));
         self
     }
 
@@ -323,7 +323,7 @@ impl FileServiceBuilder {
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;
-        self.policy.naming.codings = self.codings()?;
+        self.policy.mime.codings = self.codings()?;
         let extra = self.extra_fields()?;
         *(if self.extra_everywhere { &mut self.policy.everywhere } else { &mut self.policy.extra }) = extra;
         self.add_cross_origin_fields()?;
@@ -379,12 +379,12 @@ impl FileServiceBuilder {
     }
 
     fn check_types(&self) -> io::Result<()> {
-        if let Charset::Named(name) = &self.policy.naming.charset
+        if let Charset::Named(name) = &self.policy.mime.charset
             && !is_token(name.as_bytes())
         {
             return Err(bad(format!("{name}: not a charset")));
         }
-        let types = self.policy.naming.types.iter().map(|(_, content_type)| content_type);
+        let types = self.policy.mime.types.iter().map(|(_, content_type)| content_type);
         types.chain([&self.policy.default_type]).try_for_each(|value| FieldBlock::new().add("Content-Type", value))?;
         Ok(())
     }

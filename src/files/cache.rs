@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use foldhash::quality::RandomState;
 
-use super::content::{Content, Kept};
+use super::content::{CachedContent, Content};
 use super::representation::Representation;
-use super::siblings::Wanted;
+use super::siblings::AcceptedCodings;
 use super::tree::{Identity, Tree};
 
 /// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors
@@ -48,7 +48,7 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 struct Slot {
     key: Arc<[u8]>,
-    entry: Entry,
+    entry: CacheEntry,
     /// The turn in which it was last held against the file system.
     checked: Instant,
     /// Whether it was used since the hand came by.
@@ -57,26 +57,26 @@ struct Slot {
 
 /// One kept answer.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct CacheEntry {
     /// What has to be as it was for the answer to be right.
-    pub(crate) premises: Vec<Premise>,
+    pub(crate) dependencies: Vec<CacheDependency>,
     /// What is said about the file.
     pub(crate) representation: Arc<Representation>,
     /// The file.
-    pub(crate) kept: Kept,
+    pub(crate) content: CachedContent,
 }
 
 /// What was found at a path, or that no regular file was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Premise {
+pub(crate) struct CacheDependency {
     pub(crate) path: PathBuf,
     pub(crate) file: Option<Identity>,
 }
 
-impl Premise {
+impl CacheDependency {
     /// That there is no regular file.
-    pub(crate) fn nothing(path: PathBuf) -> Premise {
-        Premise { path, file: None }
+    pub(crate) fn nothing(path: PathBuf) -> CacheDependency {
+        CacheDependency { path, file: None }
     }
 
     fn holds(&self, tree: &Tree) -> bool {
@@ -84,17 +84,18 @@ impl Premise {
     }
 }
 
-impl Entry {
+impl CacheEntry {
     fn is_current(&self, tree: &Tree) -> bool {
-        self.premises.iter().all(|premise| premise.holds(tree))
+        self.dependencies.iter().all(|dependency| dependency.holds(tree))
     }
 
     fn weight(&self) -> usize {
-        let premise = |premise: &Premise| size_of::<Premise>() + premise.path.as_os_str().len();
+        let dependency =
+            |dependency: &CacheDependency| size_of::<CacheDependency>() + dependency.path.as_os_str().len();
         size_of::<Slot>()
-            + self.premises.iter().map(premise).sum::<usize>()
+            + self.dependencies.iter().map(dependency).sum::<usize>()
             + self.representation.weight()
-            + self.kept.weight()
+            + self.content.weight()
     }
 }
 
@@ -113,14 +114,14 @@ impl Cache {
     pub(crate) fn get(
         &mut self,
         path: &[u8],
-        wanted: Wanted,
+        accepted: AcceptedCodings,
         turn: Instant,
         tree: &Tree,
     ) -> Option<(Arc<Representation>, Content)> {
-        let index = *self.index.get(key(path, wanted, &mut self.scratch))?;
+        let index = *self.index.get(key(path, accepted, &mut self.scratch))?;
         let Slot { entry, checked, used, .. } = &mut self.slots[index];
         let is_current = *checked == turn || entry.is_current(tree);
-        let Some(content) = is_current.then(|| entry.kept.content(tree)).flatten() else {
+        let Some(content) = is_current.then(|| entry.content.open(tree)).flatten() else {
             self.remove(index);
             return None;
         };
@@ -129,8 +130,8 @@ impl Cache {
     }
 
     /// Keeps what a path was answered with in this turn, if there is room or room can be made.
-    pub(crate) fn insert(&mut self, path: &[u8], wanted: Wanted, turn: Instant, entry: Entry) {
-        let key: Arc<[u8]> = key(path, wanted, &mut self.scratch).into();
+    pub(crate) fn insert(&mut self, path: &[u8], accepted: AcceptedCodings, turn: Instant, entry: CacheEntry) {
+        let key: Arc<[u8]> = key(path, accepted, &mut self.scratch).into();
         if let Some(index) = self.index.get(&*key) {
             self.remove(*index);
         }
@@ -174,15 +175,15 @@ impl Cache {
     }
 }
 
-/// The path, and behind a NUL, which no path has, the codings if any are wanted.
-fn key<'k>(path: &'k [u8], wanted: Wanted, scratch: &'k mut Vec<u8>) -> &'k [u8] {
-    if wanted.is_none() {
+/// The path, and behind a NUL, which no path has, the codings if any are accepted.
+fn key<'k>(path: &'k [u8], accepted: AcceptedCodings, scratch: &'k mut Vec<u8>) -> &'k [u8] {
+    if accepted.is_none() {
         return path;
     }
     scratch.clear();
     scratch.extend_from_slice(path);
     scratch.push(0);
-    scratch.extend(wanted.iter().map(|coding| coding as u8));
+    scratch.extend(accepted.iter().map(|coding| coding as u8));
     scratch
 }
 
@@ -198,22 +199,22 @@ mod tests {
 
     use super::*;
     use crate::files::content::{SMALL, load};
-    use crate::files::representation::About;
+    use crate::files::representation::RepresentationMetadata;
     use crate::files::tree::Symlinks;
     use crate::http::HttpDate;
 
-    struct Bench {
+    struct CacheFixture {
         dir: tempfile::TempDir,
         tree: Tree,
         cache: Cache,
         turn: Instant,
     }
 
-    impl Bench {
-        fn new(limits: CacheLimits) -> Bench {
+    impl CacheFixture {
+        fn new(limits: CacheLimits) -> CacheFixture {
             let dir = tempfile::tempdir().unwrap();
             let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
-            Bench { dir, tree, cache: Cache::new(limits), turn: Instant::now() }
+            CacheFixture { dir, tree, cache: Cache::new(limits), turn: Instant::now() }
         }
 
         fn put(&mut self, name: &str, size: usize) {
@@ -221,16 +222,20 @@ mod tests {
             std::fs::write(&path, vec![b'x'; size]).unwrap();
             let loaded = load(&self.tree, &path, SystemTime::now() + Duration::from_secs(5)).unwrap();
             let identity = loaded.identity;
-            let about = About::page("text/plain".into(), HttpDate::from(SystemTime::now()));
-            let representation = Arc::new(Representation::new(&loaded, about));
-            let kept = Kept::of(&loaded, &path);
-            let first = Premise::nothing(self.dir.path().join("first"));
-            let entry = Entry { premises: vec![Premise { path, file: Some(identity) }, first], representation, kept };
-            self.cache.insert(name.as_bytes(), Wanted::default(), self.turn, entry);
+            let metadata = RepresentationMetadata::page("text/plain".into(), HttpDate::from(SystemTime::now()));
+            let representation = Arc::new(Representation::new(&loaded, metadata));
+            let content = CachedContent::of(&loaded, &path);
+            let first = CacheDependency::nothing(self.dir.path().join("first"));
+            let entry = CacheEntry {
+                dependencies: vec![CacheDependency { path, file: Some(identity) }, first],
+                representation,
+                content,
+            };
+            self.cache.insert(name.as_bytes(), AcceptedCodings::default(), self.turn, entry);
         }
 
         fn has(&mut self, name: &str) -> bool {
-            self.cache.get(name.as_bytes(), Wanted::default(), self.turn, &self.tree).is_some()
+            self.cache.get(name.as_bytes(), AcceptedCodings::default(), self.turn, &self.tree).is_some()
         }
 
         fn next_turn(&mut self) {
@@ -240,50 +245,50 @@ mod tests {
 
     #[test]
     fn an_entry_is_checked_once_a_turn() {
-        let mut bench = Bench::new(CacheLimits::default());
-        bench.put("a", 1);
-        std::fs::remove_file(bench.dir.path().join("a")).unwrap();
-        assert!(bench.has("a"), "within the turn it counts as it was found");
-        bench.next_turn();
-        assert!(!bench.has("a"));
-        assert_eq!((bench.cache.bytes, bench.cache.slots.len()), (0, 0));
+        let mut fixture = CacheFixture::new(CacheLimits::default());
+        fixture.put("a", 1);
+        std::fs::remove_file(fixture.dir.path().join("a")).unwrap();
+        assert!(fixture.has("a"), "within the turn it counts as it was found");
+        fixture.next_turn();
+        assert!(!fixture.has("a"));
+        assert_eq!((fixture.cache.bytes, fixture.cache.slots.len()), (0, 0));
     }
 
     #[test]
     fn an_entry_that_was_found_right_is_not_checked_again_in_that_turn() {
-        let mut bench = Bench::new(CacheLimits::default());
-        bench.put("a", 1);
-        bench.next_turn();
-        assert!(bench.has("a"));
-        std::fs::remove_file(bench.dir.path().join("a")).unwrap();
-        assert!(bench.has("a"));
-        bench.next_turn();
-        assert!(!bench.has("a"));
+        let mut fixture = CacheFixture::new(CacheLimits::default());
+        fixture.put("a", 1);
+        fixture.next_turn();
+        assert!(fixture.has("a"));
+        std::fs::remove_file(fixture.dir.path().join("a")).unwrap();
+        assert!(fixture.has("a"));
+        fixture.next_turn();
+        assert!(!fixture.has("a"));
     }
 
     #[test]
     fn an_entry_replaces_the_one_before() {
-        let mut bench = Bench::new(CacheLimits::default());
-        bench.put("a", 20);
-        let bytes = bench.cache.bytes;
-        bench.put("a", 30);
-        assert_eq!((bench.cache.bytes, bench.cache.len(), bench.cache.index.len()), (bytes + 10, 1, 1));
+        let mut fixture = CacheFixture::new(CacheLimits::default());
+        fixture.put("a", 20);
+        let bytes = fixture.cache.bytes;
+        fixture.put("a", 30);
+        assert_eq!((fixture.cache.bytes, fixture.cache.len(), fixture.cache.index.len()), (bytes + 10, 1, 1));
     }
 
     #[test]
     fn all_that_takes_memory_is_counted() {
         // Without the representation, whose length depends on the number of the inode.
         let weight = |name: &str, size: usize| {
-            let mut bench = Bench::new(CacheLimits::default());
-            bench.put(name, size);
-            let representation = bench.cache.slots[0].entry.representation.weight();
+            let mut fixture = CacheFixture::new(CacheLimits::default());
+            fixture.put(name, size);
+            let representation = fixture.cache.slots[0].entry.representation.weight();
             assert!(representation > size_of::<Representation>() + 3 * "ETag: \"0-0-0\"".len());
-            bench.cache.bytes - representation
+            fixture.cache.bytes - representation
         };
         let small = weight("a", 20);
-        assert!(small > size_of::<Slot>() + 2 * size_of::<Premise>());
+        assert!(small > size_of::<Slot>() + 2 * size_of::<CacheDependency>());
         assert_eq!(weight("a", 25) - small, 5, "bytes of the body");
-        assert_eq!(weight("aaaa", 20) - small, 6, "the key, and the path of a premise");
+        assert_eq!(weight("aaaa", 20) - small, 6, "the key, and the path of a dependency");
         let large = weight("a", SMALL as usize + 1);
         assert_eq!(weight("aa", SMALL as usize + 1) - large, 3, "the path of a large file as well");
         assert!(large < small + 200, "no bytes of a large file");
@@ -291,11 +296,11 @@ mod tests {
 
     #[test]
     fn what_fits_exactly_is_kept() {
-        let mut bench = Bench::new(CacheLimits::default());
+        let mut fixture = CacheFixture::new(CacheLimits::default());
         let mut kept = |names: &[&str], bytes: usize| {
-            bench.cache = Cache::new(CacheLimits { entries: 2, bytes });
-            names.iter().for_each(|name| bench.put(name, 20));
-            (bench.cache.bytes, names.iter().map(|name| bench.has(name)).collect::<Vec<_>>())
+            fixture.cache = Cache::new(CacheLimits { entries: 2, bytes });
+            names.iter().for_each(|name| fixture.put(name, 20));
+            (fixture.cache.bytes, names.iter().map(|name| fixture.has(name)).collect::<Vec<_>>())
         };
         let [a, b] = ["a", "b"].map(|name| kept(&[name], 10_000).0);
         assert_eq!(kept(&["a"], a), (a, vec![true]));
@@ -306,60 +311,60 @@ mod tests {
 
     #[test]
     fn a_file_that_goes_first_makes_an_entry_stale() {
-        let mut bench = Bench::new(CacheLimits::default());
-        bench.put("a", 1);
-        bench.next_turn();
-        std::fs::create_dir(bench.dir.path().join("first")).unwrap();
-        assert!(bench.has("a"), "a directory of that name is no index");
-        bench.next_turn();
-        std::fs::remove_dir(bench.dir.path().join("first")).unwrap();
-        std::fs::write(bench.dir.path().join("first"), "").unwrap();
-        assert!(!bench.has("a"));
+        let mut fixture = CacheFixture::new(CacheLimits::default());
+        fixture.put("a", 1);
+        fixture.next_turn();
+        std::fs::create_dir(fixture.dir.path().join("first")).unwrap();
+        assert!(fixture.has("a"), "a directory of that name is no index");
+        fixture.next_turn();
+        std::fs::remove_dir(fixture.dir.path().join("first")).unwrap();
+        std::fs::write(fixture.dir.path().join("first"), "").unwrap();
+        assert!(!fixture.has("a"));
     }
 
     #[test]
     fn a_touched_or_replaced_file_is_another() {
-        let mut bench = Bench::new(CacheLimits::default());
-        let path = bench.dir.path().join("a");
-        bench.put("a", 1);
-        bench.next_turn();
+        let mut fixture = CacheFixture::new(CacheLimits::default());
+        let path = fixture.dir.path().join("a");
+        fixture.put("a", 1);
+        fixture.next_turn();
         let file = std::fs::File::options().append(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
-        assert!(!bench.has("a"));
-        bench.put("a", 1);
-        bench.next_turn();
-        let other = bench.dir.path().join("other");
+        assert!(!fixture.has("a"));
+        fixture.put("a", 1);
+        fixture.next_turn();
+        let other = fixture.dir.path().join("other");
         std::fs::write(&other, "y").unwrap();
         std::fs::rename(&other, &path).unwrap();
-        assert!(!bench.has("a"));
+        assert!(!fixture.has("a"));
     }
 
     #[test]
     fn what_was_not_used_goes_when_room_is_needed() {
-        let mut bench = Bench::new(CacheLimits { entries: 3, ..CacheLimits::default() });
+        let mut fixture = CacheFixture::new(CacheLimits { entries: 3, ..CacheLimits::default() });
         for name in ["a", "b", "c"] {
-            bench.put(name, 1);
+            fixture.put(name, 1);
         }
-        assert!(bench.has("a") && bench.has("c"));
-        bench.put("d", 1);
-        assert!(bench.has("a") && !bench.has("b") && bench.has("c") && bench.has("d"));
+        assert!(fixture.has("a") && fixture.has("c"));
+        fixture.put("d", 1);
+        assert!(fixture.has("a") && !fixture.has("b") && fixture.has("c") && fixture.has("d"));
         for number in 0..100 {
-            bench.put(&number.to_string(), 1);
-            assert!(bench.has(&number.to_string()));
-            assert_eq!((bench.cache.slots.len(), bench.cache.index.len()), (3, 3));
+            fixture.put(&number.to_string(), 1);
+            assert!(fixture.has(&number.to_string()));
+            assert_eq!((fixture.cache.slots.len(), fixture.cache.index.len()), (3, 3));
         }
     }
 
     #[test]
     fn bytes_are_bounded() {
-        let mut bench = Bench::new(CacheLimits { entries: 100, bytes: 50_000 });
+        let mut fixture = CacheFixture::new(CacheLimits { entries: 100, bytes: 50_000 });
         for number in 0..10 {
-            bench.put(&format!("small{number}"), 10_000);
-            bench.put(&format!("large{number}"), SMALL as usize + 1);
-            assert!(bench.cache.bytes <= 50_000);
+            fixture.put(&format!("small{number}"), 10_000);
+            fixture.put(&format!("large{number}"), SMALL as usize + 1);
+            assert!(fixture.cache.bytes <= 50_000);
         }
-        assert!(bench.has("large9") && bench.has("small9") && !bench.has("small0"));
-        let mut none = Bench::new(CacheLimits { entries: 0, ..CacheLimits::default() });
+        assert!(fixture.has("large9") && fixture.has("small9") && !fixture.has("small0"));
+        let mut none = CacheFixture::new(CacheLimits { entries: 0, ..CacheLimits::default() });
         none.put("a", 1);
         assert!(!none.has("a"));
     }

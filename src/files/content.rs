@@ -28,10 +28,10 @@ pub(crate) enum Content {
 
 /// What is kept of content from one request to the next: bytes, but no descriptor, because an open file is one that
 /// cannot be unmounted and whose space is not free when it is deleted, and an idle server would hold it for ever.
-/// Responses that are on their way at the same time share theirs, with those that [`Warm`](super::warm::Warm) holds for
+/// Responses that are on their way at the same time share theirs, with those that [`RecentFiles`](super::recent_files::RecentFiles) holds for
 /// a moment.
 #[derive(Debug)]
-pub(crate) enum Kept {
+pub(crate) enum CachedContent {
     /// The bytes themselves.
     Memory(Arc<[u8]>),
     /// The file that is open as long as somebody sends it, and where to find it again.
@@ -40,18 +40,18 @@ pub(crate) enum Kept {
 
 /// Content and the state of the file that it belongs to.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedFile {
     pub(crate) content: Content,
     /// The state in which the file was found; of a large one, in which it was opened.
     pub(crate) identity: Identity,
     /// Whether the identity describes the content. It does not for a file that changed while it was read, nor where the
     /// system makes content when it is read: every file of sysfs states 4096 bytes, every file of procfs none.
-    pub(crate) described: bool,
+    pub(crate) consistent: bool,
     /// Whether an equal identity later means equal bytes, so that the content may be kept.
-    pub(crate) settled: bool,
+    pub(crate) cacheable: bool,
 }
 
-impl Loaded {
+impl LoadedFile {
     /// How many bytes there are.
     pub(crate) fn length(&self) -> u64 {
         match &self.content {
@@ -98,20 +98,20 @@ impl Content {
     }
 }
 
-impl Kept {
+impl CachedContent {
     /// What to keep of content that was loaded from a path.
-    pub(crate) fn of(loaded: &Loaded, path: &Path) -> Kept {
+    pub(crate) fn of(loaded: &LoadedFile, path: &Path) -> CachedContent {
         match &loaded.content {
-            Content::Memory(bytes) => Kept::Memory(Arc::clone(bytes)),
-            Content::File(file) => Kept::File(Arc::downgrade(file), path.to_owned(), loaded.identity),
+            Content::Memory(bytes) => CachedContent::Memory(Arc::clone(bytes)),
+            Content::File(file) => CachedContent::File(Arc::downgrade(file), path.to_owned(), loaded.identity),
         }
     }
 
     /// The content; `None` if the file cannot be opened or is another one now.
-    pub(crate) fn content(&mut self, tree: &Tree) -> Option<Content> {
+    pub(crate) fn open(&mut self, tree: &Tree) -> Option<Content> {
         match self {
-            Kept::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
-            Kept::File(shared, path, identity) => {
+            CachedContent::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
+            CachedContent::File(shared, path, identity) => {
                 let file = match shared.upgrade() {
                     Some(file) => file,
                     None => Arc::new(tree.reopen(path, identity).ok()?),
@@ -125,14 +125,14 @@ impl Kept {
     /// How many bytes of memory this takes, roughly.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Kept::Memory(bytes) => bytes.len(),
-            Kept::File(_, path, _) => path.as_os_str().len(),
+            CachedContent::Memory(bytes) => bytes.len(),
+            CachedContent::File(_, path, _) => path.as_os_str().len(),
         }
     }
 }
 
 /// Takes the content of a file that was not looked at in this turn, as [`load_found`] does.
-pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, LoadError> {
+pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFile, LoadError> {
     let found = tree.look_at(path).map_err(LoadError::Open)?;
     load_found(tree, path, &found, now)
 }
@@ -141,7 +141,7 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<Loaded, 
 ///
 /// A small file that changes after it was found is looked at and read once more. If it changes again, what was read is
 /// served as it is, and not kept.
-pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<Loaded, LoadError> {
+pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadedFile, LoadError> {
     let (loaded, after) = load_once(tree, path, found, now)?;
     if after == *found {
         return loaded;
@@ -152,13 +152,13 @@ pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: System
 
 /// What came of reading a file, and the identity of the file afterwards: if it is the one that was found, the file that
 /// was opened is the one that was found, and did not change.
-type Read = (Result<Loaded, LoadError>, Identity);
+type Read = (Result<LoadedFile, LoadError>, Identity);
 
 fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<Read, LoadError> {
     if found.size > SMALL {
         let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
         let content = Content::File(Arc::new(file));
-        return Ok((Ok(Loaded { content, identity, described: true, settled: true }), *found));
+        return Ok((Ok(LoadedFile { content, identity, consistent: true, cacheable: true }), *found));
     }
     let file = tree.open_found(path).map_err(LoadError::Open)?;
     let bytes = read(&file, found.size as usize).map_err(LoadError::Read);
@@ -167,10 +167,10 @@ fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Res
 }
 
 /// The content of a small file, with its identity before and after it was read.
-fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> Loaded {
-    let described = before == after && bytes.len() as u64 == before.size;
-    let settled = described && !is_recent(before, now);
-    Loaded { content: Content::Memory(bytes.into()), identity: before, described, settled }
+fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> LoadedFile {
+    let consistent = before == after && bytes.len() as u64 == before.size;
+    let cacheable = consistent && !is_recent(before, now);
+    LoadedFile { content: Content::Memory(bytes.into()), identity: before, consistent, cacheable }
 }
 
 /// Reads a file to its end, whatever length it states.
@@ -231,7 +231,7 @@ mod tests {
             let path = dir.path().join("file");
             std::fs::write(&path, vec![b'x'; size]).unwrap();
             let loaded = load(&tree, &path, later).unwrap();
-            assert!(loaded.settled);
+            assert!(loaded.cacheable);
             assert_eq!(loaded.identity.size, size as u64);
             assert_eq!(matches!(loaded.content, Content::Memory(_)), in_memory, "{size}");
             assert_eq!(loaded.content.body(0, size as u64).length(), Some(size as u64));
@@ -246,10 +246,10 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         let changed = tree.stat(&path).unwrap().identity.changed;
         let at = UNIX_EPOCH + Duration::new(changed.seconds as u64, changed.nanoseconds as u32);
-        assert!(!load(&tree, &path, at + TICK / 2).unwrap().settled);
-        assert!(load(&tree, &path, at + TICK).unwrap().settled);
+        assert!(!load(&tree, &path, at + TICK / 2).unwrap().cacheable);
+        assert!(load(&tree, &path, at + TICK).unwrap().cacheable);
         assert!(
-            load(&tree, &path, at - TICK).unwrap().settled,
+            load(&tree, &path, at - TICK).unwrap().cacheable,
             "a clock that was set back must not keep us from caching"
         );
     }
@@ -280,7 +280,7 @@ mod tests {
         let read = |bytes: &[u8], after| {
             let loaded = in_memory(bytes.into(), identity, after, later);
             assert_eq!(loaded.length(), bytes.len() as u64);
-            (loaded.described, loaded.settled)
+            (loaded.consistent, loaded.cacheable)
         };
         assert_eq!(read(b"12345", identity), (true, true));
         assert_eq!(read(b"1234", identity), (false, false));
@@ -303,7 +303,7 @@ mod tests {
             std::fs::rename(&other, &path).unwrap();
             let loaded = load_found(&tree, &path, &found, later).unwrap();
             assert_eq!(loaded.identity, tree.look_at(&path).unwrap(), "{before} {after}");
-            assert_eq!((loaded.length(), loaded.described, loaded.settled), (after as u64, true, true));
+            assert_eq!((loaded.length(), loaded.consistent, loaded.cacheable), (after as u64, true, true));
             let mut first = [0];
             assert_eq!((loaded.content.read_at(&mut first, 0).unwrap(), first), (1, *b"y"));
         }
@@ -332,22 +332,21 @@ mod tests {
         let path = dir.path().join("large");
         std::fs::write(&path, vec![b'x'; SMALL as usize + 1]).unwrap();
         let loaded = load(&tree, &path, SystemTime::now()).unwrap();
-        let mut kept = Kept::of(&loaded, &path);
+        let mut kept = CachedContent::of(&loaded, &path);
         let Content::File(first) = loaded.content else { panic!() };
-        let Some(Content::File(second)) = kept.content(&tree) else { panic!() };
+        let Some(Content::File(second)) = kept.open(&tree) else { panic!() };
         assert!(Arc::ptr_eq(&first, &second), "answers that are sent at the same time share a descriptor");
         drop((first, second));
-        assert!(matches!(&kept, Kept::File(shared, ..) if shared.upgrade().is_none()));
-        let (Some(Content::File(third)), Some(Content::File(fourth))) = (kept.content(&tree), kept.content(&tree))
-        else {
+        assert!(matches!(&kept, CachedContent::File(shared, ..) if shared.upgrade().is_none()));
+        let (Some(Content::File(third)), Some(Content::File(fourth))) = (kept.open(&tree), kept.open(&tree)) else {
             panic!("the file is still there")
         };
         assert!(Arc::ptr_eq(&third, &fourth), "a descriptor that was opened again is shared as well");
         drop((third, fourth));
         std::fs::write(&path, vec![b'y'; SMALL as usize + 2]).unwrap();
-        assert!(kept.content(&tree).is_none());
+        assert!(kept.open(&tree).is_none());
         std::fs::remove_file(&path).unwrap();
-        assert!(kept.content(&tree).is_none());
+        assert!(kept.open(&tree).is_none());
     }
 
     #[test]

@@ -3,43 +3,43 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::cache::Premise;
+use super::cache::CacheDependency;
 use super::listing::WELL_KNOWN;
 use super::policy::Policy;
 use super::refusal::Refusal;
-use super::tree::{Identity, Kind, Stat, Tree};
+use super::tree::{FileKind, Identity, Stat, Tree};
 use crate::http::UrlPath;
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Resource {
     /// A regular file.
-    File(FoundFile),
+    File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
     /// Something whose address is another one: a directory without a slash.
-    Moved(String),
+    Redirect(String),
 }
 
 /// A regular file, and what would have been preferred to it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct FoundFile {
+pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
     /// Which file that was when it was looked at, if it was.
     pub(crate) identity: Option<Identity>,
     /// Where regular files would be served instead of this one, and are none now.
-    pub(crate) outranked_by: Vec<Premise>,
+    pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
-impl FoundFile {
+impl ResolvedFile {
     /// A file that nothing else could have been found for.
-    pub(crate) fn at(path: PathBuf) -> FoundFile {
-        FoundFile { path, identity: None, outranked_by: Vec::new() }
+    pub(crate) fn at(path: PathBuf) -> ResolvedFile {
+        ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
 }
 
 /// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
-pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found, Refusal> {
+pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Resource, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),
         false => url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?,
@@ -57,10 +57,12 @@ pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Found,
     }
     let (path, stat) = found?;
     match (stat.kind, url.has_trailing_slash()) {
-        (Kind::File, false) => Ok(Found::File(FoundFile { identity: Some(stat.identity), ..FoundFile::at(path) })),
-        (Kind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
-        (Kind::Directory, false) => Ok(Found::Moved(url.location())),
-        (Kind::File, true) | (Kind::Other, _) => Err(Refusal::NotFound),
+        (FileKind::File, false) => {
+            Ok(Resource::File(ResolvedFile { identity: Some(stat.identity), ..ResolvedFile::at(path) }))
+        }
+        (FileKind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
+        (FileKind::Directory, false) => Ok(Resource::Redirect(url.location())),
+        (FileKind::File, true) | (FileKind::Other, _) => Err(Refusal::NotFound),
     }
 }
 
@@ -85,39 +87,39 @@ fn clean(
     url: &UrlPath,
     asked: &Path,
     found: &Result<(PathBuf, Stat), Refusal>,
-) -> Option<Found> {
+) -> Option<Resource> {
     if !policy.clean_urls || asked == tree.root() {
         return None;
     }
     let location = url.location();
     let as_file = location.strip_suffix('/')?;
     match found {
-        Ok((path, stat)) if stat.kind == Kind::File && !url.has_trailing_slash() => {
+        Ok((path, stat)) if stat.kind == FileKind::File && !url.has_trailing_slash() => {
             let shorter = as_file.strip_suffix(".html")?;
             if let Some(directory) = shorter.strip_suffix("/index") {
                 let is_index = index(tree, &policy.index_names, path.parent()?.to_owned()).is_file(path);
-                return is_index.then(|| Found::Moved(format!("{directory}/")));
+                return is_index.then(|| Resource::Redirect(format!("{directory}/")));
             }
             let unambiguous = !shorter.ends_with('/') && tree.file(&path.with_extension("")).is_none();
-            unambiguous.then(|| Found::Moved(shorter.to_owned()))
+            unambiguous.then(|| Resource::Redirect(shorter.to_owned()))
         }
-        Ok((_, stat)) if stat.kind != Kind::Directory || url.has_trailing_slash() => None,
+        Ok((_, stat)) if stat.kind != FileKind::Directory || url.has_trailing_slash() => None,
         _ => {
             let mut page = OsString::from(asked);
             page.push(".html");
             let identity = Some(tree.file(Path::new(&page))?);
             if url.has_trailing_slash() {
-                return Some(Found::Moved(as_file.to_owned()));
+                return Some(Resource::Redirect(as_file.to_owned()));
             }
-            let outranked_by = vec![Premise::nothing(asked.to_owned())];
-            Some(Found::File(FoundFile { path: page.into(), identity, outranked_by }))
+            let outranked_by = vec![CacheDependency::nothing(asked.to_owned())];
+            Some(Resource::File(ResolvedFile { path: page.into(), identity, outranked_by }))
         }
     }
 }
 
-impl Found {
+impl Resource {
     fn is_file(&self, path: &Path) -> bool {
-        matches!(self, Found::File(file) if file.path == path)
+        matches!(self, Resource::File(file) if file.path == path)
     }
 }
 
@@ -127,17 +129,17 @@ fn below(root: &Path, relative: &Path) -> PathBuf {
 }
 
 /// The first of the names that is a regular file, else the directory itself.
-fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Found {
+fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {
         let path = directory.join(name);
         let identity = tree.file(&path);
         if identity.is_some() {
-            return Found::File(FoundFile { path, identity, outranked_by });
+            return Resource::File(ResolvedFile { path, identity, outranked_by });
         }
-        outranked_by.push(Premise::nothing(path));
+        outranked_by.push(CacheDependency::nothing(path));
     }
-    Found::Directory(directory)
+    Resource::Directory(directory)
 }
 
 /// Python's listings write a byte that is no UTF-8 as the escape of a lone surrogate. Such a path is tried as it

@@ -35,7 +35,7 @@ pub(crate) enum Charset {
 /// The settings that say more about types than the tables do. Extensions have no dot; of several entries for one
 /// extension the last counts.
 #[derive(Debug, Default)]
-pub(crate) struct Naming {
+pub(crate) struct MimeSettings {
     /// Content types by extension: Python's `extensions_map`.
     pub(crate) types: Vec<(String, String)>,
     /// Codings by extension.
@@ -44,7 +44,7 @@ pub(crate) struct Naming {
     pub(crate) charset: Charset,
 }
 
-impl Naming {
+impl MimeSettings {
     /// The content coding of a file by its extension, as a value of `Content-Encoding`.
     pub(crate) fn coding(&self, path: &Path) -> Option<&'static str> {
         let extension = extension(path.as_os_str())?;

@@ -11,12 +11,12 @@ use crate::service::Source;
 pub(crate) struct Multipart {
     boundary: String,
     /// What is still to come, the next piece last.
-    pieces: Vec<Piece>,
+    pieces: Vec<MultipartPiece>,
     content: Content,
 }
 
 #[derive(Debug)]
-enum Piece {
+enum MultipartPiece {
     /// The lines around the parts, from a position on.
     Text(Vec<u8>, usize),
     /// Bytes of the file.
@@ -43,10 +43,10 @@ impl Multipart {
                 range.start,
                 range.end - 1,
             );
-            pieces.push(Piece::Text(lines.into_bytes(), 0));
-            pieces.push(Piece::Bytes(range.clone()));
+            pieces.push(MultipartPiece::Text(lines.into_bytes(), 0));
+            pieces.push(MultipartPiece::Bytes(range.clone()));
         }
-        pieces.push(Piece::Text(format!("\r\n--{boundary}--\r\n").into_bytes(), 0));
+        pieces.push(MultipartPiece::Text(format!("\r\n--{boundary}--\r\n").into_bytes(), 0));
         pieces.reverse();
         Multipart { boundary, pieces, content }
     }
@@ -58,9 +58,9 @@ impl Multipart {
 
     /// How many bytes are still to come.
     pub(crate) fn length(&self) -> u64 {
-        let length = |piece: &Piece| match piece {
-            Piece::Text(text, from) => (text.len() - from) as u64,
-            Piece::Bytes(range) => range.end - range.start,
+        let length = |piece: &MultipartPiece| match piece {
+            MultipartPiece::Text(text, from) => (text.len() - from) as u64,
+            MultipartPiece::Bytes(range) => range.end - range.start,
         };
         self.pieces.iter().map(length).sum()
     }
@@ -72,13 +72,13 @@ impl Source for Multipart {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {
-            Piece::Text(text, from) => {
+            MultipartPiece::Text(text, from) => {
                 let count = buf.len().min(text.len() - *from);
                 buf[..count].copy_from_slice(&text[*from..*from + count]);
                 *from += count;
                 (count, *from == text.len())
             }
-            Piece::Bytes(range) => {
+            MultipartPiece::Bytes(range) => {
                 let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(buf.len());
                 let count = self.content.read_at(&mut buf[..wanted], range.start)?;
                 if count == 0 && wanted > 0 {

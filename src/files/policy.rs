@@ -8,7 +8,7 @@ use glob::{MatchOptions, Pattern};
 
 use super::auth::Gate;
 use super::listing::ListingOptions;
-use super::mime::{self, Naming};
+use super::mime::{self, MimeSettings};
 use crate::http::{FieldBlock, Request, Status, UrlPath};
 
 /// A caller's own `guess_type`.
@@ -20,7 +20,7 @@ pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
 /// Everything about a file service that is a matter of taste.
 pub(crate) struct Policy {
     pub(crate) index_names: Vec<OsString>,
-    pub(crate) naming: Naming,
+    pub(crate) mime: MimeSettings,
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
@@ -50,7 +50,7 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             index_names: vec!["index.html".into(), "index.htm".into()],
-            naming: Naming::default(),
+            mime: MimeSettings::default(),
             default_type: mime::DEFAULT_TYPE.to_owned(),
             guess_type: None,
             translate_path: None,
@@ -72,14 +72,14 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The content type of a file; `start` is as for [`Naming::with_charset`]. The result of a caller's own function is
+    /// The content type of a file; `start` is as for [`MimeSettings::with_charset`]. The result of a caller's own function is
     /// left out unless it is a valid field value.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
         own.unwrap_or_else(|| {
-            let content_type = self.naming.content_type(path, &self.default_type);
-            self.naming.with_charset(content_type, start).into_owned()
+            let content_type = self.mime.content_type(path, &self.default_type);
+            self.mime.with_charset(content_type, start).into_owned()
         })
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Validators<'a> {
 
 /// What the preconditions of a request come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum PreconditionResult {
     /// All of them hold, or there are none: the request is served.
     Proceed,
     /// The client has this representation already (304).
@@ -24,14 +24,14 @@ pub(crate) enum Verdict {
 
 /// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2: `If-Match` hides
 /// `If-Unmodified-Since`, `If-None-Match` hides `If-Modified-Since`.
-pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> Verdict {
+pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
-        return Verdict::Failed;
+        return PreconditionResult::Failed;
     }
     match if_none_match(headers, validators).or_else(|| if_modified_since(headers, validators)) {
-        Some(false) => Verdict::NotModified,
-        _ => Verdict::Proceed,
+        Some(false) => PreconditionResult::NotModified,
+        _ => PreconditionResult::Proceed,
     }
 }
 
@@ -92,7 +92,7 @@ enum Comparison {
 /// Whether one of the lists of tags holds this one, or is `*`. A list that breaks off in the middle counts up to
 /// there: a tag that was not understood is a tag that does not match.
 fn any_tag<'a>(lists: impl Iterator<Item = &'a [u8]>, etag: &str, comparison: Comparison) -> bool {
-    lists.into_iter().any(|list| list == b"*" || Tags(list).any(|tag| matches(tag, etag, comparison)))
+    lists.into_iter().any(|list| list == b"*" || EntityTags(list).any(|tag| matches(tag, etag, comparison)))
 }
 
 fn matches(tag: &[u8], etag: &str, comparison: Comparison) -> bool {
@@ -107,9 +107,9 @@ fn is_tag(value: &[u8]) -> bool {
 }
 
 /// The tags of a list, each with its quotes and its `W/`. A comma inside of quotes separates nothing.
-struct Tags<'a>(&'a [u8]);
+struct EntityTags<'a>(&'a [u8]);
 
-impl<'a> Iterator for Tags<'a> {
+impl<'a> Iterator for EntityTags<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn one_condition() {
-        use Verdict::{Failed, NotModified, Proceed};
+        use PreconditionResult::{Failed, NotModified, Proceed};
         for (name, value, verdict) in [
             ("If-Match", "\"a,b\"", Proceed),
             ("If-Match", "\"x\", \"a,b\"", Proceed),
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn precedence() {
-        use Verdict::{Failed, NotModified, Proceed};
+        use PreconditionResult::{Failed, NotModified, Proceed};
         for (fields, verdict) in [
             (&[("If-None-Match", "\"x\""), ("If-Modified-Since", AFTER)][..], Proceed),
             (&[("If-None-Match", "\"a,b\""), ("If-Modified-Since", BEFORE)], NotModified),
@@ -233,13 +233,17 @@ mod tests {
             ("If-Unmodified-Since", BEFORE),
             ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ] {
-            assert_eq!(evaluate(request(&[(name, value)]).headers(), undated()), Verdict::Proceed, "{name}: {value}");
+            assert_eq!(
+                evaluate(request(&[(name, value)]).headers(), undated()),
+                PreconditionResult::Proceed,
+                "{name}: {value}"
+            );
         }
         let now = || HttpDate::from_unix(784_111_778);
         assert!(!if_range(request(&[("If-Range", EXACT)]).headers(), undated(), now));
         assert!(!if_range(request(&[("If-Range", "no date")]).headers(), undated(), now));
         assert!(if_range(request(&[("If-Range", "\"a,b\"")]).headers(), undated(), now));
         let tag = request(&[("If-None-Match", "\"a,b\"")]);
-        assert_eq!(evaluate(tag.headers(), undated()), Verdict::NotModified);
+        assert_eq!(evaluate(tag.headers(), undated()), PreconditionResult::NotModified);
     }
 }

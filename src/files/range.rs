@@ -41,43 +41,43 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
 
 /// One element of a set of ranges. A number beyond 64 bits is as good as the largest one: past the end of any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spec {
+enum RangeSpec {
     /// First and last position, both included; the end where the last one is missing.
     From(u64, u64),
     /// That many bytes at the end.
     Suffix(u64),
 }
 
-impl Spec {
+impl RangeSpec {
     /// What there is of it in `length` bytes (section 14.1.2). The suffix of nothing is satisfiable, and empty.
     fn within(self, length: u64) -> Option<Range<u64>> {
         match self {
-            Spec::From(first, _) if first >= length => None,
-            Spec::From(first, last) => Some(first..last.min(length - 1) + 1),
-            Spec::Suffix(0) => None,
-            Spec::Suffix(count) => Some(length.saturating_sub(count)..length),
+            RangeSpec::From(first, _) if first >= length => None,
+            RangeSpec::From(first, last) => Some(first..last.min(length - 1) + 1),
+            RangeSpec::Suffix(0) => None,
+            RangeSpec::Suffix(count) => Some(length.saturating_sub(count)..length),
         }
     }
 }
 
-fn parse(field: &[u8]) -> Option<Vec<Spec>> {
+fn parse(field: &[u8]) -> Option<Vec<RangeSpec>> {
     let equals = memchr::memchr(b'=', field)?;
     let (unit, set) = (&field[..equals], &field[equals + 1..]);
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
     // One more than is served is enough to know that there are too many.
-    let specs: Option<Vec<Spec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
+    let specs: Option<Vec<RangeSpec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }
 
-fn parse_spec(text: &[u8]) -> Option<Spec> {
+fn parse_spec(text: &[u8]) -> Option<RangeSpec> {
     let dash = memchr::memchr(b'-', text)?;
     match (&text[..dash], &text[dash + 1..]) {
-        (b"", count) => number(count).map(Spec::Suffix),
-        (first, b"") => number(first).map(|first| Spec::From(first, u64::MAX)),
+        (b"", count) => number(count).map(RangeSpec::Suffix),
+        (first, b"") => number(first).map(|first| RangeSpec::From(first, u64::MAX)),
         (first, last) => {
-            let spec = Spec::From(number(first)?, number(last)?);
+            let spec = RangeSpec::From(number(first)?, number(last)?);
             (magnitude(first) <= magnitude(last)).then_some(spec)
         }
     }

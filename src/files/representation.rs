@@ -1,9 +1,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use super::content::{Content, Loaded};
+use super::content::{Content, LoadedFile};
 use super::multipart::Multipart;
-use super::preconditions::{Validators, Verdict, evaluate, if_range};
+use super::preconditions::{PreconditionResult, Validators, evaluate, if_range};
 use super::range::{Selection, select};
 use super::refusal::Refusal;
 use super::tree::Identity;
@@ -28,7 +28,7 @@ pub(crate) struct Representation {
 
 /// What a representation needs to know besides its file.
 #[derive(Debug)]
-pub(crate) struct About {
+pub(crate) struct RepresentationMetadata {
     /// A valid field value.
     pub(crate) content_type: String,
     /// The value of `Content-Encoding`.
@@ -42,43 +42,43 @@ pub(crate) struct About {
     pub(crate) now: HttpDate,
 }
 
-impl About {
+impl RepresentationMetadata {
     /// What there is to say about an error page.
-    pub(crate) fn page(content_type: String, now: HttpDate) -> About {
-        About { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
+    pub(crate) fn page(content_type: String, now: HttpDate) -> RepresentationMetadata {
+        RepresentationMetadata { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
     }
 }
 
 impl Representation {
     /// The representation of a file that was loaded. Where the file's identity does not describe its content, the
     /// content has no date, and its entity tag is made of its bytes.
-    pub(crate) fn new(loaded: &Loaded, about: About) -> Representation {
+    pub(crate) fn new(loaded: &LoadedFile, metadata: RepresentationMetadata) -> Representation {
         let identity = &loaded.identity;
         let etag = match &loaded.content {
-            Content::Memory(bytes) if !loaded.described => etag_of_bytes(bytes),
+            Content::Memory(bytes) if !loaded.consistent => etag_of_bytes(bytes),
             _ => etag(identity),
         };
-        let dated = identity.dated().filter(|_| loaded.described);
-        let modified = dated.map(|modified| HttpDate::from_unix(modified.seconds).min(about.now));
+        let dated = identity.dated().filter(|_| loaded.consistent);
+        let modified = dated.map(|modified| HttpDate::from_unix(modified.seconds).min(metadata.now));
         let mut fields = FieldBlock::new();
         if let Some(modified) = modified {
             fields.put("Last-Modified", modified);
         }
         fields.put("ETag", &etag);
         fields.put("Accept-Ranges", "bytes");
-        if let Some(coding) = about.coding {
+        if let Some(coding) = metadata.coding {
             fields.put("Content-Encoding", coding);
         }
-        fields.append(&about.shared);
-        fields.append(&about.extra);
+        fields.append(&metadata.shared);
+        fields.append(&metadata.extra);
         let mut not_modified = FieldBlock::new();
         not_modified.put("ETag", &etag);
-        not_modified.append(&about.shared);
+        not_modified.append(&metadata.shared);
         let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
-        copy_if(&about.extra, &mut not_modified, is_kept);
+        copy_if(&metadata.extra, &mut not_modified, is_kept);
         let mut representation = Representation {
             length: loaded.length(),
-            content_type: about.content_type,
+            content_type: metadata.content_type,
             etag,
             modified,
             fields,
@@ -99,11 +99,11 @@ impl Representation {
     ) -> Result<Response, Refusal> {
         let validators = Validators { etag: &self.etag, modified: self.modified };
         match evaluate(request.headers(), validators) {
-            Verdict::Failed => return Err(Refusal::PreconditionFailed),
-            Verdict::NotModified => {
+            PreconditionResult::Failed => return Err(Refusal::PreconditionFailed),
+            PreconditionResult::NotModified => {
                 return Ok(self.answer(Status::NOT_MODIFIED, self.not_modified.clone(), Body::Empty));
             }
-            Verdict::Proceed => {}
+            PreconditionResult::Proceed => {}
         }
         // A range has a meaning for GET only (RFC 9110 section 14.2).
         if *request.method() != Method::Get || !if_range(request.headers(), validators, now) {

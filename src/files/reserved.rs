@@ -2,7 +2,7 @@
 
 /// A field that follows from an answer, so that no other value can be given for it.
 #[derive(Debug)]
-pub(crate) struct Reserved {
+pub(crate) struct ReservedField {
     /// The name as it is sent.
     pub(crate) name: &'static str,
     /// The switches of the program that change the field; empty if there are none.
@@ -12,18 +12,18 @@ pub(crate) struct Reserved {
     pub(crate) methods: &'static [&'static str],
 }
 
-const RESERVED: &[Reserved] = &[
+const RESERVED: &[ReservedField] = &[
     plain("Accept-Ranges"),
     plain("Allow"),
-    Reserved { name: "Connection", switches: &["--protocol"], methods: &["HttpServer::protocol"] },
-    Reserved {
+    ReservedField { name: "Connection", switches: &["--protocol"], methods: &["HttpServer::protocol"] },
+    ReservedField {
         name: "Content-Encoding",
         switches: &["--precompressed", "--encoding"],
         methods: &["FileServiceBuilder::precompressed", "FileServiceBuilder::encoding"],
     },
     plain("Content-Length"),
     plain("Content-Range"),
-    Reserved {
+    ReservedField {
         name: "Content-Type",
         switches: &["--mime", "--content-type", "--charset"],
         methods: &["FileServiceBuilder::mime", "FileServiceBuilder::default_type", "FileServiceBuilder::charset"],
@@ -32,26 +32,26 @@ const RESERVED: &[Reserved] = &[
     plain("ETag"),
     plain("Last-Modified"),
     plain("Location"),
-    Reserved { name: SERVER, switches: &["--header"], methods: &["HttpServer::server_name"] },
+    ReservedField { name: SERVER, switches: &["--header"], methods: &["HttpServer::server_name"] },
     plain("Transfer-Encoding"),
-    Reserved { name: "WWW-Authenticate", switches: &["--auth"], methods: &["FileServiceBuilder::auth"] },
+    ReservedField { name: "WWW-Authenticate", switches: &["--auth"], methods: &["FileServiceBuilder::auth"] },
 ];
 
 /// The one reserved field that `--header` sets, because it is the same for all answers of a server.
 pub(crate) const SERVER: &str = "Server";
 
-const fn plain(name: &'static str) -> Reserved {
-    Reserved { name, switches: &[], methods: &[] }
+const fn plain(name: &'static str) -> ReservedField {
+    ReservedField { name, switches: &[], methods: &[] }
 }
 
 /// The reserved field of this name, in any case.
-pub(crate) fn reserved(name: &str) -> Option<&'static Reserved> {
+pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
     RESERVED.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
-impl Reserved {
-    /// Why a value for the field is refused; `settings` are its [`switches`](Reserved::switches) or its
-    /// [`methods`](Reserved::methods), and `value` can be printed.
+impl ReservedField {
+    /// Why a value for the field is refused; `settings` are its [`switches`](ReservedField::switches) or its
+    /// [`methods`](ReservedField::methods), and `value` can be printed.
     pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
         let change = settings.join(" or ");
         let hint = if settings.is_empty() { String::new() } else { format!(", see {change}") };

@@ -7,20 +7,20 @@ use std::time::{Duration, Instant, SystemTime};
 use super::auth::Gate;
 use super::auth_offload::AuthOffload;
 use super::builder::FileServiceBuilder;
-use super::cache::{Cache, CacheLimits, Entry, Premise};
-use super::complaints::Complaints;
-use super::content::{self, Content, Kept, LoadError};
+use super::cache::{Cache, CacheDependency, CacheEntry, CacheLimits};
+use super::content::{self, CachedContent, Content, LoadError};
 use super::cors;
-use super::listing::{self, Shown};
-use super::lookup::{Found, FoundFile, find};
+use super::listing::{self, EntryFilter};
+use super::log_queue::LogQueue;
+use super::lookup::{ResolvedFile, Resource, find};
 use super::mime::SEARCHED;
-use super::misses::Misses;
+use super::negative_cache::NegativeCache;
 use super::policy::Policy;
+use super::recent_files::RecentFiles;
 use super::refusal::{ALLOW, Refusal};
-use super::representation::{About, Representation};
-use super::siblings::{Siblings, Wanted};
+use super::representation::{Representation, RepresentationMetadata};
+use super::siblings::{AcceptedCodings, Siblings};
 use super::tree::Tree;
-use super::warm::Warm;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status, UrlPath, list_elements};
 use crate::service::{LogCallback, Reply, Response, Service};
 
@@ -48,9 +48,9 @@ pub struct FileService {
     tree: Tree,
     policy: Policy,
     cache: RefCell<Cache>,
-    misses: RefCell<Misses>,
-    warm: RefCell<Warm>,
-    complaints: RefCell<Complaints>,
+    negative_cache: RefCell<NegativeCache>,
+    recent_files: RefCell<RecentFiles>,
+    log: RefCell<LogQueue>,
 }
 
 impl Service for FileService {
@@ -59,8 +59,8 @@ impl Service for FileService {
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
-        self.complaints.borrow_mut().drain(|text| note(None, text));
-        self.warm.borrow_mut().let_go(now)
+        self.log.borrow_mut().drain(|text| note(None, text));
+        self.recent_files.borrow_mut().let_go(now)
     }
 }
 
@@ -88,9 +88,9 @@ impl FileService {
             tree,
             policy,
             cache: RefCell::new(Cache::new(limits)),
-            misses: RefCell::default(),
-            warm: RefCell::default(),
-            complaints: RefCell::default(),
+            negative_cache: RefCell::default(),
+            recent_files: RefCell::default(),
+            log: RefCell::default(),
         }
     }
 
@@ -159,30 +159,31 @@ impl FileService {
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        let wanted = if self.policy.precompressed { Wanted::of(request.headers()) } else { Wanted::default() };
-        if let Some((representation, content)) = self.cached(request.path(), wanted, request) {
+        let accepted =
+            if self.policy.precompressed { AcceptedCodings::of(request.headers()) } else { AcceptedCodings::default() };
+        if let Some((representation, content)) = self.cached(request.path(), accepted, request) {
             return representation.respond(&content, request, || self.date(request));
         }
         match self.find(request) {
-            Ok(Found::File(file)) => {
-                let (representation, content) = self.load(request.path(), file, wanted, request)?;
+            Ok(Resource::File(file)) => {
+                let (representation, content) = self.load(request.path(), file, accepted, request)?;
                 representation.respond(&content, request, || self.date(request))
             }
-            Ok(Found::Directory(path)) => self.list(request, &path),
-            Ok(Found::Moved(location)) => Ok(self.decorated(moved(location, request.query()))),
-            Err(refusal) => self.fall_back(request, wanted, refusal),
+            Ok(Resource::Directory(path)) => self.list(request, &path),
+            Ok(Resource::Redirect(location)) => Ok(self.decorated(moved(location, request.query()))),
+            Err(refusal) => self.fall_back(request, accepted, refusal),
         }
     }
 
-    fn find(&self, request: &Request) -> Result<Found, Refusal> {
+    fn find(&self, request: &Request) -> Result<Resource, Refusal> {
         let (path, turn) = (request.path(), request.arrived());
-        if self.misses.borrow().knows(path, turn) {
+        if self.negative_cache.borrow().knows(path, turn) {
             return Err(Refusal::NotFound);
         }
         let url = UrlPath::parse(path).map_err(Refusal::BadPath)?;
         find(&self.tree, &self.policy, &url).inspect_err(|refusal| {
             if refusal.is_not_found() {
-                self.misses.borrow_mut().note(path, turn);
+                self.negative_cache.borrow_mut().note(path, turn);
             }
         })
     }
@@ -195,13 +196,13 @@ impl FileService {
 
     /// Serves the page of a single-page application where nothing was found below the base path, if the request wants
     /// a page.
-    fn fall_back(&self, request: &Request, wanted: Wanted, refusal: Refusal) -> Result<Response, Refusal> {
+    fn fall_back(&self, request: &Request, accepted: AcceptedCodings, refusal: Refusal) -> Result<Response, Refusal> {
         let Some(page) = self.policy.fallback.as_ref().filter(|_| refusal.is_not_found() && wants_page(request)) else {
             return Err(refusal);
         };
-        let (representation, content) = match self.cached(FALLBACK, wanted, request) {
+        let (representation, content) = match self.cached(FALLBACK, accepted, request) {
             Some(cached) => cached,
-            None => self.load(FALLBACK, FoundFile::at(page.clone()), wanted, request)?,
+            None => self.load(FALLBACK, ResolvedFile::at(page.clone()), accepted, request)?,
         };
         representation.respond(&content, request, || self.date(request))
     }
@@ -211,13 +212,13 @@ impl FileService {
         let mut response = self.decorated(refusal.response());
         let page = self.policy.error_page(response.status).and_then(|path| {
             let loaded = content::load(&self.tree.trusting(), path, self.policy.now(request)).ok()?;
-            let coding = self.policy.naming.coding(path);
+            let coding = self.policy.mime.coding(path);
             let plain = if coding.is_none() { Some(&loaded.content) } else { None };
             if let Some(coding) = coding {
                 response.head.put("Content-Encoding", coding);
             }
-            let about = About::page(self.content_type(path, plain), self.date(request));
-            Some((Representation::new(&loaded, about), loaded.content))
+            let metadata = RepresentationMetadata::page(self.content_type(path, plain), self.date(request));
+            Some((Representation::new(&loaded, metadata), loaded.content))
         });
         match page {
             Some((page, content)) => page.as_page(&content, response.status, response.head),
@@ -225,8 +226,13 @@ impl FileService {
         }
     }
 
-    fn cached(&self, key: &[u8], wanted: Wanted, request: &Request) -> Option<(Arc<Representation>, Content)> {
-        let cached = self.cache.borrow_mut().get(key, wanted, request.arrived(), &self.tree)?;
+    fn cached(
+        &self,
+        key: &[u8],
+        accepted: AcceptedCodings,
+        request: &Request,
+    ) -> Option<(Arc<Representation>, Content)> {
+        let cached = self.cache.borrow_mut().get(key, accepted, request.arrived(), &self.tree)?;
         self.hold(&cached.1);
         Some(cached)
     }
@@ -236,16 +242,16 @@ impl FileService {
         if let Content::File(file) = content
             && Arc::strong_count(file) == 1
         {
-            self.warm.borrow_mut().hold(file);
+            self.recent_files.borrow_mut().hold(file);
         }
     }
 
-    /// Loads a file, or its sibling in a coding that is wanted, and keeps it for the next request.
+    /// Loads a file, or its sibling in a coding that is accepted, and keeps it for the next request.
     fn load(
         &self,
         key: &[u8],
-        file: FoundFile,
-        wanted: Wanted,
+        file: ResolvedFile,
+        accepted: AcceptedCodings,
         request: &Request,
     ) -> Result<(Arc<Representation>, Content), Refusal> {
         let now = self.policy.now(request);
@@ -254,11 +260,11 @@ impl FileService {
             None => self.tree.look_at(&file.path).map_err(Refusal::System)?,
         };
         // What is compressed already is not compressed once more.
-        let named = self.policy.naming.coding(&file.path);
+        let named = self.policy.mime.coding(&file.path);
         let looks = self.policy.precompressed && named.is_none();
         let siblings = if looks { Siblings::of(&self.tree, &file.path) } else { Siblings::default() };
         // A sibling that cannot be read is as good as none.
-        let sibling = siblings.choose(wanted, &original).and_then(|(coding, path, found)| {
+        let sibling = siblings.choose(accepted, &original).and_then(|(coding, path, found)| {
             let loaded = content::load_found(&self.tree, path, &found, now).ok()?;
             Some((Some(coding.name()), path, loaded))
         });
@@ -273,18 +279,18 @@ impl FileService {
         };
         let plain = if coding.is_none() { Some(&loaded.content) } else { None };
         let content_type = self.content_type(&file.path, plain);
-        let about = self.about(&file.path, content_type, coding, siblings.any(&original), now);
-        let representation = Arc::new(Representation::new(&loaded, about));
-        if loaded.settled {
-            let kept = Kept::of(&loaded, path);
+        let metadata = self.metadata(&file.path, content_type, coding, siblings.any(&original), now);
+        let representation = Arc::new(Representation::new(&loaded, metadata));
+        if loaded.cacheable {
+            let content = CachedContent::of(&loaded, path);
             // If any of them changed since it was looked at, that shows in the next turn.
-            let mut premises = vec![Premise { path: file.path, file: Some(original) }];
-            premises.extend(file.outranked_by);
-            if !wanted.is_none() {
-                premises.extend(siblings.premises());
+            let mut dependencies = vec![CacheDependency { path: file.path, file: Some(original) }];
+            dependencies.extend(file.outranked_by);
+            if !accepted.is_none() {
+                dependencies.extend(siblings.dependencies());
             }
-            let entry = Entry { premises, representation: Arc::clone(&representation), kept };
-            self.cache.borrow_mut().insert(key, wanted, request.arrived(), entry);
+            let entry = CacheEntry { dependencies, representation: Arc::clone(&representation), content };
+            self.cache.borrow_mut().insert(key, accepted, request.arrived(), entry);
             self.hold(&loaded.content);
         }
         Ok((representation, loaded.content))
@@ -295,7 +301,7 @@ impl FileService {
         match error {
             LoadError::Open(error) => Refusal::System(error),
             LoadError::Read(error) => {
-                self.complaints.borrow_mut().add(format!("cannot read '{}': {error}", path.display()));
+                self.log.borrow_mut().add(format!("cannot read '{}': {error}", path.display()));
                 Refusal::Unreadable(error)
             }
         }
@@ -308,7 +314,7 @@ impl FileService {
             let (file, _) = self.tree.open(path).ok()?;
             Some(start_of(&Content::File(Arc::new(file))))
         };
-        let in_coding = self.policy.naming.coding(path).is_some();
+        let in_coding = self.policy.mime.coding(path).is_some();
         self.policy.content_type(path, || match plain {
             Some(content) => start_of(content),
             None if in_coding => Vec::new(),
@@ -316,14 +322,14 @@ impl FileService {
         })
     }
 
-    fn about(
+    fn metadata(
         &self,
         path: &Path,
         content_type: String,
         coding: Option<&'static str>,
         has_siblings: bool,
         now: SystemTime,
-    ) -> About {
+    ) -> RepresentationMetadata {
         let mut shared = FieldBlock::new();
         if has_siblings {
             shared.put("Vary", "Accept-Encoding");
@@ -333,14 +339,14 @@ impl FileService {
             _ = shared.add("Cache-Control", value);
         }
         shared.append(&self.policy.everywhere);
-        About { content_type, coding, shared, extra: self.policy.extra.clone(), now: now.into() }
+        RepresentationMetadata { content_type, coding, shared, extra: self.policy.extra.clone(), now: now.into() }
     }
 
     fn list(&self, request: &Request, path: &Path) -> Result<Response, Refusal> {
         let url = &UrlPath::parse(request.path()).map_err(Refusal::BadPath)?;
         let options = self.policy.listing.as_ref().ok_or(Refusal::NoListing)?;
         let directory = self.tree.open_directory(path);
-        let shown = Shown {
+        let shown = EntryFilter {
             hidden: options.show_hidden,
             well_known: !self.policy.hidden && url.relative() == self.policy.base,
             check_link: self.tree.check_link(path),

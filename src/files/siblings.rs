@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::cache::Premise;
+use super::cache::CacheDependency;
 use super::tree::{Identity, Tree};
 use crate::http::{RequestFields, list_elements};
 
@@ -45,16 +45,16 @@ impl Coding {
     }
 }
 
-/// The codings that a client wants rather than none, the most wanted one first.
+/// The codings that a client wants rather than none, the most accepted one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct AcceptedCodings {
     codings: [Option<Coding>; 3],
 }
 
-impl Wanted {
+impl AcceptedCodings {
     /// What `Accept-Encoding` asks for. Codings of equal weight come in our own order. Without the field nothing is
-    /// wanted: many a simple client that sends none could not decode it.
-    pub(crate) fn of(headers: RequestFields<'_>) -> Wanted {
+    /// accepted: many a simple client that sends none could not decode it.
+    pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
             // Of several weights for one name the first counts.
@@ -70,7 +70,7 @@ impl Wanted {
         let least = identity.unwrap_or(0).max(1);
         let mut weighed = [0, 1, 2].map(|at| (named[at].or(rest).unwrap_or(0), ALL[at]));
         weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        Wanted { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
+        AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
     /// Whether nothing but the original will do.
@@ -78,7 +78,7 @@ impl Wanted {
         self.codings == [None; 3]
     }
 
-    /// The codings, the most wanted one first.
+    /// The codings, the most accepted one first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Coding> {
         self.codings.into_iter().flatten()
     }
@@ -114,7 +114,7 @@ fn thousandths(value: &[u8]) -> Option<u16> {
 /// The siblings of a file as they are now.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
-    found: Vec<(Coding, Premise)>,
+    found: Vec<(Coding, CacheDependency)>,
 }
 
 impl Siblings {
@@ -126,28 +126,28 @@ impl Siblings {
         }
         let look = |coding: Coding| {
             let path = with_suffix(original, coding.suffix());
-            (coding, Premise { file: tree.file(&path), path })
+            (coding, CacheDependency { file: tree.file(&path), path })
         };
         Siblings { found: ALL.map(look).into() }
     }
 
     /// The one that the client wants most among those that can stand for the original.
-    pub(crate) fn choose(&self, wanted: Wanted, original: &Identity) -> Option<(Coding, &Path, Identity)> {
-        wanted.iter().find_map(|coding| {
-            let (_, premise) = self.found.iter().find(|(other, _)| *other == coding)?;
-            let file = premise.file.filter(|file| stands_for(file, original))?;
-            Some((coding, premise.path.as_path(), file))
+    pub(crate) fn choose(&self, accepted: AcceptedCodings, original: &Identity) -> Option<(Coding, &Path, Identity)> {
+        accepted.iter().find_map(|coding| {
+            let (_, dependency) = self.found.iter().find(|(other, _)| *other == coding)?;
+            let file = dependency.file.filter(|file| stands_for(file, original))?;
+            Some((coding, dependency.path.as_path(), file))
         })
     }
 
     /// Whether what is sent depends on `Accept-Encoding`.
     pub(crate) fn any(&self, original: &Identity) -> bool {
-        self.found.iter().any(|(_, premise)| premise.file.is_some_and(|file| stands_for(&file, original)))
+        self.found.iter().any(|(_, dependency)| dependency.file.is_some_and(|file| stands_for(&file, original)))
     }
 
     /// What was found where.
-    pub(crate) fn premises(self) -> impl Iterator<Item = Premise> {
-        self.found.into_iter().map(|(_, premise)| premise)
+    pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
+        self.found.into_iter().map(|(_, dependency)| dependency)
     }
 }
 
@@ -179,10 +179,10 @@ mod tests {
     use crate::files::tree::Timestamp;
     use crate::http::Request;
 
-    fn wanted(fields: &[&str]) -> String {
+    fn accepted(fields: &[&str]) -> String {
         let request =
             fields.iter().fold(Request::builder("GET", "/"), |request, value| request.header("Accept-Encoding", value));
-        let names: Vec<_> = Wanted::of(request.build().headers()).iter().map(Coding::name).collect();
+        let names: Vec<_> = AcceptedCodings::of(request.build().headers()).iter().map(Coding::name).collect();
         names.join(" ")
     }
 
@@ -214,10 +214,10 @@ mod tests {
             ("gzip;q=", ""),
             ("gzip;q=.5", ""),
         ] {
-            assert_eq!(wanted(&[field]), codings, "{field}");
+            assert_eq!(accepted(&[field]), codings, "{field}");
         }
-        assert_eq!(wanted(&[]), "");
-        assert_eq!(wanted(&["gzip", "br"]), "br gzip");
+        assert_eq!(accepted(&[]), "");
+        assert_eq!(accepted(&["gzip", "br"]), "br gzip");
     }
 
     #[test]

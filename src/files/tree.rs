@@ -37,7 +37,7 @@ pub enum Symlinks {
 
 /// What a path names, as far as serving it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -74,10 +74,10 @@ pub(crate) struct Timestamp {
     pub(crate) nanoseconds: i64,
 }
 
-/// Kind and identity of a file.
+/// FileKind and identity of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FileKind,
     pub(crate) identity: Identity,
 }
 
@@ -114,7 +114,7 @@ impl Tree {
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
         match self.symlinks {
             Symlinks::Follow => Stat::at(path),
-            checked => Stat::of(&confined::open(&self.root, path, checked, confined::For::Looking)?),
+            checked => Stat::of(&confined::open(&self.root, path, checked, confined::Access::Stat)?),
         }
     }
 
@@ -158,7 +158,7 @@ impl Tree {
     pub(crate) fn open_found(&self, path: &Path) -> io::Result<File> {
         match self.symlinks {
             Symlinks::Follow => open_without_waiting(path),
-            checked => confined::open(&self.root, path, checked, confined::For::Reading),
+            checked => confined::open(&self.root, path, checked, confined::Access::Read),
         }
     }
 
@@ -170,7 +170,7 @@ impl Tree {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 Ok(rustix::fs::open(path, flags, Mode::empty())?)
             }
-            checked => Ok(confined::open(&self.root, path, checked, confined::For::Listing)?.into()),
+            checked => Ok(confined::open(&self.root, path, checked, confined::Access::List)?.into()),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Tree {
 impl Stat {
     /// Which regular file this is; anything else is `NotFound`.
     pub(crate) fn regular(&self) -> io::Result<Identity> {
-        if self.kind == Kind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
+        if self.kind == FileKind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// The state of what a path names.
@@ -209,9 +209,9 @@ impl From<&rustix::fs::Stat> for Stat {
     #[allow(clippy::unnecessary_cast, reason = "the fields have different types on different systems")]
     fn from(stat: &rustix::fs::Stat) -> Stat {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            _ => Kind::Other,
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            _ => FileKind::Other,
         };
         let stamp = |seconds, nanoseconds| Timestamp { seconds: seconds as i64, nanoseconds: nanoseconds as i64 };
         let identity = Identity {
@@ -229,9 +229,9 @@ impl From<&rustix::fs::Stat> for Stat {
 impl From<&Metadata> for Stat {
     fn from(metadata: &Metadata) -> Stat {
         let kind = match metadata.file_type() {
-            file if file.is_file() => Kind::File,
-            file if file.is_dir() => Kind::Directory,
-            _ => Kind::Other,
+            file if file.is_file() => FileKind::File,
+            file if file.is_dir() => FileKind::Directory,
+            _ => FileKind::Other,
         };
         let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let since = since.unwrap_or_default();
@@ -269,13 +269,13 @@ mod confined {
 
     /// What a descriptor is for.
     #[derive(Debug, Clone, Copy)]
-    pub(super) enum For {
+    pub(super) enum Access {
         /// Asking what it is: nothing is opened that could notice.
-        Looking,
+        Stat,
         /// Its bytes.
-        Reading,
+        Read,
         /// The names in it.
-        Listing,
+        List,
     }
 
     /// How often a path is resolved, or opened, anew because the tree changed meanwhile.
@@ -283,14 +283,14 @@ mod confined {
 
     /// Opens what a path below the root names; `NotFound` if a symbolic link in it is not to be followed, so that a
     /// path that is kept back is answered like one that does not exist.
-    pub(super) fn open(root: &Path, path: &Path, symlinks: Symlinks, purpose: For) -> io::Result<File> {
+    pub(super) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
         let links = match symlinks {
             Symlinks::Deny => ResolveFlags::NO_SYMLINKS,
             Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
         };
-        match open_below(root, below, purpose, links) {
-            Err(Errno::XDEV) if symlinks == Symlinks::Within => resolve(root, path, purpose),
+        match open_below(root, below, access, links) {
+            Err(Errno::XDEV) if symlinks == Symlinks::Within => resolve(root, path, access),
             Err(Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::XDEV | Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
             result => Ok(File::from(result?)),
@@ -302,12 +302,12 @@ mod confined {
     /// To the kernel such a link leads out. So the path is resolved here, and its result is opened below the root
     /// without following any link: if the tree changes in between, the path is resolved anew, and never is anything
     /// outside of the root opened.
-    fn resolve(root: &Path, path: &Path, purpose: For) -> io::Result<File> {
+    fn resolve(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
             // Errors tell of directories outside of the root, which is nothing for a client.
             let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
             let Ok(below) = real.strip_prefix(&real_root) else { break };
-            match open_below(&real_root, below, purpose, ResolveFlags::NO_SYMLINKS) {
+            match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 result => return Ok(File::from(result?)),
             }
@@ -315,13 +315,13 @@ mod confined {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn open_below(root: &Path, below: &Path, purpose: For, links: ResolveFlags) -> Result<OwnedFd, Errno> {
+    fn open_below(root: &Path, below: &Path, access: Access, links: ResolveFlags) -> Result<OwnedFd, Errno> {
         let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         let flags = OFlags::CLOEXEC
-            | match purpose {
-                For::Looking => OFlags::PATH,
-                For::Reading => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
-                For::Listing => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
+            | match access {
+                Access::Stat => OFlags::PATH,
+                Access::Read => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+                Access::List => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
             };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
         let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -334,17 +334,17 @@ mod confined {
 /// Only Linux has a way to do it without a moment in between.
 #[cfg(not(target_os = "linux"))]
 mod confined {
-    pub(super) enum For {
-        Looking,
-        Reading,
-        Listing,
+    pub(super) enum Access {
+        Stat,
+        Read,
+        List,
     }
 
     pub(super) fn open(
         _: &std::path::Path,
         _: &std::path::Path,
         _: super::Symlinks,
-        _: For,
+        _: Access,
     ) -> std::io::Result<std::fs::File> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
@@ -399,7 +399,7 @@ mod tests {
             changed: Timestamp { seconds: metadata.ctime(), nanoseconds: metadata.ctime_nsec() },
         };
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
-        assert_eq!(tree.stat(&path).unwrap(), Stat { kind: Kind::File, identity: expected });
+        assert_eq!(tree.stat(&path).unwrap(), Stat { kind: FileKind::File, identity: expected });
         assert_eq!(tree.open(&path).unwrap().1, expected);
     }
 
@@ -434,7 +434,7 @@ mod tests {
             assert_eq!(tree.look_at(path).unwrap_err().kind(), io::ErrorKind::NotFound, "{}", path.display());
             assert!(tree.open(path).is_err(), "{}", path.display());
         }
-        assert_eq!(tree.stat(&fifo).unwrap().kind, Kind::Other);
+        assert_eq!(tree.stat(&fifo).unwrap().kind, FileKind::Other);
     }
 
     #[test]
@@ -499,7 +499,7 @@ mod tests {
         let tree = Tree::new(&root, Within).unwrap();
         assert!(tree.open(&dir.path().join("secret")).is_err());
         assert!(tree.trusting().open(&dir.path().join("secret")).is_ok());
-        assert_eq!(tree.stat(&root).unwrap().kind, Kind::Directory);
+        assert_eq!(tree.stat(&root).unwrap().kind, FileKind::Directory);
     }
 
     #[test]
@@ -560,6 +560,6 @@ mod tests {
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let file = open_without_waiting(&fifo).unwrap();
-        assert_eq!(Stat::of(&file).unwrap().kind, Kind::Other);
+        assert_eq!(Stat::of(&file).unwrap().kind, FileKind::Other);
     }
 }

@@ -5,27 +5,27 @@ use crate::http::{RequestFields, list_elements};
 /// Whether JSON is preferred to a page: it has the higher weight, or the same weight and is named more exactly, as in
 /// `application/json, */*`. In doubt it is not.
 pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
-    let wish = |kind, subtype| best_range(headers, kind, subtype);
-    let json = wish("application", "json");
-    json.weight > 0 && json > wish("text", "html")
+    let preference = |kind, subtype| best_range(headers, kind, subtype);
+    let json = preference("application", "json");
+    json.weight > 0 && json > preference("text", "html")
 }
 
 /// How much a media type is wanted; compared by weight first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Wish {
+struct Preference {
     /// In thousandths; 0 is "not at all".
     weight: u16,
     exactness: u8,
 }
 
-/// The wish that applies to a media type: that of the most exact range, whatever the weights of the others are.
-fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Wish {
-    let matching = list_elements(headers.get_all("Accept")).filter_map(|range| wish(range, kind, subtype));
-    matching.max_by_key(|wish| (wish.exactness, wish.weight)).unwrap_or_default()
+/// The preference that applies to a media type: that of the most exact range, whatever the weights of the others are.
+fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Preference {
+    let matching = list_elements(headers.get_all("Accept")).filter_map(|range| preference(range, kind, subtype));
+    matching.max_by_key(|preference| (preference.exactness, preference.weight)).unwrap_or_default()
 }
 
 /// What one media range says about a media type; `None` if it does not match it or makes no sense.
-fn wish(range: &[u8], kind: &str, subtype: &str) -> Option<Wish> {
+fn preference(range: &[u8], kind: &str, subtype: &str) -> Option<Preference> {
     let mut parts = std::str::from_utf8(range).ok()?.split(';').map(str::trim);
     let (range_kind, range_subtype) = parts.next()?.split_once('/')?;
     let same_kind = range_kind.eq_ignore_ascii_case(kind);
@@ -36,7 +36,7 @@ fn wish(range: &[u8], kind: &str, subtype: &str) -> Option<Wish> {
         _ => return None,
     };
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    Some(Wish { weight: weight.map_or(Some(1000), thousandths)?, exactness })
+    Some(Preference { weight: weight.map_or(Some(1000), thousandths)?, exactness })
 }
 
 /// A weight from `0` to `1` with up to three decimals, in thousandths.

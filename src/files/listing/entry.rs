@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, Stat, statat};
 
-use super::shown::CheckLink;
+use super::entry_filter::CheckLink;
 use crate::files::tree;
 use crate::http::percent_encode_segment;
 
@@ -137,9 +137,9 @@ impl Facts {
 
     fn of_checked(target: &tree::Stat) -> Facts {
         let kind = match target.kind {
-            tree::Kind::File => Kind::File,
-            tree::Kind::Directory => Kind::Directory,
-            tree::Kind::Other => Kind::Other,
+            tree::FileKind::File => Kind::File,
+            tree::FileKind::Directory => Kind::Directory,
+            tree::FileKind::Other => Kind::Other,
         };
         let size = (kind == Kind::File).then_some(target.identity.size);
         Facts { kind: Kind::Symlink, target: Some(kind), size, modified: Some(target.identity.modified.seconds) }

@@ -43,12 +43,12 @@
 
 mod accept;
 mod entry;
+mod entry_filter;
 mod html;
 mod json;
 mod order;
 mod page;
 mod reader;
-mod shown;
 mod sort_key;
 mod stream;
 mod text;
@@ -62,16 +62,16 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 pub use entry::{Entry, Facts, Kind};
+pub(super) use entry_filter::{CheckLink, EntryFilter, WELL_KNOWN};
 pub use html::HtmlPage;
 pub use json::JsonList;
 pub use order::{Order, SortBy};
 pub use page::{ListingTemplate, Page};
-pub(super) use shown::{CheckLink, Shown, WELL_KNOWN};
 
 use crate::http::{Request, Status, UrlPath};
 use crate::service::{Body, Response};
-use reader::Reader;
-use stream::Listing;
+use reader::DirectoryReader;
+use stream::ListingSource;
 
 /// How many entries a directory may have and still be listed at once, with a `Content-Length`.
 ///
@@ -140,7 +140,7 @@ pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOp
 /// # Errors
 /// As [`respond`]; `NotADirectory` if the descriptor is none.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    let shown = Shown { hidden: options.show_hidden, well_known: false, check_link: None };
+    let shown = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
     respond_with(dir, url, request, options, shown)
 }
 
@@ -151,7 +151,7 @@ pub(super) fn respond_with(
     url: &UrlPath,
     request: &Request,
     options: &ListingOptions,
-    shown: Shown,
+    shown: EntryFilter,
 ) -> io::Result<Response> {
     let template: Arc<dyn ListingTemplate> =
         if accept::prefers_json(request.headers()) { Arc::new(JsonList) } else { options.template.clone() };
@@ -164,7 +164,7 @@ pub(super) fn respond_with(
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;
 
-    let mut listing = Listing::new(Reader::new(dir, order, shown)?, template, page);
+    let mut listing = ListingSource::new(DirectoryReader::new(dir, order, shown)?, template, page);
     response.body = match listing.finish_if_small(AT_ONCE)? {
         Some(bytes) => Body::Bytes(bytes.into()),
         None => Body::Stream(Box::new(listing)),

@@ -9,30 +9,30 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Dir, DirEntry, FileType};
 
 use super::entry::{Entry, Facts, Kind};
+use super::entry_filter::EntryFilter;
 use super::order::{Order, SortBy};
-use super::shown::Shown;
 use super::sort_key::push_sort_key;
 
 /// A directory whose entries are read slice by slice and then taken one by one, in order.
-pub(super) struct Reader {
+pub(super) struct DirectoryReader {
     dir: Dir,
     order: Order,
-    shown: Shown,
+    shown: EntryFilter,
     /// The run with the smallest entry on top.
-    runs: BinaryHeap<Run>,
+    runs: BinaryHeap<SortedRun>,
     taken: usize,
 }
 
-impl Reader {
-    pub(super) fn new(dir: OwnedFd, order: Order, shown: Shown) -> io::Result<Reader> {
-        Ok(Reader { dir: Dir::new(dir)?, order, shown, runs: BinaryHeap::new(), taken: 0 })
+impl DirectoryReader {
+    pub(super) fn new(dir: OwnedFd, order: Order, shown: EntryFilter) -> io::Result<DirectoryReader> {
+        Ok(DirectoryReader { dir: Dir::new(dir)?, order, shown, runs: BinaryHeap::new(), taken: 0 })
     }
 
     /// Reads up to `limit` names more; whether that was the end of the directory.
     ///
     /// Entries are looked up here only if they cannot be sorted otherwise.
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
-        let mut run = Run::new(self.order);
+        let mut run = SortedRun::new(self.order);
         let mut at_end = false;
         // Names that are left out count too: a slice must end even if there is nothing to show in it.
         for _ in 0..limit {
@@ -51,7 +51,7 @@ impl Reader {
         Ok(at_end)
     }
 
-    fn note(&self, run: &mut Run, entry: &DirEntry) -> io::Result<()> {
+    fn note(&self, run: &mut SortedRun, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name().to_bytes();
         if !self.shown.has_name(name) {
             return Ok(());
@@ -113,7 +113,7 @@ impl Reader {
 
 /// One slice of the directory, sorted. Runs compare by their next entry, in reverse, because the heap that merges
 /// them has its greatest element on top.
-struct Run {
+struct SortedRun {
     order: Order,
     /// Names, each followed by its sort key if that is another text.
     names: Vec<u8>,
@@ -140,9 +140,9 @@ struct Row {
 /// The bits of a rank below the class.
 const BELOW_CLASS: u32 = 120;
 
-impl Run {
-    fn new(order: Order) -> Run {
-        Run { order, names: Vec::new(), rows: Vec::new(), facts: Vec::new(), next: 0 }
+impl SortedRun {
+    fn new(order: Order) -> SortedRun {
+        SortedRun { order, names: Vec::new(), rows: Vec::new(), facts: Vec::new(), next: 0 }
     }
 
     fn push(&mut self, name: &[u8], file_type: FileType, facts: Option<Facts>) {
@@ -210,7 +210,7 @@ fn first_bytes(key: &[u8]) -> u128 {
 
 /// Compares two entries. Names that differ only in case are told apart by their bytes, so that the order is always
 /// the same; Python leaves them as the file system gives them.
-fn compare(left_run: &Run, left: &Row, right_run: &Run, right: &Row) -> Ordering {
+fn compare(left_run: &SortedRun, left: &Row, right_run: &SortedRun, right: &Row) -> Ordering {
     left.rank.cmp(&right.rank).then_with(|| {
         let by_key = left_run.key(left).cmp(right_run.key(right));
         let by_name = by_key.then_with(|| left_run.name(left).cmp(right_run.name(right)));
@@ -219,8 +219,8 @@ fn compare(left_run: &Run, left: &Row, right_run: &Run, right: &Row) -> Ordering
     })
 }
 
-impl Ord for Run {
-    fn cmp(&self, other: &Run) -> Ordering {
+impl Ord for SortedRun {
+    fn cmp(&self, other: &SortedRun) -> Ordering {
         // While an exhausted run is taken off the heap it is compared with nobody.
         match (self.rows.get(self.next), other.rows.get(other.next)) {
             (Some(row), Some(other_row)) => compare(other, other_row, self, row),
@@ -229,16 +229,16 @@ impl Ord for Run {
     }
 }
 
-impl PartialOrd for Run {
-    fn partial_cmp(&self, other: &Run) -> Option<Ordering> {
+impl PartialOrd for SortedRun {
+    fn partial_cmp(&self, other: &SortedRun) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Run {
-    fn eq(&self, other: &Run) -> bool {
+impl PartialEq for SortedRun {
+    fn eq(&self, other: &SortedRun) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Run {}
+impl Eq for SortedRun {}

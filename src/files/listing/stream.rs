@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::page::{ListingTemplate, Page};
-use super::reader::Reader;
+use super::reader::DirectoryReader;
 use crate::service::Source;
 
 /// How many names are read in one turn.
@@ -17,29 +17,29 @@ const LOOKUPS_A_TURN: usize = 256;
 const TYPICAL_ENTRY: usize = 160;
 
 /// The page of one directory, in whatever state it is.
-pub(super) struct Listing {
-    reader: Reader,
+pub(super) struct ListingSource {
+    reader: DirectoryReader,
     template: Arc<dyn ListingTemplate>,
     page: Page,
-    state: State,
+    phase: ListingPhase,
     /// What is made and not yet sent begins at `sent`.
     made: Vec<u8>,
     sent: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ListingPhase {
     Reading,
     Writing,
     Done,
 }
 
-impl Listing {
+impl ListingSource {
     /// A listing of which nothing but the page's beginning is made.
-    pub(super) fn new(reader: Reader, template: Arc<dyn ListingTemplate>, page: Page) -> Listing {
+    pub(super) fn new(reader: DirectoryReader, template: Arc<dyn ListingTemplate>, page: Page) -> ListingSource {
         let mut made = Vec::new();
         template.begin(&page, &mut made);
-        Listing { reader, template, page, state: State::Reading, made, sent: 0 }
+        ListingSource { reader, template, page, phase: ListingPhase::Reading, made, sent: 0 }
     }
 
     /// Makes the whole page if the directory has no more than `limit` entries. If it has more, the listing is ready to
@@ -49,9 +49,9 @@ impl Listing {
         if !self.reader.read_slice(limit + 3)? {
             return Ok(None);
         }
-        self.state = State::Writing;
+        self.phase = ListingPhase::Writing;
         self.made.reserve(self.reader.left() * TYPICAL_ENTRY);
-        while self.state == State::Writing {
+        while self.phase == ListingPhase::Writing {
             self.write(limit)?;
         }
         Ok(Some(std::mem::take(&mut self.made)))
@@ -59,10 +59,10 @@ impl Listing {
 
     /// Does a bounded amount of work.
     fn work(&mut self) -> io::Result<()> {
-        match self.state {
-            State::Reading => self.read_names(),
-            State::Writing => self.write(LOOKUPS_A_TURN),
-            State::Done => Ok(()),
+        match self.phase {
+            ListingPhase::Reading => self.read_names(),
+            ListingPhase::Writing => self.write(LOOKUPS_A_TURN),
+            ListingPhase::Done => Ok(()),
         }
     }
 
@@ -72,17 +72,17 @@ impl Listing {
         let looks_up = order.needs_facts() || order.folders_first;
         let limit = if looks_up { LOOKUPS_A_TURN } else { NAMES_A_TURN };
         if self.reader.read_slice(limit)? {
-            self.state = State::Writing;
+            self.phase = ListingPhase::Writing;
         }
         Ok(())
     }
 
     fn write(&mut self, limit: usize) -> io::Result<()> {
         for _ in 0..limit {
-            let Listing { template, page, made, .. } = self;
+            let ListingSource { template, page, made, .. } = self;
             if !self.reader.take(|entry| template.entry(page, entry, made))? {
                 self.template.end(&self.page, self.reader.taken(), &mut self.made);
-                self.state = State::Done;
+                self.phase = ListingPhase::Done;
                 break;
             }
         }
@@ -90,7 +90,7 @@ impl Listing {
     }
 }
 
-impl Source for Listing {
+impl Source for ListingSource {
     /// Gives what is made, or makes some more. `Interrupted` means that some work was done and there is nothing to
     /// send yet: it wants to be called again, after the others had their turn.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -100,7 +100,7 @@ impl Source for Listing {
             self.work()?;
         }
         let rest = &self.made[self.sent..];
-        if rest.is_empty() && self.state != State::Done {
+        if rest.is_empty() && self.phase != ListingPhase::Done {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let count = rest.len().min(buf.len());

@@ -408,9 +408,9 @@ fn json_of_all_types() {
 }
 
 /// A page with all that an entry tells, and a head of its own.
-struct Facsimile;
+struct PlainTemplate;
 
-impl ListingTemplate for Facsimile {
+impl ListingTemplate for PlainTemplate {
     fn content_type(&self) -> &str {
         "text/plain"
     }
@@ -431,7 +431,7 @@ fn another_template_makes_another_page() {
     fs::create_dir(dir.path().join("sub&")).unwrap();
     symlink("sub&", dir.path().join("to")).unwrap();
     let request = Request::builder("GET", "/x/").build();
-    let options = ListingOptions { template: Arc::new(Facsimile), ..ListingOptions::default() };
+    let options = ListingOptions { template: Arc::new(PlainTemplate), ..ListingOptions::default() };
     let response = respond(dir.path(), &UrlPath::parse(b"/x/").unwrap(), &request, &options).unwrap();
     assert_eq!(response.head.get("X-Own"), Some(&b"1"[..]));
     assert_eq!(response.head.get("Content-type"), Some(&b"text/plain"[..]));

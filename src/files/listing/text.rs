@@ -3,10 +3,10 @@
 use std::io::Write;
 
 /// Which bytes cannot be shown as they are.
-type Special = [bool; 256];
+type ByteSet = [bool; 256];
 
 /// What would be markup, and control characters; a tab harms nobody and is left as it is.
-const SPECIAL_IN_HTML: Special = {
+const SPECIAL_IN_HTML: ByteSet = {
     let mut special = controls();
     special[b'\t' as usize] = false;
     special[b'&' as usize] = true;
@@ -16,14 +16,14 @@ const SPECIAL_IN_HTML: Special = {
 };
 
 /// What would end a string, and control characters.
-const SPECIAL_IN_JSON: Special = {
+const SPECIAL_IN_JSON: ByteSet = {
     let mut special = controls();
     special[b'"' as usize] = true;
     special[b'\\' as usize] = true;
     special
 };
 
-const fn controls() -> Special {
+const fn controls() -> ByteSet {
     let mut special = [false; 256];
     let mut control = 0;
     while control < 0x20 {
@@ -57,7 +57,7 @@ pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
 
 /// Appends text, with `escape` writing the special bytes, which are ASCII.
 #[inline]
-fn push_escaped(text: &str, out: &mut Vec<u8>, special: &Special, escape: impl Fn(u8, &mut Vec<u8>)) {
+fn push_escaped(text: &str, out: &mut Vec<u8>, special: &ByteSet, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| special[usize::from(*byte)]) {
         out.extend_from_slice(&rest[..at]);

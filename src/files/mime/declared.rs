@@ -40,7 +40,7 @@ fn by_xml(start: &[u8]) -> bool {
 /// The standard's "prescan a byte stream to determine its encoding": tags are told from comments and from the values
 /// of attributes, nothing else.
 fn by_meta(start: &[u8]) -> bool {
-    let mut tags = Tags { rest: start };
+    let mut tags = TagReader { rest: start };
     while let Some(at) = memchr::memchr(b'<', tags.rest) {
         tags.rest = &tags.rest[at..];
         match tags.rest {
@@ -64,11 +64,11 @@ fn by_meta(start: &[u8]) -> bool {
 }
 
 /// A reader of tags.
-struct Tags<'a> {
+struct TagReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Tags<'a> {
+impl<'a> TagReader<'a> {
     fn skip_past(&mut self, byte: u8) {
         self.rest = memchr::memchr(byte, self.rest).map_or(&[], |at| &self.rest[at + 1..]);
     }

@@ -1,13 +1,13 @@
 use super::*;
 
 /// The type of an empty file of this name.
-fn guess_with(naming: &Naming, name: &str) -> String {
+fn guess_with(naming: &MimeSettings, name: &str) -> String {
     let content_type = naming.content_type(Path::new(name), DEFAULT_TYPE);
     naming.with_charset(content_type, Vec::new).into_owned()
 }
 
 fn guess(name: &str) -> String {
-    guess_with(&Naming::default(), name)
+    guess_with(&MimeSettings::default(), name)
 }
 
 fn owned<const N: usize>(types: [(&str, &str); N]) -> Vec<(String, String)> {
@@ -139,7 +139,7 @@ fn what_people_read_is_plain_text() {
 #[test]
 fn the_callers_types_come_first_and_the_last_one_wins() {
     let types = owned([("gz", "a/b"), ("foo", "text/x-foo"), ("foo", "text/x-foo; charset=latin-1"), ("BAR", "c/d")]);
-    let naming = Naming { types, ..Naming::default() };
+    let naming = MimeSettings { types, ..MimeSettings::default() };
     assert_eq!(guess_with(&naming, "x.gz"), "a/b");
     assert_eq!(guess_with(&naming, "x.FOO"), "text/x-foo; charset=latin-1");
     assert_eq!(guess_with(&naming, "x.BAR"), "c/d");
@@ -151,7 +151,7 @@ fn the_callers_types_come_first_and_the_last_one_wins() {
 fn codings_by_extension() {
     let codings = [("br", "br"), ("gz", "gzip"), ("tgz", "gzip"), ("off", "gzip"), ("off", "identity"), ("UP", "zstd")];
     let codings = codings.map(|(extension, coding)| (extension.to_owned(), coding)).into();
-    let naming = Naming { codings, types: owned([("foo", "a/b")]), ..Naming::default() };
+    let naming = MimeSettings { codings, types: owned([("foo", "a/b")]), ..MimeSettings::default() };
     for (name, content_type, coding) in [
         ("x.wasm.br", "application/wasm", Some("br")),
         ("x.WASM.BR", "application/wasm", Some("br")),
@@ -175,12 +175,12 @@ fn codings_by_extension() {
         let found = (guess_with(&naming, name), naming.coding(Path::new(name)));
         assert_eq!(found, (content_type.to_owned(), coding), "{name}");
     }
-    assert_eq!(Naming::default().coding(Path::new("x.svgz")), Some("gzip"));
-    assert_eq!(Naming::default().coding(Path::new("x.tar.gz")), None);
-    let naming = Naming { codings: vec![("svgz".to_owned(), "identity")], ..Naming::default() };
+    assert_eq!(MimeSettings::default().coding(Path::new("x.svgz")), Some("gzip"));
+    assert_eq!(MimeSettings::default().coding(Path::new("x.tar.gz")), None);
+    let naming = MimeSettings { codings: vec![("svgz".to_owned(), "identity")], ..MimeSettings::default() };
     assert_eq!(naming.coding(Path::new("x.svgz")), None);
     assert_eq!(guess_with(&naming, "x.svgz"), "image/svg+xml");
-    let naming = Naming { types: owned([("svgz", "a/b")]), ..Naming::default() };
+    let naming = MimeSettings { types: owned([("svgz", "a/b")]), ..MimeSettings::default() };
     assert_eq!(guess_with(&naming, "x.svgz"), "a/b");
 }
 
@@ -188,7 +188,7 @@ fn codings_by_extension() {
 fn charsets() {
     let declaring = || b"<meta charset=euc-kr>".to_vec();
     let sheet = || b"@charset \"euc-kr\";".to_vec();
-    let naming = Naming::default();
+    let naming = MimeSettings::default();
     assert_eq!(naming.with_charset("text/html", declaring), "text/html");
     assert_eq!(naming.with_charset("Text/HTML", declaring), "Text/HTML");
     assert_eq!(naming.with_charset("text/css", sheet), "text/css");
@@ -199,12 +199,12 @@ fn charsets() {
     for left in ["text/xml", "text/XML", "text/x+xml", "application/xml", "image/svg+xml", "text/html; charset=big5"] {
         assert_eq!(naming.with_charset(left, unread), left);
     }
-    let named = Naming { charset: Charset::Named("euc-kr".into()), ..Naming::default() };
+    let named = MimeSettings { charset: Charset::Named("euc-kr".into()), ..MimeSettings::default() };
     for text in ["text/plain", "text/html", "text/css", "text/xml"] {
         assert_eq!(named.with_charset(text, unread), format!("{text}; charset=euc-kr"));
     }
     assert_eq!(named.with_charset("application/json", unread), "application/json");
     assert_eq!(named.with_charset("text/html; charset=big5", unread), "text/html; charset=big5");
-    let unsaid = Naming { charset: Charset::Unsaid, ..Naming::default() };
+    let unsaid = MimeSettings { charset: Charset::Unsaid, ..MimeSettings::default() };
     assert_eq!(unsaid.with_charset("text/plain", unread), "text/plain");
 }

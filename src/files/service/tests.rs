@@ -8,17 +8,17 @@ use crate::files::{Account, Symlinks};
 use crate::service::Body;
 
 /// A directory with a service over it.
-struct Site {
+struct TestSite {
     dir: tempfile::TempDir,
     files: FileService,
 }
 
-impl Site {
-    fn new(files: &[(&str, &str)]) -> Site {
-        Site::with(files, |builder| builder)
+impl TestSite {
+    fn new(files: &[(&str, &str)]) -> TestSite {
+        TestSite::with(files, |builder| builder)
     }
 
-    fn with(files: &[(&str, &str)], build: impl FnOnce(FileServiceBuilder) -> FileServiceBuilder) -> Site {
+    fn with(files: &[(&str, &str)], build: impl FnOnce(FileServiceBuilder) -> FileServiceBuilder) -> TestSite {
         let dir = tempfile::tempdir().unwrap();
         for (name, content) in files {
             write(&dir, name, content);
@@ -26,7 +26,7 @@ impl Site {
         let mut files = build(FileService::builder(dir.path())).build().unwrap();
         // What was written just now is not cached; this clock is late enough for it to be.
         files.policy.clock = || SystemTime::now() + Duration::from_secs(10);
-        Site { dir, files }
+        TestSite { dir, files }
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -45,13 +45,13 @@ impl Site {
         rustix::fs::utimensat(rustix::fs::CWD, self.path(name), &times, flags).unwrap();
     }
 
-    fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+    fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> TestResponse {
         let request =
             fields.iter().fold(Request::builder(method, target), |request, (name, value)| request.header(name, value));
-        Answer::from(self.files.respond(&request.build()))
+        TestResponse::from(self.files.respond(&request.build()))
     }
 
-    fn get(&self, target: &str) -> Answer {
+    fn get(&self, target: &str) -> TestResponse {
         self.ask("GET", target, &[])
     }
 
@@ -68,7 +68,7 @@ fn write(dir: &tempfile::TempDir, name: &str, content: &str) {
 
 #[test]
 fn a_large_file_stays_open_for_a_moment() {
-    let site = Site::new(&[("large", &"x".repeat(100_000))]);
+    let site = TestSite::new(&[("large", &"x".repeat(100_000))]);
     let ask = || match site.files.respond(&Request::builder("GET", "/large").build()).body {
         Body::File(slice) => Arc::downgrade(&slice.file),
         other => panic!("{other:?}"),
@@ -88,22 +88,22 @@ fn a_large_file_stays_open_for_a_moment() {
 
 /// A response as a client sees it.
 #[derive(Debug)]
-struct Answer {
+struct TestResponse {
     status: u16,
     head: Vec<(String, String)>,
     message: Option<String>,
     body: Vec<u8>,
 }
 
-impl From<Response> for Answer {
-    fn from(response: Response) -> Answer {
+impl From<Response> for TestResponse {
+    fn from(response: Response) -> TestResponse {
         let field = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8_lossy(value).into_owned());
         let announced = response.head.content_length();
         let body = bytes(response.body);
         if let (Some(announced), false) = (announced, body.is_empty()) {
             assert_eq!(announced, body.len() as u64);
         }
-        Answer {
+        TestResponse {
             status: response.status.code(),
             head: response.head.iter().map(field).collect(),
             message: response.error.and_then(|error| error.message).map(Into::into),
@@ -133,7 +133,7 @@ fn bytes(body: Body) -> Vec<u8> {
     }
 }
 
-impl Answer {
+impl TestResponse {
     fn field(&self, name: &str) -> Option<&str> {
         self.head.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -155,7 +155,7 @@ fn a_service_may_move_to_the_thread_of_its_loop() {
 
 #[test]
 fn a_file() {
-    let site = Site::new(&[("a.txt", "hello"), ("empty", "")]);
+    let site = TestSite::new(&[("a.txt", "hello"), ("empty", "")]);
     let answer = site.get("/a.txt");
     assert_eq!((answer.status, answer.text()), (200, "hello"));
     assert_eq!(answer.names(), ["Content-type", "Content-Length", "Last-Modified", "ETag", "Accept-Ranges"]);
@@ -171,7 +171,7 @@ fn a_file() {
 
 #[test]
 fn what_is_not_there() {
-    let site = Site::new(&[("a.txt", ""), ("dir/b", "")]);
+    let site = TestSite::new(&[("a.txt", ""), ("dir/b", "")]);
     let long = format!("/{}", "x".repeat(300));
     let longest = format!("/{}", "x/".repeat(4000));
     for target in ["/none", "/a.txt/", "/a.txt%2f", "/a.txt/b", "/dir/none", "/none/", "*", &long, &longest] {
@@ -184,7 +184,7 @@ fn what_is_not_there() {
 
 #[test]
 fn what_is_no_regular_file() {
-    let site = Site::new(&[("file", "x")]);
+    let site = TestSite::new(&[("file", "x")]);
     rustix::fs::mknodat(rustix::fs::CWD, site.path("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(site.path("socket")).unwrap();
     for (link, target) in [("null", "/dev/null"), ("loop", "loop"), ("dangling", "nowhere"), ("link", "file")] {
@@ -198,7 +198,7 @@ fn what_is_no_regular_file() {
 
 #[test]
 fn methods() {
-    let site = Site::new(&[("a", "hello")]);
+    let site = TestSite::new(&[("a", "hello")]);
     let head = site.ask("HEAD", "/a", &[]);
     assert_eq!(head.head, site.get("/a").head);
     for target in ["/a", "/none", "*"] {
@@ -216,7 +216,7 @@ fn methods() {
 
 #[test]
 fn a_directory_without_its_slash() {
-    let site = Site::new(&[("sub/dir/a", ""), ("evil/b", "")]);
+    let site = TestSite::new(&[("sub/dir/a", ""), ("evil/b", "")]);
     for (target, location) in [
         ("/sub", "/sub/"),
         ("/sub?a=b&c", "/sub/?a=b&c"),
@@ -237,12 +237,12 @@ fn a_directory_without_its_slash() {
 #[test]
 fn index_files() {
     let site =
-        Site::new(&[("both/index.html", "l"), ("both/index.htm", "s"), ("short/index.htm", "s"), ("none/a", "")]);
+        TestSite::new(&[("both/index.html", "l"), ("both/index.htm", "s"), ("short/index.htm", "s"), ("none/a", "")]);
     fs::create_dir(site.path("short/index.html")).unwrap();
     assert_eq!(site.get("/both/").text(), "l");
     assert_eq!(site.get("/short/").text(), "s");
     assert!(site.get("/none/").text().contains("<li><a href=\"a\">a</a>"));
-    let site = Site::with(&[("index.html", "l"), ("README.md", "readme")], |builder| {
+    let site = TestSite::with(&[("index.html", "l"), ("README.md", "readme")], |builder| {
         builder.index_names(["none", "README.md"])
     });
     assert_eq!(site.get("/").text(), "readme");
@@ -251,7 +251,7 @@ fn index_files() {
 
 #[test]
 fn an_index_that_comes_and_goes() {
-    let site = Site::new(&[("a", "")]);
+    let site = TestSite::new(&[("a", "")]);
     assert!(site.get("/").text().contains("Directory listing for /"));
     site.write("index.htm", "short");
     assert_eq!(site.get("/").text(), "short");
@@ -265,14 +265,14 @@ fn an_index_that_comes_and_goes() {
 
 #[test]
 fn listings() {
-    let site = Site::new(&[("a&b", ""), ("D/x", ""), ("c", ""), (".hidden", "")]);
+    let site = TestSite::new(&[("a&b", ""), ("D/x", ""), ("c", ""), (".hidden", "")]);
     let answer = site.get("/");
     assert_eq!(answer.field("Content-type"), Some("text/html; charset=utf-8"));
     let at = |text: &str| answer.text().find(text).unwrap_or_else(|| panic!("no {text} in {}", answer.text()));
     assert!(at("<a href=\".hidden\">.hidden</a>") < at("<a href=\"a%26b\">a&amp;b</a>"));
     assert!(at("<a href=\"a%26b\">") < at("<a href=\"c\">c</a>"));
     assert!(at("<a href=\"c\">c</a>") < at("<a href=\"D/\">D/</a>"));
-    let closed = Site::with(&[("a", ""), ("sub/index.html", "index")], |builder| builder.listing(false));
+    let closed = TestSite::with(&[("a", ""), ("sub/index.html", "index")], |builder| builder.listing(false));
     assert_eq!(
         (closed.status("/"), closed.get("/").message.as_deref()),
         (403, Some("No permission to list directory"))
@@ -282,7 +282,7 @@ fn listings() {
 
 #[test]
 fn names_that_are_no_text() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     let name = std::ffi::OsStr::from_bytes(b"bad\xff.txt");
     fs::write(site.dir.path().join(name), "found").unwrap();
     fs::create_dir(site.dir.path().join(std::ffi::OsStr::from_bytes(b"dir\x80"))).unwrap();
@@ -305,7 +305,7 @@ fn files_that_the_system_makes_when_they_are_read() {
         let ask = |method: &str, fields: &[(&str, &str)]| {
             let request = Request::builder(method, target);
             let request = fields.iter().fold(request, |request, (name, value)| request.header(name, value));
-            Answer::from(files.respond(&request.build()))
+            TestResponse::from(files.respond(&request.build()))
         };
         let expected = fs::read(format!("{root}{target}")).unwrap();
         let stated = fs::metadata(format!("{root}{target}")).unwrap().len();
@@ -337,7 +337,7 @@ fn the_log_says_why_a_file_cannot_be_read() {
 
 #[test]
 fn dates() {
-    let site = Site::new(&[("old", "x"), ("future", "x")]);
+    let site = TestSite::new(&[("old", "x"), ("future", "x")]);
     let set = |name: &str, seconds: u64| {
         let file = fs::File::options().append(true).open(site.path(name)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(seconds, 999_999_999)).unwrap();
@@ -355,7 +355,7 @@ fn dates() {
 
 #[test]
 fn files_from_before_1970_have_their_date() {
-    let site = Site::new(&[("a", "x")]);
+    let site = TestSite::new(&[("a", "x")]);
     site.date("a", -185_000_000);
     let date = "Thu, 20 Feb 1964 19:06:40 GMT";
     let at = |value: &str| site.ask("GET", "/a", &[("If-Modified-Since", value)]).status;
@@ -366,7 +366,7 @@ fn files_from_before_1970_have_their_date() {
 #[test]
 fn times_0_and_1_say_nothing_about_a_file() {
     for seconds in [0, 1] {
-        let site = Site::new(&[("a", "0123456789")]);
+        let site = TestSite::new(&[("a", "0123456789")]);
         site.date("a", seconds);
         let whole = site.get("/a");
         assert_eq!((whole.status, whole.field("Last-Modified")), (200, None), "{seconds}");
@@ -388,7 +388,7 @@ fn times_0_and_1_say_nothing_about_a_file() {
         let answer = site.ask("GET", "/a", &[("If-None-Match", etag)]);
         assert_eq!((answer.status, answer.text()), (200, "9876543210"), "the same inode, size and time");
     }
-    let site = Site::new(&[("a", "x")]);
+    let site = TestSite::new(&[("a", "x")]);
     for (seconds, date) in [(-1, "Wed, 31 Dec 1969 23:59:59 GMT"), (2, "Thu, 01 Jan 1970 00:00:02 GMT")] {
         site.date("a", seconds);
         assert_eq!(site.get("/a").field("Last-Modified"), Some(date));
@@ -397,7 +397,7 @@ fn times_0_and_1_say_nothing_about_a_file() {
 
 #[test]
 fn not_modified() {
-    let site = Site::new(&[("a", "x")]);
+    let site = TestSite::new(&[("a", "x")]);
     let etag = site.get("/a").field("ETag").unwrap().to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"'));
     let answer = site.ask("GET", "/a", &[("If-None-Match", &etag)]);
@@ -411,7 +411,7 @@ fn not_modified() {
 
 #[test]
 fn conditions_count_only_where_there_is_something() {
-    let site = Site::new(&[("dir/a", "")]);
+    let site = TestSite::new(&[("dir/a", "")]);
     for fields in [&[("If-None-Match", "*")][..], &[("If-Match", "\"x\"")], &[("Range", "bytes=0-1")]] {
         assert_eq!(site.ask("GET", "/none", fields).status, 404);
         assert_eq!(site.ask("GET", "/dir", fields).status, 301);
@@ -422,7 +422,7 @@ fn conditions_count_only_where_there_is_something() {
 #[test]
 fn ranges() {
     let large = "0123456789".repeat(10_000);
-    let site = Site::new(&[("small", "0123456789"), ("large", &large), ("empty", "")]);
+    let site = TestSite::new(&[("small", "0123456789"), ("large", &large), ("empty", "")]);
     for target in ["/small", "/large"] {
         let whole = site.get(target);
         let n = whole.body.len();
@@ -450,7 +450,7 @@ fn ranges() {
 
 #[test]
 fn a_resumed_download_is_of_one_file() {
-    let site = Site::new(&[("a", "0123456789")]);
+    let site = TestSite::new(&[("a", "0123456789")]);
     let whole = site.get("/a");
     let (etag, date) = (whole.field("ETag").unwrap(), whole.field("Last-Modified").unwrap());
     let resume = |validator: &str| site.ask("GET", "/a", &[("Range", "bytes=5-"), ("If-Range", validator)]);
@@ -464,7 +464,7 @@ fn a_resumed_download_is_of_one_file() {
 #[test]
 fn a_tree_that_changes() {
     let large = "x".repeat(100_000);
-    let site = Site::new(&[("a", "one"), ("large", &large)]);
+    let site = TestSite::new(&[("a", "one"), ("large", &large)]);
     assert_eq!(site.get("/a").text(), "one");
     site.write("a", "longer");
     assert_eq!(site.get("/a").text(), "longer");
@@ -490,9 +490,9 @@ fn a_tree_that_changes() {
 #[test]
 fn a_large_file_replaced_within_the_turn_has_its_own_validators() {
     let content = |letter: &str| letter.repeat(100_000);
-    let site = Site::new(&[("large", &content("x"))]);
+    let site = TestSite::new(&[("large", &content("x"))]);
     let request = Request::builder("GET", "/large").build();
-    let get = || Answer::from(site.files.respond(&request));
+    let get = || TestResponse::from(site.files.respond(&request));
     let first = get();
     assert_eq!(first.text(), content("x"));
     site.write("other", &content("y"));
@@ -504,7 +504,7 @@ fn a_large_file_replaced_within_the_turn_has_its_own_validators() {
 
 #[test]
 fn a_file_that_grows_or_shrinks_while_it_is_sent() {
-    let site = Site::new(&[("log", &"x".repeat(50_000)), ("small", "1234")]);
+    let site = TestSite::new(&[("log", &"x".repeat(50_000)), ("small", "1234")]);
     let ask = |target: &str| site.files.respond(&Request::builder("GET", target).build());
     let (large, small) = (ask("/log"), ask("/small"));
     let append = |name: &str, text: &str| {
@@ -532,7 +532,7 @@ fn the_root_may_be_replaced_or_go() {
     fs::create_dir(&root).unwrap();
     fs::write(root.join("a"), "one").unwrap();
     let files = FileService::new(&root).unwrap();
-    let get = || Answer::from(files.respond(&Request::builder("GET", "/a").build()));
+    let get = || TestResponse::from(files.respond(&Request::builder("GET", "/a").build()));
     assert_eq!(get().text(), "one");
     fs::rename(&root, outer.path().join("old")).unwrap();
     assert_eq!(get().status, 404);
@@ -545,7 +545,7 @@ fn the_root_may_be_replaced_or_go() {
 
 #[test]
 fn a_large_file_is_not_read() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     let length = (4 << 30) + 10;
     fs::File::create(site.path("huge")).unwrap().set_len(length).unwrap();
     let response = site.files.respond(&Request::builder("GET", "/huge").build());
@@ -557,12 +557,12 @@ fn a_large_file_is_not_read() {
 
 #[test]
 fn one_turn_looks_once() {
-    let site = Site::new(&[("a", "one")]);
+    let site = TestSite::new(&[("a", "one")]);
     let turn = Instant::now();
     let get = |arrived: Instant| {
         let mut request = Request::builder("GET", "/a").build();
         request.arrived = arrived;
-        Answer::from(site.files.respond(&request))
+        TestResponse::from(site.files.respond(&request))
     };
     assert_eq!(get(turn).text(), "one");
     fs::remove_file(site.path("a")).unwrap();
@@ -576,7 +576,7 @@ fn extra_fields() {
         builder.extra_header("X-A", "1").extra_header("X-A", "2").extra_header("Cache-Control", "no-cache")
     };
     let files = [("a", "x"), ("dir/b", "")];
-    let site = Site::with(&files, extra);
+    let site = TestSite::with(&files, extra);
     for (target, fields) in [("/a", None), ("/dir/", None), ("/a", Some(("Range", "bytes=0-0")))] {
         let answer = site.ask("GET", target, &Vec::from_iter(fields));
         assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
@@ -586,7 +586,7 @@ fn extra_fields() {
         assert_eq!(site.get(target).field("X-A"), None);
     }
     assert_eq!(site.ask("GET", "/a", &[("If-None-Match", "*")]).field("X-A"), None);
-    let site = Site::with(&files, |builder| extra(builder).extra_headers_everywhere(true));
+    let site = TestSite::with(&files, |builder| extra(builder).extra_headers_everywhere(true));
     for (target, fields) in [("/a", None), ("/dir", None), ("/none", None), ("/a", Some(("If-None-Match", "*")))] {
         let answer = site.ask("GET", target, &Vec::from_iter(fields));
         assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
@@ -656,11 +656,11 @@ fn a_304_has_the_fields_of_its_200() {
         ("VARY", "Accept-Language"),
         ("X-Other", "1"),
     ];
-    let site = Site::with(&files, |builder| {
+    let site = TestSite::with(&files, |builder| {
         let builder = builder.cache_control("*", "max-age=60").spa(Some("a")).precompressed(true);
         given.iter().fold(builder, |builder, (name, value)| builder.extra_header(*name, *value))
     });
-    let fields = |answer: &Answer| -> Vec<(String, String)> {
+    let fields = |answer: &TestResponse| -> Vec<(String, String)> {
         let names = ["Cache-Control", "Content-Location", "ETag", "Expires", "Vary"];
         let is_named = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         answer.head.iter().filter(|(name, _)| is_named(name)).cloned().collect()
@@ -686,7 +686,7 @@ fn a_304_has_the_fields_of_its_200() {
 #[test]
 fn parts_can_be_replaced() {
     let files = [("a.foo", "x"), ("b.foo", "y"), ("c", "z")];
-    let site = Site::with(&files, |builder| {
+    let site = TestSite::with(&files, |builder| {
         builder.mime("foo", "text/foo").default_type("text/plain").guess_type(|path| {
             match path.file_name()?.to_str()? {
                 "b.foo" => Some("special/b".into()),
@@ -701,7 +701,7 @@ fn parts_can_be_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().to_owned();
     fs::write(dir.path().join("real"), "translated").unwrap();
-    let site = Site::with(&[], |builder| {
+    let site = TestSite::with(&[], |builder| {
         builder.translate_path(move |url| (url.as_bytes() == b"virtual").then(|| root.join("real")))
     });
     assert_eq!(site.get("/virtual").text(), "translated");
@@ -718,7 +718,7 @@ fn siblings() {
         ("x.gz", "x"),
         ("x.gz.br", "y"),
     ];
-    let site = Site::with(&files, |builder| builder.precompressed(true));
+    let site = TestSite::with(&files, |builder| builder.precompressed(true));
     let get = |target: &str, accept: &str| site.ask("GET", target, &[("Accept-Encoding", accept)]);
     for (accept, body, coding) in [
         ("gzip, deflate, br, zstd", "brotli", Some("br")),
@@ -749,7 +749,7 @@ fn siblings() {
 
 #[test]
 fn siblings_are_not_looked_for_unless_that_is_asked_for() {
-    let site = Site::new(&[("dump.sql", "plain"), ("dump.sql.gz", "another dump")]);
+    let site = TestSite::new(&[("dump.sql", "plain"), ("dump.sql.gz", "another dump")]);
     for _ in ["loaded", "cached"] {
         let answer = site.ask("GET", "/dump.sql", &[("Accept-Encoding", "gzip")]);
         assert_eq!((answer.text(), answer.field("Content-Encoding"), answer.field("Vary")), ("plain", None, None));
@@ -760,7 +760,7 @@ fn siblings_are_not_looked_for_unless_that_is_asked_for() {
 #[test]
 fn an_empty_sibling_is_none() {
     let site =
-        Site::with(&[("a", "plain"), ("a.br", ""), ("a.gz", "gzip"), ("b", "plain"), ("b.zst", "")], |builder| {
+        TestSite::with(&[("a", "plain"), ("a.br", ""), ("a.gz", "gzip"), ("b", "plain"), ("b.zst", "")], |builder| {
             builder.precompressed(true)
         });
     let get = |target: &str| site.ask("GET", target, &[("Accept-Encoding", "br, zstd, gzip")]);
@@ -773,7 +773,7 @@ fn an_empty_sibling_is_none() {
 
 #[test]
 fn siblings_that_come_and_go_and_grow_old() {
-    let site = Site::with(&[("a", "plain")], |builder| builder.precompressed(true));
+    let site = TestSite::with(&[("a", "plain")], |builder| builder.precompressed(true));
     let get = || site.ask("GET", "/a", &[("Accept-Encoding", "gzip, br")]).text().to_owned();
     let touch = |name: &str, seconds: u64| {
         let file = fs::File::options().append(true).open(site.path(name)).unwrap();
@@ -805,7 +805,7 @@ fn siblings_that_come_and_go_and_grow_old() {
 fn files_that_are_asked_for_by_their_compressed_name_say_their_coding() {
     let large = "x".repeat(100_000);
     let files = [("a.svgz", "0123456789"), ("x.wasm.br", "0123456789"), ("l.js.br", &large), ("x.tar.gz", "g")];
-    let site = Site::with(&files, |builder| builder.encoding("br", "BR"));
+    let site = TestSite::with(&files, |builder| builder.encoding("br", "BR"));
     for _ in 0..2 {
         for (target, content_type, coding) in [
             ("/a.svgz", "image/svg+xml", Some("gzip")),
@@ -833,7 +833,7 @@ fn files_that_are_asked_for_by_their_compressed_name_say_their_coding() {
 
 #[test]
 fn error_pages_may_be_compressed() {
-    let site = Site::with(&[("404.html.gz", "compressed")], |builder| {
+    let site = TestSite::with(&[("404.html.gz", "compressed")], |builder| {
         builder.encoding("gz", "gzip").error_page(Status::NOT_FOUND, "404.html.gz")
     });
     let answer = site.get("/none");
@@ -860,7 +860,7 @@ fn text_that_declares_its_encoding_is_sent_without_a_charset() {
         ("404.html", korean),
     ];
     let build = |builder: FileServiceBuilder| builder.error_page(Status::NOT_FOUND, "404.html");
-    let charsets = |site: &Site, target: &str| {
+    let charsets = |site: &TestSite, target: &str| {
         let ask = |method, fields: &[_]| site.ask(method, target, fields).field("Content-Type").map(str::to_owned);
         let whole = ask("GET", &[]);
         assert_eq!(ask("HEAD", &[]), whole, "{target}");
@@ -870,7 +870,7 @@ fn text_that_declares_its_encoding_is_sent_without_a_charset() {
         }
         whole.unwrap()
     };
-    let site = Site::with(&files, build);
+    let site = TestSite::with(&files, build);
     for (target, content_type) in [
         ("/a.html", "text/html"),
         ("/large.html", "text/html"),
@@ -885,8 +885,8 @@ fn text_that_declares_its_encoding_is_sent_without_a_charset() {
     ] {
         assert_eq!(charsets(&site, target), content_type, "{target}");
     }
-    let named = Site::with(&files, |builder| build(builder).charset(Some("big5")));
-    let unsaid = Site::with(&files, |builder| build(builder).charset(None::<String>));
+    let named = TestSite::with(&files, |builder| build(builder).charset(Some("big5")));
+    let unsaid = TestSite::with(&files, |builder| build(builder).charset(None::<String>));
     for (name, kind) in
         [("a.html", "html"), ("plain.html", "html"), ("a.css", "css"), ("a.xml", "xml"), ("a.txt", "plain")]
     {
@@ -900,7 +900,7 @@ fn text_that_declares_its_encoding_is_sent_without_a_charset() {
 #[test]
 fn a_page_declares_its_encoding_for_its_compressed_siblings_too() {
     let files = [("a.html", "<meta charset=euc-kr>"), ("a.html.gz", "gzip"), ("b.html", "<p>"), ("b.html.gz", "gzip")];
-    let site = Site::with(&files, |builder| builder.precompressed(true));
+    let site = TestSite::with(&files, |builder| builder.precompressed(true));
     let content_type = |target| {
         let answer = site.ask("GET", target, &[("Accept-Encoding", "gzip")]);
         assert_eq!(answer.text(), "gzip");
@@ -915,9 +915,9 @@ fn a_page_declares_its_encoding_for_its_compressed_siblings_too() {
 #[test]
 fn hidden_files() {
     let files = [(".env", "secret"), (".git/config", ""), ("sub/.x/y", ""), (".well-known/acme", "token"), ("a", "")];
-    let open = Site::new(&files);
+    let open = TestSite::new(&files);
     assert_eq!(open.get("/.env").text(), "secret");
-    let site = Site::with(&files, |builder| builder.hidden(false));
+    let site = TestSite::with(&files, |builder| builder.hidden(false));
     for target in ["/.env", "/%2eenv", "/.git/config", "/.git", "/.git/", "/sub/.x/y", "/.well-known/.x", "/a/.x"] {
         assert_eq!(site.status(target), 404, "{target}");
     }
@@ -931,7 +931,7 @@ fn symbolic_links() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "out").unwrap();
     let ask = |symlinks: Symlinks| {
-        let site = Site::with(&[("dir/a", "in")], |builder| builder.symlinks(symlinks));
+        let site = TestSite::with(&[("dir/a", "in")], |builder| builder.symlinks(symlinks));
         symlink(outer.path(), site.path("out")).unwrap();
         symlink("dir/a", site.path("in")).unwrap();
         symlink("dir", site.path("folder")).unwrap();
@@ -948,7 +948,7 @@ fn listings_show_no_link_whose_request_is_refused() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "seven77").unwrap();
     let names = |symlinks: Symlinks, target: &str, accept: &str| {
-        let site = Site::with(&[("dir/a", "in"), (".hidden/x", "")], |builder| builder.symlinks(symlinks));
+        let site = TestSite::with(&[("dir/a", "in"), (".hidden/x", "")], |builder| builder.symlinks(symlinks));
         for (link, to) in [
             ("out", &*outer.path().join("secret")),
             ("out-folder", outer.path()),
@@ -994,7 +994,7 @@ fn listings_show_no_link_whose_request_is_refused() {
 #[test]
 fn listings_show_well_known_at_the_base_only_if_hidden_names_are_denied() {
     let files = [(".well-known/a", ""), ("sub/.well-known/a", ""), (".env", "")];
-    let site = Site::with(&files, |builder| builder.hidden(false).base_path("/b"));
+    let site = TestSite::with(&files, |builder| builder.hidden(false).base_path("/b"));
     let listed = |target: &str| site.get(target).text().contains("<a href=\".well-known/\">");
     assert!(listed("/b/") && !listed("/b/sub/"));
     assert!(!site.get("/b/").text().contains(".env"));
@@ -1005,7 +1005,7 @@ fn listings_show_well_known_at_the_base_only_if_hidden_names_are_denied() {
 fn a_link_that_is_turned_round() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "out").unwrap();
-    let site = Site::with(&[("dir/secret", "in")], |builder| builder.symlinks(Symlinks::Within));
+    let site = TestSite::with(&[("dir/secret", "in")], |builder| builder.symlinks(Symlinks::Within));
     symlink("dir", site.path("link")).unwrap();
     assert_eq!(site.get("/link/secret").text(), "in");
     fs::remove_file(site.path("link")).unwrap();
@@ -1016,7 +1016,7 @@ fn a_link_that_is_turned_round() {
 #[test]
 fn base_paths() {
     for base in ["/docs/v1", "docs/v1/", "/docs//%76%31"] {
-        let site = Site::with(&[("a", "x"), ("sub/b", "")], |builder| builder.base_path(base));
+        let site = TestSite::with(&[("a", "x"), ("sub/b", "")], |builder| builder.base_path(base));
         assert_eq!(site.get("/docs/v1/a").text(), "x");
         assert_eq!(site.get("/docs/v1").field("Location"), Some("/docs/v1/"));
         assert_eq!(site.get("/docs/v1/sub?q").field("Location"), Some("/docs/v1/sub/?q"));
@@ -1030,7 +1030,7 @@ fn base_paths() {
 
 #[test]
 fn outside_of_the_base_path_everything_is_404() {
-    let site = Site::with(&[("index.html", "app"), ("about.html", ""), ("404.html", "own page")], |builder| {
+    let site = TestSite::with(&[("index.html", "app"), ("about.html", ""), ("404.html", "own page")], |builder| {
         builder.base_path("/b").spa(Some("index.html")).clean_urls(true).error_page(Status::NOT_FOUND, "404.html")
     });
     assert_eq!(site.get("/b").field("Location"), Some("/b/"));
@@ -1057,7 +1057,7 @@ fn clean_addresses() {
         ("only/a", ""),
         (".html", "dot"),
     ];
-    let site = Site::with(&files, |builder| builder.clean_urls(true));
+    let site = TestSite::with(&files, |builder| builder.clean_urls(true));
     for (target, body) in [
         ("/", "home"),
         ("/about", "about"),
@@ -1090,13 +1090,13 @@ fn clean_addresses() {
     assert_eq!(site.status("/none"), 404);
     site.write("about", "a real file");
     assert_eq!(site.get("/about").text(), "a real file");
-    let plain = Site::new(&files);
+    let plain = TestSite::new(&files);
     assert_eq!((plain.status("/about"), plain.get("/about.html").text()), (404, "about"));
 }
 
 #[test]
 fn single_page_applications() {
-    let site = Site::with(&[("index.html", "app"), ("a.js", "script")], |builder| builder.spa(Some("index.html")));
+    let site = TestSite::with(&[("index.html", "app"), ("a.js", "script")], |builder| builder.spa(Some("index.html")));
     for target in ["/users/5", "/users/", "/a.js/deep", "/x?y"] {
         assert_eq!((site.status(target), site.get(target).text()), (200, "app"), "{target}");
     }
@@ -1116,7 +1116,7 @@ fn single_page_applications() {
 fn error_pages() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("405.txt"), "no").unwrap();
-    let site = Site::with(&[("404.html", "<h1>gone</h1>"), ("a", "12345")], |builder| {
+    let site = TestSite::with(&[("404.html", "<h1>gone</h1>"), ("a", "12345")], |builder| {
         builder
             .error_page(Status::NOT_FOUND, "404.html")
             .error_page(Status::METHOD_NOT_ALLOWED, outer.path().join("405.txt"))
@@ -1135,7 +1135,7 @@ fn error_pages() {
 
 #[test]
 fn scripts_of_other_sites() {
-    let site = Site::with(&[("a", "x"), ("dir/b", "")], |builder| builder.cors("*").coop_coep(true));
+    let site = TestSite::with(&[("a", "x"), ("dir/b", "")], |builder| builder.cors("*").coop_coep(true));
     let tag = site.get("/a").field("ETag").unwrap().to_owned();
     for (method, target, fields) in [
         ("GET", "/a", None),
@@ -1162,7 +1162,7 @@ fn scripts_of_other_sites() {
     assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("*"));
     assert_eq!(answer.field("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS"));
     assert_eq!(answer.field("Access-Control-Allow-Headers"), Some("range, x-mine"));
-    let closed = Site::new(&[]).ask("OPTIONS", "/a", &preflight);
+    let closed = TestSite::new(&[]).ask("OPTIONS", "/a", &preflight);
     assert!(closed.names().iter().all(|name| !name.starts_with("Access-Control")));
     assert!(FileService::builder(".").cors("a\nb").build().is_err());
 }
@@ -1177,7 +1177,7 @@ fn cache_control() {
         ("any/a", ""),
         ("any/b/c/d", ""),
     ];
-    let site = Site::with(&files, |builder| {
+    let site = TestSite::with(&files, |builder| {
         builder
             .cache_control("*", "no-cache")
             .cache_control("*.js", "max-age=60")
@@ -1204,7 +1204,7 @@ fn cache_control() {
 
 #[test]
 fn authentication_comes_before_everything() {
-    let site = Site::with(&[("a", "secret"), ("dir/b", "")], |builder| {
+    let site = TestSite::with(&[("a", "secret"), ("dir/b", "")], |builder| {
         builder.auth(Account::new("ann", "pass:word")).realm("the site").cors("*")
     });
     // "ann:pass:word"
@@ -1239,7 +1239,7 @@ fn authentication_comes_before_everything() {
 #[test]
 fn a_hit_allocates_nothing() {
     let files = [("index.html", "x"), ("a.js", "x"), ("a.js.gz", "y")];
-    let site = Site::with(&files, |builder| builder.precompressed(true));
+    let site = TestSite::with(&files, |builder| builder.precompressed(true));
     for (target, accept) in [("/", "identity"), ("/a.js", "gzip, deflate, br, zstd"), ("/a.js", "identity")] {
         let builder = Request::builder("GET", target).header("Host", "localhost").header("Accept-Encoding", accept);
         let mut request = builder.build();
@@ -1307,8 +1307,8 @@ fn whatever_is_asked_stays_inside_and_adds_up() {
                 .header("Accept-Encoding", dice.pick(&others, 5))
                 .header("If-None-Match", dice.pick(&others, 3))
                 .header("If-Range", dice.pick(&others[..6], 3));
-            // The comparison of the announced length with the body is in `Answer::from`.
-            let answer = Answer::from(files.respond(&request.build()));
+            // The comparison of the announced length with the body is in `TestResponse::from`.
+            let answer = TestResponse::from(files.respond(&request.build()));
             assert!(matches!(answer.status, 200 | 206 | 301 | 304 | 400 | 404 | 416), "{target}: {}", answer.status);
             assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET"), "{target}");
             let location = answer.field("Location").unwrap_or("/").split('?').next().unwrap();
@@ -1319,7 +1319,7 @@ fn whatever_is_asked_stays_inside_and_adds_up() {
 
 #[test]
 fn what_is_missing_is_looked_for_once_a_turn() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     let turn = Request::builder("GET", "/late.txt").build();
     assert_eq!(site.files.respond(&turn).status, 404);
     site.write("late.txt", "here");

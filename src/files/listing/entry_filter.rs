@@ -10,7 +10,7 @@ pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;
 pub(crate) const WELL_KNOWN: &str = ".well-known";
 
 /// Which entries of one directory are shown.
-pub(crate) struct Shown {
+pub(crate) struct EntryFilter {
     /// Whether names that begin with a dot are.
     pub(crate) hidden: bool,
     /// Whether `.well-known` is if the others are not.
@@ -19,7 +19,7 @@ pub(crate) struct Shown {
     pub(crate) check_link: Option<Box<CheckLink>>,
 }
 
-impl Shown {
+impl EntryFilter {
     /// Whether an entry of this name may be shown.
     pub(super) fn has_name(&self, name: &[u8]) -> bool {
         let public = || self.hidden || (self.well_known && name == WELL_KNOWN.as_bytes());

@@ -5,15 +5,15 @@ use std::time::Instant;
 /// Many clients often ask for the same thing that is not there, an icon that somebody forgot. Nothing is kept beyond
 /// the turn, so that a file is found as soon as it is there, and nobody can fill memory by asking for names.
 #[derive(Debug, Default)]
-pub(crate) struct Misses {
+pub(crate) struct NegativeCache {
     turn: Option<Instant>,
     paths: Vec<Vec<u8>>,
 }
 
-/// More different misses than this are looked for again.
+/// More different cache than this are looked for again.
 const MOST: usize = 8;
 
-impl Misses {
+impl NegativeCache {
     /// Whether the path is known to name nothing in this turn.
     pub(crate) fn knows(&self, path: &[u8], turn: Instant) -> bool {
         self.turn == Some(turn) && self.paths.iter().any(|known| known == path)
@@ -41,14 +41,14 @@ mod tests {
     fn a_miss_lasts_for_its_turn() {
         let turn = Instant::now();
         let next = turn + Duration::from_nanos(1);
-        let mut misses = Misses::default();
-        assert!(!misses.knows(b"/a", turn));
-        misses.note(b"/a", turn);
-        assert!(misses.knows(b"/a", turn) && !misses.knows(b"/b", turn));
-        assert!(!misses.knows(b"/a", next));
-        misses.note(b"/b", next);
-        assert!(misses.knows(b"/b", next) && !misses.knows(b"/a", next), "the turn before is forgotten");
-        (0..100_u8).for_each(|byte| misses.note(&[byte], next));
-        assert_eq!(misses.paths.len(), MOST);
+        let mut cache = NegativeCache::default();
+        assert!(!cache.knows(b"/a", turn));
+        cache.note(b"/a", turn);
+        assert!(cache.knows(b"/a", turn) && !cache.knows(b"/b", turn));
+        assert!(!cache.knows(b"/a", next));
+        cache.note(b"/b", next);
+        assert!(cache.knows(b"/b", next) && !cache.knows(b"/a", next), "the turn before is forgotten");
+        (0..100_u8).for_each(|byte| cache.note(&[byte], next));
+        assert_eq!(cache.paths.len(), MOST);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// for good cannot be unmounted, and its space is not free when it is deleted. So each is held for one to two seconds,
 /// however often it is asked for, and then opened again if it is still wanted: an idle server holds none.
 #[derive(Debug, Default)]
-pub(crate) struct Warm {
+pub(crate) struct RecentFiles {
     young: Vec<Arc<File>>,
     old: Vec<Arc<File>>,
     /// When the young began to be young.
@@ -23,7 +23,7 @@ const MOST: usize = 8;
 /// How long files stay young.
 const AGE: Duration = Duration::from_secs(1);
 
-impl Warm {
+impl RecentFiles {
     /// Holds a file that was just opened, if there is room and somebody who lets it go again.
     pub(crate) fn hold(&mut self, file: &Arc<File>) {
         if self.attended && self.young.len() < MOST {
@@ -63,35 +63,35 @@ mod tests {
 
     #[test]
     fn a_file_is_held_for_one_to_two_seconds() {
-        let (start, mut warm) = (Instant::now(), Warm::default());
+        let (start, mut recent) = (Instant::now(), RecentFiles::default());
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(warm.let_go(at(0)), None, "nothing is held, so nobody need wake");
+        assert_eq!(recent.let_go(at(0)), None, "nothing is held, so nobody need wake");
         let (first, second) = (file(), file());
-        warm.hold(&first);
-        assert_eq!(warm.let_go(at(100)), Some(AGE));
-        assert_eq!(warm.let_go(at(1000)), Some(Duration::from_millis(100)));
-        warm.hold(&second);
-        assert_eq!(warm.let_go(at(1100)), Some(AGE));
+        recent.hold(&first);
+        assert_eq!(recent.let_go(at(100)), Some(AGE));
+        assert_eq!(recent.let_go(at(1000)), Some(Duration::from_millis(100)));
+        recent.hold(&second);
+        assert_eq!(recent.let_go(at(1100)), Some(AGE));
         assert!(is_held(&first) && is_held(&second));
-        assert_eq!(warm.let_go(at(2099)), Some(Duration::from_millis(1)));
+        assert_eq!(recent.let_go(at(2099)), Some(Duration::from_millis(1)));
         assert!(is_held(&first));
-        assert_eq!(warm.let_go(at(2100)), None);
+        assert_eq!(recent.let_go(at(2100)), None);
         assert!(!is_held(&first) && !is_held(&second));
     }
 
     #[test]
     fn nothing_is_held_that_nobody_would_let_go() {
-        let (mut warm, file) = (Warm::default(), file());
-        warm.hold(&file);
+        let (mut recent, file) = (RecentFiles::default(), file());
+        recent.hold(&file);
         assert!(!is_held(&file));
     }
 
     #[test]
     fn few_are_held() {
-        let mut warm = Warm::default();
-        warm.let_go(Instant::now());
+        let mut recent = RecentFiles::default();
+        recent.let_go(Instant::now());
         let files: Vec<Arc<File>> = (0..2 * MOST).map(|_| file()).collect();
-        files.iter().for_each(|file| warm.hold(file));
+        files.iter().for_each(|file| recent.hold(file));
         assert_eq!(files.iter().filter(|file| is_held(file)).count(), MOST);
     }
 }
