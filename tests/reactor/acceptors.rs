@@ -1,4 +1,4 @@
-//! Ways in without sockets.
+//! Acceptors without sockets.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,19 +12,19 @@ use serve_forever::session::Session;
 
 use crate::model::{ACCEPT_BATCH, BACK_OFF, World};
 use crate::script::{Failure, Fault};
-use crate::sessions::{Client, Guest, Socket};
+use crate::sessions::{Client, SimulatedSession, Socket};
 
-/// What is outside of an acceptor, and what the loop has to know of it.
+/// The pending connections of an acceptor, and what the loop has to know of them.
 pub struct Backlog {
     pub token: Option<Token>,
     pub waiting: VecDeque<Arrival>,
-    /// Somebody came, and the loop was not told yet.
-    pub knocks: bool,
-    /// Somebody may be there, as far as the loop was told.
+    /// A connection arrived, and the loop has had no event for it.
+    pub event_due: bool,
+    /// A connection may be pending, as far as the loop knows.
     pub busy: bool,
-    pub rests: Option<Instant>,
-    /// How many this turn.
-    pub let_in: usize,
+    pub retry_at: Option<Instant>,
+    /// The number of connections that were accepted or refused in this turn.
+    pub accepted: usize,
 }
 
 pub enum Arrival {
@@ -34,34 +34,34 @@ pub enum Arrival {
 }
 
 impl Backlog {
-    pub fn come(&mut self, comers: impl IntoIterator<Item = Arrival>) {
-        self.waiting.extend(comers);
-        self.knocks = true;
+    pub fn come(&mut self, arrivals: impl IntoIterator<Item = Arrival>) {
+        self.waiting.extend(arrivals);
+        self.event_due = true;
     }
 
-    /// Whether somebody may be there who can be let in.
-    pub fn may_open(&self, now: Instant) -> bool {
-        self.busy && self.rests.is_none_or(|end| end <= now)
+    /// True if the loop may call `accept`.
+    pub fn may_accept(&self, now: Instant) -> bool {
+        self.busy && self.retry_at.is_none_or(|end| end <= now)
     }
 }
 
 impl World {
-    /// Somebody is to be let in.
+    /// The loop calls `accept`. Returns the id of the new client, or `None` for a refused connection.
     pub fn admit(&mut self, number: usize) -> io::Result<Option<usize>> {
-        self.asked_at_doors += 1;
-        let once = self.until != RunMode::UntilStopped;
-        let begins_to_end = self.begins_to_end && self.stepped.is_empty() && !once;
-        self.check(!self.between, || "somebody is let in between two turns".into());
-        self.check(self.present() < self.most, || "somebody is let in although there is no room".into());
-        self.check(self.ending.is_none() || begins_to_end, || "somebody is let in although the run ends".into());
-        self.check(!once || self.served == 0, || "more than one is let in".into());
+        self.accept_calls += 1;
+        let once = self.mode != RunMode::UntilStopped;
+        let drain_begins = self.drain_begins && self.stepped.is_empty() && !once;
+        self.check(!self.between, || "accept is called between two turns".into());
+        self.check(self.in_table() < self.most, || "accept is called although the table is full".into());
+        self.check(self.end.is_none() || drain_begins, || "accept is called although the run ends".into());
+        self.check(!once || self.served == 0, || "a second connection is accepted".into());
         let (acceptor, now) = (&self.acceptors[number], self.now);
-        let (open, let_in) = (acceptor.may_open(now), acceptor.let_in);
-        self.check(open, || "somebody looked outside, where nobody is or a rest is not over".into());
-        self.check(begins_to_end || let_in < ACCEPT_BATCH, || "too many are let in in one turn".into());
+        let (open, accepted) = (acceptor.may_accept(now), acceptor.accepted);
+        self.check(open, || "accept is called although no connection is pending or the back-off has not ended".into());
+        self.check(drain_begins || accepted < ACCEPT_BATCH, || "too many connections are accepted in one turn".into());
 
         let acceptor = &mut self.acceptors[number];
-        acceptor.rests = None;
+        acceptor.retry_at = None;
         match acceptor.waiting.pop_front() {
             None => {
                 acceptor.busy = false;
@@ -69,8 +69,8 @@ impl World {
             }
             Some(Arrival::Failure(failure)) => {
                 if failure.exhausted() {
-                    self.exhausted |= !begins_to_end;
-                    acceptor.rests = Some(now + BACK_OFF);
+                    self.exhausted |= !drain_begins;
+                    acceptor.retry_at = Some(now + BACK_OFF);
                     if self.fault == Some(Fault::IgnoresBackOff) {
                         return Err(io::ErrorKind::WouldBlock.into());
                     }
@@ -78,22 +78,22 @@ impl World {
                 Err(failure.error())
             }
             Some(Arrival::Unwanted) => {
-                acceptor.let_in += 1;
+                acceptor.accepted += 1;
                 self.served += 1;
                 if once {
-                    self.ending = Some((RunEnd::Refused, None));
+                    self.end = Some((RunEnd::Refused, None));
                 }
                 Ok(None)
             }
-            Some(Arrival::Client(nature)) => {
-                acceptor.let_in += 1;
+            Some(Arrival::Client(seed)) => {
+                acceptor.accepted += 1;
                 self.served += 1;
                 if once {
-                    self.ending = Some((RunEnd::Served, None));
+                    self.end = Some((RunEnd::Served, None));
                 }
-                self.let_in = true;
+                self.accepted = true;
                 let id = self.clients.len();
-                self.clients.push(Client::new(nature));
+                self.clients.push(Client::new(seed));
                 self.expected.insert(id);
                 Ok(Some(id))
             }
@@ -118,8 +118,8 @@ impl<'s> Accept<'s> for Listening {
 
     fn has_pending(&self) -> bool {
         let mut world = self.world.borrow_mut();
-        let full = world.present() >= world.most;
-        world.check(full, || "somebody looked whether anybody is there instead of asking them in".into());
+        let full = world.in_table() >= world.most;
+        world.check(full, || "the loop asks for a pending connection although it could accept it".into());
         let acceptor = &mut world.acceptors[self.number];
         acceptor.busy = !acceptor.waiting.is_empty();
         acceptor.busy
@@ -128,10 +128,11 @@ impl<'s> Accept<'s> for Listening {
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let mut world = self.world.borrow_mut();
         let same = now == world.now;
-        world.check(same, || "it is another time".into());
+        world.check(same, || "accept gets another time than the turn's".into());
         let id = world.admit(self.number)?;
-        let made =
-            |id| Box::new(Guest { socket: Socket { world: Rc::clone(&self.world), id } }) as Box<dyn Session + 's>;
+        let made = |id| {
+            Box::new(SimulatedSession { socket: Socket { world: Rc::clone(&self.world), id } }) as Box<dyn Session + 's>
+        };
         Ok(id.map(made))
     }
 }

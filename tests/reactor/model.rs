@@ -1,4 +1,4 @@
-//! What the model knows of the loop and of the world.
+//! The model: the state of the simulated world, and what the loop has to know of it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::common::seeds::Random;
 use crate::script::{Fault, Happening};
 use crate::sessions::{Client, Life};
 
-/// How many newcomers an acceptor lets in during one turn, and how many idle sessions are sent away at a time.
+/// The most connections that an acceptor accepts in one turn, and the most idle sessions that are closed at a time.
 pub const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor rests for which the system has no room.
+/// How long an acceptor waits after the system had no descriptor or memory.
 pub const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How many stalled sessions go in one turn.
+/// The most stalled sessions that are closed in one turn.
 pub const STALLED_BATCH: usize = 8;
 
-/// How long a fruitless search for stalled sessions is good for.
+/// The pause after a search that found no stalled session.
 pub const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// After how long without room a session counts as stalled.
+/// A session counts as stalled after it could not write for this time.
 pub const STALL: Duration = Duration::from_millis(300);
 
-/// A token is a session's key and one of its slots.
+/// The number of slots of a session. A token is `key * SLOTS + slot`.
 pub const SLOTS: usize = 8;
 
 pub const NOT_READY: Ready = Ready { read: false, write: false, read_closed: false, broken: false };
 
-/// What the model knows, and what the script has made of the world.
+/// The state of the model and of the world.
 pub struct World {
     pub fault: Option<Fault>,
     pub failure: Option<String>,
@@ -42,66 +42,66 @@ pub struct World {
     pub start: Instant,
     pub now: Instant,
     pub script: VecDeque<Happening>,
-    /// How often the mailbox's bell rang since the loop last slept.
+    /// The number of times that the mailbox woke the loop since its last sleep.
     pub rings: Arc<AtomicUsize>,
     pub stopper: Stopper,
-    pub until: RunMode,
+    pub mode: RunMode,
     pub grace: Duration,
     pub most: usize,
-    /// With more sessions than this, a connection that is let in makes stalled sessions go.
+    /// With more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub short: usize,
-    /// No search for stalled sessions has to be made before.
-    pub searched_until: Option<Instant>,
+    /// No search for stalled sessions has to be made before this time.
+    pub next_search: Option<Instant>,
     pub acceptors: Vec<Backlog>,
     pub clients: Vec<Client>,
-    /// The keys that are in the mailbox.
-    pub mail: Vec<usize>,
-    /// How long the loop may sleep at most, by what is done between turns.
+    /// The keys in the mailbox.
+    pub mailbox_keys: Vec<usize>,
+    /// The longest sleep that the hooks allow.
     pub longest: Option<Duration>,
-    pub asked: Option<Asked>,
+    pub requested: Option<StopRequest>,
     pub stopping: Option<Instant>,
-    /// Why the run will be over, and when at the latest.
-    pub ending: Option<(RunEnd, Option<Instant>)>,
-    /// How many were let in or refused.
+    /// The end that the run has begun, and its deadline.
+    pub end: Option<(RunEnd, Option<Instant>)>,
+    /// The number of connections that were accepted or refused.
     pub served: usize,
     pub turns: u64,
 
-    // Of this turn.
-    /// What the loop slept for at most.
+    // The state of one turn.
+    /// The timeout of the sleep.
     pub timeout: Option<Duration>,
-    /// It is over, and the next one has not begun.
+    /// The turn has ended, and the next one has not begun.
     pub between: bool,
-    /// Who has to be run, and who in the next turn.
+    /// The sessions that have to run in this turn, and those in the next.
     pub expected: BTreeSet<usize>,
     pub next: BTreeSet<usize>,
     pub stepped: Vec<usize>,
-    /// Who was asked whether it is idle, said since when, and has nothing to read.
-    pub scanned: Vec<(usize, Instant)>,
-    pub sent_away: Vec<usize>,
-    /// A session had to keep more memory than is good.
+    /// The sessions that the loop asked for their idle time, with that time. Those with input are left out.
+    pub idle_asked: Vec<(usize, Instant)>,
+    pub evicted_idle: Vec<usize>,
+    /// A session reported that memory is short.
     pub memory_is_short: bool,
-    /// A session was let in.
-    pub let_in: bool,
-    /// The sessions that were asked since when they have been stalled.
-    pub asked_stalled: usize,
-    /// Those that said so, and since when.
+    /// A connection was accepted.
+    pub accepted: bool,
+    /// The number of sessions that the loop asked since when they are stalled.
+    pub stalled_calls: usize,
+    /// The stalled sessions among them, with that time.
     pub stalled: Vec<(usize, Instant)>,
-    /// Those that were told that they make room.
-    pub evicted: Vec<usize>,
-    /// The keys of those who are over.
+    /// The sessions on which the loop called `evict`.
+    pub evicted_stalled: Vec<usize>,
+    /// The keys of the sessions that ended in this turn.
     pub freed: Vec<usize>,
-    pub asked_at_doors: usize,
+    pub accept_calls: usize,
     pub full_at_first: bool,
-    /// The run began to end.
-    pub begins_to_end: bool,
-    /// The system had no room for a newcomer.
+    /// The run began to drain.
+    pub drain_begins: bool,
+    /// An `accept` failed for lack of descriptors or memory.
     pub exhausted: bool,
-    /// It was begun for what is done between turns.
-    pub hurried: bool,
+    /// The hooks allowed no sleep before it.
+    pub hook_due: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum StopRequest {
     Drain,
     Now,
 }
@@ -113,15 +113,15 @@ impl World {
         }
     }
 
-    pub fn present(&self) -> usize {
-        self.clients.iter().filter(|client| client.life != Life::Gone).count()
+    pub fn in_table(&self) -> usize {
+        self.clients.iter().filter(|client| client.life != Life::Dropped).count()
     }
 
-    pub fn here(&self) -> impl Iterator<Item = usize> {
-        (0..self.clients.len()).filter(|id| self.clients[*id].life == Life::Here)
+    pub fn live(&self) -> impl Iterator<Item = usize> {
+        (0..self.clients.len()).filter(|id| self.clients[*id].life == Life::Live)
     }
 
     pub fn owner(&self, key: usize) -> Option<usize> {
-        self.here().find(|id| self.clients[*id].key == Some(key))
+        self.live().find(|id| self.clients[*id].key == Some(key))
     }
 }

@@ -1,4 +1,4 @@
-//! What happens in the world around the loop, made from a seed.
+//! The script of a simulation: happenings in the world around the loop, made from a seed.
 
 use std::io;
 use std::time::Duration;
@@ -10,47 +10,47 @@ use crate::model::{ACCEPT_BATCH, NOT_READY, SLOTS};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Happening {
-    /// So many come to an acceptor; the last number decides how they behave.
-    Come { acceptor: usize, count: usize, nature: u64 },
-    /// Somebody comes who is refused.
-    ComesInVain { acceptor: usize },
-    /// Letting somebody in fails.
+    /// `count` connections arrive at an acceptor. `seed` decides how their sessions behave.
+    Come { acceptor: usize, count: usize, seed: u64 },
+    /// A connection arrives that is refused.
+    ComesUnwanted { acceptor: usize },
+    /// The next `accept` fails.
     Fails { acceptor: usize, how: Failure },
-    /// Bytes arrive at a session, counted from the oldest.
-    Arrive { whom: usize, count: usize },
-    /// A session may send.
-    HasRoom { whom: usize },
-    /// A client closes its side.
-    Ends { whom: usize },
-    /// A connection breaks.
-    Breaks { whom: usize },
-    /// An event without a cause.
-    Spurious { whom: usize, ready: Ready },
-    /// An event for a key that somebody has or had, on one of its slots.
+    /// `count` bytes arrive at a session. `target` is its index among the live sessions, modulo their number.
+    Arrive { target: usize, count: usize },
+    /// A session's socket becomes writable.
+    Writable { target: usize },
+    /// A client closes its sending side.
+    Ends { target: usize },
+    /// A connection is reset.
+    Breaks { target: usize },
+    /// A spurious event.
+    Spurious { target: usize, ready: Ready },
+    /// An event for a key, which a session may have or have had, and one of its slots.
     ForKey { key: usize, slot: usize },
-    /// Somebody wakes a session, which may be gone.
-    Wakes { whom: usize },
-    /// What is done between turns wants to be called again within this time.
+    /// A waker of a session is used. The session may have ended.
+    Wakes { target: usize },
+    /// The hooks allow a sleep of at most this time.
     Longest(Option<Duration>),
-    /// The run is asked to end.
+    /// `Stopper::stop`.
     Stop,
-    /// At once.
+    /// `Stopper::stop_now`.
     StopNow,
-    /// The loop's sleep ends after this time, if it does not end before.
+    /// The loop sleeps. The sleep ends after this time, or earlier at its timeout.
     Sleep { time: Duration, how: Sleep },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
-    /// All events come.
-    Sound,
-    /// All events come twice.
+    /// All events are reported.
+    Normal,
+    /// All events are reported twice.
     Twice,
-    /// Events come later.
-    Deaf,
-    /// It fails with `Interrupted`, and events come later.
+    /// The events are reported by a later sleep.
+    Withheld,
+    /// The sleep fails with `Interrupted`, and the events are reported by a later one.
     Interrupted,
-    /// It lasts longer than was asked for.
+    /// The sleep lasts longer than its timeout.
     Late(Duration),
 }
 
@@ -85,27 +85,27 @@ pub fn script(seed: u64) -> Vec<Happening> {
 
 pub fn happening(random: &mut Random) -> Happening {
     let acceptor = random.below(3);
-    let whom = random.below(1000);
+    let target = random.below(1000);
     match random.below(40) {
         0..6 => {
             let count = if random.one_in(12) { 1 + random.below(3 * ACCEPT_BATCH) } else { 1 + random.below(3) };
-            Happening::Come { acceptor, count, nature: random.next() }
+            Happening::Come { acceptor, count, seed: random.next() }
         }
-        6 => Happening::ComesInVain { acceptor },
+        6 => Happening::ComesUnwanted { acceptor },
         7..10 => {
             let all = [Failure::Interrupted, Failure::Aborted, Failure::NoDescriptor, Failure::NoMemory];
             Happening::Fails { acceptor, how: all[random.below(4)] }
         }
-        10..15 => Happening::Arrive { whom, count: 1 + random.below(5) },
-        15..18 => Happening::HasRoom { whom },
-        18 => Happening::Ends { whom },
-        19 => Happening::Breaks { whom },
+        10..15 => Happening::Arrive { target, count: 1 + random.below(5) },
+        15..18 => Happening::Writable { target },
+        18 => Happening::Ends { target },
+        19 => Happening::Breaks { target },
         20..22 => {
             let ready = Ready { read: random.one_in(2), write: random.one_in(2), ..NOT_READY };
-            Happening::Spurious { whom, ready }
+            Happening::Spurious { target, ready }
         }
         22..24 => Happening::ForKey { key: random.below(6), slot: random.below(SLOTS) },
-        24..27 => Happening::Wakes { whom },
+        24..27 => Happening::Wakes { target },
         27 => Happening::Longest(random.one_in(2).then(|| Duration::from_millis(random.below(50) as u64))),
         28 if random.one_in(8) => Happening::Stop,
         29 if random.one_in(20) => Happening::StopNow,
@@ -113,10 +113,10 @@ pub fn happening(random: &mut Random) -> Happening {
             let time = Duration::from_micros([0, 0, 500, 40_000, 900_000][random.below(5)]);
             let how = match random.below(10) {
                 0 => Sleep::Twice,
-                1 | 2 => Sleep::Deaf,
+                1 | 2 => Sleep::Withheld,
                 3 => Sleep::Interrupted,
                 4 => Sleep::Late(Duration::from_millis(random.below(3000) as u64)),
-                _ => Sleep::Sound,
+                _ => Sleep::Normal,
             };
             Happening::Sleep { time, how }
         }
@@ -128,13 +128,13 @@ pub fn happening(random: &mut Random) -> Happening {
 pub enum Fault {
     LosesEvents,
     LosesReadiness,
-    RunsAnother,
+    RunsAnotherSession,
     LosesAcceptReadiness,
-    LosesMail,
+    LosesWakeUps,
     ForgetsDeadlines,
     RunsEarly,
-    ForgetsWhoGoesOn,
-    KeepsTheDead,
+    ForgetsNextAgain,
+    KeepsEndedSessions,
     AcceptsOneTooMany,
     IgnoresBackOff,
     ForgetsToStop,

@@ -1,4 +1,4 @@
-//! Sessions without sockets, which do what they like within what a session may do.
+//! Sessions without sockets. Each does at random what the contract of a session allows.
 
 use std::cell::RefCell;
 use std::io;
@@ -20,12 +20,12 @@ pub struct Client {
     pub life: Life,
     pub key: Option<usize>,
     pub registered: bool,
-    /// It asked to be run again, and did not wait.
-    pub goes_on: bool,
-    /// What the loop has noted.
+    /// Its last step returned `Next::Again`.
+    pub runs_again: bool,
+    /// The readiness that the loop has to know.
     pub ready: Ready,
-    /// What happened and was not told.
-    pub untold: Ready,
+    /// The readiness that was not reported yet.
+    pub unreported: Ready,
     pub deadline: Option<Instant>,
     pub wake: Option<Waker>,
     pub unread: usize,
@@ -33,30 +33,30 @@ pub struct Client {
     pub closed: bool,
     pub broken: bool,
     pub idle_since: Option<Instant>,
-    /// Since when there has been no room for what it sends.
-    pub stuck_since: Option<Instant>,
+    /// The time since which it cannot write.
+    pub stalled_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    Here,
-    /// It has said so, and the turn is not over.
-    Over,
-    Gone,
+    Live,
+    /// It has ended in this turn and is not dropped yet.
+    Ended,
+    Dropped,
 }
 
 impl Client {
-    pub fn new(nature: u64) -> Client {
-        let mut random = Random::new(nature);
+    pub fn new(seed: u64) -> Client {
+        let mut random = Random::new(seed);
         let unread = random.below(4);
         Client {
             random,
-            life: Life::Here,
+            life: Life::Live,
             key: None,
             registered: false,
-            goes_on: false,
+            runs_again: false,
             ready: Ready::FRESH,
-            untold: NOT_READY,
+            unreported: NOT_READY,
             deadline: None,
             wake: None,
             unread,
@@ -64,17 +64,17 @@ impl Client {
             closed: false,
             broken: false,
             idle_since: None,
-            stuck_since: None,
+            stalled_since: None,
         }
     }
 
-    /// What a session does that reads a little at a time, believes only what it tries, and goes when it likes.
+    /// One step: reads a little, clears the readiness of what is exhausted, and ends at random.
     pub fn decide(&mut self, now: Instant, stopping: bool, ready: &mut Ready) -> Next {
         let was_idle = self.idle_since.take();
         if (ready.broken && self.broken) || (stopping && !self.random.one_in(4)) || self.random.one_in(30) {
             return Next::Close(CloseReason::Complete);
         }
-        // Some do not look at what came before they like.
+        // A session may leave input unread, and must then be told of it again.
         if ready.read && !self.random.one_in(6) {
             self.unread -= self.unread.min(2);
             ready.read = self.unread > 0;
@@ -85,7 +85,7 @@ impl Client {
         if ready.write && self.random.one_in(3) {
             self.room = !self.room;
             ready.write = self.room;
-            self.stuck_since = (!self.room).then_some(now);
+            self.stalled_since = (!self.room).then_some(now);
         }
         if self.unread > 0 && ready.read && self.random.one_in(2) || self.random.one_in(12) {
             return Next::Again;
@@ -105,18 +105,18 @@ impl Client {
 }
 
 impl World {
-    /// A session is run.
+    /// The loop runs a session.
     pub fn step(&mut self, id: usize, ready: &mut Ready, turn: &mut StepContext<'_>) -> Next {
         self.stepped.push(id);
         let (now, stopping) = (self.now, self.stopping);
         let same = (turn.clock.now, turn.clock.stopping) == (now, stopping) && turn.registrar.now() == now;
-        self.check(same && !self.between, || "it is another time".into());
+        self.check(same && !self.between, || "a step gets another time than the turn's".into());
         let client = &self.clients[id];
         let (life, noted) = (client.life, client.ready);
-        self.check(life == Life::Here, || format!("{id} is run although it is over"));
-        self.check(noted == *ready, || format!("{id} is told {ready:?} and not {noted:?}"));
+        self.check(life == Life::Live, || format!("{id} is run although it has ended"));
+        self.check(noted == *ready, || format!("{id} gets {ready:?}, expected: {noted:?}"));
         if self.clients[id].key.is_none() {
-            self.meet(id, turn);
+            self.take_key(id, turn);
         }
         let next = self.clients[id].decide(now, stopping.is_some(), ready);
         let all = self.clients.len();
@@ -126,10 +126,10 @@ impl World {
         self.wake(some);
         let client = &mut self.clients[id];
         client.ready = *ready;
-        client.goes_on = next == Next::Again;
+        client.runs_again = next == Next::Again;
         match next {
             Next::Again => _ = self.next.insert(id),
-            // Before the loop began is as good as then.
+            // A deadline before the start of the loop counts as the start.
             Next::Wait(deadline) => client.deadline = deadline.map(|deadline| deadline.max(self.start)),
             Next::Close(_) => self.leave(id),
         }
@@ -138,41 +138,41 @@ impl World {
             (Some(Fault::RunsEarly), Next::Wait(Some(deadline))) => {
                 Next::Wait(Some(now + (deadline.max(now) - now) / 2))
             }
-            (Some(Fault::ForgetsWhoGoesOn), Next::Again) => Next::Wait(None),
-            (Some(Fault::KeepsTheDead), Next::Close(_)) => Next::Wait(None),
+            (Some(Fault::ForgetsNextAgain), Next::Again) => Next::Wait(None),
+            (Some(Fault::KeepsEndedSessions), Next::Close(_)) => Next::Wait(None),
             _ => next,
         }
     }
 
-    /// The first step: a session learns its key, which nobody else may have had in this turn.
-    pub fn meet(&mut self, id: usize, turn: &mut StepContext<'_>) {
-        let mut tap = Tap(None);
+    /// The first step: finds the key of the session, which no other session may have had in this turn.
+    pub fn take_key(&mut self, id: usize, turn: &mut StepContext<'_>) {
+        let mut tap = TokenProbe(None);
         let slot = 1 + id % (SLOTS - 1);
         turn.registrar.register(&mut tap, slot as u8, Interest::READABLE).unwrap();
         let token = tap.0.unwrap().0;
         let key = token / SLOTS;
         let taken = self.freed.contains(&key)
-            || self.clients.iter().any(|other| other.life != Life::Gone && other.key == Some(key));
-        self.check(token % SLOTS == slot && !taken, || format!("{id} has a key that another has: {key}"));
+            || self.clients.iter().any(|other| other.life != Life::Dropped && other.key == Some(key));
+        self.check(token % SLOTS == slot && !taken, || format!("{id} has the key of another session: {key}"));
         self.clients[id].key = Some(key);
         self.clients[id].wake = Some(turn.registrar.wake());
     }
 
     pub fn leave(&mut self, id: usize) {
         let client = &mut self.clients[id];
-        client.life = Life::Over;
+        client.life = Life::Ended;
         client.deadline = None;
         client.idle_since = None;
-        client.stuck_since = None;
+        client.stalled_since = None;
         self.freed.extend(client.key);
     }
 }
 
-pub struct Guest {
+pub struct SimulatedSession {
     pub socket: Socket,
 }
 
-impl Session for Guest {
+impl Session for SimulatedSession {
     fn step(&mut self, ready: &mut Ready, turn: &mut StepContext<'_>) -> Next {
         self.socket.world.borrow_mut().step(self.socket.id, ready, turn)
     }
@@ -185,26 +185,27 @@ impl Session for Guest {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         let client = &world.clients[id];
         let (since, readable, life) = (client.idle_since?, client.ready.read, client.life);
-        let full = world.present() >= world.most && world.acceptors.iter().any(|acceptor| !acceptor.waiting.is_empty());
-        let exhausted = world.acceptors.iter().any(|acceptor| acceptor.rests == Some(world.now + BACK_OFF));
-        let needed = life == Life::Here && !world.between && (full || exhausted);
-        world.check(needed, || "there is no need to send anybody away".into());
+        let full =
+            world.in_table() >= world.most && world.acceptors.iter().any(|acceptor| !acceptor.waiting.is_empty());
+        let exhausted = world.acceptors.iter().any(|acceptor| acceptor.retry_at == Some(world.now + BACK_OFF));
+        let needed = life == Life::Live && !world.between && (full || exhausted);
+        world.check(needed, || "an idle session is looked for without need".into());
         if readable {
             world.expected.insert(id);
         } else {
-            world.scanned.push((id, since));
+            world.idle_asked.push((id, since));
         }
         Some(since)
     }
 
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
-        world.asked_stalled += 1;
-        let in_turn = now == world.now && !world.between && world.clients[id].life == Life::Here;
-        let paused = world.searched_until.is_some_and(|end| now < end);
-        let needed = world.is_short() && !paused || world.keeps_out();
+        world.stalled_calls += 1;
+        let in_turn = now == world.now && !world.between && world.clients[id].life == Life::Live;
+        let paused = world.next_search.is_some_and(|end| now < end);
+        let needed = world.is_short() && !paused || world.connection_waits();
         world.check(in_turn && needed, || "stalled sessions are looked for without need".into());
-        let since = world.clients[id].stuck_since.filter(|since| *since + STALL <= now)?;
+        let since = world.clients[id].stalled_since.filter(|since| *since + STALL <= now)?;
         if !world.next.contains(&id) {
             world.stalled.push((id, since));
         }
@@ -214,28 +215,28 @@ impl Session for Guest {
     fn evict(&mut self, clock: TurnClock) {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         let is_stalled = clock.now == world.now && world.stalled.iter().any(|(other, _)| *other == id);
-        world.check(is_stalled, || format!("{id} makes room and is not stalled"));
-        world.evicted.push(id);
+        world.check(is_stalled, || format!("{id} is evicted and is not stalled"));
+        world.evicted_stalled.push(id);
         world.next.remove(&id);
         world.leave(id);
     }
 }
 
-impl Drop for Guest {
+impl Drop for SimulatedSession {
     fn drop(&mut self) {
         let (mut world, id) = (self.socket.world.borrow_mut(), self.socket.id);
         let life = world.clients[id].life;
-        if life == Life::Here && !world.between {
-            let idle = world.scanned.iter().any(|(other, _)| *other == id);
-            world.check(idle, || format!("{id} was sent away and is not idle"));
-            world.sent_away.push(id);
+        if life == Life::Live && !world.between {
+            let idle = world.idle_asked.iter().any(|(other, _)| *other == id);
+            world.check(idle, || format!("{id} was closed and is not idle"));
+            world.evicted_idle.push(id);
             world.leave(id);
         }
-        world.clients[id].life = Life::Gone;
+        world.clients[id].life = Life::Dropped;
     }
 }
 
-/// A connection without a socket.
+/// The source of a simulated session.
 pub struct Socket {
     pub world: Rc<RefCell<World>>,
     pub id: usize,
@@ -249,11 +250,11 @@ impl Source for Socket {
             world.leave(id);
             return Err(io::Error::other("no room in the selector"));
         }
-        // What is ready already is told once.
-        client.untold.add(Ready { read: client.unread > 0, write: client.room, ..NOT_READY });
-        client.untold.add(Ready { read_closed: client.closed, broken: client.broken, ..NOT_READY });
+        // Registration reports the readiness that there is, once.
+        client.unreported.add(Ready { read: client.unread > 0, write: client.room, ..NOT_READY });
+        client.unreported.add(Ready { read_closed: client.closed, broken: client.broken, ..NOT_READY });
         let in_order = !client.registered
-            && !client.goes_on
+            && !client.runs_again
             && client.key == Some(token.0 / SLOTS)
             && token.0.is_multiple_of(SLOTS);
         client.registered = true;
@@ -270,10 +271,10 @@ impl Source for Socket {
     }
 }
 
-/// Keeps the token that it is registered with.
-pub struct Tap(pub Option<Token>);
+/// A source that stores the token of its registration.
+pub struct TokenProbe(pub Option<Token>);
 
-impl Source for Tap {
+impl Source for TokenProbe {
     fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
         self.0 = Some(token);
         Ok(())
