@@ -1,4 +1,4 @@
-//! The library's server on real sockets: its doors, its stops, and clients that behave badly.
+//! The library's server on real sockets: its listeners, its stops, and clients that misbehave.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -20,7 +20,7 @@ use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service};
 use serve_forever::{HttpServer, ListenOptions, Served, Stopped, Stopper};
 
-/// A server that runs in a thread of its own until the test is over.
+/// A server that runs on a thread of its own until the end of the test.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,
@@ -38,7 +38,7 @@ impl Running {
         Client::connect(self.address)
     }
 
-    /// Waits for the run to end by itself.
+    /// Waits for the end of the run.
     fn join(&mut self) -> Stopped {
         self.thread.take().unwrap().join().unwrap().unwrap()
     }
@@ -66,7 +66,7 @@ fn local() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-// The doors: contract rows SS02 to SS24.
+// Listeners.
 
 #[test]
 fn port_0_is_a_real_port() {
@@ -88,7 +88,7 @@ fn several_addresses_are_served() {
 }
 
 #[test]
-fn if_one_of_several_cannot_be_bound_none_is() {
+fn if_one_of_several_addresses_cannot_be_bound_none_stays_bound() {
     let taken = TcpListener::bind(local()).unwrap();
     let free = TcpListener::bind(local()).unwrap().local_addr().unwrap();
     let error = HttpServer::bind_all(&[free, taken.local_addr().unwrap()]).unwrap_err();
@@ -98,10 +98,10 @@ fn if_one_of_several_cannot_be_bound_none_is() {
 }
 
 #[test]
-fn a_listener_can_be_handed_in() {
+fn a_server_serves_on_a_listener_that_was_bound_before() {
     let listener = TcpListener::bind(local()).unwrap();
     let address = listener.local_addr().unwrap();
-    // It was bound before the server was there, so this client waits in its backlog.
+    // The listener is bound before the server is made, so this client waits in the backlog.
     let mut early = Client::connect(address);
     early.say(HELLO);
     let server = HttpServer::from_listeners(vec![listener]).unwrap().service(TestService).log(AccessLog::off());
@@ -111,7 +111,7 @@ fn a_listener_can_be_handed_in() {
 }
 
 #[test]
-fn listeners_are_bound_as_they_are_asked_to() {
+fn listeners_are_bound_with_their_options() {
     let shared = ListenOptions { reuse_port: true, backlog: 3, ..ListenOptions::default() };
     let first = shared.bind(local()).unwrap();
     let second = shared.bind(first.local_addr().unwrap()).expect("two sockets share a port");
@@ -124,8 +124,8 @@ fn listeners_are_bound_as_they_are_asked_to() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
-/// Connections wait in the backlog until they are accepted. A backlog of 5, as Python's, would let the kernel drop the
-/// handshakes of the others.
+/// Connections wait in the backlog until they are accepted. With a backlog of 5, as in Python, the kernel would drop
+/// the handshakes of the others.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_burst_of_connections_fits_into_the_backlog() {
@@ -138,13 +138,13 @@ fn a_burst_of_connections_fits_into_the_backlog() {
 }
 
 #[test]
-fn a_client_that_is_not_wanted_is_closed_without_a_byte() {
+fn a_client_refused_by_verify_request_is_closed_without_a_byte() {
     let port = Arc::new(AtomicUsize::new(0));
     let wanted = Arc::clone(&port);
     let server = bind().verify_request(move |peer| usize::from(peer.port()) == wanted.load(Ordering::SeqCst));
     let server = Running::new(server);
     assert!(server.client().is_closed());
-    // This one is only seen by the server once it is known: the listener takes nobody in before the client has a port.
+    // The predicate must know the port before the connection arrives, so the socket is bound before it connects.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&local().into()).unwrap();
     port.store(socket.local_addr().unwrap().as_socket().unwrap().port().into(), Ordering::SeqCst);
@@ -167,7 +167,7 @@ fn an_ipv4_client_of_a_dual_stack_server_has_its_ipv4_address_everywhere() {
     assert!(body.starts_with("127.0.0.1:"), "{body}");
     let mut second = Client::connect((Ipv4Addr::LOCALHOST, running.address.port()).into());
     second.say(HELLO);
-    assert!(second.is_closed(), "the limit of connections counts it as the same client");
+    assert!(second.is_closed(), "connections_per_peer counts it as the same client");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_mapped_address_of_the_server_is_an_ipv4_address_to_its_services() {
 }
 
 #[test]
-fn handle_request_serves_one() {
+fn handle_request_serves_one_request_and_closes() {
     let mut server = bind();
     let address = server.server_address();
     let client = thread::spawn(move || {
@@ -190,13 +190,17 @@ fn handle_request_serves_one() {
         (answer.field("Connection").map(str::to_owned), client.rest())
     });
     assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Request);
-    assert_eq!(client.join().unwrap(), (Some("close".to_owned()), Vec::new()), "after one answer it is over");
+    assert_eq!(
+        client.join().unwrap(),
+        (Some("close".to_owned()), Vec::new()),
+        "the connection closes after one response"
+    );
 }
 
-/// Its client speaks first: until it does, the system keeps its connection to itself, for a second.
+/// With `defer_accept` the system reports a connection when its client has sent something, or after a second.
 #[test]
 #[cfg(target_os = "linux")]
-fn who_says_nothing_yet_takes_nobodys_place() {
+fn handle_request_accepts_a_client_that_sends_before_one_that_is_silent() {
     let all = HttpServer::bind_all(&[local()]).unwrap().service(TestService).log(AccessLog::off());
     for mut server in [bind(), all] {
         let _silent = TcpStream::connect(server.server_address()).unwrap();
@@ -218,9 +222,9 @@ fn handle_request_times_out_refuses_and_stops() {
     assert_eq!(server.handle_request(Some(SAFETY)).unwrap(), Served::Refused);
 }
 
-// Turns and stops.
+// Turns of the loop, and stops.
 
-/// A server whose turns are reported.
+/// A server that reports the end of each turn.
 fn counted(configure: impl FnOnce(HttpServer) -> HttpServer) -> (Running, Receiver<()>) {
     let (sender, turns) = channel();
     let server = configure(bind()).service_actions(move || _ = sender.send(()));
@@ -240,15 +244,14 @@ fn an_idle_server_sleeps() {
     let (server, turns) = counted(|server| server);
     let mut client = server.client();
     client.get("/");
-    // The turns of this request are over once the next one waits for an event that does not come.
+    // The turns of this request have ended when the next turn waits for an event that does not occur.
     let over = (0..20).any(|_| turns.recv_timeout(Duration::from_millis(200)).is_err());
-    assert!(over, "turn after turn although nothing happens");
-    assert!(turns.recv_timeout(Duration::from_millis(300)).is_err(), "a turn although nothing happened");
+    assert!(over, "the loop does not stop turning although no event occurs");
+    assert!(turns.recv_timeout(Duration::from_millis(300)).is_err(), "a turn without an event");
     assert_eq!(client.get("/").status(), 200);
     assert!(turns.recv_timeout(SAFETY).is_ok());
 }
 
-/// Contract row P20.
 #[test]
 fn shutdown_from_another_thread_twenty_times_in_a_row() {
     let mut server = bind();
@@ -264,10 +267,10 @@ fn shutdown_from_another_thread_twenty_times_in_a_row() {
     }
 }
 
-/// There is no room for the log while the server runs, and for a part of it at a time when the run is over.
+/// The pipe of the log is full while the server runs. After the run its reader takes a part at a time.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_end_waits_for_who_reads_the_log() {
+fn the_end_of_a_run_waits_for_the_reader_of_the_log() {
     const COUNT: usize = 1500;
     let (mut reader, mut writer) = io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
@@ -285,7 +288,7 @@ fn the_end_waits_for_who_reads_the_log() {
 }
 
 #[test]
-fn a_stop_before_the_run_ends_it_at_once() {
+fn a_stop_before_a_run_ends_the_run_at_once() {
     let mut server = bind();
     server.stopper().stop();
     assert_eq!(server.serve_forever().unwrap(), Stopped::ByStopper);
@@ -318,32 +321,32 @@ fn a_service_may_shut_its_own_server_down() {
 }
 
 #[test]
-fn a_stop_lets_a_download_end_and_nobody_in() {
+fn a_stop_lets_a_download_end() {
     const SIZE: usize = 20_000_000;
     let mut server = serve();
     let mut client = server.client();
     client.say(&format!("GET /file?{SIZE} HTTP/1.1\r\nHost: h\r\n\r\n"));
     assert!(client.head().starts_with("HTTP/1.1 200 "));
     server.stopper.stop();
-    assert!(client.exactly(SIZE) == pattern(SIZE).as_bytes(), "the download is not what was asked for");
+    assert!(client.exactly(SIZE) == pattern(SIZE).as_bytes(), "the downloaded bytes differ");
     assert!(client.is_closed());
     assert_eq!(server.join(), Stopped::ByStopper);
 }
 
 #[test]
-fn stop_now_waits_for_nobody() {
+fn stop_now_does_not_wait_for_the_grace() {
     let limits = Limits { grace: Duration::from_secs(1000), ..Limits::default() };
     let mut server = Running::new(bind().limits(limits));
     let mut client = server.client();
     client.say("GET /later?1000000 HTTP/1.1\r\nHost: h\r\n\r\n");
-    // The server has seen it once it has answered somebody who came later.
+    // The server has read this request when it has responded to a client that connected later.
     server.client().get("/");
     server.stopper.stop_now();
     assert_eq!(server.join(), Stopped::ByStopper);
     assert!(client.is_closed());
 }
 
-// Clients in numbers, and bad ones.
+// Many clients, and clients that misbehave.
 
 #[test]
 fn many_clients_at_once() {
@@ -369,7 +372,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn half_requests_and_a_reader_that_stops_cost_the_others_nothing() {
+fn unfinished_requests_and_a_stalled_reader_do_not_delay_other_clients() {
     let server = serve();
     let _half: Vec<Client> = (0..100)
         .map(|_| {
@@ -387,7 +390,7 @@ fn half_requests_and_a_reader_that_stops_cost_the_others_nothing() {
 }
 
 #[test]
-fn bodies_come_back_as_they_went() {
+fn echoed_bodies_are_unchanged() {
     let server = serve();
     for size in [0, 1, 65_537, 5_000_000] {
         let (body, mut client) = (pattern(size), server.client());
@@ -395,14 +398,14 @@ fn bodies_come_back_as_they_went() {
         let request = format!("POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{body}");
         let sending = thread::spawn(move || io::Write::write_all(&mut sender, request.as_bytes()));
         let answer = client.answer();
-        assert!(answer.body == body.as_bytes(), "{size} bytes came back otherwise");
+        assert!(answer.body == body.as_bytes(), "the echo of {size} bytes differs");
         sending.join().unwrap().unwrap();
-        assert_eq!(client.get("/").status(), 200, "and the connection goes on");
+        assert_eq!(client.get("/").status(), 200, "the connection persists");
     }
 }
 
 #[test]
-fn a_file_that_ends_early_cuts_the_connection() {
+fn a_file_that_became_shorter_cuts_the_connection() {
     let server = serve();
     let mut client = server.client();
     client.say("GET /truncated?5000 HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -410,15 +413,15 @@ fn a_file_that_ends_early_cuts_the_connection() {
     assert_eq!(client.rest(), pattern(5000).as_bytes());
 }
 
-/// A client that has more on its way than the server reads, and reads nothing itself until the server has closed: what
-/// is left of the connection then has to be all that was answered.
+/// The client has sent more than the server reads, and reads nothing until the server has closed. It then still has to
+/// receive every response that was sent before.
 #[test]
-fn what_was_answered_before_a_cut_arrives() {
+fn responses_before_a_response_that_is_cut_arrive() {
     for (target, length) in [("/truncated?5000", 5000), ("/short?5000", 4999), ("/broken?5000", 5000)] {
         let (reader, writer) = io::pipe().unwrap();
         let server = Running::new(bind().log(AccessLog::to(writer.into())));
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        // So little that most of the first answer has to wait on the server's side.
+        // So small that most of the first response waits in the server's buffers.
         socket.set_recv_buffer_size(4096).unwrap();
         socket.connect(&server.address.into()).unwrap();
         let mut client = Client::on(socket.into());
@@ -437,9 +440,9 @@ fn what_was_answered_before_a_cut_arrives() {
     }
 }
 
-/// Whoever has sent its end cannot be answered with a reset: nothing of it is left to be read.
+/// The client has closed its sending side and the server has read all of its input, so closing causes no reset.
 #[test]
-fn what_was_answered_before_a_request_that_is_cut_arrives() {
+fn responses_before_a_request_that_is_cut_arrive() {
     let server = serve();
     let mut client = server.client();
     let half = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc";
@@ -449,18 +452,18 @@ fn what_was_answered_before_a_request_that_is_cut_arrives() {
 }
 
 #[test]
-fn a_refusal_is_seen_also_by_a_client_that_still_sends() {
+fn a_client_that_still_sends_receives_a_413() {
     let server = serve();
     let mut client = server.client();
     client.say("POST /too-large HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
-    // A reset would take the answer away; so much is thrown away while the close lingers.
+    // The lingering close discards these bytes. A close without it would cause a reset, which discards the response.
     client.say(&"x".repeat(1_000_000)).end();
     assert_eq!(client.answer().status(), 413);
     assert!(client.is_closed());
 }
 
 #[test]
-fn a_reset_in_the_middle_concerns_nobody_else() {
+fn a_reset_connection_does_not_affect_others() {
     let server = serve();
     for _ in 0..20 {
         let mut client = server.client();
@@ -474,19 +477,19 @@ fn a_reset_in_the_middle_concerns_nobody_else() {
 }
 
 #[test]
-fn a_service_that_panics_costs_one_answer() {
+fn a_service_that_panics_is_a_500_and_the_connection_persists() {
     let server = serve();
     let mut client = server.client();
     assert_eq!(client.get("/panic").status(), 500);
     assert_eq!(client.get("/").status(), 200);
 }
 
-/// At the cap the listener rests; whoever waits outside is let in when somebody goes.
+/// While the table is full the loop accepts no connection. It does so when a session ends.
 #[test]
-fn connections_beyond_the_cap_wait_and_are_served() {
+fn connections_beyond_the_limit_wait_and_are_served() {
     let limits = Limits { connections: Some(3), ..Limits::default() };
     let server = Running::new(bind().limits(limits));
-    // Connections with half a request are not idle, so nobody may be sent away for the fourth.
+    // Connections with half a request are not idle, so none may be closed for the fourth.
     let busy: Vec<Client> = (0..3)
         .map(|_| {
             let mut client = server.client();
@@ -503,7 +506,7 @@ fn connections_beyond_the_cap_wait_and_are_served() {
     assert_eq!(fourth.answer().status(), 200);
 }
 
-/// Answers each path in another way that a handler has, and names its user.
+/// Responds to each path in another way that a handler has, and names the user.
 struct Named;
 
 impl RequestHandler for Named {
@@ -517,7 +520,7 @@ impl RequestHandler for Named {
             }
             "/delegated" => x.serve(&TestService),
             "/error" => x.send_error(404, None, None),
-            // More than is gathered, so that the head leaves before the handler has returned.
+            // More than is gathered, so that the head is sent before the handler returns.
             _ => {
                 x.send_response(200)?;
                 x.end_headers()?;
@@ -528,7 +531,7 @@ impl RequestHandler for Named {
 }
 
 #[test]
-fn every_way_to_answer_names_its_user_in_the_log() {
+fn the_log_names_the_user_of_every_kind_of_response() {
     let service = |request: &Request| -> Response {
         let length = if request.path() == b"/small" { 1 } else { 100_000 };
         Response::new(Status::OK).body(Body::Bytes(vec![b'x'; length].into())).user("ann")

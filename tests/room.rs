@@ -1,5 +1,5 @@
-//! What happens when there is no room: connections, memory, time, and the end of a run. Over real sockets, with limits
-//! small enough to be reached.
+//! Limits that are reached: connections, memory, time, and the grace of a run. Over real sockets, with limits small
+//! enough to reach.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,10 +17,10 @@ use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Registrar, Reply, Response, Source, Upstream};
 use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
 
-/// Nothing here should take as long; it keeps a failing test from hanging.
+/// A timeout that no passing test reaches. It ends a failing test that would hang.
 const SAFETY: Duration = Duration::from_secs(20);
 
-/// A server in a thread of its own.
+/// A server on a thread of its own.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,
@@ -29,7 +29,7 @@ struct Running {
 
 impl Running {
     fn with(limits: Limits, configure: impl FnOnce(HttpServer) -> HttpServer) -> Running {
-        // Who has connected is to be let in, whether it has said something or not.
+        // Without `defer_accept`: a connection has to be accepted although its client has sent nothing.
         let listener = ListenOptions::default().bind("127.0.0.1:0").unwrap();
         let server = HttpServer::from_listeners(vec![listener]).unwrap();
         let mut server = configure(server.service(service).limits(limits).log(AccessLog::off()));
@@ -77,10 +77,10 @@ impl Client {
         String::from_utf8(response).unwrap()
     }
 
-    /// What still comes until the server closes.
+    /// Reads until the server closes the connection.
     fn rest(&mut self) -> String {
         let mut rest = Vec::new();
-        // A reset is an end, too.
+        // A reset ends the connection too.
         _ = self.0.read_to_end(&mut rest);
         String::from_utf8(rest).unwrap()
     }
@@ -99,10 +99,10 @@ fn service(request: &Request) -> Reply {
     }
 }
 
-/// A body that no socket takes at once.
+/// The size of a body that no socket buffer can hold.
 const LARGE: usize = 32 * 1024 * 1024;
 
-/// A body that fails when it has given what it has.
+/// A body that fails after these bytes.
 struct Cut(&'static [u8]);
 
 impl Source for Cut {
@@ -114,7 +114,7 @@ impl Source for Cut {
     }
 }
 
-/// Wants the body as soon as it is asked for its answer, which it has at once and which is that body.
+/// An echo that wants the request body only after its first poll, which already returns the response.
 struct AtOnce {
     begun: bool,
     fed: Rc<RefCell<VecDeque<u8>>>,
@@ -152,7 +152,7 @@ impl Source for Fed {
     }
 }
 
-/// Takes any body and never answers.
+/// An upstream that reads any body and never responds.
 struct Never;
 
 impl Upstream for Never {
@@ -170,20 +170,20 @@ impl Upstream for Never {
 }
 
 #[test]
-fn at_the_cap_the_oldest_idle_connections_make_room() {
+fn in_a_full_table_the_connection_that_was_idle_longest_is_closed() {
     let running = Running::with(Limits { connections: Some(3), ..Limits::default() }, |server| server);
     let mut clients = [running.connect(), running.connect(), running.connect()];
     for client in &mut clients {
         client.get();
     }
-    let mut newcomer = running.connect();
-    assert!(newcomer.get().starts_with("HTTP/1.1 200"));
-    assert_eq!(clients[0].rest(), "", "the one that was idle longest is closed");
-    assert!(newcomer.get().starts_with("HTTP/1.1 200"), "and the newcomer stays");
+    let mut fourth = running.connect();
+    assert!(fourth.get().starts_with("HTTP/1.1 200"));
+    assert_eq!(clients[0].rest(), "", "the connection that was idle longest is closed");
+    assert!(fourth.get().starts_with("HTTP/1.1 200"), "the new connection stays");
 }
 
 #[test]
-fn at_the_cap_nobody_is_sent_away_for_nobody() {
+fn in_a_full_table_idle_connections_stay_while_none_is_pending() {
     let running = Running::with(Limits { connections: Some(2), ..Limits::default() }, |server| server);
     let mut clients = [running.connect(), running.connect()];
     for _ in 0..3 {
@@ -194,7 +194,7 @@ fn at_the_cap_nobody_is_sent_away_for_nobody() {
 }
 
 #[test]
-fn at_the_cap_busy_connections_keep_their_place() {
+fn in_a_full_table_a_busy_connection_is_not_closed() {
     let limits = Limits { connections: Some(1), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut busy = running.connect();
@@ -203,24 +203,24 @@ fn at_the_cap_busy_connections_keep_their_place() {
     waiting.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     busy.send("st: h\r\nConnection: close\r\n\r\n");
     assert!(busy.rest().ends_with("hello"));
-    assert!(waiting.rest().ends_with("hello"), "the door was only resting");
+    assert!(waiting.rest().ends_with("hello"), "the pending connection is accepted later");
 }
 
-/// The table is full of clients that do not read. Nothing else happens until the loop finds them stalled.
+/// The table is full of clients that do not read. No other event occurs until the loop finds them stalled.
 #[test]
-fn stalled_readers_make_room_for_a_connection_that_waits() {
+fn in_a_full_table_a_stalled_reader_is_closed_for_a_pending_connection() {
     let limits = Limits { connections: Some(2), stall_timeout: Duration::from_millis(20), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let (mut first, mut second) = (running.connect(), running.connect());
     first.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
     second.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "a stalled reader was closed for it");
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "a stalled reader was closed for the new connection");
     assert!(first.rest().len() < LARGE || second.rest().len() < LARGE);
 }
 
-/// A reader that pauses costs nothing that is short.
+/// A stalled reader is closed only when room is short.
 #[test]
-fn a_stalled_reader_stays_while_there_is_room() {
+fn a_stalled_reader_is_not_closed_while_the_table_has_room() {
     let limits = Limits { connections: Some(100), stall_timeout: Duration::from_millis(1), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut stalled = running.connect();
@@ -228,11 +228,11 @@ fn a_stalled_reader_stays_while_there_is_room() {
     for _ in 0..200 {
         running.connect().get();
     }
-    assert!(stalled.rest().len() > LARGE, "all of the body, and a head");
+    assert!(stalled.rest().len() > LARGE, "the whole body and a head arrive");
 }
 
 #[test]
-fn one_address_has_so_many_connections() {
+fn connections_of_one_address_are_limited() {
     let running = Running::with(Limits { connections_per_peer: Some(2), ..Limits::default() }, |server| server);
     let (mut first, mut second) = (running.connect(), running.connect());
     first.get();
@@ -240,17 +240,17 @@ fn one_address_has_so_many_connections() {
     assert_eq!(running.connect().rest(), "", "closed without a byte");
     second.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     second.rest();
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "its place is free again");
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "the closed connection is not counted any more");
 }
 
 #[test]
-fn what_all_connections_keep_is_bounded() {
+fn the_buffers_of_all_connections_are_limited() {
     let running = Running::with(Limits { buffers: 64 * 1024, ..Limits::default() }, |server| server);
     let half = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(40_000));
     let (mut first, mut second) = (running.connect(), running.connect());
     first.send(&half);
     first.send(&"y".repeat(1000));
-    // The order in which the two halves are read does not matter: both do not fit.
+    // The order in which the server reads the two does not matter: their buffers do not fit together.
     second.send(&half);
     let ended = thread::scope(|scope| {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -264,12 +264,12 @@ fn what_all_connections_keep_is_bounded() {
         }
         ended
     });
-    assert_eq!(ended, Ok(0), "one of the two is closed without an answer");
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "and its memory is free again");
+    assert_eq!(ended, Ok(0), "one of the two is closed without a response");
+    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "the memory of the closed connection is free again");
 }
 
 #[test]
-fn an_upstream_that_never_answers_is_answered_for() {
+fn an_upstream_that_never_responds_is_a_504() {
     let limits = Limits { answer_timeout: Duration::from_millis(20), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut client = running.connect();
@@ -279,7 +279,7 @@ fn an_upstream_that_never_answers_is_answered_for() {
 }
 
 #[test]
-fn idle_connections_end_with_the_run() {
+fn idle_connections_are_closed_when_the_run_ends() {
     let mut running = Running::with(Limits::default(), |server| server);
     let mut idle = running.connect();
     idle.get();
@@ -289,13 +289,13 @@ fn idle_connections_end_with_the_run() {
 }
 
 #[test]
-fn a_last_call_answers_once_more_and_says_goodbye() {
+fn during_the_last_call_an_idle_connection_gets_one_more_response() {
     let limits = Limits { last_call: SAFETY, grace: SAFETY, ..Limits::default() };
     let mut running = Running::with(limits, |server| server.release_on_drain(true));
     let mut idle = running.connect();
     idle.get();
     running.stopper.stop();
-    // Once the address can be bound again, the run has begun to end.
+    // The listener is released when the drain begins, so the address can then be bound again.
     let again = (0..1_000_000).find_map(|_| TcpListener::bind(running.address).ok());
     assert!(again.is_some(), "the listener was released");
     let answer = idle.get();
@@ -305,8 +305,8 @@ fn a_last_call_answers_once_more_and_says_goodbye() {
 }
 
 #[test]
-fn who_had_come_before_the_end_is_answered() {
-    // The loop is kept busy until three clients wait at its door and it was asked to stop.
+fn connections_pending_before_a_stop_are_served() {
+    // The loop is kept busy until three connections are pending and a stop is requested.
     let (begin, began) = std::sync::mpsc::channel::<()>();
     let began = std::sync::Mutex::new(began);
     let limits = Limits { grace: SAFETY, ..Limits::default() };
@@ -334,14 +334,14 @@ fn who_had_come_before_the_end_is_answered() {
     running.join();
 }
 
-/// What is logged of a response that is cut short.
+/// The log of a response that is cut short.
 fn log_of_a_cut(format: LogFormat) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
     let log = AccessLog::to(writer.into()).format(format);
     let mut running = Running::with(Limits::default(), |server| server.log(log));
     let mut client = running.connect();
     client.send("GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(client.rest().ends_with("\r\n\r\nfour"), "what there was arrives");
+    assert!(client.rest().ends_with("\r\n\r\nfour"), "the bytes before the cut arrive");
     running.stopper.stop();
     running.join();
     let mut log = String::new();
@@ -350,7 +350,7 @@ fn log_of_a_cut(format: LogFormat) -> String {
 }
 
 #[test]
-fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
+fn a_response_that_is_cut_short_is_logged_with_the_bytes_sent() {
     let log = log_of_a_cut(LogFormat::Python);
     assert!(log.contains("] cut after 4 bytes: response cut short\n"), "{log}");
     assert!(log.ends_with("\"GET /cut HTTP/1.1\" 200 4\n") && log.lines().count() == 2, "{log}");
@@ -360,7 +360,7 @@ fn a_response_that_is_cut_short_is_logged_with_what_was_sent() {
 }
 
 #[test]
-fn who_answers_at_once_may_still_have_the_body_sent() {
+fn an_upstream_that_responds_at_once_still_receives_the_body() {
     let running = Running::with(Limits::default(), |server| server);
     let mut client = running.connect();
     client.send("POST /at-once HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
