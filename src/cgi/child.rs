@@ -1,506 +1,236 @@
-//! The upstream of a request that a script answers: waits in the queue, starts the script, writes the body to it and
-//! reads its head.
+//! One child process: its phases, the signals to its process group, and its standard error.
 //!
-//! What stays out: the grammar of the head (`output`), the body of the response (`source`), signals and the exit status
-//! (`reaper`).
+//! What stays out: the table of children and its poll (`reaper`), and a child's standard input and output, which its
+//! connection reads and writes (`run`, `source`).
 
-use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Instant;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
 
-use mio::Interest;
-use mio::unix::pipe::{Receiver, Sender};
+use mio::unix::pipe::Receiver;
+use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::environment::environment;
-use super::input::ScriptInput;
-use super::output::{BadOutput, Destination, ScriptHead, find_end, read_head};
-use super::reaper::{ChildLabel, ChildState, QueueTicket};
-use super::script::Script;
-use super::service::ScriptContext;
-use super::source::{ChildHandle, OmittedBody, ScriptBody, ScriptOutput};
-use super::spawn::{refusal, spawn};
-use crate::http::{Request, Status};
-use crate::service::{Body, Registrar, Reply, Response, Upstream};
+use super::stderr::StderrLines;
+use crate::service::Waker;
 
-/// The slots of a connection's wires that the pipes are registered with.
-const STDIN: u8 = 1;
-const STDOUT: u8 = 2;
+/// Bytes of one child's standard error that are read in a turn of the loop.
+pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 
-/// Bytes of a script's output that are read at a time, except those of a response's body.
-const PIECE: usize = 8 * 1024;
+/// Bytes of standard error that are read at a time.
+const STDERR_READ: usize = 8 * 1024;
 
-/// How many pieces of unwanted output are read in a turn of the loop.
-const PIECES: u32 = 32;
+/// The time from the exit of a child that was sent SIGTERM to the SIGKILL for the rest of its process group.
+const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
-/// Bytes of refused output that the log shows.
-const EXCERPT: usize = 200;
+/// Lines for the log, each with the client that it is about.
+pub(super) type LogLines = Vec<(SocketAddr, String)>;
 
-/// How many redirects within the server may follow one request.
-pub(super) const MOST_REDIRECTS: u8 = 8;
-
-/// The upstream of a request that a script answers.
-pub(super) struct ScriptRun {
-    context: Arc<ScriptContext>,
-    request: Request,
-    script: Script,
-    /// The user whose credentials the service has verified, for the log.
-    user: Option<Arc<str>>,
-    /// How many redirects within the server led to this request.
-    redirects: u8,
-    stage: RunStage,
-    /// Where the body is written. `None` once it is complete, or once the script has closed its end.
-    stdin: Option<ScriptInput>,
-    /// Some of the body was written since [`ScriptRun::check_time`] was last called.
-    fed: bool,
-    /// The body is complete.
-    ended: bool,
-    /// When the script has taken too long to respond.
-    deadline: Option<Instant>,
+/// A child and everything that is needed until it is reaped.
+#[derive(Debug)]
+pub(super) struct ChildEntry {
+    pub(super) child: Child,
+    /// Readable when the child has exited.
+    pub(super) pidfd: OwnedFd,
+    /// `None` at its end, or when the child is reaped.
+    pub(super) stderr: Option<Receiver>,
+    lines: StderrLines,
+    pub(super) label: ChildLabel,
+    /// A `ChildHandle` refers to this entry.
+    pub(super) has_handle: bool,
+    phase: ChildPhase,
 }
 
-/// The stages of a run, in their order.
-enum RunStage {
-    /// The script is not started: `poll` was not called yet, or too many others run.
-    Queued(Option<QueueTicket>),
-    /// The head of the output is being read. It ends at `end`, once that is known.
-    Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
-    /// The head is known and the rest of the output is not sent. It is read to its end before the response.
-    Rest { output: ScriptOutput, outcome: ScriptOutcome },
-    /// The script redirected the request to another service.
-    Elsewhere(Box<dyn Upstream>),
-    /// The response was returned.
-    Answered(Option<Rc<ChildHandle>>),
+/// The client and the script of a child.
+#[derive(Debug)]
+pub(super) struct ChildLabel {
+    /// The client whose request started the child.
+    pub(super) client: SocketAddr,
+    /// The name of the script, quoted for the log.
+    pub(super) name: String,
+    /// Wakes the connection.
+    pub(super) wake: Waker,
 }
 
-/// The result of a script whose output after the head is not sent.
-enum ScriptOutcome {
-    Respond(Response),
-    Redirect(Vec<u8>),
+/// The phases of a child's life, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChildPhase {
+    /// It runs and is terminated at this time; `None` is never.
+    Running(Option<Instant>),
+    /// SIGTERM was sent. `kill_at` is set at the end of that turn.
+    Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
+    /// SIGKILL was sent, and the exit of the child is not reported yet.
+    Killed { timed_out: bool },
+    /// It is reaped.
+    Reaped { timed_out: bool },
 }
 
-impl ScriptRun {
+/// The part of a child's phase that its connection needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChildState {
+    /// It runs, or was sent a signal and has not ended.
+    Running,
+    /// It has ended: all of its output is in the pipe.
+    Ended,
+    /// It was terminated because of [`CgiLimits::whole`](super::limits::CgiLimits::whole).
+    TimedOut,
+}
+
+/// The result of one look at a child's deadlines.
+pub(super) enum Deadline {
+    /// No deadline has passed. This is the next one.
+    Next(Option<Instant>),
+    /// SIGKILL was sent to a group whose leader had exited: the child can be reaped.
+    Reap,
+}
+
+impl ChildEntry {
+    /// An entry of a child that runs until `until`, with a handle.
     pub(super) fn new(
-        context: Arc<ScriptContext>,
-        request: Request,
-        script: Script,
-        user: Option<Arc<str>>,
-        redirects: u8,
-    ) -> ScriptRun {
-        ScriptRun {
-            context,
-            request,
-            script,
-            user,
-            redirects,
-            stage: RunStage::Queued(None),
-            stdin: None,
-            fed: false,
-            ended: false,
-            deadline: None,
+        child: Child,
+        pidfd: OwnedFd,
+        stderr: Option<Receiver>,
+        label: ChildLabel,
+        until: Option<Instant>,
+    ) -> ChildEntry {
+        let (lines, phase) = (StderrLines::default(), ChildPhase::Running(until));
+        ChildEntry { child, pidfd, stderr, lines, label, has_handle: true, phase }
+    }
+
+    pub(super) fn state(&self) -> ChildState {
+        match self.phase {
+            ChildPhase::Terminating { timed_out: true, .. }
+            | ChildPhase::Killed { timed_out: true }
+            | ChildPhase::Reaped { timed_out: true } => ChildState::TimedOut,
+            ChildPhase::Reaped { timed_out: false } => ChildState::Ended,
+            ChildPhase::Running(_) | ChildPhase::Terminating { .. } | ChildPhase::Killed { .. } => ChildState::Running,
         }
     }
-}
 
-impl Upstream for ScriptRun {
-    /// A script that has read some of a long body when it responds is expected to read on.
-    fn reads_on(&self) -> bool {
-        let length = self.request.body_length();
-        self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
+    /// The process id. `None` once the child is reaped, because the kernel may have given the number to another process.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        (!self.is_reaped()).then(|| Pid::from_child(&self.child))
     }
 
-    fn wants_body(&self) -> bool {
-        self.stdin.is_some()
+    pub(super) fn is_reaped(&self) -> bool {
+        matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
-        let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
-        // A script that has closed its input may respond all the same.
-        let taken = written.unwrap_or_else(|_| {
-            self.stdin = None;
-            0
-        });
-        self.fed |= taken > 0;
-        Ok(taken)
+    /// True if the child was sent SIGTERM and has exited, so that only other processes of its group are left.
+    pub(super) fn leader_exited(&self) -> bool {
+        matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }
 
-    fn end(&mut self) -> io::Result<()> {
-        self.ended = true;
-        self.stdin = None;
-        Ok(())
-    }
-
-    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        let response = self.advance(registrar)?;
-        Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match &self.stage {
-            RunStage::Elsewhere(upstream) => upstream.deadline(),
-            RunStage::Answered(_) => None,
-            _ => self.deadline,
+    /// Sends SIGTERM to the process group of a running child and logs the reason.
+    pub(super) fn terminate(&mut self, reason: &str, timed_out: bool, log: &mut LogLines) {
+        if let ChildPhase::Running(_) = self.phase {
+            self.phase = ChildPhase::Terminating { timed_out, kill_at: None, leader_exited: false };
+            send_signal(&self.child, Signal::TERM);
+            log.push((self.label.client, format!("CGI script ended, {reason}: {}", self.label.name)));
         }
     }
-}
 
-impl ScriptRun {
-    /// Goes on from the stage that the run has come to, as far as that is possible now.
-    fn advance(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        if let RunStage::Elsewhere(upstream) = &mut self.stage {
-            return upstream.poll(registrar);
-        }
-        if let Some(response) = self.check_time(registrar) {
-            return Ok(Some(response));
-        }
-        if let RunStage::Queued(_) = self.stage
-            && let Some(response) = self.start(registrar)?
+    /// Sends SIGKILL to the rest of the process group of a child that was sent SIGTERM. True if the child itself has
+    /// exited and can be reaped.
+    pub(super) fn kill(&mut self) -> bool {
+        let ChildPhase::Terminating { timed_out, leader_exited, .. } = self.phase else { return false };
+        send_signal(&self.child, Signal::KILL);
+        self.phase = ChildPhase::Killed { timed_out };
+        leader_exited
+    }
+
+    /// Handles the exit of the child. True if it can be reaped.
+    ///
+    /// A child that was sent SIGTERM is not reaped until its process group was sent SIGKILL, too. As long as a child is
+    /// not reaped, the kernel gives its number to no other process, so the signal to the group reaches no stranger.
+    pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
+        let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
+        *leader_exited = true;
+        let soon = now + STRAGGLER_WAIT;
+        *kill_at = Some(kill_at.map_or(soon, |kill_at| kill_at.min(soon)));
+        false
+    }
+
+    /// Sends the signal that is due. `kill_after` is the time from SIGTERM to SIGKILL.
+    pub(super) fn check_time(&mut self, now: Instant, kill_after: Duration, log: &mut LogLines) -> Deadline {
+        if let ChildPhase::Running(Some(until)) = self.phase
+            && until <= now
         {
-            return Ok(Some(response));
+            // The connection learns from the state that the script has timed out.
+            self.label.wake.wake();
+            self.terminate("it took too long", true, log);
         }
-        if let RunStage::Head { .. } = self.stage
-            && let Some(response) = self.read_head()?
-        {
-            return Ok(Some(response));
-        }
-        self.read_rest(registrar)
-    }
-
-    /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
-    /// reaper has terminated the script.
-    fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
-        let (now, limits) = (registrar.now(), self.context.reaper.limits());
-        if std::mem::take(&mut self.fed) || self.deadline.is_none() {
-            self.deadline = limits.first_byte_ends(now);
-        }
-        let late = self.deadline.is_some_and(|deadline| deadline <= now);
-        match &self.stage {
-            RunStage::Queued(_) if late => {
-                self.note("CGI script was not started, too many others run");
-                return Some(Response::error(Status::SERVICE_UNAVAILABLE));
-            }
-            RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
-                if late {
-                    output.child().terminate("it took too long to respond");
-                    if let RunStage::Head { read, .. } = &self.stage
-                        && !read.is_empty()
-                    {
-                        let text = format!("{}: {}", self.script.shown(), excerpt(read));
-                        self.context.reaper.note(self.request.client_address(), text);
-                    }
-                } else if output.child().state() != ChildState::TimedOut {
-                    return None;
-                }
-            }
-            _ => return None,
-        }
-        // A complete head is a response: only output that is not sent was still missing.
-        match std::mem::replace(&mut self.stage, RunStage::Answered(None)) {
-            RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
-            _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
+        match &mut self.phase {
+            ChildPhase::Running(until) => Deadline::Next(*until),
+            ChildPhase::Terminating { kill_at: Some(kill_at), .. } if *kill_at <= now => match self.kill() {
+                true => Deadline::Reap,
+                false => Deadline::Next(None),
+            },
+            ChildPhase::Terminating { kill_at, .. } => Deadline::Next(Some(*kill_at.get_or_insert(now + kill_after))),
+            ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => Deadline::Next(None),
         }
     }
 
-    /// Starts the script if another one may run. Returns a response if it cannot be started.
-    fn start(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
-        if !self.context.reaper.may_start(ticket, registrar) {
-            return Ok(None);
-        }
-        // The time in the queue does not count for the script.
-        self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
-        let variables = environment(&self.context.server_variables(), &self.request, &self.script);
-        let mut child = match spawn(&self.script, variables, self.context.user, !self.ended) {
-            Ok(child) => child,
-            Err(error) => {
-                self.note(&format!("CGI script could not be started ({error})"));
-                return Ok(Some(refusal(&error, &self.script)));
+    /// Reaps the child. Logs the rest of its standard error, and its exit status unless the server has terminated it.
+    /// False if the child has not exited.
+    pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
+        let Ok(Some(status)) = self.child.try_wait() else { return false };
+        // One call reads as much as a pipe can hold. More calls might never end: a process that the child left behind
+        // may go on writing.
+        self.read_stderr(log);
+        self.stderr = None;
+        self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
+        let timed_out = match self.phase {
+            ChildPhase::Running(_) => {
+                let text = describe_exit(status);
+                log.extend(text.map(|text| (self.label.client, format!("{text}: {}", self.label.name))));
+                false
             }
+            ChildPhase::Terminating { timed_out, .. }
+            | ChildPhase::Killed { timed_out }
+            | ChildPhase::Reaped { timed_out } => timed_out,
         };
-        let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
-        let label =
-            ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
-        let key = self.context.reaper.add(child, label, registrar)?;
-        let child = ChildHandle::new(Arc::clone(&self.context.reaper), key);
-        let mut stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
-        stdout.set_nonblocking(true)?;
-        registrar.register(&mut stdout, STDOUT, Interest::READABLE)?;
-        if let Some(mut stdin) = stdin {
-            stdin.set_nonblocking(true)?;
-            registrar.register(&mut stdin, STDIN, Interest::WRITABLE)?;
-            self.stdin = Some(ScriptInput::new(stdin));
-        }
-        self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new(), end: None });
-        Ok(None)
+        self.phase = ChildPhase::Reaped { timed_out };
+        true
     }
 
-    fn leave_queue(&mut self, next: RunStage) {
-        if let RunStage::Queued(Some(ticket)) = std::mem::replace(&mut self.stage, next) {
-            self.context.reaper.leave_queue(ticket);
-        }
-    }
-
-    /// Reads until the head is complete. Returns the response, unless the rest of the output has to be read first.
-    fn read_head(&mut self) -> io::Result<Option<Response>> {
-        let RunStage::Head { output, read, end } = &mut self.stage else { return Ok(None) };
-        let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
-        let head = loop {
-            // It is not known yet whether the connection can be promised to another request. The first byte that the script
-            // reads or writes tells, or its end.
-            if end.is_some_and(|end| !waits || read.len() > end) {
-                break read_head(read);
-            }
-            match read_more(output, read) {
-                Ok(0) if end.is_some() => break read_head(read),
-                Ok(0) => break Err(BadOutput::Cut(read.len())),
+    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. True if it stopped at that limit.
+    pub(super) fn read_stderr(&mut self, log: &mut LogLines) -> bool {
+        let Some(stderr) = &mut self.stderr else { return false };
+        let (mut buffer, mut left) = ([0; STDERR_READ], STDERR_PER_TURN);
+        while left > 0 {
+            let room = left.min(buffer.len());
+            match stderr.read(&mut buffer[..room]) {
+                Ok(0) => {
+                    self.stderr = None;
+                    return false;
+                }
                 Ok(count) => {
-                    // The head may have ended in an earlier read: the loop goes on behind it while `waits` holds.
-                    *end = end.or_else(|| find_end(read, read.len() - count));
-                    if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
-                        break Err(BadOutput::TooLong);
-                    }
+                    left -= count;
+                    let label = &self.label;
+                    let note = |line: &str| log.push((label.client, format!("{}: {line}", label.name)));
+                    self.lines.feed(&buffer[..count], note);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(_) => return Ok(Some(Response::error(Status::GATEWAY_TIMEOUT))),
-            }
-        };
-        match head {
-            Ok(Some(head)) => Ok(self.begin(head)),
-            Ok(None) => Ok(None),
-            Err(bad) => {
-                if !output.child().is_complete() {
-                    output.child().terminate("its output is no response");
-                }
-                let text = match read.as_slice() {
-                    [] => format!("{}: {bad}", self.script.shown()),
-                    read => format!("{}: {bad}; {}", self.script.shown(), excerpt(read)),
-                };
-                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
             }
         }
-    }
-
-    /// Returns the response of a complete head, or enters [`RunStage::Rest`] if its body is not sent.
-    fn begin(&mut self, head: ScriptHead) -> Option<Response> {
-        let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Answered(None))
-        else {
-            return None;
-        };
-        let mut response = Response::new(head.status);
-        response.head = head.fields;
-        response.reason = head.reason.map(String::into_boxed_str);
-        let outcome = match head.destination {
-            Some(Destination::Here(target)) if self.redirects < MOST_REDIRECTS => ScriptOutcome::Redirect(target),
-            Some(Destination::Here(_)) => ScriptOutcome::Respond(self.too_many_redirects()),
-            _ => ScriptOutcome::Respond(response),
-        };
-        let empty = matches!(&outcome, ScriptOutcome::Respond(response) if response.head.content_length() == Some(0));
-        match outcome {
-            ScriptOutcome::Respond(mut response) if !self.is_bodiless(&response) && !empty => {
-                let early = read.split_off(head.length);
-                let (length, child) = (response.head.content_length(), Rc::clone(output.child()));
-                response.body = Body::Stream(Box::new(ScriptBody::new(early, output, length)));
-                self.stage = RunStage::Answered(Some(child));
-                Some(response)
-            }
-            mut outcome => {
-                if let ScriptOutcome::Respond(response) = &mut outcome
-                    && response.error.is_none()
-                    && response.head.content_length().is_none()
-                {
-                    response.body = Body::Stream(Box::new(OmittedBody));
-                }
-                self.stage = RunStage::Rest { output, outcome };
-                None
-            }
-        }
-    }
-
-    /// True if no body would be sent. The script runs to its end all the same, because it may do more than print.
-    fn is_bodiless(&self, response: &Response) -> bool {
-        *self.request.method() == crate::http::Method::Head || response.status.is_bodiless() || response.error.is_some()
-    }
-
-    fn too_many_redirects(&self) -> Response {
-        self.note("CGI scripts redirect too often");
-        Response::error(Status::BAD_GATEWAY)
-    }
-
-    /// Reads the rest of the output without keeping it, and responds at its end.
-    fn read_rest(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        let RunStage::Rest { output, .. } = &mut self.stage else { return Ok(None) };
-        let (mut piece, mut pieces) = ([0; PIECE], 0);
-        loop {
-            match output.read(&mut piece) {
-                Ok(0) => break,
-                Ok(_) if pieces == PIECES => {
-                    registrar.wake().wake();
-                    return Ok(None);
-                }
-                Ok(_) => pieces += 1,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(_) => return Ok(Some(Response::error(Status::GATEWAY_TIMEOUT))),
-            }
-        }
-        let RunStage::Rest { outcome, .. } = std::mem::replace(&mut self.stage, RunStage::Answered(None)) else {
-            return Ok(None);
-        };
-        match outcome {
-            ScriptOutcome::Respond(response) => Ok(Some(response)),
-            ScriptOutcome::Redirect(target) => self.redirect(&target, registrar),
-        }
-    }
-
-    /// Calls the service with the path that the script redirected to. The body went to the script, so that the new
-    /// request has none.
-    fn redirect(&mut self, target: &[u8], registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        self.stdin = None;
-        match ScriptContext::call(&self.context, &self.request.redirected(target), self.redirects + 1) {
-            Reply::Now(response) => Ok(Some(response)),
-            Reply::Later(mut upstream) => {
-                upstream.end()?;
-                let response = upstream.poll(registrar)?;
-                self.stage = RunStage::Elsewhere(upstream);
-                Ok(response)
-            }
-        }
-    }
-
-    fn note(&self, text: &str) {
-        self.context.reaper.note(self.request.client_address(), format!("{text}: {}", self.script.shown()));
+        true
     }
 }
 
-impl Drop for ScriptRun {
-    /// Terminates a script that is still reading the body: it must not take a body that was cut for a complete one.
-    fn drop(&mut self) {
-        if let RunStage::Answered(Some(child)) = &self.stage
-            && self.stdin.is_some()
-            && !child.is_complete()
-        {
-            child.terminate("its client is gone");
-        }
-        self.leave_queue(RunStage::Answered(None));
-    }
+/// Sends a signal to a child's process group. An error means that no process of the group is left.
+pub(super) fn send_signal(child: &Child, signal: Signal) {
+    _ = kill_process_group(Pid::from_child(child), signal);
 }
 
-/// The beginning of refused output, as a text for the log, which escapes control characters.
-fn excerpt(read: &[u8]) -> String {
-    format!("its output begins: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
-}
-
-/// Appends another piece of output to `read`.
-fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
-    let before = read.len();
-    read.resize(before + PIECE, 0);
-    let result = output.read(&mut read[before..]);
-    read.truncate(before + result.as_ref().map_or(0, |count| *count));
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-    use std::os::unix::process::CommandExt;
-    use std::process::{Command, Stdio};
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use mio::event::Source;
-    use mio::unix::pipe;
-    use mio::{Poll, Token};
-
-    use super::*;
-    use crate::cgi::{CgiLimits, CgiService};
-    use crate::service::Waker;
-
-    /// Registrar with a clock of their own, and a poll for what is registered.
-    struct TestWires {
-        now: Instant,
-        poll: Poll,
-        wakes: Arc<AtomicUsize>,
-    }
-
-    impl TestWires {
-        fn new() -> TestWires {
-            TestWires { now: Instant::now(), poll: Poll::new().unwrap(), wakes: Arc::default() }
-        }
-    }
-
-    impl Registrar for TestWires {
-        fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
-            source.register(self.poll.registry(), Token(slot.into()), interest)
-        }
-
-        fn wake(&self) -> Waker {
-            let wakes = Arc::clone(&self.wakes);
-            Waker::new(move || _ = wakes.fetch_add(1, Ordering::Relaxed))
-        }
-
-        fn now(&self) -> Instant {
-            self.now
-        }
-    }
-
-    fn run(limits: CgiLimits) -> ScriptRun {
-        let service = CgiService::builder("src").limits(limits).build(|_: &Request| Response::text("")).unwrap();
-        let script = Script { file: "/x".into(), name: b"/cgi-bin/x".to_vec(), path_info: Vec::new() };
-        ScriptRun::new(service.context(), Request::builder("POST", "/cgi-bin/x").build(), script, None, 0)
-    }
-
-    #[test]
-    fn written_bytes_of_the_body_move_the_deadline() {
-        let first_byte = Duration::from_secs(10);
-        let mut run = run(CgiLimits { live: 0, first_byte, ..CgiLimits::default() });
-        let mut registrar = TestWires::new();
-        let begin = registrar.now;
-        assert!(run.poll(&mut registrar).unwrap().is_none());
-        assert_eq!(run.deadline(), Some(begin + first_byte));
-        let (stdin, _reader) = pipe::new().unwrap();
-        run.stdin = Some(ScriptInput::new(stdin));
-        for second in [5, 14, 23] {
-            registrar.now = begin + Duration::from_secs(second);
-            assert_eq!(run.feed(b"more").unwrap(), 4);
-            assert!(run.poll(&mut registrar).unwrap().is_none(), "{second}");
-            assert_eq!(run.deadline(), Some(registrar.now + first_byte));
-        }
-        // No byte, no more time.
-        registrar.now += first_byte / 2;
-        assert_eq!(run.feed(b"").unwrap(), 0);
-        assert!(run.poll(&mut registrar).unwrap().is_none());
-        assert_eq!(run.deadline(), Some(registrar.now + first_byte / 2));
-        registrar.now += first_byte / 2;
-        assert_eq!(run.poll(&mut registrar).unwrap().unwrap().status, Status::SERVICE_UNAVAILABLE);
-    }
-
-    #[test]
-    fn without_a_limit_there_is_no_deadline() {
-        let mut run = run(CgiLimits { live: 0, first_byte: Duration::ZERO, ..CgiLimits::default() });
-        assert!(run.poll(&mut TestWires::new()).unwrap().is_none());
-        assert_eq!(run.deadline(), None);
-    }
-
-    #[test]
-    fn unwanted_output_is_read_a_piece_at_a_time() {
-        let mut run = run(CgiLimits::default());
-        let mut registrar = TestWires::new();
-        let most = PIECE * (PIECES as usize + 1);
-        // Bytes that the pipe holds at once, so that a turn without a limit would read all of them.
-        let (reader, writer) = io::pipe().unwrap();
-        let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
-        assert!(size > 2 * most);
-        io::Write::write_all(&mut &writer, &vec![0; size]).unwrap();
-        let child = Command::new("sleep").arg("1000").process_group(0).stderr(Stdio::piped()).spawn().unwrap();
-        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
-        let key = run.context.reaper.add(child, label, &mut registrar).unwrap();
-        let child = ChildHandle::new(Arc::clone(&run.context.reaper), key);
-        let stdout = Receiver::from(std::os::fd::OwnedFd::from(reader));
-        stdout.set_nonblocking(true).unwrap();
-        let outcome = ScriptOutcome::Respond(Response::new(Status::OK));
-        run.stage = RunStage::Rest { output: ScriptOutput::new(stdout, child), outcome };
-        assert!(run.poll(&mut registrar).unwrap().is_none());
-        let left = rustix::io::ioctl_fionread(&writer).unwrap();
-        assert_eq!(left, (size - most) as u64);
-        assert_eq!(registrar.wakes.load(Ordering::Relaxed), 1, "the next turn goes on with it");
+/// The line of the log for a non-zero exit status or a signal; `None` for success. The words for a status are Python's.
+fn describe_exit(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("CGI script exit code {code}")),
+        (None, signal) => Some(format!("CGI script ended by signal {}", signal.unwrap_or_default())),
     }
 }

@@ -1,11 +1,12 @@
 //! Scripts as a ready-made [`Service`](crate::service::Service): what Python's `CGIHTTPRequestHandler` was, on the
 //! loop, by RFC 3875.
 //!
-//! `script` finds the script that the path of a request names; a path that is not below a script directory goes to
-//! another service. `environment` makes the variables that describe the request, `spawn` starts the script as a child in
-//! a process group of its own, as another user (`user`) if the server is root. `child` writes the body to the script and
-//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every child until it is
-//! reaped: it reads standard error (`stderr`), sends signals and enforces `limits`.
+//! `redirect` chooses between a script and the fallback, another service; `script` finds the file that a path names.
+//! `environment` makes the variables that describe the request, `spawn` starts the script as a child in a process group
+//! of its own, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`) and
+//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until it is
+//! reaped: it reads standard error (`stderr`), sends signals and enforces `limits`. `queue` has the requests that wait
+//! because too many scripts run. `orphans` reaps the processes that scripts leave behind.
 //!
 //! What stays out: sockets and framing, which are the connection's, and files that are no scripts.
 //!
@@ -13,17 +14,23 @@
 //! with only a part of the server's privileges dropped.
 
 mod child;
+mod context;
 mod environment;
 mod input;
 mod limits;
 mod orphans;
 mod output;
+mod queue;
 mod reaper;
+mod redirect;
+mod run;
 mod script;
 mod service;
 mod source;
 mod spawn;
 mod stderr;
+#[cfg(test)]
+mod test_registrar;
 mod user;
 
 pub use limits::CgiLimits;

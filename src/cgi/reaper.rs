@@ -1,44 +1,38 @@
-//! The table of children, from their start until they are reaped, and the queue of requests for more of them.
+//! The table of children, from their start until they are reaped.
 //!
 //! A child may outlive the connection that started it: it closed its output and works on, or it was sent SIGTERM and has
 //! not ended yet. So the table belongs to the service, not to a connection. The pidfd of each child and the pipe of its
 //! standard error are registered with a poll of the table's own. That poll is a descriptor, too, and is registered with
 //! the loop's poll once: every event of a child wakes the loop, even if its connection is gone.
 //!
-//! What stays out: a child's standard input and output, which its connection reads and writes (`child`, `source`).
+//! What stays out: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and
+//! output of a child, which its connection reads and writes (`run`, `source`).
+//!
+//! Invariant: `live` is the number of entries that are not reaped.
 
-use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Child, ExitStatus};
+use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::unix::pipe::Receiver;
 use mio::{Events, Interest, Poll, Token};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use slab::Slab;
 
+use super::child::{ChildEntry, ChildLabel, ChildState, Deadline, LogLines, send_signal};
 use super::limits::CgiLimits;
 use super::orphans::OrphanReaper;
-use super::stderr::StderrLines;
-use crate::service::{LogCallback, Registrar, Waker};
+use super::queue::{QueueTicket, StartQueue};
+use crate::service::{LogCallback, Registrar};
 
-/// Bytes of one child's standard error that are read in a turn of the loop.
-const STDERR_PER_TURN: usize = 64 * 1024;
-
-/// Bytes of standard error that are read at a time.
-const STDERR_READ: usize = 8 * 1024;
-
-/// From the end of a child that was sent SIGTERM to the SIGKILL for the rest of its process group.
-const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
-
-/// How long the end of the loop waits for children after SIGTERM, and again after SIGKILL.
+/// How long [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(500);
 
-/// The slot of a connection's wires that the table's poll is registered with.
+/// The slot of a connection that the table's poll is registered with. Runs use slots 1 and 2.
 const SLOT: u8 = 7;
 
 /// The token of SIGCHLD. Those of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.
@@ -59,69 +53,14 @@ struct ReaperState {
     children: Slab<ChildEntry>,
     /// Children that are not reaped.
     live: usize,
-    /// Requests that wait until there are fewer children, in their order.
-    queue: VecDeque<(QueueTicket, Waker)>,
-    next_ticket: u64,
-    /// Lines for the log.
-    notes: Vec<(SocketAddr, String)>,
+    /// Requests that wait until there are fewer children.
+    queue: StartQueue,
+    log: LogLines,
     orphans: Option<OrphanReaper>,
 }
 
-/// A place in the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct QueueTicket(u64);
-
-/// A child and everything that is needed until it is reaped.
-#[derive(Debug)]
-struct ChildEntry {
-    child: Child,
-    /// Readable when the child has exited.
-    pidfd: OwnedFd,
-    stderr: Option<Receiver>,
-    lines: StderrLines,
-    label: ChildLabel,
-    /// A [`ChildHandle`](super::source::ChildHandle) refers to this entry.
-    has_handle: bool,
-    phase: ChildPhase,
-}
-
-/// The client and the script of a child.
-#[derive(Debug)]
-pub(super) struct ChildLabel {
-    /// The client whose request started it.
-    pub(super) client: SocketAddr,
-    /// The name of the script, quoted for the log.
-    pub(super) name: String,
-    /// Wakes the connection.
-    pub(super) wake: Waker,
-}
-
-/// The phases of a child's life, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ChildPhase {
-    /// It runs and is terminated at this time; `None` is never.
-    Running(Option<Instant>),
-    /// SIGTERM was sent. `kill_at` is set at the end of that turn.
-    Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
-    /// SIGKILL was sent, and the exit of the child is not reported yet.
-    Killed { timed_out: bool },
-    /// It is reaped.
-    Reaped { timed_out: bool },
-}
-
-/// The part of a child's phase that its connection needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChildState {
-    /// It runs, or was sent a signal and has not ended.
-    Running,
-    /// It has ended: all of its output is in the pipe.
-    Ended,
-    /// It was terminated because of [`CgiLimits::whole`].
-    TimedOut,
-}
-
 impl ChildReaper {
-    /// An empty table.
+    /// A reaper without children.
     ///
     /// # Errors
     /// If the system cannot make a poll.
@@ -132,9 +71,8 @@ impl ChildReaper {
             registered: false,
             children: Slab::new(),
             live: 0,
-            queue: VecDeque::new(),
-            next_ticket: 0,
-            notes: Vec::new(),
+            queue: StartQueue::default(),
+            log: Vec::new(),
             orphans: None,
         };
         Ok(ChildReaper { state: Mutex::new(state) })
@@ -169,43 +107,35 @@ impl ChildReaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True if another child may be started for the holder of this ticket. Otherwise the request is put into the queue,
-    /// unless it is there already, and is woken when it is first and there is room.
+    /// True if another child may be started for the holder of this ticket. Otherwise the request enters the queue,
+    /// unless it is there already. It is woken when it is the first in the queue and a child may be started.
     pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, registrar: &dyn Registrar) -> bool {
         let mut state = self.lock();
-        let first = state.queue.front().map(|(first, _)| *first);
-        if state.live < state.limits.live && (first.is_none() || first == *ticket) {
+        if state.live < state.limits.live && state.queue.is_next(*ticket) {
             return true;
         }
-        if ticket.is_none() {
-            let number = QueueTicket(state.next_ticket);
-            state.next_ticket += 1;
-            state.queue.push_back((number, registrar.wake()));
-            *ticket = Some(number);
-        }
+        ticket.get_or_insert_with(|| state.queue.join(registrar.wake()));
         false
     }
 
-    /// Takes a request out of the queue: it has started its child, or its client is gone.
+    /// Takes a request out of the queue: it has started its child, or its client has disconnected.
     pub(super) fn leave_queue(&self, ticket: QueueTicket) {
         let mut state = self.lock();
-        state.queue.retain(|(other, _)| *other != ticket);
+        state.queue.leave(ticket);
         state.wake_next();
     }
 
-    /// Adds a child, whose standard error must be a pipe, and returns its key.
+    /// Adds a child and returns its key. Its standard error must be a pipe or be taken already.
     ///
     /// # Errors
-    /// If the child cannot be watched. It is killed and reaped then.
+    /// If the child cannot be watched. It is then killed and reaped.
     pub(super) fn add(&self, mut child: Child, label: ChildLabel, registrar: &mut dyn Registrar) -> io::Result<usize> {
         let mut state = self.lock();
         match state.watch(&mut child, registrar) {
             Ok((pidfd, stderr)) => {
                 state.live += 1;
-                let phase = ChildPhase::Running(state.limits.whole_ends(registrar.now()));
-                let lines = StderrLines::default();
-                let entry = ChildEntry { child, pidfd, stderr, lines, label, has_handle: true, phase };
-                Ok(state.children.insert(entry))
+                let until = state.limits.whole_ends(registrar.now());
+                Ok(state.children.insert(ChildEntry::new(child, pidfd, stderr, label, until)))
             }
             Err(error) => {
                 // This blocks, but a process cannot delay SIGKILL.
@@ -216,36 +146,29 @@ impl ChildReaper {
         }
     }
 
+    /// The state of a child. An entry that was removed belonged to a child that has ended.
     pub(super) fn state(&self, key: usize) -> ChildState {
-        match self.lock().children.get(key).map(|entry| entry.phase) {
-            Some(
-                ChildPhase::Reaped { timed_out }
-                | ChildPhase::Terminating { timed_out, .. }
-                | ChildPhase::Killed { timed_out },
-            ) if timed_out => ChildState::TimedOut,
-            Some(ChildPhase::Reaped { .. }) | None => ChildState::Ended,
-            Some(_) => ChildState::Running,
-        }
+        self.lock().children.get(key).map_or(ChildState::Ended, ChildEntry::state)
     }
 
     /// Sends SIGTERM to the child's process group and logs the reason.
     pub(super) fn terminate(&self, key: usize, reason: &str) {
-        self.lock().terminate(key, reason, false);
+        self.lock().terminate(key, reason);
     }
 
     /// Adds a line to the log.
     pub(super) fn note(&self, client: SocketAddr, text: String) {
-        self.lock().notes.push((client, text));
+        self.lock().log.push((client, text));
     }
 
-    /// The last handle of a child is dropped. A child whose output is incomplete is terminated; another one may work
-    /// on.
+    /// Notes that the last handle of a child was dropped. A child whose output is incomplete is terminated. A child whose
+    /// output is complete may work on.
     pub(super) fn release(&self, key: usize, output_complete: bool) {
         let mut state = self.lock();
         let Some(entry) = state.children.get_mut(key) else { return };
         entry.has_handle = false;
         if !output_complete {
-            state.terminate(key, "its client is gone", false);
+            state.terminate(key, "its client is gone");
         }
         state.remove_if_done(key);
     }
@@ -256,7 +179,7 @@ impl ChildReaper {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
-        for (client, text) in state.notes.drain(..) {
+        for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
         }
         next
@@ -273,7 +196,7 @@ impl ChildReaper {
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
         for key in &keys {
             state.children[*key].has_handle = false;
-            state.terminate(*key, "the server ends", false);
+            state.terminate(*key, "the server ends");
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
@@ -287,7 +210,7 @@ impl ChildReaper {
                 state.kill(*key);
             }
         }
-        for (client, text) in state.notes.drain(..) {
+        for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
         }
     }
@@ -327,93 +250,53 @@ impl ReaperState {
         if busy || more_orphans { Some(Duration::ZERO) } else { next }
     }
 
+    /// Reaps orphans that have ended. True if there may be more.
     fn reap_orphans(&mut self) -> bool {
         let (children, Some(orphans)) = (&self.children, &mut self.orphans) else { return false };
-        let is_own = |(_, entry): (usize, &ChildEntry), pid: i32| {
-            // The number of a child that is reaped may belong to an orphan by now.
-            !matches!(entry.phase, ChildPhase::Reaped { .. }) && Pid::from_child(&entry.child).as_raw_pid() == pid
-        };
-        orphans.reap(|pid| children.iter().any(|child| is_own(child, pid)))
+        orphans.reap(|pid| children.iter().any(|(_, entry)| entry.pid().is_some_and(|own| own.as_raw_pid() == pid)))
     }
 
-    /// Handles events of children. True if the next turn has to go on with it.
+    /// Handles events of children. True if more standard error is to be read in the next turn.
     fn handle_events(&mut self, timeout: Option<Duration>, now: Instant) -> bool {
         let mut events = Events::with_capacity(2 * self.children.len() + 1);
-        // A poll that is interrupted, or fails, reports nothing; the next turn tries again.
+        // A poll that fails or is interrupted reports no event; the next turn polls again.
         _ = self.poll.poll(&mut events, timeout);
         let mut busy = false;
         for event in events.iter().filter(|event| event.token() != SIGCHLD) {
             let (key, is_stderr) = (event.token().0 / 2, event.token().0 % 2 == 1);
             match is_stderr {
                 true => busy |= self.read_stderr(key),
-                false => self.leader_exited(key, now),
+                false => self.handle_exit(key, now),
             }
         }
         busy
     }
 
-    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Stopped by that limit, it registers the pipe anew, so that
-    /// the poll reports the rest, and returns true.
+    /// Reads standard error. True if there may be more.
     fn read_stderr(&mut self, key: usize) -> bool {
         let Some(entry) = self.children.get_mut(key) else { return false };
-        let Some(stderr) = &mut entry.stderr else { return false };
-        let (mut buffer, mut left) = ([0; STDERR_READ], STDERR_PER_TURN);
-        while left > 0 {
-            let room = left.min(buffer.len());
-            match stderr.read(&mut buffer[..room]) {
-                Ok(0) => {
-                    entry.stderr = None;
-                    return false;
-                }
-                Ok(count) => {
-                    left -= count;
-                    let (label, notes) = (&entry.label, &mut self.notes);
-                    entry
-                        .lines
-                        .feed(&buffer[..count], |line| notes.push((label.client, format!("{}: {line}", label.name))));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
+        if !entry.read_stderr(&mut self.log) {
+            return false;
         }
-        _ = self.poll.registry().reregister(stderr, Token(2 * key + 1), Interest::READABLE);
+        // The poll is edge-triggered and has reported this readiness. Registering the pipe anew makes it report the rest.
+        if let Some(stderr) = &mut entry.stderr {
+            _ = self.poll.registry().reregister(stderr, Token(2 * key + 1), Interest::READABLE);
+        }
         true
     }
 
-    /// A child has exited. The process group of one that was sent SIGTERM gets a moment more. Until a child is reaped
-    /// the kernel does not give its number to another process, so that a signal to the group reaches no stranger.
-    fn leader_exited(&mut self, key: usize, now: Instant) {
-        match self.children.get_mut(key).map(|entry| &mut entry.phase) {
-            Some(ChildPhase::Terminating { kill_at, leader_exited, .. }) => {
-                *leader_exited = true;
-                let soon = now + STRAGGLER_WAIT;
-                *kill_at = Some(kill_at.map_or(soon, |kill_at| kill_at.min(soon)));
-            }
-            Some(_) => self.reap(key),
-            None => {}
+    fn handle_exit(&mut self, key: usize, now: Instant) {
+        if self.children.get_mut(key).is_some_and(|entry| entry.handle_exit(now)) {
+            self.reap(key);
         }
     }
 
     fn reap(&mut self, key: usize) {
         let Some(entry) = self.children.get_mut(key) else { return };
-        let Ok(Some(status)) = entry.child.try_wait() else { return };
-        // Once is enough for all that a pipe can hold. More would have no end if a process that the child left behind
-        // keeps writing.
-        self.read_stderr(key);
-        let entry = &mut self.children[key];
-        let (label, notes) = (&entry.label, &mut self.notes);
-        entry.lines.finish(|line| notes.push((label.client, format!("{}: {line}", label.name))));
-        entry.stderr = None;
-        let timed_out = match entry.phase {
-            ChildPhase::Running(_) => {
-                notes.extend(describe_exit(status).map(|text| (label.client, format!("{text}: {}", label.name))));
-                false
-            }
-            ChildPhase::Terminating { timed_out, .. }
-            | ChildPhase::Killed { timed_out }
-            | ChildPhase::Reaped { timed_out } => timed_out,
-        };
-        entry.phase = ChildPhase::Reaped { timed_out };
+        // A child that is reaped would return its status again, and `live` would be decremented twice.
+        if entry.is_reaped() || !entry.reap(&mut self.log) {
+            return;
+        }
         if entry.has_handle {
             entry.label.wake.wake();
         }
@@ -425,82 +308,48 @@ impl ReaperState {
 
     /// Removes the entry of a child that is reaped and has no handle.
     fn remove_if_done(&mut self, key: usize) {
-        let done = |entry: &ChildEntry| !entry.has_handle && matches!(entry.phase, ChildPhase::Reaped { .. });
-        if self.children.get(key).is_some_and(done) {
+        if self.children.get(key).is_some_and(|entry| !entry.has_handle && entry.is_reaped()) {
             self.children.remove(key);
         }
     }
 
     /// Wakes the first request of the queue if another child may be started.
     fn wake_next(&self) {
-        if self.live < self.limits.live
-            && let Some((_, wake)) = self.queue.front()
-        {
-            wake.wake();
+        if self.live < self.limits.live {
+            self.queue.wake_first();
         }
     }
 
-    fn terminate(&mut self, key: usize, reason: &str, timed_out: bool) {
-        if let Some(entry) = self.children.get_mut(key)
-            && let ChildPhase::Running(_) = entry.phase
-        {
-            entry.phase = ChildPhase::Terminating { timed_out, kill_at: None, leader_exited: false };
-            send_signal(&entry.child, Signal::TERM);
-            self.notes.push((entry.label.client, format!("CGI script ended, {reason}: {}", entry.label.name)));
+    fn terminate(&mut self, key: usize, reason: &str) {
+        if let Some(entry) = self.children.get_mut(key) {
+            entry.terminate(reason, false, &mut self.log);
         }
     }
 
-    /// Sends SIGKILL to what is left of the process group of a child that was sent SIGTERM.
     fn kill(&mut self, key: usize) {
-        let Some(entry) = self.children.get_mut(key) else { return };
-        if let ChildPhase::Terminating { timed_out, leader_exited, .. } = entry.phase {
-            send_signal(&entry.child, Signal::KILL);
-            entry.phase = ChildPhase::Killed { timed_out };
-            if leader_exited {
-                self.reap(key);
-            }
+        if self.children.get_mut(key).is_some_and(ChildEntry::kill) {
+            self.reap(key);
         }
     }
 
-    /// Sends the signal that is due. Returns the child's next deadline.
+    /// Sends the signal that is due for a child. Returns the child's next deadline.
     fn check_time(&mut self, key: usize, now: Instant) -> Option<Instant> {
         let entry = self.children.get_mut(key)?;
-        match &mut entry.phase {
-            ChildPhase::Running(Some(until)) if *until <= now => {
-                entry.label.wake.wake();
-                self.terminate(key, "it took too long", true);
-                self.check_time(key, now)
-            }
-            ChildPhase::Running(until) => *until,
-            ChildPhase::Terminating { kill_at: Some(kill_at), .. } if *kill_at <= now => {
-                self.kill(key);
+        match entry.check_time(now, self.limits.kill_after, &mut self.log) {
+            Deadline::Next(next) => next,
+            Deadline::Reap => {
+                self.reap(key);
                 None
             }
-            ChildPhase::Terminating { kill_at, .. } => Some(*kill_at.get_or_insert(now + self.limits.kill_after)),
-            ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => None,
         }
     }
 
-    /// Kills at once what is left of the process groups whose leaders have exited.
+    /// Kills at once the process groups whose leaders have exited. The loop does not run any more, so that their
+    /// deadlines would never be checked.
     fn kill_stragglers(&mut self) {
-        let exited = |entry: &ChildEntry| matches!(entry.phase, ChildPhase::Terminating { leader_exited: true, .. });
-        let keys: Vec<usize> = self.children.iter().filter(|(_, entry)| exited(entry)).map(|(key, _)| key).collect();
+        let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());
+        let keys: Vec<usize> = stragglers.map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.kill(key));
-    }
-}
-
-/// Sends a signal to a child's process group. An error means that no process of the group is left.
-fn send_signal(child: &Child, signal: Signal) {
-    _ = kill_process_group(Pid::from_child(child), signal);
-}
-
-/// The line of the log for a non-zero exit status or a signal; `None` for success. The words for a status are Python's.
-fn describe_exit(status: ExitStatus) -> Option<String> {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => None,
-        (Some(code), _) => Some(format!("CGI script exit code {code}")),
-        (None, signal) => Some(format!("CGI script ended by signal {}", signal.unwrap_or_default())),
     }
 }
 
@@ -509,34 +358,15 @@ mod tests {
     use std::io::Write;
     use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use mio::event::Source;
 
     use super::*;
-
-    /// Registrar with a poll for what is registered.
-    struct TestWires(Poll);
-
-    impl Registrar for TestWires {
-        fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
-            source.register(self.0.registry(), Token(slot.into()), interest)
-        }
-
-        fn wake(&self) -> Waker {
-            Waker::new(|| {})
-        }
-
-        fn now(&self) -> Instant {
-            Instant::now()
-        }
-    }
+    use crate::cgi::child::STDERR_PER_TURN;
+    use crate::cgi::test_registrar::TestRegistrar;
 
     /// A reaper with one child of this shell command, whose standard error is a pipe that can be written to.
     fn with_child(command: &str, limits: CgiLimits) -> (ChildReaper, usize, std::io::PipeWriter) {
         let reaper = ChildReaper::new(limits).unwrap();
-        let mut registrar = TestWires(Poll::new().unwrap());
+        let mut registrar = TestRegistrar::new();
         let mut child =
             Command::new("sh").args(["-c", command]).process_group(0).stderr(Stdio::null()).spawn().unwrap();
         let (read, write) = io::pipe().unwrap();
@@ -570,33 +400,15 @@ mod tests {
         assert_eq!(reaper.state(key), ChildState::Running);
     }
 
-    /// Registrar whose wakes are counted.
-    struct CountingWires(Arc<AtomicUsize>);
-
-    impl Registrar for CountingWires {
-        fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn wake(&self) -> Waker {
-            let count = Arc::clone(&self.0);
-            Waker::new(move || _ = count.fetch_add(1, Ordering::Relaxed))
-        }
-
-        fn now(&self) -> Instant {
-            Instant::now()
-        }
-    }
-
     #[test]
     fn a_request_that_leaves_the_queue_wakes_the_next_one() {
         let reaper = ChildReaper::new(CgiLimits { live: 0, ..CgiLimits::default() }).unwrap();
-        let requests: Vec<CountingWires> = (0..3).map(|_| CountingWires(Arc::default())).collect();
+        let requests: Vec<TestRegistrar> = (0..3).map(|_| TestRegistrar::new()).collect();
         let mut tickets = [None; 3];
         for (ticket, registrar) in tickets.iter_mut().zip(&requests) {
             assert!(!reaper.may_start(ticket, registrar));
         }
-        let woken = || requests.iter().map(|registrar| registrar.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let woken = || requests.iter().map(TestRegistrar::wakes).collect::<Vec<_>>();
         // There is no room yet.
         reaper.leave_queue(tickets[0].unwrap());
         assert_eq!(woken(), [0, 0, 0]);
@@ -612,13 +424,13 @@ mod tests {
     fn a_shutdown_kills_the_rest_of_a_group_when_its_leader_has_exited() {
         // The leader ends by SIGTERM. Its child ignores it, and writes a line when that is so.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
-        let mut registrar = TestWires(Poll::new().unwrap());
+        let mut registrar = TestRegistrar::new();
         let text = "sh -c 'trap \"\" TERM; echo >&2; while :; do sleep 1000; done' & wait";
         let mut command = Command::new("sh");
         let child = command.args(["-c", text]).process_group(0).stderr(Stdio::piped()).spawn().unwrap();
         let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
         reaper.add(child, label, &mut registrar).unwrap();
-        while reaper.lock().notes.is_empty() {
+        while reaper.lock().log.is_empty() {
             reaper.lock().handle_events(None, Instant::now());
         }
         // Far more time than is needed: if it passes, the group was only killed because of it.

@@ -1,30 +1,28 @@
 //! The service that answers requests for scripts, and its builder.
 //!
-//! What stays out: running a script (`child`), and finding it (`script`).
+//! What stays out: choosing between a script and the fallback (`redirect`), and running a script (`run`).
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::child::ScriptRun;
-use super::environment::{ServerVariables, is_name};
+use super::context::ScriptContext;
+use super::environment::is_name;
 use super::limits::CgiLimits;
 use super::orphans::inherits_orphans;
 use super::reaper::ChildReaper;
-use super::script::{Directories, find};
+use super::redirect::respond;
+use super::script::Directories;
 use super::user::{ScriptUser, choose};
 use crate::files::{Account, DEFAULT_REALM, FileService, Gate};
-use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, UrlPath};
-use crate::service::{LogCallback, Reply, Response, Service};
+use crate::http::{FieldBlock, InvalidHeader, Request};
+use crate::service::{LogCallback, Reply, Service};
 
 /// The first descriptor after standard input, output and error.
 const FIRST_NOT_STANDARD: i32 = 3;
-
-/// The value of `Allow` for a script. Every other token is a method, too.
-const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Runs the scripts below some directories, and has another service answer everything else: Python's
 /// `CGIHTTPRequestHandler`, without ever waiting for a script.
@@ -63,21 +61,6 @@ const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 #[derive(Clone)]
 pub struct CgiService {
     context: Arc<ScriptContext>,
-}
-
-/// State that the service and its runs share.
-pub(super) struct ScriptContext {
-    root: PathBuf,
-    directories: Directories,
-    gate: Option<Arc<Gate>>,
-    hidden: bool,
-    passed_on: Vec<OsString>,
-    software: String,
-    https: bool,
-    pub(super) user: Option<ScriptUser>,
-    pub(super) reaper: Arc<ChildReaper>,
-    /// Answers the requests that name no script. A run that redirects within the server calls it, too.
-    fallback: Mutex<Box<dyn Service + Send>>,
 }
 
 impl CgiService {
@@ -119,7 +102,7 @@ impl CgiService {
 
 impl Service for CgiService {
     fn call(&self, request: &Request) -> Reply {
-        ScriptContext::call(&self.context, request, 0)
+        respond(&self.context, request, 0)
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
@@ -131,62 +114,6 @@ impl Service for CgiService {
         self.context.reaper.shut_down(note);
         self.context.with_fallback(|fallback| fallback.after_run(note));
     }
-}
-
-impl ScriptContext {
-    /// Answers a request that `redirects` redirects within the server led to.
-    pub(super) fn call(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
-        let path = UrlPath::parse(request.path()).ok();
-        let Some(path) = path.filter(|path| context.directories.contain(path)) else {
-            // The fallback also refuses a path that cannot be decoded.
-            return context.with_fallback(|fallback| fallback.call(request));
-        };
-        // Before the tree is looked at: without a password nothing is told about which scripts there are.
-        let user = match &context.gate {
-            Some(gate) => match gate.admits(request.headers()) {
-                Some(user) => Some(user),
-                None => return unauthorized(gate).into(),
-            },
-            None => None,
-        };
-        if *request.method() == Method::Trace {
-            return Response { user, ..method_not_allowed() }.into();
-        }
-        match find(&context.root, &context.directories, context.hidden, &path) {
-            Ok(script) => {
-                Reply::Later(Box::new(ScriptRun::new(Arc::clone(context), request.clone(), script, user, redirects)))
-            }
-            Err(none) => Response { user, ..none.response() }.into(),
-        }
-    }
-
-    /// The part of the environment that is the same for every script.
-    pub(super) fn server_variables(&self) -> ServerVariables<'_> {
-        ServerVariables {
-            root: &self.root,
-            software: &self.software,
-            https: self.https,
-            authenticated: self.gate.is_some(),
-            passed_on: &self.passed_on,
-        }
-    }
-
-    /// A panic in the fallback leaves a poisoned lock, which is ignored: the connection answers the panic with 500.
-    fn with_fallback<R>(&self, ask: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
-        ask(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn unauthorized(gate: &Gate) -> Response {
-    let mut response = Response::error(Status::UNAUTHORIZED);
-    response.head.put("WWW-Authenticate", gate.challenge());
-    response
-}
-
-fn method_not_allowed() -> Response {
-    let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
-    response.head.put("Allow", ALLOW);
-    response
 }
 
 impl fmt::Debug for CgiService {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use mio::unix::pipe::Receiver;
 
-use super::reaper::{ChildReaper, ChildState};
+use super::child::ChildState;
+use super::reaper::ChildReaper;
 use crate::service::Source;
 
 /// Ties a child to its connection: dropping the last reference terminates the child, unless its output is complete.

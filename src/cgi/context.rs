@@ -1,0 +1,53 @@
+//! State that the service and all of its runs share.
+//!
+//! What stays out: choosing between a script and the fallback (`redirect`), and running a script (`run`).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::environment::ServerVariables;
+use super::reaper::ChildReaper;
+use super::script::Directories;
+use super::user::ScriptUser;
+use crate::files::Gate;
+use crate::service::Service;
+
+/// The settings of the service, its children, and the service for all other requests.
+pub(super) struct ScriptContext {
+    pub(super) root: PathBuf,
+    pub(super) directories: Directories,
+    /// Verifies credentials. `None` if scripts run for every client.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// A path with a hidden segment may name a script.
+    pub(super) hidden: bool,
+    /// Names of the server's variables that scripts get.
+    pub(super) passed_on: Vec<OsString>,
+    pub(super) software: String,
+    pub(super) https: bool,
+    /// The user that scripts run as. `None` is the user of the server.
+    pub(super) user: Option<ScriptUser>,
+    pub(super) reaper: Arc<ChildReaper>,
+    /// Responds to requests that name no script. It has a lock because clones of the service may run on several threads,
+    /// and a [`Service`] need not be `Sync`.
+    pub(super) fallback: Mutex<Box<dyn Service + Send>>,
+}
+
+impl ScriptContext {
+    /// The part of the environment that is the same for every script.
+    pub(super) fn server_variables(&self) -> ServerVariables<'_> {
+        ServerVariables {
+            root: &self.root,
+            software: &self.software,
+            https: self.https,
+            authenticated: self.gate.is_some(),
+            passed_on: &self.passed_on,
+        }
+    }
+
+    /// Calls the closure with the fallback. A panic in the fallback leaves a poisoned lock, which is ignored: the
+    /// connection turns the panic into 500, and later requests call the fallback as before.
+    pub(super) fn with_fallback<R>(&self, call: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
+        call(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,44 @@
+//! The queue of requests that wait until another script may be started.
+//!
+//! What stays out: the number of scripts that may run (`reaper`).
+
+use std::collections::VecDeque;
+
+use crate::service::Waker;
+
+/// Requests in the order of their arrival.
+#[derive(Debug, Default)]
+pub(super) struct StartQueue {
+    requests: VecDeque<(QueueTicket, Waker)>,
+    next_ticket: u64,
+}
+
+/// Identifies a request in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QueueTicket(u64);
+
+impl StartQueue {
+    /// True if no other request is before the one with this ticket; `None` is a request that is not in the queue.
+    pub(super) fn is_next(&self, ticket: Option<QueueTicket>) -> bool {
+        self.requests.front().is_none_or(|(first, _)| Some(*first) == ticket)
+    }
+
+    /// Appends a request.
+    pub(super) fn join(&mut self, wake: Waker) -> QueueTicket {
+        let ticket = QueueTicket(self.next_ticket);
+        self.next_ticket += 1;
+        self.requests.push_back((ticket, wake));
+        ticket
+    }
+
+    pub(super) fn leave(&mut self, ticket: QueueTicket) {
+        self.requests.retain(|(other, _)| *other != ticket);
+    }
+
+    /// Wakes the first request, which stays in the queue until it leaves.
+    pub(super) fn wake_first(&self) {
+        if let Some((_, wake)) = self.requests.front() {
+            wake.wake();
+        }
+    }
+}

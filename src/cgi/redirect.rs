@@ -1,0 +1,151 @@
+//! The choice between a script and the fallback, for the request of a client and for a request that a script
+//! redirected to another path of this server (RFC 3875 section 6.2.2).
+//!
+//! What stays out: running the script (`run`), and looking for its file (`script`).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::context::ScriptContext;
+use super::run::{RunProgress, ScriptRun};
+use super::script::find;
+use crate::files::Gate;
+use crate::http::{Method, Request, Status, UrlPath};
+use crate::service::{Registrar, Reply, Response, Upstream};
+
+/// The number of redirects within the server that may follow one request.
+const MOST_REDIRECTS: u8 = 8;
+
+/// The value of `Allow` for a script. Scripts also get methods that the server does not know; they are not listed.
+const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Responds to a request. `redirects` is the number of redirects within the server that led to it.
+pub(super) fn respond(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
+    let path = UrlPath::parse(request.path()).ok();
+    let Some(path) = path.filter(|path| context.directories.contain(path)) else {
+        // The fallback also refuses a path that cannot be decoded.
+        return context.with_fallback(|fallback| fallback.call(request));
+    };
+    // The credentials are verified before the file is looked for: without them a client cannot find out which scripts
+    // exist.
+    let user = match &context.gate {
+        Some(gate) => match gate.admits(request.headers()) {
+            Some(user) => Some(user),
+            None => return unauthorized(gate).into(),
+        },
+        None => None,
+    };
+    if *request.method() == Method::Trace {
+        return Response { user, ..method_not_allowed() }.into();
+    }
+    match find(&context.root, &context.directories, context.hidden, &path) {
+        Ok(script) => {
+            let may_redirect = redirects < MOST_REDIRECTS;
+            let run = ScriptRun::new(Arc::clone(context), request.clone(), script, may_redirect);
+            let responder = Responder::Script(Box::new(run));
+            Reply::Later(Box::new(ScriptUpstream { context: Arc::clone(context), responder, user, redirects }))
+        }
+        Err(none) => Response { user, ..none.response() }.into(),
+    }
+}
+
+fn unauthorized(gate: &Gate) -> Response {
+    let mut response = Response::error(Status::UNAUTHORIZED);
+    response.head.put("WWW-Authenticate", gate.challenge());
+    response
+}
+
+fn method_not_allowed() -> Response {
+    let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
+    response.head.put("Allow", ALLOW);
+    response
+}
+
+/// The upstream of a request for a script. After a redirect, the response comes from another upstream.
+struct ScriptUpstream {
+    context: Arc<ScriptContext>,
+    responder: Responder,
+    /// The user whose credentials were verified, for the log.
+    user: Option<Arc<str>>,
+    /// The number of redirects within the server that led to this request.
+    redirects: u8,
+}
+
+/// The part that produces the response.
+enum Responder {
+    Script(Box<ScriptRun>),
+    /// The upstream of the request that the script redirected to.
+    Elsewhere(Box<dyn Upstream>),
+    /// The redirect has led to a response that needed no upstream.
+    Done,
+}
+
+impl Upstream for ScriptUpstream {
+    fn reads_on(&self) -> bool {
+        matches!(&self.responder, Responder::Script(run) if run.reads_on())
+    }
+
+    fn wants_body(&self) -> bool {
+        matches!(&self.responder, Responder::Script(run) if run.wants_body())
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        match &mut self.responder {
+            Responder::Script(run) => Ok(run.feed(body)),
+            Responder::Elsewhere(_) | Responder::Done => Ok(0),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if let Responder::Script(run) = &mut self.responder {
+            run.end_body();
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let response = self.advance(registrar)?;
+        // The user of the first request stays the user of the exchange, also if the response comes from the fallback.
+        Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.responder {
+            Responder::Script(run) => run.deadline(),
+            Responder::Elsewhere(upstream) => upstream.deadline(),
+            Responder::Done => None,
+        }
+    }
+}
+
+impl ScriptUpstream {
+    fn advance(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let redirected = match &mut self.responder {
+            Responder::Script(run) => match run.poll(registrar)? {
+                RunProgress::NotYet => return Ok(None),
+                RunProgress::Response(response) => return Ok(Some(response)),
+                RunProgress::Redirect(target) => run.request().redirected(&target),
+            },
+            Responder::Elsewhere(upstream) => return upstream.poll(registrar),
+            Responder::Done => return Ok(None),
+        };
+        self.redirect(&redirected, registrar)
+    }
+
+    /// Responds to the request that the script redirected to.
+    fn redirect(&mut self, request: &Request, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        // Dropping the run closes its pipes. The next script registers its own pipes in the same slots.
+        self.responder = Responder::Done;
+        match respond(&self.context, request, self.redirects + 1) {
+            Reply::Now(response) => Ok(Some(response)),
+            Reply::Later(mut upstream) => {
+                // The body went to the first script, so the redirected request has none.
+                upstream.end()?;
+                let response = upstream.poll(registrar)?;
+                self.responder = Responder::Elsewhere(upstream);
+                Ok(response)
+            }
+        }
+    }
+}

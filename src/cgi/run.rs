@@ -1,0 +1,465 @@
+//! One run of a script: waits in the queue, starts the script, writes the request body to it and reads the head of its
+//! output.
+//!
+//! What stays out: the grammar of the head (`output`), the body of the response (`source`), following a redirect
+//! (`redirect`), signals and the exit status (`child`, `reaper`).
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::Interest;
+use mio::unix::pipe::{Receiver, Sender};
+
+use super::child::{ChildLabel, ChildState};
+use super::context::ScriptContext;
+use super::environment::environment;
+use super::input::ScriptInput;
+use super::output::{BadOutput, Destination, ScriptHead, find_end, read_head};
+use super::queue::QueueTicket;
+use super::script::Script;
+use super::source::{ChildHandle, OmittedBody, ScriptBody, ScriptOutput};
+use super::spawn::{refusal, spawn};
+use crate::http::{Method, Request, Status};
+use crate::service::{Body, Registrar, Response};
+
+/// The slots of a connection that the pipes are registered with.
+const STDIN: u8 = 1;
+const STDOUT: u8 = 2;
+
+/// Bytes of a script's output that are read at a time, as long as they are not the body of a response.
+const PIECE: usize = 8 * 1024;
+
+/// The number of pieces of unwanted output that are read in a turn of the loop.
+const PIECES: u32 = 32;
+
+/// Bytes of refused output that the log shows.
+const EXCERPT: usize = 200;
+
+/// One run of a script for one request.
+pub(super) struct ScriptRun {
+    context: Arc<ScriptContext>,
+    request: Request,
+    script: Script,
+    /// False if too many redirects within the server led to this request.
+    may_redirect: bool,
+    stage: RunStage,
+    /// The pipe that the body is written to. `None` once the body is complete, or once the script has closed its end.
+    stdin: Option<ScriptInput>,
+    /// Some of the body was written since [`ScriptRun::check_time`] was last called.
+    fed: bool,
+    /// The body is complete.
+    body_ended: bool,
+    /// The end of [`CgiLimits::first_byte`](super::CgiLimits::first_byte), in the queue or for the running script.
+    deadline: Option<Instant>,
+}
+
+/// The stages of a run, in their order.
+enum RunStage {
+    /// The script is not started: `poll` was not called yet, or too many other scripts run.
+    Queued(Option<QueueTicket>),
+    /// The head of the output is being read. It ends at `end`, once that is known.
+    Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
+    /// The head is known and the rest of the output is not sent. It is read to its end before the response.
+    Rest { output: ScriptOutput, outcome: ScriptOutcome },
+    /// The response or the target of a redirect was returned. Holds the child if its output is the body of the response.
+    Finished(Option<Rc<ChildHandle>>),
+}
+
+/// The return value of [`ScriptRun::poll`].
+pub(super) enum RunProgress {
+    /// The script has not responded yet.
+    NotYet,
+    Response(Response),
+    /// The script wants the response to come from this path and query of the server (RFC 3875 section 6.2.2).
+    Redirect(Vec<u8>),
+}
+
+/// The result of a script as far as its head determines it.
+enum ScriptOutcome {
+    Respond(Response),
+    Redirect(Vec<u8>),
+}
+
+impl ScriptRun {
+    pub(super) fn new(context: Arc<ScriptContext>, request: Request, script: Script, may_redirect: bool) -> ScriptRun {
+        ScriptRun {
+            context,
+            request,
+            script,
+            may_redirect,
+            stage: RunStage::Queued(None),
+            stdin: None,
+            fed: false,
+            body_ended: false,
+            deadline: None,
+        }
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// True if the script will probably read the rest of the body after its response has begun: it has read some of it, or
+    /// the rest fits into the pipe.
+    pub(super) fn reads_on(&self) -> bool {
+        let length = self.request.body_length();
+        self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
+    }
+
+    pub(super) fn wants_body(&self) -> bool {
+        self.stdin.is_some()
+    }
+
+    /// Writes some of the body and returns the number of bytes that were taken.
+    pub(super) fn feed(&mut self, body: &[u8]) -> usize {
+        let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
+        // A script that has closed its input may still respond, so this is no error of the run.
+        let taken = written.unwrap_or_else(|_| {
+            self.stdin = None;
+            0
+        });
+        self.fed |= taken > 0;
+        taken
+    }
+
+    /// Closes the script's input: the body is complete.
+    pub(super) fn end_body(&mut self) {
+        self.body_ended = true;
+        self.stdin = None;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            RunStage::Finished(_) => None,
+            _ => self.deadline,
+        }
+    }
+
+    /// Moves from stage to stage, as far as that is possible now.
+    ///
+    /// # Errors
+    /// If the output is no CGI response, or the script could not be watched.
+    pub(super) fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<RunProgress> {
+        if let Some(response) = self.check_time(registrar) {
+            return Ok(RunProgress::Response(response));
+        }
+        if let RunStage::Queued(_) = self.stage
+            && let Some(response) = self.start(registrar)?
+        {
+            return Ok(RunProgress::Response(response));
+        }
+        if let RunStage::Head { .. } = self.stage
+            && let Some(response) = self.read_head()?
+        {
+            return Ok(RunProgress::Response(response));
+        }
+        Ok(self.read_rest(registrar))
+    }
+
+    /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
+    /// reaper has terminated the script.
+    fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
+        let (now, limits) = (registrar.now(), self.context.reaper.limits());
+        if std::mem::take(&mut self.fed) || self.deadline.is_none() {
+            self.deadline = limits.first_byte_ends(now);
+        }
+        let late = self.deadline.is_some_and(|deadline| deadline <= now);
+        match &self.stage {
+            RunStage::Queued(_) if late => {
+                self.note("CGI script was not started, too many others run");
+                return Some(Response::error(Status::SERVICE_UNAVAILABLE));
+            }
+            RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
+                if late {
+                    output.child().terminate("it took too long to respond");
+                    if let RunStage::Head { read, .. } = &self.stage
+                        && !read.is_empty()
+                    {
+                        let text = format!("{}: {}", self.script.shown(), excerpt(read));
+                        self.context.reaper.note(self.request.client_address(), text);
+                    }
+                } else if output.child().state() != ChildState::TimedOut {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        // A complete head is a response: only output that is not sent was still missing.
+        match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
+            RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
+            _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
+        }
+    }
+
+    /// Starts the script if another one may run. Returns a response if it cannot be started.
+    fn start(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
+        if !self.context.reaper.may_start(ticket, registrar) {
+            return Ok(None);
+        }
+        // The time in the queue does not count for the script.
+        self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
+        let variables = environment(&self.context.server_variables(), &self.request, &self.script);
+        let mut child = match spawn(&self.script, variables, self.context.user, !self.body_ended) {
+            Ok(child) => child,
+            Err(error) => {
+                self.note(&format!("CGI script could not be started ({error})"));
+                return Ok(Some(refusal(&error, &self.script)));
+            }
+        };
+        let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
+        let label =
+            ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
+        let key = self.context.reaper.add(child, label, registrar)?;
+        let child = ChildHandle::new(Arc::clone(&self.context.reaper), key);
+        let mut stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
+        stdout.set_nonblocking(true)?;
+        registrar.register(&mut stdout, STDOUT, Interest::READABLE)?;
+        if let Some(mut stdin) = stdin {
+            stdin.set_nonblocking(true)?;
+            registrar.register(&mut stdin, STDIN, Interest::WRITABLE)?;
+            self.stdin = Some(ScriptInput::new(stdin));
+        }
+        self.leave_queue(RunStage::Head { output: ScriptOutput::new(stdout, child), read: Vec::new(), end: None });
+        Ok(None)
+    }
+
+    fn leave_queue(&mut self, next: RunStage) {
+        if let RunStage::Queued(Some(ticket)) = std::mem::replace(&mut self.stage, next) {
+            self.context.reaper.leave_queue(ticket);
+        }
+    }
+
+    /// Reads until the head is complete. Returns the response, unless the rest of the output has to be read first.
+    fn read_head(&mut self) -> io::Result<Option<Response>> {
+        let RunStage::Head { output, read, end } = &mut self.stage else { return Ok(None) };
+        let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
+        let head = loop {
+            // The response has to say whether the connection persists, and that depends on whether the script reads the
+            // body. The first byte that it reads, or that it writes after the head, decides.
+            if end.is_some_and(|end| !waits || read.len() > end) {
+                break read_head(read);
+            }
+            match read_more(output, read) {
+                Ok(0) if end.is_some() => break read_head(read),
+                Ok(0) => break Err(BadOutput::Cut(read.len())),
+                Ok(count) => {
+                    // The head may have ended in an earlier read: while `waits` is true, the loop reads beyond it.
+                    *end = end.or_else(|| find_end(read, read.len() - count));
+                    if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
+                        break Err(BadOutput::TooLong);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(_) => return Ok(Some(Response::error(Status::GATEWAY_TIMEOUT))),
+            }
+        };
+        match head {
+            Ok(Some(head)) => Ok(self.begin(head)),
+            Ok(None) => Ok(None),
+            Err(bad) => {
+                if !output.child().is_complete() {
+                    output.child().terminate("its output is no response");
+                }
+                let text = match read.as_slice() {
+                    [] => format!("{}: {bad}", self.script.shown()),
+                    read => format!("{}: {bad}; {}", self.script.shown(), excerpt(read)),
+                };
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+            }
+        }
+    }
+
+    /// Returns the response of a complete head if its body is sent. Otherwise enters [`RunStage::Rest`].
+    fn begin(&mut self, head: ScriptHead) -> Option<Response> {
+        let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Finished(None))
+        else {
+            return None;
+        };
+        let early = read.split_off(head.length);
+        let mut response = match self.outcome(head) {
+            ScriptOutcome::Respond(response) => response,
+            redirect @ ScriptOutcome::Redirect(_) => {
+                self.stage = RunStage::Rest { output, outcome: redirect };
+                return None;
+            }
+        };
+        let length = response.head.content_length();
+        if self.is_bodiless(&response) || length == Some(0) {
+            // A response to HEAD that has no length of its own must not get `Content-Length: 0`. An error has a page.
+            if response.error.is_none() && length.is_none() {
+                response.body = Body::Stream(Box::new(OmittedBody));
+            }
+            self.stage = RunStage::Rest { output, outcome: ScriptOutcome::Respond(response) };
+            return None;
+        }
+        self.stage = RunStage::Finished(Some(Rc::clone(output.child())));
+        response.body = Body::Stream(Box::new(ScriptBody::new(early, output, length)));
+        Some(response)
+    }
+
+    /// The response of a head, still without a body, or the redirect that it asks for.
+    fn outcome(&self, head: ScriptHead) -> ScriptOutcome {
+        match head.destination {
+            Some(Destination::Here(target)) if self.may_redirect => ScriptOutcome::Redirect(target),
+            Some(Destination::Here(_)) => {
+                self.note("CGI scripts redirect too often");
+                ScriptOutcome::Respond(Response::error(Status::BAD_GATEWAY))
+            }
+            Some(Destination::Elsewhere) | None => {
+                let mut response = Response::new(head.status);
+                response.head = head.fields;
+                response.reason = head.reason.map(String::into_boxed_str);
+                ScriptOutcome::Respond(response)
+            }
+        }
+    }
+
+    /// True if the body of the response is not the script's. The script still runs to its end, because it may do more
+    /// than print.
+    fn is_bodiless(&self, response: &Response) -> bool {
+        *self.request.method() == Method::Head || response.status.is_bodiless() || response.error.is_some()
+    }
+
+    /// Reads the rest of the output without keeping it. Returns the outcome at its end.
+    fn read_rest(&mut self, registrar: &mut dyn Registrar) -> RunProgress {
+        let RunStage::Rest { output, .. } = &mut self.stage else { return RunProgress::NotYet };
+        let (mut piece, mut pieces) = ([0; PIECE], 0);
+        loop {
+            match output.read(&mut piece) {
+                Ok(0) => break,
+                // A script that prints without end must not keep the loop from its other sessions.
+                Ok(_) if pieces == PIECES => {
+                    registrar.wake().wake();
+                    return RunProgress::NotYet;
+                }
+                Ok(_) => pieces += 1,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return RunProgress::NotYet,
+                Err(_) => return RunProgress::Response(Response::error(Status::GATEWAY_TIMEOUT)),
+            }
+        }
+        match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
+            RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => RunProgress::Response(response),
+            RunStage::Rest { outcome: ScriptOutcome::Redirect(target), .. } => RunProgress::Redirect(target),
+            _ => RunProgress::NotYet,
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.context.reaper.note(self.request.client_address(), format!("{text}: {}", self.script.shown()));
+    }
+}
+
+impl Drop for ScriptRun {
+    /// Terminates a script that is still reading the body: it must not take a body that was cut for a complete one.
+    fn drop(&mut self) {
+        if let RunStage::Finished(Some(child)) = &self.stage
+            && self.stdin.is_some()
+            && !child.is_complete()
+        {
+            child.terminate("its client is gone");
+        }
+        self.leave_queue(RunStage::Finished(None));
+    }
+}
+
+/// The beginning of refused output, as a text for the log, which escapes control characters.
+fn excerpt(read: &[u8]) -> String {
+    format!("its output begins: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
+}
+
+/// Appends another piece of output to `read`.
+fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
+    let before = read.len();
+    read.resize(before + PIECE, 0);
+    let result = output.read(&mut read[before..]);
+    read.truncate(before + result.as_ref().map_or(0, |count| *count));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use mio::unix::pipe;
+
+    use super::*;
+    use crate::cgi::test_registrar::TestRegistrar;
+    use crate::cgi::{CgiLimits, CgiService};
+
+    fn run(limits: CgiLimits) -> ScriptRun {
+        let service = CgiService::builder("src").limits(limits).build(|_: &Request| Response::text("")).unwrap();
+        let script = Script { file: "/x".into(), name: b"/cgi-bin/x".to_vec(), path_info: Vec::new() };
+        ScriptRun::new(service.context(), Request::builder("POST", "/cgi-bin/x").build(), script, true)
+    }
+
+    /// The response, if there is one now.
+    fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> {
+        match run.poll(registrar).unwrap() {
+            RunProgress::NotYet => None,
+            RunProgress::Response(response) => Some(response),
+            RunProgress::Redirect(target) => panic!("redirected to {target:?}"),
+        }
+    }
+
+    #[test]
+    fn written_bytes_of_the_body_move_the_deadline() {
+        let first_byte = Duration::from_secs(10);
+        let mut run = run(CgiLimits { live: 0, first_byte, ..CgiLimits::default() });
+        let mut registrar = TestRegistrar::new();
+        let begin = registrar.now;
+        assert!(poll(&mut run, &mut registrar).is_none());
+        assert_eq!(run.deadline(), Some(begin + first_byte));
+        let (stdin, _reader) = pipe::new().unwrap();
+        run.stdin = Some(ScriptInput::new(stdin));
+        for second in [5, 14, 23] {
+            registrar.now = begin + Duration::from_secs(second);
+            assert_eq!(run.feed(b"more"), 4);
+            assert!(poll(&mut run, &mut registrar).is_none(), "{second}");
+            assert_eq!(run.deadline(), Some(registrar.now + first_byte));
+        }
+        // No byte, no more time.
+        registrar.now += first_byte / 2;
+        assert_eq!(run.feed(b""), 0);
+        assert!(poll(&mut run, &mut registrar).is_none());
+        assert_eq!(run.deadline(), Some(registrar.now + first_byte / 2));
+        registrar.now += first_byte / 2;
+        assert_eq!(poll(&mut run, &mut registrar).unwrap().status, Status::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_deadline() {
+        let mut run = run(CgiLimits { live: 0, first_byte: Duration::ZERO, ..CgiLimits::default() });
+        assert!(poll(&mut run, &mut TestRegistrar::new()).is_none());
+        assert_eq!(run.deadline(), None);
+    }
+
+    #[test]
+    fn unwanted_output_is_read_a_piece_at_a_time() {
+        let mut run = run(CgiLimits::default());
+        let mut registrar = TestRegistrar::new();
+        let most = PIECE * (PIECES as usize + 1);
+        // Bytes that the pipe holds at once, so that a turn without a limit would read all of them.
+        let (reader, writer) = io::pipe().unwrap();
+        let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
+        assert!(size > 2 * most);
+        io::Write::write_all(&mut &writer, &vec![0; size]).unwrap();
+        let child = Command::new("sleep").arg("1000").process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
+        let key = run.context.reaper.add(child, label, &mut registrar).unwrap();
+        let child = ChildHandle::new(Arc::clone(&run.context.reaper), key);
+        let stdout = Receiver::from(std::os::fd::OwnedFd::from(reader));
+        stdout.set_nonblocking(true).unwrap();
+        let outcome = ScriptOutcome::Respond(Response::new(Status::OK));
+        run.stage = RunStage::Rest { output: ScriptOutput::new(stdout, child), outcome };
+        assert!(poll(&mut run, &mut registrar).is_none());
+        let left = rustix::io::ioctl_fionread(&writer).unwrap();
+        assert_eq!(left, (size - most) as u64);
+        assert_eq!(registrar.wakes(), 1, "the next turn goes on with it");
+    }
+}
