@@ -29,8 +29,8 @@ FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
 
 
 OF_CODE = (
-    "Linux maps 64 KB around every page of code that is used, and code that no other process has open counts: a start and a "
-    "first answer use so many pages here and there that this comes to nearly all of it."
+    "Linux maps 64 KB around every page of code that is used, and counts code that no other process maps. A start and a first "
+    "response use pages in so many places that nearly all of the code is mapped."
 )
 OF_A_CHILD = "Nearly all of it is the script's process."
 
