@@ -1,42 +1,48 @@
-//! A coroutine on a pooled stack.
+//! A coroutine on a pooled stack. Panics are caught by the task, and scheduling is the runner's.
 
 use std::rc::Rc;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 
-/// What a coroutine suspends itself with.
+use super::channel::Channel;
+
+/// Suspends the coroutine that it belongs to.
 pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
-/// What a coroutine does.
+/// Code that runs on a coroutine.
 pub(crate) trait Task {
-    /// Does it, once. It must not panic: whoever writes it catches what its user's code throws.
+    /// Runs the code once. It must not panic: it catches the panics of its user's code.
     fn run(&self, yielder: &Yielder);
 
-    /// What it is about, for the log.
-    fn about(&self) -> String;
+    /// The channel between this task and its connection.
+    fn channel(&self) -> &Channel;
+
+    /// The name of this task in the log, such as its method and path.
+    fn describe(&self) -> String;
 }
 
-/// Code that runs until it waits, and goes on where it stopped. It never leaves its thread.
+/// A task on a stack of its own, which runs until it suspends and continues there when it is resumed.
 ///
-/// When it is dropped before it is over, its stack is unwound, so that what it owns is dropped too.
+/// It never leaves its thread. Dropping a suspended fiber unwinds its stack, so that the values on it are dropped.
 pub(crate) struct Fiber(Coroutine<(), (), (), DefaultStack>);
 
 impl Fiber {
-    /// A task that has not begun.
+    /// A fiber that has not started its task.
     pub(crate) fn new(stack: DefaultStack, task: Rc<dyn Task>) -> Fiber {
         Fiber(Coroutine::with_stack(stack, move |yielder: &Yielder, ()| task.run(yielder)))
     }
 
-    /// Runs until it waits (false) or is over (true).
+    /// Runs the task until it suspends (false) or has ended (true).
     #[inline]
     pub(crate) fn resume(&mut self) -> bool {
         self.0.done() || matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
 
-    /// Ends it, and gives its stack to the next.
+    /// Unwinds the task if it has not ended, and returns the stack.
     #[inline]
     pub(crate) fn into_stack(mut self) -> DefaultStack {
+        // The stack can only be taken from a coroutine that is done.
         self.0.force_unwind();
         self.0.into_stack()
     }

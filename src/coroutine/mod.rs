@@ -1,11 +1,30 @@
-//! Coroutines for handlers: code that reads, writes and waits in line, on the one thread of the loop.
+//! Coroutines for handlers: code that reads, writes and waits in sequence, on the one thread of the loop.
 //!
-//! No HTTP type may be used here, because raw socket handlers run on coroutines too.
+//! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`] on a stack of the [`StackPool`]. It reads and
+//! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
+//! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
+//! runs on a [`WorkerPool`].
+//!
+//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` is imported.
+//!
+//! Invariant: a fiber never leaves its thread and never suspends while it panics, and its runner unwinds it when the
+//! connection ends.
 
+mod channel;
 mod fiber;
+mod io;
+mod log_queue;
+mod outcome;
+mod resources;
 mod stack_pool;
+mod task_runner;
 mod workers;
 
-pub(crate) use fiber::{Fiber, Task, Yielder};
-pub(crate) use stack_pool::{StackPool, StackTicket};
-pub(crate) use workers::{Job, JobHandle, WorkerPool, panic_text};
+pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput, WaitReason};
+pub(crate) use fiber::{Task, Yielder};
+pub(crate) use io::HandlerIo;
+pub use io::{Rfile, Wfile};
+pub(crate) use outcome::TaskOutcome;
+pub(crate) use resources::{CoroutineSettings, HandlerResources};
+pub(crate) use task_runner::TaskRunner;
+pub(crate) use workers::{Job, JobHandle, WorkerPool};

@@ -1,6 +1,7 @@
-//! The stacks that handlers run on: how many there may be, which of them can be used again, and who is next.
+//! The stacks that handlers run on: at most a fixed number, used again, and handed out in order when there are too few.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -8,125 +9,132 @@ use corosensei::stack::DefaultStack;
 
 use crate::session::Waker;
 
-/// As many stacks as are kept for the next handlers. More than run at a time in a quiet hour, and what a crowd once
-/// needed is given back.
-const KEPT: usize = 32;
+/// How many unused stacks are kept. Enough for a usual load; the stacks of a peak are freed.
+const MAX_FREE: usize = 32;
 
-/// A bounded number of stacks. Whoever takes one gives it back.
+/// A bounded number of stacks. Each stack that was taken must be given back.
+///
+/// The mutex makes the pool `Sync`, since a server may be moved to another thread; it is never contended.
 #[derive(Debug)]
 pub(crate) struct StackPool {
-    /// Bytes of a stack.
-    size: usize,
-    most: usize,
-    stacks: Mutex<StackPoolState>,
+    /// Size of a stack in bytes.
+    stack_size: usize,
+    max_stacks: usize,
+    state: Mutex<StackPoolState>,
 }
 
 #[derive(Default)]
 struct StackPoolState {
     free: Vec<DefaultStack>,
-    /// How many are taken.
+    /// How many stacks are in use.
     taken: usize,
-    /// Who waits for one, in the order in which they came.
-    waiting: VecDeque<(Weak<Mutex<GrantedStack>>, Waker)>,
+    /// Tickets in the order in which they were made. A ticket that was dropped is skipped.
+    queue: VecDeque<(Weak<TicketSlot>, Waker)>,
 }
 
-impl std::fmt::Debug for StackPoolState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} taken, {} free, {} waiting", self.taken, self.free.len(), self.waiting.len())
+impl fmt::Debug for StackPoolState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} taken, {} free, {} waiting", self.taken, self.free.len(), self.queue.len())
     }
 }
 
-/// A stack that was handed to somebody who waits for one, and was not taken yet.
-type GrantedStack = Option<DefaultStack>;
+/// The stack that was handed to a ticket and not redeemed yet.
+type TicketSlot = Mutex<Option<DefaultStack>>;
 
-/// A place in the queue. A stack that it is good for is given back when it is dropped.
+/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives back the stack.
 pub(crate) struct StackTicket {
     pool: Arc<StackPool>,
-    granted: Arc<Mutex<GrantedStack>>,
+    slot: Arc<TicketSlot>,
 }
 
 impl StackPool {
-    /// At most so many stacks, each of so many bytes.
-    pub(crate) fn new(most: usize, size: usize) -> StackPool {
-        StackPool { size, most: most.max(1), stacks: Mutex::default() }
+    /// A pool of at most `max_stacks` stacks of `stack_size` bytes, and at least one.
+    pub(crate) fn new(max_stacks: usize, stack_size: usize) -> StackPool {
+        StackPool { stack_size, max_stacks: max_stacks.max(1), state: Mutex::default() }
     }
 
-    /// A stack, if there may be one more and nobody waits for it.
+    /// Takes a stack, or returns `None` if all are in use or a ticket waits for one.
     ///
     /// # Errors
-    /// If the system has no memory for it, and nobody will give one back.
-    // Inlined, like all that every request goes through here and in `run`: half of its cost would be the calls.
+    /// If there is no memory for a stack and none is in use, so that none would ever be given back.
+    // Inlined, like every step of a request here and in `task_runner`: the calls would be half of the cost.
     #[inline(always)]
     pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
-        let mut stacks = self.stacks();
-        if stacks.taken >= self.most || !stacks.waiting.is_empty() {
+        let mut state = self.lock();
+        // A ticket that waits goes first, also if it waits for memory while fewer than `max_stacks` are in use.
+        if state.taken >= self.max_stacks || !state.queue.is_empty() {
             return Ok(None);
         }
-        let stack = match stacks.free.pop() {
+        let stack = match state.free.pop() {
             Some(stack) => stack,
-            None => match DefaultStack::new(self.size) {
+            None => match DefaultStack::new(self.stack_size) {
                 Ok(stack) => stack,
-                Err(error) if stacks.taken == 0 => return Err(error),
+                Err(error) if state.taken == 0 => return Err(error),
+                // Without memory for another stack, the handler waits for one of those in use.
                 Err(_) => return Ok(None),
             },
         };
-        stacks.taken += 1;
+        state.taken += 1;
         Ok(Some(stack))
     }
 
-    /// Takes a stack back, or hands it on to whoever waits longest.
+    /// Takes a stack back, or hands it to the ticket that has waited longest.
     #[inline(always)]
     pub(crate) fn give_back(&self, stack: DefaultStack) {
-        let mut stacks = self.stacks();
-        if !stacks.waiting.is_empty() {
-            return self.hand_on(stacks, stack);
+        let mut state = self.lock();
+        if !state.queue.is_empty() {
+            return self.hand_on(state, stack);
         }
-        stacks.taken -= 1;
-        if stacks.free.len() < KEPT {
-            stacks.free.push(stack);
+        state.taken -= 1;
+        if state.free.len() < MAX_FREE {
+            state.free.push(stack);
         }
     }
 
+    /// Hands the stack, which stays counted as taken, to the first ticket that was not dropped.
     #[cold]
-    fn hand_on(&self, mut stacks: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
-        while let Some((ticket, wake)) = stacks.waiting.pop_front() {
-            let Some(ticket) = ticket.upgrade() else { continue };
-            drop(stacks);
-            *ticket.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
-            return wake.wake();
+    fn hand_on(&self, mut state: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
+        while let Some((slot, waker)) = state.queue.pop_front() {
+            let Some(slot) = slot.upgrade() else { continue };
+            // Unlocked first: the waker is foreign code and may use this pool.
+            drop(state);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
+            return waker.wake();
         }
-        drop(stacks);
+        drop(state);
+        // The queue is empty now, so this does not come back here.
         self.give_back(stack);
     }
 
-    /// A place in the queue. The wake is called when the ticket is good for a stack.
-    pub(crate) fn queue(self: &Arc<Self>, wake: Waker) -> StackTicket {
-        let granted = Arc::new(Mutex::new(None));
-        self.stacks().waiting.push_back((Arc::downgrade(&granted), wake));
-        StackTicket { pool: Arc::clone(self), granted }
+    /// Queues for a stack. `waker` is called when the ticket has one.
+    pub(crate) fn queue(self: &Arc<Self>, waker: Waker) -> StackTicket {
+        let slot = Arc::new(Mutex::new(None));
+        self.lock().queue.push_back((Arc::downgrade(&slot), waker));
+        StackTicket { pool: Arc::clone(self), slot }
     }
 
     #[inline]
-    fn stacks(&self) -> MutexGuard<'_, StackPoolState> {
-        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StackPoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many stacks are taken, for tests of what is left behind.
+    /// How many stacks are in use, for tests that no stack is leaked.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
-        self.stacks().taken
+        self.lock().taken
     }
 }
 
 impl StackTicket {
-    /// The stack, once it is this ticket's turn.
+    /// Takes the stack, if the pool has handed one to this ticket.
     pub(crate) fn redeem(&self) -> Option<DefaultStack> {
-        self.granted.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Drop for StackTicket {
     fn drop(&mut self) {
+        // A connection may end after its ticket got a stack and before it redeemed it.
         if let Some(stack) = self.redeem() {
             self.pool.give_back(stack);
         }
@@ -140,34 +148,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_the_stacks_of_a_crowd_a_few_are_kept_and_used_again() {
-        let pool = StackPool::new(KEPT + 8, 16 * 1024);
+    fn free_stacks_are_used_again_and_kept_up_to_a_bound() {
+        let pool = StackPool::new(MAX_FREE + 8, 16 * 1024);
         for _ in 0..2 {
-            let stacks: Vec<_> = (0..KEPT + 8).map(|_| pool.take().unwrap().expect("a stack within the cap")).collect();
-            assert!(pool.stacks().free.is_empty(), "a kept stack is used before another is made");
+            let stacks: Vec<_> =
+                (0..MAX_FREE + 8).map(|_| pool.take().unwrap().expect("a stack within the cap")).collect();
+            assert!(pool.lock().free.is_empty(), "a free stack is used before another is made");
             stacks.into_iter().for_each(|stack| pool.give_back(stack));
-            assert_eq!((pool.taken(), pool.stacks().free.len()), (0, KEPT));
+            assert_eq!((pool.taken(), pool.lock().free.len()), (0, MAX_FREE));
         }
     }
 
     #[test]
-    fn who_waits_longest_is_next() {
+    fn a_stack_goes_to_the_ticket_that_has_waited_longest() {
         let pool = Arc::new(StackPool::new(1, 16 * 1024));
         let woken = Arc::new(AtomicUsize::new(0));
-        let wake = |number| {
+        let waker = |number| {
             let woken = Arc::clone(&woken);
             Waker::new(move || woken.store(number, Ordering::Relaxed))
         };
         let first = pool.take().unwrap().unwrap();
         assert!(pool.take().unwrap().is_none(), "there is one stack");
-        let gone = pool.queue(wake(1));
-        let second = pool.queue(wake(2));
-        let third = pool.queue(wake(3));
+        let gone = pool.queue(waker(1));
+        let second = pool.queue(waker(2));
+        let third = pool.queue(waker(3));
         drop(gone);
         pool.give_back(first);
-        assert_eq!(woken.load(Ordering::Relaxed), 2, "who left the queue is passed over");
+        assert_eq!(woken.load(Ordering::Relaxed), 2, "a dropped ticket is skipped");
         assert!(third.redeem().is_none());
-        assert!(pool.take().unwrap().is_none(), "a newcomer does not take the stack of who waits");
+        assert!(pool.take().unwrap().is_none(), "a stack is not taken while a ticket waits");
         pool.give_back(second.redeem().unwrap());
         assert_eq!(woken.load(Ordering::Relaxed), 3);
         drop(third);

@@ -1,6 +1,9 @@
-//! Worker threads for work that blocks: few, bounded, made when there is work and gone when there was none for long.
+//! Worker threads for code that blocks: started when there is a job, at most a fixed number, and ended when idle.
+//!
+//! The loop must not be known here: a job that has ended calls a [`Waker`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,127 +11,139 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::outcome::panic_text;
 use crate::session::Waker;
 
-/// How long a thread of a server waits for more work before it ends.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long a thread without a job waits for one before it ends.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Up to so many threads that do what they are given, one thing at a time each.
+/// Threads that each run one job at a time, in the order in which the jobs were started.
+///
+/// Dropping the pool ends the idle threads at once, and each other thread after its job and those that wait.
 #[derive(Debug)]
 pub(crate) struct WorkerPool {
-    most: usize,
-    /// How long a thread waits for more work before it ends.
-    idle: Duration,
+    max_threads: usize,
+    idle_timeout: Duration,
     shared: Arc<PoolShared>,
 }
 
+/// The part of a pool that its threads own too.
 #[derive(Default)]
 struct PoolShared {
     state: Mutex<PoolState>,
-    more: Condvar,
+    /// Notified when there is a job for an idle thread, or `closed` is set.
+    changed: Condvar,
 }
 
-impl std::fmt::Debug for PoolShared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for PoolShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PoolShared")
     }
 }
 
 #[derive(Default)]
 struct PoolState {
-    work: VecDeque<BoxedJob>,
+    jobs: VecDeque<BoxedJob>,
+    /// How many threads there are, idle ones included.
     threads: usize,
-    idle: usize,
-    /// Nobody will give more.
-    over: bool,
+    idle_threads: usize,
+    /// The pool was dropped, so no job will be added.
+    closed: bool,
 }
 
 type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// A piece of work of one handler.
+/// A job, up to its end. Dropping it does not stop a job that was started.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
     pool: Arc<WorkerPool>,
-    /// Until it was sent to a thread.
+    /// `None` once the job was started.
     work: Option<BoxedJob>,
 }
 
-/// Where the result of a piece of work appears: a panic is an error.
+/// Handle to a job's result. A panic in the job becomes an error.
 pub(crate) struct JobHandle<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl WorkerPool {
-    pub(crate) fn new(most: usize) -> WorkerPool {
-        WorkerPool { most: most.max(1), idle: IDLE, shared: Arc::default() }
+    /// A pool of at most `max_threads` threads, and at least one.
+    pub(crate) fn new(max_threads: usize) -> WorkerPool {
+        WorkerPool { max_threads: max_threads.max(1), idle_timeout: IDLE_TIMEOUT, shared: Arc::default() }
     }
 
-    /// Prepares a piece of work.
+    /// Makes a job, which [`Job::start`] starts.
     pub(crate) fn job<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> (Job, JobHandle<T>) {
         let (done, result) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
-        let (mark, slot) = (Arc::clone(&done), Arc::clone(&result));
+        let (done_by_job, result_of_job) = (Arc::clone(&done), Arc::clone(&result));
         let work = move || {
             let result = catch_unwind(AssertUnwindSafe(work));
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            mark.store(true, Ordering::Release);
+            *result_of_job.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            done_by_job.store(true, Ordering::Release);
         };
         (Job { done, pool: Arc::clone(self), work: Some(Box::new(work)) }, JobHandle(result))
     }
 
-    fn send(&self, work: BoxedJob) {
-        let mut state = self.shared.state();
-        state.work.push_back(work);
-        if state.idle >= state.work.len() || state.threads >= self.most {
+    /// Queues a job, and starts a thread if no idle one will take it.
+    fn run(&self, job: BoxedJob) {
+        let mut state = self.shared.lock();
+        state.jobs.push_back(job);
+        // Idle threads that were notified for earlier jobs may not have woken yet, so each job needs one of its own.
+        if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
             drop(state);
-            self.shared.more.notify_one();
+            self.shared.changed.notify_one();
             return;
         }
-        let (shared, idle) = (Arc::clone(&self.shared), self.idle);
-        let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work(idle));
+        let (shared, idle_timeout) = (Arc::clone(&self.shared), self.idle_timeout);
+        let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work(idle_timeout));
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
-            // Nobody else will do it: better slowly than not at all.
-            let work = state.work.pop_back();
+            // No thread can be started and none exists. The job blocks the loop here, which is better than never
+            // running.
+            let job = state.jobs.pop_back();
             drop(state);
-            work.into_iter().for_each(|work| work());
+            job.into_iter().for_each(|job| job());
         }
     }
 }
 
 impl Drop for WorkerPool {
-    /// Lets the threads end. What they are at is not waited for.
+    /// Tells the threads to end, and does not wait for them.
     fn drop(&mut self) {
-        self.shared.state().over = true;
-        self.shared.more.notify_all();
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
     }
 }
 
 impl PoolShared {
-    fn state(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on each thread: does work until there was none for as long as `idle`, or the pool is dropped.
-    fn work(&self, idle: Duration) {
-        let mut state = self.state();
+    /// Runs on each thread: takes jobs until there was none for `idle_timeout`, or the pool is closed.
+    fn work(&self, idle_timeout: Duration) {
+        let mut state = self.lock();
         loop {
-            if let Some(work) = state.work.pop_front() {
+            if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // What the work itself throws is caught; this is for a result that nobody wants any more.
-                _ = catch_unwind(AssertUnwindSafe(work));
-                state = self.state();
+                // A panic of the job is caught in the job. This catches a panic of its result's destructor, which runs
+                // here if the handle was dropped.
+                _ = catch_unwind(AssertUnwindSafe(job));
+                state = self.lock();
                 continue;
             }
-            if state.over {
+            if state.closed {
                 break;
             }
-            state.idle += 1;
-            let (woken, timeout) = self.more.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
+            state.idle_threads += 1;
+            let (woken, timeout) =
+                self.changed.wait_timeout(state, idle_timeout).unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.work.is_empty() {
+            state.idle_threads -= 1;
+            // A job may have been queued between the timeout and the lock.
+            if timeout.timed_out() && state.jobs.is_empty() {
                 break;
             }
         }
@@ -137,35 +152,29 @@ impl PoolShared {
 }
 
 impl Job {
-    /// Has it done, unless that was asked before, and the connection woken afterwards.
-    pub(crate) fn send(&mut self, wake: &Waker) {
+    /// Starts the job unless it was started before. `waker` is called after its end.
+    pub(crate) fn start(&mut self, waker: &Waker) {
         if let Some(work) = self.work.take() {
-            let wake = wake.clone();
-            self.pool.send(Box::new(move || {
+            let waker = waker.clone();
+            self.pool.run(Box::new(move || {
                 work();
-                wake.wake();
+                waker.wake();
             }));
         }
     }
 
-    /// Whether its result is there.
+    /// True if the job has ended.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }
 }
 
 impl<T> JobHandle<T> {
-    /// The result, once there is one.
+    /// Takes the result, if the job has ended.
     pub(crate) fn take(&self) -> Option<io::Result<T>> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(result.map_err(|payload| io::Error::other(format!("offloaded work panicked: {}", panic_text(&*payload)))))
     }
-}
-
-/// The text that somebody panicked with.
-pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
 }
 
 #[cfg(test)]
@@ -175,19 +184,19 @@ mod tests {
 
     use super::*;
 
-    /// Longer than anything here takes, so that a test which waits in vain fails and does not hang.
+    /// Longer than any step of these tests, so that a test fails instead of hanging.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     thread_local! {
-        /// Dropped when the thread ends, which its receiver learns.
+        /// Dropped when the thread ends, which disconnects the receiver.
         static ALIVE: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
     }
 
-    fn pool(most: usize, idle: Duration) -> Arc<WorkerPool> {
-        Arc::new(WorkerPool { most, idle, shared: Arc::default() })
+    fn pool(max_threads: usize, idle_timeout: Duration) -> Arc<WorkerPool> {
+        Arc::new(WorkerPool { max_threads, idle_timeout, shared: Arc::default() })
     }
 
-    /// Runs a job on a worker thread, and returns a receiver that is disconnected once its thread has ended.
+    /// Runs a job on a worker thread, and returns a receiver that is disconnected when that thread ends.
     fn thread_of(pool: &Arc<WorkerPool>) -> Receiver<()> {
         let (alive, ended) = channel();
         let (done, result) = channel();
@@ -195,33 +204,37 @@ mod tests {
             ALIVE.set(Some(alive));
             _ = done.send(());
         };
-        pool.job(work).0.send(&Waker::new(|| {}));
+        pool.job(work).0.start(&Waker::new(|| {}));
         result.recv_timeout(PATIENCE).expect("the work is done");
         ended
     }
 
     #[test]
-    fn an_idle_thread_ends_and_more_work_gets_another() {
+    fn an_idle_thread_ends_after_its_timeout_and_a_later_job_starts_another() {
         let pool = pool(1, Duration::from_millis(1));
         for _ in 0..2 {
             let ended = thread_of(&pool);
-            assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it waits for ever");
-            let state = pool.shared.state();
-            assert_eq!((state.threads, state.idle), (0, 0));
+            assert_eq!(
+                ended.recv_timeout(PATIENCE),
+                Err(RecvTimeoutError::Disconnected),
+                "the idle thread does not end"
+            );
+            let state = pool.shared.lock();
+            assert_eq!((state.threads, state.idle_threads), (0, 0));
         }
     }
 
     #[test]
-    fn idle_threads_end_with_their_crew() {
+    fn an_idle_thread_ends_when_its_pool_is_dropped() {
         let pool = pool(1, Duration::from_secs(3600));
         let ended = thread_of(&pool);
-        assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "it waits for more work");
+        assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "the thread waits for a job");
         drop(pool);
         assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
-    fn more_work_than_there_may_be_threads_waits_its_turn() {
+    fn a_job_beyond_the_thread_limit_waits_for_a_free_thread() {
         let pool = pool(2, Duration::from_secs(3600));
         let (open, gate) = channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
@@ -233,14 +246,14 @@ mod tests {
                 _ = gate.lock().unwrap().recv_timeout(PATIENCE);
                 _ = done.send(number);
             };
-            pool.job(work).0.send(&Waker::new(|| {}));
-            assert_eq!(pool.shared.state().threads, 2.min(number + 1));
+            pool.job(work).0.start(&Waker::new(|| {}));
+            assert_eq!(pool.shared.lock().threads, 2.min(number + 1));
         }
-        assert!(results.try_recv().is_err(), "all of it waits");
+        assert!(results.try_recv().is_err(), "every job waits for the gate");
         drop(open);
         let mut numbers: Vec<_> = (0..5).map(|_| results.recv_timeout(PATIENCE).expect("a result")).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);
-        assert_eq!(pool.shared.state().threads, 2);
+        assert_eq!(pool.shared.lock().threads, 2);
     }
 }

@@ -154,7 +154,7 @@ impl Upstream for Verification {
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if let VerificationStage::Verifying { job, handle } = &mut self.stage {
-            job.send(&registrar.wake());
+            job.start(&registrar.wake());
             if !job.is_done() {
                 return Ok(None);
             }

@@ -6,7 +6,7 @@ use std::io;
 
 use cookie::Cookie;
 
-use super::Exchange;
+use super::exchange::Exchange;
 use crate::http::{FieldValue, HttpDate, latin1, trim_ows};
 
 /// The cookies of a request.

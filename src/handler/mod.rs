@@ -1,44 +1,48 @@
-//! Python's request handlers on one thread: ordinary code that reads, writes and waits, while others are served.
+//! Python's request handlers on one thread: code that reads, writes and waits in sequence, while other clients are
+//! served.
 //!
-//! A [`RequestHandler`] runs on a stack of its own, a coroutine. When it has to wait, for its client or for a time, it
-//! is suspended where it stands, and the loop goes on with the others; when there is something to go on with, it is
-//! resumed. So `rfile` and `wfile` are [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write) like any other:
-//! whatever speaks those streams through them, in constant memory and at the pace of the client.
+//! A [`RequestHandler`] runs on a coroutine. When it has to wait, for its client or for a time, it is suspended, and the
+//! loop serves other connections; when it can continue, it is resumed where it was. So `rfile` and `wfile` are an
+//! ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write): every crate that reads or writes streams works
+//! with them, in constant memory and at the pace of the client.
 //!
-//! Inside, `line` is the handler's end of its connection and `run` the connection's end of its handler; between them
-//! stands `pipe`, the bytes on their way. `pool` lends the stacks. To the
-//! connection a running handler is an [`Upstream`](crate::service::Upstream) like any other: dropping it is how a
-//! handler learns that its client is gone.
+//! `service` makes a `connection_handler` for each connection, which starts its handler on each request. `exchange` and
+//! `respond` are the handler's view of the request and its response, `upstream` and `body` the connection's view of the
+//! handler. Between them is `exchange_state`: the response and the channel of bytes. Running a coroutine stays out (see
+//! `coroutine/`), and so does the protocol.
 //!
-//! Invariant: a handler never leaves its thread, never waits while it panics, and ends when its client is gone. Nothing
-//! it does ends the loop, except running without end.
+//! To the connection a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
+//! upstream tells the handler that its client is gone.
+//!
+//! Invariant: a handler never leaves its thread, never suspends while it panics, and ends when its client is gone. A
+//! handler can stop the loop only by running without end.
 
+mod body;
+mod connection_handler;
 #[cfg(feature = "cookie")]
 mod cookies;
+mod delegate;
 mod error;
 mod exchange;
-mod line;
-mod pipe;
+mod exchange_state;
+mod final_response;
 mod query;
 mod request_handler;
-mod run;
+mod respond;
+mod response_state;
 mod service;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
+pub use crate::coroutine::{Rfile, Wfile};
 pub use crate::http::FieldValue;
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use error::HttpError;
-pub use exchange::{Exchange, IntoStatus};
-pub use line::{Rfile, Wfile};
+pub use exchange::Exchange;
 pub use request_handler::RequestHandler;
+pub use respond::IntoStatus;
 pub use service::Handlers;
-
-// A raw handler, below HTTP, runs on the same.
-pub(crate) use line::Line;
-pub(crate) use pipe::{Outcome, Pipe, ROOM, Wait};
-pub(crate) use run::Run;
-pub(crate) use service::{Room, Settings, outcome_of};

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::Exchange;
+use super::exchange::Exchange;
 use crate::http::{Method, Status};
 
 /// Answers the requests of one connection, in code that reads and writes as if it had a thread of its own.

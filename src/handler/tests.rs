@@ -684,7 +684,7 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
             }
             Err(error)
         });
-        let pool = Arc::clone(&handlers.room().pool);
+        let pool = Arc::clone(&handlers.resources().stacks);
         let (bench, log) = logged(handlers);
         let mut client = bench.connect();
         client.open_window(0);
@@ -714,7 +714,7 @@ fn a_handler_that_ignores_its_end_is_unwound() {
         }
         Ok(())
     });
-    let pool = Arc::clone(&handlers.room().pool);
+    let pool = Arc::clone(&handlers.resources().stacks);
     let bench = Bench::new(handlers);
     let mut client = bench.connect();
     client.send(GET);
@@ -794,7 +794,7 @@ fn beyond_the_cap_handlers_wait_their_turn() {
         ok(x, &text)
     })
     .most(1);
-    let pool = Arc::clone(&handlers.room().pool);
+    let pool = Arc::clone(&handlers.resources().stacks);
     let bench = Bench::new(handlers);
     let (mut first, mut second) = (bench.connect(), bench.connect());
     const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n";

@@ -1,3 +1,7 @@
+//! Servers for datagrams over UDP and Unix sockets, and the interface of their handlers.
+//!
+//! A datagram that is being served is in `datagram_session.rs`.
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
@@ -10,25 +14,25 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use super::Address;
+use super::address::Address;
 use super::datagram_session::{DatagramSession, DatagramSocket};
+use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
-use super::talk::talk;
 use crate::Stopper;
+use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
-use crate::handler::{Line, Room, Settings};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 
-/// Serves one datagram. Python's `DatagramRequestHandler` (contract row SS35).
+/// Serves one datagram. Python's `DatagramRequestHandler`.
 pub trait DatagramRequestHandler {
-    /// Looks at a datagram, and may write a reply, which is sent as one datagram when this returns. Nothing is sent if
-    /// nothing was written.
+    /// Reads a datagram, and may write a reply, which is sent as one datagram after the return. If nothing was written,
+    /// nothing is sent.
     ///
     /// # Errors
-    /// Any error is written to the log, and no reply sent.
+    /// Any error is written to the log, and no reply is sent.
     fn handle(&mut self, x: &mut DatagramRequest<'_>) -> io::Result<()>;
 }
 
@@ -37,54 +41,56 @@ pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
     peer: Address,
-    line: Line<'y>,
+    io: HandlerIo<'y>,
 }
 
 impl DatagramRequest<'_> {
-    /// Its bytes, up to the server's [`max_packet_size`](DatagramServer::max_packet_size).
+    /// The bytes of the datagram, up to the server's [`max_packet_size`](DatagramServer::max_packet_size).
     pub fn packet(&self) -> &[u8] {
         &self.packet
     }
 
-    /// Whether it was longer, and the rest is lost. Python does not tell (contract row SS25).
+    /// True if the datagram was longer, and its rest is lost. Python does not report that.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Who has sent it.
+    /// The address of the sender.
     pub fn client_address(&self) -> &Address {
         &self.peer
     }
 
-    /// Its bytes, for what reads.
+    /// The bytes of the datagram, as a reader.
     pub fn rfile(&self) -> &[u8] {
         &self.packet
     }
 
     /// The reply.
     pub fn wfile(&self) -> DatagramWriter<'_> {
-        DatagramWriter { line: &self.line }
+        DatagramWriter { io: &self.io }
     }
 
-    /// Waits, and lets others be served meanwhile.
+    /// Suspends the handler for `time`. Other clients are served meanwhile.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops before the time is over.
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn sleep(&self, time: Duration) -> io::Result<()> {
-        self.line.sleep(time)
+        self.io.sleep(time)
     }
 
-    /// Has work that blocks done by another thread; see [`Exchange::offload`](crate::handler::Exchange::offload).
+    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. A
+    /// server has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If the work panics, or the server stops first.
+    /// If `work` panics; the error has the text of the panic. Of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        self.line.offload(work)
+        self.io.offload(work)
     }
 
     /// Writes a line to the server's log.
     pub fn log_message(&self, text: impl fmt::Display) {
-        self.line.with(|state| state.notes.add(text.to_string()));
+        self.io.log_message(text);
     }
 }
 
@@ -94,25 +100,25 @@ impl fmt::Debug for DatagramRequest<'_> {
     }
 }
 
-/// Gathers a reply.
+/// Gathers the bytes of a reply.
 pub struct DatagramWriter<'l> {
-    line: &'l Line<'l>,
+    io: &'l HandlerIo<'l>,
 }
 
-/// More bytes than these fit in no datagram.
-const LARGEST: usize = 65_535;
+/// The largest datagram in bytes: the length field of UDP has 16 bits.
+const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
     /// # Errors
     /// If the reply would be longer than any datagram.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.line.with(|state| {
-            if state.outbox.len() + bytes.len() > LARGEST {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a reply longer than any datagram"));
-            }
-            state.outbox.extend_from_slice(bytes);
-            Ok(bytes.len())
-        })
+        let output = &mut self.io.channel().state_mut().output;
+        if output.len() + bytes.len() > MAX_REPLY {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a reply longer than any datagram"));
+        }
+        // Not limited by the channel's capacity: a reply is sent as a whole, so the writer never waits.
+        output.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -126,25 +132,25 @@ impl fmt::Debug for DatagramWriter<'_> {
     }
 }
 
-/// A server for datagrams, each of which has a handler of its own.
+/// A server for datagrams. A handler serves each.
 pub struct DatagramServer<S> {
-    /// It stands before the socket because it goes first.
+    /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     socket: S,
-    factory: Option<Factory>,
+    factory: Option<DatagramHandlerFactory>,
     max_packet_size: usize,
-    settings: Settings,
+    settings: CoroutineSettings,
     log: RefCell<AccessLog>,
     core: LoopCore,
 }
 
-type Factory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
+type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
 
-/// A server for UDP. Python's `UDPServer` (contract row SS25).
+/// A server for UDP. Python's `UDPServer`.
 pub type UdpServer = DatagramServer<UdpSocket>;
 
-/// A server for datagrams on a Unix socket. Python's `UnixDatagramServer`; the socket's file is removed when the server
-/// is dropped (contract row SS26). Clients without a path of their own get no reply.
+/// A server for datagrams on a Unix socket. Python's `UnixDatagramServer`. The socket's file is removed when the server
+/// is dropped. A client whose socket has no path gets no reply.
 pub type UnixDatagramServer = DatagramServer<UnixDatagram>;
 
 impl UdpServer {
@@ -158,7 +164,7 @@ impl UdpServer {
         DatagramServer::new(socket, None)
     }
 
-    /// The address that it is bound to, with the real port.
+    /// The address that the socket is bound to, with the real port.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -171,7 +177,7 @@ impl UnixDatagramServer {
     /// Binds a path, which must not exist.
     ///
     /// # Errors
-    /// If it exists, or cannot be made.
+    /// If the path exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagramServer> {
         let socket = UnixDatagram::bind(path.as_ref())?;
         socket.set_nonblocking(true)?;
@@ -181,54 +187,54 @@ impl UnixDatagramServer {
 
 impl<S: DatagramSocket> DatagramServer<S> {
     fn new(socket: S, file: Option<PathBuf>) -> io::Result<DatagramServer<S>> {
-        let (settings, max_packet_size) = (Settings::default(), 8192);
+        let (settings, max_packet_size) = (CoroutineSettings::default(), 8192);
         let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
         Ok(DatagramServer { socket, factory: None, max_packet_size, settings, log, core, _file: file.map(SocketFile) })
     }
 
-    /// Has every datagram served by a handler of its own. Until this is called, datagrams are thrown away.
+    /// Sets the factory that makes a handler for each datagram. Without one, datagrams are discarded.
     pub fn handler<H: DatagramRequestHandler + 'static>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self {
         self.factory = Some(Box::new(move || Box::new(factory())));
         self
     }
 
-    /// How many bytes of a datagram are kept: 8192 unless set, as in Python. Of a longer one, the rest is lost, and
-    /// [`DatagramRequest::is_truncated`] says so.
+    /// How many bytes of a datagram are kept: 8192 unless set, as in Python. The rest of a longer datagram is lost, and
+    /// [`DatagramRequest::is_truncated`] is true.
     pub fn max_packet_size(mut self, bytes: usize) -> Self {
         self.max_packet_size = bytes;
         self
     }
 
-    /// Where messages and failures of handlers are logged: to standard error unless this says otherwise.
+    /// Sets the log for messages and failures of handlers: standard error unless set.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
     }
 
-    /// Has SIGINT and SIGTERM end [`serve_forever`](DatagramServer::serve_forever).
+    /// Makes SIGINT and SIGTERM end [`serve_forever`](DatagramServer::serve_forever).
     ///
     /// # Errors
-    /// If the system does not let one of them be handled.
+    /// If the system refuses a signal handler.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
     }
 
-    /// What stops this server from elsewhere.
+    /// A handle that stops this server from another thread or a handler.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
 
-    /// Serves until a [`Stopper`] or a signal asks for the end. Handlers that wait have 5 seconds then.
+    /// Serves until a [`Stopper`] or a signal stops the server. Suspended handlers then have 5 seconds to return.
     ///
     /// # Errors
-    /// If the system's selector fails. Whatever clients do is no error.
+    /// If the system's selector fails. Errors of clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
         self.core.serve_forever(vec![registration])
     }
 
-    /// Waits for one datagram, for as long as `timeout` says, and serves it.
+    /// Waits for one datagram, at most for `timeout`, and serves it.
     ///
     /// # Errors
     /// As [`serve_forever`](DatagramServer::serve_forever).
@@ -253,27 +259,28 @@ impl<S> fmt::Debug for DatagramServer<S> {
 /// Lends the loop a server's acceptor and hooks for one run.
 fn register<'s, S: DatagramSocket>(
     socket: &'s S,
-    factory: &'s Option<Factory>,
+    factory: &'s Option<DatagramHandlerFactory>,
     max_packet_size: usize,
-    settings: &Settings,
+    settings: &CoroutineSettings,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    // One byte more than is kept shows that there was more.
+    // The system cuts a datagram to the buffer without a sign. A byte beyond the kept ones shows that it was longer.
     let memory = vec![0; max_packet_size + 1];
-    let acceptor = Acceptor::new(Datagrams { socket, factory, memory, room: settings.room(), log });
+    let resources = HandlerResources::new(settings);
+    let acceptor = Acceptor::new(DatagramAccept { socket, factory, memory, resources, log });
     Registration::new(vec![acceptor], LogHooks(log))
 }
 
-/// A socket as a way in: every datagram is a newcomer.
-struct Datagrams<'s, S> {
+/// Makes a session of each datagram that a socket receives.
+struct DatagramAccept<'s, S> {
     socket: &'s S,
-    factory: &'s Option<Factory>,
+    factory: &'s Option<DatagramHandlerFactory>,
     memory: Vec<u8>,
-    room: Room,
+    resources: HandlerResources,
     log: &'s RefCell<AccessLog>,
 }
 
-impl<'s, S: DatagramSocket> Accept<'s> for Datagrams<'s, S> {
+impl<'s, S: DatagramSocket> Accept<'s> for DatagramAccept<'s, S> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
     }
@@ -285,14 +292,15 @@ impl<'s, S: DatagramSocket> Accept<'s> for Datagrams<'s, S> {
     fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A factory that panics has refused its client.
+        // A factory that panics costs its own client only.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();
         let (client, truncated) = (peer.unmapped(), kept < count);
-        let (run, pipe) = talk(&self.room, client.clone(), move |line| {
-            handler.handle(&mut DatagramRequest { packet, truncated, peer: client, line })
-        });
-        Ok(Some(Box::new(DatagramSession::new(self.socket, run, pipe, peer, self.log))))
+        let shown = client.clone();
+        let handle =
+            move |io: HandlerIo<'_>| handler.handle(&mut DatagramRequest { packet, truncated, peer: client, io });
+        let handler = RawHandler::new(&self.resources, shown, self.log, handle);
+        Ok(Some(Box::new(DatagramSession::new(self.socket, handler, peer))))
     }
 }

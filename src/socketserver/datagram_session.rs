@@ -1,27 +1,24 @@
-//! A datagram that is being served, up to its reply.
+//! The session of one datagram, from its arrival to the reply, and the sockets that datagrams arrive on.
 
-use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
-use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::Address;
-use super::stream_session::{log_failure, log_notes};
-use crate::handler::{Pipe, Run, Wait};
-use crate::log::AccessLog;
+use super::address::Address;
+use super::raw_handler::RawHandler;
+use crate::coroutine::WaitReason;
 use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::NoSource;
 
-/// A socket that gives and takes datagrams.
+/// A socket that receives and sends datagrams.
 pub trait DatagramSocket: AsRawFd + Send {
-    /// Takes a datagram that is waiting: as much of it as fits, and how much that was.
+    /// Receives a datagram into `buf`, cut to its length. Returns the number of bytes and the sender.
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 
-    /// Sends one.
+    /// Sends a datagram. A sender without an address gets nothing.
     #[doc(hidden)]
     fn send(&self, bytes: &[u8], to: &Address) -> io::Result<usize>;
 }
@@ -50,63 +47,49 @@ impl DatagramSocket for UnixDatagram {
     }
 }
 
-/// One datagram of a [`DatagramServer`](super::DatagramServer).
+/// The session of one datagram of a [`DatagramServer`](super::DatagramServer).
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
-    run: Run,
-    pipe: Rc<Pipe>,
-    /// The sender as the socket named it: a dual-stack socket takes no other form of an IPv4 address back.
+    handler: RawHandler<'s>,
+    /// The sender as the socket named it. A dual-stack socket takes no other form of an IPv4 address as a destination.
     peer: Address,
-    log: &'s RefCell<AccessLog>,
     no_source: NoSource,
 }
 
-/// How long a reply waits that the system has no room for.
+/// How long a session waits before it sends again a reply for which the socket's buffer had no space.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {
-    pub(super) fn new(socket: &'s S, run: Run, pipe: Rc<Pipe>, peer: Address, log: &'s RefCell<AccessLog>) -> Self {
-        DatagramSession { socket, run, pipe, peer, log, no_source: NoSource }
-    }
-
-    /// The sender as the log shows it.
-    fn shown(&self) -> Option<SocketAddr> {
-        self.peer.unmapped().net()
+    pub(super) fn new(socket: &'s S, handler: RawHandler<'s>, peer: Address) -> Self {
+        DatagramSession { socket, handler, peer, no_source: NoSource }
     }
 }
 
 impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
     fn step(&mut self, _: &mut Ready, cx: &mut StepContext<'_>) -> Next {
-        if self.run.go(Some(cx.registrar)).is_err() {
-            return Next::Close(CloseReason::Memory);
+        if let Err(reason) = self.handler.run(cx) {
+            return Next::Close(reason);
         }
-        log_notes(&self.pipe, self.log, self.shown(), cx.clock.wall);
-        if !self.run.is_over() {
-            return Next::Wait(match self.pipe.0.borrow().wait {
-                Wait::Until(time) => Some(time),
+        if !self.handler.is_over() {
+            return Next::Wait(match self.handler.state().wait {
+                WaitReason::Until(time) => Some(time),
                 _ => None,
             });
         }
-        if log_failure(&self.pipe, self.log, self.shown(), cx.clock.wall) {
+        if self.handler.log_failure(cx.clock.wall) {
             return Next::Close(CloseReason::OutputCut);
         }
-        let reply = &self.pipe.0.borrow().outbox;
-        // A datagram may be lost anywhere, so one that cannot be sent is lost too; an empty one says nothing.
+        let reply = &self.handler.state().output;
+        // A handler that writes nothing sends no datagram, not an empty one.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
+            // Any other error loses the reply, as the network may lose any datagram.
             _ => Next::Close(CloseReason::Complete),
         }
     }
 
-    /// The socket belongs to all datagrams; none of them has one to register.
+    /// All datagrams share the server's socket, so a session has no source to register.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.no_source
-    }
-}
-
-impl<S> Drop for DatagramSession<'_, S> {
-    fn drop(&mut self) {
-        self.run.cancel();
-        log_notes(&self.pipe, self.log, self.shown(), SystemTime::now());
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use mio::net::{TcpListener, UnixListener, UnixStream};
 
-use super::Address;
+use super::address::Address;
 use crate::listen::unmapped;
 use crate::transport::Transport;
 

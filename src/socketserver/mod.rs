@@ -38,13 +38,14 @@ mod address;
 mod datagram;
 mod datagram_session;
 mod listener;
+mod raw_handler;
 mod socket_file;
 mod stream;
 mod stream_session;
-mod talk;
 #[cfg(test)]
 mod tests;
 
+pub use crate::coroutine::{Rfile, Wfile};
 pub use address::Address;
 pub use datagram::{
     DatagramRequest, DatagramRequestHandler, DatagramServer, DatagramWriter, UdpServer, UnixDatagramServer,

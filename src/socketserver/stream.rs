@@ -1,3 +1,7 @@
+//! Servers for raw connections over TCP and Unix sockets, and the interface of their handlers.
+//!
+//! A connection itself is in `stream_session.rs`.
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -8,69 +12,74 @@ use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
 
+use super::address::Address;
+use super::listener::StreamListener;
+use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
-use super::talk::talk;
-use super::{Address, StreamListener};
+use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Wfile};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
-use crate::handler::{Line, Rfile, Room, Settings, Wfile};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
 use crate::{ListenOptions, Stopper};
 
-/// Serves one connection. Python's `StreamRequestHandler` (contract rows SS31 to SS34).
+/// Serves one connection. Python's `StreamRequestHandler`.
 pub trait StreamRequestHandler {
-    /// Talks to the client until one of the two has no more to say. When it returns, what was written is sent and the
-    /// connection closed.
+    /// Reads from the client and writes to it. After the return, the written bytes are sent and the connection is
+    /// closed.
     ///
     /// # Errors
-    /// Any error ends the connection too, and is written to the log; that of a client which is gone is not.
+    /// Any error closes the connection and is written to the log. The error for a client that has disconnected is not
+    /// logged.
     fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()>;
 }
 
 /// One connection, as its handler sees it.
 pub struct StreamRequest<'y> {
     peer: Address,
-    line: Line<'y>,
+    io: HandlerIo<'y>,
 }
 
 impl StreamRequest<'_> {
-    /// Who is at the other end.
+    /// The address of the client.
     pub fn client_address(&self) -> &Address {
         &self.peer
     }
 
-    /// What the client sends. It ends when the client closes its side, or when the server is being stopped.
+    /// The bytes from the client. They end when the client closes its side, or when the server stops.
     pub fn rfile(&self) -> Rfile<'_> {
-        self.line.rfile()
+        self.io.rfile()
     }
 
-    /// What goes to the client. Small writes are gathered until the handler waits for something, or returns.
+    /// The bytes to the client. Small writes are gathered until the handler suspends or returns.
     pub fn wfile(&self) -> Wfile<'_> {
-        self.line.wfile()
+        self.io.wfile()
     }
 
-    /// Waits, and lets others be served meanwhile.
+    /// Suspends the handler for `time`. Other clients are served meanwhile.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes before the time is over.
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn sleep(&self, time: Duration) -> io::Result<()> {
-        self.line.sleep(time)
+        self.io.sleep(time)
     }
 
-    /// Has work that blocks done by another thread; see [`Exchange::offload`](crate::handler::Exchange::offload).
+    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. A
+    /// server has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If the work panics, or the client goes first.
+    /// If `work` panics; the error has the text of the panic. Of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
+    /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        self.line.offload(work)
+        self.io.offload(work)
     }
 
     /// Writes a line to the server's log.
     pub fn log_message(&self, text: impl fmt::Display) {
-        self.line.with(|state| state.notes.add(text.to_string()));
+        self.io.log_message(text);
     }
 }
 
@@ -80,26 +89,25 @@ impl fmt::Debug for StreamRequest<'_> {
     }
 }
 
-/// A server for connections of any protocol.
+/// A server for connections of any protocol. A handler serves each.
 pub struct StreamServer<L> {
-    /// It stands before the socket because it goes first.
+    /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     listener: L,
     /// Makes the handler of a connection.
-    factory: Option<Factory>,
-    settings: Settings,
+    factory: Option<StreamHandlerFactory>,
+    settings: CoroutineSettings,
     timeout: Duration,
     log: RefCell<AccessLog>,
     core: LoopCore,
 }
 
-type Factory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
+type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
 
 /// A server for TCP connections. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
 pub type TcpServer = StreamServer<mio::net::TcpListener>;
 
-/// A server on a Unix socket. Python's `UnixStreamServer`; the socket's file is removed when the server is dropped
-/// (contract row SS26).
+/// A server on a Unix socket. Python's `UnixStreamServer`. The socket's file is removed when the server is dropped.
 pub type UnixStreamServer = StreamServer<mio::net::UnixListener>;
 
 impl TcpServer {
@@ -111,16 +119,16 @@ impl TcpServer {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
 
-    /// Serves on a listener that was bound elsewhere.
+    /// Serves on a listener that the program has bound.
     ///
     /// # Errors
-    /// If it cannot be used without blocking.
+    /// If the listener cannot be made non-blocking.
     pub fn from_listener(listener: std::net::TcpListener) -> io::Result<TcpServer> {
         listener.set_nonblocking(true)?;
         StreamServer::new(mio::net::TcpListener::from_std(listener), None)
     }
 
-    /// The address that it is bound to, with the real port.
+    /// The address that the listener is bound to, with the real port.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -144,61 +152,62 @@ impl UnixStreamServer {
 
 impl<L: StreamListener> StreamServer<L> {
     fn new(listener: L, file: Option<PathBuf>) -> io::Result<StreamServer<L>> {
-        let (settings, timeout) = (Settings::default(), Duration::from_secs(300));
+        let (settings, timeout) = (CoroutineSettings::default(), Duration::from_secs(300));
         let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
         Ok(StreamServer { listener, factory: None, settings, timeout, log, core, _file: file.map(SocketFile) })
     }
 
-    /// Has every connection served by a handler of its own. Until this is called, connections are closed at once.
+    /// Sets the factory that makes a handler for each connection. Without one, connections are closed at once.
     pub fn handler<H: StreamRequestHandler + 'static>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self {
         self.factory = Some(Box::new(move || Box::new(factory())));
         self
     }
 
-    /// How many handlers may be running or waiting at a time: 1024 unless set. The next wait for one of them to end.
+    /// How many handlers may run or be suspended at a time: 1024 unless set. A connection beyond that waits until one of
+    /// them ends.
     pub fn most(mut self, most: usize) -> Self {
-        self.settings.most = most;
+        self.settings.max_handlers = most;
         self
     }
 
-    /// How long a client may neither send what is waited for nor take what is sent, before it counts as gone: 5
-    /// minutes unless set. Python's `timeout`, which is for ever there.
+    /// How long a client may neither send bytes that the handler waits for nor read its output before the connection is
+    /// closed: 5 minutes unless set. Python's `timeout`, which is unlimited there.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Where messages and failures of handlers are logged: to standard error unless this says otherwise.
+    /// Sets the log for messages and failures of handlers: standard error unless set.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
     }
 
-    /// Has SIGINT and SIGTERM end [`serve_forever`](StreamServer::serve_forever).
+    /// Makes SIGINT and SIGTERM end [`serve_forever`](StreamServer::serve_forever).
     ///
     /// # Errors
-    /// If the system does not let one of them be handled.
+    /// If the system refuses a signal handler.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
     }
 
-    /// What stops this server from elsewhere.
+    /// A handle that stops this server from another thread or a handler.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
 
-    /// Serves until a [`Stopper`] or a signal asks for the end. Handlers then read the end of what their clients send,
-    /// and have 5 seconds to come to their own.
+    /// Serves until a [`Stopper`] or a signal stops the server. The input of every handler then ends, and handlers have
+    /// 5 seconds to return.
     ///
     /// # Errors
-    /// If the system's selector fails. Whatever clients do is no error.
+    /// If the system's selector fails. Errors of clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let registration = register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
         self.core.serve_forever(vec![registration])
     }
 
-    /// Waits for one connection, for as long as `timeout` says, and serves it to its end.
+    /// Waits for one connection, at most for `timeout`, and serves it until it ends.
     ///
     /// # Errors
     /// As [`serve_forever`](StreamServer::serve_forever).
@@ -223,25 +232,26 @@ impl<L> fmt::Debug for StreamServer<L> {
 /// Lends the loop a server's acceptor and hooks for one run.
 fn register<'s, L: StreamListener>(
     listener: &'s mut L,
-    factory: &'s Option<Factory>,
-    settings: &Settings,
+    factory: &'s Option<StreamHandlerFactory>,
+    settings: &CoroutineSettings,
     timeout: Duration,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    let acceptor = Acceptor::new(Streams { listener, factory, room: settings.room(), timeout, log });
+    let resources = HandlerResources::new(settings);
+    let acceptor = Acceptor::new(StreamAccept { listener, factory, resources, timeout, log });
     Registration::new(vec![acceptor], LogHooks(log))
 }
 
-/// A listener as a way in.
-struct Streams<'s, L> {
+/// Makes a session of each connection that a listener accepts.
+struct StreamAccept<'s, L> {
     listener: &'s mut L,
-    factory: &'s Option<Factory>,
-    room: Room,
+    factory: &'s Option<StreamHandlerFactory>,
+    resources: HandlerResources,
     timeout: Duration,
     log: &'s RefCell<AccessLog>,
 }
 
-impl<'s, L: StreamListener> Accept<'s> for Streams<'s, L> {
+impl<'s, L: StreamListener> Accept<'s> for StreamAccept<'s, L> {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(self.listener.source(), token, Interest::READABLE)
     }
@@ -253,11 +263,11 @@ impl<'s, L: StreamListener> Accept<'s> for Streams<'s, L> {
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (stream, peer) = self.listener.accept()?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A factory that panics has refused its client.
+        // A factory that panics costs its own client only.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let client = peer.clone();
-        let (run, pipe) =
-            talk(&self.room, peer.clone(), move |line| handler.handle(&mut StreamRequest { peer: client, line }));
-        Ok(Some(Box::new(StreamSession::new(stream, run, pipe, peer.net(), self.log, self.timeout, now))))
+        let handle = move |io: HandlerIo<'_>| handler.handle(&mut StreamRequest { peer: client, io });
+        let handler = RawHandler::new(&self.resources, peer, self.log, handle);
+        Ok(Some(Box::new(StreamSession::new(stream, handler, self.timeout, now))))
     }
 }

@@ -1,54 +1,45 @@
-//! A connection without a protocol: bytes to a handler, and bytes from it.
+//! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream in order.
+//!
+//! The bytes have no meaning here.
 
-use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
-use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::handler::{Outcome, Pipe, ROOM, Run, Wait};
-use crate::log::AccessLog;
+use super::raw_handler::RawHandler;
+use crate::coroutine::{CHANNEL_CAPACITY, WaitReason};
 use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::Transport;
 
-/// One client of a [`StreamServer`](super::StreamServer).
+/// The session of one connection of a [`StreamServer`](super::StreamServer).
 pub(super) struct StreamSession<'s, T> {
+    /// Declared before the stream, so that a cancelled handler ends before the stream is closed.
+    handler: RawHandler<'s>,
     transport: T,
-    run: Run,
-    pipe: Rc<Pipe>,
-    peer: Option<SocketAddr>,
-    log: &'s RefCell<AccessLog>,
+    /// How long the client may neither send nor receive while the handler waits for it.
     timeout: Duration,
-    /// When the client last sent or took something; while it lingers, when that began.
+    /// When the client last sent or received a byte; while lingering, when that began.
     since: Instant,
-    stage: Stage,
+    phase: StreamPhase,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The handler has more to say, or its last words are not sent.
-    Talk,
-    /// The client was told that no more comes, and what it still sends is thrown away.
-    Linger,
+enum StreamPhase {
+    /// The handler has not ended, or its output is not sent.
+    Serving,
+    /// Our side is shut down, and input is discarded until the client closes. Closing with unread input would reset the
+    /// connection, and the client could lose output that it has not read.
+    Lingering,
 }
 
-/// How long a client that still sends may take to see the end.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a session lingers at most.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a step may go round before the others get their turn.
-const ROUNDS: usize = 8;
+/// How many rounds of reading, running and writing a step makes before other sessions get their turn.
+const MAX_ROUNDS: usize = 8;
 
 impl<'s, T: Transport> StreamSession<'s, T> {
-    pub(super) fn new(
-        transport: T,
-        run: Run,
-        pipe: Rc<Pipe>,
-        peer: Option<SocketAddr>,
-        log: &'s RefCell<AccessLog>,
-        timeout: Duration,
-        now: Instant,
-    ) -> Self {
-        StreamSession { transport, run, pipe, peer, log, timeout, since: now, stage: Stage::Talk }
+    pub(super) fn new(transport: T, handler: RawHandler<'s>, timeout: Duration, now: Instant) -> Self {
+        StreamSession { handler, transport, timeout, since: now, phase: StreamPhase::Serving }
     }
 }
 
@@ -58,21 +49,22 @@ impl<T: Transport> Session for StreamSession<'_, T> {
             return Next::Close(CloseReason::Broken);
         }
         if cx.clock.stopping.is_some() {
-            // Who waits for a client that may never send again is told that it will not.
-            self.pipe.0.borrow_mut().ended = true;
+            // The client may never send again. With the end of its input a handler that reads can finish.
+            self.handler.state_mut().input_ended = true;
         }
-        for _ in 0..ROUNDS {
-            let lingers = self.stage == Stage::Linger;
-            match self.go_round(ready, cx) {
+        for _ in 0..MAX_ROUNDS {
+            let was_lingering = self.phase == StreamPhase::Lingering;
+            match self.round(ready, cx) {
                 Err(reason) => return Next::Close(reason),
-                // A client that goes on sending must not linger for ever by that.
-                Ok(true) if lingers => {}
+                // A client that keeps sending must not extend the time of lingering.
+                Ok(true) if was_lingering => {}
                 Ok(true) => self.since = cx.clock.now,
                 Ok(false) => return self.wait(cx.clock.now),
             }
         }
+        // A client that sends faster than this step reads must not escape the deadline of lingering.
         match self.wait(cx.clock.now) {
-            Next::Close(reason) if self.stage == Stage::Linger => Next::Close(reason),
+            Next::Close(reason) if self.phase == StreamPhase::Lingering => Next::Close(reason),
             _ => Next::Again,
         }
     }
@@ -83,48 +75,47 @@ impl<T: Transport> Session for StreamSession<'_, T> {
 }
 
 impl<T: Transport> StreamSession<'_, T> {
-    /// Reads once, lets the handler run, and writes once; true if any of that came to something.
-    fn go_round(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
+    /// Reads once, runs the handler, and writes once. Returns true if bytes moved or the phase changed.
+    fn round(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let read = self.fill(ready, cx)?;
-        if self.stage == Stage::Linger {
+        if self.phase == StreamPhase::Lingering {
             return Ok(read);
         }
-        if self.run.go(Some(cx.registrar)).is_err() {
-            return Err(CloseReason::Memory);
-        }
-        self.log_notes(cx.clock.wall);
+        self.handler.run(cx)?;
         let written = self.flush(ready)?;
-        if !self.run.is_over() || !self.pipe.0.borrow().outbox.is_empty() {
+        if !self.handler.is_over() || !self.handler.state().output.is_empty() {
             return Ok(read || written);
         }
-        if self.failed(cx.clock.wall) {
+        if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        if self.pipe.0.borrow().ended || self.transport.end().is_err() {
+        // After the client's end of input nothing can arrive that would reset the connection, so there is no lingering.
+        if self.handler.state().input_ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }
-        self.stage = Stage::Linger;
+        self.phase = StreamPhase::Lingering;
         Ok(true)
     }
 
-    /// Reads once, if the handler has room for it and there may be something.
+    /// Reads once, if the channel has space and there may be input. Returns true if that changed anything.
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
-        let mut state = self.pipe.0.borrow_mut();
-        let room = match self.stage {
-            Stage::Talk => ROOM.saturating_sub(state.inbox.len()),
-            Stage::Linger => ROOM,
+        let mut state = self.handler.state_mut();
+        let space = match self.phase {
+            StreamPhase::Serving => state.input_space(),
+            StreamPhase::Lingering => CHANNEL_CAPACITY,
         };
-        if !ready.read || room == 0 || state.ended {
+        if !ready.read || space == 0 || state.input_ended {
             return Ok(false);
         }
         let input = &mut cx.scratch.input;
-        match input.fill(room, |free| self.transport.recv(&mut free[..room])) {
-            Ok(0) if self.stage == Stage::Linger => return Err(CloseReason::Complete),
-            Ok(0) => state.ended = true,
+        match input.fill(space, |free| self.transport.recv(&mut free[..space])) {
+            Ok(0) if self.phase == StreamPhase::Lingering => return Err(CloseReason::Complete),
+            Ok(0) => state.input_ended = true,
             Ok(count) => {
-                if self.stage == Stage::Talk {
-                    state.feed(input.bytes());
+                if self.phase == StreamPhase::Serving {
+                    state.push_input(input.bytes());
                 }
+                // The scratch buffer is shared by all sessions and must be left empty.
                 input.consume(count);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -137,15 +128,15 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Writes once, if there is something to write and the client may take it.
+    /// Writes once, if there is output and the client may receive. Returns true if that may be tried again at once.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
-        let mut state = self.pipe.0.borrow_mut();
-        if !ready.write || state.outbox.is_empty() {
+        let mut state = self.handler.state_mut();
+        if !ready.write || state.output.is_empty() {
             return Ok(false);
         }
-        match self.transport.send(&state.outbox, &[], false) {
+        match self.transport.send(&state.output, &[], false) {
             Ok(count) => {
-                state.outbox.drain(..count);
+                state.output.drain(..count);
                 Ok(count > 0)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -157,77 +148,48 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// What to wait for, unless that took too long already.
+    /// Waits for the client, the handler's time or a deadline; closes if the deadline has passed.
     fn wait(&self, now: Instant) -> Next {
-        let state = self.pipe.0.borrow();
-        let (limit, reason) = match (self.stage, state.wait) {
-            (Stage::Linger, _) => (LINGER, CloseReason::LingerOver),
-            (Stage::Talk, Wait::Input) => (self.timeout, CloseReason::Idle),
-            (Stage::Talk, Wait::Until(time)) if state.outbox.is_empty() => return Next::Wait(Some(time)),
-            (Stage::Talk, _) if state.outbox.is_empty() => return Next::Wait(None),
-            (Stage::Talk, _) => (self.timeout, CloseReason::Stalled),
+        let state = self.handler.state();
+        let (limit, reason) = match (self.phase, state.wait) {
+            (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
+            (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
+            // A handler that sleeps, or waits for a worker thread, may take any time: its client is not to blame.
+            (StreamPhase::Serving, WaitReason::Until(time)) if state.output.is_empty() => {
+                return Next::Wait(Some(time));
+            }
+            (StreamPhase::Serving, _) if state.output.is_empty() => return Next::Wait(None),
+            (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };
         match self.since.checked_add(limit) {
             Some(deadline) if deadline <= now => Next::Close(reason),
             deadline => match state.wait {
-                Wait::Until(time) => Next::Wait(Some(deadline.map_or(time, |deadline| deadline.min(time)))),
+                WaitReason::Until(time) => Next::Wait(Some(deadline.map_or(time, |deadline| deadline.min(time)))),
                 _ => Next::Wait(deadline),
             },
         }
     }
-
-    fn log_notes(&self, wall: SystemTime) {
-        log_notes(&self.pipe, self.log, self.peer, wall);
-    }
-
-    fn failed(&self, wall: SystemTime) -> bool {
-        log_failure(&self.pipe, self.log, self.peer, wall)
-    }
-}
-
-impl<T> Drop for StreamSession<'_, T> {
-    fn drop(&mut self) {
-        self.run.cancel();
-        log_notes(&self.pipe, self.log, self.peer, SystemTime::now());
-    }
-}
-
-/// Writes to the log what a handler has to say.
-pub(super) fn log_notes(pipe: &Pipe, log: &RefCell<AccessLog>, peer: Option<SocketAddr>, wall: SystemTime) {
-    let lines = pipe.0.borrow_mut().notes.take();
-    for line in lines {
-        log.borrow_mut().message(peer, &line, wall);
-    }
-}
-
-/// Whether a handler that is over has failed; then a line in the log says so.
-pub(super) fn log_failure(pipe: &Pipe, log: &RefCell<AccessLog>, peer: Option<SocketAddr>, wall: SystemTime) -> bool {
-    let text = match pipe.0.borrow_mut().outcome.take() {
-        Some(Outcome::Failed(error)) => format!("the handler failed: {error}"),
-        Some(Outcome::Panicked(text)) => format!("the handler panicked: {text}"),
-        Some(Outcome::Done) | None => return false,
-    };
-    log.borrow_mut().message(peer, &text, wall);
-    true
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::time::SystemTime;
+
     use mio::Interest;
     use mio::event::Source;
 
+    use super::super::address::Address;
     use super::*;
-    use crate::handler::Settings;
-    use crate::service::{Registrar, Waker};
-    use crate::session::{Scratch, TurnClock};
-    use crate::socketserver::Address;
-    use crate::socketserver::talk::talk;
+    use crate::coroutine::{CoroutineSettings, HandlerResources};
+    use crate::log::AccessLog;
+    use crate::session::{Registrar, Scratch, TurnClock, Waker};
     use crate::testing::Memory;
 
-    /// Nothing wakes a session here but its client and the time.
-    struct NoWires;
+    /// A registrar for sessions that only their client and the time wake.
+    struct NoRegistrar;
 
-    impl Registrar for NoWires {
+    impl Registrar for NoRegistrar {
         fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -241,28 +203,28 @@ mod tests {
         }
     }
 
-    /// A session of a handler that says goodbye and returns, and its client; at this time of its life.
-    struct Farewell<'s> {
+    /// A session whose handler writes "goodbye" and returns, and its client.
+    struct Goodbye<'s> {
         session: StreamSession<'s, Memory>,
         client: Memory,
         began: Instant,
     }
 
-    fn farewell(log: &RefCell<AccessLog>) -> Farewell<'_> {
+    fn goodbye(log: &RefCell<AccessLog>) -> Goodbye<'_> {
         let (client, began) = (Memory::default(), Instant::now());
-        let (run, pipe) = talk(&Settings::default().room(), Address::Unix(None), |line| {
-            io::Write::write_all(&mut line.wfile(), b"goodbye")
+        let resources = HandlerResources::new(&CoroutineSettings::default());
+        let handler = RawHandler::new(&resources, Address::Unix(None), log, |io| {
+            io::Write::write_all(&mut io.wfile(), b"goodbye")
         });
-        let timeout = Duration::from_secs(300);
-        let session = StreamSession::new(client.clone(), run, pipe, None, log, timeout, began);
-        Farewell { session, client, began }
+        let session = StreamSession::new(client.clone(), handler, Duration::from_secs(300), began);
+        Goodbye { session, client, began }
     }
 
-    impl Farewell<'_> {
-        /// Steps so many milliseconds after the session has begun.
+    impl Goodbye<'_> {
+        /// Steps the session `millis` milliseconds after its start.
         fn step_at(&mut self, millis: u64) -> Next {
             let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
-            let (mut scratch, mut registrar) = (Scratch::default(), NoWires);
+            let (mut scratch, mut registrar) = (Scratch::default(), NoRegistrar);
             let mut cx =
                 StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false };
             let mut ready = Ready::FRESH;
@@ -271,21 +233,21 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_does_not_close_may_linger_for_two_seconds() {
+    fn a_session_whose_client_does_not_close_lingers_for_two_seconds() {
         let log = AccessLog::off().into();
-        let mut farewell = farewell(&log);
-        let end = farewell.began + Duration::from_secs(2);
-        assert_eq!(farewell.step_at(0), Next::Wait(Some(end)));
-        assert_eq!(farewell.client.take(), b"goodbye");
-        assert!(farewell.client.has_ended());
-        assert_eq!(farewell.step_at(1_999), Next::Wait(Some(end)));
-        assert_eq!(farewell.step_at(2_000), Next::Close(CloseReason::LingerOver));
+        let mut session = goodbye(&log);
+        let end = session.began + Duration::from_secs(2);
+        assert_eq!(session.step_at(0), Next::Wait(Some(end)));
+        assert_eq!(session.client.take(), b"goodbye");
+        assert!(session.client.has_ended());
+        assert_eq!(session.step_at(1_999), Next::Wait(Some(end)));
+        assert_eq!(session.step_at(2_000), Next::Close(CloseReason::LingerOver));
     }
 
     #[test]
-    fn a_client_that_goes_on_sending_lingers_no_longer() {
+    fn a_client_that_keeps_sending_does_not_extend_lingering() {
         let log = AccessLog::off().into();
-        let mut drips = farewell(&log);
+        let mut drips = goodbye(&log);
         let end = drips.began + Duration::from_secs(2);
         for millis in [0, 500, 1_000, 1_500, 1_999] {
             drips.client.send(b"and another thing");
@@ -294,19 +256,23 @@ mod tests {
         drips.client.send(b"and another thing");
         assert_eq!(drips.step_at(2_000), Next::Close(CloseReason::LingerOver));
 
-        let mut floods = farewell(&log);
-        floods.client.send(&vec![b'x'; 3 * ROUNDS * ROOM]);
-        assert_eq!(floods.step_at(0), Next::Again, "there is more to read than a turn reads");
-        assert_eq!(floods.step_at(2_000), Next::Close(CloseReason::LingerOver), "and it does not keep the session");
+        let mut floods = goodbye(&log);
+        floods.client.send(&vec![b'x'; 3 * MAX_ROUNDS * CHANNEL_CAPACITY]);
+        assert_eq!(floods.step_at(0), Next::Again, "the client has sent more than one turn reads");
+        assert_eq!(
+            floods.step_at(2_000),
+            Next::Close(CloseReason::LingerOver),
+            "unread input does not extend lingering"
+        );
     }
 
     #[test]
-    fn a_client_that_closes_ends_the_session_at_once() {
+    fn a_lingering_session_ends_when_its_client_closes() {
         let log = AccessLog::off().into();
-        let mut farewell = farewell(&log);
-        farewell.client.send(b"unread");
-        assert!(matches!(farewell.step_at(0), Next::Wait(Some(_))));
-        farewell.client.finish();
-        assert_eq!(farewell.step_at(1), Next::Close(CloseReason::Complete));
+        let mut session = goodbye(&log);
+        session.client.send(b"unread");
+        assert!(matches!(session.step_at(0), Next::Wait(Some(_))));
+        session.client.finish();
+        assert_eq!(session.step_at(1), Next::Close(CloseReason::Complete));
     }
 }

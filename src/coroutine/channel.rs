@@ -1,0 +1,188 @@
+//! The bytes between a handler and its connection in both directions, and what a suspended handler waits for.
+//!
+//! The meaning of the bytes stays out: status, header fields and framing of HTTP are in `handler/`.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::io;
+use std::time::Instant;
+
+use super::log_queue::LogQueue;
+use super::outcome::TaskOutcome;
+use super::workers::Job;
+use crate::session::Waker;
+
+/// How many bytes may wait in each direction: as many as the connection moves at a time. More would only use memory.
+pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
+
+/// An empty buffer with more capacity than this is freed while the handler is suspended.
+const KEPT_CAPACITY: usize = 512;
+
+/// The least capacity of a new output buffer: enough for a small response in many small writes.
+const MIN_OUTPUT_CAPACITY: usize = 64;
+
+/// The state that a handler shares with its connection.
+///
+/// Invariant: a borrow never lives across a suspension, so the handler and the connection, which run in turns on one
+/// thread, never find the state borrowed.
+#[derive(Default)]
+pub(crate) struct Channel(RefCell<ChannelState>);
+
+impl Channel {
+    #[inline]
+    pub(crate) fn state(&self) -> Ref<'_, ChannelState> {
+        self.0.borrow()
+    }
+
+    #[inline]
+    pub(crate) fn state_mut(&self) -> RefMut<'_, ChannelState> {
+        self.0.borrow_mut()
+    }
+
+    /// Queues a line for the server's log.
+    pub(crate) fn log(&self, line: String) {
+        self.state_mut().log.add(line);
+    }
+}
+
+/// Takes the bytes that a handler writes.
+pub(crate) trait HandlerOutput {
+    /// Takes some of `bytes`, which are not empty, and returns how many; 0 means that there is no space now.
+    ///
+    /// # Errors
+    /// If the handler must not write these bytes now.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// Without a protocol, every byte goes to the client.
+impl HandlerOutput for Channel {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.state_mut().push_output(bytes))
+    }
+}
+
+/// The fields of a [`Channel`].
+#[derive(Default)]
+pub(crate) struct ChannelState {
+    /// Bytes from the client that the handler has not fetched.
+    pub(crate) input: Vec<u8>,
+    /// True if no more bytes will be added to `input`.
+    pub(crate) input_ended: bool,
+    /// True if the handler has fetched input, or waited for it.
+    pub(crate) read_begun: bool,
+    /// Bytes from the handler that the connection has not taken.
+    pub(crate) output: Vec<u8>,
+    /// What the suspended handler waits for.
+    pub(crate) wait: WaitReason,
+    /// A job whose end the handler waits for. It stays here unstarted until `waker` is known.
+    pub(crate) job: Option<Job>,
+    /// Wakes the connection from a worker thread.
+    pub(crate) waker: Option<Waker>,
+    /// True if the connection will neither send nor receive for this handler any more.
+    pub(crate) client_gone: bool,
+    /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
+    pub(crate) outcome: Option<TaskOutcome>,
+    /// Lines for the server's log.
+    pub(crate) log: LogQueue,
+}
+
+/// What a handler waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum WaitReason {
+    /// The handler is not suspended, or has not started.
+    #[default]
+    NotWaiting,
+    /// Bytes from the client, or their end.
+    Input,
+    /// Space in the output buffer.
+    OutputSpace,
+    /// This time.
+    Until(Instant),
+    /// The end of the job on a worker thread.
+    Job,
+}
+
+impl ChannelState {
+    /// Prepares the state for the next task of a connection: drops unread and unsent bytes, and keeps log lines.
+    pub(crate) fn reset(&mut self) {
+        self.input.clear();
+        self.output.clear();
+        (self.input_ended, self.read_begun, self.client_gone) = (false, false, false);
+        self.wait = WaitReason::NotWaiting;
+        // After most tasks there is no job. This test is cheaper than dropping `None`.
+        if self.job.is_some() {
+            self.job = None;
+        }
+        self.waker = None;
+        self.outcome = None;
+    }
+
+    /// Takes the text of the handler's panic. Another outcome is dropped.
+    pub(crate) fn take_panic(&mut self) -> Option<String> {
+        match self.outcome.take() {
+            Some(TaskOutcome::Panicked(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// True if the handler can continue.
+    pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
+        match self.wait {
+            WaitReason::NotWaiting => true,
+            WaitReason::Input => !self.input.is_empty() || self.input_ended,
+            WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
+            WaitReason::Until(time) => time <= now(),
+            WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
+        }
+    }
+
+    /// How many more bytes of input fit.
+    pub(crate) fn input_space(&self) -> usize {
+        CHANNEL_CAPACITY.saturating_sub(self.input.len())
+    }
+
+    /// Adds as many of the bytes to the input as fit, and returns how many.
+    pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.input_space());
+        match self.input.capacity() {
+            // Allocates exactly what a small body needs, since no more may follow.
+            0 => self.input = bytes[..count].to_vec(),
+            _ => self.input.extend_from_slice(&bytes[..count]),
+        }
+        count
+    }
+
+    /// Adds as many of the bytes to the output as fit, and returns how many.
+    pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
+        if self.output.capacity() == 0 {
+            self.output = Vec::with_capacity(count.max(MIN_OUTPUT_CAPACITY));
+        }
+        self.output.extend_from_slice(&bytes[..count]);
+        count
+    }
+
+    /// Moves output to `buf`, and returns how many bytes that was.
+    pub(crate) fn take_output(&mut self, buf: &mut [u8]) -> usize {
+        let count = buf.len().min(self.output.len());
+        buf[..count].copy_from_slice(&self.output[..count]);
+        self.output.drain(..count);
+        count
+    }
+
+    /// Frees the memory of empty buffers. Called when the handler suspends, since it may stay suspended for long.
+    pub(crate) fn shrink(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Starts the job, if there is one and the waker is known. A job that was started before is left alone.
+    pub(crate) fn start_job(&mut self) {
+        // Without a waker the end of the job would not resume the handler, so the job waits for one.
+        if let (Some(job), Some(waker)) = (&mut self.job, &self.waker) {
+            job.start(waker);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The handler's end of its channel: reading, writing, sleeping and offloading, each of which may suspend the handler.
+//!
+//! The connection's end is [`TaskRunner`](super::TaskRunner).
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::channel::{Channel, HandlerOutput, WaitReason};
+use super::fiber::Yielder;
+use super::workers::WorkerPool;
+
+/// The operations of a handler that may suspend it.
+pub(crate) struct HandlerIo<'y> {
+    yielder: &'y Yielder,
+    channel: &'y Channel,
+    /// Takes written bytes: the channel itself, or a protocol's rules before it.
+    output: &'y dyn HandlerOutput,
+    workers: &'y Arc<WorkerPool>,
+    /// Input that a dropped [`Rfile`] had fetched and not given out.
+    chunk: RefCell<InputChunk>,
+    /// How many more bytes of input may be fetched, and the error for more.
+    input_limit: Cell<u64>,
+    limit_error: Cell<fn() -> io::Error>,
+    /// How many errors have told the handler that its client is gone.
+    gone_errors: Cell<u32>,
+}
+
+/// Input that was fetched from the channel, of which the bytes from `read` on have not been given out.
+#[derive(Default)]
+struct InputChunk {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+/// After this many errors for a gone client the handler is unwound at its next operation.
+const MAX_GONE_ERRORS: u32 = 100;
+
+impl<'y> HandlerIo<'y> {
+    pub(crate) fn new(
+        yielder: &'y Yielder,
+        channel: &'y Channel,
+        output: &'y dyn HandlerOutput,
+        workers: &'y Arc<WorkerPool>,
+    ) -> HandlerIo<'y> {
+        HandlerIo {
+            yielder,
+            channel,
+            output,
+            workers,
+            chunk: RefCell::default(),
+            input_limit: Cell::new(u64::MAX),
+            limit_error: Cell::new(|| io::ErrorKind::InvalidData.into()),
+            gone_errors: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn channel(&self) -> &'y Channel {
+        self.channel
+    }
+
+    pub(crate) fn rfile(&self) -> Rfile<'_> {
+        Rfile { io: self, chunk: self.chunk.take() }
+    }
+
+    pub(crate) fn wfile(&self) -> Wfile<'_> {
+        Wfile { io: self }
+    }
+
+    /// Limits how many more bytes of input may be fetched; fetching more is this error.
+    pub(crate) fn set_input_limit(&self, limit: u64, error: fn() -> io::Error) {
+        self.input_limit.set(limit);
+        self.limit_error.set(error);
+    }
+
+    pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
+        self.check_client()?;
+        let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
+        while Instant::now() < end {
+            self.suspend(WaitReason::Until(end))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        self.check_client()?;
+        let (job, handle) = self.workers.job(work);
+        {
+            let mut state = self.channel.state_mut();
+            state.job = Some(job);
+            state.start_job();
+        }
+        let result = loop {
+            if let Some(result) = handle.take() {
+                break result;
+            }
+            if let Err(error) = self.suspend(WaitReason::Job) {
+                break Err(error);
+            }
+        };
+        self.channel.state_mut().job = None;
+        result
+    }
+
+    /// Writes a line to the server's log.
+    pub(crate) fn log_message(&self, text: impl fmt::Display) {
+        self.channel.log(text.to_string());
+    }
+
+    /// Returns unread input to the channel, for the service that the handler has passed its request to.
+    pub(crate) fn return_unread(&self) {
+        let chunk = self.chunk.borrow();
+        if chunk.read < chunk.bytes.len() {
+            let unread = chunk.bytes[chunk.read..].iter().copied();
+            self.channel.state_mut().input.splice(..0, unread).for_each(drop);
+        }
+    }
+
+    /// Suspends the handler until it can continue.
+    ///
+    /// # Errors
+    /// If the client is gone, before or after the suspension, or if the handler panics.
+    fn suspend(&self, wait: WaitReason) -> io::Result<()> {
+        self.check_client()?;
+        // `thread::panicking` is per thread. Other code that ran during this panic would see a panic of its own.
+        if thread::panicking() {
+            return Err(io::Error::other("a handler cannot wait while it panics"));
+        }
+        {
+            let mut state = self.channel.state_mut();
+            state.wait = wait;
+            state.shrink();
+        }
+        self.yielder.suspend(());
+        self.channel.state_mut().wait = WaitReason::NotWaiting;
+        self.check_client()
+    }
+
+    /// An error if the client is gone.
+    #[inline]
+    fn check_client(&self) -> io::Result<()> {
+        if self.channel.state().client_gone { Err(self.gone_error()) } else { Ok(()) }
+    }
+
+    /// The error for a gone client. A handler that ignores it [`MAX_GONE_ERRORS`] times is unwound instead.
+    #[cold]
+    fn gone_error(&self) -> io::Error {
+        self.gone_errors.set(self.gone_errors.get() + 1);
+        if self.gone_errors.get() > MAX_GONE_ERRORS && !thread::panicking() {
+            // The runner has cancelled this handler and never resumes it. It unwinds a handler that suspends here.
+            self.yielder.suspend(());
+        }
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
+    }
+
+    /// Fetches the channel's input into a chunk whose bytes are all read. At the end of the input it becomes empty.
+    fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
+        loop {
+            self.check_client()?;
+            chunk.bytes.clear();
+            chunk.read = 0;
+            let ended = {
+                let mut state = self.channel.state_mut();
+                state.read_begun = true;
+                // The buffers change places, so that no byte is copied and both allocations are used again.
+                std::mem::swap(&mut state.input, &mut chunk.bytes);
+                state.input_ended
+            };
+            let left = self.input_limit.get().checked_sub(chunk.bytes.len() as u64);
+            self.input_limit.set(left.ok_or_else(|| (self.limit_error.get())())?);
+            if ended || !chunk.bytes.is_empty() {
+                return Ok(());
+            }
+            // A suspended handler owns no input buffer.
+            chunk.bytes = Vec::new();
+            self.suspend(WaitReason::Input)?;
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // `Write::write` returns 0 for an empty slice, where 0 from the output means "no space".
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            self.check_client()?;
+            let count = self.output.write(bytes)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            self.suspend(WaitReason::OutputSpace)?;
+        }
+    }
+}
+
+/// The end of a sleep whose length overflows an [`Instant`]: 30 years from now.
+fn far_future() -> Instant {
+    Instant::now() + Duration::from_secs(30 * 365 * 24 * 3600)
+}
+
+/// The bytes from the client. Python's `rfile`.
+///
+/// Reading suspends the handler until there are bytes; other clients are served meanwhile. The input ends with the
+/// request's body, however that is framed, or where the client of a raw connection stops sending. If the client
+/// disconnects before that, reading is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
+///
+/// A handler should use one `Rfile` at a time. A dropped `Rfile` returns the bytes that it has fetched and not given
+/// out, and the next `Rfile` begins with them.
+pub struct Rfile<'l> {
+    io: &'l HandlerIo<'l>,
+    chunk: InputChunk,
+}
+
+impl BufRead for Rfile<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.chunk.read == self.chunk.bytes.len() {
+            self.io.fetch(&mut self.chunk)?;
+        }
+        Ok(&self.chunk.bytes[self.chunk.read..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
+    }
+}
+
+impl Read for Rfile<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buf)?;
+        self.consume(count);
+        Ok(count)
+    }
+
+    /// If `buf` owns no memory, moves the chunk's allocation into it instead of copying.
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        let mut total = 0;
+        while !self.fill_buf()?.is_empty() {
+            let InputChunk { bytes, read } = &mut self.chunk;
+            total += bytes.len() - *read;
+            if buf.capacity() == 0 && *read == 0 {
+                *buf = std::mem::take(bytes);
+            } else {
+                buf.extend_from_slice(&bytes[*read..]);
+                *read = bytes.len();
+            }
+        }
+        Ok(total)
+    }
+}
+
+impl Drop for Rfile<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.io.chunk.borrow_mut();
+        // If another `Rfile` was dropped first, its unread bytes are kept: they cannot be put in order with these.
+        if kept.read == kept.bytes.len() {
+            *kept = std::mem::take(&mut self.chunk);
+        }
+    }
+}
+
+impl fmt::Debug for Rfile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rfile")
+    }
+}
+
+/// The bytes to the client. Python's `wfile`.
+///
+/// Written bytes are sent when 32 KiB are gathered, when the handler suspends, and when it returns; so many small
+/// writes cost no more than one large write. Writing suspends the handler while the client is slow. If the client
+/// disconnects, writing is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Flushing does
+/// nothing.
+pub struct Wfile<'l> {
+    io: &'l HandlerIo<'l>,
+}
+
+impl Write for Wfile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Wfile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wfile")
+    }
+}

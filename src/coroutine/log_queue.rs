@@ -1,0 +1,49 @@
+//! Lines that a handler has written to the log and its connection has not passed on yet.
+
+/// How many lines are kept until the connection takes them.
+const MAX_LINES: usize = 256;
+
+/// A bounded queue of log lines. A line beyond the bound is counted and dropped.
+#[derive(Debug, Default)]
+pub(crate) struct LogQueue {
+    lines: Vec<String>,
+    dropped: usize,
+}
+
+impl LogQueue {
+    /// Adds a line, or counts it as dropped if the queue is full.
+    pub(crate) fn add(&mut self, line: String) {
+        if self.lines.len() < MAX_LINES { self.lines.push(line) } else { self.dropped += 1 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Takes all lines, and one more that says how many were dropped, if any.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.lines);
+        if self.dropped > 0 {
+            lines.push(format!("{} log lines dropped", std::mem::take(&mut self.dropped)));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_beyond_the_bound_are_counted_and_dropped() {
+        let mut queue = LogQueue::default();
+        (0..MAX_LINES + 10).for_each(|number| queue.add(number.to_string()));
+        let lines = queue.take();
+        assert_eq!(lines.len(), MAX_LINES + 1);
+        assert_eq!(lines[MAX_LINES - 1..], [(MAX_LINES - 1).to_string(), "10 log lines dropped".to_owned()]);
+        assert!(queue.is_empty() && queue.take().is_empty(), "the dropped lines are reported once");
+        queue.add("room again".to_owned());
+        assert!(!queue.is_empty());
+        assert_eq!(queue.take(), ["room again"]);
+    }
+}

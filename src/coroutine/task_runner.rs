@@ -1,0 +1,161 @@
+//! The connection's end of a task: starts it on a stack, resumes it when it can continue, and cancels it.
+//!
+//! What a task reads and writes stays out.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corosensei::stack::DefaultStack;
+
+use super::channel::Channel;
+use super::fiber::{Fiber, Task};
+use super::resources::HandlerResources;
+use super::stack_pool::{StackPool, StackTicket};
+use crate::session::Registrar;
+
+/// Runs a task, once for each [`enqueue`](TaskRunner::enqueue) or [`start`](TaskRunner::start).
+pub(crate) struct TaskRunner {
+    stage: RunnerStage,
+    task: Rc<dyn Task>,
+    stacks: Arc<StackPool>,
+    /// A task that runs this long without suspending is named in the log.
+    slow_after: Duration,
+}
+
+enum RunnerStage {
+    /// The task has no stack, and a place in the queue for one if the pool was asked and had none.
+    Queued(Option<StackTicket>),
+    /// The task has a stack. It runs or is suspended.
+    Running(Fiber),
+    /// The task has ended, or was never started.
+    Over,
+}
+
+impl TaskRunner {
+    /// A runner whose task is not started.
+    pub(crate) fn new(task: Rc<dyn Task>, resources: &HandlerResources) -> TaskRunner {
+        let (stacks, slow_after) = (Arc::clone(&resources.stacks), resources.slow_after);
+        TaskRunner { stage: RunnerStage::Over, task, stacks, slow_after }
+    }
+
+    pub(crate) fn channel(&self) -> &Channel {
+        self.task.channel()
+    }
+
+    /// Makes the next [`run`](TaskRunner::run) start the task as soon as there is a stack.
+    pub(crate) fn enqueue(&mut self) {
+        self.stage = RunnerStage::Queued(None);
+    }
+
+    /// Starts the task and runs it until it suspends or ends, or enqueues it if there is no stack.
+    ///
+    /// # Errors
+    /// If there is no memory for a stack.
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        match self.stacks.take()? {
+            Some(stack) => {
+                self.set_running(stack);
+                self.resume(None);
+            }
+            None => self.enqueue(),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, RunnerStage::Over)
+    }
+
+    /// Starts or resumes the task, if it can run, until it suspends or ends. Without a registrar nothing can wake the
+    /// connection, so a task that needs a stack or a worker thread waits for the next call with one.
+    ///
+    /// # Errors
+    /// If there is no memory for a stack.
+    pub(crate) fn run(&mut self, registrar: Option<&mut dyn Registrar>) -> io::Result<()> {
+        let registrar = registrar.as_deref();
+        self.wait_for_stack(registrar)?;
+        self.resume(registrar);
+        Ok(())
+    }
+
+    /// Resumes the task, if it has a stack and can continue.
+    fn resume(&mut self, registrar: Option<&dyn Registrar>) {
+        let RunnerStage::Running(fiber) = &mut self.stage else { return };
+        let began = Instant::now();
+        if !self.task.channel().state().is_ready(|| began) {
+            // The handler may have suspended in a call without a registrar; its job is started now.
+            return self.start_job(registrar);
+        }
+        let over = fiber.resume();
+        let ended = Instant::now();
+        // An addition, because the difference of two times costs many more instructions.
+        if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
+            let ran = ended.saturating_duration_since(began).as_millis();
+            self.task.channel().log(format!("{} kept the loop for {ran} ms", self.task.describe()));
+        }
+        if over {
+            self.end();
+        } else {
+            self.start_job(registrar);
+        }
+    }
+
+    /// Starts the job that the handler waits for, if a waker for the connection is known.
+    fn start_job(&self, registrar: Option<&dyn Registrar>) {
+        let mut state = self.task.channel().state_mut();
+        if state.job.is_some() {
+            if let Some(registrar) = registrar.filter(|_| state.waker.is_none()) {
+                state.waker = Some(registrar.wake());
+            }
+            state.start_job();
+        }
+    }
+
+    /// Takes a stack for a queued task, or a place in the pool's queue.
+    fn wait_for_stack(&mut self, registrar: Option<&dyn Registrar>) -> io::Result<()> {
+        let RunnerStage::Queued(ticket) = &mut self.stage else { return Ok(()) };
+        let stack = match ticket {
+            // With a ticket, a stack is handed over by the pool. Asking it again would lose the place in the queue.
+            Some(ticket) => ticket.redeem(),
+            None => self.stacks.take()?,
+        };
+        match stack {
+            Some(stack) => self.set_running(stack),
+            None if ticket.is_none() => *ticket = registrar.map(|registrar| self.stacks.queue(registrar.wake())),
+            None => {}
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn set_running(&mut self, stack: DefaultStack) {
+        self.stage = RunnerStage::Running(Fiber::new(stack, Rc::clone(&self.task)));
+    }
+
+    /// Ends the task because its client is gone: its operations fail from now on, and if it suspends again, it is
+    /// unwound.
+    pub(crate) fn cancel(&mut self) {
+        if let RunnerStage::Running(fiber) = &mut self.stage {
+            self.task.channel().state_mut().client_gone = true;
+            // One resumption lets the handler see the error and return by `?`, instead of being unwound.
+            fiber.resume();
+        }
+        self.end();
+    }
+
+    /// Unwinds the task if it has not ended, and returns its stack to the pool.
+    #[inline(always)]
+    fn end(&mut self) {
+        if let RunnerStage::Running(fiber) = std::mem::replace(&mut self.stage, RunnerStage::Over) {
+            self.stacks.give_back(fiber.into_stack());
+        }
+    }
+}
+
+impl Drop for TaskRunner {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

@@ -1,0 +1,64 @@
+//! The body of a response that is sent while the handler writes it.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use super::exchange_state::ExchangeState;
+use crate::coroutine::{TaskOutcome, TaskRunner};
+use crate::service::Source;
+
+/// Reads what a handler writes, and runs the handler when there is nothing to read.
+pub(super) struct HandlerBody {
+    runner: Rc<RefCell<TaskRunner>>,
+    state: Rc<ExchangeState>,
+}
+
+impl HandlerBody {
+    pub(super) fn new(runner: Rc<RefCell<TaskRunner>>, state: Rc<ExchangeState>) -> HandlerBody {
+        HandlerBody { runner, state }
+    }
+}
+
+impl Source for HandlerBody {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut runner = self.runner.borrow_mut();
+        // The second round sends what the handler wrote in the first, or finds that the handler has ended.
+        for _ in 0..2 {
+            let count = self.state.channel.state_mut().take_output(buf);
+            if count > 0 {
+                return Ok(count);
+            }
+            if runner.is_over() {
+                return check_end(&self.state).map(|()| 0);
+            }
+            runner.run(None)?;
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Drop for HandlerBody {
+    fn drop(&mut self) {
+        self.runner.borrow_mut().cancel();
+    }
+}
+
+/// Checks a handler that has ended after its head was sent.
+///
+/// # Errors
+/// If the handler failed, or the body does not have its declared length. The connection must be cut then.
+fn check_end(state: &ExchangeState) -> io::Result<()> {
+    let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
+    let fault = failure.or_else(|| {
+        let response = state.response.borrow();
+        response.declared.and_then(|declared| response.length_mismatch(declared))
+    });
+    match fault {
+        Some(fault) => {
+            state.channel.log(fault.clone());
+            Err(io::Error::other(fault))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,143 @@
+//! The handler of one connection, as a [`Service`] that starts it on each request.
+//!
+//! Making the handler and its limits stays out; so does its response.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::exchange::Exchange;
+use super::exchange_state::ExchangeState;
+use super::final_response::final_reply;
+use super::request_handler::RequestHandler;
+use super::upstream::HandlerUpstream;
+use crate::coroutine::{Channel, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, WorkerPool, Yielder};
+use crate::http::{Request, Status};
+use crate::service::{Reply, Response, Service};
+
+/// The handler of one connection.
+pub(super) struct ConnectionHandler<H> {
+    /// Used again for the next request, unless an upstream or a body of the last request still exists.
+    slot: RefCell<HandlerSlot<H>>,
+    resources: HandlerResources,
+}
+
+impl<H: RequestHandler + 'static> ConnectionHandler<H> {
+    pub(super) fn new(handler: H, server_name: &str, resources: HandlerResources) -> ConnectionHandler<H> {
+        let slot = HandlerSlot::new(Rc::new(RefCell::new(handler)), server_name.into(), &resources);
+        ConnectionHandler { slot: RefCell::new(slot), resources }
+    }
+}
+
+impl<H: RequestHandler + 'static> Service for ConnectionHandler<H> {
+    /// Starts the handler at once if there is a stack and no body to wait for.
+    fn call(&self, request: &Request) -> Reply {
+        if !self.slot.borrow().is_free() {
+            self.slot.replace_with(|slot| slot.for_same_handler(&self.resources));
+        }
+        let slot = self.slot.borrow();
+        if let Some(refusal) = slot.task.refuse_after_panic() {
+            return refusal.into();
+        }
+        slot.task.set_request(request);
+        let mut runner = slot.runner.borrow_mut();
+        if !request.body_length().is_empty() {
+            runner.enqueue();
+            return slot.upstream();
+        }
+        if let Err(error) = runner.start() {
+            slot.task.state.channel.log(format!("no handler: {error}"));
+            return Response::error(Status::SERVICE_UNAVAILABLE).into();
+        }
+        // A `Reply::Now` has no interim responses, so a response with some is given by an upstream, although whole.
+        match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
+            true => final_reply(&slot.task.state),
+            false => slot.upstream(),
+        }
+    }
+
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        let slot = self.slot.borrow();
+        let log = &mut slot.task.state.channel.state_mut().log;
+        if !log.is_empty() {
+            log.take().iter().for_each(|line| note(line));
+        }
+    }
+}
+
+/// The task and coroutine of one connection's handler, used again from request to request.
+struct HandlerSlot<H> {
+    task: Rc<HandlerTask<H>>,
+    runner: Rc<RefCell<TaskRunner>>,
+}
+
+impl<H: RequestHandler + 'static> HandlerSlot<H> {
+    fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, resources: &HandlerResources) -> HandlerSlot<H> {
+        let (request, state, workers) = (RefCell::default(), Rc::default(), Arc::clone(&resources.workers));
+        let task = Rc::new(HandlerTask { handler, server_name, request, state, workers });
+        let runner = TaskRunner::new(Rc::clone(&task) as Rc<dyn Task>, resources);
+        HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
+    }
+
+    /// A new slot for the handler of this one.
+    fn for_same_handler(&self, resources: &HandlerResources) -> HandlerSlot<H> {
+        HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), resources)
+    }
+
+    /// True if no upstream and no body of the last request exists, either of which shares the runner.
+    fn is_free(&self) -> bool {
+        Rc::strong_count(&self.runner) == 1
+    }
+
+    fn upstream(&self) -> Reply {
+        Reply::Later(Box::new(HandlerUpstream::new(Rc::clone(&self.runner), Rc::clone(&self.task.state))))
+    }
+}
+
+/// The task on the handler's stack: calls the handler with one request.
+struct HandlerTask<H> {
+    handler: Rc<RefCell<H>>,
+    /// The value of `Server`.
+    server_name: Rc<str>,
+    request: RefCell<Request>,
+    state: Rc<ExchangeState>,
+    workers: Arc<WorkerPool>,
+}
+
+impl<H: RequestHandler> HandlerTask<H> {
+    /// 500 and close if the handler panicked after its previous response was sent, or while it was cancelled: its state
+    /// cannot be trusted.
+    fn refuse_after_panic(&self) -> Option<Response> {
+        let text = self.state.channel.state_mut().take_panic()?;
+        self.state.channel.log(format!("the handler panicked: {text}"));
+        Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
+    }
+
+    /// Copies a request into the memory of the last one, since a handler may outlive the call with it.
+    fn set_request(&self, request: &Request) {
+        self.request.borrow_mut().copy_from(request);
+        self.state.reset(request);
+    }
+}
+
+impl<H: RequestHandler> Task for HandlerTask<H> {
+    fn run(&self, yielder: &Yielder) {
+        let request = self.request.borrow();
+        let io = HandlerIo::new(yielder, &self.state.channel, &*self.state, &self.workers);
+        let mut exchange = Exchange::new(&request, &self.server_name, &self.state, io);
+        let handle = || -> io::Result<()> { self.handler.borrow_mut().handle_one_request(&mut exchange) };
+        let outcome = TaskOutcome::of(handle);
+        exchange.close();
+        self.state.channel.state_mut().outcome = Some(outcome);
+    }
+
+    fn channel(&self) -> &Channel {
+        &self.state.channel
+    }
+
+    fn describe(&self) -> String {
+        let request = self.request.borrow();
+        format!("{} {}", request.method(), String::from_utf8_lossy(request.target()))
+    }
+}

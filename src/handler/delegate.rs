@@ -1,0 +1,36 @@
+//! The upstream of a service that a handler has passed its request to.
+
+use std::io;
+
+use crate::coroutine::Channel;
+use crate::service::Upstream;
+
+/// An upstream that answers instead of the handler. The input that the handler has not read goes to it first.
+pub(super) struct Delegate {
+    pub(super) upstream: Box<dyn Upstream>,
+    /// `Upstream::end` was called, which must happen once.
+    ended: bool,
+}
+
+impl Delegate {
+    pub(super) fn new(upstream: Box<dyn Upstream>) -> Delegate {
+        Delegate { upstream, ended: false }
+    }
+
+    /// Feeds the input in the channel, and its end. Returns true if no input is left there.
+    pub(super) fn catch_up(&mut self, channel: &Channel) -> io::Result<bool> {
+        let mut state = channel.state_mut();
+        while !state.input.is_empty() {
+            let count = self.upstream.feed(&state.input)?;
+            if count == 0 {
+                return Ok(false);
+            }
+            state.input.drain(..count);
+        }
+        if state.input_ended && !self.ended {
+            self.ended = true;
+            self.upstream.end()?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,49 @@
+//! What the handler and the connection share for one exchange: the channel of bytes and the response.
+//!
+//! Running the handler stays out.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use super::response_state::ResponseState;
+use crate::coroutine::{Channel, HandlerOutput};
+use crate::http::Request;
+
+/// The shared state of one exchange, used again for the next request of the connection.
+#[derive(Default)]
+pub(super) struct ExchangeState {
+    pub(super) channel: Channel,
+    pub(super) response: RefCell<ResponseState>,
+    /// The client sent `Expect: 100-continue`, and the handler has not called for its body by `send_response_only(100)`.
+    pub(super) expects_continue: Cell<bool>,
+}
+
+impl ExchangeState {
+    /// Prepares the state for a request. Log lines of the last one are kept.
+    pub(super) fn reset(&self, request: &Request) {
+        let mut channel = self.channel.state_mut();
+        channel.reset();
+        channel.input_ended = request.body_length().is_empty();
+        self.response.borrow_mut().reset();
+        self.expects_continue.set(request.expects_continue());
+    }
+
+    /// True if the client waits for `100 Continue` before it sends its body. Reading the body calls for it.
+    pub(super) fn holds_body_back(&self) -> bool {
+        self.expects_continue.get() && !self.channel.state().read_begun
+    }
+}
+
+/// The body of the response is kept within its declared length, and that of HEAD or 204 does not enter the channel.
+impl HandlerOutput for ExchangeState {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut response = self.response.borrow_mut();
+        let allowed = response.body_allowed(bytes.len())?;
+        let count = match response.omit_body {
+            true => allowed,
+            false => self.channel.state_mut().push_output(&bytes[..allowed]),
+        };
+        response.written += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,288 @@
+//! The methods of an exchange that make the response: status, fields, and whole responses.
+//!
+//! Framing, `Server` and `Date` are the connection's.
+
+use std::cell::RefMut;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::exchange::Exchange;
+use super::response_state::{ResponseStage, ResponseState, misuse};
+use crate::http::{FieldBlock, FieldValue, Method, Status, StatusClass};
+use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
+
+/// A status, or its number.
+pub trait IntoStatus {
+    /// Converts the number.
+    ///
+    /// # Errors
+    /// If the number is below 100 or above 999.
+    fn into_status(self) -> io::Result<Status>;
+}
+
+impl IntoStatus for Status {
+    fn into_status(self) -> io::Result<Status> {
+        Ok(self)
+    }
+}
+
+impl IntoStatus for u16 {
+    fn into_status(self) -> io::Result<Status> {
+        Status::try_from(self).map_err(misuse)
+    }
+}
+
+impl Exchange<'_> {
+    /// Begins the response. The connection adds `Server` and `Date`, and the reason phrase is that of the status. The
+    /// request is logged after the response was sent, with the number of bytes.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status is an interim one
+    /// (1xx), or a response was begun before.
+    pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
+        let status = final_status(status)?;
+        self.unbegun()?.status = Some(status);
+        Ok(())
+    }
+
+    /// Begins an interim response (RFC 9110 section 15.2) for a status from 102 to 199, such as 103 with links that the
+    /// client may fetch meanwhile (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
+    /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client speaks
+    /// HTTP/1.0, or too many wait because the client does not read.
+    ///
+    /// For 100, the client is told at once to send its body, instead of when the body is first read. Any other status
+    /// is passed to [`send_response`](Exchange::send_response).
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Page;
+    /// impl RequestHandler for Page {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.send_response_only(103)?;
+    ///         x.send_header("Link", "</style.css>; rel=preload; as=style")?;
+    ///         x.end_headers()?;
+    ///         let page = x.offload(|| "<!DOCTYPE html><title>A page that takes long</title>")?;
+    ///         x.respond(Response::html(page))
+    ///     }
+    /// }
+    /// let bytes = answer(Handlers::new(|| Page), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\nHTTP/1.1 200 OK\r\n";
+    /// assert!(bytes.starts_with(hints.as_bytes()));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_response`](Exchange::send_response). 101 is refused, since the server cannot change to another protocol.
+    pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
+        let status = status.into_status()?;
+        match status.code() {
+            100 => self.state.expects_continue.set(false),
+            102..=199 => self.unbegun()?.status = Some(status),
+            _ => return self.send_response(status),
+        }
+        Ok(())
+    }
+
+    /// Adds a header field to the response. Fields may be set before [`send_response`](Exchange::send_response) or
+    /// [`send_error`](Exchange::send_error). A text is sent as Latin-1, bytes as they are; see [`FieldValue`].
+    ///
+    /// `Content-Length` and `Connection` have the effect that they announce. After `close`, the connection is closed
+    /// after this response. `keep-alive` is sent, and keeps the connection open if the server
+    /// [speaks HTTP/1.0](crate::HttpServer::protocol). `close` is sent instead if the connection must be closed after
+    /// this response: the client does not allow another request (RFC 9112 section 9.3), the body ends with the
+    /// connection, the client still waits to send its own body, or the server stops.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value are not exactly one field, a text has a
+    /// character above U+00FF, the field contradicts the framing (see [`Head::add`]), or the head has ended.
+    pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
+        let mut state = self.state.response.borrow_mut();
+        if !state.is_head_open() {
+            return Err(misuse(HEAD_ENDED));
+        }
+        Ok(state.head.add(name, value)?)
+    }
+
+    /// Ends the head of the response. The body is then written to [`wfile`](Exchange::wfile).
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, the head has ended before, or an
+    /// interim response has `Content-Length` or `Connection`.
+    pub fn end_headers(&self) -> io::Result<()> {
+        let mut state = self.state.response.borrow_mut();
+        if !state.is_head_open() {
+            return Err(misuse(HEAD_ENDED));
+        }
+        let status = state.status.ok_or_else(|| misuse("end_headers before send_response"))?;
+        if status.class() == StatusClass::Informational {
+            // The stage stays `Head`: the response follows, or another interim one.
+            state.status = None;
+            let head = std::mem::take(&mut state.head);
+            return end_interim(&mut state, status, head);
+        }
+        let omit_body = *self.request().method() == Method::Head || status.is_bodiless();
+        state.begin_body(omit_body);
+        Ok(())
+    }
+
+    /// Does nothing: the head is sent with the first bytes of the body, or when the handler suspends or returns.
+    pub fn flush_headers(&self) {}
+
+    /// Responds with the server's error page. `message` is by default the status's phrase, `explain` its description.
+    /// The reason phrase is `message` as Latin-1: a character that Latin-1 does not have is `?` there, and unchanged on
+    /// the page.
+    ///
+    /// The connection is kept open, unless the client still sends or `Connection: close` was set.
+    ///
+    /// # Errors
+    /// As [`send_response`](Exchange::send_response).
+    pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
+        let status = final_status(status)?;
+        let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
+        let error = Some(ErrorText { message: own(message), explain: own(explain) });
+        let head = std::mem::take(&mut self.unbegun()?.head);
+        self.complete(Reply::Now(Response { head, error, ..Response::new(status) }));
+        Ok(())
+    }
+
+    /// Passes the request to a service, such as one for files or CGI, as a Python program does by subclassing
+    /// `SimpleHTTPRequestHandler`. The handler should then return. Fields that were set before are added to the
+    /// response, unless the service gives it later by an [`Upstream`](crate::service::Upstream).
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a field that was set
+    /// contradicts one of the service.
+    pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
+        let fields = std::mem::take(&mut self.unbegun()?.head);
+        self.complete_with(service.call(self.request()), &fields)
+    }
+
+    /// Responds with a whole response. Fields that were set before are added to it.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Hello;
+    /// impl RequestHandler for Hello {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.respond(Response::text("hello"))
+    ///     }
+    /// }
+    /// assert!(answer(Handlers::new(|| Hello), b"GET / HTTP/1.0\r\n\r\n").ends_with(b"hello"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Exchange::serve).
+    pub fn respond(&self, response: Response) -> io::Result<()> {
+        let fields = std::mem::take(&mut self.unbegun()?.head);
+        self.complete_with(Reply::Now(response), &fields)
+    }
+
+    /// Sends the whole of an open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If nothing
+    /// was written before, the file is sent without passing through the program, where the system can do that.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular one, does not have the declared
+    /// length, or the head has not ended; errors of reading the file; and those of writing to
+    /// [`wfile`](Exchange::wfile).
+    pub fn send_file(&self, file: File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(misuse("only a regular file can be sent"));
+        }
+        let length = metadata.len();
+        let slice = FileSlice { file: Arc::new(file), offset: 0, length };
+        if !self.complete_with_file(&slice)? {
+            io::copy(&mut (&*slice.file).take(length), &mut self.wfile())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the file the body of the response. Returns false if it must be copied: to HEAD its bytes are only counted,
+    /// and bytes that were written before must be sent first.
+    fn complete_with_file(&self, slice: &FileSlice) -> io::Result<bool> {
+        let mut state = self.state.response.borrow_mut();
+        state.check_body()?;
+        let length = slice.length;
+        if state.declared.is_some_and(|declared| declared != state.written + length) {
+            return Err(misuse(format!("a file of {length} bytes does not fill the Content-Length")));
+        }
+        if !matches!(state.stage, ResponseStage::Body) || state.written > 0 || state.omit_body {
+            return Ok(false);
+        }
+        let response = Response { body: Body::File(slice.clone()), ..state.take_head() };
+        state.stage = ResponseStage::Complete(Box::new(response.into()));
+        Ok(true)
+    }
+
+    /// Closes the connection after this response. Python's `close_connection = True`.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the head has ended.
+    pub fn close_connection(&self) -> io::Result<()> {
+        self.send_header("Connection", "close")
+    }
+
+    /// The state of a response that was not begun.
+    #[inline]
+    fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
+        let state = self.state.response.borrow_mut();
+        state.check_not_begun()?;
+        Ok(state)
+    }
+
+    /// Completes the response with a reply, to which the fields are added if it has its head already.
+    fn complete_with(&self, mut reply: Reply, fields: &FieldBlock) -> io::Result<()> {
+        if let Reply::Now(response) = &mut reply {
+            add_missing_fields(&mut response.head, fields)?;
+        }
+        self.complete(reply);
+        Ok(())
+    }
+
+    fn complete(&self, reply: Reply) {
+        self.state.response.borrow_mut().stage = ResponseStage::Complete(Box::new(reply));
+    }
+}
+
+/// The error of a call that changes a head which has ended.
+const HEAD_ENDED: &str = "the head of the response has ended";
+
+/// Queues an interim response.
+///
+/// # Errors
+/// If it has fields that would change the framing of the connection.
+fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> io::Result<()> {
+    if head.content_length().is_some() || head.keep_alive().is_some() {
+        return Err(misuse(format!("{status} has no body and ends no connection")));
+    }
+    state.add_interim(status, head);
+    Ok(())
+}
+
+/// The status of a final response.
+fn final_status(status: impl IntoStatus) -> io::Result<Status> {
+    let status = status.into_status()?;
+    match status.code() {
+        100..=199 => Err(misuse(format!("{status} is not the status of a final response"))),
+        _ => Ok(status),
+    }
+}
+
+/// Adds the fields of `more` whose names `head` does not have. `Connection: close` of either outweighs `keep-alive` of
+/// the other.
+fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
+    // `Head::add` combines the two values of `Connection`, which the loop below would leave out.
+    if let Some(keep_alive) = more.keep_alive() {
+        head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
+    }
+    for (name, value) in more.iter() {
+        if head.get(name).is_none() {
+            head.add(name, value)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! One response of a handler: the status, fields and body length that the handler has set, and how far it has come.
+//!
+//! The bytes of the body are in the [`Channel`](crate::coroutine::Channel).
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use crate::http::{FieldBlock, Status};
+use crate::service::{Reply, Response};
+
+/// How many interim responses are kept until the connection takes them. More are dropped.
+const MAX_INTERIM: usize = 16;
+
+/// The state of a response.
+#[derive(Default)]
+pub(super) struct ResponseState {
+    pub(super) stage: ResponseStage,
+    /// The status, once `send_response` has set it.
+    pub(super) status: Option<Status>,
+    /// The fields that were set, until the head is complete and the connection takes them.
+    pub(super) head: FieldBlock,
+    /// The body is counted and not sent, as for HEAD or 204.
+    pub(super) omit_body: bool,
+    /// The `Content-Length` of a body that is sent.
+    pub(super) declared: Option<u64>,
+    /// How many bytes of body the handler has written.
+    pub(super) written: u64,
+    /// The handler has tried to write more than it has declared.
+    pub(super) overran: bool,
+    /// The user that the handler has named for the log.
+    pub(super) user: Option<Arc<str>>,
+    /// Interim responses that the connection has not taken.
+    pub(super) interim: VecDeque<(Status, FieldBlock)>,
+}
+
+/// How far a response has come.
+#[derive(Default)]
+pub(super) enum ResponseStage {
+    /// The handler may set status and fields.
+    #[default]
+    Head,
+    /// The head is complete and the handler writes the body.
+    Body,
+    /// As `Body`, and the connection has taken the head and sends the body as it is written.
+    Streaming,
+    /// The handler has given a whole reply, and can add no body.
+    Complete(Box<Reply>),
+}
+
+impl ResponseState {
+    /// Prepares the state for the next request of a connection.
+    pub(super) fn reset(&mut self) {
+        self.interim.clear();
+        // The queue keeps its memory; a handler that sends interim responses does so for each request.
+        let interim = std::mem::take(&mut self.interim);
+        *self = ResponseState { interim, ..ResponseState::default() };
+    }
+
+    /// True if the handler may still set fields.
+    pub(super) fn is_head_open(&self) -> bool {
+        matches!(self.stage, ResponseStage::Head)
+    }
+
+    /// # Errors
+    /// If `send_response` was called, or the response is further than that.
+    pub(super) fn check_not_begun(&self) -> io::Result<()> {
+        if self.status.is_some() || !self.is_head_open() {
+            return Err(misuse("a response was begun before"));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If the response has no body now: its head is not complete, or it is a whole reply.
+    pub(super) fn check_body(&self) -> io::Result<()> {
+        match self.stage {
+            ResponseStage::Body | ResponseStage::Streaming => Ok(()),
+            ResponseStage::Head => Err(misuse("no body before end_headers")),
+            ResponseStage::Complete(_) => Err(misuse("the response is complete")),
+        }
+    }
+
+    /// Completes the head.
+    pub(super) fn begin_body(&mut self, omit_body: bool) {
+        self.stage = ResponseStage::Body;
+        self.omit_body = omit_body;
+        self.declared = self.head.content_length().filter(|_| !omit_body);
+    }
+
+    /// How many of `wanted` more bytes the handler may write, which is at least one.
+    ///
+    /// # Errors
+    /// If the response has no body now, or the body has reached its declared length.
+    pub(super) fn body_allowed(&mut self, wanted: usize) -> io::Result<usize> {
+        self.check_body()?;
+        let left = self.declared.map_or(u64::MAX, |declared| declared - self.written);
+        if left == 0 {
+            self.overran = true;
+            return Err(misuse(format!("body longer than its Content-Length of {}", self.written)));
+        }
+        Ok(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    /// The log line for a body that does not have its declared length.
+    pub(super) fn length_mismatch(&self, declared: u64) -> Option<String> {
+        let (more, written) = (if self.overran { "more than " } else { "" }, self.written);
+        (declared != written || self.overran)
+            .then(|| format!("the handler wrote {more}{written} bytes with a Content-Length of {declared}"))
+    }
+
+    /// The response without its body. The head must be complete.
+    pub(super) fn take_head(&mut self) -> Response {
+        // NOTE(default): `send_response` was called in every stage after `Head`.
+        let status = self.status.unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        Response { head: std::mem::take(&mut self.head), ..Response::new(status) }
+    }
+
+    /// Names the user in the response, unless the service that made the response has named one.
+    pub(super) fn set_user(&mut self, response: &mut Response) {
+        if response.user.is_none() {
+            response.user = self.user.take();
+        }
+    }
+
+    /// Queues an interim response, unless too many wait: a handler may make them faster than its client reads.
+    pub(super) fn add_interim(&mut self, status: Status, head: FieldBlock) {
+        if self.interim.len() < MAX_INTERIM {
+            self.interim.push_back((status, head));
+        }
+    }
+}
+
+/// The error for a call that the state of the response does not allow, or with a wrong argument.
+pub(super) fn misuse(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_responses_beyond_the_bound_are_dropped() {
+        let mut state = ResponseState::default();
+        (0..MAX_INTERIM + 10).for_each(|_| state.add_interim(Status::PROCESSING, FieldBlock::new()));
+        assert_eq!(state.interim.len(), MAX_INTERIM);
+    }
+}

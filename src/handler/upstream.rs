@@ -1,0 +1,125 @@
+//! A running handler as its connection sees it: an [`Upstream`] that takes a body and makes a response.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::body::HandlerBody;
+use super::delegate::Delegate;
+use super::exchange_state::ExchangeState;
+use super::final_response::final_reply;
+use super::response_state::ResponseStage;
+use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
+use crate::http::{FieldBlock, Status};
+use crate::service::{Body, Registrar, Reply, Response, Upstream};
+
+/// A handler that is queued, runs or is suspended. Dropping it cancels the handler.
+pub(super) struct HandlerUpstream {
+    runner: Rc<RefCell<TaskRunner>>,
+    state: Rc<ExchangeState>,
+    /// Set once the handler has ended and left its request to the upstream of a service.
+    delegate: Option<Delegate>,
+}
+
+impl HandlerUpstream {
+    pub(super) fn new(runner: Rc<RefCell<TaskRunner>>, state: Rc<ExchangeState>) -> HandlerUpstream {
+        HandlerUpstream { runner, state, delegate: None }
+    }
+
+    /// The response head, once the handler has ended it and suspended while still writing the body.
+    fn begin_streaming(&self, registrar: &dyn Registrar) -> Option<Response> {
+        let mut state = self.state.response.borrow_mut();
+        // A response without a body waits for the handler's end: HEAD announces the length of what was written.
+        if !matches!(state.stage, ResponseStage::Body) || state.omit_body || state.declared == Some(0) {
+            return None;
+        }
+        state.stage = ResponseStage::Streaming;
+        let mut response = state.take_head();
+        response.user = state.user.take();
+        // `Source::read` gets no registrar, so the waker for later jobs is made now.
+        self.state.channel.state_mut().waker.get_or_insert_with(|| registrar.wake());
+        let body = HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state));
+        Some(response.body(Body::Stream(Box::new(body))))
+    }
+}
+
+impl Upstream for HandlerUpstream {
+    fn wants_body(&self) -> bool {
+        match &self.delegate {
+            Some(delegate) => delegate.upstream.wants_body(),
+            None => {
+                let has_space = self.state.channel.state().input.len() < CHANNEL_CAPACITY;
+                has_space && !self.state.holds_body_back() && !self.runner.borrow().is_over()
+            }
+        }
+    }
+
+    /// A handler that has begun to read is expected to read on until it ends.
+    fn reads_on(&self) -> bool {
+        match &self.delegate {
+            Some(delegate) => delegate.upstream.reads_on(),
+            None => self.state.channel.state().read_begun && !self.runner.borrow().is_over(),
+        }
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        match &mut self.delegate {
+            None => Ok(self.state.channel.state_mut().push_input(body)),
+            // New bytes must not overtake those that wait in the channel.
+            Some(delegate) => match delegate.catch_up(&self.state.channel)? {
+                true => delegate.upstream.feed(body),
+                false => Ok(0),
+            },
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.state.channel.state_mut().input_ended = true;
+        self.delegate.as_mut().map_or(Ok(()), |delegate| delegate.catch_up(&self.state.channel).map(drop))
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        let delegate = match &mut self.delegate {
+            Some(delegate) => delegate,
+            None => {
+                let mut runner = self.runner.borrow_mut();
+                runner.run(Some(registrar))?;
+                if !runner.is_over() {
+                    drop(runner);
+                    return Ok(self.begin_streaming(registrar));
+                }
+                match final_reply(&self.state) {
+                    Reply::Now(response) => return Ok(Some(response)),
+                    Reply::Later(upstream) => self.delegate.insert(Delegate::new(upstream)),
+                }
+            }
+        };
+        // The delegate gets the body before its first poll, as an upstream that began with the request would.
+        delegate.catch_up(&self.state.channel)?;
+        let mut response = delegate.upstream.poll(registrar)?;
+        if let Some(response) = &mut response {
+            self.state.response.borrow_mut().set_user(response);
+        }
+        Ok(response)
+    }
+
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
+        let own = self.state.response.borrow_mut().interim.pop_front();
+        own.or_else(|| self.delegate.as_mut()?.upstream.take_interim())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match (&self.delegate, self.state.channel.state().wait) {
+            (Some(delegate), _) => delegate.upstream.deadline(),
+            (None, WaitReason::Until(time)) => Some(time),
+            (None, _) => None,
+        }
+    }
+}
+
+impl Drop for HandlerUpstream {
+    fn drop(&mut self) {
+        self.runner.borrow_mut().cancel();
+    }
+}

@@ -1,0 +1,118 @@
+//! A running handler of a raw connection or datagram, with the log that it writes to.
+//!
+//! Sockets stay out: the sessions move the bytes of the channel.
+
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::address::Address;
+use crate::coroutine::{
+    Channel, ChannelState, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, WorkerPool, Yielder,
+};
+use crate::log::AccessLog;
+use crate::session::{CloseReason, StepContext};
+
+/// The handler of one raw session.
+pub(super) struct RawHandler<'s> {
+    runner: TaskRunner,
+    /// The client in log lines.
+    peer: Option<SocketAddr>,
+    log: &'s RefCell<AccessLog>,
+}
+
+impl<'s> RawHandler<'s> {
+    /// A handler that starts when it is first run. `peer` is the client's address as users see it.
+    pub(super) fn new<F>(
+        resources: &HandlerResources,
+        peer: Address,
+        log: &'s RefCell<AccessLog>,
+        handle: F,
+    ) -> RawHandler<'s>
+    where
+        F: FnOnce(HandlerIo<'_>) -> io::Result<()> + 'static,
+    {
+        let net_peer = peer.net();
+        let (workers, handle) = (Arc::clone(&resources.workers), Cell::new(Some(handle)));
+        let task = RawTask { peer, channel: Channel::default(), workers, handle };
+        let mut runner = TaskRunner::new(Rc::new(task), resources);
+        runner.enqueue();
+        RawHandler { runner, peer: net_peer, log }
+    }
+
+    /// Runs the handler until it suspends or ends, and writes its lines to the log.
+    ///
+    /// # Errors
+    /// If there is no memory for the handler's stack.
+    pub(super) fn run(&mut self, cx: &mut StepContext<'_>) -> Result<(), CloseReason> {
+        self.runner.run(Some(cx.registrar)).map_err(|_| CloseReason::Memory)?;
+        self.write_log(cx.clock.wall);
+        Ok(())
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.runner.is_over()
+    }
+
+    pub(super) fn state(&self) -> Ref<'_, ChannelState> {
+        self.runner.channel().state()
+    }
+
+    pub(super) fn state_mut(&self) -> RefMut<'_, ChannelState> {
+        self.runner.channel().state_mut()
+    }
+
+    /// True if the handler has failed or panicked. The log then says so.
+    pub(super) fn log_failure(&self, wall: SystemTime) -> bool {
+        let outcome = self.state_mut().outcome.take();
+        let failure = outcome.as_ref().and_then(TaskOutcome::failure);
+        if let Some(text) = &failure {
+            self.log.borrow_mut().message(self.peer, text, wall);
+        }
+        failure.is_some()
+    }
+
+    fn write_log(&self, wall: SystemTime) {
+        let lines = self.state_mut().log.take();
+        for line in lines {
+            self.log.borrow_mut().message(self.peer, &line, wall);
+        }
+    }
+}
+
+impl Drop for RawHandler<'_> {
+    fn drop(&mut self) {
+        // A handler that is told that its client is gone may write last lines to the log.
+        self.runner.cancel();
+        self.write_log(SystemTime::now());
+    }
+}
+
+/// Calls a handler once.
+struct RawTask<F> {
+    peer: Address,
+    channel: Channel,
+    workers: Arc<WorkerPool>,
+    /// `None` once the handler was called.
+    handle: Cell<Option<F>>,
+}
+
+impl<F: FnOnce(HandlerIo<'_>) -> io::Result<()>> Task for RawTask<F> {
+    fn run(&self, yielder: &Yielder) {
+        let Some(handle) = self.handle.take() else { return };
+        let io = HandlerIo::new(yielder, &self.channel, &self.channel, &self.workers);
+        let outcome = TaskOutcome::of(|| handle(io));
+        self.channel.state_mut().outcome = Some(outcome);
+    }
+
+    fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    fn describe(&self) -> String {
+        format!("the handler of {}", self.peer)
+    }
+}
