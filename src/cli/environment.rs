@@ -16,6 +16,7 @@ pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -
         let Some(flag) = name_in_variable(&name) else { continue };
         let named = |why: &str| Exit::wrong(format_args!("{}: {why}", shown(&name)));
         let flag = setting(&flag).ok_or_else(|| named("no such setting"))?;
+        // The name is checked even if the value is empty, so that a typing error shows.
         if !value.is_empty() {
             let occurrences = occurrences(flag, &value);
             layer.note(flag, occurrences.ok_or_else(|| named(&refused(flag, &shown(&value), allowed(flag))))?);
@@ -37,6 +38,7 @@ fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
         Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
+        // `1` and `0` are taken for on and off here, and any other text for the value.
         Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
         Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
         Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,

@@ -95,6 +95,7 @@ impl Exit {
             io::stderr().lock().write_all(self.text.as_bytes())
         };
         match printed {
+            // A script that reads the help or the version must be able to see that it did not get it.
             Err(_) if self.is_output() => Code::Failure.into(),
             _ => self.code.into(),
         }

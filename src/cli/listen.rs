@@ -32,6 +32,7 @@ fn bind(options: &Options) -> io::Result<TcpListener> {
         return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);
     };
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on '{host}': {error}"));
+    // This may block for a DNS lookup, which is acceptable: nothing is served yet.
     let addresses = (host.as_str(), port).to_socket_addrs().map_err(named)?;
     listen.bind(&addresses.collect::<Vec<_>>()[..])
 }

@@ -40,6 +40,7 @@ fn flag_of(word: &str) -> Option<&'static Flag> {
 /// The error for a word that follows a flag with an optional value, such as `a.html` in `--spa a.html`: the value must
 /// be attached with `=`. `None` if no such flag precedes the word.
 pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
+    // clap does not say which flag stands before the word, so look for the word in the command line.
     let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
     let mut candidates = beginning_with(before);
     let flag = match (find(before), candidates.next(), candidates.next()) {

@@ -65,6 +65,7 @@ fn addresses_line(address: SocketAddr, bound: &[Bound], interfaces: &[IpAddr], b
             urls.push(url);
         }
     }
+    // With a base path the first line has the URL of the root, which is 404: then the second line is needed.
     (urls != [url(address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 

@@ -70,6 +70,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         server = server.on_reload(move |server| reloader.reload(server));
     }
     announce(server.server_address(), &bound, &options.site.base_path);
+    // Only SIGINT has a message, as in Python.
     match server.serve_forever().map_err(Exit::failure)? {
         Stopped::BySignal(SIGINT) => _ = say("\nKeyboard interrupt received, exiting.\n"),
         Stopped::BySignal(_) | Stopped::ByStopper => {}

@@ -23,6 +23,7 @@ impl Sources {
     /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
         let options = Options::from_layers(&self.fixed)?;
+        // The file is named by one of the other layers, so those are evaluated first without it.
         let Some(path) = &options.config else { return Ok(options) };
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         let [command_line, environment] = self.fixed.clone();
