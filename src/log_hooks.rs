@@ -1,4 +1,4 @@
-//! The hooks by which the loop keeps a server's log: what every server needs of its log between two turns.
+//! The hooks for the log of a server, which servers of every protocol use. Protocols must stay out.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Deadlines {
     start: Instant,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
-    /// By key.
+    /// The times of each key, at the index of the key.
     times: Vec<KeyTimes>,
 }
 

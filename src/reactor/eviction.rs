@@ -44,7 +44,7 @@ impl Eviction {
         // An idle session whose socket may have input may have a request by now. It is run in the next turn, which
         // shows.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
-        // With neither, only a stalled session can make room.
+        // If no session is idle, only a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
         // Only the set of the oldest matters, not their order, so the idle sessions are not sorted.
