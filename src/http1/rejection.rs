@@ -43,6 +43,7 @@ impl Rejection {
     /// The long text of the error page. `None` stands for the usual description of the status.
     pub fn explanation(&self) -> Option<String> {
         match self {
+            // The first two texts are those of CPython's `http.client`, which parses the fields for `http.server`.
             Rejection::Violation(Violation::LongField(limit)) => {
                 Some(format!("got more than {limit} bytes when reading header line"))
             }
@@ -63,6 +64,7 @@ fn status(violation: &Violation) -> Status {
         Violation::Misdirected => Status::MISDIRECTED_REQUEST,
         Violation::UnknownCoding => Status::NOT_IMPLEMENTED,
         Violation::LargeBody => Status::CONTENT_TOO_LARGE,
+        // Everything else is malformed (RFC 9110 section 15.5.1).
         _ => Status::BAD_REQUEST,
     }
 }
@@ -75,7 +77,9 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::UnsupportedVersion(version) => return Some(format!("Invalid HTTP version ({version})").into()),
         Violation::LongField(_) => "Line too long",
         Violation::ManyFields(_) => "Too many headers",
+        // CPython gives 414 no text of its own, and never sends 413.
         Violation::LongRequestLine | Violation::LargeBody => return None,
+        // CPython accepts the rest; these texts are in its style.
         Violation::EmptyLines => "Empty lines before the request line",
         Violation::BareLf => "Line end without CR",
         Violation::Field => "Bad header line",

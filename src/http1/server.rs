@@ -137,6 +137,7 @@ impl ServerMachine {
             if input.is_empty() {
                 return Ok(RequestEvent::More);
             }
+            // From its first byte on a request is under way: it is answered even if the server stops.
             self.receive_state.enter(ReceiveState::Head(HeadProgress::default()));
         }
         match self.receive_state {
@@ -176,6 +177,7 @@ impl ServerMachine {
     /// Notes that the client has shut its sending side. A request that is complete is still answered (RFC 9112 section
     /// 9.6).
     pub fn end_of_input(&mut self) {
+        // A request that is not complete now never will be.
         self.constraints.keep_alive &= matches!(self.receive_state, ReceiveState::Done);
         match self.receive_state {
             ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => {
@@ -192,6 +194,7 @@ impl ServerMachine {
     /// Ends the connection after the response that is due, or at once between two requests.
     pub fn stop(&mut self) {
         self.constraints.keep_alive = false;
+        // With a request under way, the end of its response ends the connection.
         if self.is_idle() {
             self.receive_state.enter(ReceiveState::Closed);
             self.send_state.enter(SendState::Closed);
@@ -235,7 +238,7 @@ impl ServerMachine {
 
     /// Appends an interim response to `out`, if the final response is still due and `status` is interim.
     pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
-        // 101 ends HTTP on this connection, so it is a final response.
+        // 101 would end HTTP on this connection, so it cannot come before a response.
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
         // HTTP/1.0 has no 1xx (RFC 9110 section 15.2): its clients would take one for the response.
         let both_know_1xx = !self.constraints.is_http10 && self.protocol == Version::Http11;
@@ -296,6 +299,7 @@ impl ServerMachine {
         // whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
         let body_may_be_left_out =
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
+        // An HTTP/1.0 server closes unless the response says otherwise (RFC 9112 section 9.3).
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
         self.constraints.keep_alive &= persists && wanted != Some(false) && !until_close && !body_may_be_left_out;
         debug_assert!(

@@ -1,7 +1,7 @@
 //! `Violation`: what is wrong with a message, whichever side reads it. What a server answers is in `rejection.rs`.
 
-/// What is wrong with a message. Its reader cannot know where the next message begins, so it reads nothing more from
-/// the connection.
+/// A rule of the protocol that a message breaks, or a limit that it exceeds. The reader of the message cannot know where the
+/// next one begins, so it reads nothing more from the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {

@@ -42,6 +42,7 @@ fn after_token(bytes: &[u8]) -> Option<&[u8]> {
 
 /// The bytes after the quote that closes a quoted string (RFC 9110 section 5.6.4), whose opening quote is before `bytes`.
 fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
+    // qdtext and quoted-pair allow the same bytes, if `"` and `\` are set apart.
     let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
     loop {
         // A backslash escapes one byte, so an escaped quote does not end the string.

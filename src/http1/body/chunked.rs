@@ -81,7 +81,7 @@ impl ChunkedDecoder {
     /// The length of the line at the front of `bytes` without its CRLF; `None` if its end has not arrived.
     fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
-        // Without waiting for the end of the line: a line that cannot be a size is refused at its first byte.
+        // A line that cannot be a size is refused at its first byte, without waiting for its end.
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
@@ -94,6 +94,7 @@ impl ChunkedDecoder {
             self.scanned = bytes.len();
             return Ok(None);
         };
+        // The caller consumes this line, so that the next one is at the front.
         self.scanned = 0;
         match bytes[..newline] {
             [.., b'\r'] => Ok(Some(newline - 1)),
@@ -107,6 +108,7 @@ impl ChunkedDecoder {
             ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
+        // `line` has only made sure that the line is not much too long: it does not know how many of its bytes are digits.
         self.overhead += overhead;
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
@@ -133,6 +135,7 @@ impl ChunkedDecoder {
     /// Checks a trailer field and discards it, because a trailer field must not be merged into the header fields (RFC 9110
     /// section 6.5.1). Returns its length.
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
+        // The empty line ends the trailer section, and with it the body.
         if line.is_empty() {
             self.state = ChunkState::End;
             return Ok(0);

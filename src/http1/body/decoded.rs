@@ -1,6 +1,6 @@
 //! `Decoded`: the result of one step of a decoder.
 
-/// What a [`Decoder`](super::Decoder) found at the front of its input.
+/// The next part of a body, as a [`Decoder`](super::Decoder) found it at the front of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// The input is used up, and the body is not complete.

@@ -5,8 +5,7 @@ use super::decoded::Decoded;
 use crate::http::BodyLength;
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Takes the body of a message out of its framing (RFC 9112 section 6). It does not know whether the message is a request
-/// or a response.
+/// Takes the body of a message out of its framing (RFC 9112 section 6), for requests and responses alike.
 #[derive(Debug)]
 pub enum Decoder {
     /// A body of known length; holds the bytes that are still to come.
@@ -19,7 +18,8 @@ pub enum Decoder {
 }
 
 impl Decoder {
-    /// A decoder for the body of a message whose head gives this length. Without a length there is no body.
+    /// A decoder for a body whose length is given in the head. [`BodyLength::None`] means an empty body here; see
+    /// [`Decoder::until_close`].
     pub fn new(length: BodyLength) -> Decoder {
         match length {
             BodyLength::None => Decoder::Length(0),
@@ -41,6 +41,7 @@ impl Decoder {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
             Decoder::Length(_) | Decoder::UntilClose(_) if input.is_empty() => Ok(Decoded::More),
+            // Where `usize` has 32 bits, the length may exceed it, but the input cannot.
             Decoder::Length(left) => Ok(Decoded::Data(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)))),
             Decoder::Chunked(chunked) => chunked.decode(input, limits),
             // No head has announced this length, so it is checked as the bytes arrive.

@@ -2,8 +2,7 @@
 
 use crate::http1::Buffer;
 
-/// Puts the body of a message into its framing (RFC 9112 section 6). It does not know whether the message is a request or a
-/// response.
+/// Puts the body of a message into its framing (RFC 9112 section 6), for requests and responses alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
     /// A body of known length; holds the bytes that are still to be sent.
@@ -19,6 +18,7 @@ impl Encoder {
     /// would exceed its known length.
     pub fn write(&mut self, data: &[u8], out: &mut Buffer) -> usize {
         match self {
+            // The peer would read bytes beyond the announced length as the next message.
             Encoder::Counted(left) => {
                 let count = data.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= count as u64;
@@ -53,6 +53,7 @@ impl Encoder {
     /// be closed, because nothing else tells the peer that bytes are missing.
     pub fn finish(self, out: &mut Buffer) -> bool {
         match self {
+            // The length in the head has announced the end.
             Encoder::Counted(left) => left == 0,
             Encoder::Chunked => {
                 out.extend(b"0\r\n\r\n");

@@ -33,6 +33,7 @@ fn is_host(host: &[u8]) -> bool {
     match host {
         [b'[', b'v' | b'V', future @ .., b']'] => is_ip_future(future),
         [b'[', address @ .., b']'] => {
+            // std's parser refuses a zone (`%eth0`), and so does RFC 3986 section 3.2.2.
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
         name => !name.is_empty() && is_reg_name(name),

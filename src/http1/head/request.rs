@@ -9,7 +9,7 @@ use super::target;
 use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
-/// How far a request head has been read that did not arrive at once.
+/// The scan of a request head that did not arrive at once. `None` inside until such a scan begins.
 ///
 /// Boxed, because most heads arrive at once, and every connection has room for this.
 #[derive(Debug, Default)]
@@ -44,13 +44,19 @@ impl HeadProgress {
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
             Err(violation) => {
-                self.copy_request_line(bytes, request);
-                // As in CPython, which logs an empty request line for 414.
-                if violation == Violation::LongRequestLine {
-                    request.clear();
-                }
+                self.name_refused(&violation, bytes, request);
                 Err(violation)
             }
+        }
+    }
+
+    /// Fills `request` with what names it in a log, although its head is refused before its end.
+    #[cold]
+    fn name_refused(&self, violation: &Violation, bytes: &[u8], request: &mut Request) {
+        self.copy_request_line(bytes, request);
+        // As in CPython, which logs an empty request line for 414.
+        if *violation == Violation::LongRequestLine {
+            request.clear();
         }
     }
 
@@ -64,7 +70,7 @@ impl HeadProgress {
     }
 }
 
-/// Most requests have at most as many fields, and are parsed without an allocation.
+/// Most requests have at most 32 fields, and are parsed without an allocation.
 const FEW_FIELDS: usize = 32;
 
 /// Recognises the head that `request` was read from, byte for byte: programs repeat their requests. `request` stays as it
@@ -98,6 +104,7 @@ fn read_whole(
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
     // httparse accepts a bare LF as a line end, and skips empty lines before the request line.
+    // Both are left to the scan, which decides whether to refuse them. Each field line must come after a CRLF.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
@@ -125,6 +132,7 @@ fn read(
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
     let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
     match httparse::parse_headers(lines, &mut headers) {
+        // The scan has counted the fields, so the array is long enough.
         // If httparse sees the end of the head elsewhere than the scan does, one of its lines is malformed.
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => {
             take_apart(head, found.line, headers, limits, request)
@@ -158,6 +166,7 @@ fn take_apart(
         controls.note(header.name, value, field.value)?;
         request.fields.push(name, field);
     }
+    // The target may replace the authority that `Host` gives, so it comes after it.
     request.body = controls.body_length(line.version)?;
     request.authority = controls.host(&request.head, line.version)?;
     target::read(request, line.method_end as usize + 1, line.target_end as usize)?;

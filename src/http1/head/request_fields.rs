@@ -39,6 +39,7 @@ impl RequestControls {
 
     /// The place of the value of `Host`: exactly one in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
     pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
+        // Required even if the target is in absolute form (RFC 9112 section 3.2.2).
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
             return Err(Violation::HostCount);
         }

@@ -63,6 +63,7 @@ pub(crate) struct ResponseFraming {
 /// Appends a whole head to `out`: status line, fields, and the empty line.
 pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, out: &mut Buffer) {
     write_status_line(added.protocol, response.status, response.reason, out);
+    // The framing fields come last: they depend on the request, the others are copied as they are.
     out.extend(response.common.beside(response.fields));
     out.extend(response.fields.lines());
     if let Some(length) = added.length {
@@ -107,6 +108,7 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
 /// The bytes of a reason phrase: Latin-1, as Python sends it. A character that Latin-1 does not have becomes `?`, and so
 /// does a control character, which could end the line and begin a field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
+    // Nearly all reason phrases can be sent as they are.
     if text.is_ascii() && is_field_value(text.as_bytes()) {
         return Cow::Borrowed(text.as_bytes());
     }

@@ -14,7 +14,7 @@ use crate::http1::{MessageLimits, Violation};
 pub(crate) struct HeadScan<L> {
     /// Bytes that were searched for line ends.
     scanned: usize,
-    /// Where the line begins whose end is searched for.
+    /// Where the line begins that is being searched.
     line_start: usize,
     /// Where the head begins, after the empty lines before it.
     head_start: usize,
