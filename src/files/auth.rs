@@ -1,7 +1,7 @@
-//! Basic authentication (RFC 7617): the accounts, and whether the credentials of a request are those of one of them.
+//! Basic authentication (RFC 7617): compares the credentials of a request with the accounts.
 //!
-//! The gate decides and remembers; that a slow verification must not hold the loop is the matter of `auth_offload`, and
-//! how accounts are written down that of `account`.
+//! The text form of accounts is the matter of `account`, and keeping slow verifications off the loop that of
+//! `auth_offload`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,25 +11,22 @@ use base64::engine::general_purpose::STANDARD;
 use hmac_sha256::{HMAC, Hash};
 
 use super::account::{Account, Secret};
-use super::credential_cache::CredentialCache;
+use super::credential_cache::{CredentialCache, CredentialDigest};
 use crate::http::RequestFields;
 
-/// The accounts whose users are admitted, and the challenge for all others.
+/// Admits the users of its accounts, and has the challenge for all other requests.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Chosen at random, so that no client can prepare values whose comparison tells something by its time.
+    /// A random key, so that no client can choose credentials whose comparison reveals something by its duration.
     key: [u8; 32],
-    /// The accounts whose password is compared by its SHA-256.
+    /// The accounts with a SHA-256 of the password, by the digest of their credentials.
     fast: Vec<(CredentialDigest, Arc<str>)>,
     /// The accounts with a bcrypt hash.
     slow: Vec<(Arc<str>, Box<str>)>,
-    /// The credentials for which a bcrypt hash has been computed lately.
+    /// The credentials that were compared with a bcrypt hash lately.
     cache: Mutex<CredentialCache>,
     realm: String,
 }
-
-/// A value that is equal for equal credentials and otherwise says nothing.
-pub(super) type CredentialDigest = [u8; 32];
 
 /// The credentials of a request.
 pub(super) struct Credentials {
@@ -42,7 +39,7 @@ impl Gate {
     pub(crate) fn new(realm: &str, accounts: &[Account]) -> Gate {
         let mut key = [0; 32];
         for part in key.chunks_mut(8) {
-            // The standard library's hash keys are random numbers from the system.
+            // The standard library seeds `RandomState` with random numbers from the system.
             part.copy_from_slice(&RandomState::new().build_hasher().finish().to_ne_bytes());
         }
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
@@ -56,14 +53,14 @@ impl Gate {
         Gate { key, fast, slow, cache: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
-    /// The user of the request's credentials if they are right. It takes as long for a wrong user as for a wrong
-    /// password. Credentials that have to be held against a bcrypt hash, and were not lately, are verified here and now.
+    /// The user of the request's credentials; `None` if they are missing or wrong. A wrong user takes as long as a wrong
+    /// password. Credentials that need a bcrypt hash and are not in the cache are verified in this call, which blocks.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         let credentials = self.credentials(headers)?;
         self.known(&credentials).unwrap_or_else(|| self.verify(&credentials))
     }
 
-    /// The credentials of the request, if [`Gate::admits`] would have to verify them at length.
+    /// The credentials of the request, if [`Gate::admits`] would have to compute a bcrypt hash for them.
     pub(super) fn unverified(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         if !self.is_slow() {
             return None;
@@ -71,14 +68,14 @@ impl Gate {
         self.credentials(headers).filter(|credentials| self.known(credentials).is_none())
     }
 
-    /// Whether there are accounts whose passwords take long to verify.
+    /// True if an account has a bcrypt hash.
     pub(crate) fn is_slow(&self) -> bool {
         !self.slow.is_empty()
     }
 
-    /// Holds credentials against the bcrypt hashes, and remembers what came of it. Takes some 50 ms for the cost 10.
+    /// Compares credentials with the bcrypt hashes, which takes some 50 ms for the cost 10, and caches the result.
     pub(super) fn verify(&self, credentials: &Credentials) -> Option<Arc<str>> {
-        // The same credentials may have been verified while these waited.
+        // Other requests with the same credentials may have been verified while this one waited.
         if let Some(verdict) = self.known(credentials) {
             return verdict;
         }
@@ -86,11 +83,11 @@ impl Gate {
         let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
         let mut accounts = self.slow.iter().filter(of_user).peekable();
         if accounts.peek().is_none() {
-            // A user that is unknown takes as long as one that is known.
+            // An unknown user takes as long as a known one, so the duration does not reveal which users exist.
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
-        self.cache().note(credentials.digest, user.clone());
+        self.cache().insert(credentials.digest, user.clone());
         user
     }
 
@@ -107,9 +104,10 @@ impl Gate {
         Some(Credentials { user, password, digest })
     }
 
-    /// The verdict if it needs no slow hash: `Some` of the user if the credentials are right, `Some(None)` if they are wrong.
+    /// The result if it needs no bcrypt hash, as [`CredentialCache::get`] returns it.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
+        // Compares with every account, so the duration does not depend on the position of a match.
         for (digest, user) in &self.fast {
             if *digest == credentials.digest {
                 found = Some(user);
@@ -127,7 +125,7 @@ impl Gate {
     }
 }
 
-/// The user's hash has a fixed length, so that user and password cannot be shifted against each other.
+/// The user is hashed to a fixed length first, so that no other split of the same characters gives the same digest.
 fn digest(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> CredentialDigest {
     HMAC::mac([Hash::hash(user), *password].concat(), key)
 }
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_come_in() {
+    fn only_the_credentials_of_an_account_are_admitted() {
         let hashed = "bob:sha256:2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B".parse().unwrap();
         let gate = Gate::new("site", &[Account::new("ann", "a:b:ü"), hashed]);
         assert!(admits(&gate, &basic("ann:a:b:ü")));
@@ -175,15 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_one_quoted_text() {
+    fn quotes_in_the_realm_are_removed_from_the_challenge() {
         assert_eq!(Gate::new("my \"site\"\\", &[]).challenge(), "Basic realm=\"my site\", charset=\"UTF-8\"");
     }
 
-    /// `secret` by bcrypt, of the least cost.
+    /// The bcrypt hash of `secret` with the lowest cost.
     const SECRET: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
 
     #[test]
-    fn bcrypt_hashes_of_all_three_names_are_verified() {
+    fn bcrypt_hashes_with_all_three_prefixes_are_verified() {
         for name in ["2a", "2b", "2y"] {
             let account: Account = format!("ann:{}", SECRET.replace("2y", name)).parse().unwrap();
             let gate = Gate::new("site", &[account, Account::new("bob", "plain")]);
@@ -192,7 +190,7 @@ mod tests {
                 assert!(!admits(&gate, &basic(text)), "{text}");
             }
         }
-        // Only the first 72 bytes count, for bcrypt itself.
+        // bcrypt uses the first 72 bytes only.
         let long = "ann:$2y$04$abcdefghijklmnopqrstuuAg/vhymG.zjfOvPuw7BgQPjbFV1.SQW".parse().unwrap();
         let gate = Gate::new("site", &[long]);
         assert!(admits(&gate, &basic(&format!("ann:{}", "ä".repeat(40)))));
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_with_several_hashes_may_use_each_password() {
+    fn a_user_with_several_accounts_may_use_each_password() {
         let other = "ann:other".parse().unwrap();
         let wrong = "ann:$2y$04$abcdefghijklmnopqrstuuAg/vhymG.zjfOvPuw7BgQPjbFV1.SQW".parse().unwrap();
         let gate = Gate::new("site", &[wrong, format!("ann:{SECRET}").parse().unwrap(), other]);
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_held_against_a_bcrypt_hash_once() {
+    fn credentials_are_compared_with_a_bcrypt_hash_once() {
         let gate = Gate::new("site", &[format!("ann:{SECRET}").parse().unwrap(), Account::new("bob", "plain")]);
         let request = |text: &str| Request::builder("GET", "/").header("Authorization", basic(text)).build();
         for text in ["ann:secret", "ann:wrong", "eve:secret"] {
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_is_named_as_in_the_account() {
+    fn admits_returns_the_user_of_the_account() {
         let gate = Gate::new("site", &[format!("ann:{SECRET}").parse().unwrap(), Account::new("bob", "plain")]);
         for (text, user) in [("ann:secret", "ann"), ("bob:plain", "bob")] {
             let request = Request::builder("GET", "/").header("Authorization", basic(text)).build();

@@ -1,7 +1,7 @@
-//! Slow password hashes off the loop: worker threads verify the credentials that the gate does not know yet, and the
-//! service is asked once it does.
+//! Verifies slow password hashes on worker threads, so that they do not hold the loop. A request waits until its
+//! credentials are in the gate's cache, and then goes to the service.
 //!
-//! The gate decides; this wrapper only moves its work. Without this wrapper the same credentials are verified on the loop's thread.
+//! The decision stays in `auth`: without this wrapper the gate verifies the same credentials on the loop's thread.
 
 use std::fmt;
 use std::io;
@@ -13,36 +13,39 @@ use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 
-/// How many threads verify at the most. Clients that guess passwords can keep these busy, and no more.
+/// The most worker threads. Clients that guess passwords can keep these busy, and no other thread.
 const THREADS: usize = 2;
 
-/// How many requests may wait for their credentials to be verified. More are answered with 503.
+/// The most requests that wait for a verification. Further ones are 503.
 const WAITING: usize = 256;
 
-/// A service whose slow password hashes are verified by other threads. A request whose credentials are known, or that
-/// has none, is answered at once.
+/// A service whose slow password hashes are verified on worker threads. A request without credentials, or with ones that
+/// are in the gate's cache, goes to the service at once.
 pub(crate) struct AuthOffload {
     gate: Arc<Gate>,
-    service: Arc<Mutex<Inner>>,
+    service: SharedService,
     workers: Arc<WorkerPool>,
-    /// Has a clone for every request that waits.
+    /// Each waiting request holds a clone, so the reference count is the number of waiting requests plus one.
     waiting: Arc<()>,
 }
 
-type Inner = Box<dyn Service + Send>;
+/// The service behind the gate. The mutex makes it accessible from the waiting requests; it is never contended, because
+/// only the loop's thread calls the service.
+type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
 impl AuthOffload {
-    /// Puts a service that asks this gate behind it. The service must not use [`Service::connect`].
-    pub(crate) fn new(gate: Arc<Gate>, service: Inner) -> AuthOffload {
+    /// Wraps a service that uses this gate itself. The service must not implement [`Service::connect`], which is not
+    /// forwarded.
+    pub(crate) fn new(gate: Arc<Gate>, service: Box<dyn Service + Send>) -> AuthOffload {
         let workers = Arc::new(WorkerPool::new(THREADS));
         AuthOffload { gate, service: Arc::new(Mutex::new(service)), workers, waiting: Arc::new(()) }
     }
 
-    fn verifying(&self, credentials: Credentials, request: &Request) -> Verification {
+    fn verification(&self, credentials: Credentials, request: &Request) -> Verification {
         let (gate, client) = (Arc::clone(&self.gate), Arc::new(()));
         let is_there = Arc::downgrade(&client);
         let (job, handle) = self.workers.job(move || {
-            // The time of the threads is not for clients that have gone while their request waited.
+            // A client that left while its request waited needs no verification any more.
             if is_there.strong_count() > 0 {
                 gate.verify(&credentials);
             }
@@ -58,9 +61,10 @@ impl AuthOffload {
     }
 }
 
-/// A panic of the service is for the connection to deal with, and does not end the service.
-fn with<R>(service: &Mutex<Inner>, ask: impl FnOnce(&Inner) -> R) -> R {
-    ask(&service.lock().unwrap_or_else(PoisonError::into_inner))
+/// Calls a function with the service. A panic of the service poisons the mutex; the connection handles the panic, and the
+/// service goes on.
+fn with<R>(service: &SharedService, call: impl FnOnce(&dyn Service) -> R) -> R {
+    call(&**service.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Service for AuthOffload {
@@ -73,7 +77,7 @@ impl Service for AuthOffload {
             busy.head.put("Retry-After", 1);
             return busy.into();
         }
-        Reply::Later(Box::new(self.verifying(credentials, request)))
+        Reply::Later(Box::new(self.verification(credentials, request)))
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
@@ -91,34 +95,34 @@ impl fmt::Debug for AuthOffload {
     }
 }
 
-/// A request whose credentials are verified, and then the service's answer to it.
+/// A request whose credentials are being verified, and afterwards the service's upstream for it.
 struct Verification {
     request: Request,
-    service: Arc<Mutex<Inner>>,
+    service: SharedService,
     stage: VerificationStage,
-    /// The body is complete.
+    /// The request body is complete.
     ended: bool,
-    /// Gone with the client.
+    /// Dropped with this upstream when the client leaves, which the job sees.
     _client: Arc<()>,
-    /// Among those that wait.
+    /// Counts this request as waiting.
     _place: Arc<()>,
 }
 
 enum VerificationStage {
-    /// The gate does not know the credentials yet.
+    /// A worker thread verifies the credentials.
     Verifying { job: Job, handle: JobHandle<()> },
-    /// The service answers later, too.
+    /// The credentials are verified, and the service has returned an upstream of its own.
     Later(Box<dyn Upstream>),
-    /// The response is handed over.
-    Answered,
+    /// The response has been returned.
+    Done,
 }
 
 impl Verification {
-    /// Has the service answer. The gate knows the credentials now, and whether they are right.
-    fn ask(&mut self) -> io::Result<Option<Response>> {
+    /// Calls the service. The gate finds the result of the verification in its cache.
+    fn call_service(&mut self) -> io::Result<Option<Response>> {
         match with(&self.service, |service| service.call(&self.request)) {
             Reply::Now(response) => {
-                self.stage = VerificationStage::Answered;
+                self.stage = VerificationStage::Done;
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
@@ -159,7 +163,7 @@ impl Upstream for Verification {
                 return Ok(None);
             }
             handle.take().transpose()?;
-            if let Some(response) = self.ask()? {
+            if let Some(response) = self.call_service()? {
                 return Ok(Some(response));
             }
         }

@@ -1,3 +1,6 @@
+//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. What the settings do is the matter of
+//! the modules that read them.
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +51,21 @@ pub struct FileServiceBuilder {
     realm: String,
     accounts: Vec<Account>,
     policy: Policy,
+}
+
+impl FileService {
+    /// Serves a directory with the defaults of [`FileServiceBuilder`].
+    ///
+    /// # Errors
+    /// If the path does not exist, is not a directory or cannot be read. The text contains the path.
+    pub fn new(root: impl AsRef<Path>) -> io::Result<FileService> {
+        FileService::builder(root.as_ref()).build()
+    }
+
+    /// Starts to build a service with other settings than the defaults.
+    pub fn builder(root: impl Into<PathBuf>) -> FileServiceBuilder {
+        FileServiceBuilder::new(root)
+    }
 }
 
 impl FileServiceBuilder {

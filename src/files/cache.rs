@@ -1,24 +1,31 @@
+//! The cache of responses to requests for files, by request path and accepted codings.
+//!
+//! The file system is asked through `dependency`, and content is opened through `content`: the cache knows neither index
+//! files nor siblings, only facts that must still hold.
+//!
+//! Invariant: an entry is used only in a turn in which all its dependencies held; `bytes` is the sum of the slots' memory.
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::quality::RandomState;
 
+use super::codings::AcceptedCodings;
 use super::content::{CachedContent, Content};
+use super::dependency::CacheDependency;
 use super::representation::Representation;
-use super::siblings::AcceptedCodings;
-use super::tree::{Identity, Tree};
+use super::tree::Tree;
 
-/// How much the cache of a [`FileService`](super::FileService) may hold. It holds no descriptors
-/// but those of a few large files that were opened within the last two seconds.
+/// The limits of the cache of a [`FileService`](super::FileService). The cache holds no descriptors, except those of a few
+/// large files that were requested within the last two seconds.
 ///
-/// The defaults suit a site of some ten thousand small files. With 0 entries nothing is kept.
+/// The defaults suit a site of some ten thousand small files. With `entries` or `bytes` 0 nothing is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// Files.
+    /// The most files.
     pub entries: usize,
-    /// Bytes of memory: small bodies, heads, paths.
+    /// The most memory in bytes, for small bodies, response heads and paths.
     pub bytes: usize,
 }
 
@@ -28,12 +35,12 @@ impl Default for CacheLimits {
     }
 }
 
-/// Files that were served before, by what was asked for, as it stood in the request: a hit decodes nothing and opens
-/// nothing.
+/// Representations and contents by the path of the request, as the client sent it, so that a hit neither decodes the path
+/// nor opens a file.
 ///
-/// An entry is held against the file system before it is used, but at most once in a turn of the loop, so an answer
-/// is never older than its turn. When there is no more room, entries that were not used since the clock's hand last
-/// came by have to go.
+/// An entry's dependencies are checked at most once in a turn of the loop, so a response is never older than its turn. The
+/// cache evicts by the clock algorithm: `hand` goes round, spares an entry that was used since it last passed, and evicts
+/// the first that was not.
 #[derive(Debug)]
 pub(crate) struct Cache {
     limits: CacheLimits,
@@ -41,7 +48,7 @@ pub(crate) struct Cache {
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
-    /// Where keys are put together, so that a hit allocates nothing.
+    /// The buffer in which keys are built, so that a hit allocates nothing.
     scratch: Vec<u8>,
 }
 
@@ -49,54 +56,21 @@ pub(crate) struct Cache {
 struct Slot {
     key: Arc<[u8]>,
     entry: CacheEntry,
-    /// The turn in which it was last held against the file system.
+    /// The last turn in which the dependencies were checked.
     checked: Instant,
-    /// Whether it was used since the hand came by.
+    /// The entry was used since the hand last passed.
     used: bool,
 }
 
-/// One kept answer.
+/// A cached response to GET.
 #[derive(Debug)]
 pub(crate) struct CacheEntry {
-    /// What has to be as it was for the answer to be right.
+    /// The facts that must hold for the entry to be current.
     pub(crate) dependencies: Vec<CacheDependency>,
-    /// What is said about the file.
+    /// The header fields.
     pub(crate) representation: Arc<Representation>,
-    /// The file.
+    /// The body.
     pub(crate) content: CachedContent,
-}
-
-/// What was found at a path, or that no regular file was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CacheDependency {
-    pub(crate) path: PathBuf,
-    pub(crate) file: Option<Identity>,
-}
-
-impl CacheDependency {
-    /// That there is no regular file.
-    pub(crate) fn nothing(path: PathBuf) -> CacheDependency {
-        CacheDependency { path, file: None }
-    }
-
-    fn holds(&self, tree: &Tree) -> bool {
-        tree.file(&self.path) == self.file
-    }
-}
-
-impl CacheEntry {
-    fn is_current(&self, tree: &Tree) -> bool {
-        self.dependencies.iter().all(|dependency| dependency.holds(tree))
-    }
-
-    fn weight(&self) -> usize {
-        let dependency =
-            |dependency: &CacheDependency| size_of::<CacheDependency>() + dependency.path.as_os_str().len();
-        size_of::<Slot>()
-            + self.dependencies.iter().map(dependency).sum::<usize>()
-            + self.representation.weight()
-            + self.content.weight()
-    }
 }
 
 impl Cache {
@@ -109,8 +83,8 @@ impl Cache {
         Cache { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }
 
-    /// What a path was answered with to those who want these codings, if that is still right in this turn; otherwise
-    /// it is forgotten.
+    /// The representation and content for a path and the accepted codings, if the entry is current in this turn. An entry
+    /// that is not is removed.
     pub(crate) fn get(
         &mut self,
         path: &[u8],
@@ -129,7 +103,7 @@ impl Cache {
         Some((Arc::clone(&entry.representation), content))
     }
 
-    /// Keeps what a path was answered with in this turn, if there is room or room can be made.
+    /// Adds an entry whose dependencies were checked in this turn. An entry larger than the whole cache is dropped.
     pub(crate) fn insert(&mut self, path: &[u8], accepted: AcceptedCodings, turn: Instant, entry: CacheEntry) {
         let key: Arc<[u8]> = key(path, accepted, &mut self.scratch).into();
         if let Some(index) = self.index.get(&*key) {
@@ -139,24 +113,25 @@ impl Cache {
         if !self.make_room(&slot) {
             return;
         }
-        self.bytes += slot.weight();
+        self.bytes += slot.memory();
         self.index.insert(Arc::clone(&slot.key), self.slots.len());
         self.slots.push(slot);
     }
 
     fn make_room(&mut self, slot: &Slot) -> bool {
         let CacheLimits { entries, bytes } = self.limits;
-        if entries == 0 || slot.weight() > bytes {
+        if entries == 0 || slot.memory() > bytes {
             return false;
         }
-        while self.slots.len() + 1 > entries || self.bytes + slot.weight() > bytes {
+        while self.slots.len() + 1 > entries || self.bytes + slot.memory() > bytes {
             self.evict();
         }
         true
     }
 
-    /// Removes one of the entries; there must be one.
+    /// Removes one entry. The cache must not be empty.
     fn evict(&mut self) {
+        // Ends within two rounds: the first one clears every `used`.
         loop {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             if !std::mem::take(&mut self.slots[self.hand].used) {
@@ -168,16 +143,37 @@ impl Cache {
     fn remove(&mut self, index: usize) {
         let slot = self.slots.swap_remove(index);
         self.index.remove(&slot.key);
-        self.bytes -= slot.weight();
+        self.bytes -= slot.memory();
+        // `swap_remove` moved the last slot here.
         if let Some(moved) = self.slots.get(index) {
             self.index.insert(Arc::clone(&moved.key), index);
         }
     }
 }
 
-/// The path, and behind a NUL, which no path has, the codings if any are accepted.
+impl Slot {
+    fn memory(&self) -> usize {
+        self.key.len() + self.entry.memory()
+    }
+}
+
+impl CacheEntry {
+    fn is_current(&self, tree: &Tree) -> bool {
+        self.dependencies.iter().all(|dependency| dependency.holds(tree))
+    }
+
+    /// The memory that this takes, in bytes, approximately.
+    fn memory(&self) -> usize {
+        size_of::<Slot>()
+            + self.dependencies.iter().map(CacheDependency::memory).sum::<usize>()
+            + self.representation.memory()
+            + self.content.memory()
+    }
+}
+
+/// The path, followed by a NUL and the accepted codings if there are any. No path contains a NUL.
 fn key<'k>(path: &'k [u8], accepted: AcceptedCodings, scratch: &'k mut Vec<u8>) -> &'k [u8] {
-    if accepted.is_none() {
+    if accepted.is_empty() {
         return path;
     }
     scratch.clear();
@@ -185,12 +181,6 @@ fn key<'k>(path: &'k [u8], accepted: AcceptedCodings, scratch: &'k mut Vec<u8>) 
     scratch.push(0);
     scratch.extend(accepted.iter().map(|coding| coding as u8));
     scratch
-}
-
-impl Slot {
-    fn weight(&self) -> usize {
-        self.key.len() + self.entry.weight()
-    }
 }
 
 #[cfg(test)]
@@ -217,15 +207,16 @@ mod tests {
             CacheFixture { dir, tree, cache: Cache::new(limits), turn: Instant::now() }
         }
 
+        /// Writes a file and caches it, with a second dependency: no regular file at `first`.
         fn put(&mut self, name: &str, size: usize) {
             let path = self.dir.path().join(name);
             std::fs::write(&path, vec![b'x'; size]).unwrap();
             let loaded = load(&self.tree, &path, SystemTime::now() + Duration::from_secs(5)).unwrap();
             let identity = loaded.identity;
-            let metadata = RepresentationMetadata::page("text/plain".into(), HttpDate::from(SystemTime::now()));
+            let metadata = RepresentationMetadata::of_page("text/plain".into(), HttpDate::from(SystemTime::now()));
             let representation = Arc::new(Representation::new(&loaded, metadata));
             let content = CachedContent::of(&loaded, &path);
-            let first = CacheDependency::nothing(self.dir.path().join("first"));
+            let first = CacheDependency::on_absence(self.dir.path().join("first"));
             let entry = CacheEntry {
                 dependencies: vec![CacheDependency { path, file: Some(identity) }, first],
                 representation,
@@ -248,14 +239,14 @@ mod tests {
         let mut fixture = CacheFixture::new(CacheLimits::default());
         fixture.put("a", 1);
         std::fs::remove_file(fixture.dir.path().join("a")).unwrap();
-        assert!(fixture.has("a"), "within the turn it counts as it was found");
+        assert!(fixture.has("a"), "within the turn the entry stays current");
         fixture.next_turn();
         assert!(!fixture.has("a"));
         assert_eq!((fixture.cache.bytes, fixture.cache.slots.len()), (0, 0));
     }
 
     #[test]
-    fn an_entry_that_was_found_right_is_not_checked_again_in_that_turn() {
+    fn a_current_entry_is_not_checked_again_in_its_turn() {
         let mut fixture = CacheFixture::new(CacheLimits::default());
         fixture.put("a", 1);
         fixture.next_turn();
@@ -267,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_replaces_the_one_before() {
+    fn an_entry_replaces_the_previous_one() {
         let mut fixture = CacheFixture::new(CacheLimits::default());
         fixture.put("a", 20);
         let bytes = fixture.cache.bytes;
@@ -276,46 +267,46 @@ mod tests {
     }
 
     #[test]
-    fn all_that_takes_memory_is_counted() {
-        // Without the representation, whose length depends on the number of the inode.
-        let weight = |name: &str, size: usize| {
+    fn memory_counts_body_key_paths_and_fields() {
+        // The representation is left out: its length depends on the inode number.
+        let memory = |name: &str, size: usize| {
             let mut fixture = CacheFixture::new(CacheLimits::default());
             fixture.put(name, size);
-            let representation = fixture.cache.slots[0].entry.representation.weight();
+            let representation = fixture.cache.slots[0].entry.representation.memory();
             assert!(representation > size_of::<Representation>() + 3 * "ETag: \"0-0-0\"".len());
             fixture.cache.bytes - representation
         };
-        let small = weight("a", 20);
+        let small = memory("a", 20);
         assert!(small > size_of::<Slot>() + 2 * size_of::<CacheDependency>());
-        assert_eq!(weight("a", 25) - small, 5, "bytes of the body");
-        assert_eq!(weight("aaaa", 20) - small, 6, "the key, and the path of a dependency");
-        let large = weight("a", SMALL as usize + 1);
-        assert_eq!(weight("aa", SMALL as usize + 1) - large, 3, "the path of a large file as well");
-        assert!(large < small + 200, "no bytes of a large file");
+        assert_eq!(memory("a", 25) - small, 5, "bytes of the body");
+        assert_eq!(memory("aaaa", 20) - small, 6, "the key, and the path of a dependency");
+        let large = memory("a", SMALL as usize + 1);
+        assert_eq!(memory("aa", SMALL as usize + 1) - large, 3, "the path of a large file is counted too");
+        assert!(large < small + 200, "the bytes of a large file are not counted");
     }
 
     #[test]
-    fn what_fits_exactly_is_kept() {
+    fn an_entry_of_exactly_the_limit_is_cached() {
         let mut fixture = CacheFixture::new(CacheLimits::default());
-        let mut kept = |names: &[&str], bytes: usize| {
+        let mut cached = |names: &[&str], bytes: usize| {
             fixture.cache = Cache::new(CacheLimits { entries: 2, bytes });
             names.iter().for_each(|name| fixture.put(name, 20));
             (fixture.cache.bytes, names.iter().map(|name| fixture.has(name)).collect::<Vec<_>>())
         };
-        let [a, b] = ["a", "b"].map(|name| kept(&[name], 10_000).0);
-        assert_eq!(kept(&["a"], a), (a, vec![true]));
-        assert_eq!(kept(&["a"], a - 1), (0, vec![false]));
-        assert_eq!(kept(&["a", "b"], a + b), (a + b, vec![true, true]));
-        assert_eq!(kept(&["a", "b"], a + b - 1), (b, vec![false, true]));
+        let [a, b] = ["a", "b"].map(|name| cached(&[name], 10_000).0);
+        assert_eq!(cached(&["a"], a), (a, vec![true]));
+        assert_eq!(cached(&["a"], a - 1), (0, vec![false]));
+        assert_eq!(cached(&["a", "b"], a + b), (a + b, vec![true, true]));
+        assert_eq!(cached(&["a", "b"], a + b - 1), (b, vec![false, true]));
     }
 
     #[test]
-    fn a_file_that_goes_first_makes_an_entry_stale() {
+    fn a_new_file_at_a_path_that_had_none_makes_an_entry_stale() {
         let mut fixture = CacheFixture::new(CacheLimits::default());
         fixture.put("a", 1);
         fixture.next_turn();
         std::fs::create_dir(fixture.dir.path().join("first")).unwrap();
-        assert!(fixture.has("a"), "a directory of that name is no index");
+        assert!(fixture.has("a"), "a directory at that path changes nothing");
         fixture.next_turn();
         std::fs::remove_dir(fixture.dir.path().join("first")).unwrap();
         std::fs::write(fixture.dir.path().join("first"), "").unwrap();
@@ -323,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_or_replaced_file_is_another() {
+    fn a_touched_or_replaced_file_makes_an_entry_stale() {
         let mut fixture = CacheFixture::new(CacheLimits::default());
         let path = fixture.dir.path().join("a");
         fixture.put("a", 1);
@@ -340,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_goes_when_room_is_needed() {
+    fn an_unused_entry_is_evicted_first() {
         let mut fixture = CacheFixture::new(CacheLimits { entries: 3, ..CacheLimits::default() });
         for name in ["a", "b", "c"] {
             fixture.put(name, 1);
@@ -356,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded() {
+    fn memory_stays_below_the_limit() {
         let mut fixture = CacheFixture::new(CacheLimits { entries: 100, bytes: 50_000 });
         for number in 0..10 {
             fixture.put(&format!("small{number}"), 10_000);

@@ -1,4 +1,5 @@
-//! The bytes of a file: in memory where they are few, otherwise behind a descriptor.
+//! The bytes of a file: in memory if there are few, otherwise an open descriptor. Header fields are the matter of
+//! `representation`.
 
 use std::fs::File;
 use std::io;
@@ -6,53 +7,54 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::tree::{Identity, Stat, Tree, read_at};
+use super::stat::{Identity, Stat};
+use super::tree::{Tree, read_at};
 use crate::service::{Body, FileSlice};
 
-/// Up to this many bytes a body is kept in memory and leaves together with its head; above it, handing the descriptor
-/// to the system costs less than copying.
+/// The most bytes of a file that are kept in memory and sent in one write with the response head. For a longer file,
+/// `sendfile` costs less than copying.
 pub(crate) const SMALL: u64 = 32 * 1024;
 
-/// Two changes of a file within this time may carry the same time stamp: kernels without finer stamps count in ticks
-/// of up to 10 ms.
+/// Two changes of a file within this time may carry the same time stamp: kernels with coarse time stamps advance them in
+/// ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The bytes of one state of a file, shared by all responses that send them.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// The bytes themselves.
+    /// The bytes.
     Memory(Arc<[u8]>),
-    /// The open file: what is sent is what it holds then.
+    /// The open file. A change of the file in place changes the bytes that are sent.
     File(Arc<File>),
 }
 
-/// What is kept of content from one request to the next: bytes, but no descriptor, because an open file is one that
-/// cannot be unmounted and whose space is not free when it is deleted, and an idle server would hold it for ever.
-/// Responses that are on their way at the same time share theirs, with those that [`RecentFiles`](super::recent_files::RecentFiles) holds for
-/// a moment.
+/// The content of a cache entry. It owns no descriptor: a file that the cache held open could not be unmounted, its space
+/// would not be free when it is deleted, and an idle server would hold it for ever. Responses that are sent at the same
+/// time share one descriptor, and so does [`RecentFiles`](super::recent_files::RecentFiles), which holds it for two
+/// seconds at most.
 #[derive(Debug)]
 pub(crate) enum CachedContent {
-    /// The bytes themselves.
+    /// The bytes.
     Memory(Arc<[u8]>),
-    /// The file that is open as long as somebody sends it, and where to find it again.
+    /// A reference to the file, which lives as long as the file is open, and the path and identity to open it again.
     File(Weak<File>, PathBuf, Identity),
 }
 
-/// Content and the state of the file that it belongs to.
+/// The content of a file, with the state of the file that it belongs to.
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) content: Content,
-    /// The state in which the file was found; of a large one, in which it was opened.
+    /// The identity when the file was found; for a large file, when it was opened.
     pub(crate) identity: Identity,
-    /// Whether the identity describes the content. It does not for a file that changed while it was read, nor where the
-    /// system makes content when it is read: every file of sysfs states 4096 bytes, every file of procfs none.
+    /// The identity describes the content. False for a file that changed while it was read, and for files whose content
+    /// the kernel makes on each read: in sysfs every file has the size 4096, in procfs the size 0.
     pub(crate) consistent: bool,
-    /// Whether an equal identity later means equal bytes, so that the content may be kept.
+    /// An equal identity in a later turn means equal bytes, so the content may be cached.
     pub(crate) cacheable: bool,
 }
 
 impl LoadedFile {
-    /// How many bytes there are.
+    /// The length of the content in bytes.
     pub(crate) fn length(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
@@ -61,17 +63,17 @@ impl LoadedFile {
     }
 }
 
-/// Why there is no content.
+/// The reason why a file has no content.
 #[derive(Debug)]
 pub(crate) enum LoadError {
     /// No regular file could be opened.
     Open(io::Error),
-    /// The file could not be read.
-    Read(io::Error),
+    /// The open file at this path could not be read.
+    Read(PathBuf, io::Error),
 }
 
 impl Content {
-    /// A body of a part of these bytes, which must lie inside of them.
+    /// A body of `length` bytes from `offset` on. The range must lie within the content.
     pub(crate) fn body(&self, offset: u64, length: u64) -> Body {
         match self {
             _ if length == 0 => Body::Empty,
@@ -84,7 +86,7 @@ impl Content {
         }
     }
 
-    /// Reads from a position on; 0 is the end.
+    /// Reads bytes at `offset` into `buf` and returns their number; 0 at or after the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Content::Memory(bytes) => {
@@ -99,7 +101,7 @@ impl Content {
 }
 
 impl CachedContent {
-    /// What to keep of content that was loaded from a path.
+    /// The part of a loaded file that a cache entry keeps.
     pub(crate) fn of(loaded: &LoadedFile, path: &Path) -> CachedContent {
         match &loaded.content {
             Content::Memory(bytes) => CachedContent::Memory(Arc::clone(bytes)),
@@ -107,7 +109,8 @@ impl CachedContent {
         }
     }
 
-    /// The content; `None` if the file cannot be opened or is another one now.
+    /// The content. A large file that no response sends any more is opened again; `None` if that fails or if the file has
+    /// another identity now.
     pub(crate) fn open(&mut self, tree: &Tree) -> Option<Content> {
         match self {
             CachedContent::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
@@ -122,8 +125,8 @@ impl CachedContent {
         }
     }
 
-    /// How many bytes of memory this takes, roughly.
-    pub(crate) fn weight(&self) -> usize {
+    /// The memory that this takes, in bytes, approximately.
+    pub(crate) fn memory(&self) -> usize {
         match self {
             CachedContent::Memory(bytes) => bytes.len(),
             CachedContent::File(_, path, _) => path.as_os_str().len(),
@@ -131,55 +134,61 @@ impl CachedContent {
     }
 }
 
-/// Takes the content of a file that was not looked at in this turn, as [`load_found`] does.
+/// Finds a regular file and loads its content, as [`load_found`] does.
 pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFile, LoadError> {
-    let found = tree.look_at(path).map_err(LoadError::Open)?;
+    let found = tree.identify(path).map_err(LoadError::Open)?;
     load_found(tree, path, &found, now)
 }
 
-/// Opens a regular file that was found in this turn and takes its content.
+/// Opens the regular file that was found at a path in this turn and loads its content.
 ///
-/// A small file that changes after it was found is looked at and read once more. If it changes again, what was read is
-/// served as it is, and not kept.
+/// A small file that has changed since it was found is found and loaded once more. If it changes again, the bytes that
+/// were read are served, and not cached.
 pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadedFile, LoadError> {
-    let (loaded, after) = load_once(tree, path, found, now)?;
-    if after == *found {
-        return loaded;
+    let attempt = load_once(tree, path, found, now)?;
+    if attempt.after == *found {
+        return attempt.loaded;
     }
-    let found = tree.look_at(path).map_err(LoadError::Open)?;
-    load_once(tree, path, &found, now)?.0
+    let found = tree.identify(path).map_err(LoadError::Open)?;
+    load_once(tree, path, &found, now)?.loaded
 }
 
-/// What came of reading a file, and the identity of the file afterwards: if it is the one that was found, the file that
-/// was opened is the one that was found, and did not change.
-type Read = (Result<LoadedFile, LoadError>, Identity);
+/// The result of loading a file once.
+struct LoadAttempt {
+    loaded: Result<LoadedFile, LoadError>,
+    /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the
+    /// one that was found and has not changed since.
+    after: Identity,
+}
 
-fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<Read, LoadError> {
+fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, LoadError> {
     if found.size > SMALL {
+        // Not read here, so nothing can be inconsistent: `identity` is the one of the open file.
         let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
         let content = Content::File(Arc::new(file));
-        return Ok((Ok(LoadedFile { content, identity, consistent: true, cacheable: true }), *found));
+        let loaded = Ok(LoadedFile { content, identity, consistent: true, cacheable: true });
+        return Ok(LoadAttempt { loaded, after: *found });
     }
-    let file = tree.open_found(path).map_err(LoadError::Open)?;
-    let bytes = read(&file, found.size as usize).map_err(LoadError::Read);
+    let file = tree.open_unchecked(path).map_err(LoadError::Open)?;
+    let bytes = read(&file, found.size as usize).map_err(|error| LoadError::Read(path.to_owned(), error));
     let after = Stat::of(&file).and_then(|stat| stat.regular()).map_err(LoadError::Open)?;
-    Ok((bytes.map(|bytes| in_memory(bytes, *found, after, now)), after))
+    let loaded = bytes.map(|bytes| in_memory(bytes, *found, after, now));
+    Ok(LoadAttempt { loaded, after })
 }
 
-/// The content of a small file, with its identity before and after it was read.
+/// The content of a small file, with the file's identity before and after it was read.
 fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> LoadedFile {
     let consistent = before == after && bytes.len() as u64 == before.size;
     let cacheable = consistent && !is_recent(before, now);
     LoadedFile { content: Content::Memory(bytes.into()), identity: before, consistent, cacheable }
 }
 
-/// Reads a file to its end, whatever length it states.
+/// Reads a file to its end. `size` is the size that the system reports, which may be wrong.
 ///
 /// # Errors
-/// Those of reading; `FileTooLarge` for a file with more than [`UNSTATED`] bytes that states fewer.
-fn read(file: &File, stated: usize) -> io::Result<Vec<u8>> {
-    // One byte more than is stated shows in the same call whether there are more.
-    let mut bytes = vec![0; stated + 1];
+/// Those of reading; `FileTooLarge` for a file with more than [`MAX_UNREPORTED`] bytes and a smaller reported size.
+fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; size + 1];
     let mut filled = 0;
     loop {
         match read_at(file, &mut bytes[filled..], filled as u64) {
@@ -188,42 +197,45 @@ fn read(file: &File, stated: usize) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if filled == stated {
+        // The buffer had room for one byte more, and it was not filled: this is the end.
+        if filled == size {
             break;
         }
         if filled == bytes.len() {
-            if filled > UNSTATED {
-                let text = format!("it states {stated} bytes and has more than {UNSTATED}");
+            if filled > MAX_UNREPORTED {
+                let text = format!("its size is reported as {size} bytes, but it has more than {MAX_UNREPORTED}");
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
             }
-            bytes.resize((2 * filled).max(FIRST_UNSTATED), 0);
+            bytes.resize((2 * filled).max(FIRST_UNREPORTED), 0);
         }
     }
     bytes.truncate(filled);
     Ok(bytes)
 }
 
-/// How many bytes are read of a file that states fewer. Such content is made while it is read, which must not hold the
-/// loop for long.
-const UNSTATED: usize = 1024 * 1024;
+/// The most bytes that are read of a file whose reported size is smaller. The kernel makes such content while it is read,
+/// which must not hold the loop for long.
+const MAX_UNREPORTED: usize = 1024 * 1024;
 
-/// As many bytes as procfs makes at a time.
-const FIRST_UNSTATED: usize = 4096;
+/// The buffer for a file that is longer than its reported size: procfs returns up to this many bytes in one call.
+const FIRST_UNREPORTED: usize = 4096;
 
-/// Whether the file changed so little time ago that the next change could go unnoticed.
+/// True if the file changed so recently that another change could leave its time stamps as they are.
 fn is_recent(identity: Identity, now: SystemTime) -> bool {
     let changed = u64::try_from(identity.changed.seconds).unwrap_or(0);
     let changed = UNIX_EPOCH + Duration::new(changed, identity.changed.nanoseconds as u32);
+    // A clock that was set back makes the age an error; the file counts as old, so that it can be cached at all.
     now.duration_since(changed).is_ok_and(|age| age < TICK)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tree::{Symlinks, Timestamp};
+    use crate::files::stat::Timestamp;
+    use crate::files::tree::Symlinks;
 
     #[test]
-    fn small_files_are_in_memory_and_large_ones_are_not() {
+    fn small_files_are_in_memory_and_large_ones_are_open() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let later = SystemTime::now() + Duration::from_secs(10);
@@ -239,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_just_now_is_not_settled() {
+    fn a_file_that_changed_just_now_is_not_cacheable() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("file");
@@ -248,28 +260,25 @@ mod tests {
         let at = UNIX_EPOCH + Duration::new(changed.seconds as u64, changed.nanoseconds as u32);
         assert!(!load(&tree, &path, at + TICK / 2).unwrap().cacheable);
         assert!(load(&tree, &path, at + TICK).unwrap().cacheable);
-        assert!(
-            load(&tree, &path, at - TICK).unwrap().cacheable,
-            "a clock that was set back must not keep us from caching"
-        );
+        assert!(load(&tree, &path, at - TICK).unwrap().cacheable, "a clock that was set back does not prevent caching");
     }
 
     #[test]
-    fn a_file_is_read_to_its_end_whatever_it_states() {
+    fn a_file_is_read_to_its_end_whatever_its_reported_size() {
         let mut file = tempfile::tempfile().unwrap();
         let text: Vec<u8> = (0..20_000_u32).map(|number| number as u8).collect();
         io::Write::write_all(&mut file, &text).unwrap();
-        for stated in [0, 1, 4095, 4096, 19_999, 20_000, 20_001, 32_768] {
-            assert!(read(&file, stated).unwrap() == text, "{stated}");
+        for size in [0, 1, 4095, 4096, 19_999, 20_000, 20_001, 32_768] {
+            assert!(read(&file, size).unwrap() == text, "{size}");
         }
-        file.set_len(UNSTATED as u64).unwrap();
-        assert_eq!(read(&file, 0).unwrap().len(), UNSTATED);
-        file.set_len(4 * UNSTATED as u64).unwrap();
+        file.set_len(MAX_UNREPORTED as u64).unwrap();
+        assert_eq!(read(&file, 0).unwrap().len(), MAX_UNREPORTED);
+        file.set_len(4 * MAX_UNREPORTED as u64).unwrap();
         assert_eq!(read(&file, 0).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]
-    fn what_changed_while_it_was_read_is_not_kept() {
+    fn a_file_that_changed_while_it_was_read_is_not_cacheable() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("file");
@@ -289,20 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_since_it_was_found_is_looked_at_again() {
+    fn a_file_that_changed_since_it_was_found_is_loaded_again() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let (path, other) = (dir.path().join("file"), dir.path().join("other"));
         let later = SystemTime::now() + Duration::from_secs(10);
         for (before, after) in
-            [(5, 5), (5, 3), (5, 9), (5, SMALL as usize + 1), (5, 4 * UNSTATED), (SMALL as usize + 1, 5)]
+            [(5, 5), (5, 3), (5, 9), (5, SMALL as usize + 1), (5, 4 * MAX_UNREPORTED), (SMALL as usize + 1, 5)]
         {
             std::fs::write(&path, vec![b'x'; before]).unwrap();
-            let found = tree.look_at(&path).unwrap();
+            let found = tree.identify(&path).unwrap();
             std::fs::write(&other, vec![b'y'; after]).unwrap();
             std::fs::rename(&other, &path).unwrap();
             let loaded = load_found(&tree, &path, &found, later).unwrap();
-            assert_eq!(loaded.identity, tree.look_at(&path).unwrap(), "{before} {after}");
+            assert_eq!(loaded.identity, tree.identify(&path).unwrap(), "{before} {after}");
             assert_eq!((loaded.length(), loaded.consistent, loaded.cacheable), (after as u64, true, true));
             let mut first = [0];
             assert_eq!((loaded.content.read_at(&mut first, 0).unwrap(), first), (1, *b"y"));
@@ -310,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_in_the_place_of_a_file_that_was_found_is_not_one() {
+    fn a_fifo_in_the_place_of_a_found_file_is_not_found() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("file");
         for size in [5, SMALL as usize + 1] {
             std::fs::write(&path, vec![b'x'; size]).unwrap();
-            let found = tree.look_at(&path).unwrap();
+            let found = tree.identify(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
             rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
             let loaded = load_found(&tree, &path, &found, SystemTime::now());
@@ -326,31 +335,31 @@ mod tests {
     }
 
     #[test]
-    fn no_descriptor_is_kept() {
+    fn cached_content_holds_no_descriptor() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
         let path = dir.path().join("large");
         std::fs::write(&path, vec![b'x'; SMALL as usize + 1]).unwrap();
         let loaded = load(&tree, &path, SystemTime::now()).unwrap();
-        let mut kept = CachedContent::of(&loaded, &path);
+        let mut cached = CachedContent::of(&loaded, &path);
         let Content::File(first) = loaded.content else { panic!() };
-        let Some(Content::File(second)) = kept.open(&tree) else { panic!() };
-        assert!(Arc::ptr_eq(&first, &second), "answers that are sent at the same time share a descriptor");
+        let Some(Content::File(second)) = cached.open(&tree) else { panic!() };
+        assert!(Arc::ptr_eq(&first, &second), "responses that are sent at the same time share a descriptor");
         drop((first, second));
-        assert!(matches!(&kept, CachedContent::File(shared, ..) if shared.upgrade().is_none()));
-        let (Some(Content::File(third)), Some(Content::File(fourth))) = (kept.open(&tree), kept.open(&tree)) else {
+        assert!(matches!(&cached, CachedContent::File(shared, ..) if shared.upgrade().is_none()));
+        let (Some(Content::File(third)), Some(Content::File(fourth))) = (cached.open(&tree), cached.open(&tree)) else {
             panic!("the file is still there")
         };
-        assert!(Arc::ptr_eq(&third, &fourth), "a descriptor that was opened again is shared as well");
+        assert!(Arc::ptr_eq(&third, &fourth), "a file that was opened again is shared as well");
         drop((third, fourth));
         std::fs::write(&path, vec![b'y'; SMALL as usize + 2]).unwrap();
-        assert!(kept.open(&tree).is_none());
+        assert!(cached.open(&tree).is_none());
         std::fs::remove_file(&path).unwrap();
-        assert!(kept.open(&tree).is_none());
+        assert!(cached.open(&tree).is_none());
     }
 
     #[test]
-    fn parts_of_content() {
+    fn a_body_is_a_range_of_the_content() {
         let content = Content::Memory(b"0123456789"[..].into());
         let mut buf = [0; 4];
         assert_eq!(content.read_at(&mut buf, 8).unwrap(), 2);

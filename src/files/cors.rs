@@ -1,15 +1,18 @@
-//! Answers for scripts of other sites (the CORS protocol of the Fetch standard, section 3.3).
+//! Header fields and preflight responses for scripts of other origins (the CORS protocol, Fetch standard section 3.3).
+//! Whether they are allowed at all is a setting in `policy`.
 
 use super::refusal::ALLOW;
 use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
 use crate::service::Response;
 
-/// How long, in seconds, a browser need not ask again: two hours, which is the most that any of them accepts.
+/// How long a browser may cache a preflight response, in seconds: two hours, the most that Chromium accepts.
 const MAX_AGE: u32 = 7200;
 
-/// What every answer has when scripts of `origin` may read it; `*` is everybody.
+/// The fields of every response if scripts of `origin` may read it; `*` is any origin. The exposed fields are those that a
+/// script needs to read a file in ranges.
 ///
-/// The exposed fields are those that a script needs to read a file in ranges.
+/// # Errors
+/// If `origin` is not a valid field value.
 pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     let mut head = FieldBlock::new();
     head.add("Access-Control-Allow-Origin", origin)?;
@@ -17,7 +20,8 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     Ok(head)
 }
 
-/// What every answer has so that a page may use shared memory and precise clocks: it is isolated from other sites.
+/// The fields of every response that isolate a page from other origins, so that it may use shared memory and precise
+/// clocks.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
     head.put("Cross-Origin-Opener-Policy", "same-origin");
@@ -25,23 +29,23 @@ pub(crate) fn isolation() -> FieldBlock {
     head
 }
 
-/// Whether a browser asks on behalf of a script whether it may.
+/// True for a preflight: the browser asks for permission before it sends a script's request.
 pub(crate) fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::Options
         && request.headers().contains("Origin")
         && request.headers().contains("Access-Control-Request-Method")
 }
 
-/// It may: files are only read, whatever fields the request has.
+/// The response to a preflight. It allows every field: requests for files only read, whatever fields they have.
 pub(crate) fn preflight(request: &Request) -> Response {
     let mut response = Response::new(Status::NO_CONTENT);
     response.head.put("Access-Control-Allow-Methods", ALLOW);
-    let asked =
+    let requested =
         list_elements(request.headers().get_all("Access-Control-Request-Headers")).filter(|name| is_token(name));
-    let asked: Vec<&[u8]> = asked.collect();
-    if !asked.is_empty() {
-        // Tokens and commas are a valid value.
-        _ = response.head.add("Access-Control-Allow-Headers", asked.join(&b", "[..]));
+    let names: Vec<&[u8]> = requested.collect();
+    if !names.is_empty() {
+        // Cannot fail: tokens and commas are a valid value.
+        _ = response.head.add("Access-Control-Allow-Headers", names.join(&b", "[..]));
         response.head.put("Vary", "Access-Control-Request-Headers");
     }
     response.head.put("Access-Control-Max-Age", MAX_AGE);

@@ -1,23 +1,25 @@
-//! Which credentials were found right or wrong lately, so that a keep-alive client pays for a slow hash once.
-//!
-//! Both are bounded, each by itself: clients that guess must not push out those that know their password.
+//! Results of slow password hashes, so that a client pays for a slow hash once and not with every request. Computing the
+//! hashes is the matter of `auth`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::auth::CredentialDigest;
+/// The most credentials that are remembered of each kind, right and wrong.
+const MAX_CREDENTIALS: usize = 1024;
 
-/// How many are remembered that were right, and how many that were wrong.
-const MOST: usize = 1024;
+/// A keyed hash of credentials: equal for equal credentials, and useless to anyone without the key.
+pub(super) type CredentialDigest = [u8; 32];
 
-/// What is remembered.
+/// Credentials that were verified lately.
+///
+/// Right and wrong ones are bounded separately: clients that guess passwords must not evict those that know theirs.
 #[derive(Debug, Default)]
 pub(super) struct CredentialCache {
     right: BoundedMap<Arc<str>>,
     wrong: BoundedMap<()>,
 }
 
-/// Values by their seals, the oldest of which goes when there are too many.
+/// Values by digest. The oldest is removed when there are more than [`MAX_CREDENTIALS`].
 #[derive(Debug)]
 struct BoundedMap<V> {
     values: HashMap<CredentialDigest, V>,
@@ -25,16 +27,18 @@ struct BoundedMap<V> {
 }
 
 impl CredentialCache {
-    /// The user of these credentials, `None` within if they were wrong; `None` if they are not remembered.
+    /// The result for these credentials: `Some(Some(user))` if they are right, `Some(None)` if they are wrong, `None` if
+    /// they have not been verified lately.
     pub(super) fn get(&self, digest: &CredentialDigest) -> Option<Option<Arc<str>>> {
         let right = self.right.values.get(digest).map(|user| Some(Arc::clone(user)));
         right.or_else(|| self.wrong.values.get(digest).map(|()| None))
     }
 
-    pub(super) fn note(&mut self, digest: CredentialDigest, user: Option<Arc<str>>) {
+    /// Adds the result of a verification: the user, or `None` if the credentials are wrong.
+    pub(super) fn insert(&mut self, digest: CredentialDigest, user: Option<Arc<str>>) {
         match user {
-            Some(user) => self.right.note(digest, user),
-            None => self.wrong.note(digest, ()),
+            Some(user) => self.right.insert(digest, user),
+            None => self.wrong.insert(digest, ()),
         }
     }
 }
@@ -46,12 +50,12 @@ impl<V> Default for BoundedMap<V> {
 }
 
 impl<V> BoundedMap<V> {
-    fn note(&mut self, digest: CredentialDigest, value: V) {
+    fn insert(&mut self, digest: CredentialDigest, value: V) {
         if self.values.insert(digest, value).is_some() {
             return;
         }
         self.order.push_back(digest);
-        if self.order.len() > MOST
+        if self.order.len() > MAX_CREDENTIALS
             && let Some(oldest) = self.order.pop_front()
         {
             self.values.remove(&oldest);
@@ -70,21 +74,21 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_remembered_and_the_wrong_ones_push_out_no_right_one() {
+    fn each_kind_is_bounded_and_wrong_credentials_evict_no_right_ones() {
         let mut cache = CredentialCache::default();
-        cache.note(digest(0), Some("ann".into()));
-        for number in 1..=2 * MOST {
-            cache.note(digest(number), None);
-            cache.note(digest(number), None);
+        cache.insert(digest(0), Some("ann".into()));
+        for number in 1..=2 * MAX_CREDENTIALS {
+            cache.insert(digest(number), None);
+            cache.insert(digest(number), None);
         }
         assert_eq!(cache.get(&digest(0)), Some(Some("ann".into())));
-        assert_eq!(cache.get(&digest(MOST)), None);
-        assert_eq!(cache.get(&digest(MOST + 1)), Some(None));
-        for number in 1..=MOST {
-            cache.note(digest(number), Some("bob".into()));
+        assert_eq!(cache.get(&digest(MAX_CREDENTIALS)), None);
+        assert_eq!(cache.get(&digest(MAX_CREDENTIALS + 1)), Some(None));
+        for number in 1..=MAX_CREDENTIALS {
+            cache.insert(digest(number), Some("bob".into()));
         }
         assert_eq!(cache.get(&digest(0)), None);
-        assert_eq!((cache.right.values.len(), cache.wrong.values.len()), (MOST, MOST));
-        assert_eq!((cache.right.order.len(), cache.wrong.order.len()), (MOST, MOST));
+        assert_eq!((cache.right.values.len(), cache.wrong.values.len()), (MAX_CREDENTIALS, MAX_CREDENTIALS));
+        assert_eq!((cache.right.order.len(), cache.wrong.order.len()), (MAX_CREDENTIALS, MAX_CREDENTIALS));
     }
 }

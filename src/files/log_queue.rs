@@ -1,23 +1,23 @@
-//! Lines for the log about files that cannot be served. The log itself is the server's, and gets them after each turn.
+//! Log lines about files that cannot be served, kept until the end of the turn. Writing them is the matter of the server.
 
-/// The lines of one turn of the loop.
+/// The log lines of one turn of the loop.
 #[derive(Debug, Default)]
 pub(crate) struct LogQueue {
     texts: Vec<String>,
 }
 
-/// More of them in one turn are dropped: clients decide how many there are.
-const MOST: usize = 8;
+/// The most lines of one turn; further ones are dropped. Clients decide how many requests fail, so the number is bounded.
+const MAX_LINES: usize = 8;
 
 impl LogQueue {
     /// Adds a line.
-    pub(crate) fn add(&mut self, text: String) {
-        if self.texts.len() < MOST {
+    pub(crate) fn push(&mut self, text: String) {
+        if self.texts.len() < MAX_LINES {
             self.texts.push(text);
         }
     }
 
-    /// Hands every line on, in order, and forgets it.
+    /// Passes every line to `note`, in order, and removes it.
     pub(crate) fn drain(&mut self, note: impl FnMut(&str)) {
         self.texts.iter().map(String::as_str).for_each(note);
         self.texts.clear();
@@ -29,9 +29,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_has_few_complaints_and_each_is_handed_on_once() {
+    fn the_lines_of_a_turn_are_bounded_and_drained_once() {
         let mut queue = LogQueue::default();
-        (0..100).for_each(|number| queue.add(number.to_string()));
+        (0..100).for_each(|number| queue.push(number.to_string()));
         let mut noted = Vec::new();
         queue.drain(|text| noted.push(text.to_owned()));
         queue.drain(|text| panic!("{text} again"));

@@ -1,74 +1,73 @@
-//! From the path of a request to what it names in the tree.
+//! From the path of a request to the file or directory that it names. Reading the file is the matter of `loader`, and
+//! remembering the result that of the caches.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::cache::CacheDependency;
+use super::dependency::CacheDependency;
 use super::listing::WELL_KNOWN;
 use super::policy::Policy;
 use super::refusal::Refusal;
-use super::tree::{FileKind, Identity, Stat, Tree};
+use super::stat::{FileKind, Identity, Stat};
+use super::surrogates::decode_surrogates;
+use super::tree::Tree;
 use crate::http::UrlPath;
 
-/// What a path names.
+/// The resource at the path of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// A regular file.
     File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
-    /// Something whose address is another one: a directory without a slash.
+    /// A resource with another canonical address, which this is: a directory without its slash, or a page whose address
+    /// is spelled with `.html`.
     Redirect(String),
 }
 
-/// A regular file, and what would have been preferred to it.
+/// A regular file, and the paths that would have been served instead of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
-    /// Which file that was when it was looked at, if it was.
+    /// The identity of the file; `None` if the file has not been looked at in this turn.
     pub(crate) identity: Option<Identity>,
-    /// Where regular files would be served instead of this one, and are none now.
+    /// Paths that win over this file as soon as a regular file appears there.
     pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
 impl ResolvedFile {
-    /// A file that nothing else could have been found for.
+    /// A file with no higher-ranked alternatives.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
 }
 
-/// Looks a path up (contract rows SH04 to SH10, SH13, SH35).
+/// Finds the resource at a path.
 pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Resource, Refusal> {
-    let relative = match policy.base.as_os_str().is_empty() {
-        true => url.relative(),
-        false => url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?,
-    };
-    if !policy.hidden && is_hidden(relative) {
-        return Err(Refusal::NotFound);
-    }
-    let path = match &policy.translate_path {
-        Some(translate) => translate(url).ok_or(Refusal::NotFound)?,
-        None => below(tree.root(), relative),
-    };
-    let found = stat(tree, path.clone());
-    if let Some(found) = clean(tree, policy, url, &path, &found) {
-        return Ok(found);
-    }
-    let (path, stat) = found?;
-    match (stat.kind, url.has_trailing_slash()) {
-        (FileKind::File, false) => {
-            Ok(Resource::File(ResolvedFile { identity: Some(stat.identity), ..ResolvedFile::at(path) }))
+    let path = file_system_path(tree, policy, url)?;
+    // The root itself has no name that `.html` could follow.
+    let clean_urls = policy.clean_urls && path != tree.root();
+    let as_page = || if clean_urls { page(tree, url, &path) } else { None };
+    match (stat(tree, path.clone()), url.has_trailing_slash()) {
+        (Ok((path, Stat { kind: FileKind::File, identity })), false) => {
+            if clean_urls && let Some(location) = clean_location(tree, policy, url, &path) {
+                return Ok(Resource::Redirect(location));
+            }
+            Ok(Resource::File(ResolvedFile { identity: Some(identity), ..ResolvedFile::at(path) }))
         }
-        (FileKind::Directory, true) => Ok(index(tree, &policy.index_names, path)),
-        (FileKind::Directory, false) => Ok(Resource::Redirect(url.location())),
-        (FileKind::File, true) | (FileKind::Other, _) => Err(Refusal::NotFound),
+        (Ok((path, Stat { kind: FileKind::Directory, .. })), true) => Ok(index(tree, &policy.index_names, path)),
+        // Without the slash `/about` is the page `about.html` rather than the directory `about`, which has `/about/`.
+        (Ok((_, Stat { kind: FileKind::Directory, .. })), false) => {
+            Ok(as_page().unwrap_or_else(|| Resource::Redirect(url.location())))
+        }
+        (Ok((_, Stat { kind: FileKind::File | FileKind::Other, .. })), _) => Err(Refusal::NotFound),
+        (Err(refusal), _) => as_page().ok_or(refusal),
     }
 }
 
-/// Whether a segment begins with a dot. `.well-known` does not count: it is there to be found (RFC 8615).
+/// True if a segment begins with a dot. A leading `.well-known` does not count: it exists to be found (RFC 8615).
 pub(crate) fn is_hidden(relative: &Path) -> bool {
-    // Most paths have no such segment. One search over the bytes is cheaper than taking the path apart.
+    // Most paths have no such segment. One search over the bytes is cheaper than splitting the path.
     let bytes = relative.as_os_str().as_encoded_bytes();
     if !bytes.starts_with(b".") && !bytes.windows(2).any(|pair| pair == b"/.") {
         return false;
@@ -77,124 +76,76 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 
-/// What addresses without `.html` make of a path; `None` where they make nothing of it.
-///
-/// `/about` is `about.html`, also where there is a directory `about`, which keeps `/about/`; but a file that is
-/// really called `about` goes first. The other spellings of a page's address move to that one.
-fn clean(
-    tree: &Tree,
-    policy: &Policy,
-    url: &UrlPath,
-    asked: &Path,
-    found: &Result<(PathBuf, Stat), Refusal>,
-) -> Option<Resource> {
-    if !policy.clean_urls || asked == tree.root() {
-        return None;
+/// The path below the root, or the one that the caller's `translate_path` returns, unless the policy denies it.
+fn file_system_path(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<PathBuf, Refusal> {
+    let relative = match policy.base.as_os_str().is_empty() {
+        true => url.relative(),
+        false => url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?,
+    };
+    if !policy.hidden && is_hidden(relative) {
+        return Err(Refusal::NotFound);
     }
+    match &policy.translate_path {
+        Some(translate) => translate(url).ok_or(Refusal::NotFound),
+        // Joining an empty path would leave a slash at the end.
+        None if relative.as_os_str().is_empty() => Ok(tree.root().to_owned()),
+        None => Ok(tree.root().join(relative)),
+    }
+}
+
+/// Clean URLs: the page `PATH.html` for a path that names no file. With a slash at its end the path is a wrong spelling
+/// of the page's address.
+fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
+    let mut page = OsString::from(path);
+    page.push(".html");
+    let page = PathBuf::from(page);
+    let identity = Some(tree.regular_file(&page)?);
+    if url.has_trailing_slash() {
+        return url.location().strip_suffix('/').map(|location| Resource::Redirect(location.to_owned()));
+    }
+    let outranked_by = vec![CacheDependency::on_absence(path.to_owned())];
+    Some(Resource::File(ResolvedFile { path: page, identity, outranked_by }))
+}
+
+/// Clean URLs: the address of a file without its `.html`, or without its name if the file is the index of its directory;
+/// `None` if the file keeps its address.
+fn clean_location(tree: &Tree, policy: &Policy, url: &UrlPath, path: &Path) -> Option<String> {
     let location = url.location();
-    let as_file = location.strip_suffix('/')?;
-    match found {
-        Ok((path, stat)) if stat.kind == FileKind::File && !url.has_trailing_slash() => {
-            let shorter = as_file.strip_suffix(".html")?;
-            if let Some(directory) = shorter.strip_suffix("/index") {
-                let is_index = index(tree, &policy.index_names, path.parent()?.to_owned()).is_file(path);
-                return is_index.then(|| Resource::Redirect(format!("{directory}/")));
-            }
-            let unambiguous = !shorter.ends_with('/') && tree.file(&path.with_extension("")).is_none();
-            unambiguous.then(|| Resource::Redirect(shorter.to_owned()))
-        }
-        Ok((_, stat)) if stat.kind != FileKind::Directory || url.has_trailing_slash() => None,
-        _ => {
-            let mut page = OsString::from(asked);
-            page.push(".html");
-            let identity = Some(tree.file(Path::new(&page))?);
-            if url.has_trailing_slash() {
-                return Some(Resource::Redirect(as_file.to_owned()));
-            }
-            let outranked_by = vec![CacheDependency::nothing(asked.to_owned())];
-            Some(Resource::File(ResolvedFile { path: page.into(), identity, outranked_by }))
-        }
+    let shorter = location.strip_suffix('/')?.strip_suffix(".html")?;
+    if let Some(directory) = shorter.strip_suffix("/index") {
+        let index = index(tree, &policy.index_names, path.parent()?.to_owned());
+        return matches!(index, Resource::File(file) if file.path == path).then(|| format!("{directory}/"));
     }
+    // `/about` is the file `about` if there is one, so then `about.html` has no shorter address.
+    let unambiguous = !shorter.ends_with('/') && tree.regular_file(&path.with_extension("")).is_none();
+    unambiguous.then(|| shorter.to_owned())
 }
 
-impl Resource {
-    fn is_file(&self, path: &Path) -> bool {
-        matches!(self, Resource::File(file) if file.path == path)
-    }
-}
-
-/// Joins without the slash that joining nothing would leave at the end.
-fn below(root: &Path, relative: &Path) -> PathBuf {
-    if relative.as_os_str().is_empty() { root.to_owned() } else { root.join(relative) }
-}
-
-/// The first of the names that is a regular file, else the directory itself.
+/// The first of the names that is a regular file; the directory itself if there is none.
 fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {
         let path = directory.join(name);
-        let identity = tree.file(&path);
+        let identity = tree.regular_file(&path);
         if identity.is_some() {
             return Resource::File(ResolvedFile { path, identity, outranked_by });
         }
-        outranked_by.push(CacheDependency::nothing(path));
+        outranked_by.push(CacheDependency::on_absence(path));
     }
     Resource::Directory(directory)
 }
 
-/// Python's listings write a byte that is no UTF-8 as the escape of a lone surrogate. Such a path is tried as it
-/// stands, because a file may really be called that, and then as the bytes that were meant (contract row SH35).
+/// The kind and the identity of the file at a path, with the path at which it was found.
+///
+/// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is tried as it stands,
+/// because a file may have exactly that name, and then with the bytes that the surrogates stand for.
 fn stat(tree: &Tree, path: PathBuf) -> Result<(PathBuf, Stat), Refusal> {
     match tree.stat(&path) {
         Ok(stat) => Ok((path, stat)),
         Err(error) => {
-            let meant = without_surrogates(&path).ok_or(Refusal::System(error))?;
-            let stat = tree.stat(&meant).map_err(Refusal::System)?;
-            Ok((meant, stat))
+            let decoded = decode_surrogates(&path).ok_or(Refusal::System(error))?;
+            let stat = tree.stat(&decoded).map_err(Refusal::System)?;
+            Ok((decoded, stat))
         }
-    }
-}
-
-/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced by the byte it stands for; `None` if there is
-/// none.
-#[cfg(unix)]
-fn without_surrogates(path: &Path) -> Option<PathBuf> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut rest = path.as_os_str().as_bytes();
-    let mut bytes = Vec::with_capacity(rest.len());
-    let length = rest.len();
-    while let Some((first, after)) = rest.split_first() {
-        match rest {
-            [0xed, high @ 0xb2..=0xb3, low @ 0x80..=0xbf, after @ ..] => {
-                bytes.push(((high & 3) << 6) | (low & 0x3f));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    (bytes.len() < length).then(|| OsString::from_vec(bytes).into())
-}
-
-/// Where names are not bytes, there is nothing to put in a surrogate's place.
-#[cfg(not(unix))]
-fn without_surrogates(_: &Path) -> Option<PathBuf> {
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn surrogates_stand_for_bytes() {
-        use std::os::unix::ffi::OsStrExt;
-        let path = |bytes: &[u8]| Path::new(std::ffi::OsStr::from_bytes(bytes)).to_owned();
-        assert_eq!(without_surrogates(&path(b"a\xed\xb3\xbfb")), Some(path(b"a\xffb")));
-        assert_eq!(without_surrogates(&path(b"\xed\xb2\x80\xed\xb2\xbf\xed\xb3\x80")), Some(path(b"\x80\xbf\xc0")));
-        assert_eq!(without_surrogates(&path(b"plain \xed\x9f\xbf\xed\xb1\x80 \xed\xb3")), None);
     }
 }

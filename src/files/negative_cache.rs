@@ -1,31 +1,33 @@
+//! Paths that were not found in this turn of the loop.
+
 use std::time::Instant;
 
-/// Paths that named nothing in this turn of the loop: they need not be looked for again before the next.
+/// The paths that named nothing in the current turn, so that the file system is asked once for requests that come together.
 ///
-/// Many clients often ask for the same thing that is not there, an icon that somebody forgot. Nothing is kept beyond
-/// the turn, so that a file is found as soon as it is there, and nobody can fill memory by asking for names.
+/// Many clients may request the same missing file at once, such as an icon. Nothing is kept beyond the turn: a new file is
+/// found in the next one, and clients cannot fill the memory with names.
 #[derive(Debug, Default)]
 pub(crate) struct NegativeCache {
     turn: Option<Instant>,
     paths: Vec<Vec<u8>>,
 }
 
-/// More different cache than this are looked for again.
-const MOST: usize = 8;
+/// The most paths of one turn. Further ones are looked up each time.
+const MAX_PATHS: usize = 8;
 
 impl NegativeCache {
-    /// Whether the path is known to name nothing in this turn.
-    pub(crate) fn knows(&self, path: &[u8], turn: Instant) -> bool {
+    /// True if the path was not found in this turn.
+    pub(crate) fn contains(&self, path: &[u8], turn: Instant) -> bool {
         self.turn == Some(turn) && self.paths.iter().any(|known| known == path)
     }
 
-    /// Notes that the path names nothing in this turn.
-    pub(crate) fn note(&mut self, path: &[u8], turn: Instant) {
+    /// Adds a path that was not found in this turn. The paths of an earlier turn are removed.
+    pub(crate) fn insert(&mut self, path: &[u8], turn: Instant) {
         if self.turn != Some(turn) {
             self.turn = Some(turn);
             self.paths.clear();
         }
-        if self.paths.len() < MOST {
+        if self.paths.len() < MAX_PATHS {
             self.paths.push(path.to_vec());
         }
     }
@@ -38,17 +40,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_miss_lasts_for_its_turn() {
+    fn a_path_is_remembered_for_its_turn_only() {
         let turn = Instant::now();
         let next = turn + Duration::from_nanos(1);
         let mut cache = NegativeCache::default();
-        assert!(!cache.knows(b"/a", turn));
-        cache.note(b"/a", turn);
-        assert!(cache.knows(b"/a", turn) && !cache.knows(b"/b", turn));
-        assert!(!cache.knows(b"/a", next));
-        cache.note(b"/b", next);
-        assert!(cache.knows(b"/b", next) && !cache.knows(b"/a", next), "the turn before is forgotten");
-        (0..100_u8).for_each(|byte| cache.note(&[byte], next));
-        assert_eq!(cache.paths.len(), MOST);
+        assert!(!cache.contains(b"/a", turn));
+        cache.insert(b"/a", turn);
+        assert!(cache.contains(b"/a", turn) && !cache.contains(b"/b", turn));
+        assert!(!cache.contains(b"/a", next));
+        cache.insert(b"/b", next);
+        assert!(cache.contains(b"/b", next) && !cache.contains(b"/a", next), "the paths of the previous turn are gone");
+        (0..100_u8).for_each(|byte| cache.insert(&[byte], next));
+        assert_eq!(cache.paths.len(), MAX_PATHS);
     }
 }

@@ -1,45 +1,51 @@
+//! Large files that are held open for a moment, for the next requests for them.
+
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Large files that were opened a moment ago and are still open, for whoever asks for them next.
+/// Files that were opened within the last one to two seconds.
 ///
-/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. But a file that stays open
-/// for good cannot be unmounted, and its space is not free when it is deleted. So each is held for one to two seconds,
-/// however often it is asked for, and then opened again if it is still wanted: an idle server holds none.
+/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. But a file that stays open cannot
+/// be unmounted, and its space is not free when it is deleted. So each file is held for one to two seconds, however often
+/// it is requested, and is then opened again by the next request: an idle server holds no file.
 #[derive(Debug, Default)]
 pub(crate) struct RecentFiles {
+    /// The files that were opened in the current generation.
     young: Vec<Arc<File>>,
+    /// The files of the previous generation.
     old: Vec<Arc<File>>,
-    /// When the young began to be young.
+    /// When the current generation began.
     since: Option<Instant>,
-    /// Somebody sees to it that files are let go in time.
-    attended: bool,
+    /// `release` is being called. Until then no file is held, since none would be released.
+    enabled: bool,
 }
 
-/// How many files are held of one age. They come out of the descriptors that connections leave over.
-const MOST: usize = 8;
+/// The most files that are held of one generation. Their descriptors come out of the reserve that the limit on connections
+/// leaves.
+const MAX_FILES: usize = 8;
 
-/// How long files stay young.
-const AGE: Duration = Duration::from_secs(1);
+/// How long a generation lasts.
+const GENERATION: Duration = Duration::from_secs(1);
 
 impl RecentFiles {
-    /// Holds a file that was just opened, if there is room and somebody who lets it go again.
+    /// Holds a file that was just opened, if there is room.
     pub(crate) fn hold(&mut self, file: &Arc<File>) {
-        if self.attended && self.young.len() < MOST {
+        if self.enabled && self.young.len() < MAX_FILES {
             self.young.push(Arc::clone(file));
         }
     }
 
-    /// Lets go what was held for long enough. To be called at the end of every turn of the loop; says when to call
-    /// again at the latest, if anything is held.
-    pub(crate) fn let_go(&mut self, now: Instant) -> Option<Duration> {
-        self.attended = true;
+    /// Releases the files that were held for a whole generation. To be called at the end of every turn of the loop. Returns
+    /// how long to wait for the next call at most; `None` if no file is held.
+    pub(crate) fn release(&mut self, now: Instant) -> Option<Duration> {
+        self.enabled = true;
         let since = *self.since.get_or_insert(now);
-        let mut left = AGE.saturating_sub(now.saturating_duration_since(since));
+        let mut left = GENERATION.saturating_sub(now.saturating_duration_since(since));
         if left.is_zero() {
+            // Drops the previous generation.
             self.old = std::mem::take(&mut self.young);
-            (self.since, left) = (Some(now), AGE);
+            (self.since, left) = (Some(now), GENERATION);
         }
         if self.young.is_empty() && self.old.is_empty() {
             self.since = None;
@@ -65,33 +71,33 @@ mod tests {
     fn a_file_is_held_for_one_to_two_seconds() {
         let (start, mut recent) = (Instant::now(), RecentFiles::default());
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(recent.let_go(at(0)), None, "nothing is held, so nobody need wake");
+        assert_eq!(recent.release(at(0)), None, "no file is held, so the loop need not wake");
         let (first, second) = (file(), file());
         recent.hold(&first);
-        assert_eq!(recent.let_go(at(100)), Some(AGE));
-        assert_eq!(recent.let_go(at(1000)), Some(Duration::from_millis(100)));
+        assert_eq!(recent.release(at(100)), Some(GENERATION));
+        assert_eq!(recent.release(at(1000)), Some(Duration::from_millis(100)));
         recent.hold(&second);
-        assert_eq!(recent.let_go(at(1100)), Some(AGE));
+        assert_eq!(recent.release(at(1100)), Some(GENERATION));
         assert!(is_held(&first) && is_held(&second));
-        assert_eq!(recent.let_go(at(2099)), Some(Duration::from_millis(1)));
+        assert_eq!(recent.release(at(2099)), Some(Duration::from_millis(1)));
         assert!(is_held(&first));
-        assert_eq!(recent.let_go(at(2100)), None);
+        assert_eq!(recent.release(at(2100)), None);
         assert!(!is_held(&first) && !is_held(&second));
     }
 
     #[test]
-    fn nothing_is_held_that_nobody_would_let_go() {
+    fn nothing_is_held_that_nobody_would_release() {
         let (mut recent, file) = (RecentFiles::default(), file());
         recent.hold(&file);
         assert!(!is_held(&file));
     }
 
     #[test]
-    fn few_are_held() {
+    fn the_number_of_held_files_is_bounded() {
         let mut recent = RecentFiles::default();
-        recent.let_go(Instant::now());
-        let files: Vec<Arc<File>> = (0..2 * MOST).map(|_| file()).collect();
+        recent.release(Instant::now());
+        let files: Vec<Arc<File>> = (0..2 * MAX_FILES).map(|_| file()).collect();
         files.iter().for_each(|file| recent.hold(file));
-        assert_eq!(files.iter().filter(|file| is_held(file)).count(), MOST);
+        assert_eq!(files.iter().filter(|file| is_held(file)).count(), MAX_FILES);
     }
 }

@@ -6,7 +6,7 @@ use super::multipart::Multipart;
 use super::preconditions::{PreconditionResult, Validators, evaluate, if_range};
 use super::range::{Selection, select};
 use super::refusal::Refusal;
-use super::tree::Identity;
+use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
@@ -44,7 +44,7 @@ pub(crate) struct RepresentationMetadata {
 
 impl RepresentationMetadata {
     /// What there is to say about an error page.
-    pub(crate) fn page(content_type: String, now: HttpDate) -> RepresentationMetadata {
+    pub(crate) fn of_page(content_type: String, now: HttpDate) -> RepresentationMetadata {
         RepresentationMetadata { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
     }
 }
@@ -58,7 +58,7 @@ impl Representation {
             Content::Memory(bytes) if !loaded.consistent => etag_of_bytes(bytes),
             _ => etag(identity),
         };
-        let dated = identity.dated().filter(|_| loaded.consistent);
+        let dated = identity.modification_time().filter(|_| loaded.consistent);
         let modified = dated.map(|modified| HttpDate::from_unix(modified.seconds).min(metadata.now));
         let mut fields = FieldBlock::new();
         if let Some(modified) = modified {
@@ -126,7 +126,7 @@ impl Representation {
     }
 
     /// How many bytes of memory this takes, roughly.
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
         size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
     }
@@ -180,7 +180,7 @@ fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_wanted: impl Fn(&str) -> b
 /// A strong entity tag: another state of the file has another time stamp, size or inode (RFC 9110 section 8.8.3). Where
 /// the time of modification is the same for all states, the time of the inode's last change stands for it.
 fn etag(identity: &Identity) -> String {
-    let stamp = identity.dated().unwrap_or(identity.changed);
+    let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }

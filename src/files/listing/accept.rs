@@ -1,5 +1,6 @@
 //! Which form of a listing a client prefers (RFC 9110 section 12.5.1).
 
+use crate::files::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
 /// Whether JSON is preferred to a page: it has the higher weight, or the same weight and is named more exactly, as in
@@ -36,21 +37,9 @@ fn preference(range: &[u8], kind: &str, subtype: &str) -> Option<Preference> {
         _ => return None,
     };
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    Some(Preference { weight: weight.map_or(Some(1000), thousandths)?, exactness })
-}
-
-/// A weight from `0` to `1` with up to three decimals, in thousandths.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
-    match whole {
-        "0" => Some(decimals),
-        "1" if decimals == 0 => Some(1000),
-        _ => None,
-    }
+    let weight = weight.map_or(Some(1000), |value| parse_qvalue(value.as_bytes()))?;
+    // A weight above 1 is malformed, and the range with it.
+    (weight <= 1000).then_some(Preference { weight, exactness })
 }
 
 #[cfg(test)]

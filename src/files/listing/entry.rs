@@ -6,7 +6,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, Stat, statat};
 
 use super::entry_filter::CheckLink;
-use crate::files::tree;
+use crate::files::stat;
 use crate::http::percent_encode_segment;
 
 /// What an entry is.
@@ -135,11 +135,11 @@ impl Facts {
         Facts { kind: Kind::Symlink, target: None, size: None, modified: link.map(|stat| seconds(&stat)) }
     }
 
-    fn of_checked(target: &tree::Stat) -> Facts {
+    fn of_checked(target: &stat::Stat) -> Facts {
         let kind = match target.kind {
-            tree::FileKind::File => Kind::File,
-            tree::FileKind::Directory => Kind::Directory,
-            tree::FileKind::Other => Kind::Other,
+            stat::FileKind::File => Kind::File,
+            stat::FileKind::Directory => Kind::Directory,
+            stat::FileKind::Other => Kind::Other,
         };
         let size = (kind == Kind::File).then_some(target.identity.size);
         Facts { kind: Kind::Symlink, target: Some(kind), size, modified: Some(target.identity.modified.seconds) }

@@ -1,7 +1,7 @@
 //! Which entries of a directory a listing shows: those that a request for them is not refused by policy. What stays
 //! out: looking entries up, and their order.
 
-use crate::files::tree::Stat;
+use crate::files::stat::Stat;
 
 /// Looks up what the symbolic link of this name leads to; `None` if it may not be followed or leads nowhere.
 pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;

@@ -16,9 +16,10 @@
 
 use std::io::Write;
 
+use super::entry::Entry;
+use super::order::{Order, SortBy};
 use super::page::{ListingTemplate, Page};
 use super::text::{push_html, push_iso_time, push_number, push_size};
-use super::{Entry, Order, SortBy};
 use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 
 const STYLE: &str = include_str!("listing.css");

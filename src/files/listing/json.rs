@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
+use super::entry::{Entry, Kind};
 use super::page::{ListingTemplate, Page};
 use super::text::{push_iso_time, push_json};
-use super::{Entry, Kind};
 use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 
 /// A listing as JSON (RFC 8259), one entry a line:

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Entry, Order};
+use super::entry::Entry;
+use super::order::Order;
 use crate::http::{FieldBlock, InvalidHeader, UrlPath};
 
 /// What a listing is about: the directory's path and the order of its entries.

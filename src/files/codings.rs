@@ -1,0 +1,144 @@
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Which files exist in these
+//! codings is the matter of `siblings`.
+
+use std::cmp::Reverse;
+
+use super::qvalue::parse_qvalue;
+use crate::http::{RequestFields, list_elements};
+
+/// A content coding that a sibling may have, the most compact one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Brotli,
+    Zstandard,
+    Gzip,
+}
+
+impl Coding {
+    /// Every coding, in the server's order of preference.
+    pub(crate) const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstandard, Coding::Gzip];
+
+    /// The value of `Content-Encoding`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Coding::Brotli => "br",
+            Coding::Zstandard => "zstd",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    /// The suffix that a sibling's name adds to the original's.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Coding::Brotli => ".br",
+            Coding::Zstandard => ".zst",
+            Coding::Gzip => ".gz",
+        }
+    }
+
+    fn is_named(self, name: &[u8]) -> bool {
+        // RFC 9110 section 8.4.1.3: `x-gzip` is the same as `gzip`.
+        name.eq_ignore_ascii_case(self.name().as_bytes())
+            || (self == Coding::Gzip && name.eq_ignore_ascii_case(b"x-gzip"))
+    }
+}
+
+/// The codings that a client prefers to `identity`, the most preferred one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct AcceptedCodings {
+    codings: [Option<Coding>; 3],
+}
+
+impl AcceptedCodings {
+    /// Reads `Accept-Encoding`. Codings of equal weight are in the order of [`Coding::ALL`]. Without the field there are
+    /// none: many simple clients that send no `Accept-Encoding` cannot decode a coding.
+    pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
+        let (mut named, mut rest, mut identity) = ([None; 3], None, None);
+        for (name, weight) in elements(headers) {
+            // `get_or_insert`: of several weights for one name the first counts.
+            if let Some(at) = Coding::ALL.iter().position(|coding| coding.is_named(name)) {
+                named[at].get_or_insert(weight);
+            } else if name == b"*" {
+                rest.get_or_insert(weight);
+            } else if name.eq_ignore_ascii_case(b"identity") {
+                identity.get_or_insert(weight);
+            }
+        }
+        // `identity` is acceptable without being named, but then any other coding with a weight is preferred to it.
+        let least = identity.unwrap_or(0).max(1);
+        let mut weighed = [0, 1, 2].map(|at| (named[at].or(rest).unwrap_or(0), Coding::ALL[at]));
+        weighed.sort_by_key(|(weight, _)| Reverse(*weight));
+        AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
+    }
+
+    /// True if the client accepts the original only.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codings == [None; 3]
+    }
+
+    /// The codings, the most preferred one first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Coding> {
+        self.codings.into_iter().flatten()
+    }
+}
+
+/// The names of the field's elements with their weights in thousandths. An element with a malformed weight is left out;
+/// a weight above 1 counts as 1.
+fn elements<'a>(headers: RequestFields<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
+    list_elements(headers.get_all("Accept-Encoding")).filter_map(|element| {
+        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let name = parts.next()?;
+        let weight = parts.next().map_or(Some(1000), |part| match part {
+            [b'q' | b'Q', b'=', value @ ..] => parse_qvalue(value),
+            _ => None,
+        });
+        Some((name, weight?.min(1000)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+
+    fn accepted(fields: &[&str]) -> String {
+        let request =
+            fields.iter().fold(Request::builder("GET", "/"), |request, value| request.header("Accept-Encoding", value));
+        let names: Vec<_> = AcceptedCodings::of(request.build().headers()).iter().map(Coding::name).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn codings_by_weight_then_by_our_order() {
+        for (field, codings) in [
+            ("gzip", "gzip"),
+            ("gzip, deflate, br, zstd", "br zstd gzip"),
+            ("GZIP", "gzip"),
+            ("x-gzip", "gzip"),
+            ("gzip;q=1.0, br;q=0.5", "gzip br"),
+            ("gzip;q=0.001, br ; q=0", "gzip"),
+            ("gzip;q=0", ""),
+            ("gzip;q=0.000", ""),
+            ("identity", ""),
+            ("", ""),
+            ("deflate", ""),
+            ("*", "br zstd gzip"),
+            ("*;q=0.5, br;q=0", "zstd gzip"),
+            ("*;q=0, gzip", "gzip"),
+            ("identity;q=1, *;q=0", ""),
+            ("identity, gzip;q=0.5", ""),
+            ("identity;q=0.5, gzip;q=0.5", "gzip"),
+            ("identity;q=0, gzip;q=0.1", "gzip"),
+            ("identity;q=0", ""),
+            ("gzip;q=2, br;q=x, zstd;level=3", ""),
+            ("gzip;q=0.1234", ""),
+            ("gzip;q=1.5", "gzip"),
+            ("gzip;q=", ""),
+            ("gzip;q=.5", ""),
+        ] {
+            assert_eq!(accepted(&[field]), codings, "{field}");
+        }
+        assert_eq!(accepted(&[]), "");
+        assert_eq!(accepted(&["gzip", "br"]), "br gzip");
+    }
+}

@@ -1,0 +1,30 @@
+//! The facts about the tree that a cached response depends on. When they are checked is the matter of `cache`.
+
+use std::path::PathBuf;
+
+use super::stat::Identity;
+use super::tree::Tree;
+
+/// A fact that a cached response depends on: which regular file is at `path`, or that none is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CacheDependency {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Option<Identity>,
+}
+
+impl CacheDependency {
+    /// The response depends on there being no regular file at `path`.
+    pub(crate) fn on_absence(path: PathBuf) -> CacheDependency {
+        CacheDependency { path, file: None }
+    }
+
+    /// True if the fact is still one.
+    pub(crate) fn holds(&self, tree: &Tree) -> bool {
+        tree.regular_file(&self.path) == self.file
+    }
+
+    /// The memory that this takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<CacheDependency>() + self.path.as_os_str().len()
+    }
+}

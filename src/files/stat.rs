@@ -1,0 +1,128 @@
+//! The state of a file as the system reports it: its kind, and the identity that tells one state of a file from another.
+//! Opening files and the rules for symbolic links stay in `tree`.
+
+use std::fs::File;
+#[cfg(not(unix))]
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
+
+#[cfg(unix)]
+use rustix::fs::FileType;
+
+/// The kind of a file, as far as it decides how a request for it is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A FIFO, a socket or a device. Such a file is never opened: opening it may block or have side effects.
+    Other,
+}
+
+/// The values that tell one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) modified: Timestamp,
+    /// The time of the inode's last change (ctime), which no program can set back.
+    pub(crate) changed: Timestamp,
+}
+
+impl Identity {
+    /// The time of modification; `None` if it is one of the first two seconds of 1970. The Nix store gives every file
+    /// the time 1, and reproducible builds give their files 0 or 1, so such a time does not change with the file.
+    pub(crate) fn modification_time(&self) -> Option<Timestamp> {
+        Some(self.modified).filter(|modified| !matches!(modified.seconds, 0 | 1))
+    }
+}
+
+/// A time stamp of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp {
+    /// Seconds since 1970; negative before it.
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: i64,
+}
+
+/// The kind and the identity of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) kind: FileKind,
+    pub(crate) identity: Identity,
+}
+
+impl Stat {
+    /// The identity of a regular file.
+    ///
+    /// # Errors
+    /// `NotFound` for every other kind.
+    pub(crate) fn regular(&self) -> io::Result<Identity> {
+        if self.kind == FileKind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// The state of the file at a path. Symbolic links are followed.
+    #[cfg(unix)]
+    pub(super) fn at(path: &Path) -> io::Result<Stat> {
+        Ok(Stat::from(&rustix::fs::stat(path)?))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn at(path: &Path) -> io::Result<Stat> {
+        Ok(Stat::from(&std::fs::metadata(path)?))
+    }
+
+    /// The state of an open file.
+    #[cfg(unix)]
+    pub(crate) fn of(file: &File) -> io::Result<Stat> {
+        Ok(Stat::from(&rustix::fs::fstat(file)?))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn of(file: &File) -> io::Result<Stat> {
+        Ok(Stat::from(&file.metadata()?))
+    }
+}
+
+#[cfg(unix)]
+impl From<&rustix::fs::Stat> for Stat {
+    #[allow(clippy::unnecessary_cast, reason = "the fields have different types on different systems")]
+    fn from(stat: &rustix::fs::Stat) -> Stat {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            _ => FileKind::Other,
+        };
+        let stamp = |seconds, nanoseconds| Timestamp { seconds: seconds as i64, nanoseconds: nanoseconds as i64 };
+        let identity = Identity {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: stamp(stat.st_mtime, stat.st_mtime_nsec),
+            changed: stamp(stat.st_ctime, stat.st_ctime_nsec),
+        };
+        Stat { kind, identity }
+    }
+}
+
+#[cfg(not(unix))]
+impl From<&Metadata> for Stat {
+    fn from(metadata: &Metadata) -> Stat {
+        let kind = match metadata.file_type() {
+            file if file.is_file() => FileKind::File,
+            file if file.is_dir() => FileKind::Directory,
+            _ => FileKind::Other,
+        };
+        let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = since.unwrap_or_default();
+        let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
+        // The standard library has neither device and inode nor the time of the last change here: size and time of
+        // modification alone tell the states of a file apart.
+        let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
+        Stat { kind, identity }
+    }
+}

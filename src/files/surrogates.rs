@@ -1,0 +1,49 @@
+//! Python's spelling of a file name that is not UTF-8. Which of two spellings a request means is decided in `lookup`.
+
+use std::path::{Path, PathBuf};
+
+/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced by the byte that it stands for (Python's
+/// `surrogateescape`); `None` if the path contains none.
+#[cfg(unix)]
+pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut rest = path.as_os_str().as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
+    let length = rest.len();
+    while let Some((first, after)) = rest.split_first() {
+        match rest {
+            [0xed, high @ 0xb2..=0xb3, low @ 0x80..=0xbf, after @ ..] => {
+                bytes.push(((high & 3) << 6) | (low & 0x3f));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    (bytes.len() < length).then(|| OsString::from_vec(bytes).into())
+}
+
+/// Names are not bytes on this system, so no name contains such a surrogate.
+#[cfg(not(unix))]
+pub(crate) fn decode_surrogates(_: &Path) -> Option<PathBuf> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn each_surrogate_becomes_its_byte() {
+        let path = |bytes: &[u8]| Path::new(OsStr::from_bytes(bytes)).to_owned();
+        assert_eq!(decode_surrogates(&path(b"a\xed\xb3\xbfb")), Some(path(b"a\xffb")));
+        assert_eq!(decode_surrogates(&path(b"\xed\xb2\x80\xed\xb2\xbf\xed\xb3\x80")), Some(path(b"\x80\xbf\xc0")));
+        assert_eq!(decode_surrogates(&path(b"plain \xed\x9f\xbf\xed\xb1\x80 \xed\xb3")), None);
+    }
+}

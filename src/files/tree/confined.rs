@@ -1,0 +1,92 @@
+//! Opens files below the root under [`Symlinks::Within`] and [`Symlinks::Deny`]: the kernel refuses a path that leaves
+//! the root while it resolves it. Other systems than Linux have no such call, so there these rules are `Unsupported`.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::Symlinks;
+#[cfg(target_os = "linux")]
+pub(super) use linux::open;
+
+/// The use of a descriptor.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Access {
+    /// `fstat` only (`O_PATH`): nothing is opened that would have side effects.
+    Stat,
+    /// Reads the bytes of a file.
+    Read,
+    /// Reads the names in a directory.
+    List,
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open(_: &Path, _: &Path, _: Symlinks, _: Access) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use rustix::fd::OwnedFd;
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// How often a path is resolved or opened again after the tree changed during the call.
+    const ATTEMPTS: usize = 4;
+
+    /// Opens the file at a path below the root.
+    ///
+    /// # Errors
+    /// `NotFound` if a symbolic link in the path must not be followed: the response is the one for a missing file, and
+    /// tells the client nothing. `Unsupported` if the kernel has no `openat2`. Otherwise the system's error.
+    pub(crate) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
+        let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
+        let links = match symlinks {
+            Symlinks::Deny => ResolveFlags::NO_SYMLINKS,
+            Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
+        };
+        match open_below(root, below, access, links) {
+            // `RESOLVE_BENEATH` refuses absolute links, and paths that leave the root and come back.
+            Err(Errno::XDEV) if symlinks == Symlinks::Within => resolve_and_open(root, path, access),
+            Err(Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
+            Err(Errno::XDEV | Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
+            result => Ok(File::from(result?)),
+        }
+    }
+
+    /// Opens a path within the root that contains an absolute link, or that leaves the root and returns.
+    ///
+    /// The kernel cannot resolve such a path below the root, so it is resolved here, and the result is opened below the
+    /// root without following any link. If the tree changes between the two steps, the path is resolved again. No file
+    /// outside the root is opened in any case.
+    fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
+        for _ in 0..ATTEMPTS {
+            // An error may concern a directory outside the root, of which the client must not learn: it becomes 404.
+            let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
+            let Ok(below) = real.strip_prefix(&real_root) else { break };
+            match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {
+                // The resolved path had no link, so the tree has changed since.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
+                result => return Ok(File::from(result?)),
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn open_below(root: &Path, below: &Path, access: Access, links: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let flags = OFlags::CLOEXEC
+            | match access {
+                Access::Stat => OFlags::PATH,
+                Access::Read => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+                Access::List => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY,
+            };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
+        let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        // `openat2` returns EAGAIN if a rename anywhere may have changed the path during the call (openat2(2)).
+        let once = || openat2(&root, below, flags, Mode::empty(), resolve);
+        (1..ATTEMPTS).map(|_| once()).find(|result| !matches!(result, Err(Errno::AGAIN))).unwrap_or_else(once)
+    }
+}
