@@ -46,13 +46,13 @@ pub trait ErrorPage: Send {
 #[derive(Debug, Clone)]
 pub struct ErrorTemplate {
     content_type: String,
-    pieces: Vec<Piece>,
+    parts: Vec<TemplatePart>,
     policy: Option<&'static str>,
 }
 
 /// A format is taken apart once, and put together for every error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum TemplatePart {
     Text(String),
     Code,
     Message,
@@ -89,7 +89,7 @@ impl ErrorTemplate {
         let content_type = content_type.into();
         let valid = FieldBlock::new().add("Content-Type", &content_type).is_ok();
         let content_type = if valid { content_type } else { "text/html;charset=utf-8".to_owned() };
-        ErrorTemplate { content_type, pieces: pieces(&format.into()), policy: None }
+        ErrorTemplate { content_type, parts: parts(&format.into()), policy: None }
     }
 }
 
@@ -114,31 +114,33 @@ impl ErrorPage for ErrorTemplate {
     }
 
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>) {
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => page.extend_from_slice(text.as_bytes()),
-                Piece::Code => page.extend_from_slice(itoa::Buffer::new().format(error.status.code()).as_bytes()),
-                Piece::Message => page.extend_from_slice(escape_html(error.message, false).as_bytes()),
-                Piece::Explain => page.extend_from_slice(escape_html(error.explain, false).as_bytes()),
+        for part in &self.parts {
+            match part {
+                TemplatePart::Text(text) => page.extend_from_slice(text.as_bytes()),
+                TemplatePart::Code => {
+                    page.extend_from_slice(itoa::Buffer::new().format(error.status.code()).as_bytes())
+                }
+                TemplatePart::Message => page.extend_from_slice(escape_html(error.message, false).as_bytes()),
+                TemplatePart::Explain => page.extend_from_slice(escape_html(error.explain, false).as_bytes()),
             }
         }
     }
 }
 
 /// Takes a format apart. A `%` that begins no mark stands for itself.
-fn pieces(format: &str) -> Vec<Piece> {
-    const MARKS: [(&str, Piece); 4] = [
-        ("%(code)d", Piece::Code),
-        ("%(code)s", Piece::Code),
-        ("%(message)s", Piece::Message),
-        ("%(explain)s", Piece::Explain),
+fn parts(format: &str) -> Vec<TemplatePart> {
+    const MARKS: [(&str, TemplatePart); 4] = [
+        ("%(code)d", TemplatePart::Code),
+        ("%(code)s", TemplatePart::Code),
+        ("%(message)s", TemplatePart::Message),
+        ("%(explain)s", TemplatePart::Explain),
     ];
-    let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
+    let (mut parts, mut text, mut rest) = (Vec::new(), String::new(), format);
     while let Some(at) = rest.find('%') {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
-        if let Some((mark, piece)) = MARKS.into_iter().find(|(mark, _)| rest.starts_with(mark)) {
-            pieces.extend([Piece::Text(std::mem::take(&mut text)), piece]);
+        if let Some((mark, part)) = MARKS.into_iter().find(|(mark, _)| rest.starts_with(mark)) {
+            parts.extend([TemplatePart::Text(std::mem::take(&mut text)), part]);
             rest = &rest[mark.len()..];
         } else {
             text.push('%');
@@ -146,8 +148,8 @@ fn pieces(format: &str) -> Vec<Piece> {
         }
     }
     text.push_str(rest);
-    pieces.push(Piece::Text(text));
-    pieces
+    parts.push(TemplatePart::Text(text));
+    parts
 }
 
 #[cfg(test)]

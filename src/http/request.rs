@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Expect, Field, Fields, Method, RequestFields, ResponseConstraints, Version, is_token};
+use super::{Expect, Field, Fields, Method, RequestFields, ResponseConstraints, Span, Version, is_token};
 
 /// A request: its line, its header fields, who sent it and when it was read.
 ///
@@ -25,28 +25,6 @@ pub struct Request {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) arrived: Instant,
-}
-
-/// A part of a request's head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// The bytes from `start` up to `end` of a head, which is never longer than 4 GiB.
-    pub(crate) fn new(start: usize, end: usize) -> Span {
-        Span { start: start as u32, end: end as u32 }
-    }
-
-    pub(crate) fn start(self) -> usize {
-        self.start as usize
-    }
-
-    pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
-        head.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
 }
 
 /// The length of a request's body, as its framing announces it (RFC 9112 section 6.3).

@@ -63,27 +63,8 @@ impl<'a> RequestFields<'a> {
     }
 }
 
-/// The elements of a comma-separated list that may be spread over several field lines: white space (SP, HTAB) around
-/// them is cut off and empty ones are skipped (RFC 9110 section 5.6.1). Not for lists whose elements hold quoted
-/// strings.
-pub fn list_elements<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
-    values.flat_map(|value| value.split(|byte| *byte == b',')).map(trim_ows).filter(|element| !element.is_empty())
-}
-
-/// Cuts optional white space (SP and HTAB, RFC 9110 section 5.6.3) off both ends.
-pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = value {
-        value = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::http::Request;
 
     #[test]
@@ -97,11 +78,5 @@ mod tests {
         assert_eq!(headers.len(), 3);
         assert!(!headers.contains("z"));
         assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["X-A", "x-a", "Y"]);
-    }
-
-    #[test]
-    fn lists_skip_empty_elements() {
-        let lines = [&b"a, ,b\t,"[..], b"", b" c "];
-        assert_eq!(list_elements(lines.into_iter()).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
     }
 }

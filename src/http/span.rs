@@ -1,0 +1,27 @@
+//! A range of bytes in the head of a request.
+//!
+//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so that reading a head
+//! copies it once and allocates nothing for its parts.
+
+/// A range of bytes in a request's head. Four bytes for each end, because a head is never longer than 4 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes from `start` up to, and without, `end`.
+    pub(crate) fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    /// The bytes of the head in this range. Empty if the head is shorter.
+    pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
