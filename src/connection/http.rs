@@ -10,7 +10,7 @@ use super::peers::Place;
 use crate::http::{Expect, Request, Status};
 use crate::http1::{Buffer, RequestEvent, ServerMachine};
 use crate::limits::Limits;
-use crate::log::Kept;
+use crate::log::OwnedLoggedRequest;
 use crate::service::{Reply, Response, Service};
 use crate::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use crate::transport::Transport;
@@ -95,7 +95,7 @@ struct InFlight {
     status: Status,
     user: Option<Arc<str>>,
     is_counted: bool,
-    asked: Kept,
+    asked: OwnedLoggedRequest,
     later: Option<Box<Later>>,
     /// The body is made by somebody who has none of it now.
     waiting: bool,
@@ -257,7 +257,7 @@ impl<T> HttpSession<'_, T> {
             && !flight.logged.replace(true)
         {
             let outcome = Outcome { cut: Some(reason), ..flight.outcome() };
-            self.log_request(flight.asked.asked(), outcome, clock);
+            self.log_request(flight.asked.as_logged(), outcome, clock);
         }
     }
 
@@ -560,7 +560,7 @@ impl<T: Transport> HttpSession<'_, T> {
             self.site.log.borrow_mut().message(Some(self.peer), text, clock.wall);
         }
         self.log_notes(clock.wall);
-        self.log_request(flight.asked.asked(), flight.outcome(), clock);
+        self.log_request(flight.asked.as_logged(), flight.outcome(), clock);
         self.machine.body_sent();
         self.after_response();
     }

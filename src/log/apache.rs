@@ -14,7 +14,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     out.extend_from_slice(b" - ");
     write_user(out, record.user);
     write_stamp(out, stamp);
-    write_quoted(out, record.asked.line);
+    write_quoted(out, record.request.line);
     // A write to a vector cannot fail.
     _ = match record.sent {
         0 => write!(out, " {} -", record.status),
@@ -25,7 +25,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
 /// The same with ` "REFERER" "USER AGENT"` behind it.
 pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_common(out, stamp, record);
-    for field in [record.asked.referer, record.asked.user_agent] {
+    for field in [record.request.referer, record.request.user_agent] {
         out.push(b' ');
         write_quoted(out, field.unwrap_or(b"-"));
     }
@@ -77,8 +77,8 @@ mod tests {
     fn the_fields_are_apaches() {
         let mut record = Record { sent: 9, ..Record::of(b"GET / HTTP/1.1") };
         assert_eq!(combined(&record), r#"127.0.0.1 - - [D] "GET / HTTP/1.1" 200 9 "-" "-""#);
-        record.asked.referer = Some(b"http://h/");
-        record.asked.user_agent = Some(b"curl/8");
+        record.request.referer = Some(b"http://h/");
+        record.request.user_agent = Some(b"curl/8");
         record.status = Status::NOT_MODIFIED;
         record.sent = 0;
         assert_eq!(combined(&record), r#"127.0.0.1 - - [D] "GET / HTTP/1.1" 304 - "http://h/" "curl/8""#);
@@ -101,7 +101,7 @@ mod tests {
         for byte in 0..=u8::MAX {
             let mut record = Record::of(b"GET / HTTP/1.1");
             let agent = [b'a', byte, b'\\'];
-            record.asked.user_agent = Some(&agent);
+            record.request.user_agent = Some(&agent);
             let line = combined(&record);
             assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{byte:#x}");
             let unescaped = line.replace(r"\\", "").replace("\\\"", "");

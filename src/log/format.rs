@@ -146,7 +146,7 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     // A quote inside the line is not escaped, as in Python: three fields follow the last one.
     out.push(b'"');
-    write_escaped(out, record.asked.line);
+    write_escaped(out, record.request.line);
     out.extend_from_slice(b"\" ");
     write_number(out, u64::from(record.status.code()));
     out.push(b' ');

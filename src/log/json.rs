@@ -15,15 +15,15 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     if let Some(user) = record.user {
         write_text(out, "user", user.as_bytes());
     }
-    write_text(out, "request", record.asked.line);
+    write_text(out, "request", record.request.line);
     write_number(out, "status", record.status.code());
     write_number(out, "bytes", record.sent);
-    let took = record.ended.saturating_duration_since(record.asked.began);
+    let took = record.ended.saturating_duration_since(record.request.arrived);
     write_number(out, "duration", format_args!("{}.{:06}", took.as_secs(), took.subsec_micros()));
     if let Some(reason) = record.cut {
         write_text(out, "cut", reason.as_bytes());
     }
-    for (name, field) in [("referer", record.asked.referer), ("user_agent", record.asked.user_agent)] {
+    for (name, field) in [("referer", record.request.referer), ("user_agent", record.request.user_agent)] {
         if let Some(value) = field {
             write_text(out, name, value);
         }
@@ -103,7 +103,7 @@ mod tests {
     fn the_fields_of_an_exchange() {
         let mut record = Record { sent: 9, ..Record::of(b"GET / HTTP/1.1") };
         record.ended += Duration::from_micros(1_500);
-        record.asked.user_agent = Some(b"curl/8");
+        record.request.user_agent = Some(b"curl/8");
         assert_eq!(
             request(&record),
             "{\"time\":\"2026-11-20T10:45:20.045Z\",\"address\":\"127.0.0.1\",\"request\":\"GET / HTTP/1.1\",\

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::{Request, Status};
 use format::{Clock, Style, write_error, write_message};
-pub use record::{Asked, Kept, Record};
+pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
@@ -62,7 +62,7 @@ pub enum LogFormat {
 /// log.request(&Record {
 ///     peer: "127.0.0.1:50000".parse().unwrap(),
 ///     user: None,
-///     asked: log.asked(&request),
+///     request: log.describe(&request),
 ///     status: Status::OK,
 ///     sent: 1234,
 ///     is_counted: true,
@@ -75,11 +75,11 @@ pub enum LogFormat {
 #[derive(Debug)]
 pub struct AccessLog {
     /// `None` is a log that is off.
-    open: Option<Open>,
+    open: Option<OpenLog>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenLog {
     sink: Sink,
     clock: Clock,
     format: LogFormat,
@@ -118,7 +118,7 @@ impl AccessLog {
 
     fn on(target: Target, path: Option<PathBuf>) -> AccessLog {
         let (sink, clock) = (Sink::new(target, LIMIT), Clock::local());
-        AccessLog { open: Some(Open { sink, clock, format: LogFormat::Python, path, left_behind: None }) }
+        AccessLog { open: Some(OpenLog { sink, clock, format: LogFormat::Python, path, left_behind: None }) }
     }
 
     /// Has the lines written in this format.
@@ -174,7 +174,7 @@ impl AccessLog {
     /// # Errors
     /// If it cannot be opened: the old one is then written to as before.
     pub fn reopen(&mut self) -> io::Result<()> {
-        let Some(Open { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
+        let Some(OpenLog { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
         if let Some(path) = left_behind {
             return Err(io::Error::other(format!("{} is outside of the root directory", path.display())));
         }
@@ -191,16 +191,16 @@ impl AccessLog {
     }
 
     /// What this log shows of a request: for the connection to hand back, or to keep, until the response is out.
-    pub fn asked<'r>(&self, request: &'r Request) -> Asked<'r> {
-        let mut asked = Asked { line: b"", referer: None, user_agent: None, began: request.arrived() };
+    pub fn describe<'r>(&self, request: &'r Request) -> LoggedRequest<'r> {
+        let mut described = LoggedRequest { line: b"", referer: None, user_agent: None, arrived: request.arrived() };
         if let Some(open) = &self.open {
-            asked.line = request.request_line();
+            described.line = request.request_line();
             if matches!(open.format, LogFormat::Combined | LogFormat::Json) {
-                asked.referer = request.headers().get("Referer");
-                asked.user_agent = request.headers().get("User-Agent");
+                described.referer = request.headers().get("Referer");
+                described.user_agent = request.headers().get("User-Agent");
             }
         }
-        asked
+        described
     }
 
     /// Python's `log_request`: a line for one exchange. A response that was cut short has a line before it that says
@@ -211,7 +211,7 @@ impl AccessLog {
         {
             self.line(Some(record.peer), record.at, |out| format::write_cut(out, record.sent, reason));
         }
-        let Some(Open { sink, clock, format, .. }) = &mut self.open else { return };
+        let Some(OpenLog { sink, clock, format, .. }) = &mut self.open else { return };
         let stamp = clock.stamp(record.at);
         sink.line(|out| {
             match format {
@@ -239,7 +239,7 @@ impl AccessLog {
     /// no peer.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
         match &mut self.open {
-            Some(Open { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
+            Some(OpenLog { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
                 json::write_message(out, clock.stamp(now), now, peer, text);
                 out.push(b'\n');
             }),
@@ -268,7 +268,7 @@ impl AccessLog {
     }
 
     fn line(&mut self, peer: Option<SocketAddr>, now: SystemTime, rest: impl FnOnce(&mut Vec<u8>)) {
-        let Some(Open { sink, clock, .. }) = &mut self.open else { return };
+        let Some(OpenLog { sink, clock, .. }) = &mut self.open else { return };
         sink.line(|out| {
             format::write_start(out, peer, clock.stamp(now));
             rest(out);
@@ -277,7 +277,7 @@ impl AccessLog {
     }
 }
 
-impl Open {
+impl OpenLog {
     fn set_format(&mut self, format: LogFormat) {
         let (style, announce): (_, fn(&mut Vec<u8>, u64)) = match format {
             LogFormat::Python => (Style::Python, format::write_gap),
@@ -356,10 +356,10 @@ mod tests {
     fn a_log_looks_for_what_it_shows_and_nothing_else() {
         let request = Request::builder("GET", "/").header("Referer", "r").header("user-agent", "u").build();
         let shown = |log: AccessLog| {
-            let asked = log.asked(&request);
-            let kept = asked.keep();
-            let asked = kept.asked();
-            (!asked.line.is_empty(), asked.referer.is_some(), asked.user_agent.is_some())
+            let described = log.describe(&request);
+            let kept = described.keep();
+            let described = kept.as_logged();
+            (!described.line.is_empty(), described.referer.is_some(), described.user_agent.is_some())
         };
         assert_eq!(shown(AccessLog::off()), (false, false, false));
         for (format, fields) in [

@@ -14,12 +14,12 @@ pub struct Record<'r> {
     /// [`Response::user`](crate::service::Response::user). Python's form has no place for it.
     pub user: Option<&'r str>,
     /// What was asked for.
-    pub asked: Asked<'r>,
+    pub request: LoggedRequest<'r>,
     /// The status of the response.
     pub status: Status,
     /// The bytes of body that were sent.
     pub sent: u64,
-    /// Whether it was known how many they would be when the response began, and they were not the server's page for an
+    /// Whether it was known how many they would be when the response arrived, and they were not the server's page for an
     /// error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms show
     /// all of them.
     pub is_counted: bool,
@@ -27,13 +27,13 @@ pub struct Record<'r> {
     pub cut: Option<&'r str>,
     /// When the response was complete.
     pub at: SystemTime,
-    /// The same on the clock that `asked.began` was read from.
+    /// The same on the clock that `request.arrived` was read from.
     pub ended: Instant,
 }
 
 /// What is logged of a request. A log that does not show a field has not looked for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'r> {
+pub struct LoggedRequest<'r> {
     /// The request line as it came, without its end.
     pub line: &'r [u8],
     /// The value of `Referer`.
@@ -41,35 +41,35 @@ pub struct Asked<'r> {
     /// The value of `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
     /// When the request was read.
-    pub began: Instant,
+    pub arrived: Instant,
 }
 
 /// The same for a response that takes longer than its request is kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct OwnedLoggedRequest {
     line: Box<[u8]>,
     referer: Option<Box<[u8]>>,
     user_agent: Option<Box<[u8]>>,
-    began: Instant,
+    arrived: Instant,
 }
 
-impl Asked<'_> {
+impl LoggedRequest<'_> {
     /// A copy that outlives the request.
-    pub fn keep(&self) -> Kept {
-        Kept {
+    pub fn keep(&self) -> OwnedLoggedRequest {
+        OwnedLoggedRequest {
             line: self.line.into(),
             referer: self.referer.map(Into::into),
             user_agent: self.user_agent.map(Into::into),
-            began: self.began,
+            arrived: self.arrived,
         }
     }
 }
 
-impl Kept {
+impl OwnedLoggedRequest {
     /// What was kept.
-    pub fn asked(&self) -> Asked<'_> {
+    pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
-        Asked { line: &self.line, referer, user_agent, began: self.began }
+        LoggedRequest { line: &self.line, referer, user_agent, arrived: self.arrived }
     }
 }
 
@@ -81,7 +81,7 @@ impl<'r> Record<'r> {
         Record {
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
             user: None,
-            asked: Asked { line, referer: None, user_agent: None, began: now },
+            request: LoggedRequest { line, referer: None, user_agent: None, arrived: now },
             status: Status::OK,
             sent: 0,
             is_counted: true,

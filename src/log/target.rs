@@ -21,11 +21,11 @@ pub(super) const PIPE_BUF: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Target {
     fd: OwnedFd,
-    way: Way,
+    method: WriteMethod,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum WriteMethod {
     /// A regular file always takes what it is given, as far as the system is concerned.
     File,
     /// A second opening of the same pipe or device. It has flags of its own, and so may be non-blocking.
@@ -42,13 +42,13 @@ impl Target {
     /// Takes the descriptor and chooses the way. Does not fail: what cannot be found out is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
-            Ok(FileType::RegularFile) => Target { fd, way: Way::File },
-            Ok(FileType::Socket) => Target { fd, way: Way::Socket },
+            Ok(FileType::RegularFile) => Target { fd, method: WriteMethod::File },
+            Ok(FileType::Socket) => Target { fd, method: WriteMethod::Socket },
             Ok(FileType::Fifo | FileType::CharacterDevice) => match reopen(&fd) {
-                Ok(fd) => Target { fd, way: Way::Own },
-                Err(_) => Target { fd, way: Way::Polled },
+                Ok(fd) => Target { fd, method: WriteMethod::Own },
+                Err(_) => Target { fd, method: WriteMethod::Polled },
             },
-            _ => Target { fd, way: Way::Polled },
+            _ => Target { fd, method: WriteMethod::Polled },
         }
     }
 
@@ -62,7 +62,7 @@ impl Target {
     /// A target that is polled, whatever it is.
     #[cfg(test)]
     pub(super) fn polled(fd: OwnedFd) -> Target {
-        Target { fd, way: Way::Polled }
+        Target { fd, method: WriteMethod::Polled }
     }
 
     /// Writes some of the bytes and returns how many.
@@ -70,11 +70,11 @@ impl Target {
     /// # Errors
     /// `AGAIN` if there is no room now; anything else is a fault of the target.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<usize> {
-        match self.way {
-            Way::File => write(&self.fd, bytes),
-            Way::Own => write(&self.fd, whole_lines(bytes)),
-            Way::Socket => send(&self.fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            Way::Polled => match self.has_room(Duration::ZERO)? {
+        match self.method {
+            WriteMethod::File => write(&self.fd, bytes),
+            WriteMethod::Own => write(&self.fd, whole_lines(bytes)),
+            WriteMethod::Socket => send(&self.fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            WriteMethod::Polled => match self.has_room(Duration::ZERO)? {
                 true => write(&self.fd, whole_lines(bytes)),
                 false => Err(Errno::AGAIN),
             },
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn each_kind_of_descriptor_has_its_way() {
         let own_binary = File::open(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(Target::new(own_binary.into()).way, Way::File);
-        assert_eq!(Target::new(File::create("/dev/null").unwrap().into()).way, Way::Own);
-        assert_eq!(Target::new(UnixStream::pair().unwrap().0.into()).way, Way::Socket);
+        assert_eq!(Target::new(own_binary.into()).method, WriteMethod::File);
+        assert_eq!(Target::new(File::create("/dev/null").unwrap().into()).method, WriteMethod::Own);
+        assert_eq!(Target::new(UnixStream::pair().unwrap().0.into()).method, WriteMethod::Socket);
         let (_reader, writer) = pipe().unwrap();
-        assert_eq!(Target::new(writer.into()).way, Way::Own);
+        assert_eq!(Target::new(writer.into()).method, WriteMethod::Own);
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         // The system refuses to open the writing side of a FIFO that nobody reads.
         drop(reader);
-        assert_eq!(Target::new(writer).way, Way::Polled);
+        assert_eq!(Target::new(writer).method, WriteMethod::Polled);
     }
 
     #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@ use super::{HttpSession, InFlight, Later, Stage};
 use crate::connection::answer::Answer;
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Rejection, ResponseHead};
-use crate::log::{Asked, Record};
+use crate::log::{LoggedRequest, Record};
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
@@ -94,7 +94,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 self.complete(request, Outcome { status, user, sent: sent as u64, is_counted, cut: None }, clock);
             }
             None => {
-                let asked = self.site.log.borrow().asked(request).keep();
+                let asked = self.site.log.borrow().describe(request).keep();
                 let answer = in_flight(response.body, encoder);
                 let flight = InFlight {
                     answer,
@@ -151,7 +151,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// The whole response is in the output.
     fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) {
         if self.site.log.borrow().is_on() {
-            let asked = self.site.log.borrow().asked(request);
+            let asked = self.site.log.borrow().describe(request);
             self.log_request(asked, outcome, clock);
         }
         self.after_response();
@@ -173,11 +173,21 @@ pub(super) struct Outcome {
 
 impl<T> HttpSession<'_, T> {
     /// One record for every exchange, with the bytes of body that were really sent.
-    pub(super) fn log_request(&self, asked: Asked<'_>, outcome: Outcome, clock: TurnClock) {
+    pub(super) fn log_request(&self, asked: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
         let (peer, at, ended) = (self.peer, clock.wall, clock.now);
-        self.site.log.borrow_mut().request(&Record { peer, user, asked, status, sent, is_counted, cut, at, ended });
+        self.site.log.borrow_mut().request(&Record {
+            peer,
+            user,
+            request: asked,
+            status,
+            sent,
+            is_counted,
+            cut,
+            at,
+            ended,
+        });
     }
 
     /// Writes to the log what the service's part for this connection has to say.
