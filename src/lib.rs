@@ -89,6 +89,7 @@ pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+pub mod cookies;
 mod coroutine;
 mod event_loop;
 pub mod files;

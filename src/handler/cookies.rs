@@ -7,6 +7,7 @@ use std::io;
 use cookie::Cookie;
 
 use super::exchange::Exchange;
+use crate::cookies::unquote_escapes;
 use crate::http::{FieldValue, HttpDate, latin1, trim_ows};
 
 /// The cookies of a request.
@@ -61,7 +62,7 @@ fn pair(part: &[u8]) -> Option<(String, String)> {
     let (name, value) = part.split_at(memchr::memchr(b'=', part)?);
     let (name, value) = (std::str::from_utf8(name).ok().filter(|name| is_name(name))?, &value[1..]);
     let quoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    let value = quoted.map_or(Cow::Borrowed(value), |quoted| unquote(quoted).into());
+    let value = quoted.map_or(Cow::Borrowed(value), |quoted| unquote_escapes(quoted).into());
     Some((name.to_owned(), latin1(&value).into_owned()))
 }
 
@@ -123,23 +124,6 @@ impl fmt::Display for Quoted<'_> {
             }
         }
         f.write_char('"')
-    }
-}
-
-fn unquote(value: &[u8]) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value);
-    loop {
-        rest = match rest {
-            [] => return bytes,
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest
-            }
-            [b'\\', byte, rest @ ..] | [byte, rest @ ..] => {
-                bytes.push(*byte);
-                rest
-            }
-        }
     }
 }
 
