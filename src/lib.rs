@@ -55,6 +55,9 @@
 //! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
 //! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
 //! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
+//! | `client` | no | `cookiejar`, the cookies of a client; `docs/client.md` has Python's programs in Rust |
+//! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
+//! | `idna` | no | hosts beyond ASCII for `cookiejar`; implies `client` |
 //! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
@@ -62,6 +65,7 @@
 //! # Versions
 //!
 //! Semantic versioning covers the items of this page and of the modules [`handler`], [`files`], `cgi`, `socketserver`,
+//! [`cookies`], `cookiejar`,
 //! [`service`], [`http`], [`log`](mod@log) and [`testing`]. The modules [`session`], [`reactor`], [`transport`],
 //! [`connection`], [`http1`] and `cli` are public for tests, benchmarks and readers; they may change in any version.
 //!
@@ -80,6 +84,8 @@
 //! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
 //! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
 //!
+//! [`cookies`] and `cookiejar` are Python's `http.cookies` and `http.cookiejar`; the server does not need them.
+//!
 //! [`http`] has the types of messages, [`log`](mod@log) a log that does not wait. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
 
@@ -89,6 +95,8 @@ pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+#[cfg(feature = "client")]
+pub mod cookiejar;
 pub mod cookies;
 mod coroutine;
 mod event_loop;
@@ -120,3 +128,8 @@ pub use server::{HttpServer, Reload};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the examples of the document about the client's side.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../docs/client.md")]
+struct ClientDocument;

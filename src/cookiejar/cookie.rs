@@ -1,0 +1,167 @@
+//! One cookie of a client, as the jar keeps it. Which cookies are kept and sent is decided elsewhere.
+
+use std::fmt;
+
+/// A cookie: Python's class of the same name, without what RFC 2965 needs.
+///
+/// Text is Latin-1, as in every header field: the character U+00E9 stands for the byte 0xE9. Times are seconds since
+/// 1970-01-01 00:00:00 UTC.
+///
+/// ```
+/// use serve_forever::cookiejar::Cookie;
+/// let cookie = Cookie { path: "/shop".to_owned(), secure: true, ..Cookie::new("a", "1", "www.example.com") };
+/// assert_eq!(cookie.to_string(), "<Cookie a=1 for www.example.com/shop>");
+/// assert!(!cookie.is_expired(1_700_000_000), "a cookie without a date ends with the session");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// The name. It is empty for a cookie that [`Standard::Rfc6265`](super::Standard::Rfc6265) read from a field without
+    /// `=`.
+    pub name: String,
+    /// The value; `None` for a cookie that [`Standard::Python`](super::Standard::Python) read from a field without `=`, and
+    /// which is sent as its name alone.
+    pub value: Option<String>,
+    /// The host, or a dot and the domain that the cookie is for.
+    pub domain: String,
+    /// True if the field had the attribute `Domain`. A cookie without it is for its host alone.
+    pub domain_specified: bool,
+    /// True if the value of that attribute began with a dot.
+    pub domain_initial_dot: bool,
+    /// The path of the pages that the cookie is for, and of those below.
+    pub path: String,
+    /// True if the field had the attribute `Path`, and it was used.
+    pub path_specified: bool,
+    /// The ports that the cookie is for, with commas between them; `None` for all.
+    pub port: Option<String>,
+    /// True if the attribute `Port` had a value.
+    pub port_specified: bool,
+    /// True if the cookie is sent over secure protocols only.
+    pub secure: bool,
+    /// The second in which the cookie ends; `None` at the end of the session.
+    pub expires: Option<i64>,
+    /// True if the cookie ends with the session, whatever its date.
+    pub discard: bool,
+    /// 0, or the version of RFC 2109 and RFC 2965, whose cookies are not sent in Python's mode.
+    pub version: u32,
+    /// The purpose of the cookie, in words.
+    pub comment: Option<String>,
+    /// The address of a page about that purpose.
+    pub comment_url: Option<String>,
+    /// All other attributes in their original spelling: `HttpOnly`, `SameSite` and unknown ones.
+    pub rest: Vec<(String, Option<String>)>,
+}
+
+impl Cookie {
+    /// A cookie for this host, or for this domain if it begins with a dot, for all of its pages, until the end of the
+    /// session.
+    pub fn new(name: &str, value: &str, domain: &str) -> Cookie {
+        let is_domain = domain.starts_with('.');
+        Cookie {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            domain: domain.to_lowercase(),
+            domain_specified: is_domain,
+            domain_initial_dot: is_domain,
+            path: "/".to_owned(),
+            path_specified: false,
+            port: None,
+            port_specified: false,
+            secure: false,
+            expires: None,
+            discard: true,
+            version: 0,
+            comment: None,
+            comment_url: None,
+            rest: Vec::new(),
+        }
+    }
+
+    /// True if the cookie has ended by this time, in seconds since 1970. The second in which it ends is too late.
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// True if the cookie is for HTTP only, not for scripts of a page: it has the attribute `HttpOnly` in any spelling.
+    pub fn is_http_only(&self) -> bool {
+        self.attribute("HttpOnly").is_some()
+    }
+
+    /// An attribute of [`rest`](Cookie::rest), whose name is in any case: `None` if it is not there, `Some(None)` if it has
+    /// no value.
+    pub fn attribute(&self, name: &str) -> Option<Option<&str>> {
+        let found = self.rest.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_deref())
+    }
+
+    /// The name and the value in the form of a `Cookie` field.
+    pub fn pair(&self) -> String {
+        match &self.value {
+            None => self.name.clone(),
+            Some(value) if self.name.is_empty() => value.clone(),
+            Some(value) => format!("{}={value}", self.name),
+        }
+    }
+
+    /// The domain without the dot in front of it.
+    pub(super) fn bare_domain(&self) -> &str {
+        self.domain.strip_prefix('.').unwrap_or(&self.domain)
+    }
+
+    /// True for the same cookie with perhaps another value: domain, path and name are the same.
+    pub(super) fn replaces(&self, other: &Cookie) -> bool {
+        self.name == other.name && self.path == other.path && self.domain == other.domain
+    }
+
+    /// True if the cookie would split the header field, or the line of a file, that it is written into.
+    pub(super) fn splits_fields(&self) -> bool {
+        let splits = |text: &str| text.contains(['\r', '\n', '\0']);
+        splits(&self.name) || self.value.as_deref().is_some_and(splits)
+    }
+}
+
+impl fmt::Display for Cookie {
+    /// For people, as Python's `str` of one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Cookie {} for {}", self.pair(), self.domain)?;
+        if let Some(port) = &self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}>", self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_written_as_it_came() {
+        let mut cookie = Cookie::new("a", "b", "h");
+        assert_eq!(cookie.pair(), "a=b");
+        cookie.name.clear();
+        assert_eq!(cookie.pair(), "b", "RFC 6265bis: a field without an equals sign is a value without a name");
+        cookie = Cookie { name: "a".to_owned(), value: None, ..cookie };
+        assert_eq!(cookie.pair(), "a", "CPython: a field without an equals sign is a name without a value");
+    }
+
+    #[test]
+    fn the_second_in_which_a_cookie_ends_is_too_late() {
+        let cookie = Cookie { expires: Some(10), ..Cookie::new("a", "b", "h") };
+        assert_eq!([9, 10, 11].map(|now| cookie.is_expired(now)), [false, true, true]);
+    }
+
+    #[test]
+    fn a_cookie_is_shown_with_its_port() {
+        let cookie = Cookie { port: Some("8080".to_owned()), ..Cookie::new("a", "b", ".example.com") };
+        assert_eq!(cookie.to_string(), "<Cookie a=b for .example.com:8080/>");
+    }
+
+    #[test]
+    fn http_only_is_known_in_any_spelling() {
+        let mut cookie = Cookie::new("a", "b", "h");
+        assert!(!cookie.is_http_only());
+        cookie.rest.push(("HTTPOnly".to_owned(), None));
+        assert!(cookie.is_http_only());
+        assert_eq!(cookie.attribute("httponly"), Some(None));
+    }
+}

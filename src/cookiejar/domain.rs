@@ -1,0 +1,196 @@
+//! Hosts and domains: the match of RFC 6265, those of Python, and the suffixes that no cookie may have as its domain.
+
+use std::net::Ipv4Addr;
+
+/// True for an address, which has no domain above it: of IPv4, or of IPv6 in brackets.
+pub(super) fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// True if `host` is `domain`, or a name below it (RFC 6265 section 5.1.3). Both are in lower case, the domain is without a
+/// dot in front.
+pub(super) fn domain_match(host: &str, domain: &str) -> bool {
+    match host.strip_suffix(domain) {
+        Some("") => true,
+        Some(rest) => rest.ends_with('.') && !is_address(host) && !domain.is_empty(),
+        None => false,
+    }
+}
+
+/// True for a name under which unrelated parties register names, so that no cookie may have it as its domain: `com`, and with
+/// the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix list](https://publicsuffix.org).
+///
+/// The name is in lower case. The list is that of the crate `psl`, compiled in.
+///
+/// ```
+/// use serve_forever::cookiejar::is_public_suffix;
+/// assert!(is_public_suffix("com"));
+/// assert!(!is_public_suffix("example.com"));
+/// ```
+pub fn is_public_suffix(domain: &str) -> bool {
+    is_single_label(domain) || (!is_address(domain) && is_listed(domain))
+}
+
+/// True for a name without a dot. The list has the rule `*`, so every one of them is a public suffix.
+pub(super) fn is_single_label(domain: &str) -> bool {
+    !domain.contains('.') && !is_address(domain)
+}
+
+#[cfg(feature = "public-suffix")]
+fn is_listed(domain: &str) -> bool {
+    psl::suffix_str(domain).is_some_and(|suffix| suffix.len() == domain.len())
+}
+
+#[cfg(not(feature = "public-suffix"))]
+fn is_listed(_: &str) -> bool {
+    false
+}
+
+/// Python's name of a host for cookies: one without a dot is in the domain `.local`.
+pub(super) fn effective_host(host: &str) -> String {
+    if host.contains('.') { host.to_owned() } else { format!("{host}.local") }
+}
+
+/// True if the text ends in a dot and digits: Python takes it for an address.
+pub(super) fn ends_in_number(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// True for a text that Python takes for the name of a host.
+fn is_host_name(text: &str) -> bool {
+    !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
+}
+
+/// Python's match after RFC 2965 section 1: the domain has a dot in front, the host something before it.
+pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
+    let below = || host.rfind(domain).is_some_and(|at| at > 0);
+    host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
+}
+
+/// Python's match for lists of domains that a user blocks or allows: with a dot in front all names below, without it that
+/// name alone.
+pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
+    let listed = listed.to_lowercase();
+    if ends_in_number(domain) || ends_in_number(&listed) || !listed.starts_with('.') {
+        return domain == listed;
+    }
+    domain.ends_with(&listed)
+}
+
+/// The domain in which other hosts are no third party for the host (RFC 2965 section 1, "reach").
+fn reach(host: &str) -> String {
+    match host.split_once('.') {
+        Some((_, above)) if is_host_name(host) && (above.contains('.') || above == "local") => format!(".{above}"),
+        _ => host.to_owned(),
+    }
+}
+
+/// True if a request to `host` for a page of `origin` goes to a third party (RFC 2965 section 3.3.6).
+pub(super) fn is_third_party(host: &str, origin: &str) -> bool {
+    !strict_domain_match(host, &reach(origin))
+}
+
+/// True for `.co.uk` and names like it: Python's guess at public suffixes of countries.
+pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
+    const SECOND_LEVEL: [&str; 21] = [
+        "co", "ac", "com", "edu", "org", "net", "gov", "mil", "int", "aero", "biz", "cat", "coop", "info", "jobs",
+        "mobi", "museum", "name", "pro", "travel", "eu",
+    ];
+    let parts = domain.strip_prefix('.').and_then(|bare| bare.split_once('.'));
+    parts.is_some_and(|(second, top)| top.len() == 2 && !top.contains('.') && SECOND_LEVEL.contains(&second))
+}
+
+/// The domain and all domains above it, each without a dot in front: `a.b.c`, `b.c` and `c`.
+pub(super) fn parents(host: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_matched_by_itself_and_by_names_below() {
+        for (host, domain, expected) in [
+            ("example.com", "example.com", true),
+            ("www.example.com", "example.com", true),
+            ("a.b.example.com", "example.com", true),
+            ("badexample.com", "example.com", false),
+            ("example.com", "www.example.com", false),
+            ("example.com.evil.org", "example.com", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "0.0.1", false),
+            ("[::1]", "[::1]", true),
+            ("example.com", "", false),
+        ] {
+            assert_eq!(domain_match(host, domain), expected, "{host} {domain}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_dot_are_public_suffixes() {
+        for (domain, expected) in [("com", true), ("local", true), ("example.com", false), ("[::1]", false)] {
+            assert_eq!(is_public_suffix(domain), expected, "{domain}");
+        }
+    }
+
+    #[cfg(feature = "public-suffix")]
+    #[test]
+    fn the_list_is_compiled_in() {
+        for (domain, expected) in
+            [("co.uk", true), ("github.io", true), ("acme.co.uk", false), ("me.github.io", false), ("10.0.0.1", false)]
+        {
+            assert_eq!(is_public_suffix(domain), expected, "{domain}");
+        }
+    }
+
+    #[test]
+    fn the_strict_match_of_python_wants_a_dot_in_front() {
+        for (host, domain, expected) in [
+            ("x.y.com", ".y.com", true),
+            ("x.y.com", "y.com", false),
+            ("y.com", ".y.com", false),
+            ("a.b.c.com", ".c.com", true),
+            ("1.2.3.4", ".3.4", false),
+            ("x.y.com", "x.y.com", true),
+        ] {
+            assert_eq!(strict_domain_match(host, domain), expected, "{host} {domain}");
+        }
+    }
+
+    #[test]
+    fn a_listed_domain_with_a_dot_is_all_names_below() {
+        for (domain, listed, expected) in [
+            ("x.acme.com", ".acme.com", true),
+            ("acme.com", ".acme.com", false),
+            ("x.acme.com", "acme.com", false),
+            ("acme.com", "ACME.com", true),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", ".0.0.1", false),
+        ] {
+            assert_eq!(user_domain_match(domain, listed), expected, "{domain} {listed}");
+        }
+    }
+
+    #[test]
+    fn a_sister_of_the_origin_is_no_third_party() {
+        for (host, origin, expected) in [
+            ("x.acme.com", "www.acme.com", false),
+            ("other.com", "www.acme.com", true),
+            ("acme.com", "acme.com", false),
+            ("www.acme.com", "acme.com", true),
+            ("b.local", "a.local", false),
+        ] {
+            assert_eq!(is_third_party(host, origin), expected, "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn python_guesses_the_suffixes_of_countries() {
+        for (domain, expected) in
+            [(".co.uk", true), (".acme.co.uk", false), (".co.com", false), (".foo.uk", false), ("co.uk", false)]
+        {
+            assert_eq!(looks_like_country_suffix(domain), expected, "{domain}");
+        }
+    }
+}

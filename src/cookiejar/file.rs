@@ -1,0 +1,324 @@
+//! The common part of the two file formats: options, errors, reading a file, and replacing a file in one step. The formats themselves are in `mozilla.rs` and `lwp.rs`.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Cookie, CookieJar, CookiePolicy, Standard};
+use crate::http::{FieldValue, latin1};
+
+/// Which cookies are written into a file, and taken from one: the arguments of Python's `save`, `load` and `revert`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileOptions {
+    /// True for cookies that end with the session, too.
+    pub ignore_discard: bool,
+    /// True for cookies that have ended, too.
+    pub ignore_expires: bool,
+}
+
+impl FileOptions {
+    fn include(self, cookie: &Cookie, now: i64) -> bool {
+        (self.ignore_discard || !cookie.discard) && (self.ignore_expires || !cookie.is_expired(now))
+    }
+}
+
+/// How many cookies went into a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The cookies that were written.
+    pub written: usize,
+    /// The cookies that were left out because the format cannot hold them: a tab or a line end would break the file, and a
+    /// character above U+00FF has no byte. A cookie that came with a response to [`Standard::Rfc6265`] can have a tab.
+    pub unwritable: usize,
+}
+
+/// Why cookies were not loaded from a file. The jar is then as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        error: io::Error,
+    },
+    /// The file is not in the format.
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// The fault of the line.
+        reason: String,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            LoadError::Format { path, line, reason } => write!(f, "{}:{line}: {reason}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<LoadError> for io::Error {
+    /// Of the kind of the system's error, or [`InvalidData`](io::ErrorKind::InvalidData) for a file in another format.
+    fn from(error: LoadError) -> Self {
+        let kind = match &error {
+            LoadError::Io { error, .. } => error.kind(),
+            LoadError::Format { .. } => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// The number of a line, from 1, and its fault.
+pub(super) type LineError = (usize, String);
+
+/// A file format: how a cookie is written as a line, and how lines are read.
+pub(super) struct Format {
+    /// The lines before the first cookie.
+    pub(super) header: &'static str,
+    /// The line of a cookie without its end; `None` if the format cannot hold it.
+    pub(super) write: fn(&Cookie) -> Option<String>,
+    /// The cookies of a file.
+    pub(super) read: fn(&str) -> Result<Vec<Cookie>, LineError>,
+}
+
+impl Format {
+    /// The content of a file with the cookies of the jar.
+    pub(super) fn content<P: CookiePolicy>(
+        &self,
+        jar: &CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> (Vec<u8>, Saved) {
+        let mut content = self.header.as_bytes().to_vec();
+        let mut saved = Saved::default();
+        for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
+            let before = content.len();
+            let line = (self.write)(&named(cookie.clone()));
+            // A character above U+00FF may be found when a part of the line is written.
+            if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
+                content.push(b'\n');
+                saved.written += 1;
+            } else {
+                content.truncate(before);
+                saved.unwritable += 1;
+            }
+        }
+        (content, saved)
+    }
+
+    /// Writes the cookies of the jar into a file.
+    pub(super) fn save<P: CookiePolicy>(
+        &self,
+        path: &Path,
+        jar: &CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> io::Result<Saved> {
+        let (content, saved) = self.content(jar, now, options);
+        let written = replace(path, &content);
+        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        Ok(saved)
+    }
+
+    /// Adds the cookies of a file to the jar, all of them or, after an error, none. With `replace` the cookies that are in
+    /// the jar go.
+    pub(super) fn load<P: CookiePolicy>(
+        &self,
+        path: &Path,
+        jar: &mut CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+        replace: bool,
+    ) -> Result<(), LoadError> {
+        let owned = || path.to_owned();
+        let bytes = fs::read(path).map_err(|error| LoadError::Io { path: owned(), error })?;
+        let cookies = (self.read)(&latin1(&bytes));
+        let cookies = cookies.map_err(|(line, reason)| LoadError::Format { path: owned(), line, reason })?;
+        // Nothing fails from here on, so the jar keeps its cookies if the file cannot be read.
+        if replace {
+            jar.clear();
+        }
+        let standard = jar.policy().settings().standard;
+        for cookie in cookies.into_iter().filter(|cookie| options.include(cookie, now)) {
+            jar.set_cookie(if standard == Standard::Rfc6265 { nameless(cookie) } else { cookie });
+        }
+        Ok(())
+    }
+}
+
+/// A cookie without a name as Python has it: a name without a value. Files know this form only.
+fn named(cookie: Cookie) -> Cookie {
+    match cookie.value {
+        Some(value) if cookie.name.is_empty() => Cookie { name: value, value: None, ..cookie },
+        value => Cookie { value, ..cookie },
+    }
+}
+
+/// The form of RFC 6265bis for the same: a value without a name.
+fn nameless(cookie: Cookie) -> Cookie {
+    match cookie.value {
+        None => Cookie { value: Some(cookie.name), name: String::new(), ..cookie },
+        value => Cookie { value, ..cookie },
+    }
+}
+
+/// The lines of a file with their numbers from 1. A line ends with LF, CR LF or CR, as Python reads files.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
+    lines.enumerate().map(|(at, line)| (at + 1, line))
+}
+
+/// Gives a file this content in one step: a reader sees the old content or the new one. It may be read and written by its
+/// owner only (mode 0600), whatever the mode of the old file.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    // The file that a symbolic link leads to is replaced, not the link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Renaming would put a file in the place of a device or a pipe.
+    if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
+        return OpenOptions::new().write(true).open(&target)?.write_all(content);
+    }
+    let (scratch, file) = create_beside(&target)?;
+    let done = fill(file, content).and_then(|()| fs::rename(&scratch, &target));
+    if done.is_err() {
+        _ = fs::remove_file(&scratch);
+    }
+    done
+}
+
+fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    // Without this, a crash of the machine could leave an empty file under the name.
+    file.sync_all()
+}
+
+/// A new file in the directory of `target`, which only its owner can open.
+fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
+    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut attempts = 0..100;
+    loop {
+        let number = attempts.next().ok_or(io::ErrorKind::AlreadyExists)?;
+        let mut scratch = std::ffi::OsString::from(".");
+        scratch.push(name);
+        scratch.push(format!(".{}-{number}", std::process::id()));
+        let scratch = target.with_file_name(scratch);
+        match options.open(&scratch) {
+            Ok(file) => return Ok((scratch, file)),
+            // It is left from a process of the same number that was killed, or belongs to another thread.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_python_reads_them() {
+        let found: Vec<_> = lines("a\nb\r\nc\rd\n").collect();
+        assert_eq!(found, [(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "")]);
+    }
+
+    #[test]
+    fn an_error_names_file_and_line() {
+        let path = PathBuf::from("cookies.txt");
+        let error = LoadError::Format { path: path.clone(), line: 3, reason: "no".to_owned() };
+        assert_eq!(error.to_string(), "cookies.txt:3: no");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
+        let error = LoadError::Io { path, error: io::ErrorKind::NotFound.into() };
+        assert_eq!(error.to_string(), "cookies.txt: entity not found");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_value_without_a_name_has_another_form_in_files() {
+        let cookie = Cookie { name: String::new(), ..Cookie::new("", "b", "h") };
+        let in_file = named(cookie.clone());
+        assert_eq!((in_file.name.as_str(), &in_file.value), ("b", &None));
+        assert_eq!(nameless(in_file), cookie);
+    }
+
+    #[cfg(unix)]
+    mod replacing {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+        use super::*;
+
+        fn mode(path: &Path) -> u32 {
+            fs::metadata(path).unwrap().mode() & 0o777
+        }
+
+        fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        }
+
+        #[test]
+        fn a_file_is_replaced_and_its_mode_is_0600() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("cookies.txt");
+            fs::write(&path, "old").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            let old = fs::metadata(&path).unwrap().ino();
+            let reader = File::open(&path).unwrap();
+            replace(&path, b"new").unwrap();
+            assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (&b"new"[..], 0o600));
+            assert_ne!(fs::metadata(&path).unwrap().ino(), old, "it is another file");
+            assert_eq!(io::read_to_string(reader).unwrap(), "old", "a reader of the old one is not disturbed");
+            assert_eq!(names(folder.path()), ["cookies.txt"]);
+        }
+
+        #[test]
+        fn a_failure_leaves_no_scratch_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("missing/cookies.txt");
+            assert_eq!(replace(&path, b"new").unwrap_err().kind(), io::ErrorKind::NotFound);
+            assert!(names(folder.path()).is_empty());
+        }
+
+        #[test]
+        fn a_symbolic_link_stays_one() {
+            let folder = tempfile::tempdir().unwrap();
+            let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+            fs::write(&target, "old").unwrap();
+            symlink(&target, &link).unwrap();
+            replace(&link, b"new").unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read(&target).unwrap(), b"new");
+        }
+
+        #[test]
+        fn a_device_is_written_to_and_not_replaced() {
+            let folder = tempfile::tempdir().unwrap();
+            let link = folder.path().join("null");
+            symlink("/dev/null", &link).unwrap();
+            replace(&link, b"new").unwrap();
+            assert!(!fs::metadata("/dev/null").unwrap().is_file());
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        }
+
+        #[test]
+        fn a_scratch_file_of_another_process_is_not_touched() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("c");
+            let other = folder.path().join(format!(".c.{}-0", std::process::id()));
+            fs::write(&other, "other").unwrap();
+            replace(&path, b"new").unwrap();
+            assert_eq!(fs::read(&other).unwrap(), b"other");
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+    }
+}

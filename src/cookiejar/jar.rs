@@ -1,0 +1,236 @@
+//! [`CookieJar`]: cookies go in with responses and out with requests. How a field is read and which cookies are allowed is
+//! in the modules of the two standards, the order and the number of the cookies in `store.rs`.
+
+use std::fmt;
+
+use super::domain::{effective_host, parents};
+use super::store::Store;
+use super::{Cookie, CookiePolicy, Policy, RequestUrl, Standard, python, rfc6265};
+use crate::http::{FieldBlock, InvalidHeader};
+
+/// The cookies of a client: Python's class of the same name.
+///
+/// The jar has no clock. `now` is the time in seconds since 1970-01-01 00:00:00 UTC; it should not go back.
+///
+/// ```
+/// use serve_forever::cookiejar::{CookieJar, RequestUrl};
+/// let now = 1_700_000_000;
+/// let mut jar = CookieJar::new();
+/// let login = RequestUrl::parse("https://www.example.com/login")?;
+/// jar.extract(&login, ["session=31d4d96e; Path=/; Secure; HttpOnly", "lang=en; Max-Age=60"], now);
+///
+/// let page = RequestUrl::parse("https://www.example.com/account")?;
+/// assert_eq!(jar.header(&page, now).as_deref(), Some("session=31d4d96e; lang=en"));
+/// assert_eq!(jar.header(&page, now + 60).as_deref(), Some("session=31d4d96e"));
+/// # Ok::<(), serve_forever::cookiejar::InvalidUrl>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CookieJar<P = Policy> {
+    store: Store,
+    policy: P,
+}
+
+impl CookieJar {
+    /// An empty jar that follows RFC 6265bis. `CookieJar::with_policy(Policy::python())` is Python's.
+    pub fn new() -> CookieJar {
+        CookieJar::default()
+    }
+}
+
+impl<P: CookiePolicy> CookieJar<P> {
+    /// An empty jar with this policy.
+    pub fn with_policy(policy: P) -> CookieJar<P> {
+        CookieJar { store: Store::default(), policy }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    /// The policy, to be changed. Cookies that are in the jar stay there; [`header`](CookieJar::header) asks the changed
+    /// policy.
+    pub fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values of
+    /// its `Set-Cookie` fields, in their order; text is Latin-1.
+    ///
+    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie whose
+    /// date is over removes the one that it would replace.
+    pub fn extract<F: AsRef<str>>(&mut self, url: &RequestUrl, fields: impl IntoIterator<Item = F>, now: i64) {
+        for field in fields {
+            let cookie = match self.policy.settings().standard {
+                Standard::Rfc6265 => rfc6265::parse(self.policy.settings(), field.as_ref(), url, now),
+                Standard::Python => python::parse(field.as_ref(), url, now),
+            };
+            if let Some(cookie) = cookie {
+                self.set_cookie_if_ok(cookie, url, now);
+            }
+        }
+    }
+
+    /// Adds a cookie if a response to this request may set it, and returns true if it was taken.
+    ///
+    /// The limits on the number of cookies hold here, and another cookie may be removed for this one.
+    pub fn set_cookie_if_ok(&mut self, cookie: Cookie, url: &RequestUrl, now: i64) -> bool {
+        if !self.policy.set_ok(&cookie, url) || self.would_overlay_secure(&cookie, url) {
+            return false;
+        }
+        if cookie.is_expired(now) {
+            self.store.remove(&cookie.domain, &cookie.path, &cookie.name);
+            return true;
+        }
+        let bare = cookie.bare_domain().to_owned();
+        self.store.insert(cookie);
+        let Policy { max_per_domain, max_cookies, .. } = *self.policy.settings();
+        if self.store.exceeds(&bare, max_per_domain, max_cookies) {
+            self.clear_expired_cookies(now);
+            self.store.evict(&bare, max_per_domain, max_cookies);
+        }
+        true
+    }
+
+    fn would_overlay_secure(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
+        let settings = self.policy.settings();
+        settings.standard == Standard::Rfc6265
+            && !settings.is_secure(url)
+            && self.store.unordered().any(|kept| rfc6265::overlays_secure(cookie, &kept.cookie))
+    }
+
+    /// Adds a cookie without asking the policy.
+    pub fn set_cookie(&mut self, cookie: Cookie) {
+        self.store.insert(cookie);
+    }
+
+    /// The value of the `Cookie` field for a request for this URL; `None` if no cookie is for it. Cookies that have ended
+    /// are removed.
+    ///
+    /// Longer paths come first. Of equal paths, [`Standard::Rfc6265`] has the oldest first, [`Standard::Python`] keeps the
+    /// domains together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie) does not refuse, is left
+    /// out.
+    pub fn header(&mut self, url: &RequestUrl, now: i64) -> Option<String> {
+        let keys = self.keys(url);
+        let policy = &self.policy;
+        self.store.mark_used(&keys, |cookie| is_for(policy, cookie, url, now));
+        let pairs: Vec<String> = self.cookies_for(url, now).into_iter().map(Cookie::pair).collect();
+        self.clear_expired_cookies(now);
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+
+    /// Adds the `Cookie` field for a request for this URL to its head: Python's `add_cookie_header`. A head that has one
+    /// stays as it is.
+    ///
+    /// ```
+    /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
+    /// use serve_forever::http::FieldBlock;
+    /// let mut jar = CookieJar::new();
+    /// jar.set_cookie(Cookie::new("a", "1", "www.example.com"));
+    /// let mut head = FieldBlock::new();
+    /// jar.add_cookie_header(&RequestUrl::parse("http://www.example.com/")?, &mut head, 1_700_000_000)?;
+    /// assert_eq!(head.lines(), b"Cookie: a=1\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a cookie that [`set_cookie`](CookieJar::set_cookie) added has a character that no field may hold.
+    pub fn add_cookie_header(
+        &mut self,
+        url: &RequestUrl,
+        head: &mut FieldBlock,
+        now: i64,
+    ) -> Result<(), InvalidHeader> {
+        let Some(value) = self.header(url, now) else { return Ok(()) };
+        if head.get("Cookie").is_some() { Ok(()) } else { head.add("Cookie", value) }
+    }
+
+    /// The cookies for a request for this URL, in the order of [`header`](CookieJar::header).
+    pub fn cookies_for(&self, url: &RequestUrl, now: i64) -> Vec<&Cookie> {
+        let mut found = self.store.select(&self.keys(url), |cookie| is_for(&self.policy, cookie, url, now));
+        if self.policy.settings().standard == Standard::Rfc6265 {
+            found.sort_by_key(|stored| stored.created);
+        }
+        found.sort_by_key(|stored| std::cmp::Reverse(stored.cookie.path.len()));
+        found.into_iter().map(|stored| &stored.cookie).collect()
+    }
+
+    /// The domains whose cookies may be for this URL.
+    fn keys(&self, url: &RequestUrl) -> Vec<String> {
+        let mut hosts = vec![url.host().to_owned()];
+        if self.policy.settings().standard == Standard::Python {
+            hosts.push(effective_host(url.host()));
+        }
+        hosts.dedup();
+        let mut keys: Vec<String> = hosts.iter().flat_map(|host| parents(host)).map(str::to_owned).collect();
+        keys.extend(keys.clone().into_iter().map(|key| format!(".{key}")));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The cookies: domains in the order in which they were first seen, in a domain those of one path together.
+    pub fn iter(&self) -> impl Iterator<Item = &Cookie> {
+        self.store.iter().map(|stored| &stored.cookie)
+    }
+
+    /// The number of cookies.
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// True if there are no cookies.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes all cookies.
+    pub fn clear(&mut self) {
+        self.store.retain(|_| false);
+    }
+
+    /// Removes the cookies of a domain, written as in [`Cookie::domain`]; false if there were none. Python's
+    /// `clear(domain)`.
+    pub fn clear_domain(&mut self, domain: &str) -> bool {
+        self.remove_where(|cookie| cookie.domain == domain)
+    }
+
+    /// Removes the cookies of a path of a domain; false if there were none. Python's `clear(domain, path)`.
+    pub fn clear_path(&mut self, domain: &str, path: &str) -> bool {
+        self.remove_where(|cookie| cookie.domain == domain && cookie.path == path)
+    }
+
+    fn remove_where(&mut self, mut is_one: impl FnMut(&Cookie) -> bool) -> bool {
+        let before = self.len();
+        self.store.retain(|cookie| !is_one(cookie));
+        self.len() < before
+    }
+
+    /// Removes a cookie and returns it. Python's `clear(domain, path, name)`.
+    pub fn remove(&mut self, domain: &str, path: &str, name: &str) -> Option<Cookie> {
+        self.store.remove(domain, path, name)
+    }
+
+    /// Removes the cookies that end with the session.
+    pub fn clear_session_cookies(&mut self) {
+        self.store.retain(|cookie| !cookie.discard);
+    }
+
+    /// Removes the cookies that have ended. [`header`](CookieJar::header) does this, too.
+    pub fn clear_expired_cookies(&mut self, now: i64) {
+        self.store.retain(|cookie| !cookie.is_expired(now));
+    }
+}
+
+/// True if the cookie is to be sent with a request for this URL.
+fn is_for(policy: &impl CookiePolicy, cookie: &Cookie, url: &RequestUrl, now: i64) -> bool {
+    !cookie.is_expired(now) && !cookie.splits_fields() && policy.return_ok(cookie, url)
+}
+
+impl<P: CookiePolicy> fmt::Display for CookieJar<P> {
+    /// For people, as Python's `str` of one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cookies: Vec<String> = self.iter().map(Cookie::to_string).collect();
+        write!(f, "<CookieJar[{}]>", cookies.join(", "))
+    }
+}

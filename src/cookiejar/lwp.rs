@@ -1,0 +1,374 @@
+//! The `Set-Cookie3` format of libwww-perl, which holds all of a cookie: Python's `LWPCookieJar`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::date::{format_iso, parse_iso};
+use super::file::{Format, LineError, lines};
+use super::{Cookie, CookieJar, CookiePolicy, FileOptions, LoadError, Saved};
+
+/// The beginning of a cookie's line.
+const FIELD: &str = "Set-Cookie3:";
+
+const FORMAT: Format = Format { header: "#LWP-Cookies-2.0\n", write, read };
+
+/// The attributes that the format gives a meaning. One of the same name in [`Cookie::rest`] cannot be written.
+const STANDARD: [&str; 12] = [
+    "version",
+    "port",
+    "path",
+    "domain",
+    "expires",
+    "comment",
+    "commenturl",
+    "port_spec",
+    "path_spec",
+    "domain_dot",
+    "secure",
+    "discard",
+];
+
+/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It loses nothing of a cookie but the years
+/// after 9999.
+///
+/// ```
+/// use serve_forever::cookiejar::{Cookie, CookieJar, FileOptions, LwpFile};
+/// let mut jar = CookieJar::new();
+/// jar.set_cookie(Cookie { expires: Some(1_991_600_612), discard: false, ..Cookie::new("a", "1", "www.example.com") });
+/// let (content, saved) = LwpFile::content(&jar, 1_700_000_000, FileOptions::default());
+/// assert_eq!(saved.written, 1);
+/// assert_eq!(
+///     String::from_utf8_lossy(&content),
+///     "#LWP-Cookies-2.0\n\
+///      Set-Cookie3: a=1; path=\"/\"; domain=\"www.example.com\"; expires=\"2033-02-09 22:23:32Z\"; version=0\n"
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LwpFile {
+    path: PathBuf,
+}
+
+impl LwpFile {
+    /// The file of this path, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> LwpFile {
+        LwpFile { path: path.into() }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the cookies of a jar into the file, in its order. The file is replaced as a whole, and may then be read and
+    /// written by its owner only.
+    ///
+    /// # Errors
+    /// If the file cannot be written. It is then as it was.
+    pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
+        FORMAT.save(&self.path, jar, now, options)
+    }
+
+    /// Adds the cookies of the file to a jar. The policy is not asked.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is in another format. The jar is then as it was.
+    pub fn load<P: CookiePolicy>(
+        &self,
+        jar: &mut CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> Result<(), LoadError> {
+        FORMAT.load(&self.path, jar, now, options, false)
+    }
+
+    /// Replaces the cookies of a jar by those of the file.
+    ///
+    /// # Errors
+    /// As [`load`](LwpFile::load).
+    pub fn revert<P: CookiePolicy>(
+        &self,
+        jar: &mut CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> Result<(), LoadError> {
+        FORMAT.load(&self.path, jar, now, options, true)
+    }
+
+    /// The content that [`save`](LwpFile::save) writes. Each character of Latin-1 is one byte.
+    pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
+        FORMAT.content(jar, now, options)
+    }
+}
+
+fn write(cookie: &Cookie) -> Option<String> {
+    let version = cookie.version.to_string();
+    let expires = cookie.expires.map(format_iso);
+    let mut words: Vec<(&str, Option<&str>)> =
+        vec![(&cookie.name, cookie.value.as_deref()), ("path", Some(&cookie.path)), ("domain", Some(&cookie.domain))];
+    let flag = |name, set: bool| set.then_some((name, None));
+    words.extend(cookie.port.as_deref().map(|port| ("port", Some(port))));
+    words.extend(flag("path_spec", cookie.path_specified));
+    words.extend(flag("port_spec", cookie.port_specified));
+    words.extend(flag("domain_dot", cookie.domain_initial_dot));
+    words.extend(flag("secure", cookie.secure));
+    words.extend(expires.as_deref().map(|expires| ("expires", Some(expires))));
+    words.extend(flag("discard", cookie.discard));
+    words.extend(cookie.comment.as_deref().map(|comment| ("comment", Some(comment))));
+    words.extend(cookie.comment_url.as_deref().map(|url| ("commenturl", Some(url))));
+    let mut rest: Vec<_> = cookie.rest.iter().filter(|(name, _)| is_writable_name(name)).collect();
+    rest.sort();
+    words.extend(rest.into_iter().map(|(name, value)| (name.as_str(), value.as_deref())));
+    words.push(("version", Some(&version)));
+    let breaks = |text: &str| text.contains(['\n', '\r']);
+    let is_broken = words.iter().any(|(_, value)| value.is_some_and(breaks));
+    (is_token(&cookie.name) && !is_broken).then(|| format!("{FIELD} {}", join(&words)))
+}
+
+/// True if an attribute other than the standard ones can have this name.
+fn is_writable_name(name: &str) -> bool {
+    is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
+}
+
+/// True if the reader takes the text for one name.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && !text.contains(ends_token)
+}
+
+fn ends_token(character: char) -> bool {
+    is_blank(character) || matches!(character, '=' | ';' | ',')
+}
+
+/// The white space of Python's patterns for text.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+}
+
+/// Python's `join_header_words`: a value of letters, digits and `_` stands as it is, any other in quotes.
+fn join(words: &[(&str, Option<&str>)]) -> String {
+    let word = |(name, value): &(&str, Option<&str>)| match value {
+        None => (*name).to_owned(),
+        Some(value) if !value.is_empty() && value.chars().all(|c| c.is_alphanumeric() || c == '_') => {
+            format!("{name}={value}")
+        }
+        Some(value) => format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
+    };
+    words.iter().map(word).collect::<Vec<_>>().join("; ")
+}
+
+fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
+    let mut lines = lines(text);
+    if !lines.next().is_some_and(|(_, line)| is_magic(line)) {
+        return Err((1, "not an LWP cookie file: its first line is not \"#LWP-Cookies-2.0\"".to_owned()));
+    }
+    let mut cookies = Vec::new();
+    // Any other line is a comment.
+    for (number, line) in lines.filter_map(|(number, line)| Some((number, line.strip_prefix(FIELD)?))) {
+        for words in split(line) {
+            cookies.push(cookie(words).map_err(|reason| (number, reason))?);
+        }
+    }
+    Ok(cookies)
+}
+
+/// True for `#LWP-Cookies-` and a version, whatever follows.
+fn is_magic(line: &str) -> bool {
+    let version = line.strip_prefix("#LWP-Cookies-").and_then(|version| version.split_once('.'));
+    version.is_some_and(|(major, minor)| {
+        !major.is_empty()
+            && major.bytes().all(|byte| byte.is_ascii_digit())
+            && minor.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// A name, and the value after its `=` if there is one.
+type Word = (String, Option<String>);
+
+/// The words of a line, by cookie: Python's `split_header_words`. A comma begins the next cookie.
+fn split(line: &str) -> Vec<Vec<Word>> {
+    let mut cookies = vec![Vec::new()];
+    let mut rest = line.trim_start_matches(is_blank);
+    while let Some(next) = rest.chars().next() {
+        if next == ',' {
+            cookies.push(Vec::new());
+            rest = &rest[1..];
+        } else if ends_token(next) {
+            rest = &rest[next.len_utf8()..];
+        } else {
+            let (name, after) = rest.split_at(rest.find(ends_token).unwrap_or(rest.len()));
+            let (value, after) = split_value(after);
+            cookies.last_mut().into_iter().for_each(|words| words.push((name.to_owned(), value.clone())));
+            rest = after;
+        }
+        rest = rest.trim_start_matches(is_blank);
+    }
+    cookies.retain(|words| !words.is_empty());
+    cookies
+}
+
+/// The value after an `=`, without its quotes and escapes, and the text after it.
+fn split_value(text: &str) -> (Option<String>, &str) {
+    let Some(after) = text.trim_start_matches(is_blank).strip_prefix('=') else { return (None, text) };
+    let after = after.trim_start_matches(is_blank);
+    if let Some((value, rest)) = after.strip_prefix('"').and_then(split_quoted) {
+        return (Some(value), rest);
+    }
+    let (value, rest) = after.split_at(after.find(|c| is_blank(c) || c == ';' || c == ',').unwrap_or(after.len()));
+    (Some(value.to_owned()), rest)
+}
+
+/// The text up to the closing quote, in which a backslash stands before a character that is meant as it is.
+fn split_quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+fn cookie(words: Vec<Word>) -> Result<Cookie, String> {
+    let mut words = words.into_iter();
+    let (name, value) = words.next().unwrap_or_default();
+    let mut cookie = Cookie { name, value, discard: false, ..Cookie::new("", "", "") };
+    let (mut domain, mut path) = (None, None);
+    for (name, value) in words {
+        match &*name.to_ascii_lowercase() {
+            "domain" => domain = value,
+            "path" => path = value,
+            "port" => cookie.port = value,
+            "version" => {
+                let text = value.unwrap_or_default();
+                cookie.version = text.trim().parse().map_err(|_| format!("{text:?} is not a version"))?;
+            }
+            "expires" => cookie.expires = value.and_then(|date| parse_iso(&date)),
+            "comment" => cookie.comment = value,
+            "commenturl" => cookie.comment_url = value,
+            "port_spec" => cookie.port_specified = true,
+            "path_spec" => cookie.path_specified = true,
+            "domain_dot" => cookie.domain_initial_dot = true,
+            "secure" => cookie.secure = true,
+            "discard" => cookie.discard = true,
+            _ => cookie.rest.push((name, value)),
+        }
+    }
+    cookie.domain = domain.ok_or("the cookie has no domain")?.to_lowercase();
+    cookie.path = path.ok_or("the cookie has no path")?;
+    cookie.domain_specified = cookie.domain.starts_with('.');
+    cookie.discard |= cookie.expires.is_none();
+    Ok(cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATER: i64 = 1_991_600_612;
+
+    fn full() -> Cookie {
+        let text = |text: &str| Some(text.to_owned());
+        Cookie {
+            path: "/x".to_owned(),
+            path_specified: true,
+            port: text("80,8080"),
+            port_specified: true,
+            secure: true,
+            expires: Some(LATER),
+            discard: false,
+            version: 1,
+            comment: text("why \"not\""),
+            comment_url: text("http://a/"),
+            rest: vec![
+                ("HttpOnly".to_owned(), None),
+                ("SameSite".to_owned(), text("Lax")),
+                ("empty".to_owned(), text("")),
+            ],
+            ..Cookie::new("a", "b,c; \\ \u{e9}", ".example.com")
+        }
+    }
+
+    fn content(lines: &str) -> Result<Vec<Cookie>, LineError> {
+        read(&format!("#LWP-Cookies-2.0\n{lines}"))
+    }
+
+    #[test]
+    fn all_of_a_cookie_is_written_and_read_back() {
+        let line = write(&full()).unwrap();
+        assert_eq!(
+            line,
+            "Set-Cookie3: a=\"b,c; \\\\ \u{e9}\"; path=\"/x\"; domain=\".example.com\"; port=\"80,8080\"; path_spec; \
+             port_spec; domain_dot; secure; expires=\"2033-02-09 22:23:32Z\"; comment=\"why \\\"not\\\"\"; \
+             commenturl=\"http://a/\"; HttpOnly; SameSite=Lax; empty=\"\"; version=1"
+        );
+        assert_eq!(content(&line), Ok(vec![full()]));
+    }
+
+    #[test]
+    fn a_cookie_without_a_value_and_without_a_date() {
+        let cookie = Cookie { value: None, ..Cookie::new("a", "", "a.com") };
+        let line = write(&cookie).unwrap();
+        assert_eq!(line, "Set-Cookie3: a; path=\"/\"; domain=\"a.com\"; discard; version=0");
+        assert_eq!(content(&line), Ok(vec![cookie]));
+    }
+
+    #[test]
+    fn what_would_break_the_file_is_left_out() {
+        for cookie in [
+            Cookie::new("a", "b\nc", "a.com"),
+            Cookie::new("a b", "c", "a.com"),
+            Cookie::new("a;b", "c", "a.com"),
+            Cookie { path: "/\r".to_owned(), ..Cookie::new("a", "b", "a.com") },
+        ] {
+            assert_eq!(write(&cookie), None, "{cookie:?}");
+        }
+        let odd = ["a b", "path", "Version", ""].map(|name| (name.to_owned(), None)).to_vec();
+        let line = write(&Cookie { rest: odd, ..Cookie::new("a", "b", "a.com") }).unwrap();
+        assert_eq!(line, "Set-Cookie3: a=b; path=\"/\"; domain=\"a.com\"; discard; version=0");
+    }
+
+    #[test]
+    fn lines_are_read_as_python_reads_them() {
+        let cookies = content(
+            "# x\nSet-Cookie3: a=1; Path=/x;domain = a.com ;; FOO=bar secure, b; path=\"/\\y\"; domain=\"B.com\r\n\
+             Set-Cookie: c=1\n",
+        );
+        let cookies = cookies.unwrap();
+        assert_eq!(cookies.len(), 2);
+        assert_eq!((cookies[0].path.as_str(), cookies[0].domain.as_str()), ("/x", "a.com"));
+        assert!(cookies[0].secure);
+        assert_eq!(cookies[0].rest, [("FOO".to_owned(), Some("bar".to_owned()))]);
+        assert_eq!((cookies[1].value.as_deref(), cookies[1].path.as_str()), (None, "/y"));
+        assert_eq!(cookies[1].domain, "\"b.com", "a quote that is not closed is a character");
+    }
+
+    #[test]
+    fn the_first_line_has_a_version() {
+        for magic in ["#LWP-Cookies-2.0", "#LWP-Cookies-1.0\r", "#LWP-Cookies-10.12 x"] {
+            assert_eq!(read(&format!("{magic}\n")), Ok(Vec::new()), "{magic}");
+        }
+        for magic in ["", "# Netscape HTTP Cookie File", "#LWP-Cookies-", "#LWP-Cookies-2", "#LWP-Cookies-.0"] {
+            assert_eq!(read(magic).unwrap_err().0, 1, "{magic}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_line() {
+        for (line, reason) in [
+            ("a=b; path=\"/\"; version=0", "the cookie has no domain"),
+            ("a=b; domain=\"a.com\"", "the cookie has no path"),
+            ("a=b; domain; path=\"/\"", "the cookie has no domain"),
+            ("a=b; domain=a.com; path=/; version=x", "\"x\" is not a version"),
+        ] {
+            assert_eq!(content(&format!("\nSet-Cookie3: {line}\n")), Err((3, reason.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_read_is_the_end_of_the_session() {
+        let cookies = content("Set-Cookie3: a=b; path=/; domain=a.com; expires=\"soon\"; version=0").unwrap();
+        assert_eq!((cookies[0].expires, cookies[0].discard), (None, true));
+    }
+}

@@ -1,0 +1,41 @@
+//! Python's `http.cookiejar`: the cookies of a client, by RFC 6265bis or as CPython keeps them.
+//!
+//! [`CookieJar`] takes cookies from responses and gives them to requests; [`Policy`] says which of them. [`MozillaFile`] and
+//! [`LwpFile`] keep them on disk. The jar has no clock and no socket: the time is an argument of every call that needs it,
+//! and a request is no more than a [`RequestUrl`]. Cookies of a server are in [`cookies`](crate::cookies), not here.
+//!
+//! | module | content |
+//! |---|---|
+//! | `jar`, `store` | the jar; the order and the number of its cookies |
+//! | `cookie`, `url` | a cookie; the parts of a request that cookies depend on |
+//! | `policy` | the settings, and rules of the program's own |
+//! | `rfc6265`, `python` | how a `Set-Cookie` field is read, and which cookies are kept and sent, under each standard |
+//! | `date`, `domain`, `path` | parts that both standards use |
+//! | `file`, `mozilla`, `lwp` | files |
+//!
+//! RFC 2965 with its field `Set-Cookie2` is left out: RFC 6265 made it obsolete.
+//!
+//! Invariant: the value that a jar gives for a `Cookie` field holds no CR, LF or NUL.
+
+mod cookie;
+mod date;
+mod domain;
+mod file;
+mod jar;
+mod lwp;
+mod mozilla;
+mod path;
+mod policy;
+mod python;
+mod rfc6265;
+mod store;
+mod url;
+
+pub use cookie::Cookie;
+pub use domain::is_public_suffix;
+pub use file::{FileOptions, LoadError, Saved};
+pub use jar::CookieJar;
+pub use lwp::LwpFile;
+pub use mozilla::MozillaFile;
+pub use policy::{CookiePolicy, Policy, Standard};
+pub use url::{InvalidUrl, RequestUrl};

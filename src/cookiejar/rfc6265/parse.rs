@@ -1,0 +1,241 @@
+//! The reader of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides if the
+//! cookie is kept.
+
+use crate::cookiejar::date::parse_cookie_date;
+use crate::cookiejar::domain::is_address;
+use crate::cookiejar::path::default_path;
+use crate::cookiejar::{Cookie, Policy, RequestUrl};
+
+/// The most bytes that name and value have together (section 5.6).
+const MAX_PAIR: usize = 4096;
+
+/// The most bytes of an attribute's value; a longer attribute is left out (section 5.6).
+const MAX_ATTRIBUTE: usize = 1024;
+
+/// Reads a field; `None` for one that must be ignored. A cookie that is to be removed has a date that is over.
+pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
+    if field.contains(|c: char| c.is_ascii_control() && c != '\t') {
+        return None;
+    }
+    let mut parts = field.split(';');
+    let pair = parts.next().unwrap_or_default();
+    // A field without `=` is a value without a name.
+    let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+    let (name, value) = (trim(name), trim(value));
+    let is_empty = name.is_empty() && value.is_empty();
+    if is_empty || length(name) + length(value) > MAX_PAIR {
+        return None;
+    }
+    let mut attributes = Attributes::default();
+    parts.for_each(|part| attributes.read(part, now));
+    let domain = attributes.domain.take().unwrap_or_default();
+    let mut cookie = attributes.cookie(name, value, url);
+    set_domain(&mut cookie, &domain, policy, url)?;
+    Some(cookie)
+}
+
+/// Cuts off spaces and tabs, the only white space of the grammar.
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// The number of bytes, each of which is a character of Latin-1.
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The attributes that were read so far. Of an attribute that comes twice the last valid one counts.
+#[derive(Debug, Default)]
+struct Attributes {
+    expires: Option<i64>,
+    max_age: Option<i64>,
+    domain: Option<String>,
+    path: Option<Option<String>>,
+    secure: bool,
+    rest: Vec<(String, Option<String>)>,
+}
+
+impl Attributes {
+    fn read(&mut self, part: &str, now: i64) {
+        let (name, value) = match part.split_once('=') {
+            Some((name, value)) => (trim(name), Some(trim(value))),
+            None => (trim(part), None),
+        };
+        let text = value.unwrap_or_default();
+        if length(text) > MAX_ATTRIBUTE {
+            return;
+        }
+        match &*name.to_ascii_lowercase() {
+            "" => {}
+            "expires" => self.expires = parse_cookie_date(text).or(self.expires),
+            "max-age" => self.max_age = end_after(text, now).or(self.max_age),
+            "domain" => self.domain = Some(text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase()),
+            "path" => self.path = Some(text.starts_with('/').then(|| text.to_owned())),
+            "secure" => self.secure = true,
+            _ => {
+                self.rest.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+                self.rest.push((name.to_owned(), value.map(str::to_owned)));
+            }
+        }
+    }
+
+    fn cookie(self, name: &str, value: &str, url: &RequestUrl) -> Cookie {
+        // `Max-Age` wins over `Expires`, in either order.
+        let expires = self.max_age.or(self.expires);
+        let path = self.path.flatten();
+        Cookie {
+            path_specified: path.is_some(),
+            path: path.unwrap_or_else(|| default_path(url.path()).to_owned()),
+            secure: self.secure,
+            expires,
+            discard: expires.is_none(),
+            rest: self.rest,
+            ..Cookie::new(name, value, url.host())
+        }
+    }
+}
+
+/// The second in which a cookie of this `Max-Age` ends (section 5.6.2). A number that is 0 or less ends it at once, one that
+/// is too great for a time ends it at the last time that there is.
+fn end_after(value: &str, now: i64) -> Option<i64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds = digits.parse().unwrap_or(i64::MAX);
+    Some(if value.starts_with('-') || seconds == 0 { i64::MIN } else { now.saturating_add(seconds) })
+}
+
+/// Makes the cookie one for a domain, or leaves it one for the host alone; `None` if the domain is not possible (section 5.7,
+/// steps 7 to 10).
+fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestUrl) -> Option<()> {
+    if domain.is_empty() {
+        return Some(());
+    }
+    // A public suffix may set cookies for itself alone. An address has no names below it, so its cookie is for the host alone.
+    let host_only = is_address(url.host()) || (policy.is_public_suffix)(domain);
+    if host_only || !domain.is_ascii() {
+        return (domain == url.host()).then_some(());
+    }
+    cookie.domain = format!(".{domain}");
+    (cookie.domain_specified, cookie.domain_initial_dot) = (true, true);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn read(url: &str, field: &str) -> Option<Cookie> {
+        parse(&Policy::default(), field, &RequestUrl::parse(url).unwrap(), NOW)
+    }
+
+    fn at_home(field: &str) -> Option<Cookie> {
+        read("http://www.example.com/dir/page", field)
+    }
+
+    #[test]
+    fn defaults_are_the_host_and_the_folder() {
+        let cookie = at_home("a=b").unwrap();
+        let expected = Cookie { path: "/dir".to_owned(), ..Cookie::new("a", "b", "www.example.com") };
+        assert_eq!(cookie, expected);
+    }
+
+    #[test]
+    fn names_and_values_of_section_5_6() {
+        for (field, expected) in [
+            ("a=b=c", Some(("a", "b=c"))),
+            (" a = b ; x", Some(("a", "b"))),
+            ("a=\"b c\"", Some(("a", "\"b c\""))),
+            ("a", Some(("", "a"))),
+            ("=b", Some(("", "b"))),
+            ("a=", Some(("a", ""))),
+            ("", None),
+            ("=", None),
+            (" ;a=b", None),
+            ("a=b\tc", Some(("a", "b\tc"))),
+            ("a=b\u{1}c", None),
+            ("a=b; path=/\n", None),
+            ("a=\u{7f}", None),
+            ("a=\u{e9}", Some(("a", "\u{e9}"))),
+        ] {
+            let cookie = at_home(field);
+            let found = cookie.as_ref().map(|cookie| (cookie.name.as_str(), cookie.value.as_deref().unwrap()));
+            assert_eq!(found, expected, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_and_a_value_have_4096_bytes_together() {
+        let with = |bytes| at_home(&format!("a={}", "\u{e9}".repeat(bytes)));
+        assert!(with(4095).is_some() && with(4096).is_none());
+    }
+
+    #[test]
+    fn an_attribute_has_1024_bytes() {
+        let path = |bytes| at_home(&format!("a=b; path=/{}", "y".repeat(bytes))).unwrap().path.len();
+        assert_eq!([path(1023), path(1024)], [1024, "/dir".len()]);
+    }
+
+    #[test]
+    fn the_last_valid_attribute_counts() {
+        let expires = |field| at_home(field).unwrap().expires;
+        assert_eq!(expires("a=b; max-age=1; Max-Age=2"), Some(NOW + 2));
+        assert_eq!(expires("a=b; max-age=1; max-age=x"), Some(NOW + 1));
+        assert_eq!(expires("a=b; max-age=1; expires=Wed, 09 Feb 2033 22:23:32 GMT"), Some(NOW + 1));
+        assert_eq!(expires("a=b; expires=Wed, 09 Feb 2033 22:23:32 GMT; expires=x"), Some(1_991_600_612));
+        assert_eq!(at_home("a=b; path=/x; path=/y").unwrap().path, "/y");
+        assert_eq!(at_home("a=b; path=/x; path=y").unwrap().path, "/dir");
+        assert_eq!(at_home("a=b; domain=example.com; domain=").unwrap().domain, "www.example.com");
+    }
+
+    #[test]
+    fn max_age_of_section_5_6_2() {
+        for (value, expected) in [
+            ("60", Some(NOW + 60)),
+            ("0", Some(i64::MIN)),
+            ("-1", Some(i64::MIN)),
+            ("999999999999999999999999999", Some(i64::MAX)),
+            ("-999999999999999999999999999", Some(i64::MIN)),
+            ("", None),
+            ("-", None),
+            ("+5", None),
+            ("5s", None),
+            ("1.5", None),
+            ("\"5\"", None),
+        ] {
+            let cookie = at_home(&format!("a=b; Max-Age={value}")).unwrap();
+            assert_eq!((cookie.expires, cookie.discard), (expected, expected.is_none()), "{value}");
+        }
+    }
+
+    #[test]
+    fn domains_of_section_5_7() {
+        for (url, domain, expected) in [
+            ("http://www.example.com/", "Example.COM", Some(".example.com")),
+            ("http://www.example.com/", ".example.com", Some(".example.com")),
+            ("http://www.example.com/", "", Some("www.example.com")),
+            ("http://www.example.com/", ".", Some("www.example.com")),
+            ("http://www.example.com/", "com", None),
+            ("http://www.example.com/", "ex\u{e4}mple.com", None),
+            ("http://localhost/", "localhost", Some("localhost")),
+            ("http://127.0.0.1/", "127.0.0.1", Some("127.0.0.1")),
+            ("http://127.0.0.1/", "0.0.1", None),
+            ("http://[::1]/", "[::1]", Some("[::1]")),
+        ] {
+            let cookie = read(url, &format!("a=b; Domain={domain}"));
+            assert_eq!(cookie.as_ref().map(|cookie| cookie.domain.as_str()), expected, "{url} {domain}");
+            assert!(cookie.is_none_or(|cookie| cookie.domain_specified == cookie.domain.starts_with('.')));
+        }
+    }
+
+    #[test]
+    fn other_attributes_are_kept_in_their_spelling() {
+        let cookie = at_home("a=b; SECURE; httpOnly; samesite = Lax;; =x; Foo=1; foo=2").unwrap();
+        let rest: Vec<_> = cookie.rest.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        assert_eq!(rest, [("httpOnly", None), ("samesite", Some("Lax")), ("foo", Some("2"))]);
+        assert!(cookie.secure && cookie.is_http_only());
+    }
+}

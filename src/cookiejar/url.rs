@@ -1,0 +1,180 @@
+//! The parts of a request that cookies depend on: scheme, host, port and path of its URL, and the page it was made for.
+
+use std::fmt;
+
+/// The URL of a request, as far as cookies depend on it.
+///
+/// ```
+/// use serve_forever::cookiejar::RequestUrl;
+/// let url = RequestUrl::parse("https://www.Example.com:8443/shop/cart?item=1")?;
+/// assert_eq!((url.scheme(), url.host(), url.port(), url.path()), ("https", "www.example.com", 8443, "/shop/cart"));
+/// # Ok::<(), serve_forever::cookiejar::InvalidUrl>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestUrl {
+    scheme: String,
+    host: String,
+    port: u16,
+    path: String,
+    origin: Option<String>,
+}
+
+/// A URL that no request can have for which cookies are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidUrl(String);
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid URL {:?}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidUrl {}
+
+impl From<InvalidUrl> for std::io::Error {
+    fn from(error: InvalidUrl) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}
+
+impl RequestUrl {
+    /// Reads an absolute URL. Userinfo, query and fragment play no part. A host beyond ASCII is kept in lower case; with the
+    /// feature `idna` it becomes its ASCII form (RFC 6265 section 5.1.2).
+    ///
+    /// # Errors
+    /// If the URL has no scheme or no host, a control character, a port that is not a number up to 65535, or, with the
+    /// feature `idna`, a host that has no ASCII form.
+    pub fn parse(url: &str) -> Result<RequestUrl, InvalidUrl> {
+        RequestUrl::read(url).ok_or_else(|| InvalidUrl(url.to_owned()))
+    }
+
+    fn read(url: &str) -> Option<RequestUrl> {
+        let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty())?;
+        if url.contains(char::is_control) || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
+        let (host, port) = split_port(authority);
+        let port = match port {
+            "" if matches!(&*scheme, "https" | "wss") => 443,
+            "" => 80,
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            _ => return None,
+        };
+        let path = match rest.split(['?', '#']).next() {
+            None | Some("") => "/",
+            Some(path) => path,
+        };
+        if host.is_empty() || host.contains(char::is_whitespace) {
+            return None;
+        }
+        Some(RequestUrl { scheme, host: canonical(host)?, port, path: path.to_owned(), origin: None })
+    }
+
+    /// Says that the user did not ask for this request and could not have approved it: it is for a part of a page of the
+    /// host `origin`, or was redirected from there (RFC 2965 section 3.3.6). The policy may then take it for one to a third
+    /// party.
+    ///
+    /// ```
+    /// use serve_forever::cookiejar::RequestUrl;
+    /// let url = RequestUrl::parse("https://adverts.example/banner.png")?.unverifiable("www.acme.com");
+    /// # Ok::<(), serve_forever::cookiejar::InvalidUrl>(())
+    /// ```
+    pub fn unverifiable(mut self, origin: &str) -> RequestUrl {
+        self.origin = Some(origin.to_lowercase());
+        self
+    }
+
+    /// The scheme in lower case.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The host in lower case; the address of IPv6 keeps its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port: that of the URL, or 443 for `https` and `wss` and 80 for every other scheme.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path as it stands in the URL, `/` if there is none.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The host of the page that an unverifiable request is for.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+}
+
+/// Splits `host:port`; the colons between the brackets of an IPv6 address are no separators.
+fn split_port(authority: &str) -> (&str, &str) {
+    let brackets = authority.rfind(']').map_or(0, |at| at + 1);
+    match authority[brackets..].rfind(':') {
+        Some(at) => (&authority[..brackets + at], &authority[brackets + at + 1..]),
+        None => (authority, ""),
+    }
+}
+
+#[cfg(feature = "idna")]
+fn canonical(host: &str) -> Option<String> {
+    // The names of ASCII are not judged: IDNA refuses some that exist, such as those with an underscore.
+    if host.is_ascii() {
+        Some(host.to_ascii_lowercase())
+    } else {
+        idna::domain_to_ascii(host).ok().filter(|host| !host.is_empty())
+    }
+}
+
+#[cfg(not(feature = "idna"))]
+fn canonical(host: &str) -> Option<String> {
+    Some(host.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        for (url, scheme, host, port, path) in [
+            ("http://www.example.com", "http", "www.example.com", 80, "/"),
+            ("http://www.example.com?x=/y", "http", "www.example.com", 80, "/"),
+            ("http://www.example.com#x/y", "http", "www.example.com", 80, "/"),
+            ("HTTPS://WWW.Example.com/A/b;c?d#e", "https", "www.example.com", 443, "/A/b;c"),
+            ("wss://h/", "wss", "h", 443, "/"),
+            ("http://h:/x", "http", "h", 80, "/x"),
+            ("http://user:pw@h:8080/@x", "http", "h", 8080, "/@x"),
+            ("http://[::1]:81/", "http", "[::1]", 81, "/"),
+            ("http://[::1]/", "http", "[::1]", 80, "/"),
+        ] {
+            let parsed = RequestUrl::parse(url).unwrap();
+            assert_eq!((parsed.scheme(), parsed.host(), parsed.port(), parsed.path()), (scheme, host, port, path));
+        }
+    }
+
+    #[test]
+    fn urls_without_a_host_are_refused() {
+        for url in ["", "/x", "http://", "://h/", "http:///x", "h", "http://h:x/", "http://h:65536/", "http://h:+1/"] {
+            assert_eq!(RequestUrl::parse(url), Err(InvalidUrl(url.to_owned())));
+        }
+        for url in ["http://a b/", "http://a\n/", "http://a/\r\nX: 1", "a b://h/"] {
+            assert!(RequestUrl::parse(url).is_err(), "{url:?}");
+        }
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn a_host_beyond_ascii_becomes_its_ascii_form() {
+        assert_eq!(RequestUrl::parse("http://M\u{dc}nchen.example/").unwrap().host(), "xn--mnchen-3ya.example");
+        assert_eq!(RequestUrl::parse("http://a_b.example/").unwrap().host(), "a_b.example");
+        assert!(RequestUrl::parse("http://\u{ad}/").is_err());
+    }
+}
