@@ -61,6 +61,11 @@ fn config() {
 }
 
 #[test]
+fn cookies() {
+    replay("cookies");
+}
+
+#[test]
 fn every_target_is_replayed_and_registered() {
     let manifest = include_str!("../fuzz/Cargo.toml");
     for target in checks::TARGETS {

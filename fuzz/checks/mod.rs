@@ -15,6 +15,7 @@ mod config;
 mod config {
     pub fn check(_: &[u8]) {}
 }
+mod cookies;
 mod exchange;
 mod feeding;
 mod head;
@@ -24,7 +25,7 @@ mod responses;
 
 /// The names of the targets: each has a directory in `corpus/`.
 #[allow(dead_code, reason = "a fuzz target knows its own name")]
-pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config"];
+pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config", "cookies"];
 
 /// Runs the check of one target.
 pub fn run(target: &str, data: &[u8]) {
@@ -36,6 +37,7 @@ pub fn run(target: &str, data: &[u8]) {
         "cgi" => cgi::check(data),
         "range" => range::check(data),
         "config" => config::check(data),
+        "cookies" => cookies::check(data),
         other => panic!("there is no target {other}"),
     }
 }
