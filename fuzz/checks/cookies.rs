@@ -68,7 +68,7 @@ mod jar {
             assert!(jar.iter().all(|cookie| !cookie.is_expired(NOW)));
             files(&jar);
         }
-        file_of(data);
+        file_of(data, Policy::python());
     }
 
     fn header(jar: &mut CookieJar, url: &RequestUrl) {
@@ -101,22 +101,23 @@ mod jar {
     fn files(jar: &CookieJar) {
         let (content, saved) = MozillaFile::content(jar, NOW, ALL);
         assert_eq!(saved.written + saved.unwritable, jar.len());
-        let again = file_of(&content).0.expect("our own file");
+        let again = file_of(&content, jar.policy().clone()).0.expect("our own file");
         assert_eq!(MozillaFile::content(&again, NOW, ALL).0, content);
         let (content, saved) = LwpFile::content(jar, NOW, ALL);
         assert_eq!(saved.written + saved.unwritable, jar.len());
-        let again = file_of(&content).1.expect("our own file");
+        let again = file_of(&content, jar.policy().clone()).1.expect("our own file");
         assert_eq!(LwpFile::content(&again, NOW, ALL).0, content);
     }
 
-    /// The cookies of a file in each of the formats, if it is in that format.
-    fn file_of(content: &[u8]) -> (Option<CookieJar>, Option<CookieJar>) {
+    /// The cookies of a file in each of the formats, if it is in that format. The policy decides if a value without a name and
+    /// a name without a value are one cookie.
+    fn file_of(content: &[u8], policy: Policy) -> (Option<CookieJar>, Option<CookieJar>) {
         thread_local! {
             static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("a folder");
         }
         let path = FOLDER.with(|folder| folder.path().join("cookies"));
         std::fs::write(&path, content).expect("a file");
-        let [mut mozilla, mut lwp] = [(); 2].map(|()| CookieJar::with_policy(Policy::python()));
+        let [mut mozilla, mut lwp] = [(); 2].map(|()| CookieJar::with_policy(policy.clone()));
         let read = (
             MozillaFile::new(&path).load(&mut mozilla, NOW, ALL).is_ok(),
             LwpFile::new(&path).load(&mut lwp, NOW, ALL).is_ok(),
