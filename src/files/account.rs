@@ -1,7 +1,8 @@
-//! The accounts that Basic authentication knows, and how they are written down.
+//! The accounts of Basic authentication and their text form. The comparison with a client's credentials is the matter of
+//! `auth`.
 //!
-//! A hash of a kind that is not verified here must never become the password itself, so the forms that `htpasswd` and
-//! its like write are recognised and refused. The comparison with what a client sends stays in `auth`.
+//! Invariant: a hash of an unsupported scheme is never taken for a password. The schemes that `htpasswd` and similar tools
+//! write are recognised and refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +11,16 @@ use std::sync::Arc;
 use bcrypt::HashParts;
 use hmac_sha256::Hash;
 
-/// The mark of a SHA-256 in an [`Account`] that is written down.
+/// The prefix of a SHA-256 in the text form of an [`Account`].
 const SHA256: &str = "sha256:";
 
-/// How bcrypt hashes begin: three names of one algorithm.
+/// The prefixes of bcrypt hashes: three names of one algorithm.
 const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
 
-/// The costs that `htpasswd` makes. A hash of cost 17 takes some ten seconds; of cost 31, two days.
+/// The costs that `htpasswd` accepts. Verifying a hash takes some ten seconds with cost 17, and two days with cost 31.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
-/// How the hashes begin that are refused.
+/// The prefixes of the hashes that are refused.
 const REFUSED: [&str; 30] = [
     "$apr1$",
     "$1$",
@@ -55,11 +56,11 @@ const REFUSED: [&str; 30] = [
 
 /// A user and a password, or a hash of the password.
 ///
-/// Written down it is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash as `htpasswd -B` makes it
-/// (`$2y$`, `$2a$` or `$2b$`, of cost 4 to 17). `HEX` is what `printf %s PASSWORD | sha256sum` prints: a fast hash, which
-/// keeps the password out of configuration files and lists of processes but resists guessing as little as the password.
-/// Other forms of hashes are errors and not passwords. The 13 characters of traditional `crypt` cannot be told from a
-/// password and are taken as one. A password that begins as a hash does has to be given as its SHA-256.
+/// The text form is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash from `htpasswd -B` (`$2y$`, `$2a$`
+/// or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. It is a fast hash: it keeps
+/// the password out of configuration files and process lists, but it is as easy to guess as the password itself. Hashes of
+/// other schemes are errors. The 13 characters of traditional `crypt` look like a password and are taken for one. A password
+/// that begins like a hash must be given as its SHA-256.
 ///
 /// ```
 /// use serve_forever::files::Account;
@@ -81,25 +82,25 @@ pub struct Account {
 pub(super) enum Secret {
     /// Its SHA-256.
     Sha256([u8; 32]),
-    /// A bcrypt hash, which is known to be well formed.
+    /// A well-formed bcrypt hash.
     Bcrypt(Box<str>),
 }
 
-/// Why a text is no [`Account`].
+/// The reason why a text is not an [`Account`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadAccount {
-    /// There is no colon between user and password.
+    /// The text has no colon between user and password.
     Colon,
-    /// The user has no name.
+    /// The user is empty.
     User,
-    /// A control character, which no client may send (RFC 7617 section 2).
+    /// The text contains a control character, which clients must not send (RFC 7617 section 2).
     Control,
-    /// The text behind `sha256:` is not 64 hexadecimal digits.
+    /// The text after `sha256:` is not 64 hexadecimal digits.
     Hash,
-    /// A bcrypt hash that is damaged, or of a cost that is not 4 to 17.
+    /// A bcrypt hash is malformed, or its cost is not in 4 to 17.
     Bcrypt,
-    /// A form of hash that is not verified here, by its beginning.
+    /// The hash is of an unsupported scheme. The value is its prefix.
     Scheme(&'static str),
 }
 
@@ -121,8 +122,8 @@ impl fmt::Display for BadAccount {
 impl std::error::Error for BadAccount {}
 
 impl Account {
-    /// An account with a password in the clear, whatever it looks like. A user with a colon in it can never log in
-    /// (RFC 7617 section 2).
+    /// An account with a plain password, even if the password looks like a hash. A user with a colon in its name can never
+    /// log in (RFC 7617 section 2).
     pub fn new(user: &str, password: &str) -> Account {
         Account { user: user.into(), secret: Secret::Sha256(Hash::hash(password.as_bytes())) }
     }
@@ -153,7 +154,8 @@ impl FromStr for Account {
     }
 }
 
-/// The schemes in braces are written in either case; the others, where `$P$` is not `$p$`, as they stand.
+/// True if the password has the prefix of a scheme. Schemes in braces have no case; for the others it matters, as `$P$` and
+/// `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }
@@ -165,7 +167,7 @@ fn bcrypt_hash(text: &str) -> Result<&str, BadAccount> {
 }
 
 impl fmt::Debug for Account {
-    /// Without the password.
+    /// Leaves the password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({:?})", self.user)
     }
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_written_down() {
+    fn the_text_form_of_accounts() {
         assert_eq!("a:b:c".parse(), Ok(Account::new("a", "b:c")));
         assert_eq!("a:".parse(), Ok(Account::new("a", "")));
         assert_eq!(why("a"), BadAccount::Colon);
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_cannot_be_verified_is_no_password() {
+    fn a_hash_of_an_unsupported_scheme_is_not_a_password() {
         for (hash, scheme) in [
             ("$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/", "$apr1$"),
             ("$1$aaaaaaaa$EUZ5", "$1$"),
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_bcrypt_hash_is_refused() {
+    fn a_malformed_bcrypt_hash_is_refused() {
         let hash = |cost: &str, rest: &str| format!("ann:$2y${cost}${rest}");
         let rest = "abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
         for cost in ["04", "10", "17"] {

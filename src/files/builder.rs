@@ -20,10 +20,10 @@ use super::service::FileService;
 use super::tree::{Symlinks, Tree};
 use crate::http::{FieldBlock, FieldValue, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
 
-/// The realm of a service that was given none.
+/// The realm of a service whose builder sets none.
 pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 
-/// Builds a [`FileService`]: what one would get by subclassing Python's `SimpleHTTPRequestHandler`, without the class.
+/// Builds a [`FileService`]. Its methods take the place of subclassing Python's `SimpleHTTPRequestHandler`.
 ///
 /// ```
 /// use serve_forever::files::FileService;
@@ -39,7 +39,7 @@ pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    /// Values that are no Latin-1 are an error when the service is built.
+    /// A value that is not Latin-1 is kept as an error until the service is built.
     extra: Vec<(String, Result<Vec<u8>, NotLatin1>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
@@ -69,7 +69,7 @@ impl FileService {
 }
 
 impl FileServiceBuilder {
-    /// Starts with the defaults for a directory, which is looked at in [`FileServiceBuilder::build`].
+    /// Starts with the defaults for a directory, which is opened in [`FileServiceBuilder::build`].
     pub fn new(root: impl Into<PathBuf>) -> FileServiceBuilder {
         FileServiceBuilder {
             root: root.into(),
@@ -88,36 +88,36 @@ impl FileServiceBuilder {
         }
     }
 
-    /// The names of index files, the preferred one first; `index.html` and `index.htm` by default, none if empty.
-    /// Python's `index_pages` (contract row SH04).
+    /// The names of index files, the preferred one first: Python's `index_pages`. `index.html` and `index.htm` by default; an
+    /// empty list turns index files off.
     pub fn index_names<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> FileServiceBuilder {
         self.policy.index_names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The content type of files with this extension, given without its dot. It goes before the built-in ones, and
-    /// the last one given for an extension counts. Python's `extensions_map` (row SH24).
+    /// The content type of files with this extension, which is given without its dot: Python's `extensions_map`. It takes
+    /// precedence over the built-in types, and the last one given for an extension counts.
     ///
-    /// The extension is compared as it stands first, then in lower case. What [`charset`](Self::charset) says is added
-    /// to a `text/` type without parameters.
+    /// The extension is compared as it stands first, then in lower case. A `text/` type without parameters gets the parameter
+    /// that [`charset`](Self::charset) sets.
     pub fn mime(mut self, extension: impl Into<String>, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.mime.types.push((extension.into(), content_type.into()));
         self
     }
 
-    /// The content type of files whose extension says nothing; `application/octet-stream` by default (row SH27).
+    /// The content type of files with an unknown extension or none; `application/octet-stream` by default.
     pub fn default_type(mut self, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.default_type = content_type.into();
         self
     }
 
-    /// Has files with this extension, given without its dot, sent with a `Content-Encoding`, because they are compressed
-    /// already: `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of
-    /// the name before the extension, so that `x.wasm.br` is `application/wasm`. They are sent to clients that do not
-    /// accept the coding, too: they asked for the file by its name.
+    /// The `Content-Encoding` of files with this extension, which is given without its dot, because they are compressed already:
+    /// `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of the name
+    /// without the extension, so that `x.wasm.br` is `application/wasm`. A client that does not accept the coding gets the
+    /// file as well: it requested the file by its name.
     ///
-    /// The extension is compared as it stands first, then in lower case, and the last one given counts. `.svgz` is sent
-    /// with `gzip` by default; `identity` leaves the field out.
+    /// The extension is compared as it stands first, then in lower case, and the last coding given for it counts. `.svgz` has
+    /// `gzip` by default; `identity` means no field.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -129,31 +129,31 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The charset parameter of all `text/` types that have no parameters: this one, or none for `None`.
+    /// The charset parameter of all `text/` types that have no parameters; `None` for no parameter.
     ///
-    /// By default it is `utf-8`, which is left out for XML, and for HTML and CSS that declares its encoding in its first
-    /// 1,024 bytes or begins with a byte order mark.
+    /// By default it is `utf-8`, except for XML, and for HTML and CSS that declares its encoding in its first 1,024 bytes or
+    /// begins with a byte order mark.
     pub fn charset<C: Into<String>>(mut self, charset: Option<C>) -> FileServiceBuilder {
-        self.policy.mime.charset = charset.map_or(Charset::Unsaid, |name| Charset::Named(name.into()));
+        self.policy.mime.charset = charset.map_or(Charset::Absent, |name| Charset::Named(name.into()));
         self
     }
 
-    /// Asks a function for the content type of each file first: Python's `guess_type` overridden. `None`, or what
-    /// cannot stand in a header field, leaves it to the tables. The answer is kept as long as the file is cached.
+    /// A function that returns the content type of a file, as by overriding Python's `guess_type`. For `None`, and for a result
+    /// that is not a valid field value, the tables decide. The function is not called again while the file is cached.
     pub fn guess_type(mut self, guess: impl Fn(&Path) -> Option<String> + Send + 'static) -> FileServiceBuilder {
         self.policy.guess_type = Some(Box::new(guess));
         self
     }
 
-    /// Has a function say which file or directory a path stands for: Python's `translate_path` overridden. `None` is
-    /// 404. It must always say the same for the same path, because files are cached by what was asked for.
+    /// A function that returns the file or directory for a path, as by overriding Python's `translate_path`. `None` is 404. The
+    /// function must return the same result for the same path every time, because responses are cached by path.
     ///
-    /// The path it gets is normalised and still has the base path; the path it gives is taken as it is and may lie
-    /// anywhere, unless symbolic links are kept in check.
+    /// Its argument is the normalised path, including the base path. Its result is used as it is and may lie outside the
+    /// served directory, unless [`symlinks`](Self::symlinks) is not [`Symlinks::Follow`].
     ///
     /// ```
     /// use serve_forever::files::FileService;
-    /// // Each user's files lie in a folder `public` of their own.
+    /// // Each user's files are in the folder `public` of the home directory.
     /// let homes = FileService::builder("/").translate_path(|url| {
     ///     let mut segments = url.segments();
     ///     let user = std::str::from_utf8(segments.next()?).ok()?;
@@ -172,24 +172,24 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Whether directories without an index file are listed; if not, they are 403. On by default.
+    /// Lists directories without an index file; without listings they are 403. On by default.
     pub fn listing(mut self, listed: bool) -> FileServiceBuilder {
         self.policy.listing = listed.then(|| self.policy.listing.take().unwrap_or_default());
         self
     }
 
-    /// What listings show and how.
+    /// The settings of listings.
     pub fn listing_options(mut self, options: ListingOptions) -> FileServiceBuilder {
         self.policy.listing = Some(options);
         self
     }
 
-    /// Adds a field to answers that transfer a file or a listing, 200 and 206. `Cache-Control`, `Content-Location`,
-    /// `Expires` and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
+    /// Adds a field to responses that transfer a file or a listing (200 and 206). `Cache-Control`, `Content-Location`, `Expires`
+    /// and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
     ///
-    /// A field that the server makes itself, such as `Content-Type` or `Date`, is an error of
-    /// [`build`](FileServiceBuilder::build). For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name).
-    /// A text is sent as Latin-1, and a character above U+00FF is an error of `build`; see [`FieldValue`].
+    /// [`build`](FileServiceBuilder::build) fails for a field that the server generates, such as `Content-Type` or `Date`. For
+    /// `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). A text is sent as Latin-1, and `build` fails
+    /// for a character above U+00FF; see [`FieldValue`].
     pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
         let mut bytes = Vec::new();
         let value = value.append_to(&mut bytes).map(|()| bytes);
@@ -197,43 +197,42 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Adds the extra fields to all answers of this service, whatever their status. Off by default.
+    /// Adds the extra fields to all responses of this service, regardless of their status. Off by default.
     pub fn extra_headers_everywhere(mut self, everywhere: bool) -> FileServiceBuilder {
         self.extra_everywhere = everywhere;
         self
     }
 
-    /// What becomes of symbolic links; they are followed by default, as in Python (row SH14).
+    /// The rule for symbolic links; they are followed by default, as in Python.
     pub fn symlinks(mut self, symlinks: Symlinks) -> FileServiceBuilder {
         self.symlinks = symlinks;
         self
     }
 
-    /// Whether names that begin with a dot are served and listed, which they are by default (row SH25). If not, they
-    /// are 404, all but `.well-known` at the root, which is there to be found (RFC 8615).
+    /// Serves and lists names that begin with a dot. On by default. If off, they are 404, except for `.well-known` at the root,
+    /// which clients look for (RFC 8615).
     pub fn hidden(mut self, served: bool) -> FileServiceBuilder {
         self.policy.hidden = served;
         self
     }
 
-    /// The path under which the directory is served, such as `/docs`; everything outside of it is 404, with
-    /// [`spa`](Self::spa) too. `/` by default.
+    /// The path under which the directory is served, such as `/docs`; `/` by default. Every path outside it is 404, even with
+    /// [`spa`](Self::spa).
     pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
         self.base = path.into();
         self
     }
 
-    /// Serves `about.html` as `/about`, and sends those who ask for `/about.html` or `/about/` there (301); likewise
-    /// `/index.html` to `/`. A file that is really called `about` goes first, a directory of that name keeps
-    /// `/about/`. Off by default.
+    /// Serves `about.html` as `/about`, and redirects `/about.html` and `/about/` to it (301); likewise `/index.html` to `/`. A
+    /// file with the name `about` takes precedence, and a directory with that name keeps `/about/`. Off by default.
     pub fn clean_urls(mut self, clean: bool) -> FileServiceBuilder {
         self.policy.clean_urls = clean;
         self
     }
 
-    /// Whether `app.js.br`, `app.js.zst` and `app.js.gz` are served instead of `app.js` to clients that accept that
-    /// coding (RFC 9110 section 12.5.3), unless they are older than it or empty. Off by default, because `dump.sql.gz`
-    /// need not be `dump.sql` compressed; without it no such file is looked for.
+    /// Serves `app.js.br`, `app.js.zst` or `app.js.gz` instead of `app.js` to clients that accept the coding (RFC 9110 section
+    /// 12.5.3), unless the compressed file is empty or older than `app.js`. Off by default, because `dump.sql.gz` need not be
+    /// the compressed `dump.sql`; if off, the server does not look for such files.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -245,9 +244,9 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Serves this file, named relative to the root, with 200 where nothing was found: for single-page applications,
-    /// whose scripts make sense of the path. Only for those who want a page: what has a dot in its last segment, such
-    /// as `/missing.js`, remains 404 unless `Accept` names `text/html`. `None`, the default, serves nothing.
+    /// The page of a single-page application, whose script interprets the path: it is served with 200 for a path that names
+    /// nothing. The page is given relative to the root. A path with a dot in its last segment, such as `/missing.js`, remains
+    /// 404 unless `Accept` contains `text/html`. `None` by default.
     ///
     /// ```
     /// use serve_forever::{files::FileService, http::{Request, Status}};
@@ -261,31 +260,31 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The body of answers with this status, which keep it: a file named relative to the root, or by an absolute path
-    /// anywhere; symbolic links in it are followed. Only for refusals of this service; what the server refuses itself
-    /// has the server's page. Where the file is missing the server's page is sent.
+    /// The page for error responses with this status: a path relative to the root, or an absolute path to any place. Symbolic
+    /// links in it are followed. The page is for the errors of this service; an error that the server detects, such as a
+    /// malformed request, has the server's own page. That page is also sent if the file is missing.
     pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
         self.policy.error_pages.push((status, page.into()));
         self
     }
 
-    /// Lets scripts of another origin, such as `https://app.example`, or of all for `*`, read what is served: adds
-    /// `Access-Control-Allow-Origin` to every answer and answers preflights (Fetch standard, CORS protocol).
+    /// Lets scripts of another origin, such as `https://app.example`, or of any origin for `*`, read responses: adds
+    /// `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
     pub fn cors(mut self, origin: impl Into<String>) -> FileServiceBuilder {
         self.cors = Some(origin.into());
         self
     }
 
-    /// Isolates pages from other sites, so that they may use `SharedArrayBuffer` and precise clocks: adds
+    /// Isolates pages from other origins, so that they may use `SharedArrayBuffer` and precise clocks: adds
     /// `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`. Off by default.
     pub fn coop_coep(mut self, isolated: bool) -> FileServiceBuilder {
         self.isolated = isolated;
         self
     }
 
-    /// The `Cache-Control` of files that a pattern fits (RFC 9111 section 5.2), such as `no-cache` or
-    /// `max-age=31536000, immutable`. A pattern without a slash is held against the file's name, one with a slash
-    /// against its path below the root; `*` does not cross a slash, `**` does. The last pattern that fits counts.
+    /// The `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
+    /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, one with a slash against
+    /// its path below the root; `*` does not match a slash, `**` does. The last pattern that matches counts.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -300,14 +299,14 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Lets only those in who know an account: Basic authentication (RFC 7617) for every answer of this service, but
-    /// for preflights, which browsers send without credentials. May be called again for more accounts.
+    /// Requires the credentials of an account for every request except preflights, which browsers send without credentials:
+    /// Basic authentication (RFC 7617). May be called again for more accounts.
     ///
-    /// A bcrypt hash takes long to verify, 50 ms and more, and a service that answers by itself has no other thread for
-    /// that: [`FileService::offloading`] makes one that has. Credentials are verified once; up to 1024 that were right
-    /// are remembered, and as many that were wrong.
+    /// Verifying a bcrypt hash takes 50 ms and more, and the service does it on the loop's thread. With
+    /// [`FileService::offloading`], worker threads do it. The results for the last 1024 right and the last 1024 wrong
+    /// credentials are cached.
     ///
-    /// Basic authentication does not hide the password on the way; only TLS does.
+    /// Basic authentication does not encrypt the password; only TLS does.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -320,24 +319,24 @@ impl FileServiceBuilder {
         self
     }
 
-    /// What browsers tell their users that the password is for; `serve-forever` by default.
+    /// The realm, which some browsers show when they ask for the password; `serve-forever` by default.
     pub fn realm(mut self, realm: impl Into<String>) -> FileServiceBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// How much the cache may hold.
+    /// The limits of the cache.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self
     }
 
-    /// The service.
+    /// Checks the settings and builds the service.
     ///
     /// # Errors
-    /// If the directory is missing, is none or cannot be read, with the directory's name in the text; `InvalidInput`
-    /// if a field is reserved, or a field, a content type, a charset, a coding, a pattern or the base path is not well formed; `Unsupported` if symbolic links
-    /// cannot be kept in check here.
+    /// The system's error, with the path in the text, if the directory does not exist, is not a directory or cannot be read;
+    /// `InvalidInput` if a field is reserved, or if a field, a content type, a charset, a coding, a pattern or the base path is
+    /// malformed; `Unsupported` if the system cannot check symbolic links.
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;

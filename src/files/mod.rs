@@ -1,17 +1,21 @@
 //! Files and directories as a ready-made [`Service`](crate::service::Service): Python's `SimpleHTTPRequestHandler`.
 //!
-//! A request goes the same way every time, and each step is a room of its own: the path is looked up (`lookup`) in the
-//! directory (`tree`), or found in the cache (`cache`), which is what makes the common request cheap; the
-//! file, or a compressed sibling of it (`siblings`), becomes a representation (`content`, `mime`, `representation`); then
-//! the request's preconditions and its range decide what is sent of it (`preconditions`, `range`, `multipart`).
-//! Whatever goes wrong on the way is a `refusal`. A directory without an index file is listed ([`listing`]). What is a
-//! matter of taste is set by the `builder` and kept in the `policy`, but for the fields that are `reserved`; `account`,
-//! `auth` and `cors` decide which requests are admitted.
+//! Every request takes the same steps, and each step is a module:
 //!
-//! What stays out: sockets, framing, `Date` and `Server`, error pages, the log. They are the connection's.
+//! 1. `account`, `auth` and `cors` decide whether the request is admitted.
+//! 2. `cache` has the response to most requests. Its entries depend on facts about the tree (`dependency`).
+//! 3. Otherwise `lookup` finds the file or directory of the path in the served directory (`tree`, `stat`).
+//! 4. `loader` reads the file (`content`) or a compressed sibling (`siblings`, `codings`), and gives it its header fields
+//!    (`mime`, `representation`). A directory without an index file is listed ([`listing`]).
+//! 5. The request's preconditions and its range decide which bytes are sent (`preconditions`, `range`, `multipart`).
 //!
-//! Invariant: only regular files are ever opened, nothing outside of the root is except through a symbolic link, and
-//! an announced length is exactly the length that the open file had, or that of the bytes that were read of it.
+//! An error in any step is a `refusal`. `builder` checks the settings, and `policy` holds them; `reserved` lists the header
+//! fields that no setting may change directly.
+//!
+//! The connection does the rest: sockets, framing, `Date` and `Server`, the server's own error pages, the access log.
+//!
+//! Invariant: only regular files are opened for reading; a file outside the root is opened only through a symbolic link, an
+//! operator's error page or `translate_path`; the announced length is the length of the open file, or of the bytes read.
 
 mod account;
 mod auth;

@@ -1,4 +1,5 @@
-//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), made while it is sent.
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. Which ranges
+//! are sent is the matter of `range`.
 
 use std::io;
 use std::ops::Range;
@@ -6,26 +7,26 @@ use std::ops::Range;
 use super::content::Content;
 use crate::service::Source;
 
-/// The parts of a representation between their boundaries. Its length is known before a byte of it is read.
+/// The body of a multipart response. Its length is known before any byte of the content is read.
 #[derive(Debug)]
 pub(crate) struct Multipart {
     boundary: String,
-    /// What is still to come, the next piece last.
+    /// The pieces that are still to be sent, in reverse order.
     pieces: Vec<MultipartPiece>,
     content: Content,
 }
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// The lines around the parts, from a position on.
+    /// A boundary with the header fields of a part, and the position up to which it has been sent.
     Text(Vec<u8>, usize),
-    /// Bytes of the file.
+    /// A range of the content.
     Bytes(Range<u64>),
 }
 
 impl Multipart {
-    /// The ranges of a file of `length` bytes. The boundary is made from a number that nobody who made the file could
-    /// have known, so that the file cannot hold it.
+    /// The ranges of a representation of `length` bytes. `secret` is a random number, from which the boundary is made: the
+    /// author of the file cannot know it, so the content does not contain the boundary.
     pub(crate) fn new(
         content: Content,
         ranges: &[Range<u64>],
@@ -36,8 +37,8 @@ impl Multipart {
         let boundary = format!("{secret:016x}");
         let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
         for range in ranges {
-            // The line before the first boundary may be left out (RFC 2046 section 5.1.1), but clients such as zsync
-            // take the first line for it without looking.
+            // The empty line before the first boundary is optional (RFC 2046 section 5.1.1), but clients such as zsync
+            // discard the first line without checking it.
             let lines = format!(
                 "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{}/{length}\r\n\r\n",
                 range.start,
@@ -56,7 +57,7 @@ impl Multipart {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
 
-    /// How many bytes are still to come.
+    /// The number of bytes that are still to be sent.
     pub(crate) fn length(&self) -> u64 {
         let length = |piece: &MultipartPiece| match piece {
             MultipartPiece::Text(text, from) => (text.len() - from) as u64,
@@ -67,8 +68,8 @@ impl Multipart {
 }
 
 impl Source for Multipart {
-    /// Fills the buffer as far as the current piece goes. A file that has become too short is an error: the length
-    /// was announced.
+    /// Reads from the current piece. A file that has become too short is `UnexpectedEof`: the length was announced, so the
+    /// connection must be cut.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {
@@ -79,9 +80,9 @@ impl Source for Multipart {
                 (count, *from == text.len())
             }
             MultipartPiece::Bytes(range) => {
-                let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(buf.len());
-                let count = self.content.read_at(&mut buf[..wanted], range.start)?;
-                if count == 0 && wanted > 0 {
+                let limit = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(buf.len());
+                let count = self.content.read_at(&mut buf[..limit], range.start)?;
+                if count == 0 && limit > 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 range.start += count as u64;
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_length() {
+    fn parts_stand_between_boundaries_and_the_length_is_known() {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, b"0123456789").unwrap();
         let file = Arc::new(file);

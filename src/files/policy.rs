@@ -1,3 +1,5 @@
+//! The settings of a file service after they were checked. Making and checking them is the matter of `builder`.
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,38 +13,38 @@ use super::listing::ListingOptions;
 use super::mime::{self, MimeSettings};
 use crate::http::{FieldBlock, Request, Status, UrlPath};
 
-/// A caller's own `guess_type`.
+/// The function that [`guess_type`](super::FileServiceBuilder::guess_type) sets.
 pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
 
-/// A caller's own `translate_path`.
+/// The function that [`translate_path`](super::FileServiceBuilder::translate_path) sets.
 pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
 
-/// Everything about a file service that is a matter of taste.
+/// The settings of a file service.
 pub(crate) struct Policy {
     pub(crate) index_names: Vec<OsString>,
     pub(crate) mime: MimeSettings,
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
-    /// Where the tree begins in the paths of requests; empty for `/`.
+    /// The path under which the tree is served, without slashes at its ends; empty for `/`.
     pub(crate) base: PathBuf,
     pub(crate) hidden: bool,
     pub(crate) clean_urls: bool,
     pub(crate) precompressed: bool,
-    /// What is served where nothing was found.
+    /// The page of a single-page application.
     pub(crate) fallback: Option<PathBuf>,
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
     pub(crate) gate: Option<Arc<Gate>>,
-    /// Whether scripts of other sites may read answers.
+    /// Scripts of other origins may read responses.
     pub(crate) cors: bool,
-    /// `None`: directories are not listed.
+    /// `None` if directories are not listed.
     pub(crate) listing: Option<ListingOptions>,
-    /// Fields for answers that transfer a file or a listing.
+    /// Fields of responses that transfer a file or a listing.
     pub(crate) extra: FieldBlock,
-    /// Fields for every answer.
+    /// Fields of every response.
     pub(crate) everywhere: FieldBlock,
-    /// The time of day.
+    /// The clock for `Date` and `Last-Modified`. Tests replace it.
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -72,8 +74,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The content type of a file; `start` is as for [`MimeSettings::with_charset`]. The result of a caller's own function is
-    /// left out unless it is a valid field value.
+    /// The content type of a file. `start` is as for [`MimeSettings::with_charset`]. A result of the `guess_type` function
+    /// that is not a valid field value is ignored.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
@@ -83,8 +85,8 @@ impl Policy {
         })
     }
 
-    /// The `Cache-Control` of a file, by the last pattern that fits it. A pattern without a slash fits names, one with
-    /// a slash fits paths below the root.
+    /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against the
+    /// name, one with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
         if self.cache_control.is_empty() {
             return None;
@@ -98,19 +100,19 @@ impl Policy {
         self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
     }
 
-    /// The file of the operator's own for an error.
+    /// The operator's error page for a status. The last one that was given counts.
     pub(crate) fn error_page(&self, status: Status) -> Option<&Path> {
         self.error_pages.iter().rev().find(|(other, _)| *other == status).map(|(_, path)| path.as_path())
     }
 
-    /// The time when the turn of the loop began that a request is answered in: that of its `Date`.
+    /// The time when the turn of the request began, which is also the time in `Date`.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
         now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
     }
 }
 
-/// A `*` stays within one segment of a path, `**` does not.
+/// `*` does not match a slash, `**` does.
 const PATHS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 

@@ -1,29 +1,29 @@
-//! Conditional requests (RFC 9110 section 13): pure functions from header fields and validators to a verdict.
+//! Conditional requests (RFC 9110 section 13): pure functions of the request's header fields and the validators.
 
 use crate::http::{HttpDate, RequestFields, parse_http_date};
 
-/// What a representation is compared by.
+/// The validators of a representation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validators<'a> {
-    /// A strong entity tag, with its quotes.
+    /// The strong entity tag, with its quotes.
     pub(crate) etag: &'a str,
-    /// The value of `Last-Modified`; `None` for a representation that is sent without that field.
+    /// The value of `Last-Modified`; `None` if the representation has none.
     pub(crate) modified: Option<HttpDate>,
 }
 
-/// What the preconditions of a request come to.
+/// The result of evaluating the preconditions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PreconditionResult {
-    /// All of them hold, or there are none: the request is served.
+    /// Every precondition is true, or there is none.
     Proceed,
-    /// The client has this representation already (304).
+    /// The client already has this representation (304).
     NotModified,
-    /// The client asked to be served only something else (412).
+    /// A precondition is false (412).
     Failed,
 }
 
-/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2: `If-Match` hides
-/// `If-Unmodified-Since`, `If-None-Match` hides `If-Modified-Since`.
+/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. With `If-Match`,
+/// `If-Unmodified-Since` is ignored; with `If-None-Match`, `If-Modified-Since` is.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
@@ -35,33 +35,32 @@ pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -
     }
 }
 
-/// Section 13.1.1: any of the tags, compared strongly; `*` is any representation at all.
+/// Section 13.1.1: true if a tag matches by strong comparison, or the value is `*`. `None` without the field.
 fn if_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     headers.contains("If-Match").then(|| any_tag(headers.get_all("If-Match"), validators.etag, Comparison::Strong))
 }
 
-/// Section 13.1.2: none of the tags, compared weakly.
+/// Section 13.1.2: true if no tag matches by weak comparison. `None` without the field.
 fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let name = "If-None-Match";
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
-/// Section 13.1.3: ignored if the field is no date or occurs twice, or if the representation has no date.
+/// Section 13.1.3. Ignored if the field is not a date or occurs twice, or if the representation has no date.
 fn if_modified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Modified-Since").map(|date| modified > date)
 }
 
-/// Section 13.1.4: ignored in the same cases.
+/// Section 13.1.4. Ignored in the same cases.
 fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Unmodified-Since").map(|date| modified <= date)
 }
 
-/// Section 13.1.5: whether a range may be served, because the client's part is of this very representation. A tag is
-/// compared strongly; a date has to be exactly `Last-Modified`, and that second has to be over, because the file could
-/// change again within it (section 8.8.2.2): `now` is the `Date` of the response. No date is that of a representation
-/// without one.
+/// Section 13.1.5: true if a range may be served, because the part that the client has is of this representation. A tag is
+/// compared strongly. A date must equal `Last-Modified`, and that second must be over, because the file could change again
+/// within it (section 8.8.2.2); `now` returns the `Date` of the response. No date matches a representation without one.
 pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {
@@ -82,15 +81,15 @@ fn only_date(headers: RequestFields<'_>, name: &str) -> Option<HttpDate> {
     }
 }
 
-/// Section 8.8.3.2. Our own tags are strong, so only the client's can make a difference.
+/// The comparisons of section 8.8.3.2. The server's own tags are strong, so only the client's tag can be weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Strong,
     Weak,
 }
 
-/// Whether one of the lists of tags holds this one, or is `*`. A list that breaks off in the middle counts up to
-/// there: a tag that was not understood is a tag that does not match.
+/// True if one of the lists contains a matching tag or is `*`. A malformed list counts up to its first error: a tag that
+/// cannot be parsed does not match.
 fn any_tag<'a>(lists: impl Iterator<Item = &'a [u8]>, etag: &str, comparison: Comparison) -> bool {
     lists.into_iter().any(|list| list == b"*" || EntityTags(list).any(|tag| matches(tag, etag, comparison)))
 }
@@ -106,7 +105,7 @@ fn is_tag(value: &[u8]) -> bool {
     value.starts_with(b"\"") || value.starts_with(b"W/\"")
 }
 
-/// The tags of a list, each with its quotes and its `W/`. A comma inside of quotes separates nothing.
+/// The tags of a list, each with its quotes and its `W/`. A comma within quotes is part of the tag.
 struct EntityTags<'a>(&'a [u8]);
 
 impl<'a> Iterator for EntityTags<'a> {
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn one_condition() {
+    fn one_precondition() {
         use PreconditionResult::{Failed, NotModified, Proceed};
         for (name, value, verdict) in [
             ("If-Match", "\"a,b\"", Proceed),
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn precedence() {
+    fn entity_tags_take_precedence_over_dates() {
         use PreconditionResult::{Failed, NotModified, Proceed};
         for (fields, verdict) in [
             (&[("If-None-Match", "\"x\""), ("If-Modified-Since", AFTER)][..], Proceed),
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_needs_the_very_representation() {
+    fn if_range_needs_the_same_representation() {
         let now = || HttpDate::from_unix(784_111_778);
         for (value, holds) in [
             ("\"a,b\"", true),

@@ -1,55 +1,58 @@
-//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts that are sent.
+//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts to send. `If-Range` is the matter
+//! of `preconditions`.
 
 use std::ops::Range;
 
 use crate::http::{RequestFields, list_elements};
 
-/// More ranges than this are a client that wants work done, not bytes (RFC 9110 section 17.15).
+/// The most ranges of one request. A client that sends more is likely to be an attacker (RFC 9110 section 17.15).
 const MAX_RANGES: usize = 16;
 
-/// Which part of a representation is sent. Positions are in bytes, the end excluded.
+/// The part of a representation that is sent. Positions are in bytes; the end is exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// All of it (200).
+    /// The whole representation (200).
     Whole,
     /// One part (206 with `Content-Range`).
     Part(Range<u64>),
-    /// Two parts or more, in the order they were asked for (206 as `multipart/byteranges`).
+    /// Two parts or more, in the order of the request (206 with `multipart/byteranges`).
     Parts(Vec<Range<u64>>),
-    /// None of what was asked for exists (416).
+    /// No requested range exists (416).
     Unsatisfiable,
 }
 
-/// What the `Range` field of a GET selects of a representation of `length` bytes.
+/// The part that the `Range` field of a GET selects from a representation of `length` bytes.
 ///
-/// A field that is not well formed, has another unit or stands there twice is ignored (section 14.2). Ranges that
-/// overlap, or that are too many, select the whole: it is less work and fewer bytes than what was asked for.
+/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). Overlapping ranges and more than
+/// [`MAX_RANGES`] select the whole, which is less work and fewer bytes than the request asks for.
 pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let mut fields = headers.get_all("Range");
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
-    let Some(asked) = parse(field) else { return Selection::Whole };
-    let mut parts: Vec<Range<u64>> = asked.iter().filter_map(|spec| spec.within(length)).collect();
+    let Some(specs) = parse(field) else { return Selection::Whole };
+    let mut parts: Vec<Range<u64>> = specs.iter().filter_map(|spec| spec.within(length)).collect();
     match parts.len() {
-        // Of too many, the last ones were not looked at: one of them may be satisfiable.
-        _ if asked.len() > MAX_RANGES => Selection::Whole,
+        // Checked before 416: the ranges beyond the limit were not parsed, and one of them may be satisfiable.
+        _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
+        // An empty part exists only in an empty representation; `Content-Range` cannot describe it.
         _ if parts.iter().any(Range::is_empty) || overlap(&parts) => Selection::Whole,
         1 => Selection::Part(parts.remove(0)),
         _ => Selection::Parts(parts),
     }
 }
 
-/// One element of a set of ranges. A number beyond 64 bits is as good as the largest one: past the end of any file.
+/// One range of the field. A number that does not fit in 64 bits counts as `u64::MAX`, which is past the end of any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RangeSpec {
-    /// First and last position, both included; the end where the last one is missing.
+    /// First and last position, both inclusive. The last one is `u64::MAX` if the range has none.
     From(u64, u64),
-    /// That many bytes at the end.
+    /// The number of bytes at the end.
     Suffix(u64),
 }
 
 impl RangeSpec {
-    /// What there is of it in `length` bytes (section 14.1.2). The suffix of nothing is satisfiable, and empty.
+    /// The range within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an empty representation
+    /// is satisfiable, and empty.
     fn within(self, length: u64) -> Option<Range<u64>> {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
@@ -66,7 +69,7 @@ fn parse(field: &[u8]) -> Option<Vec<RangeSpec>> {
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    // One more than is served is enough to know that there are too many.
+    // One more than the limit is enough to see that there are too many.
     let specs: Option<Vec<RangeSpec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }
@@ -90,13 +93,13 @@ fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
-/// What digits are compared by, also where their number does not fit.
+/// A key that compares digits by their number, even if the number does not fit in 64 bits.
 fn magnitude(digits: &[u8]) -> (usize, &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     (digits.len() - zeros, &digits[zeros..])
 }
 
-/// Whether two of the parts share a byte. Parts that do not cannot sum to more than the whole.
+/// True if two parts share a byte. Disjoint parts cannot be longer than the whole in sum.
 fn overlap(parts: &[Range<u64>]) -> bool {
     let mut sorted: Vec<_> = parts.iter().collect();
     sorted.sort_by_key(|part| part.start);
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_range() {
+    fn one_range_is_one_part() {
         for (field, part) in [
             ("bytes=0-0", 0..1),
             ("bytes=0-4", 0..5),
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn several_ranges() {
+    fn disjoint_ranges_are_parts_and_overlapping_or_too_many_ones_the_whole() {
         assert_eq!(of("bytes=0-1, 4-5,-1", 10), Selection::Parts(vec![0..2, 4..6, 9..10]));
         assert_eq!(of("bytes=8-9,0-1", 10), Selection::Parts(vec![8..10, 0..2]));
         assert_eq!(of("bytes=0-4,5-9", 10), Selection::Parts(vec![0..5, 5..10]));
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_exists() {
+    fn ranges_past_the_end_are_unsatisfiable() {
         for field in
             ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=99999999999999999999-", "bytes=10-,20-30", "bytes=-0,10-"]
         {
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_ignored() {
+    fn a_malformed_field_is_ignored() {
         for field in [
             "",
             "bytes",

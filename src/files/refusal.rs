@@ -1,44 +1,46 @@
+//! Why a request gets no file, and the error response for each reason. Which reason applies is decided elsewhere.
+
 use std::io;
 
 use crate::http::{BadPath, Method, Status};
 use crate::service::Response;
 
-/// What `Allow` lists: the methods that files have.
+/// The value of `Allow`: the methods that files support.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// No more of an unknown method is shown than this (contract row B25).
+/// The most characters of an unknown method that the response and the log show.
 const SHOWN_METHOD: usize = 64;
 
-/// Why a request gets no file.
+/// The reason why a request gets no file.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The path is not one (400).
+    /// The path is malformed (400).
     BadPath(BadPath),
-    /// There is no such file, or none that is served (404).
+    /// The path names nothing that is served (404).
     NotFound,
-    /// The path lies outside of the base path, where nothing is served (404).
+    /// The path lies outside the base path (404).
     OutsideBase,
-    /// The system says no (403, 404, 500 or 503).
+    /// The system returned an error when the file was looked up or opened (403, 404, 500 or 503).
     System(io::Error),
     /// A file that was opened cannot be read (403 or 500).
     Unreadable(io::Error),
-    /// A method that files do not have (405, 501).
+    /// Files do not support the method (405), or the method is unknown (501).
     Method(Method),
-    /// The credentials are missing or wrong (401); this is the challenge.
+    /// The credentials are missing or wrong (401). The value is the challenge for `WWW-Authenticate`.
     Unauthorized(String),
-    /// A directory that may not be listed (403).
+    /// The directory must not be listed (403).
     NoListing,
-    /// The client wanted another representation (412).
+    /// A precondition of the request is false (412).
     PreconditionFailed,
-    /// None of the ranges lies within so many bytes (416).
+    /// No requested range lies within the representation (416).
     RangeNotSatisfiable {
-        /// Of the representation, in bytes.
+        /// The length of the representation in bytes.
         length: u64,
     },
 }
 
 impl Refusal {
-    /// Whether there is nothing at a path that this service is responsible for.
+    /// True if a path below the base path names nothing. Outside the base path no fallback is served.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Refusal::NotFound => true,
@@ -49,7 +51,7 @@ impl Refusal {
         }
     }
 
-    /// The response that says so.
+    /// The error response for this refusal.
     pub(crate) fn response(self) -> Response {
         match self {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
@@ -81,15 +83,16 @@ impl Refusal {
     }
 }
 
-/// Python's text, with the name quoted as Python quotes it (contract row HB21). A name is a token, so only a single
-/// quote asks for the other kind.
+/// Python's message, with the name quoted as Python's `repr` quotes it: in double quotes if it contains a single quote. A
+/// method is a token, so it contains no other character that `repr` would escape.
 fn unsupported(name: &str) -> String {
     let shown = &name[..name.len().min(SHOWN_METHOD)];
     let quote = if shown.contains('\'') { '"' } else { '\'' };
     format!("Unsupported method ({quote}{shown}{quote})")
 }
 
-/// Whatever is wrong with the name is 404, as in Python; what is wrong with us is not (contract rows SH11, B28).
+/// Every error that concerns the path is 404, as in Python. Missing permissions are 403, exhausted resources 503 and disk
+/// errors 500.
 fn system(error: &io::Error) -> Response {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says() {
+    fn system_errors_become_403_404_500_or_503() {
         for (errno, code) in [
             (Errno::NOENT, 404),
             (Errno::NOTDIR, 404),
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_methods_are_shown_as_python_does() {
+    fn an_unknown_method_is_quoted_as_python_does() {
         let message = |name: &str| {
             let response = Refusal::Method(Method::from_token(name)).response();
             (response.status.code(), response.error.and_then(|error| error.message))

@@ -1,3 +1,6 @@
+//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. Reading
+//! the file is the matter of `content`.
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
@@ -10,9 +13,9 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// One state of one file with everything that is said about it (RFC 9110 section 3.2): what GET transfers.
+/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. The content is passed to each call.
 ///
-/// The heads of the two answers that matter, 200 and 304, are made once and shared.
+/// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
 pub(crate) struct Representation {
     /// In bytes.
@@ -20,13 +23,15 @@ pub(crate) struct Representation {
     content_type: String,
     etag: String,
     modified: Option<HttpDate>,
-    /// What follows type and length in every answer that transfers some of it.
+    /// The fields after type and length in every response that transfers the content or a part of it.
     fields: FieldBlock,
+    /// The head of a 200.
     ok: FieldBlock,
+    /// The head of a 304.
     not_modified: FieldBlock,
 }
 
-/// What a representation needs to know besides its file.
+/// The metadata of a representation that does not come from its file.
 #[derive(Debug)]
 pub(crate) struct RepresentationMetadata {
     /// A valid field value.
@@ -35,23 +40,23 @@ pub(crate) struct RepresentationMetadata {
     pub(crate) coding: Option<&'static str>,
     /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: FieldBlock,
-    /// Fields for 200 and 206. Those of [`OF_NOT_MODIFIED`] are for 304, too.
+    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are for 304 as well.
     pub(crate) extra: FieldBlock,
-    /// A file from the future counts as changed now: `Last-Modified` is never later than `Date` (RFC 9110 section
-    /// 8.8.2.1).
+    /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file with
+    /// a time in the future counts as modified now.
     pub(crate) now: HttpDate,
 }
 
 impl RepresentationMetadata {
-    /// What there is to say about an error page.
+    /// The metadata of an error page.
     pub(crate) fn of_page(content_type: String, now: HttpDate) -> RepresentationMetadata {
         RepresentationMetadata { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
     }
 }
 
 impl Representation {
-    /// The representation of a file that was loaded. Where the file's identity does not describe its content, the
-    /// content has no date, and its entity tag is made of its bytes.
+    /// The representation of a loaded file. If the file's identity does not describe the content, there is no
+    /// `Last-Modified`, and the entity tag is made from the bytes.
     pub(crate) fn new(loaded: &LoadedFile, metadata: RepresentationMetadata) -> Representation {
         let identity = &loaded.identity;
         let etag = match &loaded.content {
@@ -74,8 +79,8 @@ impl Representation {
         let mut not_modified = FieldBlock::new();
         not_modified.put("ETag", &etag);
         not_modified.append(&metadata.shared);
-        let is_kept = |name: &str| OF_NOT_MODIFIED.iter().any(|kept| kept.eq_ignore_ascii_case(name));
-        copy_if(&metadata.extra, &mut not_modified, is_kept);
+        let is_of_304 = |name: &str| FIELDS_OF_304.iter().any(|other| other.eq_ignore_ascii_case(name));
+        copy_if(&metadata.extra, &mut not_modified, is_of_304);
         let mut representation = Representation {
             length: loaded.length(),
             content_type: metadata.content_type,
@@ -89,8 +94,8 @@ impl Representation {
         representation
     }
 
-    /// Answers a GET or HEAD: preconditions first, then the range (RFC 9110 section 13.2.2). `now` is the `Date` of
-    /// the response.
+    /// The response to a GET or HEAD. Preconditions are evaluated first, then the range (RFC 9110 section 13.2.2). `now`
+    /// returns the `Date` of the response.
     pub(crate) fn respond(
         &self,
         content: &Content,
@@ -101,11 +106,11 @@ impl Representation {
         match evaluate(request.headers(), validators) {
             PreconditionResult::Failed => return Err(Refusal::PreconditionFailed),
             PreconditionResult::NotModified => {
-                return Ok(self.answer(Status::NOT_MODIFIED, self.not_modified.clone(), Body::Empty));
+                return Ok(self.response(Status::NOT_MODIFIED, self.not_modified.clone(), Body::Empty));
             }
             PreconditionResult::Proceed => {}
         }
-        // A range has a meaning for GET only (RFC 9110 section 14.2).
+        // `Range` applies to GET only (RFC 9110 section 14.2).
         if *request.method() != Method::Get || !if_range(request.headers(), validators, now) {
             return Ok(self.whole(content));
         }
@@ -117,36 +122,36 @@ impl Representation {
         }
     }
 
-    /// All of it with another status and its fields: an error page.
+    /// The whole content as an error page, with the status and the fields of the error.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
-        // The type was checked when it was guessed.
+        // Cannot fail: `Policy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
         head.put("Content-Length", self.length);
-        self.answer(status, head, content.body(0, self.length))
+        self.response(status, head, content.body(0, self.length))
     }
 
-    /// How many bytes of memory this takes, roughly.
+    /// The memory that this takes, in bytes, approximately.
     pub(crate) fn memory(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
         size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
     }
 
     fn whole(&self, content: &Content) -> Response {
-        self.answer(Status::OK, self.ok.clone(), content.body(0, self.length))
+        self.response(Status::OK, self.ok.clone(), content.body(0, self.length))
     }
 
     fn part(&self, content: &Content, range: Range<u64>) -> Response {
         let length = range.end - range.start;
         let head = self.head(&self.content_type, length, Some(&range));
-        self.answer(Status::PARTIAL_CONTENT, head, content.body(range.start, length))
+        self.response(Status::PARTIAL_CONTENT, head, content.body(range.start, length))
     }
 
     fn parts(&self, content: &Content, ranges: &[Range<u64>]) -> Response {
-        // The standard library's hash keys are random numbers from the system.
+        // The standard library seeds `RandomState` with random numbers from the system.
         let secret = RandomState::new().build_hasher().finish();
         let source = Multipart::new(content.clone(), ranges, self.length, &self.content_type, secret);
         let head = self.head(&source.content_type(), source.length(), None);
-        self.answer(Status::PARTIAL_CONTENT, head, Body::Stream(Box::new(source)))
+        self.response(Status::PARTIAL_CONTENT, head, Body::Stream(Box::new(source)))
     }
 
     fn head(&self, content_type: &str, length: u64, range: Option<&Range<u64>>) -> FieldBlock {
@@ -160,32 +165,32 @@ impl Representation {
         head
     }
 
-    fn answer(&self, status: Status, head: FieldBlock, body: Body) -> Response {
+    fn response(&self, status: Status, head: FieldBlock, body: Body) -> Response {
         Response { head, body, ..Response::new(status) }
     }
 }
 
-/// The fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5), but for `Date`, which every answer has, and
-/// `ETag`.
-const OF_NOT_MODIFIED: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
+/// The fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5). `ETag` is added apart, and `Date` by the
+/// connection.
+const FIELDS_OF_304: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
 
-/// Adds the fields of one head whose names are wanted to another.
-fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_wanted: impl Fn(&str) -> bool) {
-    for (name, value) in from.iter().filter(|(name, _)| is_wanted(name)) {
-        // They were valid where they come from.
+/// Copies the fields whose names satisfy `is_included` from one head to another.
+fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) -> bool) {
+    for (name, value) in from.iter().filter(|(name, _)| is_included(name)) {
+        // Cannot fail: the field is valid in the other head.
         _ = to.add(name, value);
     }
 }
 
-/// A strong entity tag: another state of the file has another time stamp, size or inode (RFC 9110 section 8.8.3). Where
-/// the time of modification is the same for all states, the time of the inode's last change stands for it.
+/// A strong entity tag (RFC 9110 section 8.8.3): two states of a file differ in time stamp, size or inode. If the time of
+/// modification says nothing, the time of the inode's last change takes its place.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }
 
-/// A strong entity tag of content that no time stamp tells from another: equal tags are equal bytes.
+/// A strong entity tag for content whose states have the same time stamp and size: equal tags mean equal bytes.
 fn etag_of_bytes(bytes: &[u8]) -> String {
     let hash = hmac_sha256::Hash::hash(bytes);
     let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));

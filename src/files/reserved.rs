@@ -1,14 +1,14 @@
-//! The header fields that the server makes itself, and the settings that change them. Their values are made elsewhere.
+//! The header fields that the server generates, with the settings that change them. The values are generated elsewhere.
 
-/// A field that follows from an answer, so that no other value can be given for it.
+/// A field whose value the server derives from the response, so that no setting may give it directly.
 #[derive(Debug)]
 pub(crate) struct ReservedField {
-    /// The name as it is sent.
+    /// The name in the case in which it is sent.
     pub(crate) name: &'static str,
-    /// The switches of the program that change the field; empty if there are none.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program has switches"))]
+    /// The program's options that change the field; may be empty.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program has options"))]
     pub(crate) switches: &'static [&'static str],
-    /// The methods of the library that change the field; empty if there are none.
+    /// The library's methods that change the field; may be empty.
     pub(crate) methods: &'static [&'static str],
 }
 
@@ -37,21 +37,21 @@ const RESERVED: &[ReservedField] = &[
     ReservedField { name: "WWW-Authenticate", switches: &["--auth"], methods: &["FileServiceBuilder::auth"] },
 ];
 
-/// The one reserved field that `--header` sets, because it is the same for all answers of a server.
+/// The only reserved field that `--header` may set: all responses of a server have the same value.
 pub(crate) const SERVER: &str = "Server";
 
 const fn plain(name: &'static str) -> ReservedField {
     ReservedField { name, switches: &[], methods: &[] }
 }
 
-/// The reserved field of this name, in any case.
+/// The reserved field with this name, compared without regard to case.
 pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
     RESERVED.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
 impl ReservedField {
-    /// Why a value for the field is refused; `settings` are its [`switches`](ReservedField::switches) or its
-    /// [`methods`](ReservedField::methods), and `value` can be printed.
+    /// The error message for a setting that gives the field a value. `settings` are its
+    /// [`switches`](ReservedField::switches) or its [`methods`](ReservedField::methods); `value` must be printable.
     pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
         let change = settings.join(" or ");
         let hint = if settings.is_empty() { String::new() } else { format!(", see {change}") };
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_no_case() {
+    fn names_are_compared_without_regard_to_case() {
         assert_eq!(reserved("etag").map(|field| field.name), Some("ETag"));
         assert!(reserved("X-ETag").is_none() && reserved("Cache-Control").is_none());
     }

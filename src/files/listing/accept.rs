@@ -1,31 +1,32 @@
-//! Which form of a listing a client prefers (RFC 9110 section 12.5.1).
+//! The form of a listing that a client prefers (`Accept`, RFC 9110 section 12.5.1).
 
 use crate::files::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// Whether JSON is preferred to a page: it has the higher weight, or the same weight and is named more exactly, as in
-/// `application/json, */*`. In doubt it is not.
+/// True if JSON has a higher weight than HTML, or the same weight and is named more exactly, as in `application/json, */*`.
+/// If neither is preferred, the listing is a page.
 pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
     let preference = |kind, subtype| best_range(headers, kind, subtype);
     let json = preference("application", "json");
     json.weight > 0 && json > preference("text", "html")
 }
 
-/// How much a media type is wanted; compared by weight first.
+/// The preference for a media type. Compared by weight first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Preference {
-    /// In thousandths; 0 is "not at all".
+    /// In thousandths; 0 means "not acceptable".
     weight: u16,
+    /// 3 for the type itself, 2 for `type/*`, 1 for `*/*`, 0 if nothing matches.
     exactness: u8,
 }
 
-/// The preference that applies to a media type: that of the most exact range, whatever the weights of the others are.
+/// The preference for a media type: that of the most exact matching range, regardless of the weights of other ranges.
 fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Preference {
     let matching = list_elements(headers.get_all("Accept")).filter_map(|range| preference(range, kind, subtype));
     matching.max_by_key(|preference| (preference.exactness, preference.weight)).unwrap_or_default()
 }
 
-/// What one media range says about a media type; `None` if it does not match it or makes no sense.
+/// The preference that one media range states for a media type; `None` if the range does not match or is malformed.
 fn preference(range: &[u8], kind: &str, subtype: &str) -> Option<Preference> {
     let mut parts = std::str::from_utf8(range).ok()?.split(';').map(str::trim);
     let (range_kind, range_subtype) = parts.next()?.split_once('/')?;
@@ -48,7 +49,7 @@ mod tests {
     use crate::http::Request;
 
     #[test]
-    fn json_only_where_it_is_preferred() {
+    fn json_only_if_it_is_preferred() {
         for (accept, json) in [
             ("application/json", true),
             ("APPLICATION/JSON", true),
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_split_count_as_one() {
+    fn several_accept_fields_count_as_one() {
         let request =
             Request::builder("GET", "/").header("Accept", "text/html;q=0.5").header("Accept", "application/json");
         assert!(prefers_json(request.build().headers()));

@@ -1,4 +1,4 @@
-//! One entry of a directory: what it is, and how it is found out.
+//! One entry of a directory, and looking it up.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::entry_filter::CheckLink;
 use crate::files::stat;
 use crate::http::percent_encode_segment;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in JSON: `file`, `directory`, `symlink` or `other`.
+    /// The word for the kind in JSON: `file`, `directory`, `symlink` or `other`.
     pub fn word(self) -> &'static str {
         match self {
             Kind::File => "file",
@@ -34,40 +34,39 @@ impl Kind {
     }
 }
 
-/// One entry of a directory, as a [`ListingTemplate`](super::ListingTemplate) gets it.
+/// One entry of a directory, as it is passed to a [`ListingTemplate`](super::ListingTemplate).
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
-    /// How many entries come before it in this listing.
+    /// The number of entries before this one in the listing.
     pub index: usize,
-    /// The name as the file system has it: any bytes but `/` and NUL.
+    /// The name in the file system: any bytes but `/` and NUL.
     pub name: &'a [u8],
-    /// What it is, and what it leads to.
+    /// The kind of the entry, its target, size and time.
     pub facts: Facts,
 }
 
 impl Entry<'_> {
-    /// Whether it is a directory or a link to one: its link ends in a slash.
+    /// True for a directory or a symbolic link to one. Its [`href`](Entry::href) ends in a slash.
     pub fn is_directory(&self) -> bool {
         self.facts.is_directory()
     }
 
-    /// Whether it is a symbolic link that leads nowhere, or to what may not be looked at.
+    /// True for a symbolic link whose target does not exist or cannot be looked up.
     pub fn is_broken(&self) -> bool {
         self.facts.kind == Kind::Symlink && self.facts.target.is_none()
     }
 
-    /// The name as text, where bytes that are no UTF-8 are shown as U+FFFD.
+    /// The name as text, with U+FFFD for bytes that are not UTF-8.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.name)
     }
 
-    /// The name as Python's listing shows it: with `@` for a link and `/` for a directory (contract row SH31).
-    /// It is not escaped.
+    /// The name in Python's listing: followed by `@` for a symbolic link and by `/` for a directory. It is not escaped.
     pub fn display_name(&self) -> String {
         format!("{}{}", self.text(), self.mark())
     }
 
-    /// What Python's listing puts behind the name: `@` for a link, `/` for a directory.
+    /// The mark after the name in Python's listing: `@` for a symbolic link, `/` for a directory, otherwise empty.
     pub fn mark(&self) -> &'static str {
         match self.facts.kind {
             Kind::Symlink => "@",
@@ -76,8 +75,8 @@ impl Entry<'_> {
         }
     }
 
-    /// The link to it from the listing: percent-encoded byte for byte, with a slash for a directory
-    /// (contract rows SH31, SH32, SH35). It holds only letters, digits and `%_.-~/`.
+    /// The address of the entry relative to the listing: percent-encoded byte by byte, with a slash after a directory. It
+    /// consists of ASCII letters, digits and `%_.-~/`.
     pub fn href(&self) -> String {
         let mut href = percent_encode_segment(self.name).to_string();
         if self.is_directory() {
@@ -87,25 +86,25 @@ impl Entry<'_> {
     }
 }
 
-/// What the file system tells about an entry.
+/// The facts about an entry in the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// What the entry itself is.
+    /// The kind of the entry itself.
     pub kind: Kind,
-    /// For a symbolic link, what it leads to in the end; `None` if that is nothing.
+    /// For a symbolic link, the kind of its final target; `None` if the link is broken.
     pub target: Option<Kind>,
-    /// The size in bytes of a regular file, or of the one that a link leads to.
+    /// The size in bytes of a regular file, or of a link's target if that is one.
     pub size: Option<u64>,
-    /// The last change of it, or of what the link leads to, in seconds since 1970; of the link itself if it leads
-    /// nowhere. `None` if the entry went away while the directory was read.
+    /// The time of the last modification in seconds since 1970: of the entry, of a link's target, or of the link itself if it
+    /// is broken. `None` if the entry was removed while the directory was read.
     pub modified: Option<i64>,
 }
 
 impl Facts {
-    /// Looks an entry up: one call to the system, or two for a link that leads nowhere and where the directory did
-    /// not tell the type. CPython makes two for every entry.
+    /// Looks an entry up with one system call; with two for a broken link, and if the directory does not report types.
+    /// CPython makes two for every entry.
     ///
-    /// A symbolic link is followed, or left to `check_link` where there is one; `None` for one that it keeps back.
+    /// A symbolic link is followed, or checked by `check_link` if there is one; `None` if the check fails.
     pub(super) fn look_up(
         dir: BorrowedFd<'_>,
         name: &[u8],
@@ -122,7 +121,7 @@ impl Facts {
         match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if kind_of(&stat) == Kind::Symlink => of_link(),
             Ok(stat) => Some(Facts { kind: kind_of(&stat), ..Facts::of_target(&stat) }),
-            // The entry was removed since, or the directory may be read but not searched: the name is all there is.
+            // The entry has been removed, or the directory may be read but not searched: only the name is known.
             Err(_) => Some(Facts { kind: kind_of_type(file_type), target: None, size: None, modified: None }),
         }
     }
@@ -156,7 +155,7 @@ impl Facts {
     }
 }
 
-// The field's type differs between systems.
+// The type of the field differs between systems.
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
 fn seconds(stat: &Stat) -> i64 {
     stat.st_mtime as i64

@@ -1,28 +1,28 @@
-//! Which entries of a directory a listing shows: those that a request for them is not refused by policy. What stays
-//! out: looking entries up, and their order.
+//! The entries of a directory that a listing shows: those for which a request would not be refused. Looking entries up and
+//! ordering them is the matter of `entry` and `reader`.
 
 use crate::files::stat::Stat;
 
-/// Looks up what the symbolic link of this name leads to; `None` if it may not be followed or leads nowhere.
+/// Looks up the target of the symbolic link with this name; `None` if the link must not be followed or is broken.
 pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;
 
-/// The directory at the root whose name begins with a dot and that is there to be found (RFC 8615).
+/// The one name with a leading dot that is public: clients look for it at the root (RFC 8615).
 pub(crate) const WELL_KNOWN: &str = ".well-known";
 
-/// Which entries of one directory are shown.
+/// The rules for the entries of one directory.
 pub(crate) struct EntryFilter {
-    /// Whether names that begin with a dot are.
+    /// Shows names that begin with a dot.
     pub(crate) hidden: bool,
-    /// Whether `.well-known` is if the others are not.
+    /// Shows `.well-known` even if `hidden` is off.
     pub(crate) well_known: bool,
-    /// Decides on symbolic links; without it they are followed, and all of them are shown.
+    /// Checks symbolic links. `None` if every link is followed and shown.
     pub(crate) check_link: Option<Box<CheckLink>>,
 }
 
 impl EntryFilter {
-    /// Whether an entry of this name may be shown.
-    pub(super) fn has_name(&self, name: &[u8]) -> bool {
-        let public = || self.hidden || (self.well_known && name == WELL_KNOWN.as_bytes());
-        name != b"." && name != b".." && (!name.starts_with(b".") || public())
+    /// True if an entry with this name is shown.
+    pub(super) fn shows(&self, name: &[u8]) -> bool {
+        let is_public = || self.hidden || (self.well_known && name == WELL_KNOWN.as_bytes());
+        name != b"." && name != b".." && (!name.starts_with(b".") || is_public())
     }
 }

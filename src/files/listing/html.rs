@@ -1,18 +1,18 @@
-//! The listing for people.
+//! The listing as an HTML page, for people.
 //!
-//! The page has CPython's lines and more between them. Three wishes shape it:
+//! The page contains CPython's lines. Four requirements shape the rest:
 //!
-//! * Programs read listings too. The line of an entry begins as CPython's does, and the only links on the page are the
-//!   entries and the parent directory: a program that follows links finds files, not the same page in six orders. So
-//!   sorting and the path are buttons of forms, which work without scripts as links would. Where scripts run, the path
-//!   becomes links.
-//! * Screen readers do, too. An entry is one item of the list, with its size and date; the heads of the columns say the
-//!   order, the footer announces what the filter leaves, and colours have the contrast that WCAG 2.2 asks for.
-//! * Names are chosen by strangers. Nothing on the page can run but the one style and the one script whose hashes the
-//!   content security policy names.
-//! * A page may have 100,000 entries. Layout is by plain blocks: size and date are a block that is moved up over the end
-//!   of the line before it. A rule that looks from one item at the next, such as `li:has(+ li:hover)`, makes Chromium
-//!   take a time that grows with the square of their number (18 seconds instead of one for 10,000), so there is none.
+//! * Programs read listings. The line of an entry begins as in CPython, and the only links on the page are the entries and
+//!   the parent directory, so that a program that follows links finds files and not the same page in six orders. Sorting and
+//!   the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns the breadcrumbs into
+//!   links.
+//! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state the
+//!   order, the footer announces the number of entries that match the filter, and colours have the contrast of WCAG 2.2.
+//! * Names are untrusted. The content security policy allows the one style and the one script of the page, by their hashes,
+//!   and nothing else.
+//! * A page may have 100,000 entries. Layout uses plain blocks: size and date are a block that is moved up over the end of
+//!   the previous line. There is no CSS rule from one item to the next, such as `li:has(+ li:hover)`: with it Chromium takes
+//!   time that grows with the square of the number of items (18 seconds instead of one for 10,000).
 
 use std::io::Write;
 
@@ -25,17 +25,17 @@ use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 const STYLE: &str = include_str!("listing.css");
 const SCRIPT: &str = include_str!("listing.js");
 
-/// Nothing may be loaded or run but what the page brings, by the SHA-256 of [`STYLE`] and [`SCRIPT`].
+/// The content security policy: only [`STYLE`] and [`SCRIPT`] are allowed, by their SHA-256, and nothing is loaded.
 const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-UApzuysrbbTkTbs94xH7Bh4oA/hD9cI9smZKigPg/E0='; \
     script-src 'sha256-chFPs9aiptars8nSwgax0bk8IOJUJWnRCmi2oKaJc0M='; \
     form-action 'self'; base-uri 'none'";
 
-/// The page that people see by default: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works
-/// with scripts off and loads nothing.
+/// The default page: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works without scripts and loads
+/// no other resource.
 ///
-/// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date that ends the item. A
-/// link that leads nowhere has the words "broken link" instead of a size.
+/// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date, which ends the item. A broken
+/// symbolic link has the words "broken link" instead of a size.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HtmlPage;
 
@@ -104,7 +104,7 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<time datetime=\"");
         let start = out.len();
         push_iso_time(modified, out);
-        // The same without seconds and zone, for people.
+        // The visible text is the same time without seconds and zone.
         let shown: [u8; 16] = std::array::from_fn(|at| match out.get(start + at) {
             Some(b'T') | None => b' ',
             Some(other) => *other,
@@ -113,8 +113,8 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The path, each directory above this one as a button that leads there. The targets are relative, so that they hold
-/// under whatever prefix the site is reached.
+/// Writes the path, with a button for each directory above this one. The targets are relative, so that they are right even if
+/// a proxy serves the site under a prefix.
 fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     let names = std::iter::once(&b""[..]).chain(page.url().segments());
     let depth = page.url().segments().count();
@@ -132,7 +132,7 @@ fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</form></nav>\n");
 }
 
-/// The filter, which the script shows, and the switches that put folders first and compare numbers in names.
+/// Writes the filter, which is hidden until the script runs, and the switches "Folders first" and "Natural order".
 fn push_tools(order: Order, out: &mut Vec<u8>) {
     let (sort, direction) = (order.by.word(), direction(order.descending));
     let folders = [folders(false), folders(true)];
@@ -155,8 +155,8 @@ fn push_tools(order: Order, out: &mut Vec<u8>) {
     );
 }
 
-/// The heads of the columns: buttons that sort by them, and the other way round if that is the order already. A list has
-/// no heads of columns, so they are those of a table without other rows.
+/// Writes the column headers: buttons that sort by the column, or reverse the order if the page is sorted by it already. A list
+/// cannot have column headers, so they form a table without other rows.
 fn push_columns(order: Order, out: &mut Vec<u8>) {
     let folders = folders(order.folders_first);
     let by_name = if order.by == SortBy::Natural { SortBy::Natural } else { SortBy::Name };
@@ -168,7 +168,7 @@ fn push_columns(order: Order, out: &mut Vec<u8>) {
             (true, false) => "ascending",
             (true, true) => "descending",
         };
-        // The largest and the latest are what one looks for first.
+        // The first click on size or date sorts descending: the largest or latest entries are of most interest.
         let descending_next = if current { !order.descending } else { by != by_name };
         _ = write!(
             out,

@@ -1,4 +1,4 @@
-//! The listing for programs.
+//! The listing as JSON, for programs.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use super::page::{ListingTemplate, Page};
 use super::text::{push_iso_time, push_json};
 use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 
-/// A listing as JSON (RFC 8259), one entry a line:
+/// A listing as JSON (RFC 8259), one entry per line:
 ///
 /// ```text
 /// {"path": "/x/", "entries": [
@@ -16,10 +16,9 @@ use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 /// ]}
 /// ```
 ///
-/// `name` is the name alone, with U+FFFD for bytes that are no UTF-8; `href` is exact. `type` is `file`, `directory`,
-/// `symlink` or `other`. `target_type` and `broken` are there for links only; the former is `null`, and the latter `true`, if the link
-/// leads nowhere. `size` is `null`
-/// for what is no file, `modified` for what went away meanwhile.
+/// `name` has U+FFFD for bytes that are not UTF-8; `href` is exact. `type` is `file`, `directory`, `symlink` or `other`. Only
+/// symbolic links have `target_type` and `broken`; for a broken link they are `null` and `true`. `size` is `null` unless the
+/// entry or its target is a regular file; `modified` is `null` if the entry was removed while the directory was read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JsonList;
 

@@ -1,17 +1,17 @@
-//! Directory listings: a page people enjoy, JSON for programs, and as little work as either allows.
+//! Directory listings: an HTML page for people and JSON for programs.
 //!
-//! [`respond`] answers a request for a directory. The page keeps CPython's lines, each entry beginning
-//! on a line of its own with `<li><a href="LINK">NAME</a>`, and adds size, date, sorting, breadcrumbs and a
-//! filter around them. A client that prefers `application/json` gets that instead.
+//! [`respond`] returns the response for a directory. The page contains CPython's lines: each entry begins on a line of its
+//! own with `<li><a href="LINK">NAME</a>`. Size, date, sorting, breadcrumbs and a filter are added between them. A client
+//! that prefers `application/json` gets JSON instead.
 //!
-//! # How it stays out of the loop's way
+//! # Large directories
 //! A directory of up to [`AT_ONCE`] entries is listed at once, with a `Content-Length`. A larger one becomes a
-//! [`Source`](crate::service::Source) that works in slices: it reads some names, sorts them, and hands the turn back;
-//! when all names are read, the sorted slices are merged entry by entry while the page is sent. So no call does much,
-//! memory is what the names need, and each entry is looked up once, just before it is shown.
+//! [`Source`](crate::service::Source) that works in slices: each call reads and sorts some names. When all names are read,
+//! the sorted slices are merged while the page is sent. So no call holds the loop for long, the memory is that of the names,
+//! and each entry is looked up once, just before it is written.
 //!
 //! # Another page
-//! A [`ListingTemplate`] makes the page: its beginning, one piece an entry, its end.
+//! A [`ListingTemplate`] writes the page: its beginning, one piece for each entry, its end.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -73,21 +73,20 @@ use crate::service::{Body, Response};
 use reader::DirectoryReader;
 use stream::ListingSource;
 
-/// How many entries a directory may have and still be listed at once, with a `Content-Length`.
+/// The most entries of a directory that is listed at once, with a `Content-Length`.
 ///
-/// Reading, looking up and writing that many takes about as long as sending one large file from memory does; what is
-/// larger is sent in slices.
+/// Listing that many takes about as long as sending one large file from memory. A larger directory is listed in slices.
 pub const AT_ONCE: usize = 1000;
 
-/// What a listing shows and how.
+/// The settings of listings.
 #[derive(Clone)]
 pub struct ListingOptions {
-    /// Directories, and links to directories, before everything else. Off by default, as in CPython; a request can
-    /// ask for either by `?folders=first` or `?folders=mixed`.
+    /// Lists directories, and links to directories, before everything else. Off by default, as in CPython. A request
+    /// overrides it by `?folders=first` or `?folders=mixed`.
     pub folders_first: bool,
-    /// Names that begin with a dot. On by default, as in CPython.
+    /// Lists names that begin with a dot. On by default, as in CPython.
     pub show_hidden: bool,
-    /// What makes the page for those who do not prefer JSON; [`HtmlPage`] by default.
+    /// Writes the page for clients that do not prefer JSON; [`HtmlPage`] by default.
     pub template: Arc<dyn ListingTemplate>,
 }
 
@@ -106,18 +105,18 @@ impl fmt::Debug for ListingOptions {
     }
 }
 
-/// Lists the directory at `dir`, which the client knows as `url`. Python's `list_directory` (contract row SH29).
+/// The listing of the directory at `dir`, whose address is `url`: Python's `list_directory`.
 ///
-/// Meant for GET and HEAD alike: the head is the same, and the body of a HEAD is not sent. The query may ask for an
-/// order, see [`Order::from_query`]; the `Accept` field may ask for JSON. There is no date and no validator: a listing
-/// is never older than its request.
+/// The response is the same for GET and HEAD; the connection does not send the body of a HEAD. The query selects the order
+/// (see [`Order::from_query`]), and `Accept` selects JSON. The response has neither date nor validator: a listing is
+/// generated for each request.
 ///
-/// While a large listing is sent it holds one descriptor and its names, some 9 MiB for 100,000 of them; dropping the
-/// body lets go of both.
+/// While a large listing is sent, its body holds one descriptor and all names, some 9 MiB for 100,000 entries. Dropping the
+/// body releases both.
 ///
 /// # Errors
-/// Those of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others. An error
-/// that comes up later, in the middle of a large directory, cuts the connection.
+/// Those of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others. A later error, in
+/// the middle of a large directory, cuts the connection.
 ///
 /// ```
 /// use serve_forever::files::listing::{ListingOptions, respond};
@@ -129,29 +128,29 @@ impl fmt::Debug for ListingOptions {
 /// assert_eq!(response.head.get("Content-type"), Some(&b"text/html; charset=utf-8"[..]));
 /// ```
 pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    // A FIFO in the directory's place must not block the loop: what is no directory is refused before it is opened.
+    // With `DIRECTORY` the kernel refuses a FIFO instead of waiting for its writer, which would block the loop.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     respond_open(rustix::fs::open(dir, flags, Mode::empty())?, url, request, options)
 }
 
-/// Lists a directory that is open already, as [`respond`] does: for those who opened it with `openat2`, and must not
-/// have its path walked again.
+/// The listing of an open directory, as [`respond`] returns it: for a caller that opened the directory under rules of its
+/// own, such as with `openat2`, so that the path is not resolved again.
 ///
 /// # Errors
-/// As [`respond`]; `NotADirectory` if the descriptor is none.
+/// As [`respond`]; `NotADirectory` if the descriptor is of another kind of file.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    let shown = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
-    respond_with(dir, url, request, options, shown)
+    let filter = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
+    respond_with(dir, url, request, options, filter)
 }
 
-/// Lists a directory that is open already, without the entries that a policy keeps back. `shown` is instead of
+/// The listing of an open directory, with the entries that the filter lets through. `filter` replaces
 /// [`ListingOptions::show_hidden`].
 pub(super) fn respond_with(
     dir: OwnedFd,
     url: &UrlPath,
     request: &Request,
     options: &ListingOptions,
-    shown: EntryFilter,
+    filter: EntryFilter,
 ) -> io::Result<Response> {
     let template: Arc<dyn ListingTemplate> =
         if accept::prefers_json(request.headers()) { Arc::new(JsonList) } else { options.template.clone() };
@@ -164,7 +163,7 @@ pub(super) fn respond_with(
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;
 
-    let mut listing = ListingSource::new(DirectoryReader::new(dir, order, shown)?, template, page);
+    let mut listing = ListingSource::new(DirectoryReader::new(dir, order, filter)?, template, page);
     response.body = match listing.finish_if_small(AT_ONCE)? {
         Some(bytes) => Body::Bytes(bytes.into()),
         None => Body::Stream(Box::new(listing)),

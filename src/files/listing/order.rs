@@ -1,21 +1,21 @@
-//! The order of the entries and how a request asks for one.
+//! The order of a listing's entries and its form in a query. Comparing entries is the matter of `reader`.
 
-/// What the entries are sorted by.
+/// The key that entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortBy {
-    /// The name without regard to case, as CPython does (contract row SH29).
+    /// The name without regard to case, as in CPython.
     #[default]
     Name,
-    /// The name without regard to case, where digits count as numbers: `file2` comes before `file10`.
+    /// The name without regard to case, with digits compared as numbers: `file2` comes before `file10`.
     Natural,
-    /// The size in bytes; what has none comes before an empty file.
+    /// The size in bytes. An entry without a size comes before an empty file.
     Size,
-    /// The time of the last change; what has none comes first.
+    /// The time of the last modification. An entry without a time comes first.
     Date,
 }
 
 impl SortBy {
-    /// The word for it in a query: `name`, `natural`, `size` or `date`.
+    /// The word for the key in a query: `name`, `natural`, `size` or `date`.
     pub fn word(self) -> &'static str {
         match self {
             SortBy::Name => "name",
@@ -25,7 +25,7 @@ impl SortBy {
         }
     }
 
-    /// Whether names alone decide.
+    /// True if the order depends on names only.
     pub(super) fn is_by_name(self) -> bool {
         matches!(self, SortBy::Name | SortBy::Natural)
     }
@@ -34,17 +34,17 @@ impl SortBy {
 /// The order of the entries of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Order {
-    /// What they are sorted by. Entries that are equal in that are sorted by name.
+    /// The key. Entries with equal keys are sorted by name.
     pub by: SortBy,
-    /// Whether the order is turned round.
+    /// Reverses the order.
     pub descending: bool,
-    /// Whether directories, and links to directories, come before everything else, whatever the order is.
+    /// Puts directories, and links to directories, before everything else in either direction.
     pub folders_first: bool,
 }
 
 impl Order {
-    /// Reads `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` from a query. The first of each
-    /// counts; what is missing or unknown is as in CPython, or as `folders_first` says.
+    /// Reads `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` from a query. The first of each counts.
+    /// A missing or unknown value means CPython's order, and `folders_first` for the folders.
     ///
     /// ```
     /// use serve_forever::files::listing::{Order, SortBy};
@@ -73,7 +73,7 @@ impl Order {
         }
     }
 
-    /// Whether entries have to be looked up before they can be sorted.
+    /// True if entries must be looked up before they can be sorted.
     pub(super) fn needs_facts(self) -> bool {
         !self.by.is_by_name()
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries() {
+    fn the_first_known_value_of_a_query_counts() {
         let order = |by, descending, folders_first| Order { by, descending, folders_first };
         for (query, expected) in [
             ("", order(SortBy::Name, false, false)),

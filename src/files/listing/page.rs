@@ -1,4 +1,4 @@
-//! What a listing is about, and what makes a page of it.
+//! The subject of a listing, and the trait that writes its page.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::order::Order;
 use crate::http::{FieldBlock, InvalidHeader, UrlPath};
 
-/// What a listing is about: the directory's path and the order of its entries.
+/// The subject of a listing: the path of the directory and the order of its entries.
 #[derive(Debug, Clone)]
 pub struct Page {
     url: UrlPath,
@@ -18,7 +18,7 @@ impl Page {
         Page { url, order }
     }
 
-    /// The path of the directory as the client knows it.
+    /// The path of the directory in its address.
     pub fn url(&self) -> &UrlPath {
         &self.url
     }
@@ -28,8 +28,8 @@ impl Page {
         self.order
     }
 
-    /// The path as text, decoded, with a slash at both ends, without the query (contract row SH33). Bytes that are no
-    /// UTF-8 are shown as U+FFFD. It is not escaped.
+    /// The path as text: decoded, with a slash at both ends, without the query, and with U+FFFD for bytes that are not UTF-8.
+    /// It is not escaped.
     pub fn path(&self) -> Cow<'_, str> {
         if self.url.is_root() {
             return Cow::Borrowed("/");
@@ -38,15 +38,15 @@ impl Page {
     }
 }
 
-/// Makes the page of a listing, piece by piece, so that a large one is never in memory as a whole.
+/// Writes the page of a listing piece by piece, so that a large page is never in memory as a whole.
 ///
-/// Every method appends to `out`, which may hold other bytes already. An implementation must escape the names and the
-/// path for the language it writes: anybody who can create a file chooses them.
+/// Every method appends to `out`, which may contain other bytes already. An implementation must escape the names and the path
+/// for the language it writes: everyone with write access to the directory chooses them.
 pub trait ListingTemplate: Send + Sync {
     /// The value of `Content-type`.
     fn content_type(&self) -> &str;
 
-    /// Adds header fields of its own, such as a content security policy. `Content-type`, `Vary` and
+    /// Adds header fields, such as a content security policy. `Content-type`, `Vary` and
     /// `X-Content-Type-Options` are there already.
     ///
     /// # Errors
@@ -56,15 +56,15 @@ pub trait ListingTemplate: Send + Sync {
         Ok(())
     }
 
-    /// What comes before the entries.
+    /// Writes the part before the entries.
     fn begin(&self, page: &Page, out: &mut Vec<u8>) {
         _ = (page, out);
     }
 
-    /// One entry. They come in the page's order.
+    /// Writes one entry. Called in the order of the page.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
-    /// What comes after the entries, of which there were `count`.
+    /// Writes the part after the entries. `count` is their number.
     fn end(&self, page: &Page, count: usize, out: &mut Vec<u8>) {
         _ = (page, count, out);
     }

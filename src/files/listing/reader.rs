@@ -1,4 +1,4 @@
-//! Reads a directory in slices, each of them sorted, and merges the slices.
+//! Reads a directory in slices, sorts each slice and merges the slices. Writing the page is the matter of `stream`.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -13,31 +13,31 @@ use super::entry_filter::EntryFilter;
 use super::order::{Order, SortBy};
 use super::sort_key::push_sort_key;
 
-/// A directory whose entries are read slice by slice and then taken one by one, in order.
+/// A directory whose entries are read in slices and then returned one by one, in order.
 pub(super) struct DirectoryReader {
     dir: Dir,
     order: Order,
-    shown: EntryFilter,
-    /// The run with the smallest entry on top.
+    filter: EntryFilter,
+    /// The sorted slices. The one with the smallest next entry is on top.
     runs: BinaryHeap<SortedRun>,
     taken: usize,
 }
 
 impl DirectoryReader {
-    pub(super) fn new(dir: OwnedFd, order: Order, shown: EntryFilter) -> io::Result<DirectoryReader> {
-        Ok(DirectoryReader { dir: Dir::new(dir)?, order, shown, runs: BinaryHeap::new(), taken: 0 })
+    pub(super) fn new(dir: OwnedFd, order: Order, filter: EntryFilter) -> io::Result<DirectoryReader> {
+        Ok(DirectoryReader { dir: Dir::new(dir)?, order, filter, runs: BinaryHeap::new(), taken: 0 })
     }
 
-    /// Reads up to `limit` names more; whether that was the end of the directory.
+    /// Reads and sorts up to `limit` more names. Returns true at the end of the directory.
     ///
-    /// Entries are looked up here only if they cannot be sorted otherwise.
+    /// An entry is looked up here only if it cannot be sorted otherwise.
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
-        // Names that are left out count too: a slice must end even if there is nothing to show in it.
+        // Names that the filter leaves out count as well: the work of one call must be bounded.
         for _ in 0..limit {
             match self.dir.read() {
-                Some(entry) => self.note(&mut run, &entry?)?,
+                Some(entry) => self.add(&mut run, &entry?)?,
                 None => {
                     at_end = true;
                     break;
@@ -51,15 +51,16 @@ impl DirectoryReader {
         Ok(at_end)
     }
 
-    fn note(&self, run: &mut SortedRun, entry: &DirEntry) -> io::Result<()> {
+    fn add(&self, run: &mut SortedRun, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name().to_bytes();
-        if !self.shown.has_name(name) {
+        if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, links must be followed, and on some file systems the type must be asked for.
-        let unclear = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
-        let facts = if self.order.needs_facts() || (self.order.folders_first && unclear) {
+        // To sort directories first, the targets of links must be known, and some file systems report no types.
+        let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
+        let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {
+                // The filter's check of links leaves the entry out.
                 None => return Ok(()),
                 facts => facts,
             }
@@ -71,11 +72,11 @@ impl DirectoryReader {
     }
 
     fn look_up(&self, name: &[u8], file_type: FileType) -> io::Result<Option<Facts>> {
-        Ok(Facts::look_up(self.dir.fd()?, name, file_type, self.shown.check_link.as_deref()))
+        Ok(Facts::look_up(self.dir.fd()?, name, file_type, self.filter.check_link.as_deref()))
     }
 
-    /// Gives the next entry to `show`, unless it is one that is kept back; `false` if there is no next entry. All
-    /// slices have to be read by now.
+    /// Passes the next entry to `show`, unless the filter leaves it out. Returns false if there is no next entry. Every slice
+    /// must have been read.
     pub(super) fn take(&mut self, show: impl FnOnce(&Entry<'_>)) -> io::Result<bool> {
         let Some(run) = self.runs.peek() else {
             return Ok(false);
@@ -93,47 +94,48 @@ impl DirectoryReader {
         if let Some(mut run) = self.runs.peek_mut() {
             run.next += 1;
             if run.next == run.rows.len() {
-                // Its memory goes with it.
+                // Frees the run.
                 PeekMut::pop(run);
             }
         }
         Ok(true)
     }
 
-    /// How many entries are read and not taken.
+    /// The number of entries that were read and not yet taken.
     pub(super) fn left(&self) -> usize {
         self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
 
-    /// How many entries were shown.
+    /// The number of entries that were passed to `show`.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 }
 
-/// One slice of the directory, sorted. Runs compare by their next entry, in reverse, because the heap that merges
-/// them has its greatest element on top.
+/// One sorted slice of the directory. Runs are compared by their next entry in reverse, because `BinaryHeap` has its greatest
+/// element on top.
 struct SortedRun {
     order: Order,
-    /// Names, each followed by its sort key if that is another text.
+    /// The names, each followed by its sort key if the two differ.
     names: Vec<u8>,
     rows: Vec<Row>,
-    /// What is known already: apart from the rows, so that sorting moves little.
+    /// The facts of entries that were looked up. Not in the rows, so that sorting moves less memory.
     facts: Vec<Facts>,
     next: usize,
 }
 
+/// An entry in a run.
 struct Row {
-    /// What decides most comparisons without a look at the names: in the highest byte the class, directories before
-    /// others where that is wished; below it the size, the date, or the first bytes of the key as a number, turned
-    /// round if the order is.
+    /// A number that decides most comparisons without reading the names. The highest byte is the class: 0 for directories and
+    /// 1 for others if directories come first. Below it is the size, the date or the first bytes of the sort key, inverted if
+    /// the order is descending.
     rank: u128,
     start: u32,
     name_length: u16,
-    /// 0 if the name is its own key.
+    /// 0 if the name is its own sort key.
     key_length: u16,
     file_type: FileType,
-    /// Where in the facts.
+    /// The index in the run's facts.
     facts: Option<u32>,
 }
 
@@ -168,7 +170,7 @@ impl SortedRun {
         let number = match self.order.by {
             SortBy::Name | SortBy::Natural => first_bytes(self.key(row)),
             SortBy::Size => facts.and_then(|facts| facts.size).map_or(0, |size| u128::from(size) + 1),
-            // Flipping the sign bit keeps the order when the number is read as unsigned.
+            // With the sign bit flipped, unsigned comparison gives the order of the signed times.
             SortBy::Date => {
                 facts.and_then(|facts| facts.modified).map_or(0, |time| u128::from(time as u64 ^ (1 << 63)))
             }
@@ -178,8 +180,8 @@ impl SortedRun {
             None => row.file_type == FileType::Directory,
         };
         let class = u128::from(self.order.folders_first && !is_directory) << BELOW_CLASS;
-        let turned = if self.order.descending { !number & ((1 << BELOW_CLASS) - 1) } else { number };
-        class | turned
+        let number = if self.order.descending { !number & ((1 << BELOW_CLASS) - 1) } else { number };
+        class | number
     }
 
     fn name(&self, row: &Row) -> &[u8] {
@@ -200,7 +202,7 @@ impl SortedRun {
     }
 }
 
-/// As many bytes as there is room for below the class.
+/// The first 15 bytes of a key, which fit below the class.
 fn first_bytes(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     let length = key.len().min(15);
@@ -208,8 +210,8 @@ fn first_bytes(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-/// Compares two entries. Names that differ only in case are told apart by their bytes, so that the order is always
-/// the same; Python leaves them as the file system gives them.
+/// Compares two entries. Names that differ only in case are compared by their bytes, so that the order does not depend on the
+/// file system, as Python's does.
 fn compare(left_run: &SortedRun, left: &Row, right_run: &SortedRun, right: &Row) -> Ordering {
     left.rank.cmp(&right.rank).then_with(|| {
         let by_key = left_run.key(left).cmp(right_run.key(right));
@@ -221,7 +223,7 @@ fn compare(left_run: &SortedRun, left: &Row, right_run: &SortedRun, right: &Row)
 
 impl Ord for SortedRun {
     fn cmp(&self, other: &SortedRun) -> Ordering {
-        // While an exhausted run is taken off the heap it is compared with nobody.
+        // An exhausted run has no next entry, but it is popped before it is compared.
         match (self.rows.get(self.next), other.rows.get(other.next)) {
             (Some(row), Some(other_row)) => compare(other, other_row, self, row),
             _ => Ordering::Equal,

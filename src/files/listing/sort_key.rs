@@ -1,8 +1,8 @@
-//! Names compared as CPython compares them.
+//! Sort keys for names: CPython's order and natural order.
 
-/// Appends the key of a name to `out`, unless the name is its own key. Keys compared as bytes give the order of
-/// CPython's `sorted(names, key=str.lower)`: code points of the lower-case name, where a byte that is no UTF-8 counts as
-/// the surrogate code point that Python decodes it to. In a `natural` key digits count as numbers.
+/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes gives the order of
+/// CPython's `sorted(names, key=str.lower)`: by the code points of the lower-case name, in which a byte that is not UTF-8
+/// counts as the surrogate that Python decodes it to. In a `natural` key, digits are compared as numbers.
 pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     let start = out.len();
     if !name.is_ascii() {
@@ -16,9 +16,9 @@ pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a key in which each number is led by the count of its digits, so that the shorter of two numbers comes first.
-/// The count is a digit itself, which keeps the place of numbers among other characters; from nine on, it is 9 with the
-/// count behind it.
+/// Appends a key in which the count of its digits precedes each number, so that the number with fewer digits comes first. The
+/// count is a digit as well, so that numbers keep their place among other characters. From nine digits on it is `9`, followed
+/// by the count as a byte.
 fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
         out.extend_from_slice(&rest[..at]);
@@ -57,8 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_cpython() {
-        // sorted(names, key=str.lower) of CPython 3.11, names decoded with surrogateescape.
+    fn keys_give_the_order_of_cpython() {
+        // The result of sorted(names, key=str.lower) in CPython 3.11, with names decoded by surrogateescape.
         let sorted: [&[u8]; 14] = [
             b" x",
             b".b",
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn lower_case_of_all_scripts() {
+    fn keys_are_lower_case_in_all_scripts() {
         assert_eq!(key("ÀΣ".as_bytes()), "àς".as_bytes());
         assert_eq!(key(b"plain.txt"), b"plain.txt");
         assert_eq!(key(b"\xff"), [0xed, 0xb3, 0xbf]);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_natural_order() {
+    fn natural_keys_compare_numbers() {
         let sorted = [
             "!",
             "0",

@@ -1,3 +1,5 @@
+//! Tests of whole listings: HTML, JSON, orders and large directories.
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -10,7 +12,7 @@ use super::*;
 use crate::http::{FieldBlock, InvalidHeader, Method};
 use crate::service::Source;
 
-/// A directory with these files, each with its own name inside.
+/// A directory with these files, each with its own name as content.
 fn dir_of(names: &[&[u8]]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in names {
@@ -22,7 +24,7 @@ fn dir_of(names: &[&[u8]]) -> TempDir {
 fn dir_of_many(count: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for number in 0..count {
-        // Scattered, so that the slices have to be merged.
+        // In scattered order, so that the slices must be merged.
         fs::write(dir.path().join(format!("{:05}", number * 7919 % count)), "").unwrap();
     }
     dir
@@ -51,7 +53,7 @@ fn bytes(body: Body) -> Vec<u8> {
     }
 }
 
-/// Reads a source to its end; how often it was interrupted, and the most it gave at once.
+/// Reads a source to its end. Returns the bytes, the number of interruptions and the most bytes of one call.
 fn read_all(source: &mut dyn Source) -> (Vec<u8>, usize, usize) {
     let (mut all, mut interrupted, mut most) = (Vec::new(), 0, 0);
     let mut buf = vec![0; 65536];
@@ -76,7 +78,7 @@ fn json(dir: &TempDir, target: &str) -> serde_json::Value {
     serde_json::from_slice(&bytes(get(dir, target, "application/json").body)).unwrap()
 }
 
-/// The lines that Python's listing has too.
+/// The lines that Python's listing contains as well.
 fn li_lines(page: &str) -> Vec<&str> {
     page.lines().filter(|line| line.starts_with("<li><a ")).collect()
 }
@@ -87,7 +89,7 @@ fn names(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn lines_of_python() {
+fn the_page_contains_the_lines_of_python() {
     let dir = dir_of(&[b"b.txt", b"a&b <c> \"d\" 'e'?#%", b"\xff.bin", "é".as_bytes(), b"javascript:x", b".dot"]);
     fs::create_dir(dir.path().join("sub")).unwrap();
     symlink("b.txt", dir.path().join("link")).unwrap();
@@ -139,7 +141,7 @@ fn newlines_and_escape_sequences_stay_inside_their_line() {
 }
 
 #[test]
-fn title_is_the_decoded_path_without_the_query() {
+fn the_title_is_the_decoded_path_without_the_query() {
     let dir = dir_of(&[]);
     for (target, title) in [
         ("/", "/"),
@@ -156,7 +158,7 @@ fn title_is_the_decoded_path_without_the_query() {
 }
 
 #[test]
-fn breadcrumbs_lead_upwards() {
+fn breadcrumbs_have_a_button_for_each_parent() {
     let dir = dir_of(&[]);
     let page = page(&dir, "/a%3Cb/c/");
     let crumbs = "<button formaction=\"../../\">/</button><button formaction=\"../\">a&lt;b/</button>\
@@ -166,7 +168,7 @@ fn breadcrumbs_lead_upwards() {
 }
 
 #[test]
-fn heads_of_both_forms() {
+fn header_fields_of_html_and_json() {
     let dir = dir_of(&[b"a"]);
     for (accept, content_type) in [("*/*", "text/html; charset=utf-8"), ("application/json", "application/json")] {
         let response = get(&dir, "/", accept);
@@ -182,7 +184,7 @@ fn heads_of_both_forms() {
 }
 
 #[test]
-fn head_requests_get_the_head_of_get() {
+fn head_and_get_have_the_same_header_fields() {
     let dir = dir_of(&[b"a"]);
     let request = Request::builder("HEAD", "/").build();
     assert_eq!(request.method(), &Method::Head);
@@ -219,7 +221,7 @@ fn the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else() {
 }
 
 #[test]
-fn sizes_and_dates_follow_their_line() {
+fn sizes_and_dates_follow_the_line_of_their_entry() {
     let dir = dir_of(&[b"five5"]);
     set_modified(&dir, "five5", 1_614_834_367);
     fs::create_dir(dir.path().join("sub")).unwrap();
@@ -231,7 +233,7 @@ fn sizes_and_dates_follow_their_line() {
 }
 
 #[test]
-fn orders() {
+fn entries_are_sorted_as_the_query_says() {
     let dir = dir_of(&[b"A", b"b22", b"C22", b"d4444"]);
     for (name, seconds) in [("A", 400), ("b22", 300), ("C22", 200), ("d4444", 100)] {
         set_modified(&dir, name, seconds);
@@ -256,7 +258,7 @@ fn orders() {
 }
 
 #[test]
-fn names_that_differ_in_case_only_have_an_order() {
+fn names_that_differ_in_case_only_are_sorted_by_bytes() {
     let dir = dir_of(&[b"abC", b"\xff", b"aBC", b"abc", b"ABC", b"\xfe", b"Abc", b"AbC", b"aBc", b"ABc"]);
     let page = page(&dir, "/");
     let hrefs: Vec<_> = li_lines(&page).into_iter().map(|line| line.split('"').nth(1).unwrap()).collect();
@@ -264,7 +266,7 @@ fn names_that_differ_in_case_only_have_an_order() {
 }
 
 #[test]
-fn names_that_begin_alike_have_an_order_either_way() {
+fn names_with_a_long_common_prefix_are_sorted_in_both_directions() {
     let dir = dir_of(&[b"twenty letters alike 2", b"twenty letters alike 10", b"twenty letters alike 1"]);
     let order =
         |query: &str| names(&page(&dir, query)).into_iter().map(|name| name[20..].to_owned()).collect::<Vec<_>>();
@@ -273,7 +275,7 @@ fn names_that_begin_alike_have_an_order_either_way() {
 }
 
 #[test]
-fn what_has_no_size_comes_before_what_is_empty() {
+fn entries_without_a_size_come_before_empty_files() {
     let dir = dir_of(&[]);
     fs::write(dir.path().join("a"), "").unwrap();
     fs::create_dir(dir.path().join("z")).unwrap();
@@ -281,7 +283,7 @@ fn what_has_no_size_comes_before_what_is_empty() {
 }
 
 #[test]
-fn times_before_1970_are_early() {
+fn times_before_1970_sort_first() {
     let dir = dir_of(&[b"a", b"b"]);
     set_modified(&dir, "a", 5);
     fs::File::open(dir.path().join("b")).unwrap().set_modified(UNIX_EPOCH - Duration::from_secs(5)).unwrap();
@@ -291,7 +293,7 @@ fn times_before_1970_are_early() {
 }
 
 #[test]
-fn a_file_system_that_does_not_tell_types_is_asked() {
+fn entries_of_unknown_type_are_looked_up() {
     let dir = dir_of(&[b"file"]);
     symlink("file", dir.path().join("link")).unwrap();
     let open = fs::File::open(dir.path()).unwrap();
@@ -316,7 +318,7 @@ fn entries_are_counted() {
 }
 
 #[test]
-fn the_heads_of_columns_show_the_order_and_offer_the_other() {
+fn column_headers_state_the_order_and_reverse_it() {
     let dir = dir_of(&[]);
     let page = |query: &str| page(&dir, &format!("/?{query}"));
     let button = |by: &str, next: &str, sorted: &str, folders: &str| {
@@ -356,7 +358,7 @@ fn an_entry_is_one_item_of_the_list() {
 }
 
 #[test]
-fn numbers_in_names_count_in_natural_order_only() {
+fn numbers_in_names_are_compared_in_natural_order_only() {
     let dir = dir_of(&[b"file10", b"File2", b"file1", b"other"]);
     for (query, expected) in [
         ("", "file1 file10 File2 other"),
@@ -380,7 +382,7 @@ fn hidden_names_and_folders_first_are_options() {
 }
 
 #[test]
-fn json_of_all_types() {
+fn json_has_every_kind_of_entry() {
     let dir = dir_of(&[b"a\"\n\\", b"\xff"]);
     set_modified(&dir, "a\"\n\\", 1_614_834_367);
     fs::create_dir(dir.path().join("sub")).unwrap();
@@ -407,7 +409,7 @@ fn json_of_all_types() {
     assert_eq!(json(&dir_of(&[]), "/")["entries"], serde_json::json!([]));
 }
 
-/// A page with all that an entry tells, and a head of its own.
+/// A template that writes every value of an entry, and adds a header field.
 struct PlainTemplate;
 
 impl ListingTemplate for PlainTemplate {
@@ -426,7 +428,7 @@ impl ListingTemplate for PlainTemplate {
 }
 
 #[test]
-fn another_template_makes_another_page() {
+fn a_template_replaces_the_page() {
     let dir = dir_of(&[b"a b\xff"]);
     fs::create_dir(dir.path().join("sub&")).unwrap();
     symlink("sub&", dir.path().join("to")).unwrap();
@@ -440,13 +442,13 @@ fn another_template_makes_another_page() {
 }
 
 #[test]
-fn a_large_directory_is_made_in_slices() {
+fn a_large_directory_is_listed_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    // Names alone are read faster than entries that have to be looked up to be sorted.
+    // One call reads more names than it can look up entries.
     for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
-        assert_eq!(response.body.length(), None, "it is not made yet");
+        assert_eq!(response.body.length(), None, "the page is not generated yet");
         let Body::Stream(mut source) = response.body else { panic!("a stream") };
         let (all, interrupted, most) = read_all(&mut *source);
         assert!(interrupted >= turns, "{query}: {interrupted} turns to read {count} names");
@@ -468,7 +470,7 @@ fn a_large_directory_is_made_in_slices() {
 }
 
 #[test]
-fn the_limit_for_a_listing_at_once() {
+fn a_directory_of_up_to_at_once_entries_has_a_length() {
     let dir = dir_of_many(AT_ONCE);
     assert!(get(&dir, "/", "*/*").body.length().is_some());
     fs::write(dir.path().join("one more"), "").unwrap();
@@ -476,7 +478,7 @@ fn the_limit_for_a_listing_at_once() {
 }
 
 #[test]
-fn what_vanishes_while_the_page_is_made_is_listed_without_facts() {
+fn an_entry_removed_during_the_listing_has_neither_size_nor_date() {
     let dir = dir_of_many(2 * AT_ONCE);
     let Body::Stream(mut source) = get(&dir, "/", "*/*").body else { panic!("a stream") };
     let mut buf = vec![0; 65536];
@@ -505,7 +507,7 @@ fn a_small_buffer_loses_nothing() {
 }
 
 #[test]
-fn errors_of_opening_are_the_callers() {
+fn errors_of_opening_are_returned() {
     let dir = dir_of(&[b"file"]);
     let request = Request::builder("GET", "/").build();
     let url = UrlPath::parse(b"/").unwrap();
@@ -514,10 +516,10 @@ fn errors_of_opening_are_the_callers() {
     assert_eq!(kind("missing"), io::ErrorKind::NotFound);
     assert_eq!(kind("file"), io::ErrorKind::NotADirectory);
     make_fifo(&dir, "fifo");
-    assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "and nobody waited for its other end");
+    assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "without waiting for a writer");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
-    // Nothing is closed to the superuser.
+    // The superuser may open every directory.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(kind("closed"), io::ErrorKind::PermissionDenied);
     }

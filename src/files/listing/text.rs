@@ -1,11 +1,11 @@
-//! What is shown of a name: escaped for HTML or JSON, without a byte that could end a line.
+//! Text of listings: names escaped for HTML and JSON, without a byte that could end a line; numbers, sizes and times.
 
 use std::io::Write;
 
-/// Which bytes cannot be shown as they are.
+/// The set of bytes that must be escaped.
 type ByteSet = [bool; 256];
 
-/// What would be markup, and control characters; a tab harms nobody and is left as it is.
+/// Markup and control characters. A tab is harmless in HTML and stays as it is.
 const SPECIAL_IN_HTML: ByteSet = {
     let mut special = controls();
     special[b'\t' as usize] = false;
@@ -15,7 +15,7 @@ const SPECIAL_IN_HTML: ByteSet = {
     special
 };
 
-/// What would end a string, and control characters.
+/// Quotes, backslashes and control characters.
 const SPECIAL_IN_JSON: ByteSet = {
     let mut special = controls();
     special[b'"' as usize] = true;
@@ -34,8 +34,8 @@ const fn controls() -> ByteSet {
     special
 }
 
-/// Appends text escaped for HTML as Python's `html.escape(quote=False)` does (contract row SH32), and control
-/// characters as references: a newline in a name must not break its line, nor an escape sequence reach a terminal.
+/// Appends text escaped for HTML like Python's `html.escape(quote=False)`. Control characters become character references: a
+/// newline in a name must not break the entry's line, and an escape sequence must not reach a terminal.
 pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
     push_escaped(text, out, &SPECIAL_IN_HTML, |byte, out| match byte {
         b'&' => out.extend_from_slice(b"&amp;"),
@@ -45,7 +45,7 @@ pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
     });
 }
 
-/// Appends a JSON string with its quotes (RFC 8259 section 7).
+/// Appends a JSON string, including its quotes (RFC 8259 section 7).
 pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     push_escaped(text, out, &SPECIAL_IN_JSON, |byte, out| match byte {
@@ -55,7 +55,7 @@ pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends text, with `escape` writing the special bytes, which are ASCII.
+/// Appends text. `escape` writes each byte of `special`, all of which are ASCII.
 #[inline]
 fn push_escaped(text: &str, out: &mut Vec<u8>, special: &ByteSet, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
@@ -73,7 +73,7 @@ pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a number of bytes as people read it, in powers of 1000: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
+/// Appends a size in powers of 1000 with a unit: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
 pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
     const UNITS: [&[u8]; 6] = [b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     if size < 1000 {
@@ -82,7 +82,7 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
         return;
     }
     let (mut value, mut unit) = (1000, 0);
-    // What would be rounded to 1000 kB is a megabyte.
+    // A size that would be rounded to 1000 kB is shown as 1.0 MB.
     while size / (value / 10) >= 9995 && unit + 1 < UNITS.len() {
         value *= 1000;
         unit += 1;
@@ -97,8 +97,8 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// Appends a time in seconds since 1970 as ISO 8601 has it, `2026-01-31T12:00:00Z`; years before 1 and after 9999, which
-/// only a broken file system has, are shown as the first and last that fit.
+/// Appends a time, given in seconds since 1970, in the form of ISO 8601: `2026-01-31T12:00:00Z`. Years before 1 and after
+/// 9999, which only a damaged file system has, become the first and last time that fit.
 pub(super) fn push_iso_time(seconds: i64, out: &mut Vec<u8>) {
     const FIRST: i64 = -62_135_596_800;
     let clamped = seconds.clamp(FIRST, jiff::Timestamp::MAX.as_second());
@@ -131,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn html() {
+    fn html_is_escaped_as_python_does_and_without_control_characters() {
         assert_eq!(made(|out| push_html("a<b>&'\"\té", out)), "a&lt;b&gt;&amp;'\"\té");
         assert_eq!(made(|out| push_html("n\nr\r\u{1b}\u{7f}", out)), "n&#10;r&#13;&#27;&#127;");
     }
 
     #[test]
-    fn json() {
+    fn json_strings_are_escaped() {
         assert_eq!(made(|out| push_json("a\"\\\n\té", out)), "\"a\\\"\\\\\\u000a\\u0009é\"");
     }
 
     #[test]
-    fn sizes() {
+    fn sizes_have_two_digits_and_a_unit() {
         for (size, text) in [
             (0, "0 B"),
             (999, "999 B"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn times_are_iso_8601_and_clamped() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (-1, "1969-12-31T23:59:59Z"),

@@ -1,31 +1,31 @@
-//! Whether a page or a style sheet says itself which encoding it has: the part of the HTML standard's "encoding
-//! sniffing algorithm" and of CSS Syntax that looks for a declaration. What stays out: which encoding that is, and
-//! text that has no way to declare one.
+//! Detects a declaration of the character encoding in a page or a style sheet: the part of the HTML standard's "encoding
+//! sniffing algorithm" and of CSS Syntax that searches for one. Which encoding is declared does not matter here, and other
+//! kinds of text have no such declaration.
 
-/// How many bytes of a file a declaration has to be in.
+/// A declaration must lie within this many bytes of the beginning.
 pub(crate) const SEARCHED: usize = 1024;
 
-/// Whether the beginning of an HTML page declares an encoding: by a byte order mark, an XML declaration or a `meta`
+/// True if the beginning of an HTML page declares an encoding, by a byte order mark, an XML declaration or a `meta`
 /// element.
 pub(super) fn by_html(start: &[u8]) -> bool {
     let start = &start[..start.len().min(SEARCHED)];
     has_mark(start) || by_xml(start) || by_meta(start)
 }
 
-/// Whether the beginning of a style sheet declares an encoding: by a byte order mark, or by a rule that has exactly
-/// this form (CSS Syntax Level 3, section 3.2).
+/// True if the beginning of a style sheet declares an encoding, by a byte order mark or by an `@charset` rule in exactly the
+/// form of CSS Syntax Level 3, section 3.2.
 pub(super) fn by_css(start: &[u8]) -> bool {
     let start = &start[..start.len().min(SEARCHED)];
     let rule = start.strip_prefix(b"@charset \"").and_then(|rest| Some(rest.split_at(memchr::memchr(b'"', rest)?)));
     has_mark(start) || rule.is_some_and(|(label, end)| is_label(label) && end.starts_with(b"\";"))
 }
 
-/// The byte order marks of UTF-8 and UTF-16.
+/// True for a byte order mark of UTF-8 or UTF-16.
 fn has_mark(start: &[u8]) -> bool {
     [&b"\xef\xbb\xbf"[..], b"\xfe\xff", b"\xff\xfe"].iter().any(|mark| start.starts_with(mark))
 }
 
-/// `<?xml version="1.0" encoding="..."?>` at the very beginning.
+/// True for `<?xml version="1.0" encoding="NAME"?>` as the first characters.
 fn by_xml(start: &[u8]) -> bool {
     let end = |rest: &[u8]| memchr::memchr(b'>', rest).unwrap_or(rest.len());
     let declaration = start.strip_prefix(b"<?xml").map(|rest| &rest[..end(rest)]);
@@ -37,15 +37,15 @@ fn by_xml(start: &[u8]) -> bool {
     })
 }
 
-/// The standard's "prescan a byte stream to determine its encoding": tags are told from comments and from the values
-/// of attributes, nothing else.
+/// The standard's "prescan a byte stream to determine its encoding". It recognises comments, tags and attribute values, and
+/// nothing else of the language.
 fn by_meta(start: &[u8]) -> bool {
     let mut tags = TagReader { rest: start };
     while let Some(at) = memchr::memchr(b'<', tags.rest) {
         tags.rest = &tags.rest[at..];
         match tags.rest {
             [b'<', b'!', b'-', b'-', ..] => {
-                // Its hyphens may be those of the end: `<!-->` is a comment, too.
+                // The search begins at the opening hyphens: `<!-->` is a complete comment.
                 tags.rest = memchr::memmem::find(&tags.rest[2..], b"-->").map_or(&[], |end| &tags.rest[2 + end + 3..]);
             }
             [b'<', b'!' | b'?', ..] => tags.skip_past(b'>'),
@@ -63,7 +63,7 @@ fn by_meta(start: &[u8]) -> bool {
     false
 }
 
-/// A reader of tags.
+/// Reads tags and their attributes from the rest of a page.
 struct TagReader<'a> {
     rest: &'a [u8],
 }
@@ -78,13 +78,13 @@ impl<'a> TagReader<'a> {
         name && self.rest.get(5).is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'/')
     }
 
-    /// Skips what is before the first attribute.
+    /// Skips the tag's name.
     fn skip_name(&mut self) {
         let end = self.rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'));
         self.rest = end.map_or(&[], |end| &self.rest[end..]);
     }
 
-    /// Reads the attributes of a tag to its end; whether they would declare an encoding in a `meta` element.
+    /// Reads the attributes up to the end of the tag. True if they declare an encoding, provided the tag is a `meta`.
     fn declares(&mut self) -> bool {
         let (mut charset, mut pragma, mut content) = (false, false, false);
         while let Some((name, value)) = self.attribute() {
@@ -107,7 +107,7 @@ impl<'a> TagReader<'a> {
             return None;
         }
         let ends_name = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
-        // A sign of equality at the beginning belongs to the name.
+        // An equals sign as the first character belongs to the name.
         let end = 1 + self.rest[1..].iter().position(ends_name).unwrap_or(self.rest.len() - 1);
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -126,7 +126,7 @@ impl<'a> TagReader<'a> {
     }
 }
 
-/// The standard's "extracting a character encoding from a meta element", as far as there is one.
+/// The standard's "extracting a character encoding from a meta element": true if there is one.
 fn names_charset(content: &[u8]) -> bool {
     let lower = content.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, b"charset").any(|at| {
@@ -135,7 +135,7 @@ fn names_charset(content: &[u8]) -> bool {
     })
 }
 
-/// What is between the quotes, or before the first blank or semicolon where there are none.
+/// The text between the quotes; without quotes, the text up to the first blank or semicolon.
 fn unquoted(value: &[u8]) -> &[u8] {
     let (quote, inner) = match value {
         [quote @ (b'"' | b'\''), inner @ ..] => (Some(*quote), inner),
@@ -148,7 +148,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
     &inner[..inner.iter().position(ends).unwrap_or(inner.len())]
 }
 
-/// Whether a text can be the label of an encoding.
+/// True if a text has the form of an encoding label.
 fn is_label(label: &[u8]) -> bool {
     let label = label.trim_ascii();
     !label.is_empty() && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.+()".contains(byte))
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_that_declare_their_encoding() {
+    fn declarations_in_pages_are_found() {
         for page in [
             "<meta charset=euc-kr>",
             "<!doctype html><html lang=ko><head><META CharSet = 'EUC-KR' /><title>",
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_do_not() {
+    fn other_pages_declare_no_encoding() {
         for page in [
             "",
             "<",
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn style_sheets() {
+    fn declarations_in_style_sheets_are_found() {
         for (sheet, declares) in [
             ("@charset \"euc-kr\";p{}", true),
             ("\u{feff}p{}", true),

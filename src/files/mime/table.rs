@@ -1,18 +1,18 @@
-//! Content types that the general table lacks or has wrong, each group with its reason. What stays out: extensions for
-//! which the general table is right, and the lookup.
+//! Content types that the table of `mime_guess` lacks or has wrong, each group with its reason. Extensions for which that
+//! table is right are not listed; the order of lookups is the matter of `mime`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
-/// The type of an extension, as it stands or in lower case.
+/// The type of an extension. The lookup is exact; the caller tries lower case.
 pub(super) fn find(extension: &str) -> Option<&'static str> {
     BY_EXTENSION.get(extension).copied()
 }
 
-/// [`TYPES`] by extension. A file that is not cached is looked up twice, and the table has some 400 extensions. The keys are
-/// ours, so the hash needs no secret.
+/// [`TYPES`] by extension. A map, because a file that is not cached is looked up twice and the table has some 400 extensions.
+/// The keys are fixed, so a hash without a random seed is safe.
 static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|| {
     let pairs = |(content_type, extensions): &(&'static str, &'static [&'static str])| {
         let content_type = *content_type;
@@ -21,11 +21,11 @@ static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|
     TYPES.iter().flat_map(pairs).collect()
 });
 
-/// Types with their extensions. The rule: the type that IANA has registered, where there is one and where it is about
-/// the format that the extension stands for today; otherwise `text/plain` for text that people read, because browsers
-/// show it and offer to save what they do not know; otherwise the name that most systems use.
+/// Types with their extensions. The rule: the type that IANA has registered for the format that the extension denotes today;
+/// otherwise `text/plain` for readable text, because browsers display it and offer to save unknown types; otherwise the name
+/// that most systems use.
 const TYPES: &[(&str, &[&str])] = &[
-    // Python's `extensions_map`: a compressed file is called by its compression, and so are archives under one
+    // Python's `extensions_map`: a compressed file has the type of its compression, and so do archives with a single
     // extension, such as .tgz for .tar.gz.
     ("application/gzip", &["gz", "tgz", "taz", "tz"]),
     ("application/octet-stream", &["Z"]),
@@ -34,13 +34,13 @@ const TYPES: &[(&str, &[&str])] = &[
     ("application/zstd", &["zst", "tzst"]),
     // RFC 9239 has made all other names of JavaScript obsolete.
     ("text/javascript", &["js", "mjs", "cjs"]),
-    // JSON under other extensions, with browsers' view of it: source maps, archives of requests, topologies.
+    // JSON under other extensions, which browsers display as JSON: source maps, HTTP archives, topologies.
     ("application/json", &["map", "har", "topojson"]),
     // RFC 8081: fonts have a type of their own.
     ("font/woff", &["woff"]),
     ("font/otf", &["otf"]),
     ("font/ttf", &["ttf"]),
-    // IANA's names where the general table has an older or an unregistered one.
+    // IANA's names; the general table has an older or an unregistered one.
     ("application/mathml+xml", &["mml"]),
     ("application/pem-certificate-chain", &["pem"]),
     ("application/sql", &["sql"]),
@@ -76,37 +76,37 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/vcard", &["vcf", "vcard"]),
     ("text/vnd.graphviz", &["gv", "dot"]),
     ("text/wgsl", &["wgsl"]),
-    // A cursor is an icon with another number in its second field.
+    // A cursor has the format of an icon, with another number in its second field.
     ("image/vnd.microsoft.icon", &["ico", "cur"]),
-    // Apple's players take playlists by this name; the audio types are about another format.
+    // Apple's players need this type for playlists; the audio types denote another format.
     ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
-    // MPEG transport streams, by IANA's name and not by DLNA's. `.ts` may be TypeScript, too: browsers run neither,
-    // but players need the type of a video.
+    // MPEG transport streams, by IANA's name and not by DLNA's. `.ts` is also TypeScript, but browsers do not run that,
+    // while players need the type of a video.
     ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
-    // RealAudio's plugin and Authorware had these first; they are a package of Linux and a bundle of Android today.
+    // Formerly RealAudio's plugin and Authorware; today Linux packages and Android bundles.
     ("application/x-rpm", &["rpm"]),
     ("application/octet-stream", &["aab"]),
-    // Old Windows and Internet Explorer ran them straight from a site.
+    // Old Windows and Internet Explorer ran these directly from a site.
     ("application/octet-stream", &["com", "hta", "lnk"]),
-    // Differences, logs, checksums, settings.
+    // Patches, logs, checksums, settings.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
-    // Records, notebooks and data that have no registered type.
+    // Records, notebooks and subtitles without a registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
-    // Prose. `.org` belongs to Lotus Organizer in the registry, and to Org mode today; the registered name of
-    // reStructuredText is a personal one.
+    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is Org mode; reStructuredText is registered in the
+    // personal tree only.
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
-    // Sources of languages that are compiled. `.mod` is also a module of Go.
+    // Sources of compiled languages. `.mod` and `.work` are Go's.
     (PLAIN, &["go", "mod", "work", "kt", "kts", "java", "scala", "sbt", "groovy", "gradle", "swift", "m", "mm", "rs"]),
     (PLAIN, &["cu", "cuh", "d", "zig", "nim", "hs", "lhs", "ml", "mli", "fs", "fsi", "fsx", "erl", "hrl", "ex", "exs"]),
     (PLAIN, &["v", "sv", "vhdl", "asm", "wat", "wit", "glsl", "vert", "frag", "hlsl", "metal", "proto", "thrift"]),
-    // Sources of languages that are interpreted, on whatever system the file is read.
+    // Sources of interpreted languages and shells.
     (PLAIN, &["py", "pyi", "pyw", "pyx", "rb", "pl", "pm", "php", "lua", "r", "jl", "scm", "rkt", "lisp", "el", "clj"]),
     (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
     (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
     (PLAIN, &["graphql", "gd"]),
-    // Sources of pages and styles that a tool has to translate first, or a server of another kind.
+    // Sources of pages and styles that a tool translates, or another kind of server executes.
     (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
     (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
     (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_extension_stands_twice() {
+    fn no_extension_is_listed_twice() {
         let mut all: Vec<_> = TYPES.iter().flat_map(|(_, extensions)| extensions.iter()).collect();
         let count = all.len();
         all.sort();

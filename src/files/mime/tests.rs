@@ -1,3 +1,5 @@
+//! Tests of content types, codings and charsets by name.
+
 use super::*;
 
 /// The type of an empty file of this name.
@@ -15,7 +17,7 @@ fn owned<const N: usize>(types: [(&str, &str); N]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn common_files() {
+fn content_types_of_common_files() {
     for (name, content_type) in [
         ("a.html", "text/html; charset=utf-8"),
         ("a.HTM", "text/html; charset=utf-8"),
@@ -121,7 +123,7 @@ fn types_that_the_general_table_lacks_or_has_wrong() {
 }
 
 #[test]
-fn what_people_read_is_plain_text() {
+fn source_and_other_readable_files_are_plain_text() {
     let extensions = "diff patch rej log lock sum md5 sha1 sha256 sha512 sfv nfo properties conf cfg cnf ini inf reg \
         desktop service tf tfvars hcl jsonl ndjson json5 jsonc hjson ipynb srt ass ssa lrc cue text org rst adoc \
         asciidoc tex latex ltx sty bib texi texinfo gmi gemini go mod work kt kts java scala sbt groovy gradle swift m mm rs \
@@ -137,7 +139,7 @@ fn what_people_read_is_plain_text() {
 }
 
 #[test]
-fn the_callers_types_come_first_and_the_last_one_wins() {
+fn types_of_the_settings_come_first_and_the_last_one_counts() {
     let types = owned([("gz", "a/b"), ("foo", "text/x-foo"), ("foo", "text/x-foo; charset=latin-1"), ("BAR", "c/d")]);
     let naming = MimeSettings { types, ..MimeSettings::default() };
     assert_eq!(guess_with(&naming, "x.gz"), "a/b");
@@ -185,7 +187,7 @@ fn codings_by_extension() {
 }
 
 #[test]
-fn charsets() {
+fn the_charset_is_added_to_text_that_declares_none() {
     let declaring = || b"<meta charset=euc-kr>".to_vec();
     let sheet = || b"@charset \"euc-kr\";".to_vec();
     let naming = MimeSettings::default();
@@ -194,7 +196,7 @@ fn charsets() {
     assert_eq!(naming.with_charset("text/css", sheet), "text/css");
     assert_eq!(naming.with_charset("text/css", declaring), "text/css; charset=utf-8");
     assert_eq!(naming.with_charset("text/html", Vec::new), "text/html; charset=utf-8");
-    let unread = || panic!("only pages and style sheets are looked into");
+    let unread = || panic!("only HTML and CSS are searched");
     assert_eq!(naming.with_charset("text/plain", unread), "text/plain; charset=utf-8");
     for left in ["text/xml", "text/XML", "text/x+xml", "application/xml", "image/svg+xml", "text/html; charset=big5"] {
         assert_eq!(naming.with_charset(left, unread), left);
@@ -205,6 +207,6 @@ fn charsets() {
     }
     assert_eq!(named.with_charset("application/json", unread), "application/json");
     assert_eq!(named.with_charset("text/html; charset=big5", unread), "text/html; charset=big5");
-    let unsaid = MimeSettings { charset: Charset::Unsaid, ..MimeSettings::default() };
-    assert_eq!(unsaid.with_charset("text/plain", unread), "text/plain");
+    let absent = MimeSettings { charset: Charset::Absent, ..MimeSettings::default() };
+    assert_eq!(absent.with_charset("text/plain", unread), "text/plain");
 }

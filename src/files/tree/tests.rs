@@ -1,8 +1,10 @@
+//! Tests of the document root and of the rules for symbolic links.
+
 use super::*;
 use crate::files::stat::{FileKind, Timestamp};
 
 #[test]
-fn a_root_that_cannot_be_served_is_named() {
+fn the_error_for_a_bad_root_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     let error = Tree::new(&missing, Symlinks::Follow).unwrap_err();
@@ -15,7 +17,7 @@ fn a_root_that_cannot_be_served_is_named() {
 
 #[test]
 #[cfg(unix)]
-fn a_file_is_known_by_all_that_the_system_says_of_its_state() {
+fn an_identity_has_device_inode_size_and_times() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -34,7 +36,7 @@ fn a_file_is_known_by_all_that_the_system_says_of_its_state() {
 }
 
 #[test]
-fn a_file_is_reopened_only_in_the_same_state() {
+fn a_file_is_reopened_only_with_the_same_identity() {
     let dir = tempfile::tempdir().unwrap();
     let tree = Tree::new(dir.path(), Symlinks::Follow).unwrap();
     let (path, other) = (dir.path().join("file"), dir.path().join("other"));
@@ -69,7 +71,7 @@ fn only_regular_files_are_opened() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn symbolic_links_are_kept_in_check() {
+fn each_rule_for_symbolic_links_admits_its_targets_only() {
     use Symlinks::{Deny, Follow, Within};
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
@@ -155,7 +157,7 @@ fn absolute_links_stay_within_a_root_that_is_a_link() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_link_that_is_exchanged_all_the_time_never_leads_out() {
+fn a_link_that_changes_all_the_time_never_leads_out() {
     use std::os::unix::fs::symlink;
     use std::sync::atomic::{AtomicBool, Ordering};
     let dir = tempfile::tempdir().unwrap();
@@ -185,7 +187,7 @@ fn a_link_that_is_exchanged_all_the_time_never_leads_out() {
 }
 
 #[test]
-fn a_fifo_that_took_the_place_of_a_file_does_not_wait_for_its_writer() {
+fn opening_a_fifo_in_the_place_of_a_file_does_not_block() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
