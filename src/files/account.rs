@@ -1,5 +1,4 @@
-//! The accounts of Basic authentication and their text form. The comparison with a client's credentials is the matter of
-//! `auth`.
+//! The accounts of Basic authentication and their text form. `auth` compares them with a client's credentials.
 //!
 //! Invariant: a hash of an unsupported scheme is never taken for a password. The schemes that `htpasswd` and similar tools
 //! write are recognised and refused.
@@ -80,7 +79,7 @@ pub struct Account {
 /// The password of an account, or its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
-    /// Its SHA-256.
+    /// The SHA-256 of the password.
     Sha256([u8; 32]),
     /// A well-formed bcrypt hash.
     Bcrypt(Box<str>),
@@ -140,6 +139,7 @@ impl FromStr for Account {
         if text.contains(char::is_control) {
             return Err(BadAccount::Control);
         }
+        // Any text without a known prefix is a plain password, so hashes of other schemes must be caught here.
         if let Some(scheme) = REFUSED.iter().find(|scheme| begins_with(password, scheme)) {
             return Err(BadAccount::Scheme(scheme));
         }
@@ -176,6 +176,7 @@ impl fmt::Debug for Account {
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
+    // `chunks_exact` drops an odd last digit, so the length of the text is checked as well.
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 

@@ -1,7 +1,6 @@
 //! Basic authentication (RFC 7617): compares the credentials of a request with the accounts.
 //!
-//! The text form of accounts is the matter of `account`, and keeping slow verifications off the loop that of
-//! `auth_offload`.
+//! `account` has the text form of accounts, and `auth_offload` keeps slow verifications off the loop.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -98,6 +97,7 @@ impl Gate {
 
     fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
+        // With two fields it is undefined which one counts, so neither does.
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (user, password) = user_and_password(value)?;
         let digest = digest(&self.key, &user, &Hash::hash(&password));
@@ -115,6 +115,7 @@ impl Gate {
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
+            // Without bcrypt hashes the comparison above was complete.
             None if self.slow.is_empty() => Some(None),
             None => self.cache().get(&credentials.digest),
         }
@@ -136,6 +137,7 @@ fn user_and_password(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         return None;
     }
     let decoded = STANDARD.decode(value[space..].trim_ascii()).ok()?;
+    // A user cannot contain a colon, but a password can (RFC 7617 section 2).
     let colon = memchr::memchr(b':', &decoded)?;
     Some((decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
 }

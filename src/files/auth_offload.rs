@@ -126,6 +126,7 @@ impl Verification {
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
+                // The body ended before this upstream existed.
                 if self.ended {
                     upstream.end()?;
                 }
@@ -162,6 +163,7 @@ impl Upstream for Verification {
             if !job.is_done() {
                 return Ok(None);
             }
+            // A panic in the job is an error here.
             handle.take().transpose()?;
             if let Some(response) = self.call_service()? {
                 return Ok(Some(response));

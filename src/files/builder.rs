@@ -1,5 +1,5 @@
-//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. What the settings do is the matter of
-//! the modules that read them.
+//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. `policy` holds the
+//! result, and the modules that read it say what each setting does.
 
 use std::ffi::OsString;
 use std::io;
@@ -347,10 +347,12 @@ impl FileServiceBuilder {
         self.policy.cache_control = self.cache_rules()?;
         self.policy.base = self.base_below_root()?;
         self.policy.gate = self.gate()?.map(Arc::new);
+        // `join` keeps an absolute path as it is.
         self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);
         }
+        // A listing must not show a name whose request is refused.
         if let (false, Some(listing)) = (self.policy.hidden, &mut self.policy.listing) {
             listing.show_hidden = false;
         }
@@ -370,6 +372,7 @@ impl FileServiceBuilder {
 
     fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
         let rule = |(pattern, value): &(String, String)| {
+            // Adding the field to a block checks its value.
             FieldBlock::new().add("Cache-Control", value)?;
             Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
         };
@@ -377,11 +380,13 @@ impl FileServiceBuilder {
     }
 
     fn base_below_root(&self) -> io::Result<PathBuf> {
+        // Normalised like the path of a request, which it is compared with.
         let path = UrlPath::parse(self.base.as_bytes()).map_err(|error| bad(format!("{}: {error}", self.base)))?;
         Ok(path.relative().to_owned())
     }
 
     fn gate(&self) -> Result<Option<Gate>, InvalidHeader> {
+        // Built even without accounts, so that a malformed realm is an error in any case.
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         Ok((!self.accounts.is_empty()).then_some(gate))

@@ -94,6 +94,7 @@ impl Cache {
     ) -> Option<(Arc<Representation>, Content)> {
         let index = *self.index.get(key(path, accepted, &mut self.scratch))?;
         let Slot { entry, checked, used, .. } = &mut self.slots[index];
+        // All requests of one turn share one check.
         let is_current = *checked == turn || entry.is_current(tree);
         let Some(content) = is_current.then(|| entry.content.open(tree)).flatten() else {
             self.remove(index);
@@ -109,6 +110,7 @@ impl Cache {
         if let Some(index) = self.index.get(&*key) {
             self.remove(*index);
         }
+        // Not used yet: an entry that is never requested again is evicted first.
         let slot = Slot { key, entry, checked: turn, used: false };
         if !self.make_room(&slot) {
             return;

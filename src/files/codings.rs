@@ -1,5 +1,5 @@
-//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Which files exist in these
-//! codings is the matter of `siblings`.
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). `siblings` finds the
+//! files that exist in these codings.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,5 @@
-//! The bytes of a file: in memory if there are few, otherwise an open descriptor. Header fields are the matter of
-//! `representation`.
+//! The bytes of a file: in memory if there are few, otherwise an open descriptor. `representation` has the
+//! header fields.
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,5 @@
-//! Results of slow password hashes, so that a client pays for a slow hash once and not with every request. Computing the
-//! hashes is the matter of `auth`.
+//! Results of slow password hashes, so that a client pays for a slow hash once and not with every request. `auth` computes
+//! the hashes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -51,6 +51,7 @@ impl<V> Default for BoundedMap<V> {
 
 impl<V> BoundedMap<V> {
     fn insert(&mut self, digest: CredentialDigest, value: V) {
+        // A known digest is in `order` already, and keeps its age.
         if self.values.insert(digest, value).is_some() {
             return;
         }

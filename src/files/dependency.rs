@@ -1,4 +1,4 @@
-//! The facts about the tree that a cached response depends on. When they are checked is the matter of `cache`.
+//! The facts about the tree that a cached response depends on. `cache` decides when they are checked.
 
 use std::path::PathBuf;
 

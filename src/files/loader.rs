@@ -1,5 +1,5 @@
 //! From a file that was found to its representation: loads the file or one of its compressed siblings, and collects the
-//! header fields and the facts that a cache entry depends on. The caches are the matter of `service`.
+//! header fields and the facts that a cache entry depends on. `service` keeps the caches.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Log lines about files that cannot be served, kept until the end of the turn. Writing them is the matter of the server.
+//! Log lines about files that cannot be served, kept until the end of the turn. The server writes them.
 
 /// The log lines of one turn of the loop.
 #[derive(Debug, Default)]

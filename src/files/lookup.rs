@@ -1,5 +1,5 @@
-//! From the path of a request to the file or directory that it names. Reading the file is the matter of `loader`, and
-//! remembering the result that of the caches.
+//! From the path of a request to the file or directory that it names. `loader` reads the file, and
+//! the caches remember the result.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ pub(crate) enum Resource {
     File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
-    /// A resource with another canonical address, which this is: a directory without its slash, or a page whose address
-    /// is spelled with `.html`.
+    /// The canonical address of the resource, which differs from the requested one: with a slash at the end for a
+    /// directory, without `.html` for a page.
     Redirect(String),
 }
 

@@ -16,7 +16,7 @@ pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 /// The content codings that a file may have (IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
 pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
 
-/// Extensions that stand for two, of which the second is a compression, with the first of the two: Python's `suffix_map`.
+/// Short forms of two extensions, such as `tgz` for `tar.gz`, with the first of the two: Python's `suffix_map`.
 const SHORT: &[(&str, &str)] =
     &[("svgz", "svg"), ("tgz", "tar"), ("taz", "tar"), ("tz", "tar"), ("tbz2", "tar"), ("txz", "tar")];
 
@@ -54,6 +54,7 @@ impl MimeSettings {
     fn coding_of(&self, extension: &str) -> Option<&'static str> {
         let find = |name: &str| self.codings.iter().rev().find(|(known, _)| known == name).map(|(_, coding)| *coding);
         let lower = extension.to_ascii_lowercase();
+        // By definition `svgz` is SVG compressed by gzip; browsers do not display it without the field.
         find(extension).or_else(|| find(&lower)).or_else(|| (lower == "svgz").then_some("gzip"))
     }
 
@@ -69,6 +70,7 @@ impl MimeSettings {
         if self.coding(path).is_none() {
             return self.type_of(last).unwrap_or(default);
         }
+        // A short form contains the inner extension: `x.tgz` is looked up as `tar`.
         let lower = last.to_ascii_lowercase();
         if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == lower) {
             let own = find(&self.types, last).or_else(|| find(&self.types, &lower));
@@ -93,6 +95,7 @@ impl MimeSettings {
     /// the declaration (RFC 7303 section 3). Other text gets one because browsers would guess, and rarely guess UTF-8.
     pub(crate) fn with_charset<'t>(&self, content_type: &'t str, start: impl FnOnce() -> Vec<u8>) -> Cow<'t, str> {
         let is_text = content_type.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
+        // A type with parameters is a complete setting.
         if !is_text || content_type.contains(';') {
             return Cow::Borrowed(content_type);
         }

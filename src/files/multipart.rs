@@ -1,5 +1,5 @@
-//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. Which ranges
-//! are sent is the matter of `range`.
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. `range` selects
+//! the ranges.
 
 use std::io;
 use std::ops::Range;
@@ -48,6 +48,7 @@ impl Multipart {
             pieces.push(MultipartPiece::Bytes(range.clone()));
         }
         pieces.push(MultipartPiece::Text(format!("\r\n--{boundary}--\r\n").into_bytes(), 0));
+        // `read` removes each piece from the end.
         pieces.reverse();
         Multipart { boundary, pieces, content }
     }

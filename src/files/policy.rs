@@ -1,4 +1,4 @@
-//! The settings of a file service after they were checked. Making and checking them is the matter of `builder`.
+//! The settings of a file service after they were checked. `builder` makes and checks them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -88,6 +88,7 @@ impl Policy {
     /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against the
     /// name, one with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
+        // The default. Splitting the path is not free.
         if self.cache_control.is_empty() {
             return None;
         }
@@ -97,6 +98,7 @@ impl Policy {
             let whole = pattern.as_str().contains('/');
             pattern.matches_path_with(if whole { relative } else { name }, PATHS)
         };
+        // `rev`: the last pattern that matches counts.
         self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
     }
 
@@ -108,6 +110,7 @@ impl Policy {
     /// The time when the turn of the request began, which is also the time in `Date`.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
+        // `arrived` is a monotonic time. Its age, taken off the wall clock, gives the time of day when the turn began.
         now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
     }
 }

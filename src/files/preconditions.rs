@@ -25,6 +25,7 @@ pub(crate) enum PreconditionResult {
 /// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. With `If-Match`,
 /// `If-Unmodified-Since` is ignored; with `If-None-Match`, `If-Modified-Since` is.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
+    // A false precondition of the first kind is 412 even if the second kind would be 304.
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
         return PreconditionResult::Failed;
@@ -69,6 +70,7 @@ pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, n
         (Some(value), None) => {
             validators.modified.is_some_and(|modified| parse_http_date(value) == Some(modified) && modified < now())
         }
+        // Two fields are malformed. Sending the whole is always correct.
         (Some(_), Some(_)) => false,
     }
 }
@@ -112,6 +114,7 @@ impl<'a> Iterator for EntityTags<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
+        // A list may have empty elements (RFC 9110 section 5.6.1.2).
         let start = self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
         let list = &self.0[start..];
         let quote = if list.starts_with(b"W/") { 2 } else { 0 };

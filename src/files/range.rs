@@ -57,6 +57,7 @@ impl RangeSpec {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
             RangeSpec::From(first, last) => Some(first..last.min(length - 1) + 1),
+            // `bytes=-0` is well formed and selects nothing.
             RangeSpec::Suffix(0) => None,
             RangeSpec::Suffix(count) => Some(length.saturating_sub(count)..length),
         }
@@ -81,6 +82,7 @@ fn parse_spec(text: &[u8]) -> Option<RangeSpec> {
         (first, b"") => number(first).map(|first| RangeSpec::From(first, u64::MAX)),
         (first, last) => {
             let spec = RangeSpec::From(number(first)?, number(last)?);
+            // Compared as digits, because both numbers may have become `u64::MAX`.
             (magnitude(first) <= magnitude(last)).then_some(spec)
         }
     }

@@ -47,6 +47,7 @@ impl RecentFiles {
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }
+        // Without files the loop need not wake for the next generation.
         if self.young.is_empty() && self.old.is_empty() {
             self.since = None;
             return None;

@@ -57,6 +57,7 @@ impl Refusal {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
             Refusal::NotFound | Refusal::OutsideBase => not_found(),
             Refusal::System(error) => system(&error),
+            // An open file whose reading is not permitted, as in procfs.
             Refusal::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
             Refusal::Unreadable(_) => Response::error(Status::INTERNAL_SERVER_ERROR),
             Refusal::Method(Method::Other(name)) => {
@@ -97,6 +98,7 @@ fn system(error: &io::Error) -> Response {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS | Errno::PERM) => forbidden(),
+        // The request may succeed when descriptors or memory are free again.
         Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Response::error(Status::SERVICE_UNAVAILABLE),
         Some(Errno::IO) => Response::error(Status::INTERNAL_SERVER_ERROR),
         Some(_) => not_found(),

@@ -1,5 +1,5 @@
-//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. Reading
-//! the file is the matter of `content`.
+//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. `content`
+//! reads the file.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! [`FileService`]: decides which response a request gets. Looking a path up, loading a file and making a representation
-//! of it are in files of their own, as are the settings (`policy`) and how they are made (`builder`).
+//! [`FileService`]: selects the response to a request, and keeps the caches. `lookup` finds the file, `loader` reads it,
+//! `representation` builds the response; `policy` holds the settings, and `builder` makes them.
 
 use std::cell::RefCell;
 use std::io;
@@ -88,6 +88,7 @@ impl FileService {
     pub fn respond(&self, request: &Request) -> Response {
         let (user, result) = match self.admit(request) {
             Ok(user) => (user, self.dispatch(request)),
+            // The name in wrong credentials is not verified, so the log must not show it.
             Err(refusal) => (None, Err(refusal)),
         };
         let mut response = result.unwrap_or_else(|refusal| self.refuse(request, refusal));
@@ -149,9 +150,10 @@ impl FileService {
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        // Without siblings the response is the same for all codings, and so is the key in the cache.
+        // Without siblings the response is the same for all codings. One cache entry serves them all.
         let precompressed = self.policy.precompressed;
         let accepted = if precompressed { AcceptedCodings::of(request.headers()) } else { AcceptedCodings::default() };
+        // The common case: no path is decoded and no file is opened.
         if let Some((representation, content)) = self.cached(request.path(), accepted, request) {
             return representation.respond(&content, request, || self.date(request));
         }
@@ -228,6 +230,7 @@ impl FileService {
     /// Keeps a large file open for the next requests, unless another response or `recent_files` has it open already.
     fn hold(&self, content: &Content) {
         if let Content::File(file) = content
+            // Held by this response only. Otherwise the next request finds it open anyway.
             && Arc::strong_count(file) == 1
         {
             self.recent_files.borrow_mut().hold(file);

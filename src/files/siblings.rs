@@ -18,6 +18,7 @@ pub(crate) struct Siblings {
 impl Siblings {
     /// Looks for the siblings of a file. A file with the suffix of a coding has none.
     pub(crate) fn of(tree: &Tree, original: &Path) -> Siblings {
+        // A build tool does not compress a compressed file again.
         let name = original.as_os_str().as_encoded_bytes();
         if Coding::ALL.iter().any(|coding| name.ends_with(coding.suffix().as_bytes())) {
             return Siblings::default();

@@ -1,5 +1,6 @@
 //! The document root. Every call to the file system for a file that a request names goes through [`Tree`], which applies
-//! the rule for symbolic links. Which path a request names is the matter of `lookup`.
+//! the rule for symbolic links. `lookup` decides which path a
+//! request names.
 //!
 //! Invariant: only regular files are opened for reading.
 

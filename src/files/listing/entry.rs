@@ -115,6 +115,7 @@ impl Facts {
             Some(check) => check(name).map(|target| Facts::of_checked(&target)),
             None => Some(Facts::of_link(dir, name)),
         };
+        // The directory has reported the type: a call for the link itself is saved.
         if file_type == FileType::Symlink {
             return of_link();
         }
@@ -130,6 +131,7 @@ impl Facts {
         if let Ok(stat) = statat(dir, name, AtFlags::empty()) {
             return Facts { kind: Kind::Symlink, target: Some(kind_of(&stat)), ..Facts::of_target(&stat) };
         }
+        // A broken link has the time of the link itself.
         let link = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
         Facts { kind: Kind::Symlink, target: None, size: None, modified: link.map(|stat| seconds(&stat)) }
     }

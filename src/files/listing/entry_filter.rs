@@ -1,5 +1,5 @@
-//! The entries of a directory that a listing shows: those for which a request would not be refused. Looking entries up and
-//! ordering them is the matter of `entry` and `reader`.
+//! The entries of a directory that a listing shows: those for which a request would not be refused. `entry` looks
+//! entries up, and `reader` sorts them.
 
 use crate::files::stat::Stat;
 

@@ -119,6 +119,7 @@ fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     let names = std::iter::once(&b""[..]).chain(page.url().segments());
     let depth = page.url().segments().count();
     out.extend_from_slice(b"<nav aria-label=\"Path\"><form>");
+    // Level 0 is the root, whose name is empty.
     for (level, name) in names.enumerate() {
         let here = level == depth;
         if here {

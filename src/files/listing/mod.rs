@@ -159,6 +159,7 @@ pub(super) fn respond_with(
 
     let mut response = Response::new(Status::OK);
     response.head.add("Content-type", template.content_type())?;
+    // The form depends on `Accept`, and a name must not make a browser guess another type.
     response.head.put("Vary", "Accept");
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;

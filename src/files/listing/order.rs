@@ -1,4 +1,4 @@
-//! The order of a listing's entries and its form in a query. Comparing entries is the matter of `reader`.
+//! The order of a listing's entries and its form in a query. `reader` compares the entries.
 
 /// The key that entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,4 +1,4 @@
-//! Reads a directory in slices, sorts each slice and merges the slices. Writing the page is the matter of `stream`.
+//! Reads a directory in slices, sorts each slice and merges the slices. `stream` writes the page.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

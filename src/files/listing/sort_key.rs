@@ -23,6 +23,7 @@ fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
         out.extend_from_slice(&rest[..at]);
         let after = rest[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(rest.len(), |length| at + length);
+        // Leading zeros do not change a number. Names with equal keys are compared by their bytes later.
         let zeros = rest[at..after].iter().take_while(|byte| **byte == b'0').count();
         let digits = &rest[at + zeros..after];
         out.push(b'0' + digits.len().min(9) as u8);

@@ -87,6 +87,7 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
         value *= 1000;
         unit += 1;
     }
+    // One decimal below 9.95, none above: two digits in either case.
     if size / (value / 100) < 995 {
         let tenths = (size / (value / 100) + 5) / 10;
         push_number(tenths / 10, out);

@@ -1,5 +1,5 @@
 //! Content types that the table of `mime_guess` lacks or has wrong, each group with its reason. Extensions for which that
-//! table is right are not listed; the order of lookups is the matter of `mime`.
+//! table is right are not listed; `mime` decides the order of lookups.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -75,7 +75,7 @@ fn a_body_keeps_its_announced_length_when_the_file_grows_or_shrinks() {
     assert_eq!(site.get("/small").text(), "12345678");
     let cut = ask("/log");
     fs::File::options().write(true).open(site.path("log")).unwrap().set_len(10).unwrap();
-    // That there are fewer bytes is for the connection to notice, which sends none it was not promised.
+    // The connection notices that bytes are missing, and cuts the response.
     assert_eq!((cut.head.content_length(), cut.body.length()), (Some(50_004), Some(50_004)));
     assert_eq!(site.get("/log").body.len(), 10);
 }

@@ -153,7 +153,7 @@ fn a_304_has_the_fields_of_its_200() {
             let ask = |method: &str, name: &str, value: &str| {
                 site.ask(method, target, &[("Accept-Encoding", accept), (name, value)])
             };
-            // The first of them fills the cache, the others are answered from it.
+            // The first request fills the cache; the others are cache hits.
             let [not_modified, head_not_modified] = ["GET", "HEAD"].map(|method| ask(method, "If-None-Match", "*"));
             let whole = ask("GET", "X", "y");
             assert_eq!((whole.status, not_modified.status, head_not_modified.status), (200, 304, 304), "{target}");

@@ -119,7 +119,7 @@ fn names_that_are_not_utf8_are_found_by_both_spellings() {
     assert_eq!(site.get("/bad%ed%9f%bf").text(), "text");
 }
 
-/// The files of procfs and sysfs state another size than they have.
+/// The reported size of files in procfs and sysfs is not the length of their content.
 #[test]
 #[cfg(target_os = "linux")]
 fn files_with_a_wrong_reported_size_are_sent_whole() {
@@ -171,7 +171,7 @@ fn a_large_file_is_not_read() {
     assert_eq!(end.field("Content-Range"), Some(&*format!("bytes {}-{}/{length}", length - 5, length - 1)));
 }
 
-/// Numbers that look random and are the same every time.
+/// A generator of pseudo-random numbers with a fixed seed.
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Which files and entries are served and listed, and to whom.
+//! Hidden names, symbolic links, listings and credentials.
 
 use super::*;
 
