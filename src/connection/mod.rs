@@ -1,20 +1,27 @@
-//! One client: a transport, the protocol's machine and the answer in flight, moved by one verb, [`Session::step`](crate::session::Session::step).
+//! One HTTP client of the server: its transport, the protocol's machine, and the stage of its current exchange.
 //!
-//! A step is *fill*, *advance* and *flush*, repeated until none of them makes progress: read what is wanted, let the
-//! protocol and the service process it, send what is due. A session is told that its socket may be ready, what time
-//! it is and where to borrow buffers; it answers when it wants to be run again, or why it is over.
+//! The loop runs a connection by [`Session::step`](crate::session::Session::step). A step repeats three operations until none
+//! of them makes progress: *fill* reads what is wanted, *advance* lets the protocol and the service process it, and *flush*
+//! sends what is due ([`HttpSession`]). *Advance* depends on the stage of the exchange: each stage is a value that
+//! becomes the next one (`stages/`).
 //!
-//! Readiness is a hint, and `WouldBlock` is the truth: a session tries first and clears the hint when it is refused.
+//! Nothing here polls, sleeps or knows the table of sessions. Time is an argument of each step; only the drop of a session
+//! that the end of a run cuts off reads the clock, for its line in the log.
 //!
-//! Invariant: nothing here polls or sleeps, and no client's error leaves its session: it becomes a [`CloseReason`](crate::session::CloseReason). Time is
-//! an argument of each step. Only the drop of a session that the end of a run cuts off reads the clock, for its log line.
+//! Invariant: no error of one client leaves its session. It becomes a [`CloseReason`](crate::session::CloseReason).
 
-mod answer;
-mod http;
-mod peers;
+mod body_writer;
+mod buffers;
+mod core;
+mod http_session;
+mod per_peer;
+mod respond;
 mod server_state;
+mod stage;
+mod stages;
+mod timers;
 
-pub use http::HttpSession;
+pub use http_session::HttpSession;
 #[cfg(feature = "cli")]
 pub(crate) use server_state::SERVER_NAME;
 pub use server_state::ServerState;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::peers::Peers;
+use super::per_peer::PerPeerLimit;
 use crate::http::{
     ErrorInfo, ErrorPage, ErrorTemplate, FieldBlock, HttpDate, InvalidHeader, Request, Status, Version, latin1,
 };
@@ -21,7 +21,7 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 /// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
 ///
 /// Some of it can be changed while connections use it: they take it up with their next request, and see by the number
-/// of its edition that there is something to take up.
+/// of its generation that there is something to take up.
 pub struct ServerState {
     /// Who answers.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
@@ -29,7 +29,7 @@ pub struct ServerState {
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines; 1.0 closes after each response.
     protocol: Cell<Version>,
-    edition: Cell<u32>,
+    generation: Cell<u32>,
     /// The line of `Server` with its CRLF; empty for none.
     server: RefCell<Vec<u8>>,
     /// The bodies of error responses.
@@ -38,7 +38,7 @@ pub struct ServerState {
     pub log: RefCell<AccessLog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
-    pub(super) peers: Peers,
+    pub(super) peers: PerPeerLimit,
     /// The request that a connection reads, one after the other, so that a connection owns none. `None` while it is lent.
     request: Cell<Option<Box<Request>>>,
     /// Bytes of buffers that connections keep while they wait.
@@ -72,12 +72,12 @@ impl ServerState {
             service: RefCell::new(Box::new(service)),
             limits: RefCell::default(),
             protocol: Cell::new(Version::Http11),
-            edition: Cell::new(0),
+            generation: Cell::new(0),
             server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local: unmapped(local),
-            peers: Peers::default(),
+            peers: PerPeerLimit::default(),
             request: Cell::default(),
             buffered: Cell::new(0),
             room: room_for_buffers(),
@@ -92,7 +92,7 @@ impl ServerState {
     pub fn set_service(&self, service: impl Service + Send + 'static) {
         // Dropped when nobody borrows its place any more.
         let _before = self.service.replace(Box::new(service));
-        self.reissue();
+        self.next_generation();
     }
 
     /// Does something with who answers.
@@ -127,7 +127,7 @@ impl ServerState {
     /// Has these limits bound the requests that begin from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.replace(Arc::new(limits));
-        self.reissue();
+        self.next_generation();
     }
 
     /// The version in the status lines of connections that begin now.
@@ -141,12 +141,12 @@ impl ServerState {
     }
 
     /// The number of what stands now. It is another whenever something was changed.
-    pub(super) fn edition(&self) -> u32 {
-        self.edition.get()
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.get()
     }
 
-    fn reissue(&self) {
-        self.edition.set(self.edition.get().wrapping_add(1));
+    fn next_generation(&self) {
+        self.generation.set(self.generation.get().wrapping_add(1));
     }
 
     /// Does something with the value of `Server`, which is empty for none.
@@ -211,7 +211,7 @@ impl ServerState {
     }
 
     /// The lines of `Server` and `Date` at this time, made once a second.
-    pub(super) fn stamp(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
+    pub(super) fn common_headers(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_new_server_name_is_in_the_next_stamp() {
         let site = site();
-        let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
         let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
         assert_eq!(at(1000), CommonHeaders::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
         site.set_server_name("mine/1").unwrap();
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn every_second_has_its_stamp() {
         let site = site();
-        let at = |millis| site.stamp(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
         let date = |stamp: CommonHeaders| {
             stamp == CommonHeaders::new(&site.server.borrow(), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n")
         };

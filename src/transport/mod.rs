@@ -11,46 +11,110 @@ mod unix;
 use std::fs::File;
 use std::io;
 
+use crate::session::Ready;
+
 pub use memory::Memory;
 pub use no_source::NoSource;
 
-/// A non-blocking byte stream in both directions, with a way to send a file.
+/// A byte stream in both directions that does not block, with a way to send a file.
+///
+/// A transport may have a protocol of its own, such as TLS. The methods with a body below are for such a transport: it has a
+/// handshake before the first byte, it may hold output that it has accepted but not sent, and it announces the end of what it
+/// sends. A plain socket leaves them as they are, which costs nothing.
 pub trait Transport {
-    /// Reads into `buf`; 0 is the end, `WouldBlock` means not now.
+    /// Reads into `buf`. 0 is the end.
+    ///
+    /// A transport that has decrypted more than fits into `buf` returns the rest in the next calls, although its socket is
+    /// empty: `WouldBlock` means that neither the transport nor its socket has anything.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// `WouldBlock` if nothing can be read now; otherwise those of the operating system.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends some of the bytes of both parts, in one call. `more` says that something follows at once, a file or the end
-    /// of the connection, so that a packet which is not full may wait for it.
+    /// Sends some of the bytes of both parts, in one call, and returns how many it has accepted. `more` says that a file or the
+    /// end of the connection follows at once, so that a packet which is not full may wait for it.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// `WouldBlock` if nothing can be accepted now, for example because too much output is pending; otherwise those of the
+    /// operating system.
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize>;
 
-    /// Sends some of `length` bytes of the file from `offset` on; 0 means that the file ends there.
+    /// Sends some of `length` bytes of the file, from `offset` on. 0 means that the file ends there.
     ///
     /// # Errors
     /// `Unsupported` if this transport or this file cannot do it: the caller then reads and sends itself.
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
 
-    /// From `true` on, a packet that is not full waits for what is sent next, so that what is sent in several calls takes
-    /// no more packets than if it were sent in one; `false` sends what waits. Does nothing unless a transport can do it.
+    /// With `true`, a packet that is not full waits for what is sent next, so that what is sent in several calls takes no more
+    /// packets than in one. With `false`, sends what waits. Does nothing unless a transport can do it.
     fn cork(&mut self, _on: bool) {}
 
-    /// Says that no more will be sent.
+    /// Shuts the sending side: announces the end, if the transport's protocol has a notice for that, and shuts the socket for
+    /// sending once all pending output has left.
     ///
     /// # Errors
     /// Those of the operating system; the peer may be gone already.
     fn end(&mut self) -> io::Result<()>;
 
-    /// Whether a read that filled less than its buffer has taken all there was, so that the next one need not be
-    /// tried before the poll reports something new. True for Linux's epoll, edge-triggered.
+    /// True if a read that filled less than its buffer has taken everything, so that the next one need not be tried before the
+    /// poll reports the socket again. Linux's epoll, edge-triggered, guarantees that for sockets.
     fn short_read_is_all(&self) -> bool {
         false
     }
 
-    /// What is registered with the poll.
+    /// The source that is registered with the poll.
     fn source(&mut self) -> &mut dyn mio::event::Source;
+
+    /// True if [`Transport::handshake`] has to complete before bytes can be sent and received.
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    /// Goes on with the handshake: reads and sends what it needs, as far as that does not block. It clears `ready.read` and
+    /// `ready.write` when the socket returns `WouldBlock`.
+    ///
+    /// # Errors
+    /// If the handshake fails. An alert for the peer may then be pending.
+    fn handshake(&mut self, _ready: &mut Ready) -> io::Result<Handshake> {
+        Ok(Handshake::Complete)
+    }
+
+    /// True if the transport holds output that has not left: bytes that it accepted, or messages of its own protocol.
+    fn has_pending(&self) -> bool {
+        false
+    }
+
+    /// Sends all pending output. Called when the socket may take bytes.
+    ///
+    /// # Errors
+    /// `WouldBlock` if some of it is left; otherwise those of the operating system.
+    fn flush_pending(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Adds the notice of an orderly end to the pending output, if the transport's protocol has one, and tries to send it. The
+    /// socket stays as it is. Further calls do nothing. A transport that is dropped without this call ends without notice, so
+    /// that its peer can tell a cut connection.
+    ///
+    /// # Errors
+    /// Those of the operating system. `WouldBlock` is none of them: the notice is then pending.
+    fn announce_end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Bytes of memory that the transport owns for input and output that wait.
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+/// The result of [`Transport::handshake`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// Bytes can be sent and received.
+    Complete,
+    /// The peer has to send or to take something first.
+    Waiting,
+    /// The transport has used its share of this turn, and goes on in the next one.
+    NextTurn,
 }

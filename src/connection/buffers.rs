@@ -1,17 +1,18 @@
-//! Whose memory a session works in: the loop's while it runs, its own only for what has to wait.
+//! The buffers of a session: those of the loop while the session runs, its own only for bytes that wait between two steps.
+//! What stays out: how much memory all sessions may keep.
 
-use crate::http1::Buffer;
+use crate::buffer::Buffer;
 use crate::session::Scratch;
 
-/// Lets a session without a buffer of its own use the loop's.
+/// Lends the loop's buffer to a session that owns none.
 pub(super) fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
     }
 }
 
-/// Ends what [`lend`] began: what waits in the loop's buffer moves to one of the right size, and an own one that is
-/// empty is freed.
+/// Takes a lent buffer back: bytes that wait in it move to a buffer of the session's own, of the right size. An own buffer that
+/// has become empty is freed.
 pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
@@ -19,6 +20,7 @@ pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }
+        // One large response must not keep its memory for the life of the loop.
         if shared.capacity() > 4 * Scratch::SIZE {
             *shared = Buffer::with_capacity(Scratch::SIZE);
         }

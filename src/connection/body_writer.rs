@@ -1,0 +1,245 @@
+//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. What stays out: the head,
+//! the log, and the decision what to do next.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+
+use crate::buffer::Buffer;
+use crate::http1::Encoder;
+use crate::service::{FileSlice, Source};
+use crate::session::CloseReason;
+use crate::transport::Transport;
+
+/// A body that does not leave with its head.
+pub(super) struct BodyWriter {
+    body: RestOfBody,
+    encoder: Encoder,
+    /// Bytes of the body that have left or are in the output.
+    sent: u64,
+    /// The source had more than the announced length.
+    overran: bool,
+}
+
+/// The part of a body that is not in the output yet.
+enum RestOfBody {
+    Bytes { bytes: Cow<'static, [u8]>, at: usize },
+    Shared { bytes: Arc<[u8]>, at: usize },
+    File { slice: FileSlice, mode: SendMode },
+    Stream(Box<dyn Source>),
+    Finished,
+}
+
+/// How the bytes of a file reach the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SendMode {
+    /// By `Transport::send_file`, in one slice.
+    Sent,
+    /// By `Transport::send_file`, in several slices. The transport is corked, so that a slice ends in no short packet.
+    Corked,
+    /// Read into the output, because the transport or the file does not support `send_file`.
+    ByHand,
+}
+
+/// The result of [`BodyWriter::produce`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Produced {
+    /// Bytes were appended to the output.
+    Some,
+    /// Nothing was appended: the output is full, or `send` passes the rest to the transport without copying it.
+    Nothing,
+    /// The source has no bytes now and will wake the session.
+    Waiting,
+    /// The source has used its share of this turn and must be read again in the next one.
+    Later,
+    /// The body is complete: it has left or is in the output.
+    All,
+}
+
+/// Bytes of a file that are sent in one call, and to one client in one turn: loopback takes them in a fifth of a millisecond,
+/// which is how long other sessions wait for a fast client.
+pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
+
+/// Bytes of a body that are read at a time if they pass through the output.
+const COPY_SLICE: usize = 32 * 1024;
+
+impl BodyWriter {
+    pub(super) fn bytes(bytes: Cow<'static, [u8]>, encoder: Encoder) -> BodyWriter {
+        BodyWriter::new(RestOfBody::Bytes { bytes, at: 0 }, encoder)
+    }
+
+    pub(super) fn shared(bytes: Arc<[u8]>, encoder: Encoder) -> BodyWriter {
+        BodyWriter::new(RestOfBody::Shared { bytes, at: 0 }, encoder)
+    }
+
+    pub(super) fn file(slice: FileSlice, encoder: Encoder) -> BodyWriter {
+        BodyWriter::new(RestOfBody::File { slice, mode: SendMode::Sent }, encoder)
+    }
+
+    pub(super) fn stream(source: Box<dyn Source>, encoder: Encoder) -> BodyWriter {
+        BodyWriter::new(RestOfBody::Stream(source), encoder)
+    }
+
+    fn new(body: RestOfBody, encoder: Encoder) -> BodyWriter {
+        BodyWriter { body, encoder, sent: 0, overran: false }
+    }
+
+    /// True if the body comes from a source.
+    pub(super) fn is_streamed(&self) -> bool {
+        matches!(self.body, RestOfBody::Stream(_))
+    }
+
+    /// Bytes of the body that have left or are in the output.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// True if the source had more than the announced length. The surplus was left out.
+    pub(super) fn overran(&self) -> bool {
+        self.overran
+    }
+
+    /// Appends some of a streamed body, or of a file that is read by hand, to the output, unless the output is full.
+    ///
+    /// # Errors
+    /// [`CloseReason::OutputCut`] if the body ends before its announced length, or its source or file fails.
+    pub(super) fn produce(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
+        match &mut self.body {
+            RestOfBody::Bytes { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
+            RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
+            RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
+            RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
+            RestOfBody::Stream(_) => self.copy_stream(output),
+            _ => self.finish(output),
+        }
+    }
+
+    /// Sends some of the output, together with the part of a body in memory that follows it; or, once the output is empty, some
+    /// of a file. Returns the number of bytes sent: 0 if there is nothing to send.
+    ///
+    /// # Errors
+    /// Those of the transport; `UnexpectedEof` if the file is shorter than announced.
+    pub(super) fn send(&mut self, output: &mut Buffer, transport: &mut impl Transport) -> io::Result<u64> {
+        let (rest, more): (&[u8], bool) = match &self.body {
+            RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
+            RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
+            RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
+                if output.is_empty() {
+                    return self.send_file(transport);
+                }
+                // The head waits in the kernel for the first bytes of the file: one packet less.
+                (&[], true)
+            }
+            _ => (&[], false),
+        };
+        if output.is_empty() && rest.is_empty() {
+            return Ok(0);
+        }
+        let count = transport.send(output.bytes(), rest, more)?;
+        let of_output = count.min(output.len());
+        output.consume(of_output);
+        self.advance((count - of_output) as u64);
+        Ok(count as u64)
+    }
+
+    fn send_file(&mut self, transport: &mut impl Transport) -> io::Result<u64> {
+        let RestOfBody::File { slice, mode } = &mut self.body else { return Ok(0) };
+        if *mode == SendMode::Sent && slice.length > FILE_SLICE {
+            *mode = SendMode::Corked;
+            transport.cork(true);
+        }
+        match transport.send_file(&slice.file, slice.offset, slice.length.min(FILE_SLICE)) {
+            // The file has become shorter since its length was announced.
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                if *mode == SendMode::Corked && count == slice.length {
+                    transport.cork(false);
+                }
+                self.advance(count);
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                if std::mem::replace(mode, SendMode::ByHand) == SendMode::Corked {
+                    transport.cork(false);
+                }
+                // `Interrupted` makes the session go round once more, and `produce` then reads the file.
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
+        let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
+        if output.len() >= COPY_SLICE {
+            return Ok(Produced::Nothing);
+        }
+        let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
+        match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
+            Ok(0) => Err(CloseReason::OutputCut),
+            Ok(count) => {
+                self.advance(count as u64);
+                Ok(Produced::Some)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Produced::Some),
+            Err(_) => Err(CloseReason::OutputCut),
+        }
+    }
+
+    /// Reads once from the source into the output.
+    // Inlined, its 32 KiB frame would be part of `step`, and every response would touch those pages.
+    #[inline(never)]
+    fn copy_stream(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
+        let RestOfBody::Stream(source) = &mut self.body else { return Ok(Produced::Nothing) };
+        if output.len() >= COPY_SLICE {
+            return Ok(Produced::Nothing);
+        }
+        let mut part = [0; COPY_SLICE];
+        match source.read(&mut part) {
+            Ok(0) => self.finish(output),
+            Ok(count) => {
+                let taken = self.encoder.write(&part[..count], output);
+                self.sent += taken as u64;
+                self.overran = taken < count;
+                if self.overran { self.finish(output) } else { Ok(Produced::Some) }
+            }
+            // The announced length is complete. Such a source need not report its end.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.encoder == Encoder::Counted(0) => {
+                self.finish(output)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Produced::Waiting),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Produced::Later),
+            Err(_) => Err(CloseReason::OutputCut),
+        }
+    }
+
+    /// Ends the body. A body that is shorter than announced cuts the connection, which is how the client notices.
+    fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
+        self.body = RestOfBody::Finished;
+        if self.encoder.finish(output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
+    }
+
+    /// Counts bytes of the body that have left or are in the output.
+    fn advance(&mut self, count: u64) {
+        self.sent += count;
+        self.encoder.sent(count);
+        match &mut self.body {
+            RestOfBody::Bytes { at, .. } | RestOfBody::Shared { at, .. } => *at += count as usize,
+            RestOfBody::File { slice, .. } => {
+                slice.offset += count;
+                slice.length -= count;
+            }
+            RestOfBody::Stream(_) | RestOfBody::Finished => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &std::fs::File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &std::fs::File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+}

@@ -1,0 +1,172 @@
+//! The part of a session that outlives its exchanges: transport, protocol machine, buffers and timers, and the server that it
+//! belongs to. What stays out: the stages of an exchange.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::ServerState;
+use super::per_peer::PeerPermit;
+use super::timers::Timers;
+use crate::buffer::Buffer;
+use crate::http::{BodyLength, Expect, Request};
+use crate::http1::ServerMachine;
+use crate::limits::Limits;
+use crate::service::Service;
+use crate::session::CloseReason;
+use crate::transport::Transport;
+
+/// The result of one of the operations fill, advance and flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing could be done.
+    Still,
+    /// Something was done, so that the other operations may have something to do.
+    Moved,
+    /// Nothing can be done in this turn, but something can in the next one.
+    NextTurn,
+}
+
+impl Progress {
+    /// Combines the results of two operations: the first that is not `Still`.
+    pub(super) fn and(self, other: Progress) -> Progress {
+        if self == Progress::Still { other } else { self }
+    }
+}
+
+/// The service that a server's service made for this connection.
+pub(super) enum ConnectionService {
+    /// [`Service::connect`] was not called yet.
+    NotAsked,
+    /// The server's service made none: it responds itself.
+    Shared,
+    /// This service responds to the requests of this connection.
+    Own(Box<dyn Service>),
+}
+
+/// Everything of a session but the stage of its current exchange.
+pub(super) struct ConnectionCore<'s, T> {
+    pub(super) server: &'s ServerState,
+    /// The limits of the current exchange, and the generation of the server's state that they are from.
+    pub(super) limits: Arc<Limits>,
+    pub(super) generation: u32,
+    pub(super) transport: T,
+    pub(super) peer: SocketAddr,
+    pub(super) machine: ServerMachine,
+    /// Bytes that were received and not parsed yet. Owns memory only while bytes wait in it between two steps.
+    pub(super) input: Buffer,
+    /// Bytes that are to be sent. Owns memory only while bytes wait in it between two steps.
+    pub(super) output: Buffer,
+    pub(super) timers: Timers,
+    /// The machine cannot go on without more bytes.
+    pub(super) needs_input: bool,
+    /// The client has closed its side, and all that it sent has been read.
+    pub(super) at_end: bool,
+    /// The connection ends after its first response.
+    pub(super) once: bool,
+    pub(super) service: ConnectionService,
+    /// Bytes of this session's memory that are part of [`ServerState::buffered`].
+    accounted: usize,
+    pub(super) permit: Option<Box<PeerPermit<'s>>>,
+}
+
+impl<'s, T> ConnectionCore<'s, T> {
+    pub(super) fn new(server: &'s ServerState, transport: T, peer: SocketAddr, timers: Timers) -> Self {
+        ConnectionCore {
+            server,
+            limits: server.limits(),
+            generation: server.generation(),
+            transport,
+            peer,
+            machine: ServerMachine::new(server.protocol()),
+            input: Buffer::default(),
+            output: Buffer::default(),
+            timers,
+            needs_input: true,
+            at_end: false,
+            once: false,
+            service: ConnectionService::NotAsked,
+            accounted: 0,
+            permit: None,
+        }
+    }
+
+    /// Adopts limits and service that were replaced since the last request began.
+    #[cold]
+    pub(super) fn adopt_changes(&mut self) {
+        self.limits = self.server.limits();
+        self.generation = self.server.generation();
+        // A service of this connection was made by the service that has been replaced.
+        self.service = ConnectionService::NotAsked;
+    }
+
+    /// Notes that the machine needs more bytes. That is progress if it did not need any before: there may be some to read.
+    pub(super) fn request_input(&mut self) -> Progress {
+        if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
+    }
+
+    /// True if the unwanted body of this request may be read before the response: it is not too long for that, and the client
+    /// does not wait for `100 Continue` before it sends the body.
+    pub(super) fn may_read_unwanted_body(&self, request: &Request) -> bool {
+        let is_short = match request.body_length() {
+            BodyLength::Known(length) => length <= self.limits.drain,
+            BodyLength::None | BodyLength::Chunked => true,
+        };
+        is_short && self.machine.expect() == Expect::None
+    }
+
+    /// True if the rest of the current body is short enough to be discarded, so that the connection can go on.
+    pub(super) fn may_discard_body(&self) -> bool {
+        self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
+    }
+
+    /// Writes the lines that the service of this connection has for the log.
+    pub(super) fn log_notes(&self, wall: SystemTime) {
+        if let ConnectionService::Own(own) = &self.service {
+            own.take_notes(&mut |note| self.log_message(note, wall));
+        }
+    }
+
+    /// Writes a message about this client to the log.
+    pub(super) fn log_message(&self, message: &str, wall: SystemTime) {
+        self.server.log.borrow_mut().message(Some(self.peer), message, wall);
+    }
+
+    /// The time until which another request is awaited although the server is stopping.
+    pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
+        stopping?.checked_add(self.limits.last_call)
+    }
+
+    /// Removes this session's memory from the sum of all sessions.
+    pub(super) fn close_account(&self) {
+        self.server.buffered.set(self.server.buffered.get() - self.accounted);
+    }
+}
+
+impl<T: Transport> ConnectionCore<'_, T> {
+    /// Bytes of memory that the session owns between two steps: 0 while no bytes wait in its buffers.
+    pub(super) fn buffered_memory(&self) -> usize {
+        self.input.capacity() + self.output.capacity() + self.transport.memory()
+    }
+
+    /// Updates the share of this session in the memory that the buffers of all sessions take. Returns true if the sum grew past
+    /// the point from which on memory is short.
+    ///
+    /// # Errors
+    /// [`CloseReason::Memory`] if this session needs more and the sum would exceed its limit.
+    pub(super) fn update_account(&mut self) -> Result<bool, CloseReason> {
+        let kept = self.buffered_memory();
+        if kept == self.accounted {
+            return Ok(false);
+        }
+        let sum = self.server.buffered.get() - self.accounted + kept;
+        let has_grown = kept > self.accounted;
+        self.server.buffered.set(sum);
+        self.accounted = kept;
+        let room = self.server.room_for_buffers(&self.limits);
+        if has_grown && sum > room {
+            return Err(CloseReason::Memory);
+        }
+        Ok(has_grown && sum > self.limits.before_short(room))
+    }
+}

@@ -1,0 +1,349 @@
+//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. What stays out: what
+//! *advance* does in each stage of an exchange (`stages/`), and the bytes of a response (`respond.rs`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use super::ServerState;
+use super::body_writer::FILE_SLICE;
+use super::buffers::{give_back, lend};
+use super::core::{ConnectionCore, Progress};
+use super::stage::Stage;
+use super::stages::GATHER;
+use super::timers::{Timers, Wait};
+use crate::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
+use crate::transport::Transport;
+
+/// The HTTP side of one connection of a server.
+pub struct HttpSession<'s, T> {
+    core: ConnectionCore<'s, T>,
+    stage: Stage,
+}
+
+/// The least room that a read is offered. The loop's buffer has much more.
+const LEAST_ROOM: usize = 1024;
+
+/// Rounds of fill, advance and flush in one step. Then the other sessions get their turn.
+const ROUNDS: usize = 8;
+
+/// Bytes that a step may send. Then the other sessions get their turn.
+const MOST_SENT: u64 = FILE_SLICE;
+
+/// Chunks of a streamed body that may join a write, beyond the first.
+const MORE_CHUNKS: usize = 4;
+
+impl<'s, T: Transport> HttpSession<'s, T> {
+    /// A session on a connection that was accepted in the turn that began at `now`.
+    pub fn new(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Self {
+        let (stage, wait) = match transport.needs_handshake() {
+            true => (Stage::Handshake, Wait::Handshake),
+            false => (Stage::Head, Wait::First),
+        };
+        HttpSession { core: ConnectionCore::new(server, transport, peer, Timers::new(wait, now)), stage }
+    }
+
+    /// A session on a new connection; `None` if its address has as many connections as one address may have.
+    pub fn admit(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
+        let permit = match server.limits().connections_per_peer {
+            Some(most) => Some(Box::new(server.peers.permit(peer.ip(), most)?)),
+            None => None,
+        };
+        let mut session = HttpSession::new(server, transport, peer, now);
+        session.core.permit = permit;
+        Some(session)
+    }
+
+    /// Ends the connection after its first response if `once` is true, whatever the client asks for.
+    pub fn once(mut self, once: bool) -> Self {
+        self.core.once = once;
+        self
+    }
+
+    /// The transport.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.core.transport
+    }
+
+    /// Bytes of memory that the session owns between two steps: 0 while nothing of a request or of a response waits in its
+    /// buffers.
+    pub fn buffered_memory(&self) -> usize {
+        self.core.buffered_memory()
+    }
+}
+
+impl<T: Transport> Session for HttpSession<'_, T> {
+    fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
+        let core = &mut self.core;
+        let (lends_input, lends_output) = (core.input.capacity() == 0, core.output.capacity() == 0);
+        lend(lends_input, &mut core.input, &mut cx.scratch.input);
+        lend(lends_output, &mut core.output, &mut cx.scratch.output);
+        let outcome = self.run(ready, cx);
+        let core = &mut self.core;
+        // A response logs the notes that came before it. These are the notes of an exchange that goes on, or that failed.
+        if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
+            core.log_notes(cx.clock.wall);
+        }
+        give_back(lends_input, &mut core.input, &mut cx.scratch.input);
+        give_back(lends_output, &mut core.output, &mut cx.scratch.output);
+        let outcome = outcome.and_then(|again| {
+            cx.memory_is_short |= core.update_account()?;
+            Ok(again)
+        });
+        match outcome {
+            Ok(true) => Next::Again,
+            Ok(false) => Next::Wait(self.deadline(cx.clock)),
+            Err(reason) => {
+                core.log_cut(&self.stage, reason, cx.clock);
+                Next::Close(reason)
+            }
+        }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let timers = &self.core.timers;
+        matches!(timers.wait(), Wait::Idle | Wait::Linger).then_some(timers.since())
+    }
+
+    fn stalled_since(&self, now: Instant) -> Option<Instant> {
+        let timers = &self.core.timers;
+        timers.stalls_at(&self.core.limits).filter(|stalls| *stalls <= now).map(|_| timers.since())
+    }
+
+    fn evict(&mut self, clock: TurnClock) {
+        self.core.log_cut(&self.stage, CloseReason::Stalled, clock);
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.core.transport.source()
+    }
+}
+
+impl<T> Drop for HttpSession<'_, T> {
+    fn drop(&mut self) {
+        // Dropping the stage tells an upstream or a source that the client is gone, and both may then have lines for the log.
+        if matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
+            // The run is over, unless the cut was logged as such.
+            let clock = TurnClock::new(Instant::now(), SystemTime::now());
+            self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
+            self.stage = Stage::Head;
+            self.core.log_notes(clock.wall);
+        }
+        self.core.close_account();
+    }
+}
+
+impl<T: Transport> HttpSession<'_, T> {
+    /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
+    fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
+        if ready.broken {
+            return Err(CloseReason::Broken);
+        }
+        if ready.read_closed {
+            self.core.timers.note_closed(cx.clock.now);
+        }
+        let mut sent = 0;
+        for _ in 0..ROUNDS {
+            let filled = self.fill(ready)?;
+            let advanced = self.advance_and_gather(ready, cx)?;
+            let flushed = self.flush_or_cut(ready, cx.clock)?;
+            let moved = filled || flushed.is_some() || advanced == Progress::Moved;
+            sent += flushed.unwrap_or_default();
+            let wait = self.stage.wait(&self.core);
+            self.core.timers.set_wait(wait, moved, cx.clock);
+            if wait == Wait::Linger {
+                // A client that keeps sending always makes progress, and must not keep the connection by that.
+                self.time_out(cx.clock)?;
+            }
+            if !moved || self.is_settled(ready) {
+                if advanced == Progress::NextTurn {
+                    // The poll does not report what an unregistered socket received meanwhile. The next step tries to read.
+                    ready.read |= wait == Wait::Linger;
+                    return Ok(true);
+                }
+                if !self.time_out(cx.clock)? && !self.close_if_stopping(sent > 0, cx.clock)? {
+                    return Ok(false);
+                }
+            }
+            if sent >= MOST_SENT {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read. It saves
+    /// a request the round that would find that out.
+    fn is_settled(&self, ready: &Ready) -> bool {
+        let core = &self.core;
+        let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
+        is_quiet && matches!(self.stage, Stage::Head)
+    }
+
+    /// Reads once, if bytes are wanted and some may have come.
+    fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
+        let core = &mut self.core;
+        let is_wanted = match self.stage {
+            // Back-pressure: no further request is read from a client that does not take its responses.
+            Stage::Head => core.needs_input && core.output.is_empty() && !core.transport.has_pending(),
+            Stage::Handshake | Stage::Closing(_) => false,
+            Stage::Lingering(_) => true,
+            _ => core.needs_input,
+        };
+        if !is_wanted || !ready.read || core.at_end {
+            return Ok(false);
+        }
+        let mut room = 0;
+        let transport = &mut core.transport;
+        let result = core.input.fill(LEAST_ROOM, |free| {
+            room = free.len();
+            transport.recv(free)
+        });
+        match result {
+            Ok(0) => core.at_end = true,
+            Ok(count) => {
+                core.needs_input = false;
+                core.timers.credit_body(count, &core.limits);
+                // The poll reports a socket once for each arrival (edge-triggered), so a session has to read until `WouldBlock`.
+                // A read that filled less than its buffer has emptied the socket, which saves that last call. The end is
+                // not reported again: after `read_closed` the session reads until it finds it.
+                ready.read = ready.read_closed || count == room || !core.transport.short_read_is_all();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready.read = false;
+                return Ok(false);
+            }
+            Err(_) => return Err(CloseReason::Broken),
+        }
+        Ok(true)
+    }
+
+    /// Advances, and again while a streamed body has more for the same write: its first chunks leave with the head, and its
+    /// end leaves with its last bytes.
+    fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
+        let progress = self.advance(ready, cx)?;
+        for _ in 0..MORE_CHUNKS {
+            let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
+            let is_full = self.core.output.len() >= GATHER;
+            if !is_streamed || is_full || self.advance(ready, cx)? != Progress::Moved {
+                break;
+            }
+        }
+        Ok(progress)
+    }
+
+    fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head);
+        let (stage, progress) = stage.advance(&mut self.core, ready, cx)?;
+        self.stage = stage;
+        Ok(progress)
+    }
+
+    /// Flushes. A file that has become shorter than announced cuts the response: the connection closes after what has left.
+    fn flush_or_cut(&mut self, ready: &mut Ready, clock: TurnClock) -> Result<Option<u64>, CloseReason> {
+        match self.flush(ready) {
+            Err(reason @ CloseReason::OutputCut) => {
+                self.core.log_notes(clock.wall);
+                self.core.log_cut(&self.stage, reason, clock);
+                self.stage = Stage::Closing(reason);
+                Ok(Some(0))
+            }
+            other => other,
+        }
+    }
+
+    /// Sends once, if something is due and the client may take it. Returns the number of bytes, or `None` if nothing could be
+    /// done.
+    fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
+        let core = &mut self.core;
+        if !ready.write {
+            return Ok(None);
+        }
+        // Bytes that the transport holds go before those that it has not seen.
+        let result = match core.transport.has_pending() {
+            true => core.transport.flush_pending().map(|()| true),
+            false => Ok(false),
+        };
+        let result = result.and_then(|pushed| {
+            let count = send(&mut self.stage, core)?;
+            Ok((pushed || count > 0).then_some(count))
+        });
+        match result {
+            Ok(sent) => Ok(sent),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => Ok(Some(0)),
+                io::ErrorKind::WouldBlock => {
+                    ready.write = false;
+                    Ok(None)
+                }
+                io::ErrorKind::UnexpectedEof => Err(CloseReason::OutputCut),
+                _ => Err(CloseReason::Broken),
+            },
+        }
+    }
+
+    /// Handles a wait that has lasted too long; true if there is then something to do.
+    fn time_out(&mut self, clock: TurnClock) -> Result<bool, CloseReason> {
+        if self.core.timers.deadline(&self.core.limits).is_none_or(|deadline| deadline > clock.now) {
+            return Ok(false);
+        }
+        // The stage stays if the time-out closes the connection: the log needs it for a response that is cut short.
+        let stage = std::mem::replace(&mut self.stage, Stage::Head);
+        self.stage = match stage {
+            sending @ Stage::Sending(_) => {
+                self.stage = sending;
+                return Err(CloseReason::Stalled);
+            }
+            stage => stage.time_out(&mut self.core, clock)?,
+        };
+        Ok(true)
+    }
+
+    /// Closes a connection that waits for a request while the server is stopping and the last call is over. A response that left
+    /// in this step may still be on its way, so its connection closes in stages: returns true.
+    fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
+        let is_idle = matches!(self.core.timers.wait(), Wait::Handshake | Wait::First | Wait::Idle);
+        match self.core.last_call(clock.stopping) {
+            Some(end) if end <= clock.now && is_idle => {
+                if !has_sent {
+                    return Err(CloseReason::Stopped);
+                }
+                self.core.machine.stop();
+                self.stage = Stage::Closing(CloseReason::Stopped);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The time at which the session has to run again even if nothing happens.
+    fn deadline(&self, clock: TurnClock) -> Option<Instant> {
+        let (timers, limits) = (&self.core.timers, &self.core.limits);
+        let upstream = match &self.stage {
+            Stage::AwaitingUpstream(pending) => pending.upstream.deadline(),
+            Stage::Sending(sending) => sending.upstream.as_ref().and_then(|pending| pending.upstream.deadline()),
+            _ => None,
+        };
+        let is_idle = matches!(timers.wait(), Wait::Handshake | Wait::First | Wait::Idle);
+        let last_call = self.core.last_call(clock.stopping).filter(|_| is_idle);
+        // The session runs once when it begins to count as stalled, so that the loop finds it if room is short by then.
+        let stalls = timers.stalls_at(limits).filter(|stalls| *stalls > clock.now);
+        timers.deadline(limits).into_iter().chain(upstream).chain(last_call).chain(stalls).min()
+    }
+}
+
+/// Sends once what the stage has to send. Returns the number of bytes.
+fn send<T: Transport>(stage: &mut Stage, core: &mut ConnectionCore<'_, T>) -> io::Result<u64> {
+    match stage {
+        Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport),
+        _ if core.output.is_empty() => Ok(0),
+        stage => {
+            // The FIN of the close follows at once and leaves in the packet of the last bytes.
+            let is_last = matches!(stage, Stage::Closing(_));
+            let count = core.transport.send(core.output.bytes(), &[], is_last)?;
+            core.output.consume(count);
+            Ok(count as u64)
+        }
+    }
+}

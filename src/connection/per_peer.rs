@@ -1,0 +1,75 @@
+//! How many connections each client address has. What stays out: the limit itself, and the connections.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Counts the connections of each client address.
+///
+/// The addresses must be unmapped: `::ffff:192.0.2.1` would count apart from `192.0.2.1`. An IPv6 client can take any address of
+/// its network, so the first 64 bits of an IPv6 address count as one address.
+#[derive(Debug, Default)]
+pub(super) struct PerPeerLimit(RefCell<HashMap<IpAddr, usize>>);
+
+/// Counts one connection of a client address until it is dropped.
+#[derive(Debug)]
+pub(super) struct PeerPermit<'p> {
+    peers: &'p PerPeerLimit,
+    address: IpAddr,
+}
+
+impl PerPeerLimit {
+    /// Permits one more connection of `address`; `None` if it has `most` already.
+    pub(super) fn permit(&self, address: IpAddr, most: usize) -> Option<PeerPermit<'_>> {
+        let address = network(address);
+        let mut counts = self.0.borrow_mut();
+        let count = counts.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(PeerPermit { peers: self, address })
+    }
+}
+
+impl Drop for PeerPermit<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.peers.0.borrow_mut();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// The address that counts for a client: an IPv6 address without the 64 bits that the client chooses itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_counts_until_it_is_dropped() {
+        let peers = PerPeerLimit::default();
+        let permit = |address: &str| peers.permit(address.parse().unwrap(), 2);
+        let first = permit("192.0.2.1");
+        let second = permit("192.0.2.1");
+        assert!(first.is_some() && second.is_some());
+        assert!(permit("192.0.2.1").is_none(), "the limit is two");
+        assert!(permit("192.0.2.2").is_some());
+        drop(first);
+        assert!(permit("192.0.2.1").is_some());
+        let networks = (permit("2001:db8::1"), permit("2001:db8::2"));
+        assert!(permit("2001:db8::3").is_none(), "a /64 network counts as one client");
+        drop((second, networks));
+        assert!(peers.0.borrow().is_empty(), "an address without connections takes no memory");
+    }
+}

@@ -1,0 +1,209 @@
+//! From a request to its service, and from a [`Response`] to bytes: checks, error page, framing, the body that leaves with the
+//! head, and the line in the log.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
+
+use super::body_writer::BodyWriter;
+use super::core::{ConnectionCore, ConnectionService};
+use super::stage::{ExchangeRecord, Outcome, PendingUpstream, Sending, Stage};
+use crate::http::{ErrorInfo, Request, Status, StatusClass};
+use crate::http1::{Encoder, Rejection, ResponseHead};
+use crate::log::{LoggedRequest, Record};
+use crate::service::{Body, ErrorText, Reply, Response};
+use crate::session::{CloseReason, TurnClock};
+
+/// A body in memory of at most this size is copied behind its head, so that pipelined responses leave in one write. A larger one
+/// is sent from where it is: copying it would cost more than a second write.
+const COPY_MOST: usize = 16 * 1024;
+
+impl<T> ConnectionCore<'_, T> {
+    /// Calls the service of this connection, or else that of the server. A panic of the service becomes a 500.
+    pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
+        let (server, own) = (self.server, &mut self.service);
+        let service = server.service.borrow();
+        let call = || {
+            if matches!(own, ConnectionService::NotAsked) {
+                let made = server.with_server_name(|name| service.connect(name));
+                *own = made.map_or(ConnectionService::Shared, ConnectionService::Own);
+            }
+            match own {
+                ConnectionService::Own(own) => own.call(request),
+                _ => service.call(request),
+            }
+        };
+        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+            self.log_message("the service panicked", wall);
+            Response::error(Status::INTERNAL_SERVER_ERROR).into()
+        })
+    }
+
+    /// Responds to a request that the protocol refuses. The machine reads nothing more from this client.
+    pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) -> Stage {
+        let text = ErrorText { message: rejection.message(), explain: rejection.explanation().map(Cow::Owned) };
+        let response = Response { error: Some(text), ..Response::new(rejection.status()) };
+        self.respond(response, request, None, clock)
+    }
+
+    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage.
+    pub(super) fn respond(
+        &mut self,
+        response: Response,
+        request: &Request,
+        upstream: Option<Box<PendingUpstream>>,
+        clock: TurnClock,
+    ) -> Stage {
+        self.log_notes(clock.wall);
+        let mut response = response;
+        if let Some(fault) = self.fault(&response) {
+            self.log_message(&fault, clock.wall);
+            response = Response::error(Status::INTERNAL_SERVER_ERROR);
+        }
+        self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
+        let (status, user) = (response.status, response.user.take());
+        // 204 must not have a Content-Length (RFC 9110 section 8.6).
+        if response.status == Status::NO_CONTENT && response.head.content_length().is_some() {
+            response.head.remove("Content-Length");
+        }
+        let announced = response.head.content_length().or(response.body.length());
+        let is_counted = response.error.is_none() && announced.is_some();
+        let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, clock.wall));
+        let encoder = {
+            let common = self.server.common_headers(clock.wall);
+            let head = ResponseHead {
+                status,
+                reason: message.as_deref().or(response.reason.as_deref()),
+                fields: &response.head,
+                length: response.body.length(),
+                common: &common,
+            };
+            self.machine.respond(&head, &mut self.output)
+        };
+        let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
+        let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
+        if let Some(bytes) = short(&response.body) {
+            outcome.sent = encoder.write(bytes, &mut self.output) as u64;
+            self.machine.body_sent();
+            return self.complete(request, outcome, clock);
+        }
+        let Outcome { status, user, is_counted, .. } = outcome;
+        let request = self.server.log.borrow().describe(request).keep();
+        let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
+        let body = body_writer(response.body, encoder);
+        Stage::Sending(Box::new(Sending { body, record, upstream, is_waiting: false }))
+    }
+
+    /// Ends the connection with this response if the request's body will not be read to its end, if the server is stopping, or
+    /// if only one request may be answered.
+    fn decide_whether_it_is_the_last(&mut self, upstream: Option<&PendingUpstream>, clock: TurnClock) {
+        // The client must learn from the head that its body will not be read to the end (RFC 9112 section 9.6).
+        if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
+            self.machine.stop();
+        }
+        // Requests in the input were received before the server was asked to stop, or with it: they get their responses.
+        if self.once || (clock.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
+            self.machine.stop();
+        }
+    }
+
+    /// Refuses a response that would desynchronise the connection: an interim status, or a Content-Length that is not the
+    /// length of the body. Returns the message for the log.
+    fn fault(&self, response: &Response) -> Option<String> {
+        if response.status.class() == StatusClass::Informational {
+            return Some(format!("response with the interim status {}", response.status.code()));
+        }
+        let (declared, length) = (response.head.content_length()?, response.body.length()?);
+        let has_body = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
+        (has_body && declared != length)
+            .then(|| format!("response of {length} bytes with a Content-Length of {declared}"))
+    }
+
+    /// Makes the body of an error response, logs Python's extra line, and returns the reason phrase.
+    fn put_error_page(
+        &mut self,
+        response: &mut Response,
+        text: ErrorText,
+        request: &Request,
+        wall: SystemTime,
+    ) -> Cow<'static, str> {
+        let status = response.status;
+        let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
+        let message = text.message.unwrap_or_else(|| named(status.phrase()));
+        let explain = text.explain.unwrap_or_else(|| named(status.description()));
+        self.server.log.borrow_mut().error(self.peer, status, &message, wall);
+        response.body = Body::Empty;
+        if !status.is_bodiless() {
+            let error = ErrorInfo { status, message: &message, explain: &explain, request };
+            let body = self.server.error_body(&error);
+            // The service announced the length of the body that the page replaces.
+            if response.head.content_length().is_some() {
+                response.head.remove("Content-Length");
+            }
+            response.head.append(self.server.error_fields());
+            response.body = body;
+        }
+        message
+    }
+
+    /// Logs a response that is in the output as a whole.
+    fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) -> Stage {
+        if self.server.log.borrow().is_on() {
+            let logged = self.server.log.borrow().describe(request);
+            self.log_exchange(logged, outcome, clock);
+        }
+        self.after_response()
+    }
+
+    /// The stage that follows a complete response.
+    pub(super) fn after_response(&mut self) -> Stage {
+        if self.machine.is_closed() {
+            Stage::Closing(CloseReason::Complete)
+        } else if self.machine.in_body() {
+            Stage::Draining(self.limits.drain)
+        } else {
+            Stage::Head
+        }
+    }
+
+    /// Writes the line of one exchange to the log, with the number of bytes that were really sent.
+    pub(super) fn log_exchange(&self, request: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
+        let Outcome { status, user, sent, is_counted, cut } = outcome;
+        let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
+        let (peer, at, ended) = (self.peer, clock.wall, clock.now);
+        self.server.log.borrow_mut().request(&Record { peer, user, request, status, sent, is_counted, cut, at, ended });
+    }
+
+    /// Logs a response that is cut short, with the number of bytes that left before.
+    #[cold]
+    pub(super) fn log_cut(&self, stage: &Stage, reason: CloseReason, clock: TurnClock) {
+        if let Stage::Sending(sending) = stage
+            && !sending.record.is_logged.replace(true)
+        {
+            let outcome = Outcome { cut: Some(reason), ..sending.outcome() };
+            self.log_exchange(sending.record.request.as_logged(), outcome, clock);
+        }
+    }
+}
+
+/// The bytes of a body that leaves with its head.
+fn short(body: &Body) -> Option<&[u8]> {
+    let bytes: &[u8] = match body {
+        Body::Empty => &[],
+        Body::Bytes(bytes) => bytes,
+        Body::Shared(bytes) => bytes,
+        Body::File(_) | Body::Stream(_) => return None,
+    };
+    (bytes.len() <= COPY_MOST).then_some(bytes)
+}
+
+fn body_writer(body: Body, encoder: Encoder) -> BodyWriter {
+    match body {
+        Body::Empty => BodyWriter::bytes(Cow::Borrowed(&[]), encoder),
+        Body::Bytes(bytes) => BodyWriter::bytes(bytes, encoder),
+        Body::Shared(bytes) => BodyWriter::shared(bytes, encoder),
+        Body::File(slice) => BodyWriter::file(slice, encoder),
+        Body::Stream(source) => BodyWriter::stream(source, encoder),
+    }
+}

@@ -1,0 +1,58 @@
+//! Request bodies that no service wants: read before the response, or discarded after it.
+
+use crate::connection::core::{ConnectionCore, Progress};
+use crate::connection::stage::{Deferred, Stage};
+use crate::http1::RequestEvent;
+use crate::session::{CloseReason, TurnClock};
+
+impl Deferred {
+    /// Discards more of the body, and responds at its end.
+    pub(super) fn advance<T>(
+        mut self: Box<Self>,
+        core: &mut ConnectionCore<'_, T>,
+        clock: TurnClock,
+    ) -> (Stage, Progress) {
+        match core.machine.receive_body(&mut core.input, &core.limits.message()) {
+            Ok(RequestEvent::More) if core.at_end => {
+                core.log_notes(clock.wall);
+                (Stage::Closing(CloseReason::InputCut), Progress::Moved)
+            }
+            Ok(RequestEvent::More) => {
+                let progress = core.request_input();
+                (Stage::Deferred(self), progress)
+            }
+            Ok(RequestEvent::Data(length)) if length as u64 <= self.left => {
+                core.machine.take(&mut core.input, length);
+                self.left -= length as u64;
+                (Stage::Deferred(self), Progress::Moved)
+            }
+            Err(violation) => (core.reject(&violation.into(), &self.request, clock), Progress::Moved),
+            Ok(event) => {
+                // A body in chunks says its length only by its end. This one is too long to be read.
+                if matches!(event, RequestEvent::Data(_)) {
+                    core.machine.refuse();
+                }
+                let Deferred { response, request, .. } = *self;
+                (core.respond(response, &request, None, clock), Progress::Moved)
+            }
+        }
+    }
+}
+
+/// Discards the rest of a body whose request is answered, at most `left` bytes.
+pub(super) fn drain<T>(left: u64, core: &mut ConnectionCore<'_, T>) -> (Stage, Progress) {
+    let stage = match core.machine.receive_body(&mut core.input, &core.limits.message()) {
+        Ok(RequestEvent::More) if !core.at_end => return (Stage::Draining(left), core.request_input()),
+        Ok(RequestEvent::Data(length)) if length as u64 <= left => {
+            core.machine.take(&mut core.input, length);
+            Stage::Draining(left - length as u64)
+        }
+        Ok(RequestEvent::End) => core.after_response(),
+        // The body is cut, malformed or too long: no request can follow it.
+        _ => {
+            core.machine.refuse();
+            Stage::Closing(CloseReason::Complete)
+        }
+    };
+    (stage, Progress::Moved)
+}

@@ -1,0 +1,78 @@
+//! Reading a head, and deciding what becomes of its request.
+
+use super::GATHER;
+use crate::connection::core::{ConnectionCore, Progress};
+use crate::connection::stage::{Deferred, PendingUpstream, Stage};
+use crate::http::{Expect, Request, Status};
+use crate::http1::RequestEvent;
+use crate::service::{Reply, Response};
+use crate::session::{CloseReason, TurnClock};
+
+impl<T> ConnectionCore<'_, T> {
+    /// Responds to the requests whose heads are complete, until one of them takes longer.
+    pub(super) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
+        let mut progress = Progress::Still;
+        let mut stage = Stage::Head;
+        // One request serves all connections: it is filled and used up within this call, unless a stage copies it.
+        let mut request = self.server.borrow_request();
+        while matches!(stage, Stage::Head) && self.output.len() < GATHER {
+            if self.generation != self.server.generation() && self.machine.is_idle() {
+                self.adopt_changes();
+            }
+            match self.machine.receive(&mut self.input, &self.limits.message(), &mut request) {
+                Ok(RequestEvent::More) if self.at_end => stage = self.end_of_input(),
+                Ok(RequestEvent::More) => {
+                    progress = progress.and(self.request_input());
+                    break;
+                }
+                Ok(RequestEvent::Head) => {
+                    request.peer = self.peer;
+                    request.local = self.server.local;
+                    request.arrived = clock.now;
+                    stage = self.begin(&request, clock);
+                }
+                // The machine has closed its receiving side: no request follows.
+                Ok(_) => stage = Stage::Closing(CloseReason::Complete),
+                Err(violation) => {
+                    request.arrived = clock.now;
+                    stage = self.reject(&violation.into(), &request, clock);
+                }
+            }
+            progress = Progress::Moved;
+        }
+        self.server.return_request(request);
+        (stage, progress)
+    }
+
+    /// Passes a complete head to the service.
+    fn begin(&mut self, request: &Request, clock: TurnClock) -> Stage {
+        self.timers.begin_exchange(&self.limits, clock.now);
+        let reply = match self.machine.expect() {
+            Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
+            _ => self.call_service(request, clock.wall),
+        };
+        match reply {
+            Reply::Now(response) if self.machine.in_body() && self.may_read_unwanted_body(request) => {
+                let (request, left) = (request.clone(), self.limits.drain);
+                Stage::Deferred(Box::new(Deferred { response, request, left }))
+            }
+            Reply::Now(response) => {
+                if self.machine.in_body() {
+                    self.machine.refuse();
+                }
+                self.respond(response, request, None, clock)
+            }
+            Reply::Later(upstream) => {
+                let pending = PendingUpstream { upstream, request: request.clone(), has_whole_body: false };
+                Stage::AwaitingUpstream(Box::new(pending))
+            }
+        }
+    }
+
+    /// Ends a connection whose client has closed its side. All requests that came before are answered.
+    fn end_of_input(&mut self) -> Stage {
+        let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
+        self.machine.end_of_input();
+        Stage::Closing(reason)
+    }
+}

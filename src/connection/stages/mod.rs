@@ -1,0 +1,57 @@
+//! What a session does in each stage of an exchange. Each stage has a function `advance` that returns the next stage. What
+//! stays out: reading and sending, which are the same in all stages.
+
+mod body;
+mod closing;
+mod head;
+mod sending;
+mod timeout;
+mod upstream;
+
+use super::core::{ConnectionCore, Progress};
+use super::stage::Stage;
+use crate::session::{CloseReason, Ready, StepContext};
+use crate::transport::{Handshake, Transport};
+
+/// Bytes of output from which on no further response is added to it. Pipelined responses leave in one write up to there, and
+/// one client cannot make the server produce more than this ahead of what it reads.
+pub(super) const GATHER: usize = 32 * 1024;
+
+impl Stage {
+    /// Lets the protocol and the service process what was received, and produce what is to be sent. Returns the next stage.
+    ///
+    /// # Errors
+    /// The reason, if the connection can be closed now. A stage that fails while output is left returns [`Stage::Closing`].
+    pub(super) fn advance<T: Transport>(
+        self,
+        core: &mut ConnectionCore<'_, T>,
+        ready: &mut Ready,
+        cx: &mut StepContext<'_>,
+    ) -> Result<(Stage, Progress), CloseReason> {
+        Ok(match self {
+            Stage::Handshake => return handshake(core, ready),
+            Stage::Head => core.advance_head(cx.clock),
+            Stage::Deferred(deferred) => deferred.advance(core, cx.clock),
+            Stage::AwaitingUpstream(pending) => pending.advance(core, cx),
+            Stage::Sending(sending) => sending.advance(core, cx.clock),
+            Stage::Draining(left) => body::drain(left, core),
+            Stage::Closing(reason) => return closing::close(reason, core),
+            Stage::Lingering(reason) => return closing::linger(reason, core),
+        })
+    }
+}
+
+/// Goes on with the transport's handshake. A transport whose handshake fails may have an alert to send, so that the connection
+/// is not closed before its output has left.
+fn handshake<T: Transport>(
+    core: &mut ConnectionCore<'_, T>,
+    ready: &mut Ready,
+) -> Result<(Stage, Progress), CloseReason> {
+    Ok(match core.transport.handshake(ready) {
+        Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
+        Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
+        Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
+        Err(_) if core.transport.has_pending() => (Stage::Closing(CloseReason::Broken), Progress::Moved),
+        Err(_) => return Err(CloseReason::Broken),
+    })
+}

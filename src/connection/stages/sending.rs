@@ -1,0 +1,68 @@
+//! Producing the body of a response while it is sent, and feeding its upstream the rest of the request.
+
+use super::upstream::FeedError;
+use crate::connection::body_writer::Produced;
+use crate::connection::core::{ConnectionCore, Progress};
+use crate::connection::stage::{Sending, Stage};
+use crate::session::TurnClock;
+
+impl Sending {
+    /// Appends more of the body to the output, and notices its end.
+    pub(super) fn advance<T>(
+        mut self: Box<Self>,
+        core: &mut ConnectionCore<'_, T>,
+        clock: TurnClock,
+    ) -> (Stage, Progress) {
+        let mut progress = self.feed_upstream(core);
+        let wanted = self.wants_body();
+        let produced = match self.body.produce(&mut core.output) {
+            Ok(produced) => produced,
+            Err(reason) => {
+                core.log_notes(clock.wall);
+                let cut = Stage::Sending(self);
+                core.log_cut(&cut, reason, clock);
+                return (Stage::Closing(reason), Progress::Moved);
+            }
+        };
+        // Producing may have made room in an upstream that echoes its request.
+        if !wanted && self.wants_body() {
+            progress = Progress::Moved;
+        }
+        self.is_waiting = produced == Produced::Waiting;
+        let progress = match produced {
+            Produced::All => return (self.finish(core, clock), Progress::Moved),
+            Produced::Some => Progress::Moved,
+            Produced::Later if progress == Progress::Still => Progress::NextTurn,
+            _ => progress,
+        };
+        (Stage::Sending(self), progress)
+    }
+
+    fn feed_upstream<T>(&mut self, core: &mut ConnectionCore<'_, T>) -> Progress {
+        let Some(pending) = &mut self.upstream else { return Progress::Still };
+        match pending.feed(core) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.upstream = None;
+                // After a failed upstream the rest is discarded: the head has promised the connection to the next request. No
+                // request can follow a body whose end is not known.
+                if matches!(error, FeedError::Cut | FeedError::Violation(_)) {
+                    core.machine.refuse();
+                }
+                Progress::Still
+            }
+        }
+    }
+
+    /// Logs the response, whose last byte is sent or in the output.
+    fn finish<T>(self: Box<Self>, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+        if self.body.overran() {
+            core.machine.stop();
+            core.log_message("response body longer than its Content-Length", clock.wall);
+        }
+        core.log_notes(clock.wall);
+        core.log_exchange(self.record.request.as_logged(), self.outcome(), clock);
+        core.machine.body_sent();
+        core.after_response()
+    }
+}

@@ -1,0 +1,76 @@
+//! What a session waits for in each stage, and what it does when that takes too long.
+
+use crate::connection::core::ConnectionCore;
+use crate::connection::stage::{PendingUpstream, Stage};
+use crate::connection::timers::Wait;
+use crate::http::{Request, Status};
+use crate::http1::Rejection;
+use crate::service::Response;
+use crate::session::{CloseReason, TurnClock};
+use crate::transport::Transport;
+
+impl Stage {
+    /// The wait of a session that can do nothing now.
+    pub(in crate::connection) fn wait<T: Transport>(&self, core: &ConnectionCore<'_, T>) -> Wait {
+        match self {
+            Stage::Handshake => Wait::Handshake,
+            Stage::Lingering(_) => Wait::Linger,
+            _ if !core.output.is_empty() || core.transport.has_pending() => Wait::Write,
+            Stage::Head if !core.machine.is_idle() => Wait::Head,
+            Stage::Head if matches!(core.timers.wait(), Wait::First | Wait::Handshake) => Wait::First,
+            Stage::Head => Wait::Idle,
+            Stage::Deferred(_) | Stage::Draining(_) => Wait::Body,
+            Stage::AwaitingUpstream(pending) if !pending.has_whole_body && core.needs_input => Wait::Body,
+            Stage::AwaitingUpstream(_) => Wait::Upstream,
+            // The source may be waiting for the client's body: then the client is the one to blame.
+            Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
+            Stage::Sending(sending) if sending.is_waiting => Wait::Source,
+            Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
+        }
+    }
+
+    /// Responds to a wait that has lasted too long.
+    ///
+    /// # Errors
+    /// The reason, if the connection is closed without a response.
+    pub(in crate::connection) fn time_out<T: Transport>(
+        self,
+        core: &mut ConnectionCore<'_, T>,
+        clock: TurnClock,
+    ) -> Result<Stage, CloseReason> {
+        match (core.timers.wait(), self) {
+            (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
+            (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
+            (Wait::Linger, _) => Err(CloseReason::LingerOver),
+            (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),
+            (Wait::Head | Wait::Body, Stage::Deferred(deferred)) => {
+                Ok(time_out_request(&deferred.request, core, clock))
+            }
+            (Wait::Head | Wait::Body, Stage::AwaitingUpstream(pending)) => {
+                Ok(time_out_request(&pending.request, core, clock))
+            }
+            (Wait::Head | Wait::Body, Stage::Head) => {
+                let (peer, local, arrived) = (core.peer, core.server.local, core.timers.since());
+                let mut request = Request { peer, local, arrived, ..Request::default() };
+                core.machine.note_line(&core.input, &mut request);
+                Ok(time_out_request(&request, core, clock))
+            }
+            _ => Err(CloseReason::Stalled),
+        }
+    }
+}
+
+/// 504: the upstream has not responded in time.
+fn time_out_upstream<T>(pending: &PendingUpstream, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+    // No other service will read the rest of the body.
+    if core.machine.in_body() {
+        core.machine.refuse();
+    }
+    core.respond(Response::error(Status::GATEWAY_TIMEOUT), &pending.request, None, clock)
+}
+
+/// 408: the client has not sent the rest of its request in time.
+fn time_out_request<T>(request: &Request, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+    core.machine.refuse();
+    core.reject(&Rejection::Timeout, request, clock)
+}

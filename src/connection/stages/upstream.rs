@@ -1,0 +1,127 @@
+//! A request that an upstream answers: feeding it the body, and taking its response.
+
+use std::io;
+
+use super::GATHER;
+use crate::connection::core::{ConnectionCore, Progress};
+use crate::connection::stage::{PendingUpstream, Stage};
+use crate::http::Status;
+use crate::http1::{RequestEvent, Violation};
+use crate::service::Response;
+use crate::session::{CloseReason, StepContext};
+
+/// Why a body could not be fed to an upstream.
+pub(super) enum FeedError {
+    /// The client closed its side in the middle of the body.
+    Cut,
+    /// The body is malformed.
+    Violation(Violation),
+    /// The upstream failed.
+    Upstream(io::Error),
+}
+
+impl From<io::Error> for FeedError {
+    fn from(error: io::Error) -> Self {
+        FeedError::Upstream(error)
+    }
+}
+
+impl PendingUpstream {
+    /// Feeds the upstream what has come of the body, and takes its response if it has one.
+    pub(super) fn advance<T>(
+        mut self: Box<Self>,
+        core: &mut ConnectionCore<'_, T>,
+        cx: &mut StepContext<'_>,
+    ) -> (Stage, Progress) {
+        let mut progress = Progress::Still;
+        let response = match self.feed(core) {
+            Ok(fed) => {
+                let wanted = self.wants_body();
+                let response = self.upstream.poll(cx.registrar);
+                self.send_interim(core);
+                // An upstream that has just begun to want the body gets what has already come of it.
+                progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
+                response
+            }
+            Err(FeedError::Cut) => {
+                // Dropped first: its last lines belong into the log.
+                drop(self);
+                core.log_notes(cx.clock.wall);
+                return (Stage::Closing(CloseReason::InputCut), Progress::Moved);
+            }
+            Err(FeedError::Violation(violation)) => {
+                let stage = core.reject(&violation.into(), &self.request, cx.clock);
+                return (stage, Progress::Moved);
+            }
+            Err(FeedError::Upstream(error)) => {
+                // The upstream failed in the middle of the body, which nothing else will read.
+                core.machine.refuse();
+                Err(error)
+            }
+        };
+        let stage = match response {
+            Ok(None) => return (Stage::AwaitingUpstream(self), progress),
+            Ok(Some(response)) => {
+                // An upstream that responds early may still want the body that its client holds back until it is told to go on.
+                if self.wants_body() {
+                    core.machine.send_continue(&mut core.output);
+                }
+                let request = std::mem::take(&mut self.request);
+                core.respond(response, &request, Some(self), cx.clock)
+            }
+            Err(error) => {
+                core.log_message(&format!("no response: {error}"), cx.clock.wall);
+                core.respond(Response::error(Status::BAD_GATEWAY), &self.request, None, cx.clock)
+            }
+        };
+        (stage, Progress::Moved)
+    }
+
+    /// Appends the interim responses of the upstream to the output. No client waits for them, so they are left out if the
+    /// client does not take what is sent.
+    fn send_interim<T>(&mut self, core: &mut ConnectionCore<'_, T>) {
+        while let Some((status, head)) = self.upstream.take_interim() {
+            if core.output.len() < GATHER {
+                core.machine.interim(status, &head, &mut core.output);
+            }
+        }
+    }
+
+    /// Feeds the upstream what has come of the body.
+    pub(super) fn feed<T>(&mut self, core: &mut ConnectionCore<'_, T>) -> Result<Progress, FeedError> {
+        let mut progress = Progress::Still;
+        while !self.has_whole_body {
+            if !core.machine.in_body() {
+                self.has_whole_body = true;
+                self.upstream.end()?;
+                return Ok(Progress::Moved);
+            }
+            if !self.upstream.wants_body() {
+                break;
+            }
+            core.machine.send_continue(&mut core.output);
+            match core.machine.receive_body(&mut core.input, &core.limits.message()) {
+                Ok(RequestEvent::Data(length)) => {
+                    let taken = self.upstream.feed(&core.input.bytes()[..length])?.min(length);
+                    core.machine.take(&mut core.input, taken);
+                    if taken > 0 {
+                        progress = Progress::Moved;
+                    }
+                    // A short count means that the upstream takes no more now: the rest waits in the input, and the client is
+                    // not read from.
+                    if taken < length {
+                        break;
+                    }
+                }
+                Ok(RequestEvent::More) if core.at_end => return Err(FeedError::Cut),
+                Ok(RequestEvent::More) => {
+                    progress = progress.and(core.request_input());
+                    break;
+                }
+                Ok(_) => {}
+                Err(violation) => return Err(FeedError::Violation(violation)),
+            }
+        }
+        Ok(progress)
+    }
+}
