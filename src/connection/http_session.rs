@@ -234,8 +234,14 @@ impl<T: Transport> HttpSession<'_, T> {
     }
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Head);
-        let (stage, progress) = stage.advance(&mut self.core, ready, cx)?;
+        let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
+            // Most requests are answered within this stage, and nothing has to be moved for them.
+            Stage::Head => match self.core.advance_head(cx.clock) {
+                (Stage::Head, progress) => return Ok(progress),
+                other => other,
+            },
+            stage => stage.advance(&mut self.core, ready, cx)?,
+        };
         self.stage = stage;
         Ok(progress)
     }

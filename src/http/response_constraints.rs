@@ -2,7 +2,9 @@
 //! `http1/head/`.
 
 /// The properties of a request that decide the framing of its response, and whether the connection persists.
+// Aligned so that its five bytes are copied by one instruction: it is copied with every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(align(8))]
 pub(crate) struct ResponseConstraints {
     /// The method is HEAD: the response has no body.
     pub(crate) is_head: bool,

@@ -10,7 +10,7 @@ use crate::session::{CloseReason, TurnClock};
 
 impl<T> ConnectionCore<'_, T> {
     /// Responds to the requests whose heads are complete, until one of them takes longer.
-    pub(super) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
+    pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
         // One request serves all connections: it is filled and used up within this call, unless a stage copies it.
@@ -45,6 +45,8 @@ impl<T> ConnectionCore<'_, T> {
     }
 
     /// Passes a complete head to the service.
+    // Inlined for the same reason as `call_service`.
+    #[inline(always)]
     fn begin(&mut self, request: &Request, clock: TurnClock) -> Stage {
         self.timers.begin_exchange(&self.limits, clock.now);
         let reply = match self.machine.expect() {
