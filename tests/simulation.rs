@@ -16,6 +16,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
+use common::lagging::{LagFault, Lagging, received_by_client, sent_by_client};
 use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
@@ -50,9 +51,12 @@ fn planted_faults_are_found() {
         Fault::ForgetsDeadlines,
         Fault::EndsStreamsEarly,
         Fault::IgnoresTheEnd,
+        Fault::Lag(LagFault::ForgetsToFlush),
+        Fault::Lag(LagFault::EndsWithoutNotice),
+        Fault::Lag(LagFault::HidesPlaintext),
     ] {
         let found = (0..400).find(|seed| run(*seed, &asks(*seed), Some(fault)).is_err());
-        assert!(found.is_some(), "nobody noticed: {fault:?}");
+        assert!(found.is_some(), "the simulation did not notice: {fault:?}");
     }
 }
 
@@ -296,6 +300,8 @@ enum Fault {
     ForgetsDeadlines,
     EndsStreamsEarly,
     IgnoresTheEnd,
+    /// A fault of a transport with a protocol of its own.
+    Lag(LagFault),
 }
 
 /// A pipe in bad weather.
@@ -423,12 +429,15 @@ impl Source for FirstPart {
 /// One client from its first byte to its end.
 struct Run<'s> {
     site: &'s ServerState,
-    dialogue: Dialogue<'s, Weather>,
+    dialogue: Dialogue<'s, Lagging<Weather>>,
+    /// The transport speaks records.
+    lags: bool,
     script: Vec<u8>,
     /// How much of the script was sent.
     at: usize,
-    /// How much of it will be sent.
+    /// How much of the requests will be sent, and how many bytes that are on the wire.
     until: usize,
+    wire_until: usize,
     /// Something happened that the loop would step the session for.
     event: bool,
     fault: Option<Fault>,
@@ -451,12 +460,19 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     if disk_is_full {
         site.log = AccessLog::to(File::options().write(true).open("/dev/full").unwrap().into()).into();
     }
-    let script: Vec<u8> = asks.iter().flat_map(Ask::bytes).collect();
+    let mut script: Vec<u8> = asks.iter().flat_map(Ask::bytes).collect();
     let until = match fate {
         Fate::Stays => script.len(),
         _ if random.one_in(3) => script.len(),
         _ => random.below(script.len()),
     };
+    let lag_fault = if let Some(Fault::Lag(fault)) = fault { Some(fault) } else { None };
+    let lags = lag_fault.is_some() || random.one_in(3);
+    let mut wire_until = until;
+    if lags {
+        script = sent_by_client(&script[..until], &mut random, fate == Fate::Closes && seed.is_multiple_of(2));
+        wire_until = script.len();
+    }
     let weather = Weather {
         pipe: Pipe {
             room: random.below(3000),
@@ -471,8 +487,12 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
         fault,
         held_back: Vec::new(),
     };
-    let dialogue = Dialogue::on(&site, weather);
-    let mut run = Run { site: &site, dialogue, script, at: 0, until, event: true, fault, random };
+    let transport = match lags {
+        true => Lagging::new(weather, Random::new(seed ^ 0x1a6), lag_fault),
+        false => Lagging::plain(weather),
+    };
+    let dialogue = Dialogue::on(&site, transport);
+    let mut run = Run { site: &site, dialogue, lags, script, at: 0, until, wire_until, event: true, fault, random };
     run.live(fate == Fate::StopsReading)?;
     let answered = run.end(fate, asks)?;
     let mut log = site.log.borrow_mut();
@@ -490,7 +510,7 @@ impl Run<'_> {
     fn live(&mut self, stops_reading: bool) -> Result<(), String> {
         let largest = [10, 300, 5000, 100_000][self.random.below(4)];
         let mut turns = 0;
-        while self.at < self.until && self.dialogue.closed().is_none() {
+        while self.at < self.wire_until && self.dialogue.closed().is_none() {
             match self.random.below(8) {
                 0..4 => self.deliver(1 + self.random.clone().below(largest)),
                 4 if !stops_reading => self.give_room(1 + self.random.clone().below(30_000)),
@@ -524,9 +544,9 @@ impl Run<'_> {
     }
 
     fn deliver(&mut self, count: usize) {
-        let end = self.at.saturating_add(count).min(self.until);
+        let end = self.at.saturating_add(count).min(self.wire_until);
         let bytes = self.script[self.at..end].to_vec();
-        self.dialogue.pipe().pipe.incoming.extend(bytes);
+        self.dialogue.pipe().socket.pipe.incoming.extend(bytes);
         self.at = end;
         self.readable();
     }
@@ -546,7 +566,7 @@ impl Run<'_> {
     }
 
     fn give_room(&mut self, count: usize) {
-        let pipe = &mut self.dialogue.pipe().pipe;
+        let pipe = &mut self.dialogue.pipe().socket.pipe;
         pipe.room = pipe.room.saturating_add(count);
         self.writable();
     }
@@ -559,7 +579,7 @@ impl Run<'_> {
 
     /// What was refused without need is announced now.
     fn settle_debts(&mut self) {
-        let weather = self.dialogue.pipe();
+        let weather = &mut self.dialogue.pipe().socket;
         let (read, write) = (std::mem::take(&mut weather.owes_read), std::mem::take(&mut weather.owes_write));
         if read {
             self.readable();
@@ -572,7 +592,9 @@ impl Run<'_> {
     /// Less time than the session is ready to wait.
     fn let_time_pass(&mut self) {
         if let Some(patience) = self.dialogue.patience() {
-            self.dialogue.now += patience.mul_f64(self.random.below(90) as f64 / 100.0);
+            // A client that sends byte by byte must not use up its deadline by rounding.
+            let most = patience.saturating_sub(Duration::from_millis(1));
+            self.dialogue.now += most.mul_f64(self.random.below(90) as f64 / 100.0);
         }
     }
 
@@ -582,7 +604,7 @@ impl Run<'_> {
             self.settle_debts();
             let closed = self.dialogue.closed().is_some();
             if closed || !(self.event || self.dialogue.next == Next::Again) {
-                let pipe = &self.dialogue.pipe().pipe;
+                let pipe = &self.dialogue.pipe().socket.pipe;
                 let held = pipe.held && pipe.room > 0 && !closed;
                 return if held { Err("bytes are held back for nothing".into()) } else { Ok(()) };
             }
@@ -615,14 +637,14 @@ impl Run<'_> {
             Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
             Fate::StopsReading => {}
             Fate::Resets => {
-                self.dialogue.pipe().pipe.reset = true;
+                self.dialogue.pipe().socket.pipe.reset = true;
                 self.dialogue.ready.broken = self.random.one_in(2);
                 self.readable();
                 self.writable();
             }
         }
         if fate == Fate::Closes {
-            self.dialogue.pipe().pipe.at_end = true;
+            self.dialogue.pipe().socket.pipe.at_end = true;
             self.dialogue.ready.read_closed = true;
             self.readable();
         }
@@ -652,7 +674,9 @@ impl Run<'_> {
             end <= self.until
         });
         let asked = whole.count();
-        let answered = match compare(&self.dialogue.pipe().pipe.sent, asks) {
+        let sent = std::mem::take(&mut self.dialogue.pipe().socket.pipe.sent);
+        let (sent, has_announced_end) = if self.lags { received_by_client(&sent)? } else { (sent, false) };
+        let answered = match compare(&sent, asks) {
             Ok(answered) => answered,
             // Half a request is answered too, when it took too long.
             Err((answered, rest)) if fate == Fate::FallsSilent && rest.contains("HTTP/1.1 408 ") => answered,
@@ -665,10 +689,18 @@ impl Run<'_> {
         }
         let closes = asks.last().is_some_and(|ask| ask.close);
         let reason = self.dialogue.closed();
+        // The client can tell an orderly end from a cut one by the notice alone.
+        let is_orderly = matches!(reason, Some(CloseReason::Complete | CloseReason::ClientDone));
+        if self.lags && matches!(fate, Fate::Stays | Fate::Closes) && (is_cut && has_announced_end) {
+            return Err(format!("{fate:?}: the end of a cut response is announced, {reason:?}"));
+        }
+        if self.lags && matches!(fate, Fate::Stays | Fate::Closes) && is_orderly && !has_announced_end {
+            return Err(format!("{fate:?}: the connection ends without notice, {reason:?}"));
+        }
         match (fate, reason) {
             // The client is told by the end, and may still read what there is; or all is over, where nothing says
             // which of the two has failed, file or client.
-            (Fate::Stays, None) if is_cut && self.dialogue.pipe().pipe.ended => Ok(answered),
+            (Fate::Stays, None) if is_cut && self.dialogue.pipe().socket.pipe.ended => Ok(answered),
             (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
                 if is_cut && reason != CloseReason::Complete =>
             {
@@ -680,7 +712,7 @@ impl Run<'_> {
             (Fate::Stays, None) if !closes => Ok(answered),
             (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(answered),
             // It was told, and has yet to close its side.
-            (Fate::Stays, None) if self.dialogue.pipe().pipe.ended => Ok(answered),
+            (Fate::Stays, None) if self.dialogue.pipe().socket.pipe.ended => Ok(answered),
             (Fate::Closes, Some(_)) => Ok(answered),
             (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(answered),
             _ => Err(format!("{fate:?}, and the session ended as {reason:?}")),

@@ -95,6 +95,10 @@ impl<T: Transport> Session for HttpSession<'_, T> {
             Ok(false) => Next::Wait(self.deadline(cx.clock)),
             Err(reason) => {
                 core.log_cut(&self.stage, reason, cx.clock);
+                if matches!(reason, CloseReason::Idle | CloseReason::Stopped) {
+                    // The connection is closed whether or not the notice can leave.
+                    _ = core.transport.announce_end();
+                }
                 Next::Close(reason)
             }
         }
@@ -271,6 +275,8 @@ impl<T: Transport> HttpSession<'_, T> {
             true => core.transport.flush_pending().map(|()| true),
             false => Ok(false),
         };
+        // The transport may have had to send before it could go on reading, which no event announces.
+        ready.read |= matches!(result, Ok(true));
         let result = result.and_then(|pushed| {
             let count = send(&mut self.stage, core)?;
             Ok((pushed || count > 0).then_some(count))

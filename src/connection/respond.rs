@@ -21,8 +21,6 @@ const COPY_MOST: usize = 16 * 1024;
 
 impl<T> ConnectionCore<'_, T> {
     /// Calls the service of this connection, or else that of the server. A panic of the service becomes a 500.
-    // Inlined, because each call that hands a `Response` on would copy its 200 bytes.
-    #[inline(always)]
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own) = (self.server, &mut self.service);
         let service = server.service.borrow();

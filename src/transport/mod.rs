@@ -49,8 +49,8 @@ pub trait Transport {
     /// packets than in one. With `false`, sends what waits. Does nothing unless a transport can do it.
     fn cork(&mut self, _on: bool) {}
 
-    /// Shuts the sending side: announces the end, if the transport's protocol has a notice for that, and shuts the socket for
-    /// sending once all pending output has left.
+    /// Shuts the sending side of the socket. Called when no output is pending; [`Transport::announce_end`] comes before it if
+    /// the end is an orderly one. The transport sends nothing after either of them, not even an answer of its own protocol.
     ///
     /// # Errors
     /// Those of the operating system; the peer may be gone already.
@@ -87,7 +87,8 @@ pub trait Transport {
     /// Sends all pending output. Called when the socket may take bytes.
     ///
     /// # Errors
-    /// `WouldBlock` if some of it is left; otherwise those of the operating system.
+    /// `WouldBlock` if some of it is left; otherwise those of the operating system. After a success the session tries to read
+    /// again: a transport may have to send before it can go on reading.
     fn flush_pending(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod dialogue;
+pub mod lagging;
 pub mod pipe;
 pub mod seeds;
 pub mod service;

@@ -14,13 +14,15 @@ pub(super) fn close<T: Transport>(
     if !core.output.is_empty() || core.transport.has_pending() {
         return Ok((Stage::Closing(reason), Progress::Still));
     }
+    // The notice of the transport's own protocol tells an orderly end from a cut one (RFC 8446 section 6.1).
+    let is_orderly = !matches!(reason, CloseReason::OutputCut | CloseReason::Broken);
+    if is_orderly && core.transport.announce_end().is_ok() && core.transport.has_pending() {
+        return Ok((Stage::Closing(reason), Progress::Still));
+    }
     // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so that no reset can follow: the
     // connection is closed at once, which costs a short connection two system calls less.
     let is_quiet = reason == CloseReason::Complete && core.machine.client_has_finished() && core.input.is_empty();
-    if core.at_end || is_quiet {
-        return close_now(reason, core);
-    }
-    if core.transport.end().is_err() {
+    if core.at_end || is_quiet || core.transport.end().is_err() {
         return Err(reason);
     }
     // The exchange is over for the client, whose next connection must not be refused for this one.
@@ -28,18 +30,6 @@ pub(super) fn close<T: Transport>(
     // Most clients close as soon as they have seen the end. Reading in the next turn finds that end without registering the
     // socket with the poll, which costs a short connection as much as the read.
     Ok((Stage::Lingering(reason), Progress::NextTurn))
-}
-
-/// Closes the connection without lingering, after the transport's own notice of the end, if it has one.
-fn close_now<T: Transport>(
-    reason: CloseReason,
-    core: &mut ConnectionCore<'_, T>,
-) -> Result<(Stage, Progress), CloseReason> {
-    let is_orderly = matches!(reason, CloseReason::Complete | CloseReason::ClientDone | CloseReason::Stopped);
-    if is_orderly && core.transport.announce_end().is_ok() && core.transport.has_pending() {
-        return Ok((Stage::Closing(reason), Progress::Still));
-    }
-    Err(reason)
 }
 
 /// Discards what the client still sends, until it closes its side.

@@ -45,8 +45,6 @@ impl<T> ConnectionCore<'_, T> {
     }
 
     /// Passes a complete head to the service.
-    // Inlined for the same reason as `call_service`.
-    #[inline(always)]
     fn begin(&mut self, request: &Request, clock: TurnClock) -> Stage {
         self.timers.begin_exchange(&self.limits, clock.now);
         let reply = match self.machine.expect() {
