@@ -55,7 +55,7 @@ impl Sending {
     }
 
     /// Logs the response, whose last byte is sent or in the output.
-    fn finish<T>(self: Box<Self>, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+    fn finish<T>(&self, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);
