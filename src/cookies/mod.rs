@@ -15,6 +15,7 @@ mod simple;
 
 pub use morsel::{AttributeValue, CookieError, Morsel};
 pub use pairs::pairs;
+#[cfg(feature = "cookie")]
 pub(crate) use quote::unquote_escapes;
 pub use quote::{quote, unquote};
 pub use simple::{Output, SimpleCookie};

@@ -80,7 +80,7 @@ fn unescape(inner: &str) -> String {
 }
 
 /// The same as between the quotes of [`unquote`], for a value that is still bytes.
-#[cfg_attr(not(feature = "cookie"), allow(dead_code, reason = "only handlers read bytes"))]
+#[cfg(any(feature = "cookie", test))]
 pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(inner.len()), inner);
     loop {
