@@ -29,7 +29,7 @@ pub(crate) struct AuthOffload {
     waiting: Arc<()>,
 }
 
-/// The service behind the gate. The mutex makes it accessible from the waiting requests; it is never contended, because
+/// The service. The mutex makes it accessible from the waiting requests; it is never contended, because
 /// only the loop's thread calls the service.
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 

@@ -14,7 +14,7 @@ use super::cache::CacheLimits;
 use super::cors;
 use super::listing::ListingOptions;
 use super::mime::{CODINGS, Charset};
-use super::policy::Policy;
+use super::policy::FilePolicy;
 use super::reserved::reserved;
 use super::service::FileService;
 use super::tree::{Symlinks, Tree};
@@ -50,7 +50,7 @@ pub struct FileServiceBuilder {
     encodings: Vec<(String, String)>,
     realm: String,
     accounts: Vec<Account>,
-    policy: Policy,
+    policy: FilePolicy,
 }
 
 impl FileService {
@@ -84,7 +84,7 @@ impl FileServiceBuilder {
             encodings: Vec::new(),
             realm: DEFAULT_REALM.to_owned(),
             accounts: Vec::new(),
-            policy: Policy::default(),
+            policy: FilePolicy::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! The file system is asked through `dependency`, and content is opened through `content`: the cache knows neither index
-//! files nor siblings, only facts that must still hold.
+//! `dependency` checks the file system, and `content` opens files: the cache knows neither index files nor siblings, only
+//! facts that must still hold.
 //!
 //! Invariant: an entry is used only in a turn in which all its dependencies held; `bytes` is the sum of the slots' memory.
 

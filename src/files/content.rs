@@ -65,7 +65,7 @@ impl LoadedFile {
 
 /// The reason why a file has no content.
 #[derive(Debug)]
-pub(crate) enum LoadError {
+pub(crate) enum ContentError {
     /// No regular file could be opened.
     Open(io::Error),
     /// The open file at this path could not be read.
@@ -135,8 +135,8 @@ impl CachedContent {
 }
 
 /// Finds a regular file and loads its content, as [`load_found`] does.
-pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFile, LoadError> {
-    let found = tree.identify(path).map_err(LoadError::Open)?;
+pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFile, ContentError> {
+    let found = tree.identify(path).map_err(ContentError::Open)?;
     load_found(tree, path, &found, now)
 }
 
@@ -144,34 +144,39 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFi
 ///
 /// A small file that has changed since it was found is found and loaded once more. If it changes again, the bytes that
 /// were read are served, and not cached.
-pub(crate) fn load_found(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadedFile, LoadError> {
+pub(crate) fn load_found(
+    tree: &Tree,
+    path: &Path,
+    found: &Identity,
+    now: SystemTime,
+) -> Result<LoadedFile, ContentError> {
     let attempt = load_once(tree, path, found, now)?;
     if attempt.after == *found {
         return attempt.loaded;
     }
-    let found = tree.identify(path).map_err(LoadError::Open)?;
+    let found = tree.identify(path).map_err(ContentError::Open)?;
     load_once(tree, path, &found, now)?.loaded
 }
 
 /// The result of loading a file once.
 struct LoadAttempt {
-    loaded: Result<LoadedFile, LoadError>,
+    loaded: Result<LoadedFile, ContentError>,
     /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the
     /// one that was found and has not changed since.
     after: Identity,
 }
 
-fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, LoadError> {
+fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, ContentError> {
     if found.size > SMALL {
         // Not read here, so nothing can be inconsistent: `identity` is the one of the open file.
-        let (file, identity) = tree.open(path).map_err(LoadError::Open)?;
+        let (file, identity) = tree.open(path).map_err(ContentError::Open)?;
         let content = Content::File(Arc::new(file));
         let loaded = Ok(LoadedFile { content, identity, consistent: true, cacheable: true });
         return Ok(LoadAttempt { loaded, after: *found });
     }
-    let file = tree.open_unchecked(path).map_err(LoadError::Open)?;
-    let bytes = read(&file, found.size as usize).map_err(|error| LoadError::Read(path.to_owned(), error));
-    let after = Stat::of(&file).and_then(|stat| stat.regular()).map_err(LoadError::Open)?;
+    let file = tree.open_unchecked(path).map_err(ContentError::Open)?;
+    let bytes = read(&file, found.size as usize).map_err(|error| ContentError::Read(path.to_owned(), error));
+    let after = Stat::of(&file).and_then(|stat| stat.regular()).map_err(ContentError::Open)?;
     let loaded = bytes.map(|bytes| in_memory(bytes, *found, after, now));
     Ok(LoadAttempt { loaded, after })
 }
@@ -329,7 +334,10 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
             rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
             let loaded = load_found(&tree, &path, &found, SystemTime::now());
-            assert!(matches!(loaded, Err(LoadError::Open(error)) if error.kind() == io::ErrorKind::NotFound), "{size}");
+            assert!(
+                matches!(loaded, Err(ContentError::Open(error)) if error.kind() == io::ErrorKind::NotFound),
+                "{size}"
+            );
             std::fs::remove_file(&path).unwrap();
         }
     }

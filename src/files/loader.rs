@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use super::cache::CacheEntry;
 use super::codings::AcceptedCodings;
-use super::content::{self, CachedContent, Content, LoadError, LoadedFile};
+use super::content::{self, CachedContent, Content, ContentError, LoadedFile};
 use super::dependency::CacheDependency;
 use super::lookup::ResolvedFile;
 use super::mime::SEARCHED;
-use super::policy::Policy;
+use super::policy::FilePolicy;
 use super::representation::{Representation, RepresentationMetadata};
 use super::siblings::Siblings;
 use super::tree::Tree;
@@ -20,7 +20,7 @@ use crate::http::FieldBlock;
 /// Loads files of a tree under a policy.
 pub(crate) struct Loader<'a> {
     pub(crate) tree: &'a Tree,
-    pub(crate) policy: &'a Policy,
+    pub(crate) policy: &'a FilePolicy,
     /// The time when the current turn began.
     pub(crate) now: SystemTime,
 }
@@ -47,10 +47,10 @@ impl Loader<'_> {
         &self,
         file: ResolvedFile,
         accepted: AcceptedCodings,
-    ) -> Result<LoadedRepresentation, LoadError> {
+    ) -> Result<LoadedRepresentation, ContentError> {
         let original = match file.identity {
             Some(identity) => identity,
-            None => self.tree.identify(&file.path).map_err(LoadError::Open)?,
+            None => self.tree.identify(&file.path).map_err(ContentError::Open)?,
         };
         let own_coding = self.policy.mime.coding(&file.path);
         // A file that is compressed already is not served from a compressed sibling.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dependency::CacheDependency;
 use super::listing::WELL_KNOWN;
-use super::policy::Policy;
+use super::policy::FilePolicy;
 use super::refusal::Refusal;
 use super::stat::{FileKind, Identity, Stat};
 use super::surrogates::decode_surrogates;
@@ -29,7 +29,7 @@ pub(crate) enum Resource {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
-    /// The identity of the file; `None` if the file has not been looked at in this turn.
+    /// The identity of the file; `None` if the file has not been looked up in this turn.
     pub(crate) identity: Option<Identity>,
     /// Paths that win over this file as soon as a regular file appears there.
     pub(crate) outranked_by: Vec<CacheDependency>,
@@ -43,7 +43,7 @@ impl ResolvedFile {
 }
 
 /// Finds the resource at a path.
-pub(crate) fn find(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<Resource, Refusal> {
+pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
     // The root itself has no name that `.html` could follow.
     let clean_urls = policy.clean_urls && path != tree.root();
@@ -77,7 +77,7 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
 }
 
 /// The path below the root, or the one that the caller's `translate_path` returns, unless the policy denies it.
-fn file_system_path(tree: &Tree, policy: &Policy, url: &UrlPath) -> Result<PathBuf, Refusal> {
+fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<PathBuf, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),
         false => url.relative().strip_prefix(&policy.base).map_err(|_| Refusal::OutsideBase)?,
@@ -109,7 +109,7 @@ fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
 
 /// Clean URLs: the address of a file without its `.html`, or without its name if the file is the index of its directory;
 /// `None` if the file keeps its address.
-fn clean_location(tree: &Tree, policy: &Policy, url: &UrlPath, path: &Path) -> Option<String> {
+fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) -> Option<String> {
     let location = url.location();
     let shorter = location.strip_suffix('/')?.strip_suffix(".html")?;
     if let Some(directory) = shorter.strip_suffix("/index") {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// The paths that named nothing in the current turn, so that the file system is asked once for requests that come together.
+/// The paths that named nothing in the current turn, so that requests that arrive together look a missing file up once.
 ///
 /// Many clients may request the same missing file at once, such as an icon. Nothing is kept beyond the turn: a new file is
 /// found in the next one, and clients cannot fill the memory with names.

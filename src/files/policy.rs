@@ -20,7 +20,7 @@ pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
 pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
 
 /// The settings of a file service.
-pub(crate) struct Policy {
+pub(crate) struct FilePolicy {
     pub(crate) index_names: Vec<OsString>,
     pub(crate) mime: MimeSettings,
     pub(crate) default_type: String,
@@ -48,9 +48,9 @@ pub(crate) struct Policy {
     pub(crate) clock: fn() -> SystemTime,
 }
 
-impl Default for Policy {
+impl Default for FilePolicy {
     fn default() -> Self {
-        Policy {
+        FilePolicy {
             index_names: vec!["index.html".into(), "index.htm".into()],
             mime: MimeSettings::default(),
             default_type: mime::DEFAULT_TYPE.to_owned(),
@@ -73,7 +73,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl FilePolicy {
     /// The content type of a file. `start` is as for [`MimeSettings::with_charset`]. A result of the `guess_type` function
     /// that is not a valid field value is ignored.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
@@ -119,8 +119,8 @@ impl Policy {
 const PATHS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
-impl fmt::Debug for Policy {
+impl fmt::Debug for FilePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy").field("index_names", &self.index_names).finish_non_exhaustive()
+        f.debug_struct("FilePolicy").field("index_names", &self.index_names).finish_non_exhaustive()
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_that_nobody_would_release() {
+    fn no_file_is_held_before_release_is_called() {
         let (mut recent, file) = (RecentFiles::default(), file());
         recent.hold(&file);
         assert!(!is_held(&file));

@@ -124,7 +124,7 @@ impl Representation {
 
     /// The whole content as an error page, with the status and the fields of the error.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
-        // Cannot fail: `Policy::content_type` and `build` have checked the value.
+        // Cannot fail: `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
         head.put("Content-Length", self.length);
         self.response(status, head, content.body(0, self.length))

@@ -11,14 +11,14 @@ use super::auth::Gate;
 use super::auth_offload::AuthOffload;
 use super::cache::{Cache, CacheLimits};
 use super::codings::AcceptedCodings;
-use super::content::{Content, LoadError};
+use super::content::{Content, ContentError};
 use super::cors;
+use super::error_log::ErrorLog;
 use super::listing::{self, EntryFilter};
 use super::loader::Loader;
-use super::log_queue::LogQueue;
 use super::lookup::{ResolvedFile, Resource, find};
 use super::negative_cache::NegativeCache;
-use super::policy::Policy;
+use super::policy::FilePolicy;
 use super::recent_files::RecentFiles;
 use super::refusal::{ALLOW, Refusal};
 use super::representation::Representation;
@@ -48,11 +48,11 @@ use crate::service::{LogCallback, Reply, Response, Service};
 #[derive(Debug)]
 pub struct FileService {
     tree: Tree,
-    policy: Policy,
+    policy: FilePolicy,
     cache: RefCell<Cache>,
     negative_cache: RefCell<NegativeCache>,
     recent_files: RefCell<RecentFiles>,
-    log: RefCell<LogQueue>,
+    log: RefCell<ErrorLog>,
 }
 
 impl Service for FileService {
@@ -72,7 +72,7 @@ impl FileService {
         self.tree.root()
     }
 
-    pub(super) fn with(tree: Tree, policy: Policy, limits: CacheLimits) -> FileService {
+    pub(super) fn with(tree: Tree, policy: FilePolicy, limits: CacheLimits) -> FileService {
         FileService {
             tree,
             policy,
@@ -259,10 +259,10 @@ impl FileService {
 
     /// The refusal for a file that cannot be loaded. A file that could be opened and not read is worth a line in the log:
     /// its permissions are right, so the disk or the file system has an error.
-    fn load_refusal(&self, error: LoadError) -> Refusal {
+    fn load_refusal(&self, error: ContentError) -> Refusal {
         match error {
-            LoadError::Open(error) => Refusal::System(error),
-            LoadError::Read(path, error) => {
+            ContentError::Open(error) => Refusal::System(error),
+            ContentError::Read(path, error) => {
                 self.log.borrow_mut().push(format!("cannot read '{}': {error}", path.display()));
                 Refusal::Unreadable(error)
             }

@@ -56,7 +56,7 @@ fn can_replace(sibling: &Identity, original: &Identity) -> bool {
     sibling.size > 0 && !is_stale(sibling, original)
 }
 
-/// True if the original changed after its sibling was made. Tools that copy the original's time to the sibling may drop
+/// True if the original changed after its sibling was written. Tools that copy the original's time to the sibling may drop
 /// the fraction of the second, so a sibling without a fraction is compared in whole seconds.
 fn is_stale(sibling: &Identity, original: &Identity) -> bool {
     let mut changed = original.modified;

@@ -125,7 +125,7 @@ fn push_pair(number: u8, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn made(push: impl Fn(&mut Vec<u8>)) -> String {
+    fn pushed(push: impl Fn(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         push(&mut out);
         String::from_utf8(out).unwrap()
@@ -133,13 +133,13 @@ mod tests {
 
     #[test]
     fn html_is_escaped_as_python_does_and_without_control_characters() {
-        assert_eq!(made(|out| push_html("a<b>&'\"\té", out)), "a&lt;b&gt;&amp;'\"\té");
-        assert_eq!(made(|out| push_html("n\nr\r\u{1b}\u{7f}", out)), "n&#10;r&#13;&#27;&#127;");
+        assert_eq!(pushed(|out| push_html("a<b>&'\"\té", out)), "a&lt;b&gt;&amp;'\"\té");
+        assert_eq!(pushed(|out| push_html("n\nr\r\u{1b}\u{7f}", out)), "n&#10;r&#13;&#27;&#127;");
     }
 
     #[test]
     fn json_strings_are_escaped() {
-        assert_eq!(made(|out| push_json("a\"\\\n\té", out)), "\"a\\\"\\\\\\u000a\\u0009é\"");
+        assert_eq!(pushed(|out| push_json("a\"\\\n\té", out)), "\"a\\\"\\\\\\u000a\\u0009é\"");
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
             (15_400_000, "15 MB"),
             (u64::MAX, "18 EB"),
         ] {
-            assert_eq!(made(|out| push_size(size, out)), text, "{size}");
+            assert_eq!(pushed(|out| push_size(size, out)), text, "{size}");
         }
     }
 
@@ -170,8 +170,8 @@ mod tests {
             (1_614_834_367, "2021-03-04T05:06:07Z"),
             (i64::MIN, "0001-01-01T00:00:00Z"),
         ] {
-            assert_eq!(made(|out| push_iso_time(seconds, out)), text);
+            assert_eq!(pushed(|out| push_iso_time(seconds, out)), text);
         }
-        assert!(made(|out| push_iso_time(i64::MAX, out)).starts_with("9999-12-30T"));
+        assert!(pushed(|out| push_iso_time(i64::MAX, out)).starts_with("9999-12-30T"));
     }
 }

@@ -57,14 +57,14 @@ impl TestSite {
         rustix::fs::utimensat(rustix::fs::CWD, self.path(name), &times, flags).unwrap();
     }
 
-    fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> TestResponse {
+    fn send(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> TestResponse {
         let request =
             fields.iter().fold(Request::builder(method, target), |request, (name, value)| request.header(name, value));
         TestResponse::from(self.files.respond(&request.build()))
     }
 
     fn get(&self, target: &str) -> TestResponse {
-        self.ask("GET", target, &[])
+        self.send("GET", target, &[])
     }
 
     fn status(&self, target: &str) -> u16 {

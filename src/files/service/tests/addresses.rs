@@ -24,11 +24,11 @@ fn every_path_outside_the_base_path_is_404() {
     });
     assert_eq!(site.get("/b").field("Location"), Some("/b/"));
     assert_eq!((site.get("/b/").text(), site.get("/b/route").text()), ("app", "app"));
-    // The misses of this turn are asked first, so each target is asked for twice.
+    // The second request for a target is a hit of the negative cache.
     for target in ["/", "/route", "/b2/route", "/bb", "/about", "/about.html", "/index.html", "/b/../route", "/route"] {
         for _ in 0..2 {
-            let answer = site.ask("GET", target, &[("Accept", "text/html")]);
-            assert_eq!((answer.status, answer.text()), (404, "own page"), "{target}");
+            let response = site.send("GET", target, &[("Accept", "text/html")]);
+            assert_eq!((response.status, response.text()), (404, "own page"), "{target}");
         }
     }
 }
@@ -73,8 +73,8 @@ fn clean_urls_serve_pages_without_html_and_redirect_to_them() {
         ("/sub", "/sub/"),
         ("/only", "/only/"),
     ] {
-        let answer = site.get(target);
-        assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{target}");
+        let response = site.get(target);
+        assert_eq!((response.status, response.field("Location")), (301, Some(location)), "{target}");
     }
     assert_eq!(site.status("/none"), 404);
     site.write("about", "a real file");
@@ -92,8 +92,8 @@ fn the_spa_page_replaces_404_for_pages_only() {
     assert_eq!(site.get("/a.js").text(), "script");
     assert_eq!(site.status("/missing.js"), 404);
     let navigation = [("Accept", "application/xhtml+xml, Text/HTML;q=0.9")];
-    assert_eq!(site.ask("GET", "/users/jane.doe", &navigation).text(), "app");
-    assert_eq!(site.ask("GET", "/missing.png", &[("Accept", "image/*,*/*;q=0.8")]).status, 404);
+    assert_eq!(site.send("GET", "/users/jane.doe", &navigation).text(), "app");
+    assert_eq!(site.send("GET", "/missing.png", &[("Accept", "image/*,*/*;q=0.8")]).status, 404);
     assert_eq!(site.status("/%zz"), 400);
     site.write("index.html", "new app");
     assert_eq!(site.get("/users/5").text(), "new app");
@@ -111,13 +111,13 @@ fn an_error_page_keeps_its_status() {
             .error_page(Status::METHOD_NOT_ALLOWED, outer.path().join("405.txt"))
             .error_page(Status::BAD_REQUEST, "missing.html")
     });
-    let answer = site.get("/none");
-    assert_eq!((answer.status, answer.text(), answer.message.as_deref()), (404, "<h1>gone</h1>", None));
-    assert_eq!(answer.field("Content-Type"), Some("text/html; charset=utf-8"));
-    assert_eq!((answer.field("Content-Length"), answer.field("ETag")), (Some("13"), None));
-    let conditional = site.ask("GET", "/none", &[("If-None-Match", "*"), ("Range", "bytes=0-1")]);
+    let response = site.get("/none");
+    assert_eq!((response.status, response.text(), response.message.as_deref()), (404, "<h1>gone</h1>", None));
+    assert_eq!(response.field("Content-Type"), Some("text/html; charset=utf-8"));
+    assert_eq!((response.field("Content-Length"), response.field("ETag")), (Some("13"), None));
+    let conditional = site.send("GET", "/none", &[("If-None-Match", "*"), ("Range", "bytes=0-1")]);
     assert_eq!((conditional.status, conditional.text()), (404, "<h1>gone</h1>"));
-    let answer = site.ask("POST", "/a", &[]);
-    assert_eq!((answer.status, answer.text(), answer.field("Allow")), (405, "no", Some("GET, HEAD, OPTIONS")));
+    let response = site.send("POST", "/a", &[]);
+    assert_eq!((response.status, response.text(), response.field("Allow")), (405, "no", Some("GET, HEAD, OPTIONS")));
     assert_eq!(site.get("/%zz").message.as_deref(), Some("Bad percent-encoding in path"));
 }

@@ -60,8 +60,8 @@ fn a_large_file_replaced_within_the_turn_has_its_own_validators() {
 #[test]
 fn a_body_keeps_its_announced_length_when_the_file_grows_or_shrinks() {
     let site = TestSite::new(&[("log", &"x".repeat(50_000)), ("small", "1234")]);
-    let ask = |target: &str| site.files.respond(&Request::builder("GET", target).build());
-    let (large, small) = (ask("/log"), ask("/small"));
+    let send = |target: &str| site.files.respond(&Request::builder("GET", target).build());
+    let (large, small) = (send("/log"), send("/small"));
     let append = |name: &str, text: &str| {
         let mut file = fs::File::options().append(true).open(site.path(name)).unwrap();
         io::Write::write_all(&mut file, text.as_bytes()).unwrap();
@@ -73,7 +73,7 @@ fn a_body_keeps_its_announced_length_when_the_file_grows_or_shrinks() {
     assert_eq!(bytes(small.body), b"1234");
     assert_eq!(site.get("/log").body.len(), 50_004);
     assert_eq!(site.get("/small").text(), "12345678");
-    let cut = ask("/log");
+    let cut = send("/log");
     fs::File::options().write(true).open(site.path("log")).unwrap().set_len(10).unwrap();
     // The connection notices that bytes are missing, and cuts the response.
     assert_eq!((cut.head.content_length(), cut.body.length()), (Some(50_004), Some(50_004)));
@@ -126,15 +126,15 @@ fn a_missing_file_is_looked_up_once_a_turn() {
 #[test]
 fn a_large_file_stays_open_for_up_to_two_seconds() {
     let site = TestSite::new(&[("large", &"x".repeat(100_000))]);
-    let ask = || match site.files.respond(&Request::builder("GET", "/large").build()).body {
+    let send = || match site.files.respond(&Request::builder("GET", "/large").build()).body {
         Body::File(slice) => Arc::downgrade(&slice.file),
         other => panic!("{other:?}"),
     };
-    assert!(ask().upgrade().is_none(), "nobody would close it");
+    assert!(send().upgrade().is_none(), "no file is held before after_turn is called");
     let (start, note) = (Instant::now(), &mut |_: Option<_>, _: &str| {});
     assert_eq!(site.files.after_turn(start, note), None);
-    let first = ask();
-    assert!(first.ptr_eq(&ask()), "it was still open");
+    let first = send();
+    assert!(first.ptr_eq(&send()), "it was still open");
     let mut now = start;
     while let Some(wait) = site.files.after_turn(now, note) {
         now += wait;
@@ -146,7 +146,7 @@ fn a_large_file_stays_open_for_up_to_two_seconds() {
 #[test]
 fn siblings_are_noticed_when_they_appear_disappear_or_become_stale() {
     let site = TestSite::with(&[("a", "plain")], |builder| builder.precompressed(true));
-    let get = || site.ask("GET", "/a", &[("Accept-Encoding", "gzip, br")]).text().to_owned();
+    let get = || site.send("GET", "/a", &[("Accept-Encoding", "gzip, br")]).text().to_owned();
     let touch = |name: &str, seconds: u64| {
         let file = fs::File::options().append(true).open(site.path(name)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
@@ -170,7 +170,7 @@ fn siblings_are_noticed_when_they_appear_disappear_or_become_stale() {
     assert_eq!(get(), "plain");
     fs::remove_file(site.path("a")).unwrap();
     site.write("a.gz", "gzip");
-    assert_eq!(site.ask("GET", "/a", &[("Accept-Encoding", "gzip")]).status, 404);
+    assert_eq!(site.send("GET", "/a", &[("Accept-Encoding", "gzip")]).status, 404);
 }
 
 #[test]
@@ -193,9 +193,9 @@ fn a_cache_hit_allocates_nothing() {
         let builder = Request::builder("GET", target).header("Host", "localhost").header("Accept-Encoding", accept);
         let mut request = builder.build();
         let count = |request: &Request| {
-            let mut answer = None;
-            let info = allocation_counter::measure(|| answer = Some(site.files.respond(request)));
-            assert_eq!(answer.unwrap().status, Status::OK);
+            let mut response = None;
+            let info = allocation_counter::measure(|| response = Some(site.files.respond(request)));
+            assert_eq!(response.unwrap().status, Status::OK);
             info.count_total
         };
         assert_ne!(count(&request), 0, "the first time it does");

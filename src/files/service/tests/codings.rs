@@ -13,7 +13,7 @@ fn a_compressed_sibling_is_chosen_by_accept_encoding() {
         ("x.gz.br", "y"),
     ];
     let site = TestSite::with(&files, |builder| builder.precompressed(true));
-    let get = |target: &str, accept: &str| site.ask("GET", target, &[("Accept-Encoding", accept)]);
+    let get = |target: &str, accept: &str| site.send("GET", target, &[("Accept-Encoding", accept)]);
     for (accept, body, coding) in [
         ("gzip, deflate, br, zstd", "brotli", Some("br")),
         ("gzip", "gzip", Some("gzip")),
@@ -22,10 +22,10 @@ fn a_compressed_sibling_is_chosen_by_accept_encoding() {
         ("identity", "plain", None),
         ("identity;q=0, *", "brotli", Some("br")),
     ] {
-        let answer = get("/app.js", accept);
-        assert_eq!((answer.text(), answer.field("Content-Encoding")), (body, coding), "{accept}");
-        assert_eq!(answer.field("Vary"), Some("Accept-Encoding"));
-        assert_eq!(answer.field("Content-type"), Some("text/javascript; charset=utf-8"));
+        let response = get("/app.js", accept);
+        assert_eq!((response.text(), response.field("Content-Encoding")), (body, coding), "{accept}");
+        assert_eq!(response.field("Vary"), Some("Accept-Encoding"));
+        assert_eq!(response.field("Content-type"), Some("text/javascript; charset=utf-8"));
     }
     assert_eq!((site.get("/app.js").text(), site.get("/app.js").field("Vary")), ("plain", Some("Accept-Encoding")));
     assert_eq!((get("/lone.css", "br").text(), get("/lone.css", "br").field("Vary")), ("lone", None));
@@ -35,9 +35,9 @@ fn a_compressed_sibling_is_chosen_by_accept_encoding() {
     let etags = ["br", "gzip", "identity"].map(|accept| get("/app.js", accept).field("ETag").unwrap().to_owned());
     assert!(etags[0] != etags[1] && etags[1] != etags[2] && etags[0] != etags[2]);
     let fields = [("Accept-Encoding", "br"), ("If-None-Match", &*etags[0])];
-    let answer = site.ask("GET", "/app.js", &fields);
-    assert_eq!((answer.status, answer.names()), (304, vec!["ETag", "Vary"]));
-    let part = site.ask("GET", "/app.js", &[("Accept-Encoding", "br"), ("Range", "bytes=0-2")]);
+    let response = site.send("GET", "/app.js", &fields);
+    assert_eq!((response.status, response.names()), (304, vec!["ETag", "Vary"]));
+    let part = site.send("GET", "/app.js", &[("Accept-Encoding", "br"), ("Range", "bytes=0-2")]);
     assert_eq!((part.status, part.text(), part.field("Content-Encoding")), (206, "bro", Some("br")));
 }
 
@@ -45,8 +45,11 @@ fn a_compressed_sibling_is_chosen_by_accept_encoding() {
 fn siblings_are_off_by_default() {
     let site = TestSite::new(&[("dump.sql", "plain"), ("dump.sql.gz", "another dump")]);
     for _ in ["loaded", "cached"] {
-        let answer = site.ask("GET", "/dump.sql", &[("Accept-Encoding", "gzip")]);
-        assert_eq!((answer.text(), answer.field("Content-Encoding"), answer.field("Vary")), ("plain", None, None));
+        let response = site.send("GET", "/dump.sql", &[("Accept-Encoding", "gzip")]);
+        assert_eq!(
+            (response.text(), response.field("Content-Encoding"), response.field("Vary")),
+            ("plain", None, None)
+        );
     }
     assert_eq!(site.files.cache.borrow().len(), 1, "one entry for all codings");
 }
@@ -57,7 +60,7 @@ fn an_empty_sibling_is_ignored() {
         TestSite::with(&[("a", "plain"), ("a.br", ""), ("a.gz", "gzip"), ("b", "plain"), ("b.zst", "")], |builder| {
             builder.precompressed(true)
         });
-    let get = |target: &str| site.ask("GET", target, &[("Accept-Encoding", "br, zstd, gzip")]);
+    let get = |target: &str| site.send("GET", target, &[("Accept-Encoding", "br, zstd, gzip")]);
     assert_eq!((get("/a").text(), get("/a").field("Content-Encoding")), ("gzip", Some("gzip")));
     let alone = get("/b");
     assert_eq!((alone.text(), alone.field("Content-Encoding"), alone.field("Vary")), ("plain", None, None));
@@ -79,19 +82,19 @@ fn a_file_requested_by_its_compressed_name_has_its_coding() {
         ] {
             for accepted in ["gzip, br", "identity;q=1, *;q=0"] {
                 for method in ["GET", "HEAD"] {
-                    let answer = site.ask(method, target, &[("Accept-Encoding", accepted)]);
-                    assert_eq!(answer.status, 200, "{target}");
-                    assert_eq!(answer.field("Content-Type"), Some(content_type), "{target}");
-                    assert_eq!(answer.field("Content-Encoding"), coding, "{target}");
-                    assert_eq!(answer.field("Vary"), None, "{target}");
+                    let response = site.send(method, target, &[("Accept-Encoding", accepted)]);
+                    assert_eq!(response.status, 200, "{target}");
+                    assert_eq!(response.field("Content-Type"), Some(content_type), "{target}");
+                    assert_eq!(response.field("Content-Encoding"), coding, "{target}");
+                    assert_eq!(response.field("Vary"), None, "{target}");
                 }
             }
         }
     }
-    let part = site.ask("GET", "/x.wasm.br", &[("Range", "bytes=2-4")]);
+    let part = site.send("GET", "/x.wasm.br", &[("Range", "bytes=2-4")]);
     assert_eq!((part.status, part.text(), part.field("Content-Encoding")), (206, "234", Some("br")));
     let etag = part.field("ETag").unwrap().to_owned();
-    let unchanged = site.ask("GET", "/x.wasm.br", &[("If-None-Match", &etag)]);
+    let unchanged = site.send("GET", "/x.wasm.br", &[("If-None-Match", &etag)]);
     assert_eq!((unchanged.status, unchanged.field("Content-Encoding")), (304, None));
 }
 
@@ -100,10 +103,10 @@ fn an_error_page_may_be_compressed() {
     let site = TestSite::with(&[("404.html.gz", "compressed")], |builder| {
         builder.encoding("gz", "gzip").error_page(Status::NOT_FOUND, "404.html.gz")
     });
-    let answer = site.get("/none");
-    assert_eq!((answer.status, answer.text()), (404, "compressed"));
-    assert_eq!(answer.field("Content-Encoding"), Some("gzip"));
-    assert_eq!(answer.field("Content-Type"), Some("text/html; charset=utf-8"));
+    let response = site.get("/none");
+    assert_eq!((response.status, response.text()), (404, "compressed"));
+    assert_eq!(response.field("Content-Encoding"), Some("gzip"));
+    assert_eq!(response.field("Content-Type"), Some("text/html; charset=utf-8"));
 }
 
 #[test]
@@ -125,12 +128,12 @@ fn text_that_declares_its_encoding_is_sent_without_a_charset() {
     ];
     let build = |builder: FileServiceBuilder| builder.error_page(Status::NOT_FOUND, "404.html");
     let charsets = |site: &TestSite, target: &str| {
-        let ask = |method, fields: &[_]| site.ask(method, target, fields).field("Content-Type").map(str::to_owned);
-        let whole = ask("GET", &[]);
-        assert_eq!(ask("HEAD", &[]), whole, "{target}");
-        assert_eq!(ask("GET", &[]), whole, "{target} from the cache");
+        let send = |method, fields: &[_]| site.send(method, target, fields).field("Content-Type").map(str::to_owned);
+        let whole = send("GET", &[]);
+        assert_eq!(send("HEAD", &[]), whole, "{target}");
+        assert_eq!(send("GET", &[]), whole, "{target} from the cache");
         if !target.ends_with("none") {
-            assert_eq!(ask("GET", &[("Range", "bytes=1-2")]), whole, "{target} in part");
+            assert_eq!(send("GET", &[("Range", "bytes=1-2")]), whole, "{target} in part");
         }
         whole.unwrap()
     };
@@ -166,9 +169,9 @@ fn a_compressed_sibling_has_the_charset_that_its_original_declares() {
     let files = [("a.html", "<meta charset=euc-kr>"), ("a.html.gz", "gzip"), ("b.html", "<p>"), ("b.html.gz", "gzip")];
     let site = TestSite::with(&files, |builder| builder.precompressed(true));
     let content_type = |target| {
-        let answer = site.ask("GET", target, &[("Accept-Encoding", "gzip")]);
-        assert_eq!(answer.text(), "gzip");
-        answer.field("Content-Type").unwrap().to_owned()
+        let response = site.send("GET", target, &[("Accept-Encoding", "gzip")]);
+        assert_eq!(response.text(), "gzip");
+        response.field("Content-Type").unwrap().to_owned()
     };
     assert_eq!(
         (content_type("/a.html"), content_type("/b.html")),

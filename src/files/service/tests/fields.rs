@@ -10,18 +10,18 @@ fn extra_fields_are_on_200_and_206_or_everywhere() {
     let files = [("a", "x"), ("dir/b", "")];
     let site = TestSite::with(&files, extra);
     for (target, fields) in [("/a", None), ("/dir/", None), ("/a", Some(("Range", "bytes=0-0")))] {
-        let answer = site.ask("GET", target, &Vec::from_iter(fields));
-        assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
-        assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+        let response = site.send("GET", target, &Vec::from_iter(fields));
+        assert_eq!(response.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
+        assert_eq!(response.field("Cache-Control"), Some("no-cache"));
     }
     for target in ["/dir", "/none"] {
         assert_eq!(site.get(target).field("X-A"), None);
     }
-    assert_eq!(site.ask("GET", "/a", &[("If-None-Match", "*")]).field("X-A"), None);
+    assert_eq!(site.send("GET", "/a", &[("If-None-Match", "*")]).field("X-A"), None);
     let site = TestSite::with(&files, |builder| extra(builder).extra_headers_everywhere(true));
     for (target, fields) in [("/a", None), ("/dir", None), ("/none", None), ("/a", Some(("If-None-Match", "*")))] {
-        let answer = site.ask("GET", target, &Vec::from_iter(fields));
-        assert_eq!(answer.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
+        let response = site.send("GET", target, &Vec::from_iter(fields));
+        assert_eq!(response.names().iter().filter(|name| **name == "X-A").count(), 2, "{target}");
     }
     let bad = |name: &str, value: &str| FileService::builder(".").extra_header(name, value).build().unwrap_err().kind();
     assert_eq!(bad("X", "a\r\nb"), io::ErrorKind::InvalidInput);
@@ -38,9 +38,9 @@ fn an_extra_field_is_sent_as_latin1() {
     let bench = Bench::new(service.build().unwrap());
     let mut client = bench.connect();
     client.send(b"HEAD /lib.rs HTTP/1.1\r\nHost: h\r\n\r\n");
-    let answer = client.take();
+    let response = client.take();
     for field in [&b"\r\nX-Text: caf\xe9\r\n"[..], b"\r\nX-Bytes: caf\xc3\xa9\r\n"] {
-        assert!(answer.windows(field.len()).any(|window| window == field), "{}", answer.escape_ascii());
+        assert!(response.windows(field.len()).any(|window| window == field), "{}", response.escape_ascii());
     }
     let refused = FileService::builder("src").extra_header("X-Price", "5 \u{20ac}").build().unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
@@ -116,9 +116,9 @@ fn cors_fields_are_on_every_response_and_preflights_are_answered() {
         ("POST", "/a", None),
         ("OPTIONS", "/a", None),
     ] {
-        let answer = site.ask(method, target, &Vec::from_iter(fields));
+        let response = site.send(method, target, &Vec::from_iter(fields));
         for name in ["Access-Control-Allow-Origin", "Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy"] {
-            assert_eq!(answer.names().iter().filter(|other| **other == name).count(), 1, "{method} {target} {name}");
+            assert_eq!(response.names().iter().filter(|other| **other == name).count(), 1, "{method} {target} {name}");
         }
     }
     let preflight = [
@@ -126,12 +126,12 @@ fn cors_fields_are_on_every_response_and_preflights_are_answered() {
         ("Access-Control-Request-Method", "GET"),
         ("Access-Control-Request-Headers", "range,x-mine, bad header"),
     ];
-    let answer = site.ask("OPTIONS", "/a", &preflight);
-    assert_eq!(answer.status, 204);
-    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("*"));
-    assert_eq!(answer.field("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS"));
-    assert_eq!(answer.field("Access-Control-Allow-Headers"), Some("range, x-mine"));
-    let closed = TestSite::new(&[]).ask("OPTIONS", "/a", &preflight);
+    let response = site.send("OPTIONS", "/a", &preflight);
+    assert_eq!(response.status, 204);
+    assert_eq!(response.field("Access-Control-Allow-Origin"), Some("*"));
+    assert_eq!(response.field("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(response.field("Access-Control-Allow-Headers"), Some("range, x-mine"));
+    let closed = TestSite::new(&[]).send("OPTIONS", "/a", &preflight);
     assert!(closed.names().iter().all(|name| !name.starts_with("Access-Control")));
     assert!(FileService::builder(".").cors("a\nb").build().is_err());
 }
@@ -161,10 +161,10 @@ fn cache_control_is_set_by_the_last_matching_pattern() {
         ("/any/a", "no-store"),
         ("/any/b/c/d", "no-store"),
     ] {
-        let answer = site.get(target);
-        assert_eq!(answer.field("Cache-Control"), Some(value), "{target}");
-        let etag = answer.field("ETag").unwrap();
-        assert_eq!(site.ask("GET", target, &[("If-None-Match", etag)]).field("Cache-Control"), Some(value));
+        let response = site.get(target);
+        assert_eq!(response.field("Cache-Control"), Some(value), "{target}");
+        let etag = response.field("ETag").unwrap();
+        assert_eq!(site.send("GET", target, &[("If-None-Match", etag)]).field("Cache-Control"), Some(value));
     }
     assert_eq!(site.get("/none").field("Cache-Control"), None);
     assert!(FileService::builder(".").cache_control("[", "no-cache").build().is_err());

@@ -11,11 +11,11 @@ fn a_service_is_send() {
 #[test]
 fn a_file_is_sent_with_its_fields() {
     let site = TestSite::new(&[("a.txt", "hello"), ("empty", "")]);
-    let answer = site.get("/a.txt");
-    assert_eq!((answer.status, answer.text()), (200, "hello"));
-    assert_eq!(answer.names(), ["Content-type", "Content-Length", "Last-Modified", "ETag", "Accept-Ranges"]);
-    assert_eq!(answer.field("Content-Type"), Some("text/plain; charset=utf-8"));
-    assert_eq!(answer.field("Content-Length"), Some("5"));
+    let response = site.get("/a.txt");
+    assert_eq!((response.status, response.text()), (200, "hello"));
+    assert_eq!(response.names(), ["Content-type", "Content-Length", "Last-Modified", "ETag", "Accept-Ranges"]);
+    assert_eq!(response.field("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(response.field("Content-Length"), Some("5"));
     assert_eq!(site.get("/%61.txt?query").text(), "hello");
     let empty = site.get("/empty");
     assert_eq!((empty.status, empty.field("Content-Length"), empty.text()), (200, Some("0"), ""));
@@ -30,8 +30,8 @@ fn a_missing_file_is_404_and_a_malformed_path_is_400() {
     let long = format!("/{}", "x".repeat(300));
     let longest = format!("/{}", "x/".repeat(4000));
     for target in ["/none", "/a.txt/", "/a.txt%2f", "/a.txt/b", "/dir/none", "/none/", "*", &long, &longest] {
-        let answer = site.get(target);
-        assert_eq!((answer.status, answer.message.as_deref()), (404, Some("File not found")), "{target}");
+        let response = site.get(target);
+        assert_eq!((response.status, response.message.as_deref()), (404, Some("File not found")), "{target}");
     }
     assert_eq!(site.get("/%00").message.as_deref(), Some("NUL in path"));
     assert_eq!(site.get("/%zz").status, 400);
@@ -54,19 +54,19 @@ fn only_regular_files_are_served() {
 #[test]
 fn methods_other_than_get_head_and_options_are_refused() {
     let site = TestSite::new(&[("a", "hello")]);
-    let head = site.ask("HEAD", "/a", &[]);
+    let head = site.send("HEAD", "/a", &[]);
     assert_eq!(head.head, site.get("/a").head);
     for target in ["/a", "/none", "*"] {
-        let options = site.ask("OPTIONS", target, &[]);
+        let options = site.send("OPTIONS", target, &[]);
         assert_eq!((options.status, options.field("Allow")), (204, Some("GET, HEAD, OPTIONS")));
     }
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"] {
-        let answer = site.ask(method, "/a", &[]);
-        assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");
+        let response = site.send(method, "/a", &[]);
+        assert_eq!((response.status, response.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");
     }
-    let unknown = site.ask("FOO", "/a", &[]);
+    let unknown = site.send("FOO", "/a", &[]);
     assert_eq!((unknown.status, unknown.message.as_deref()), (501, Some("Unsupported method ('FOO')")));
-    assert_eq!(site.ask("get", "/a", &[]).status, 501);
+    assert_eq!(site.send("get", "/a", &[]).status, 501);
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn a_directory_without_its_slash_is_redirected() {
         ("//evil/..%2fsub", "/sub/"),
         ("/%73ub", "/sub/"),
     ] {
-        let answer = site.get(target);
-        assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{target}");
-        assert_eq!(answer.names(), ["Location", "Content-Length"]);
-        assert_eq!(answer.field("Content-Length"), Some("0"));
+        let response = site.get(target);
+        assert_eq!((response.status, response.field("Location")), (301, Some(location)), "{target}");
+        assert_eq!(response.names(), ["Location", "Content-Length"]);
+        assert_eq!(response.field("Content-Length"), Some("0"));
     }
     assert_eq!(site.status("/sub%2f"), 200);
 }
@@ -126,7 +126,7 @@ fn files_with_a_wrong_reported_size_are_sent_whole() {
     let service = |root: &str| FileService::new(root).unwrap();
     for (root, target) in [("/proc/sys/kernel", "/ostype"), ("/sys/devices/system/cpu", "/possible")] {
         let files = service(root);
-        let ask = |method: &str, fields: &[(&str, &str)]| {
+        let send = |method: &str, fields: &[(&str, &str)]| {
             let request = Request::builder(method, target);
             let request = fields.iter().fold(request, |request, (name, value)| request.header(name, value));
             TestResponse::from(files.respond(&request.build()))
@@ -134,16 +134,16 @@ fn files_with_a_wrong_reported_size_are_sent_whole() {
         let expected = fs::read(format!("{root}{target}")).unwrap();
         let stated = fs::metadata(format!("{root}{target}")).unwrap().len();
         assert_ne!(expected.len() as u64, stated);
-        let (whole, head) = (ask("GET", &[]), ask("HEAD", &[]));
+        let (whole, head) = (send("GET", &[]), send("HEAD", &[]));
         assert_eq!((whole.status, &whole.body), (200, &expected), "{target}");
         assert_eq!((head.status, &head.head), (200, &whole.head));
         assert_eq!(whole.field("Content-Length"), Some(&*expected.len().to_string()));
         assert_eq!(whole.field("Last-Modified"), None, "its date is not that of its content");
-        let part = ask("GET", &[("Range", "bytes=1-")]);
+        let part = send("GET", &[("Range", "bytes=1-")]);
         assert_eq!((part.status, &part.body[..]), (206, &expected[1..]));
         let etag = whole.field("ETag").unwrap();
-        assert_eq!(ask("GET", &[("If-None-Match", etag)]).status, 304);
-        assert_eq!(ask("GET", &[("Range", "bytes=5000-")]).status, 416);
+        assert_eq!(send("GET", &[("If-None-Match", etag)]).status, 304);
+        assert_eq!(send("GET", &[("Range", "bytes=5000-")]).status, 416);
         assert_eq!(files.cache.borrow().len(), 0, "the next request may find other content");
     }
 }
@@ -166,7 +166,7 @@ fn a_large_file_is_not_read() {
     fs::File::create(site.path("huge")).unwrap().set_len(length).unwrap();
     let response = site.files.respond(&Request::builder("GET", "/huge").build());
     assert_eq!((response.head.content_length(), response.body.length()), (Some(length), Some(length)));
-    let end = site.ask("GET", "/huge", &[("Range", "bytes=-5")]);
+    let end = site.send("GET", "/huge", &[("Range", "bytes=-5")]);
     assert_eq!((end.status, end.body.len()), (206, 5));
     assert_eq!(end.field("Content-Range"), Some(&*format!("bytes {}-{}/{length}", length - 5, length - 1)));
 }
@@ -224,10 +224,14 @@ fn random_requests_stay_below_the_root_and_have_the_announced_length() {
                 .header("If-None-Match", dice.pick(&others, 3))
                 .header("If-Range", dice.pick(&others[..6], 3));
             // The comparison of the announced length with the body is in `TestResponse::from`.
-            let answer = TestResponse::from(files.respond(&request.build()));
-            assert!(matches!(answer.status, 200 | 206 | 301 | 304 | 400 | 404 | 416), "{target}: {}", answer.status);
-            assert!(!String::from_utf8_lossy(&answer.body).contains("SECRET"), "{target}");
-            let location = answer.field("Location").unwrap_or("/").split('?').next().unwrap();
+            let response = TestResponse::from(files.respond(&request.build()));
+            assert!(
+                matches!(response.status, 200 | 206 | 301 | 304 | 400 | 404 | 416),
+                "{target}: {}",
+                response.status
+            );
+            assert!(!String::from_utf8_lossy(&response.body).contains("SECRET"), "{target}");
+            let location = response.field("Location").unwrap_or("/").split('?').next().unwrap();
             assert!(location.starts_with('/') && !location.starts_with("//") && !location.contains('\\'), "{location}");
         }
     }

@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn a_directory_without_index_file_is_listed_unless_listings_are_off() {
     let site = TestSite::new(&[("a&b", ""), ("D/x", ""), ("c", ""), (".hidden", "")]);
-    let answer = site.get("/");
-    assert_eq!(answer.field("Content-type"), Some("text/html; charset=utf-8"));
-    let at = |text: &str| answer.text().find(text).unwrap_or_else(|| panic!("no {text} in {}", answer.text()));
+    let response = site.get("/");
+    assert_eq!(response.field("Content-type"), Some("text/html; charset=utf-8"));
+    let at = |text: &str| response.text().find(text).unwrap_or_else(|| panic!("no {text} in {}", response.text()));
     assert!(at("<a href=\".hidden\">.hidden</a>") < at("<a href=\"a%26b\">a&amp;b</a>"));
     assert!(at("<a href=\"a%26b\">") < at("<a href=\"c\">c</a>"));
     assert!(at("<a href=\"c\">c</a>") < at("<a href=\"D/\">D/</a>"));
@@ -37,16 +37,16 @@ fn hidden_files_are_404_if_denied() {
 fn symbolic_links_are_followed_confined_or_denied() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "out").unwrap();
-    let ask = |symlinks: Symlinks| {
+    let send = |symlinks: Symlinks| {
         let site = TestSite::with(&[("dir/a", "in")], |builder| builder.symlinks(symlinks));
         symlink(outer.path(), site.path("out")).unwrap();
         symlink("dir/a", site.path("in")).unwrap();
         symlink("dir", site.path("folder")).unwrap();
         ["/out/secret", "/out/", "/in", "/folder/a", "/folder", "/dir/a", "/dir/"].map(|target| site.status(target))
     };
-    assert_eq!(ask(Symlinks::Follow), [200, 200, 200, 200, 301, 200, 200]);
-    assert_eq!(ask(Symlinks::Within), [404, 404, 200, 200, 301, 200, 200]);
-    assert_eq!(ask(Symlinks::Deny), [404, 404, 404, 404, 404, 200, 200]);
+    assert_eq!(send(Symlinks::Follow), [200, 200, 200, 200, 301, 200, 200]);
+    assert_eq!(send(Symlinks::Within), [404, 404, 200, 200, 301, 200, 200]);
+    assert_eq!(send(Symlinks::Deny), [404, 404, 404, 404, 404, 200, 200]);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn a_listing_shows_exactly_the_links_that_are_served() {
         ] {
             symlink(to, site.path(link)).unwrap();
         }
-        let ask = |method| site.ask(method, target, &[("Accept", accept)]);
-        let answer = ask("GET");
-        assert_eq!(ask("HEAD").field("Content-Length"), answer.field("Content-Length"));
-        let text = answer.text();
+        let send = |method| site.send(method, target, &[("Accept", accept)]);
+        let response = send("GET");
+        assert_eq!(send("HEAD").field("Content-Length"), response.field("Content-Length"));
+        let text = response.text();
         let all = ["out", "out-folder/", "out-nowhere", "broken", "loop", "in", "folder/", "dir/", "a"];
         let shown =
             |name: &&str| text.contains(&format!("href=\"{name}\"")) || text.contains(&format!("\"href\": \"{name}\""));
@@ -115,7 +115,7 @@ fn every_request_but_a_preflight_needs_credentials() {
     });
     // "ann:pass:word"
     let right = ("Authorization", "Basic YW5uOnBhc3M6d29yZA==");
-    let etag = site.ask("GET", "/a", &[right]).field("ETag").unwrap().to_owned();
+    let etag = site.send("GET", "/a", &[right]).field("ETag").unwrap().to_owned();
     for (method, target, field) in [
         ("GET", "/a", None),
         ("HEAD", "/a", None),
@@ -130,14 +130,14 @@ fn every_request_but_a_preflight_needs_credentials() {
         ("FOO", "/a", None),
         ("OPTIONS", "/a", None),
     ] {
-        let answer = site.ask(method, target, &Vec::from_iter(field));
-        assert_eq!(answer.status, 401, "{method} {target} {field:?}");
-        assert_eq!(answer.field("WWW-Authenticate"), Some("Basic realm=\"the site\", charset=\"UTF-8\""));
-        assert_eq!((answer.field("ETag"), answer.field("Content-Length"), answer.text()), (None, None, ""));
+        let response = site.send(method, target, &Vec::from_iter(field));
+        assert_eq!(response.status, 401, "{method} {target} {field:?}");
+        assert_eq!(response.field("WWW-Authenticate"), Some("Basic realm=\"the site\", charset=\"UTF-8\""));
+        assert_eq!((response.field("ETag"), response.field("Content-Length"), response.text()), (None, None, ""));
     }
-    assert_eq!(site.ask("GET", "/a", &[right]).text(), "secret");
-    assert_eq!(site.ask("GET", "/none", &[right]).status, 404);
+    assert_eq!(site.send("GET", "/a", &[right]).text(), "secret");
+    assert_eq!(site.send("GET", "/none", &[right]).status, 404);
     let preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")];
-    assert_eq!(site.ask("OPTIONS", "/a", &preflight).status, 204);
+    assert_eq!(site.send("OPTIONS", "/a", &preflight).status, 204);
     assert!(FileService::builder(".").auth(Account::new("a", "b")).realm("a\nb").build().is_err());
 }

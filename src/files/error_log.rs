@@ -2,14 +2,14 @@
 
 /// The log lines of one turn of the loop.
 #[derive(Debug, Default)]
-pub(crate) struct LogQueue {
+pub(crate) struct ErrorLog {
     texts: Vec<String>,
 }
 
 /// The most lines of one turn; further ones are dropped. Clients decide how many requests fail, so the number is bounded.
 const MAX_LINES: usize = 8;
 
-impl LogQueue {
+impl ErrorLog {
     /// Adds a line.
     pub(crate) fn push(&mut self, text: String) {
         if self.texts.len() < MAX_LINES {
@@ -30,11 +30,11 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_turn_are_bounded_and_drained_once() {
-        let mut queue = LogQueue::default();
-        (0..100).for_each(|number| queue.push(number.to_string()));
+        let mut log = ErrorLog::default();
+        (0..100).for_each(|number| log.push(number.to_string()));
         let mut noted = Vec::new();
-        queue.drain(|text| noted.push(text.to_owned()));
-        queue.drain(|text| panic!("{text} again"));
+        log.drain(|text| noted.push(text.to_owned()));
+        log.drain(|text| panic!("{text} again"));
         assert_eq!(noted, ["0", "1", "2", "3", "4", "5", "6", "7"]);
     }
 }
