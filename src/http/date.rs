@@ -1,4 +1,5 @@
-//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). The time of day and the access log's local time stay out.
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). What stays out: clocks, and the local time of
+//! the access log.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,10 +17,10 @@ const SHIFT_YEARS: u16 = 2000;
 /// The seconds in [`SHIFT_YEARS`], which hold 5 times the 146,097 days of 400 years.
 const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
 
-/// A time in whole seconds from year 0 to year 9999, as HTTP knows it (RFC 9110 section 5.6.7).
+/// A time in whole seconds from year 0 to year 9999, the range of an IMF-fixdate (RFC 9110 section 5.6.7).
 ///
-/// A time outside of these years becomes the nearest second within them: a file with an odd time stamp must not break
-/// the response that carries it.
+/// A time outside these years becomes the nearest second within them. Otherwise a file with such a modification time
+/// could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpDate(i64);
 
@@ -87,7 +88,7 @@ pub fn format_http_date(time: SystemTime) -> String {
 
 /// Reads any of the three date forms of RFC 9110 section 5.6.7; `None` for anything else.
 ///
-/// A year of two digits, which only the form of RFC 850 has, is one from 1970 to 2069.
+/// A year of two digits, which only the form of RFC 850 has, means a year from 1970 to 2069.
 pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
     let text = std::str::from_utf8(value).ok()?;
     let date = httpdate::parse_http_date(text).map(HttpDate::from);
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_forms_are_one_date() {
+    fn all_three_date_forms_are_parsed() {
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(parse_http_date(text.as_bytes()), Some(HttpDate(784_111_777)), "{text}");
         }
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_before_1970_are_the_real_ones() {
+    fn dates_before_1970_are_formatted_and_parsed() {
         for (seconds, text) in [
             (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
@@ -145,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn odd_times_are_clamped() {
+    fn times_outside_years_0_to_9999_become_the_nearest_second_within() {
         assert_eq!(HttpDate::from_unix(i64::MIN), HttpDate(FIRST_SECOND));
         assert_eq!(HttpDate::from_unix(FIRST_SECOND - 1), HttpDate(FIRST_SECOND));
         assert_eq!(HttpDate::from_unix(i64::MAX).to_string(), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]
-    fn fractions_are_rounded_down() {
+    fn fractions_of_a_second_are_rounded_down() {
         let at = |millis: i64| {
             let duration = Duration::from_millis(millis.unsigned_abs());
             HttpDate::from(if millis < 0 { UNIX_EPOCH - duration } else { UNIX_EPOCH + duration }).unix()

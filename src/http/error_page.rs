@@ -1,6 +1,10 @@
+//! The pages that are the bodies of error responses: the interface for pages of a program's own, and the default page.
+//!
+//! What stays out: the fields and the framing of the response, which the connection adds.
+
 use super::{FieldBlock, Request, Status, escape_html};
 
-/// What an error page is made from.
+/// The input of an error page.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
     /// The status of the response.
@@ -9,35 +13,35 @@ pub struct ErrorInfo<'a> {
     pub message: &'a str,
     /// The long text; not yet escaped.
     pub explain: &'a str,
-    /// The request, as far as it was understood: a rejected one may have no fields, or no target.
+    /// The request, as far as it was parsed: a rejected request may have no fields, or no target.
     pub request: &'a Request,
 }
 
-/// Makes the bodies of all responses with an error status: those of the protocol (400, 431), of a service (404) and
-/// of the server itself (500). Python's `error_message_format` and `error_content_type` (contract row HB05).
+/// Renders the bodies of all error responses: those of the protocol (400, 431), of a service (404) and of the server
+/// itself (500). Takes the place of Python's `error_message_format` and `error_content_type`.
 ///
-/// An implementation must escape what it takes from the request.
+/// An implementation must escape all text that comes from the request.
 pub trait ErrorPage: Send {
     /// The value of `Content-Type`.
     fn content_type(&self) -> &str;
 
-    /// The value of `Content-Security-Policy`, if the page is to have one. It must be a valid field value.
+    /// The value of `Content-Security-Policy`. `None` sends no such field. It must be a valid field value.
     fn content_security_policy(&self) -> Option<&str> {
         None
     }
 
-    /// Whether pages of the same status, message and explanation are the same, whatever the request was. They are then
-    /// made once and sent many times. False unless an implementation says otherwise.
+    /// True if the page depends only on status, message and explanation, and not on the request. Such a page is
+    /// rendered once and then reused. The default is false.
     fn is_same_for_all(&self) -> bool {
         false
     }
 
-    /// Appends the page to `page`, which may hold other bytes already.
+    /// Appends the page to `page`, which may already contain other bytes.
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
 
-/// An error page from a text with `%(code)d`, `%(message)s` and `%(explain)s`, escaped as HTML when they are put in;
-/// `%%` stands for `%`. The default is CPython 3.14's page (contract rows HB33, HB34).
+/// An error page from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced by values, escaped as
+/// HTML. `%%` stands for `%`. The default is the page of CPython 3.14.
 ///
 /// ```
 /// use serve_forever::http::ErrorTemplate;
@@ -50,7 +54,7 @@ pub struct ErrorTemplate {
     policy: Option<&'static str>,
 }
 
-/// A format is taken apart once, and put together for every error.
+/// A part of the format, which is parsed once and rendered for every error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TemplatePart {
     Text(String),
@@ -59,7 +63,7 @@ enum TemplatePart {
     Explain,
 }
 
-/// The default page has a style of its own and nothing else.
+/// Allows the style sheet that the default page contains, and nothing else.
 const DEFAULT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
@@ -83,8 +87,8 @@ const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
 "#;
 
 impl ErrorTemplate {
-    /// A page of this content type and text. The content type must be a valid field value; it is replaced by
-    /// `text/html;charset=utf-8` where it is not.
+    /// A page of this content type and text. A content type that is not a valid field value is replaced by
+    /// `text/html;charset=utf-8`.
     pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
         let content_type = content_type.into();
         let valid = FieldBlock::new().add("Content-Type", &content_type).is_ok();
@@ -127,9 +131,9 @@ impl ErrorPage for ErrorTemplate {
     }
 }
 
-/// Takes a format apart. A `%` that begins no mark stands for itself.
+/// Parses a format. A `%` that does not begin a placeholder stands for itself.
 fn parts(format: &str) -> Vec<TemplatePart> {
-    const MARKS: [(&str, TemplatePart); 4] = [
+    const PLACEHOLDERS: [(&str, TemplatePart); 4] = [
         ("%(code)d", TemplatePart::Code),
         ("%(code)s", TemplatePart::Code),
         ("%(message)s", TemplatePart::Message),
@@ -139,9 +143,11 @@ fn parts(format: &str) -> Vec<TemplatePart> {
     while let Some(at) = rest.find('%') {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
-        if let Some((mark, part)) = MARKS.into_iter().find(|(mark, _)| rest.starts_with(mark)) {
+        if let Some((placeholder, part)) =
+            PLACEHOLDERS.into_iter().find(|(placeholder, _)| rest.starts_with(placeholder))
+        {
             parts.extend([TemplatePart::Text(std::mem::take(&mut text)), part]);
-            rest = &rest[mark.len()..];
+            rest = &rest[placeholder.len()..];
         } else {
             text.push('%');
             rest = rest.strip_prefix("%%").unwrap_or(&rest[1..]);
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_escaped_and_marks_kept_apart() {
+    fn values_are_escaped_and_not_searched_for_placeholders() {
         let template = ErrorTemplate::new("text/plain", "%(code)d|%(message)s|%(explain)s|100%%|%x|%");
         assert_eq!(render(&template, Status::BAD_REQUEST, "<b>", "%(code)d"), "400|&lt;b&gt;|%(code)d|100%|%x|%");
         for no_field_value in ["a\r\nb", "text/€"] {

@@ -1,14 +1,16 @@
-//! Escaping for the two languages that names end up in: HTML text and URL paths.
+//! Escaping of names and messages for HTML text and for URL paths.
+//!
+//! What stays out: normalising paths (`path`), and escaping for the log.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// What stays as it is in a URL path: letters, digits and `_.-~`, as Python's `urllib.parse.quote` has it.
+/// The bytes that are encoded: all but letters, digits and `_.-~`, as in Python's `urllib.parse.quote` with `safe=''`.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
-/// Percent-encodes one segment of a path. Everything but letters, digits and `_.-~` is encoded, so that a name can
-/// never be read as a scheme, a query, an attribute's end or another segment (contract row SH32).
+/// Percent-encodes one segment of a path. All bytes except letters, digits and `_.-~` are encoded, so that no part of a
+/// name can be parsed as a scheme, a query, the end of an HTML attribute or another segment.
 ///
 /// ```
 /// use serve_forever::http::percent_encode_segment;
@@ -18,7 +20,7 @@ pub fn percent_encode_segment(segment: &[u8]) -> percent_encoding::PercentEncode
     percent_encoding::percent_encode(segment, PATH_SEGMENT)
 }
 
-/// Decodes `%XX` once; `None` where a `%` is not followed by two hexadecimal digits.
+/// Decodes every `%XX` once. `None` if a `%` is not followed by two hexadecimal digits.
 pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'%', rest) {
@@ -32,10 +34,9 @@ pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 /// Escapes `&`, `<`, `>`, `"` and `'` for HTML text and attribute values.
 ///
-/// Quotes are left alone when `quotes` is false, as Python's `html.escape(quote=False)` does for text
-/// (contract row HB32).
+/// If `quotes` is false, `"` and `'` are not escaped, as by Python's `html.escape(quote=False)`.
 pub fn escape_html(text: &str, quotes: bool) -> Cow<'_, str> {
-    // Names and messages are short: looking at each byte costs less than setting out to look at many at a time.
+    // Names and messages are short: a loop over the bytes costs less than the start of a vectorised search.
     let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>') || (quotes && matches!(byte, b'"' | b'\''));
     if !text.as_bytes().iter().any(special) {
         return Cow::Borrowed(text);
@@ -59,14 +60,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html() {
+    fn html_is_escaped_with_and_without_quotes() {
         assert_eq!(escape_html("a < b & \"c\"", false), "a &lt; b &amp; \"c\"");
         assert_eq!(escape_html("\"'", true), "&quot;&#x27;");
         assert!(matches!(escape_html("plain 'text'", false), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn percent_once() {
+    fn percent_escapes_are_decoded_once() {
         assert_eq!(percent_decode(b"%2541%2F").unwrap().as_ref(), b"%41/");
         for broken in [&b"%"[..], b"%4", b"%zz", b"a%2", b"%%41"] {
             assert_eq!(percent_decode(broken), None, "{broken:?}");

@@ -1,3 +1,10 @@
+//! The header fields of a response, checked when they are added and kept as the bytes that are sent.
+//!
+//! What stays out: `Date`, `Server` and the framing fields that the connection adds.
+//!
+//! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF, and no
+//! `Connection` and no `Transfer-Encoding`.
+
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -6,12 +13,12 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 
 /// The header fields of a response, kept as the bytes that will be sent.
 ///
-/// Names and values are checked when they are set (contract row B08). Three fields are the connection's business and
-/// treated apart: `Content-Length` is remembered and held against what is really sent, `Connection` takes `close` and
-/// `keep-alive` and steers the connection (row HB38), `Transfer-Encoding` is refused, because the framing of a body
-/// follows from the body.
+/// Names and values are checked when they are added. Three fields concern the connection and are treated differently.
+/// The connection compares `Content-Length` with the length of the body. `Connection` may be `close` or `keep-alive`;
+/// it decides whether the connection persists and is not kept as a line. `Transfer-Encoding` is refused, because the
+/// connection chooses the framing by the body.
 ///
-/// A head that many responses have in common can be [shared](FieldBlock::share): a clone then costs a reference count.
+/// The bytes can be [shared](FieldBlock::share) by many responses: a clone then costs a reference count.
 #[derive(Debug, Clone, Default)]
 pub struct FieldBlock {
     lines: Lines,
@@ -21,7 +28,7 @@ pub struct FieldBlock {
     has_server: bool,
 }
 
-/// `Name: value\r\n`, any number of times.
+/// Field lines, `Name: value\r\n`, one after the other.
 #[derive(Debug, Clone)]
 enum Lines {
     Owned(Vec<u8>),
@@ -34,18 +41,18 @@ impl Default for Lines {
     }
 }
 
-/// How long the values of header fields are, most of the time.
+/// Bytes that are reserved for a value. Most values are not longer.
 const VALUE: usize = 48;
 
-/// Why a header field was refused.
+/// The reason why a header field was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidHeader {
     /// The name is not a token (RFC 9110 section 5.1).
     Name(String),
-    /// The value of the named field holds CR, LF, NUL or another control character (RFC 9110 section 5.5).
+    /// The value of the named field contains CR, LF, NUL or another control character (RFC 9110 section 5.5).
     Value(String),
-    /// The value of the named field is a text with this character above U+00FF, which Latin-1 does not have. Bytes in
+    /// The value of the named field is a text with this character, which is above U+00FF and not in Latin-1. A value in
     /// another encoding can be given as bytes.
     NotLatin1(String, char),
     /// `Content-Length` is not a decimal number, or differs from one that was set before.
@@ -76,25 +83,26 @@ impl From<InvalidHeader> for std::io::Error {
     }
 }
 
-/// Whether the bytes may stand in a field value: visible characters, SP, HTAB and bytes above 0x7f
+/// True if a field value may contain all of the bytes: visible characters, SP, HTAB and bytes above 0x7f
 /// (RFC 9110 section 5.5).
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    // Without an early end, because values are short, nearly always valid, and looked at many bytes at a time then.
+    // The loop does not stop at the first invalid byte: without an exit it is vectorised, and nearly all values are
+    // valid.
     value.iter().fold(true, |valid, byte| valid & ((*byte >= 0x20) & (*byte != 0x7f) | (*byte == b'\t')))
 }
 
 impl FieldBlock {
-    /// A head without fields.
+    /// No fields.
     pub fn new() -> FieldBlock {
         FieldBlock::default()
     }
 
-    /// Adds a field. Fields of the same name are kept beside each other, as Python's `send_header` does. A text is
+    /// Adds a field. It does not replace earlier fields of the same name, as with Python's `send_header`. A text is
     /// written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name is no token, the value holds a control character or a character above U+00FF, or the field would
-    /// contradict how the connection frames the message; see [`InvalidHeader`]. The head is then as it was.
+    /// If the name is not a token, if the value contains a control character or a character above U+00FF, or if the
+    /// field would contradict the framing of the message; see [`InvalidHeader`]. The fields are then unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -108,7 +116,8 @@ impl FieldBlock {
             Ok(()) => self.check_added(start, name),
             Err(NotLatin1(character)) => Err(InvalidHeader::NotLatin1(name.to_owned(), character)),
         };
-        // A field that steers the connection is not kept as a line, and one that is refused not at all.
+        // The line is written first and checked in place. It is removed if the field is refused, or if it is
+        // `Connection`.
         match added {
             Ok(true) => self.owned_lines().extend_from_slice(b"\r\n"),
             Ok(false) | Err(_) => self.owned_lines().truncate(start),
@@ -116,18 +125,18 @@ impl FieldBlock {
         added.map(drop)
     }
 
-    /// Looks at the field whose line begins at `start`, and says whether it is to be kept as one.
+    /// Checks the field whose line begins at `start`. True if it is kept as a line.
     fn check_added(&mut self, start: usize, name: &str) -> Result<bool, InvalidHeader> {
         let at = start + name.len() + 2;
         if !is_field_value(&self.lines()[at..]) {
             return Err(InvalidHeader::Value(name.to_owned()));
         }
-        // Only names of these lengths mean anything to the connection.
+        // The length of the name comes first, because most names have none of these lengths.
         match name.len() {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Err(InvalidHeader::Framing(name.to_owned())),
             10 if name.eq_ignore_ascii_case("connection") => {
                 let value = self.lines()[at..].to_vec();
-                self.steer(&value).map(|()| false)
+                self.set_connection(&value).map(|()| false)
             }
             14 if name.eq_ignore_ascii_case("content-length") => {
                 let length = parse_length(&self.lines()[at..], self.content_length)?;
@@ -146,17 +155,17 @@ impl FieldBlock {
         }
     }
 
-    /// Adds a field whose value is made from numbers, dates and texts of our own, which cannot be invalid.
+    /// Adds a field whose value consists of numbers, dates and constant texts, and so is always valid.
     ///
     /// # Panics
-    /// If the name or the formatted value is invalid after all: a fault of the calling code.
+    /// If the name or the formatted value is invalid, which is an error of the caller.
     pub(crate) fn put(&mut self, name: &str, value: impl fmt::Display) {
         if let Err(error) = self.add(name, format_args!("{value}")) {
             panic!("{error}");
         }
     }
 
-    /// Adds all fields of another head behind its own; what only concerns the connection is not taken over.
+    /// Appends all fields of `other`, except its `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
         if self.lines().is_empty() {
             self.lines = other.lines.clone();
@@ -168,7 +177,7 @@ impl FieldBlock {
         self.has_server |= other.has_server;
     }
 
-    /// Removes all fields of this name.
+    /// Removes all fields of this name, in any case.
     pub fn remove(&mut self, name: &str) {
         let mut kept = Vec::with_capacity(self.lines().len());
         for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
@@ -186,12 +195,12 @@ impl FieldBlock {
         }
     }
 
-    /// The value of the first field of this name.
+    /// The value of the first field of this name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Name and value of every field, in order; without `Connection`, which is not kept as a line.
+    /// Name and value of every field, in order, without `Connection`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let lines = self.lines().split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
         lines.filter_map(|line| {
@@ -200,7 +209,7 @@ impl FieldBlock {
         })
     }
 
-    /// Makes clones of this head cheap: they share its bytes until one of them is changed.
+    /// Makes clones cheap: they share the bytes until one of them is changed.
     pub fn share(mut self) -> FieldBlock {
         if let Lines::Owned(lines) = self.lines {
             self.lines = Lines::Shared(lines.into());
@@ -208,7 +217,7 @@ impl FieldBlock {
         self
     }
 
-    /// The fields as they go over the wire, each with its CRLF.
+    /// The field lines as they are sent, each with its CRLF.
     pub fn lines(&self) -> &[u8] {
         match &self.lines {
             Lines::Owned(lines) => lines,
@@ -221,17 +230,17 @@ impl FieldBlock {
         self.content_length
     }
 
-    /// What `Connection` was set to: `close` is `Some(false)`, `keep-alive` is `Some(true)`.
+    /// The value of `Connection`: `close` is `Some(false)`, `keep-alive` is `Some(true)`.
     pub fn keep_alive(&self) -> Option<bool> {
         self.keep_alive
     }
 
-    /// Whether `Date` was set, so that none is added.
+    /// True if `Date` was added. The connection then adds none.
     pub fn has_date(&self) -> bool {
         self.has_date
     }
 
-    /// Whether `Server` was set, so that none is added.
+    /// True if `Server` was added. The connection then adds none.
     pub fn has_server(&self) -> bool {
         self.has_server
     }
@@ -243,11 +252,12 @@ impl FieldBlock {
         }
         match &mut self.lines {
             Lines::Owned(lines) => lines,
-            Lines::Shared(_) => unreachable!("the lines were just made our own"),
+            Lines::Shared(_) => unreachable!("the lines were copied above"),
         }
     }
 
-    fn steer(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
+    /// Notes the options of a `Connection` field. `close` outranks `keep-alive`, in whatever order they are added.
+    fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
         for option in list_elements([value].into_iter()) {
             if option.eq_ignore_ascii_case(b"close") {
                 self.keep_alive = Some(false);
@@ -261,7 +271,7 @@ impl FieldBlock {
     }
 }
 
-/// The length that a value of `Content-Length` says, if none was said before.
+/// Parses a value of `Content-Length`. A second field is an error, also if both values are equal.
 fn parse_length(value: &[u8], before: Option<u64>) -> Result<u64, InvalidHeader> {
     let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -274,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_split_a_response_is_refused() {
+    fn names_and_values_that_would_split_a_response_are_refused() {
         let mut head = FieldBlock::new();
         for (name, value) in [("A", "b\r\nC: d"), ("A", "b\nc"), ("A", "\0"), ("A", "\x1b"), ("A", "\x7f")] {
             assert_eq!(head.add(name, value), Err(InvalidHeader::Value("A".into())), "{value:?}");
@@ -282,7 +292,7 @@ mod tests {
         for name in ["", "A B", "A:", "A\r\n", "Ä"] {
             assert_eq!(head.add(name, "x"), Err(InvalidHeader::Name(name.into())));
         }
-        // Cut to eight bits, these two would be CR and LF.
+        // Truncated to eight bits, these two characters would be CR and LF.
         assert_eq!(head.add("A", "b\u{10d}\u{10a}C: d"), Err(InvalidHeader::NotLatin1("A".into(), '\u{10d}')));
         assert_eq!(head.add("A", b"b\r\nC: d"), Err(InvalidHeader::Value("A".into())));
         assert!(head.add("Transfer-Encoding", "chunked").is_err());
@@ -291,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_with_a_meaning_for_the_connection() {
+    fn connection_and_content_length_are_noted_and_checked() {
         let mut head = FieldBlock::new();
         head.add("connection", "Keep-Alive").unwrap();
         assert_eq!(head.keep_alive(), Some(true));
@@ -308,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_head_is_copied_when_it_is_changed() {
+    fn a_shared_field_block_is_copied_when_it_is_changed() {
         let mut head = FieldBlock::new();
         head.put("X-Number", 5);
         let head = head.share();

@@ -1,7 +1,6 @@
-//! Field values and Rust's texts: a `str` is written, and a field value is read, as Latin-1, as Python's `http.server`
-//! does both.
+//! The conversion between field values and `str`. Both directions use Latin-1, as Python's `http.server` does.
 //!
-//! Which bytes may stand in a field value is checked by [`FieldBlock`](super::FieldBlock) and must stay out of here.
+//! What stays out: the check which bytes a field value may contain, which is in `field_block`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -23,7 +22,7 @@ use std::fmt::{self, Write};
 /// # Ok::<(), serve_forever::http::InvalidHeader>(())
 /// ```
 pub trait FieldValue {
-    /// Appends the value to the field's line.
+    /// Appends the value to the field line.
     ///
     /// # Errors
     /// The first character of a text that is not in Latin-1: one above U+00FF.
@@ -53,11 +52,11 @@ impl FieldValue for str {
     }
 }
 
-/// Kept out of its caller, so that the usual text of ASCII costs no more than a copy.
+/// A function of its own, so that the common case, ASCII, is inlined as a mere copy.
 #[cold]
 fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
     text.chars().try_for_each(|character| {
-        // Checked, not cut to eight bits: U+010D and U+010A would become CR and LF.
+        // The conversion is checked: truncated to eight bits, U+010D and U+010A would become CR and LF.
         line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
         Ok(())
     })
@@ -122,7 +121,7 @@ macro_rules! numbers {
 
 numbers! { i32 i64 u16 u32 u64 usize }
 
-/// Takes the pieces of a formatted text, and keeps the character at which it stopped.
+/// Appends formatted text as Latin-1, and keeps the character that it had to refuse, because `fmt::Error` holds none.
 struct Latin1Writer<'l> {
     line: &'l mut Vec<u8>,
     refused: Option<NotLatin1>,
@@ -137,7 +136,7 @@ impl Write for Latin1Writer<'_> {
     }
 }
 
-/// Reads bytes as Latin-1, in which every byte is a character. Copies nothing if all of them are ASCII.
+/// Decodes bytes as Latin-1, in which every byte is a character. Does not allocate if all bytes are ASCII.
 pub(crate) fn latin1(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_above_latin1_is_refused_and_not_cut_to_eight_bits() {
+    fn a_character_above_latin1_is_refused_and_not_truncated_to_eight_bits() {
         for character in ['\u{100}', '\u{10a}', '\u{10d}', '€', '日', '\u{ffff}', '😀'] {
             let text = format!("a{character}b");
             assert_eq!(written(&text), Err(NotLatin1(character)));
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_stay_as_they_are_and_numbers_are_decimal() {
+    fn bytes_are_written_unchanged_and_numbers_in_decimal() {
         assert_eq!(written("€".as_bytes()).as_deref(), Ok("€".as_bytes()));
         assert_eq!(written(b"\xff\x80").as_deref(), Ok(&b"\xff\x80"[..]));
         assert_eq!(written(Cow::Borrowed(&b"\xff"[..])).as_deref(), Ok(&b"\xff"[..]));

@@ -1,16 +1,22 @@
+//! The positions of a request's header fields, with a filter for names that are absent.
+//!
+//! What stays out: the bytes of the fields, which the request owns, and parsing them.
+//!
+//! Invariant: `marks` has the bit of every name in `places`. It may have more bits, but never fewer.
+
 use super::Span;
 
-/// Where the header fields of a request stand in its head, in their order, and which names there may be.
+/// The positions of the header fields in the head of a request, in order, and a filter of their names.
 ///
-/// Most questions about a request are about fields that it does not have: whether it is conditional, wants a part,
-/// takes a coding. So the names leave a mark each in one word, and a name without its mark need not be looked for.
+/// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. So each name sets one
+/// bit of a word (a Bloom filter with one hash function), and a name whose bit is not set is not searched for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     places: Vec<Field>,
     marks: u64,
 }
 
-/// Where a header field stands in the head.
+/// The position of a header field in the head.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: Span,
@@ -24,7 +30,7 @@ impl Fields {
         self.places.push(field);
     }
 
-    /// The fields among which all of this name are: none if there are none, for certain.
+    /// The fields to search for this name: all of them, or none if the filter shows that the name is absent.
     #[inline]
     pub(super) fn candidates(&self, name: &str) -> &[Field] {
         if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.places }
@@ -34,27 +40,27 @@ impl Fields {
         &self.places
     }
 
-    /// Keeps those that `wanted` says.
+    /// Keeps the fields for which `wanted` is true. The filter keeps all of its bits, which costs only time.
     pub(super) fn retain(&mut self, wanted: impl FnMut(&Field) -> bool) {
         self.places.retain(wanted);
     }
 
-    /// Becomes the same as another, in the memory that it has.
+    /// Becomes a copy of `other` without allocating, as far as the capacity suffices.
     pub(super) fn copy_from(&mut self, other: &Fields) {
         self.places.clear();
         self.places.extend_from_slice(&other.places);
         self.marks = other.marks;
     }
 
-    /// Removes all, and keeps the memory.
+    /// Removes all fields and keeps the capacity.
     pub(super) fn clear(&mut self) {
         self.places.clear();
         self.marks = 0;
     }
 }
 
-/// One bit for a name, in any case: from its length, its first and its last letter, which tells those apart that the
-/// services ask for and that browsers send.
+/// The bit of a name, independent of case, computed from its length, its first and its last letter. The factors are
+/// chosen so that no field that browsers usually send shares a bit with a field that the services look up.
 #[inline]
 fn mark(name: &[u8]) -> u64 {
     let letter = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_browser_sends_hides_nothing_that_is_asked_for() {
+    fn fields_that_browsers_send_share_no_bit_with_fields_that_services_look_up() {
         let sent = "Host User-Agent Accept Accept-Language Referer Connection Cookie Upgrade-Insecure-Requests DNT TE \
             Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-User Priority Cache-Control Pragma";
         let asked = "if-match if-none-match if-modified-since if-unmodified-since if-range range accept-encoding \
@@ -81,6 +87,6 @@ mod tests {
         assert_eq!(fields.candidates("Accept-Encoding").len(), fields.all().len());
         fields.clear();
         fields.push(b"Host", nowhere);
-        assert_eq!(fields.candidates("Accept-Encoding").len(), 0, "those of the last request have left no mark");
+        assert_eq!(fields.candidates("Accept-Encoding").len(), 0, "the bits of the previous request are cleared");
     }
 }

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_skip_empty_elements() {
+    fn empty_elements_are_skipped() {
         let lines = [&b"a, ,b\t,"[..], b"", b" c "];
         assert_eq!(list_elements(lines.into_iter()).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
     }

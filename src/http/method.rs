@@ -1,6 +1,10 @@
+//! Request methods, and the tokens that names of methods and fields are made of.
+//!
+//! What stays out: the decision which methods a resource supports, which is a service's.
+
 use std::fmt;
 
-/// A request method (RFC 9110 section 9, RFC 5789 for PATCH), compared with regard to case.
+/// A request method (RFC 9110 section 9, RFC 5789 for PATCH). Methods are case-sensitive.
 ///
 /// ```
 /// use serve_forever::http::Method;
@@ -20,7 +24,7 @@ pub enum Method {
     Put,
     /// Remove the target.
     Delete,
-    /// Establish a tunnel; an origin server has none to offer.
+    /// Establish a tunnel, which an origin server does not offer.
     Connect,
     /// Describe the communication options of the target.
     Options,
@@ -28,17 +32,17 @@ pub enum Method {
     Trace,
     /// Apply a partial modification.
     Patch,
-    /// Any other token, such as `RICKROLL` or (methods have a case) `get`.
+    /// Any other token, such as `RICKROLL`, or `get` in lower case.
     Other(Box<str>),
 }
 
 impl Method {
-    /// The method that a token names. The caller has checked that it is one (see [`is_token`]).
+    /// The method that a token names. The caller has checked that it is a token (see [`is_token`]).
     pub fn from_token(token: &str) -> Method {
         Method::from_bytes(token.as_bytes())
     }
 
-    /// The same for bytes that were found to be a token, which makes them ASCII.
+    /// The method of bytes that the caller has checked to be a token, and so are ASCII.
     pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
             b"GET" => Method::Get,
@@ -54,7 +58,7 @@ impl Method {
         }
     }
 
-    /// The token as it stands in the request line.
+    /// The token in the request line.
     pub fn as_str(&self) -> &str {
         match self {
             Method::Get => "GET",
@@ -70,8 +74,8 @@ impl Method {
         }
     }
 
-    /// Whether this is one of the nine methods that RFC 9110 and RFC 5789 define. An unknown one is answered
-    /// with 501, a known one that a resource does not support with 405 (RFC 9110 section 9.1).
+    /// True for the nine methods that RFC 9110 and RFC 5789 define. The response to an unknown method is 501, and 405
+    /// to a known method that a resource does not support (RFC 9110 section 9.1).
     pub fn is_standard(&self) -> bool {
         !matches!(self, Method::Other(_))
     }
@@ -89,14 +93,14 @@ impl PartialEq<str> for Method {
     }
 }
 
-/// Whether a byte may stand in a token (RFC 9110 section 5.6.2): method names, field names, codings.
+/// True if a token may contain the byte (RFC 9110 section 5.6.2). Methods, field names and codings are tokens.
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// [`is_token_byte`] by byte.
+/// The values of [`is_token_byte`] as a table, because the names of every request are checked.
 const TOKEN_BYTES: [bool; 256] = {
     let (mut table, mut byte) = ([false; 256], 0);
     while byte < 256 {
@@ -106,7 +110,7 @@ const TOKEN_BYTES: [bool; 256] = {
     table
 };
 
-/// Whether the bytes are a token: one or more of [`is_token_byte`].
+/// True if the bytes are a token: one or more bytes for which [`is_token_byte`] is true.
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| TOKEN_BYTES[usize::from(*byte)])
 }

@@ -1,11 +1,11 @@
-//! The types of HTTP: method, status, version, header fields, request, response head, date, path.
+//! The types of HTTP: method, status, version, header fields, request, date, path and error page.
 //!
-//! They are shared by every other module: the protocol fills a [`Request`], a service reads it and answers with a
-//! status and a [`FieldBlock`], the connection sends that. Nothing here reads a socket or opens a file. Only a
-//! [`Request`] that is made without a connection reads the clock, for the time of its arrival.
+//! `http1` parses a [`Request`]. A service responds to it with a [`Status`] and a [`FieldBlock`], which the connection
+//! sends. What stays out: sockets, files, and clocks. One function reads a clock, `Request::default`, for the time of
+//! arrival of a request that no connection has read.
 //!
-//! Invariant: a [`FieldBlock`] can only hold field lines that are well formed (RFC 9110 section 5.5), so nothing that
-//! is written to the wire from one can split a response.
+//! Invariant: a [`FieldBlock`] contains only well-formed field lines (RFC 9110 section 5.5), so no field of a service
+//! can split a response.
 
 mod date;
 mod error_page;

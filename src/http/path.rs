@@ -1,14 +1,17 @@
+//! Decoding and normalising the path of a request target, in one place for every service that looks up names.
+//!
+//! What stays out: the file system. A `UrlPath` does not know whether its name exists.
+
 use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{percent_decode, percent_encode_segment};
 
-/// A path from a request target, decoded once and normalised: the one normalisation of this crate, used by every
-/// service that looks names up (contract rows SH05 to SH09, B01, B20, B21).
+/// The path of a request target, decoded and normalised. No other code of this crate normalises paths.
 ///
-/// Percent-escapes are decoded exactly once; an encoded slash is a slash. Then empty segments and `.` are dropped and
-/// `..` removes the segment before it, never more than there are (RFC 3986 section 5.2.4). What remains can be joined
-/// to a directory without leaving it, except through a symbolic link.
+/// Percent-escapes are decoded exactly once, so an encoded slash is a slash. Then empty segments and `.` are removed,
+/// and `..` removes the segment before it, if there is one (RFC 3986 section 5.2.4). The result can be joined to a
+/// directory and stays below it, except through a symbolic link.
 ///
 /// ```
 /// use serve_forever::http::UrlPath;
@@ -19,17 +22,17 @@ use super::{percent_decode, percent_encode_segment};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPath {
-    /// Segments joined by single slashes, none at either end.
+    /// The segments, joined by single slashes, without a slash at either end.
     joined: Vec<u8>,
     trailing_slash: bool,
 }
 
-/// Why a path was refused. Each of them is the client's fault (400).
+/// The reason why a path was refused; the response is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {
     /// A `%` without two hexadecimal digits after it.
     Escape,
-    /// A decoded NUL, which no file name can hold.
+    /// A decoded NUL, which file names cannot contain.
     Nul,
 }
 
@@ -46,6 +49,9 @@ impl std::error::Error for BadPath {}
 
 impl UrlPath {
     /// Decodes and normalises the path of a target, without its query.
+    ///
+    /// # Errors
+    /// If an escape is malformed, or if the decoded path contains NUL.
     pub fn parse(raw: &[u8]) -> Result<UrlPath, BadPath> {
         let decoded = percent_decode(raw).ok_or(BadPath::Escape)?;
         if memchr::memchr(0, &decoded).is_some() {
@@ -65,7 +71,7 @@ impl UrlPath {
         Ok(UrlPath { joined: kept.join(&b'/'), trailing_slash })
     }
 
-    /// The path below the directory that is served; empty for that directory itself.
+    /// The path relative to the served directory; empty for that directory itself.
     pub fn relative(&self) -> &Path {
         bytes_path(&self.joined)
     }
@@ -75,23 +81,23 @@ impl UrlPath {
         &self.joined
     }
 
-    /// The decoded segments, none of them empty, `.`, `..` or with a slash or NUL in it.
+    /// The decoded segments. A segment is never empty, `.` or `..`, and never contains a slash or NUL.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.joined.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
     }
 
-    /// Whether this is the served directory itself.
+    /// True if this is the served directory itself.
     pub fn is_root(&self) -> bool {
         self.joined.is_empty()
     }
 
-    /// Whether the path asked for a directory: it ended in a slash, encoded or not, or in a dot segment.
+    /// True if the path names a directory: it ended in a slash, encoded or not, or in a dot segment.
     pub fn has_trailing_slash(&self) -> bool {
         self.trailing_slash
     }
 
-    /// The path with a slash at its end, percent-encoded, as a `Location` on this site: it begins with exactly one
-    /// slash and holds no character that a browser could take for a scheme or a host (contract rows B01 to B03).
+    /// The path with a slash at its end, percent-encoded, for the field `Location`. It begins with exactly one slash
+    /// and contains no character that a browser could parse as part of a scheme or a host.
     pub fn location(&self) -> String {
         let mut location = String::from("/");
         for segment in self.segments() {
@@ -108,7 +114,7 @@ fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// Where names are not bytes, a path that is not UTF-8 names nothing.
+/// On systems where names are not bytes, a path that is not UTF-8 names no file: U+FFFD stands for it.
 #[cfg(not(unix))]
 fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::new(std::str::from_utf8(bytes).unwrap_or("\u{fffd}")))
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table() {
+    fn paths_are_decoded_once_and_normalised() {
         for (raw, relative, slash, location) in [
             ("/", "", true, "/"),
             ("", "", true, "/"),
@@ -147,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_stay_as_they_are() {
+    fn a_path_that_is_not_utf8_keeps_its_bytes() {
         let path = UrlPath::parse(b"/inv-%ff").unwrap();
         assert_eq!(path.as_bytes(), b"inv-\xff");
         assert_eq!(path.location(), "/inv-%FF/");

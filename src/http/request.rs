@@ -1,13 +1,17 @@
+//! A request: its line, target, header fields and addresses. Also builds one without a connection.
+//!
+//! What stays out: parsing, which is in `http1`, and the body.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use super::{Expect, Field, Fields, Method, RequestFields, ResponseConstraints, Span, Version, is_token};
 
-/// A request: its line, its header fields, who sent it and when it was read.
+/// A request: its line, its header fields, the address of its client and the time at which it was read.
 ///
-/// It owns a copy of its head, so it can outlive the buffer it was read into; the connection fills one `Request`
-/// again and again, so that a keep-alive request costs no allocation. The body is not part of it: it reaches a
-/// service through [`Upstream::feed`](crate::service::Upstream::feed).
+/// It owns a copy of its head, so it can outlive the input buffer. The connection reuses one `Request`, so that the
+/// requests of a persistent connection cost no allocation. The body is not part of it: a service gets the body through
+/// [`Upstream::feed`](crate::service::Upstream::feed).
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) method: Method,
@@ -20,14 +24,14 @@ pub struct Request {
     pub(crate) authority: Option<Span>,
     pub(crate) fields: Fields,
     pub(crate) body: BodyLength,
-    /// Once the whole head was read and found good: what it asks of the connection.
+    /// The constraints on the response. `None` unless the whole head was read and is valid.
     pub(crate) constraints: Option<ResponseConstraints>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) arrived: Instant,
 }
 
-/// The length of a request's body, as its framing announces it (RFC 9112 section 6.3).
+/// The length of a request body, as its framing fields announce it (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
     /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
@@ -35,21 +39,22 @@ pub enum BodyLength {
     None,
     /// `Content-Length`, which may be 0.
     Known(u64),
-    /// `Transfer-Encoding: chunked`: the end marks itself.
+    /// `Transfer-Encoding: chunked`: the length is not known before the last chunk.
     Chunked,
 }
 
 impl BodyLength {
-    /// Whether no byte of body will follow the head.
+    /// True if no byte of a body follows the head.
     pub fn is_empty(self) -> bool {
         matches!(self, BodyLength::None | BodyLength::Known(0))
     }
 }
 
 impl Default for Request {
-    /// An empty request from nobody, for a connection to fill.
+    /// An empty request from an unspecified address, for a connection to fill. It is read from no connection, so its
+    /// time of arrival is the current time.
     fn default() -> Self {
-        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Request {
             method: Method::Get,
             version: Version::Http11,
@@ -62,15 +67,15 @@ impl Default for Request {
             fields: Fields::default(),
             body: BodyLength::None,
             constraints: None,
-            peer: nobody,
-            local: nobody,
+            peer: unspecified,
+            local: unspecified,
             arrived: Instant::now(),
         }
     }
 }
 
 impl Request {
-    /// Starts a request for tests and for services that are called without a connection.
+    /// Begins to build a request, for tests and for services that are called without a connection.
     pub fn builder(method: &str, target: &str) -> RequestBuilder {
         RequestBuilder { method: method.to_owned(), target: target.to_owned(), head: Vec::new() }
     }
@@ -80,14 +85,14 @@ impl Request {
         &self.method
     }
 
-    /// The version that this request is served as.
+    /// The version as which this request is served.
     pub fn version(&self) -> Version {
         self.version
     }
 
     /// The request line without its CRLF, as the client sent it. Python's `requestline`.
     ///
-    /// Empty when the line was too long to be kept.
+    /// Empty if the line was longer than the limit.
     pub fn request_line(&self) -> &[u8] {
         self.line.slice(&self.head)
     }
@@ -97,19 +102,19 @@ impl Request {
         self.target.slice(&self.head)
     }
 
-    /// The path of the target, not decoded and without the query; `*` for the target `*`, empty for CONNECT.
-    /// An absolute-form target gives its path (RFC 9112 section 3.2.2), `/` where it has none.
+    /// The path of the target, not decoded and without the query. It is `*` for the target `*`, and empty for CONNECT.
+    /// For an absolute-form target it is the path of that URI (RFC 9112 section 3.2.2), or `/` if that path is empty.
     pub fn path(&self) -> &[u8] {
         let path = self.path.slice(&self.head);
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
     }
 
-    /// What follows the first `?` of the target, not decoded.
+    /// The part of the target after the first `?`, not decoded.
     pub fn query(&self) -> Option<&[u8]> {
         self.query.map(|span| span.slice(&self.head))
     }
 
-    /// Host and port that the request is for: those of an absolute-form target, otherwise of `Host`.
+    /// The host and port of the request: those of an absolute-form target, otherwise those of `Host`.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.map(|span| span.slice(&self.head))
     }
@@ -119,12 +124,12 @@ impl Request {
         RequestFields { head: &self.head, fields: &self.fields }
     }
 
-    /// How long the body is.
+    /// The length of the body.
     pub fn body_length(&self) -> BodyLength {
         self.body
     }
 
-    /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
+    /// True if the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
         !self.body.is_empty() && self.constraints.is_some_and(|constraints| constraints.expect == Expect::Continue)
     }
@@ -134,21 +139,21 @@ impl Request {
         self.peer
     }
 
-    /// The address that the client connected to, as far as the listener tells: its port, and its address unless that
-    /// is a wildcard.
+    /// The address of the listener: its port, and its IP address. The IP address is unspecified if the listener accepts
+    /// connections to all addresses.
     pub fn server_address(&self) -> SocketAddr {
         self.local
     }
 
-    /// When the turn of the loop began that this request was read in. All requests of one turn have the same time, so
-    /// what was checked once at that time need not be checked again.
+    /// The time at which the turn of the loop began in which this request was read. All requests of one turn have the
+    /// same time, so a service may reuse the result of a check that has the same time.
     pub fn arrived(&self) -> Instant {
         self.arrived
     }
 
-    /// The request that follows from this one when whoever was asked says "ask for this instead": a GET, or a HEAD if
-    /// this was one, for another path and query of the same server, without a body and the fields that describe one
-    /// (RFC 3875 section 6.2.2). The request line stays that of the client.
+    /// The request that a redirect within the server leads to (RFC 3875 section 6.2.2): a GET, or a HEAD if this is a
+    /// HEAD, for another path and query, without a body and without the fields that describe a body. The request line
+    /// stays that of the client, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.clone();
@@ -167,9 +172,9 @@ impl Request {
         request
     }
 
-    /// Makes this the same request as another, in the memory that it has.
+    /// Becomes a copy of `other` without allocating, as far as the capacity suffices.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        // Every field is named, so that none is forgotten when another is added.
+        // All fields are named here, so that a new field that is not copied does not compile.
         let Request {
             method,
             version,
@@ -198,7 +203,7 @@ impl Request {
         (self.peer, self.local) = (*peer, *local);
     }
 
-    /// Empties the request for the next one and keeps its memory.
+    /// Clears the request and keeps its capacity. The addresses stay: they are those of the connection.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;
         self.version = Version::Http11;
@@ -213,7 +218,7 @@ impl Request {
         self.constraints = None;
     }
 
-    /// Splits the path-and-query part of a target, which begins at `start` of the head and ends at `end`.
+    /// Sets `path` and `query`. Both lie between `start` and `end` of the head.
     pub(crate) fn split_path(&mut self, start: usize, end: usize) {
         let question = memchr::memchr(b'?', &self.head[start..end]).map(|at| start + at);
         self.path = Span::new(start, question.unwrap_or(end));
@@ -221,7 +226,7 @@ impl Request {
     }
 }
 
-/// Builds a [`Request`] by hand.
+/// Builds a [`Request`] without a connection.
 ///
 /// ```
 /// use serve_forever::http::Request;
@@ -251,7 +256,7 @@ impl RequestBuilder {
     /// # Panics
     /// If the method or a field name is not a token.
     pub fn build(self) -> Request {
-        assert!(is_token(self.method.as_bytes()), "{:?} is no method", self.method);
+        assert!(is_token(self.method.as_bytes()), "{:?} is not a method", self.method);
         let mut request = Request { method: Method::from_token(&self.method), ..Request::default() };
         request.head = format!("{} {} HTTP/1.1", self.method, self.target).into_bytes();
         let target = self.method.len() + 1;
@@ -260,7 +265,7 @@ impl RequestBuilder {
         request.split_path(target, target + self.target.len());
         request.head.extend_from_slice(b"\r\n");
         for (name, value) in self.head {
-            assert!(is_token(name.as_bytes()), "{name:?} is no field name");
+            assert!(is_token(name.as_bytes()), "{name:?} is not a field name");
             let start = request.head.len();
             request.head.extend_from_slice(name.as_bytes());
             request.head.extend_from_slice(b": ");
@@ -284,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_the_same_in_everything() {
+    fn a_copy_is_equal_in_every_field() {
         let mut copy = Request::builder("PUT", "/old?query").header("Host", "old").header("Old", "field").build();
         (copy.body, copy.constraints) = (BodyLength::Known(1), Some(ResponseConstraints::default()));
         let mut other = Request::builder("RICKROLL", "/new/path").header("New", "field").build();

@@ -1,11 +1,15 @@
+//! A view of the header fields of a request.
+//!
+//! What stays out: the bytes and the positions of the fields (`request`, `fields`), and the meaning of a value.
+
 use std::borrow::Cow;
 
 use super::{Fields, latin1};
 
-/// The header fields of a request: in their order, duplicates kept, values as raw bytes.
+/// The header fields of a request, in order, with duplicates, and with raw bytes as values.
 ///
-/// Python's `MessageClass` (contract row HB06): `get` gives the first, `get_all` all of them; names are compared
-/// without regard to case (RFC 9110 section 5.1).
+/// As in Python's `MessageClass`, [`get`](RequestFields::get) returns the first field of a name and
+/// [`get_all`](RequestFields::get_all) all of them. Names are case-insensitive (RFC 9110 section 5.1).
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFields<'a> {
     pub(super) head: &'a [u8],
@@ -19,9 +23,8 @@ impl<'a> RequestFields<'a> {
         self.get_all(name).next()
     }
 
-    /// The value of the first field of this name as a text, read as Latin-1: each byte is a character, as in Python's
-    /// `headers[name]`. A value in another encoding can be decoded from the bytes that [`get`](RequestFields::get)
-    /// returns.
+    /// The value of the first field of this name, decoded as Latin-1: each byte is a character, as in Python's
+    /// `headers[name]`. For another encoding, decode the bytes that [`get`](RequestFields::get) returns.
     pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).map(latin1)
     }
@@ -37,7 +40,7 @@ impl<'a> RequestFields<'a> {
             .map(move |field| field.value.slice(head))
     }
 
-    /// Whether there is a field of this name.
+    /// True if there is a field of this name.
     #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get_all(name).next().is_some()
@@ -57,7 +60,7 @@ impl<'a> RequestFields<'a> {
         self.fields.all().len()
     }
 
-    /// Whether there are no fields.
+    /// True if there are no fields.
     pub fn is_empty(&self) -> bool {
         self.fields.all().is_empty()
     }
@@ -68,7 +71,7 @@ mod tests {
     use crate::http::Request;
 
     #[test]
-    fn names_have_no_case_and_duplicates_stay() {
+    fn names_are_case_insensitive_and_duplicates_are_kept() {
         let request = Request::builder("GET", "/").header("X-A", "1").header("x-a", "2").header("Y", b"\xe9").build();
         let headers = request.headers();
         assert_eq!(headers.get("X-a"), Some(&b"1"[..]));

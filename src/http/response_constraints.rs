@@ -1,5 +1,6 @@
-//! What a request demands of the response to it, and of the connection after it. The fields that say so are read in
-//! `http1/head/`.
+//! The constraints that a request puts on its response and on the connection after it.
+//!
+//! What stays out: parsing the fields that they follow from, which is in `http1/head/`.
 
 /// The properties of a request that decide the framing of its response, and whether the connection persists.
 // Aligned so that its five bytes are copied by one instruction: it is copied with every request.

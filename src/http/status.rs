@@ -1,8 +1,11 @@
+//! Status codes with the names, phrases and descriptions of Python's `http.HTTPStatus`.
+//!
+//! What stays out: other reason phrases, which belong to a single response.
+
 use std::fmt;
 
-/// A status code of a response: any number from 100 to 999, of which 62 have a name, a phrase and a description.
-///
-/// The names, phrases and descriptions are those of Python's `http.HTTPStatus` (contract rows ST01 to ST08).
+/// A status code of a response: any number from 100 to 999. 62 of them have a name, a phrase and a description, those
+/// of Python's `http.HTTPStatus`.
 ///
 /// ```
 /// use serve_forever::http::Status;
@@ -14,25 +17,25 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
-/// The five classes of status codes (RFC 9110 section 15), and the rest.
+/// The five classes of status codes (RFC 9110 section 15), and a sixth for all other codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatusClass {
-    /// 1xx: the request was received, an answer will follow.
+    /// 1xx: the request was received, a final response follows.
     Informational,
-    /// 2xx: the request was accepted and done.
+    /// 2xx: the request succeeded.
     Success,
     /// 3xx: further action is needed.
     Redirection,
-    /// 4xx: the client is at fault.
+    /// 4xx: the request is wrong, or cannot be fulfilled.
     ClientError,
-    /// 5xx: the server is at fault.
+    /// 5xx: the server failed to fulfil a valid request.
     ServerError,
-    /// 600 to 999: allowed on the wire, without a meaning of its own.
+    /// 600 to 999: can be sent, but RFC 9110 gives them no meaning.
     Unassigned,
 }
 
 impl Status {
-    /// The status with this code, if it is one of 100 to 999.
+    /// The status with this code. `None` outside 100 to 999.
     pub const fn new(code: u16) -> Option<Status> {
         if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
     }
@@ -42,7 +45,7 @@ impl Status {
         self.0
     }
 
-    /// The class that the first digit names.
+    /// The class, by the first digit.
     pub const fn class(self) -> StatusClass {
         match self.0 / 100 {
             1 => StatusClass::Informational,
@@ -59,13 +62,13 @@ impl Status {
         self.texts().0
     }
 
-    /// The sentence that an error page explains the code with, empty for a code without a name.
+    /// The sentence that explains the code in an error page, empty for a code without a name.
     pub fn description(self) -> &'static str {
         self.texts().1
     }
 
-    /// Whether a response with this code never has a body: 1xx, 204 and 304 (RFC 9112 section 6.3), and 205, which
-    /// has an empty one (RFC 9110 section 15.3.6).
+    /// True if a response with this code has no body: 1xx, 204 and 304 (RFC 9112 section 6.3), and 205, whose body is
+    /// empty (RFC 9110 section 15.3.6).
     pub const fn is_bodiless(self) -> bool {
         matches!(self.0, 100..=199 | 204 | 205 | 304)
     }
@@ -162,7 +165,7 @@ impl fmt::Debug for Status {
     }
 }
 
-/// The number, as Python's `str(HTTPStatus.OK)` has it.
+/// Writes the number, as Python's `str(HTTPStatus.OK)`.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_sixty_two_names_and_all_have_texts() {
+    fn all_62_named_codes_have_a_phrase_and_a_description() {
         assert_eq!(Status::NAMED.len(), 62);
         for status in Status::NAMED {
             assert!(!status.phrase().is_empty() && !status.description().is_empty(), "{status:?}");
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_and_bodies() {
+    fn the_class_is_the_first_digit_and_seven_named_codes_have_no_body() {
         assert_eq!(Status::CONTINUE.class(), StatusClass::Informational);
         assert_eq!(Status(999).class(), StatusClass::Unassigned);
         let bodiless: Vec<u16> = Status::NAMED.iter().filter(|s| s.is_bodiless()).map(|s| s.code()).collect();

@@ -1,12 +1,16 @@
+//! The two versions of HTTP/1 that are served.
+//!
+//! What stays out: what a version implies for a message, which is in `http1`.
+
 use std::fmt;
 
-/// A version of HTTP/1, as it stands in a request line or a status line.
+/// A version of HTTP/1, as in a request line or a status line.
 ///
-/// Every minor version above 1 is served as [`Version::Http11`] (RFC 9110 section 6.2); other major versions never
-/// become a `Version`, they are answered with 505.
+/// Every minor version above 1 is served as [`Version::Http11`] (RFC 9110 section 6.2). There is no `Version` for other
+/// major versions, to which the response is 505.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Version {
-    /// HTTP/1.0: one request a connection unless both sides say otherwise, no chunked coding, no 1xx.
+    /// HTTP/1.0: one request for each connection unless both sides ask for more, no chunked coding, no 1xx.
     Http10,
     /// HTTP/1.1: connections persist, bodies of unknown length are chunked.
     #[default]
@@ -14,7 +18,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The name as it is written on the wire: `HTTP/1.0` or `HTTP/1.1`.
+    /// The name as it is sent: `HTTP/1.0` or `HTTP/1.1`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
@@ -32,7 +36,7 @@ impl fmt::Display for Version {
 impl std::str::FromStr for Version {
     type Err = String;
 
-    /// Reads `HTTP/1.0` or `HTTP/1.1`; anything else is an error that names what it was given.
+    /// Parses `HTTP/1.0` or `HTTP/1.1`. The error text contains any other input.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "HTTP/1.0" => Ok(Version::Http10),
