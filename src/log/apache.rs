@@ -1,7 +1,9 @@
-//! The formats of Apache's logs, which analysers read: *common* and *combined*.
+//! Apache's formats *common* and *combined*, which log analysers read.
 //!
-//! A quote or a backslash that a client sent has a backslash before it, everything that is not printable ASCII is
-//! `\xNN`: a line has exactly the fields that we gave it.
+//! What stays out: buffering and writing lines.
+//!
+//! Invariant: text from a client cannot end a field or a line. A quote and a backslash get a backslash before them, and
+//! every byte that is not printable ASCII becomes `\xNN`.
 
 use std::io::Write;
 
@@ -15,14 +17,14 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     write_user(out, record.user);
     write_stamp(out, stamp);
     write_quoted(out, record.request.line);
-    // A write to a vector cannot fail.
+    // Writing to a vector cannot fail. Apache writes `-` for a response without a body.
     _ = match record.sent {
         0 => write!(out, " {} -", record.status),
         sent => write!(out, " {} {sent}", record.status),
     };
 }
 
-/// The same with ` "REFERER" "USER AGENT"` behind it.
+/// *Common*, followed by ` "REFERER" "USER AGENT"`.
 pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_common(out, stamp, record);
     for field in [record.request.referer, record.request.user_agent] {
@@ -31,7 +33,8 @@ pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_
     }
 }
 
-/// The third field: a user in whose name no blank can end it, `""` for the empty name, `-` for no user.
+/// The third field: the user, with spaces escaped so that they do not end the field. `""` is an empty name, `-` no
+/// user.
 fn write_user(out: &mut Vec<u8>, user: Option<&str>) {
     match user {
         None => out.push(b'-'),
@@ -53,6 +56,7 @@ fn write_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+/// Writes a text that may stand within quotes.
 fn write_quotable(out: &mut Vec<u8>, bytes: &[u8]) {
     for (at, part) in bytes.split(|byte| *byte == b'"').enumerate() {
         if at > 0 {
@@ -74,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_are_apaches() {
+    fn the_combined_format_has_apaches_fields() {
         let mut record = Record { sent: 9, ..Record::of(b"GET / HTTP/1.1") };
         assert_eq!(combined(&record), r#"127.0.0.1 - - [D] "GET / HTTP/1.1" 200 9 "-" "-""#);
         record.request.referer = Some(b"http://h/");
@@ -85,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_field_is_the_user_and_stays_one_field() {
+    fn the_user_is_the_third_field_and_cannot_end_it() {
         let third = |user: &str| {
             let line = combined(&Record { user: Some(user), ..Record::of(b"GET / HTTP/1.1") });
             line.strip_prefix("127.0.0.1 - ").unwrap().split(" [D] ").next().unwrap().to_owned()

@@ -1,7 +1,9 @@
-//! What a line of the log looks like, with everything that could fool a terminal escaped: Python's form, and what the
-//! others have in common with it.
+//! Python's format, and the parts that the other formats share with it: times, addresses and escaping.
 //!
-//! The functions append to the buffer they are given, so that a line costs no allocation once the buffer has grown.
+//! The functions append to a buffer, so that a line needs no allocation once the buffer has grown. What stays out:
+//! buffering and writing lines.
+//!
+//! Invariant: no control character from a client gets into a line, so a line cannot send commands to a terminal.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,33 +15,33 @@ use jiff::tz::TimeZone;
 use super::record::Record;
 use crate::http::Status;
 
-/// English whatever the locale (contract row HB48).
+/// English names in every locale, as in Python.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How a log writes the time.
+/// The form of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// `20/Nov/2026 10:45:20`, the local time without its zone (contract row HB43).
+    /// `20/Nov/2026 10:45:20`, the local time without its zone.
     Python,
-    /// `20/Nov/2026:10:45:20 +0100`, the local time with its distance from UTC.
+    /// `20/Nov/2026:10:45:20 +0100`, the local time with its offset from UTC.
     Common,
-    /// `2026-11-20T09:45:20`, the time in UTC; its zone and fraction are left to be added.
+    /// `2026-11-20T09:45:20`, the time in UTC. The caller adds the fraction and the zone.
     Utc,
 }
 
-/// The time as a log writes it, made once a second: the calendar is too dear for every request.
+/// Formats times, and keeps the text of the last second: the calendar computation is too slow for every request.
 #[derive(Debug)]
 pub(super) struct Clock {
     zone: TimeZone,
     style: Style,
-    /// The second, since 1970, that `text` is about.
+    /// The second, since 1970, that `text` shows.
     second: Option<u64>,
     text: Vec<u8>,
 }
 
 impl Clock {
-    /// In the zone of this system. It is read here and only here, as in Python: what a log is written in does not
-    /// change in the middle, and not if the process later moves to another root.
+    /// A clock in the zone of this system. The zone is read once, as in Python: it does not change while a log is
+    /// written, also if the process later changes its root.
     pub(super) fn local() -> Clock {
         Clock::in_zone(local_zone())
     }
@@ -53,7 +55,7 @@ impl Clock {
         self.second = None;
     }
 
-    /// The time in the style of the log. Times outside the years 1970 to 9999 are shown as the first second of 1970.
+    /// The text of a time. A time outside the years 1970 to 9999 becomes the first second of 1970.
     pub(super) fn stamp(&mut self, now: SystemTime) -> &[u8] {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second != Some(second) {
@@ -74,7 +76,7 @@ impl Clock {
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
         let out = &mut self.text;
         out.clear();
-        // A write to a vector cannot fail, here and below.
+        // Writing to a vector cannot fail, here and below.
         _ = match self.style {
             Style::Python => write!(out, "{day:02}/{month}/{year:04} {hour:02}:{minute:02}:{second:02}"),
             Style::Common => write!(
@@ -91,10 +93,10 @@ impl Clock {
     }
 }
 
-/// The zone that libc would take: `TZ`, or else `/etc/localtime`.
+/// The zone that libc would use: `TZ`, or else `/etc/localtime`.
 ///
-/// The file is read directly, because looking for the name of the zone walks the whole zone database, and nobody asks
-/// for the name. It would be most of the time that a start takes.
+/// The file is read directly, because `TimeZone::system` also searches the whole zone database for the name of the
+/// zone. That search would take most of the server's start time, and the name is not used.
 fn local_zone() -> TimeZone {
     if std::env::var_os("TZ").is_some() {
         return TimeZone::system();
@@ -103,14 +105,14 @@ fn local_zone() -> TimeZone {
     file.and_then(|data| TimeZone::tzif("Local", &data).ok()).unwrap_or_else(TimeZone::system)
 }
 
-/// `ADDR - - [DATE] `: the beginning of a line that names no user.
+/// `ADDR - - [DATE] `: the beginning of a line without a user.
 pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[u8]) {
     write_address(out, peer);
     out.extend_from_slice(b" - -");
     write_stamp(out, stamp);
 }
 
-/// The address without port, and without the scope of a link-local one; `-` for none.
+/// The address without its port and, if it is link-local, without its scope; `-` for none.
 pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     match peer.map(|peer| peer.ip()) {
         Some(IpAddr::V4(address)) => write_ipv4(out, address),
@@ -126,7 +128,7 @@ pub(super) fn write_stamp(out: &mut Vec<u8>, stamp: &[u8]) {
     out.extend_from_slice(b"] ");
 }
 
-/// The most common address by far, without the formatting machinery, which would be half the cost of a line.
+/// Writes an IPv4 address, by far the most common kind, without `fmt`, which would be half the cost of a line.
 fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
     for (place, octet) in address.octets().into_iter().enumerate() {
         if place > 0 {
@@ -141,10 +143,10 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// `"LINE" STATUS SIZE`, without the size for an error, whose page is not what was asked for, and for what nobody knew
-/// the size of when it began: scripts that read Python's log expect `-` there (contract row HB45).
+/// `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error, and for
+/// a response whose length was not known at its beginning, and programs that parse its log expect that.
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
-    // A quote inside the line is not escaped, as in Python: three fields follow the last one.
+    // A quote within the line is not escaped, as in Python. A parser finds the end of the line by the last quote.
     out.push(b'"');
     write_escaped(out, record.request.line);
     out.extend_from_slice(b"\" ");
@@ -156,7 +158,7 @@ pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     }
 }
 
-/// `cut after N bytes: REASON`, the line before that of a request whose response lacks its end.
+/// `cut after N bytes: REASON`, the line before that of a request whose response was cut short.
 pub(super) fn write_cut(out: &mut Vec<u8>, sent: u64, reason: &str) {
     let plural = if sent == 1 { "" } else { "s" };
     _ = write!(out, "cut after {sent} byte{plural}: ");
@@ -175,7 +177,8 @@ pub(super) fn write_error(out: &mut Vec<u8>, status: Status, message: &str) {
     write_message(out, message);
 }
 
-/// A text of ours, in which a client's bytes may be quoted: its characters stay, its control characters do not.
+/// A message, which may quote bytes of a client. Control characters and backslashes are escaped, other characters are
+/// not.
 pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for character in text.chars() {
@@ -186,11 +189,11 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Bytes from a client: control characters and whatever is not ASCII as `\xNN`, a backslash doubled, so that what
-/// was escaped can be told from what was sent like that.
+/// Bytes from a client. Control characters and bytes that are not ASCII become `\xNN`, and a backslash is doubled, so
+/// that an escape differs from the same text sent by a client.
 ///
-/// Python shows bytes from 0xa0 on as the Latin-1 characters they may not have been (contract row HB44 escapes only
-/// 0x00 to 0x1f and 0x7f to 0x9f); escaped, they are exact and safe in any encoding.
+/// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
+/// escaped, too: the bytes may be in another encoding, and a terminal may use another one.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn local_time_in_pythons_form() {
+    fn pythons_style_is_the_local_time_without_zone() {
         let mut utc = Clock::in_zone(TimeZone::UTC);
         assert_eq!(utc.stamp(at(1_795_171_520)), b"20/Nov/2026 10:45:20");
         let mut new_york = Clock::in_zone(jiff::tz::offset(-5).to_time_zone());
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_styles() {
+    fn the_common_style_has_the_offset_and_the_utc_style_has_none() {
         let mut clock = Clock::in_zone(TimeZone::fixed(jiff::tz::Offset::from_seconds(-12_600).unwrap()));
         assert_eq!(clock.stamp(at(1_795_171_520)), b"20/Nov/2026 07:15:20");
         clock.set_style(Style::Common);
@@ -244,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stamp_follows_the_second_and_not_the_fraction() {
+    fn the_text_changes_with_the_second_and_not_with_the_fraction() {
         let mut clock = Clock::in_zone(TimeZone::UTC);
         assert_eq!(clock.stamp(at(1)), b"01/Jan/1970 00:00:01");
         assert_eq!(clock.stamp(at(1) + Duration::from_millis(999)), b"01/Jan/1970 00:00:01");
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_second_the_calendar_is_not_asked_again() {
+    fn within_a_second_the_text_is_reused() {
         let mut clock = Clock::in_zone(TimeZone::UTC);
         clock.stamp(at(1));
         clock.text = b"the cached text".to_vec();
@@ -261,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn odd_times_do_no_harm() {
+    fn times_outside_1970_to_9999_become_the_first_second_of_1970() {
         let mut clock = Clock::in_zone(TimeZone::UTC);
         assert_eq!(clock.stamp(UNIX_EPOCH - Duration::from_secs(9)), b"01/Jan/1970 00:00:00");
         assert_eq!(clock.stamp(at(1 << 40)), b"01/Jan/1970 00:00:00");
     }
 
     #[test]
-    fn addresses_without_port_and_scope() {
+    fn addresses_have_no_port_and_no_scope() {
         let start = |peer: &str| made(|out| write_start(out, Some(peer.parse().unwrap()), b"D"));
         assert_eq!(start("127.0.0.1:80"), "127.0.0.1 - - [D] ");
         assert_eq!(start("[::1]:80"), "::1 - - [D] ");
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_bytes_cannot_reach_the_terminal() {
+    fn control_characters_of_a_request_line_are_escaped() {
         let line = b"GET /\x1b[31m\x07\x7f\x80\x9f\xa0\xff\0\n\\x1b \"q\" HTTP/1.0";
         assert_eq!(
             made(|out| write_request(out, &Record { sent: 7, ..Record::of(line) })),
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_keep_their_characters_but_no_control_characters() {
+    fn control_characters_of_a_message_are_escaped_and_others_kept() {
         assert_eq!(
             made(|out| write_error(out, Status::BAD_REQUEST, "Bad \u{1b}[0m \u{9b} \\ é \u{2026}")),
             r"code 400, message Bad \x1b[0m \x9b \\ é …"

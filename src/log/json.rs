@@ -1,4 +1,6 @@
-//! One JSON object a line, in ASCII only.
+//! The JSON format: each line is one object, in ASCII.
+//!
+//! What stays out: buffering and writing lines, and the newline at the end of a line.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -7,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::record::Record;
 
-/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`, with `user` behind the address if
-/// the request was authenticated, `cut` with the reason if the response was cut short, and `referer` and `user_agent` if
-/// the client sent them. The duration is in seconds.
+/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the address if
+/// the request was authenticated. At the end, `cut` has the reason if the response was cut short, and `referer` and
+/// `user_agent` are present if the client sent them. The duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {
@@ -31,16 +33,16 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     out.push(b'}');
 }
 
-/// `{"time":...,"address":...,"message":...}`; without an address if there is no peer.
+/// `{"time":...,"address":...,"message":...}`, without `address` if there is no peer.
 pub(super) fn write_message(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>, text: &str) {
     write_start(out, stamp, at, peer);
     write_text(out, "message", text.as_bytes());
     out.push(b'}');
 }
 
-/// `{"dropped":N}`.
+/// `{"dropped":N}`, in place of N lines that were dropped.
 pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
-    // A write to a vector cannot fail, here and below.
+    // Writing to a vector cannot fail, here and below.
     _ = write!(out, "{{\"dropped\":{lines}}}");
 }
 
@@ -58,8 +60,8 @@ fn write_number(out: &mut Vec<u8>, name: &str, number: impl Display) {
     _ = write!(out, ",\"{name}\":{number}");
 }
 
-/// A text of whatever bytes. What is not printable ASCII is escaped, so that a line is harmless wherever it is shown;
-/// what is not UTF-8 becomes U+FFFD, because JSON has no bytes.
+/// A text field. Characters that are not printable ASCII are escaped, so that they have no effect on a terminal. Bytes
+/// that are not UTF-8 become U+FFFD, because a JSON text cannot contain them.
 fn write_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     _ = write!(out, ",\"{name}\":\"");
     for chunk in bytes.utf8_chunks() {
@@ -77,6 +79,7 @@ fn write_character(out: &mut Vec<u8>, character: char) {
     match character {
         '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
         ' '..='~' => out.push(character as u8),
+        // JSON escapes are UTF-16: a character above U+FFFF needs two of them.
         _ => {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 _ = write!(out, "\\u{unit:04x}");
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_an_exchange() {
+    fn a_request_has_its_fields_in_order() {
         let mut record = Record { sent: 9, ..Record::of(b"GET / HTTP/1.1") };
         record.ended += Duration::from_micros(1_500);
         record.request.user_agent = Some(b"curl/8");
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticated_request_names_its_user() {
+    fn an_authenticated_request_has_a_user() {
         let line = |user| request(&Record { user, ..Record::of(b"GET / HTTP/1.1") });
         let value: Value = serde_json::from_str(&line(Some("ann \"lee\"\n"))).unwrap();
         assert_eq!(value["user"], "ann \"lee\"\n");
@@ -120,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_says_why() {
+    fn a_response_that_was_cut_short_has_the_reason() {
         let record = Record { cut: Some("client too slow to read"), ..Record::of(b"GET / HTTP/1.1") };
         let value: Value = serde_json::from_str(&request(&record)).unwrap();
         assert_eq!(value["cut"], "client too slow to read");
     }
 
     #[test]
-    fn text_comes_back_as_it_was() {
+    fn escaped_text_is_parsed_back_unchanged() {
         let text = "a\"b\\c\n\u{1b}[31m\u{7f}\u{9b}é\u{202e}😀";
         let line = request(&Record::of(text.as_bytes()));
         let value: Value = serde_json::from_str(&line).unwrap();
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_bytes_is_valid_json_on_one_line() {
+    fn any_two_bytes_give_valid_json_on_one_line() {
         for pair in 0..=u16::MAX {
             let line = request(&Record::of(&pair.to_be_bytes()));
             assert!(serde_json::from_str::<Value>(&line).is_ok(), "{pair:#x}: {line}");
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_and_gaps() {
+    fn messages_and_dropped_lines_are_objects() {
         let mut out = Vec::new();
         write_message(&mut out, b"T", UNIX_EPOCH, None, "a \"b\"");
         assert_eq!(out, br#"{"time":"T.000Z","message":"a \"b\""}"#);

@@ -1,11 +1,12 @@
-//! The access log: Python's lines, collected in memory and written between two turns of the loop.
+//! The access log: lines are collected in memory and written between two turns of the loop.
 //!
-//! Three things are kept apart: `format`, `apache` and `json` know what a line looks like, `sink` keeps lines until they are out and
-//! counts those that had to go, `target` knows how to write to a descriptor without waiting for it. The log is here,
-//! and not in the connection, because it outlives connections and because its one rule concerns all of them: whatever
-//! becomes of the log, requests are answered (contract row HB44).
+//! `record` is the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink` buffers
+//! lines and counts those that it had to drop. `target` writes to a descriptor without blocking. What stays out:
+//! connections, which the log outlives.
 //!
-//! Invariant: nothing here fails, and nothing waits but for a second at the very end. A line that cannot be kept is counted and announced in the log itself.
+//! Invariant: no method that adds lines fails or blocks, so the log never fails or delays a request. Only
+//! [`AccessLog::finish`] waits, for up to a second after the last request. A dropped line is counted, and the log
+//! itself says how many lines were dropped.
 
 mod apache;
 mod format;
@@ -26,19 +27,19 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// How long the last lines may take, when nobody is served any more and no one is kept waiting by that.
+/// The time that [`AccessLog::finish`] waits for the other side to accept the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// How many bytes of lines are kept while nobody takes them: some thousand requests.
+/// Bytes of lines that are buffered while the other side accepts none: the lines of some thousand requests.
 const LIMIT: usize = 256 * 1024;
 
-/// What the lines of a log look like.
+/// The format of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`, with a line before it for an error.
+    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An error has another line before it.
     #[default]
     Python,
-    /// Apache's *common*: the same with a time zone, and one line for each request.
+    /// Apache's *common*: the date has a time zone, and every request has exactly one line.
     Common,
     /// Apache's *combined*: *common* with the referer and the user agent.
     Combined,
@@ -46,11 +47,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// The log of requests, errors and messages, in the form of Python's `http.server` (contract rows HB43 to HB47) or
-/// another [`LogFormat`].
+/// The log of requests, errors and messages, in the format of Python's `http.server` or another [`LogFormat`].
 ///
-/// Lines are kept, up to 256 KiB, until [`flush`](AccessLog::flush) writes what the other side takes. If they
-/// become more, whole lines are dropped, and a line `N log lines dropped` stands in their place.
+/// Lines are buffered until [`flush`](AccessLog::flush) writes as many as the other side accepts. If more than 256 KiB
+/// are waiting, whole lines are dropped, and a line `N log lines dropped` takes their place.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -74,7 +74,7 @@ pub enum LogFormat {
 /// ```
 #[derive(Debug)]
 pub struct AccessLog {
-    /// `None` is a log that is off.
+    /// `None` if the log is off.
     open: Option<OpenLog>,
 }
 
@@ -83,9 +83,9 @@ struct OpenLog {
     sink: Sink,
     clock: Clock,
     format: LogFormat,
-    /// The file that is written to, if it was opened by its name.
+    /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens it again.
     path: Option<PathBuf>,
-    /// The name that the file had outside of a root which the process has left for another.
+    /// The name of the file before the process changed its root, if it has no name below the new root.
     left_behind: Option<PathBuf>,
 }
 
@@ -95,23 +95,23 @@ impl AccessLog {
         std::io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| AccessLog::off(), AccessLog::to)
     }
 
-    /// A log that keeps nothing and writes nothing.
+    /// A log that drops every line and counts none.
     pub fn off() -> AccessLog {
         AccessLog { open: None }
     }
 
-    /// A log on a descriptor: a file, a pipe, a terminal or a socket. Its flags are left as they are, because other
-    /// processes may share them.
+    /// A log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor do not change,
+    /// because other processes may share them.
     pub fn to(fd: OwnedFd) -> AccessLog {
         AccessLog::on(Target::new(fd), None)
     }
 
-    /// A log that is appended to a file, which is made if it is not there.
+    /// A log that is appended to a file. The file is created if it does not exist.
     ///
     /// # Errors
     /// If the file cannot be opened.
     pub fn file(path: impl Into<PathBuf>) -> io::Result<AccessLog> {
-        // Another working directory must not lead to another file when it is opened again.
+        // The name is made absolute, so that `reopen` finds the same file after a change of the working directory.
         let path = std::path::absolute(path.into())?;
         Ok(AccessLog::on(Target::open(&path)?, Some(path)))
     }
@@ -121,7 +121,7 @@ impl AccessLog {
         AccessLog { open: Some(OpenLog { sink, clock, format: LogFormat::Python, path, left_behind: None }) }
     }
 
-    /// Has the lines written in this format.
+    /// Sets the format of the lines.
     pub fn format(mut self, format: LogFormat) -> AccessLog {
         if let Some(open) = &mut self.open {
             open.set_format(format);
@@ -129,8 +129,8 @@ impl AccessLog {
         self
     }
 
-    /// Has lines written where and as the other log is from now on. Lines that are not out yet go there, too; the zone
-    /// of their times stays what it was.
+    /// Continues with the target and the format of another log. Lines that are still buffered are written to the new
+    /// target, in their old format. The time zone stays the same.
     pub fn become_like(&mut self, other: AccessLog) {
         self.flush();
         match (&mut self.open, other.open) {
@@ -144,14 +144,14 @@ impl AccessLog {
         }
     }
 
-    /// The file that is written to, if it was opened by [`file`](AccessLog::file).
+    /// The path of the file, if the log was opened by [`file`](AccessLog::file).
     pub fn path(&self) -> Option<&Path> {
         self.open.as_ref()?.path.as_deref()
     }
 
-    /// Prepares for a process that is about to make a directory its root: a file below it gets the name that it will
-    /// have there. A file elsewhere is still written to, but can never be opened again, since a file that has its name
-    /// below the new root is another one.
+    /// Prepares the log for a process that is about to make a directory its root. The path of a file below it becomes
+    /// relative to that root. Any other file is still written to, but cannot be reopened: below the new root, its path
+    /// names another file.
     #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "only the program changes its root"))]
     pub(crate) fn below(mut self, root: &Path) -> AccessLog {
         if let Some(open) = &mut self.open
@@ -168,11 +168,11 @@ impl AccessLog {
         self
     }
 
-    /// Opens the file again by its name, after it was renamed to make room for a new one. Every other log stays as it
-    /// is.
+    /// Opens the file again by its name, after it was renamed for rotation. Has no effect on a log that was not opened
+    /// by name.
     ///
     /// # Errors
-    /// If it cannot be opened: the old one is then written to as before.
+    /// If the file cannot be opened. Lines are then still written to the old file.
     pub fn reopen(&mut self) -> io::Result<()> {
         let Some(OpenLog { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
         if let Some(path) = left_behind {
@@ -185,12 +185,13 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Whether lines are written at all: if not, there is no need to make their parts.
+    /// True unless the log is off. If it is off, the caller can skip the preparation of lines.
     pub fn is_on(&self) -> bool {
         self.open.is_some()
     }
 
-    /// What this log shows of a request: for the connection to hand back, or to keep, until the response is out.
+    /// The parts of a request that this log shows. The connection passes them to [`request`](AccessLog::request) when
+    /// the response is complete.
     pub fn describe<'r>(&self, request: &'r Request) -> LoggedRequest<'r> {
         let mut described = LoggedRequest { line: b"", referer: None, user_agent: None, arrived: request.arrived() };
         if let Some(open) = &self.open {
@@ -203,8 +204,8 @@ impl AccessLog {
         described
     }
 
-    /// Python's `log_request`: a line for one exchange. A response that was cut short has a line before it that says
-    /// why, but for the JSON form, which has a field for that.
+    /// Adds the line of one exchange, as Python's `log_request`. If the response was cut short, a line with the reason
+    /// comes before it; the JSON format has a field for the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
             && format != LogFormat::Json
@@ -227,16 +228,15 @@ impl AccessLog {
         });
     }
 
-    /// Python's `log_error` for an error response: `ADDR - - [DATE] code STATUS, message MESSAGE` (contract row
-    /// HB46). The line of the request itself follows it. Other formats have one line for each request, and not this.
+    /// Adds the line of an error response, as Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`. The
+    /// line of the request follows it. The other formats have one line for each request, so they omit this one.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
         if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
             self.line(Some(peer), now, |out| write_error(out, status, message));
         }
     }
 
-    /// Python's `log_message`: `ADDR - - [DATE] TEXT` (contract row HB44); `-` stands for the address if there is
-    /// no peer.
+    /// Adds a message, as Python's `log_message`: `ADDR - - [DATE] TEXT`. Without a peer, the address is `-`.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
         match &mut self.open {
             Some(OpenLog { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
@@ -247,22 +247,22 @@ impl AccessLog {
         }
     }
 
-    /// Writes what the other side takes without waiting. To be called at the end of each turn of the loop.
+    /// Writes as many lines as the other side accepts without blocking. The loop calls it at the end of each turn.
     ///
-    /// Returns when to try again if lines are left, and `None` if there are none: then there was nothing to do, or
-    /// it is done, and an idle server need not wake for its log.
+    /// Returns the time after which to try again if lines are left. `None` if all are written, so that an idle server
+    /// does not wake up for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())
     }
 
-    /// Writes what is left when nobody is served any more. Whoever takes it slowly is waited for, for a second at most.
+    /// Writes the lines that are left after the last request. Waits for a slow reader, for a second at most.
     pub fn finish(&mut self) {
         if let Some(open) = &mut self.open {
             open.sink.finish(LAST);
         }
     }
 
-    /// How many lines were lost so far: because too many were waiting, or because a write failed.
+    /// The number of lines that were dropped because too many were waiting, or because a write failed.
     pub fn dropped(&self) -> u64 {
         self.open.as_ref().map_or(0, |open| open.sink.dropped())
     }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_of_lines() {
+    fn errors_requests_and_messages_have_pythons_lines() {
         let (reader, mut log) = log_to_pipe();
         log.open.as_mut().unwrap().clock = Clock::in_zone(jiff::tz::TimeZone::UTC);
         let peer = "[::1]:1".parse().unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_shows_that_a_response_was_cut_short() {
+    fn every_format_shows_that_a_response_was_cut_short() {
         for format in [LogFormat::Python, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
             let (reader, log) = log_to_pipe();
             let mut log = log.format(format);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_looks_for_what_it_shows_and_nothing_else() {
+    fn a_log_reads_only_the_fields_that_its_format_shows() {
         let request = Request::builder("GET", "/").header("Referer", "r").header("user-agent", "u").build();
         let shown = |log: AccessLog| {
             let described = log.describe(&request);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_opened_again_by_its_name() {
+    fn a_renamed_file_is_reopened_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
         let mut log = AccessLog::file(&path).unwrap();
@@ -397,7 +397,7 @@ mod tests {
         log.flush();
         assert!(std::fs::read_to_string(&old).unwrap().ends_with("] one\n"));
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("] two\n"));
-        // Where it cannot be opened any more, the old one is kept.
+        // If the file cannot be opened, the log keeps the old one.
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(log.reopen().is_err());
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn below_another_root_the_file_has_its_name_from_there_or_is_not_opened_again() {
+    fn below_another_root_the_path_is_relative_to_it_or_the_file_is_not_reopened() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         std::fs::create_dir_all(root.join("logs")).unwrap();
@@ -427,13 +427,13 @@ mod tests {
     }
 
     #[test]
-    fn a_log_becomes_another_and_loses_nothing() {
+    fn a_log_that_changes_its_target_loses_no_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let (reader, mut log) = log_to_pipe();
         log.message(None, "one", UNIX_EPOCH);
         log.become_like(AccessLog::file(&path).unwrap().format(LogFormat::Json));
-        assert_eq!(log.path(), Some(path.as_path()), "that is the one to be opened again");
+        assert_eq!(log.path(), Some(path.as_path()), "`reopen` opens the new file");
         log.message(None, "two", UNIX_EPOCH);
         log.become_like(AccessLog::off());
         log.message(None, "three", UNIX_EPOCH);
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_wait_go_where_the_log_goes() {
+    fn buffered_lines_are_written_to_the_new_target() {
         let (mut reader, mut log) = log_to_pipe();
         let line = "x".repeat(1000);
         while log.flush().is_none() {
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_off_does_nothing() {
+    fn a_log_that_is_off_drops_lines_and_counts_none() {
         let mut log = AccessLog::off();
         log.message(None, "hello", UNIX_EPOCH);
         assert!(!log.is_on());
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_before_the_flush() {
+    fn lines_are_not_written_before_the_flush() {
         let (reader, mut log) = log_to_pipe();
         log.message(None, "hello", UNIX_EPOCH);
         assert_eq!(rest_of(reader, log), "");

@@ -1,50 +1,52 @@
-//! What is logged of an exchange.
+//! The content of a log line, independent of its format.
+//!
+//! What stays out: text, times of day and escaping (`format`, `apache`, `json`).
 
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use crate::http::Status;
 
-/// One exchange: who asked for what, and what became of it.
+/// One exchange: the client, its request, and the response.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'r> {
-    /// Who asked.
+    /// The address of the client.
     pub peer: SocketAddr,
-    /// The user whose credentials were verified, if the service that answered said so; see
-    /// [`Response::user`](crate::service::Response::user). Python's form has no place for it.
+    /// The user whose credentials were verified, as the service has set it; see
+    /// [`Response::user`](crate::service::Response::user). Python's format does not show it.
     pub user: Option<&'r str>,
-    /// What was asked for.
+    /// The request.
     pub request: LoggedRequest<'r>,
     /// The status of the response.
     pub status: Status,
-    /// The bytes of body that were sent.
+    /// The number of body bytes that were sent.
     pub sent: u64,
-    /// Whether it was known how many they would be when the response arrived, and they were not the server's page for an
-    /// error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms show
-    /// all of them.
+    /// Whether it was known how many they would be when the response arrived, and they were not the server's page for
+    /// an error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms
+    /// show all of them.
     pub is_counted: bool,
-    /// Why the response was cut short, if it was. The JSON form has a field for it, the others a line of its own.
+    /// The reason why the response was cut short, if it was.
     pub cut: Option<&'r str>,
     /// When the response was complete.
     pub at: SystemTime,
-    /// The same on the clock that `request.arrived` was read from.
+    /// The same time on the monotonic clock of `request.arrived`, for the duration.
     pub ended: Instant,
 }
 
-/// What is logged of a request. A log that does not show a field has not looked for it.
+/// The parts of a request that a log shows. Fields that the format of the log does not show are `None`.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedRequest<'r> {
-    /// The request line as it came, without its end.
+    /// The request line as the client sent it, without CRLF.
     pub line: &'r [u8],
     /// The value of `Referer`.
     pub referer: Option<&'r [u8]>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
-    /// When the request was read.
+    /// The time at which the request was read.
     pub arrived: Instant,
 }
 
-/// The same for a response that takes longer than its request is kept.
+/// A copy of a [`LoggedRequest`], for a response that is sent after its request was dropped.
 #[derive(Debug)]
 pub struct OwnedLoggedRequest {
     line: Box<[u8]>,
@@ -66,7 +68,7 @@ impl LoggedRequest<'_> {
 }
 
 impl OwnedLoggedRequest {
-    /// What was kept.
+    /// The copied parts.
     pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
         LoggedRequest { line: &self.line, referer, user_agent, arrived: self.arrived }

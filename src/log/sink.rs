@@ -1,4 +1,8 @@
-//! Lines on their way out: kept while there is no room for them, counted when there are too many.
+//! A bounded buffer of lines before a target. Lines that do not fit are dropped and counted.
+//!
+//! What stays out: the format of lines, and how a descriptor is written to (`target`).
+//!
+//! Invariant: the target gets whole lines, except after a failed write; then the next line begins after a newline.
 
 use std::time::{Duration, Instant};
 
@@ -6,53 +10,53 @@ use rustix::io::Errno;
 
 use super::target::Target;
 
-/// How long to wait before a target without room is tried again. Nobody tells us when there is room: registering a
-/// shared descriptor with the selector would fail for files and wake us for nothing.
+/// The time after which a full target is tried again. The poll cannot report when there is room: registering the
+/// descriptor fails for files, and a shared descriptor would be reported although other processes fill it.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A bounded buffer of lines before a target.
 ///
-/// Once a line does not fit, lines are dropped until the buffer is written out: a few wide gaps, each announced
-/// where it is, and not a gap between any two lines.
+/// Once a line does not fit, all lines are dropped until the buffer is written. So there are a few long gaps, each
+/// announced in its place, and not many short ones.
 #[derive(Debug)]
 pub(super) struct Sink {
     target: Target,
     limit: usize,
-    /// Writes the announcement of a gap of so many lines.
+    /// Writes the announcement of a gap. The argument is the number of dropped lines.
     announce: fn(&mut Vec<u8>, u64),
-    /// Whole lines; the first `written` bytes are out already.
+    /// Whole lines. The first `written` bytes are already written.
     lines: Vec<u8>,
     written: usize,
-    /// How many lines were lost since the last announcement.
+    /// The number of lines that were dropped since the last announcement.
     gap: u64,
-    /// The announcement that is in `lines`, as long as it is not out.
+    /// The announcement in `lines`, until it is written.
     notice: Option<Notice>,
-    /// Whether the last byte that came out is in the middle of a line whose rest is lost.
+    /// The last byte that was written is within a line whose rest was dropped.
     torn: bool,
     dropped: u64,
 }
 
 #[derive(Debug)]
 struct Notice {
-    /// How many lines it announces as lost.
+    /// The number of dropped lines that it announces.
     gap: u64,
-    /// Where it ends in the buffer.
+    /// Its end in the buffer.
     end: usize,
 }
 
 impl Sink {
-    /// A sink that keeps up to `limit` bytes. A single line may be longer if there is no other.
+    /// A sink that buffers up to `limit` bytes. A line that is alone in the buffer may be longer.
     pub(super) fn new(target: Target, limit: usize) -> Sink {
         let announce = super::format::write_gap;
         Sink { target, limit, announce, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
     }
 
-    /// Has gaps announced in this form.
+    /// Sets the function that writes the announcement of a gap.
     pub(super) fn announce_with(&mut self, announce: fn(&mut Vec<u8>, u64)) {
         self.announce = announce;
     }
 
-    /// Writes to another target from now on. What is left for the old one goes there, too.
+    /// Replaces the target. Lines that are not written yet go to the new one.
     pub(super) fn redirect(&mut self, target: Target) {
         self.target = target;
     }
@@ -61,7 +65,7 @@ impl Sink {
         self.target
     }
 
-    /// Keeps the line that `append` makes, including its newline, or drops it.
+    /// Buffers the line that `append` writes, which ends in a newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         if self.gap > 0 && !self.is_empty() {
             return self.lose(1);
@@ -75,7 +79,8 @@ impl Sink {
         }
     }
 
-    /// Writes until everything is out or there is no room; then returns how long to wait for some.
+    /// Writes until the buffer is empty or the target is full. In the latter case returns the time after which to try
+    /// again.
     pub(super) fn flush(&mut self) -> Option<Duration> {
         while !self.is_empty() {
             match self.target.write(&self.lines[self.written..]) {
@@ -83,8 +88,8 @@ impl Sink {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Some(RETRY),
                 Ok(_) | Err(_) => {
-                    // Nothing better can be done, and the announcement waits for the next line: a broken target
-                    // must not keep an idle server busy.
+                    // The lines are lost. Their announcement waits until the next line: if it were tried again now, a
+                    // broken target would keep an idle server busy.
                     self.give_up();
                     return None;
                 }
@@ -96,7 +101,7 @@ impl Sink {
         None
     }
 
-    /// Writes for the last time: waits for room for so long in all.
+    /// Writes the last lines. Waits for room, up to `within` in all.
     pub(super) fn finish(&mut self, within: Duration) {
         let began = Instant::now();
         while self.flush().is_some() {
@@ -107,7 +112,7 @@ impl Sink {
         }
     }
 
-    /// How many lines were lost so far.
+    /// The number of lines that were dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -121,7 +126,7 @@ impl Sink {
         self.dropped += lines;
     }
 
-    /// Puts the announcement of a gap, if there is one, into the empty buffer.
+    /// Puts the announcement of a gap, if there is one, into the buffer, which is empty.
     fn announce_gap(&mut self) {
         if self.gap == 0 {
             return;
@@ -136,7 +141,8 @@ impl Sink {
         self.gap = 0;
     }
 
-    /// Notes that bytes are out, and makes room for new ones where that is cheap.
+    /// Notes that bytes were written. Moves the rest to the front only once half of the limit was written,
+    /// because moving it after every write would be slow.
     fn advance(&mut self, count: usize) {
         self.written += count;
         if self.notice.as_ref().is_some_and(|notice| notice.end <= self.written) {
@@ -154,12 +160,12 @@ impl Sink {
         }
     }
 
-    /// Drops what is left after a failed write.
+    /// Drops the rest of the buffer after a failed write.
     fn give_up(&mut self) {
         self.torn |= self.written > 0 && self.lines[self.written - 1] != b'\n';
         let mut left = self.written;
         if let Some(notice) = self.notice.take() {
-            // What it announced has to be announced again; itself it is no line of the log.
+            // The gap has to be announced again. The announcement itself is not counted as a dropped line.
             self.gap += notice.gap;
             left = notice.end;
         }
@@ -188,7 +194,7 @@ mod tests {
         bytes
     }
 
-    /// Fills a pipe whose other end nobody reads; returns how much it took.
+    /// Fills a pipe that is not read and returns the number of bytes that it took.
     fn fill(writer: &PipeWriter) -> usize {
         let target = Target::new(writer.try_clone().unwrap().into());
         let mut taken = 0;
@@ -198,7 +204,7 @@ mod tests {
         taken
     }
 
-    /// A pipe that is full, a sink on it, and how many bytes have to be read before those of the sink.
+    /// A full pipe, a sink on it, and the number of bytes that have to be read before those of the sink.
     fn full_pipe(limit: usize) -> (PipeReader, PipeWriter, Sink, usize) {
         let (reader, writer) = pipe().unwrap();
         let taken = fill(&writer);
@@ -213,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_keeps_the_lines_and_asks_for_another_turn() {
+    fn lines_wait_for_a_full_pipe_and_are_tried_again() {
         let (mut reader, writer, mut sink, taken) = full_pipe(1000);
         put(&mut sink, "one");
         assert_eq!(sink.flush(), Some(RETRY));
@@ -241,18 +247,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_write_does_not_wait_for_ever() {
+    fn the_last_write_waits_for_a_bounded_time() {
         let (reader, _writer, mut sink, _) = full_pipe(1000);
         put(&mut sink, "one");
         sink.finish(Duration::from_millis(1));
         assert!(!sink.is_empty());
         drop(reader);
         sink.finish(Duration::from_secs(1000));
-        assert!(sink.is_empty(), "nobody is left to wait for");
+        assert!(sink.is_empty(), "a pipe without a reader is not waited for");
     }
 
     #[test]
-    fn polling_never_waits_either() {
+    fn a_polled_target_does_not_block() {
         let (mut reader, writer) = pipe().unwrap();
         let taken = fill(&writer);
         let mut sink = Sink::new(Target::polled(writer.into()), 1 << 20);
@@ -263,7 +269,7 @@ mod tests {
         let mut waits = 0;
         let mut seen = read(&mut reader, taken).len() - taken;
         while sink.flush().is_some() {
-            // Less than a page at a time, so that the pipe is neither empty nor has room for much.
+            // Less than a page is read at a time, so that the pipe is never empty and has room for few bytes.
             seen += read(&mut reader, 3000).len();
             waits += 1;
         }
@@ -273,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_dropped_as_whole_lines_and_announced_in_its_place() {
+    fn lines_that_do_not_fit_are_dropped_and_announced_in_their_place() {
         let (mut reader, writer, mut sink, taken) = full_pipe(10);
         for line in ["one", "two", "three", "4"] {
             put(&mut sink, line);
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_leave_in_order_through_short_writes() {
+    fn short_writes_keep_the_order_of_lines() {
         let (mut reader, writer) = UnixStream::pair().unwrap();
         let mut sink = Sink::new(Target::new(writer.into()), 1 << 20);
         let mut expected = Vec::new();
@@ -319,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_target_costs_its_lines_and_nothing_else() {
+    fn lines_for_a_broken_target_are_dropped_and_counted() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let mut sink = Sink::new(Target::new(writer.into()), 1000);
@@ -327,14 +333,14 @@ mod tests {
         put(&mut sink, "two");
         assert_eq!(sink.flush(), None);
         assert_eq!(sink.dropped(), 2);
-        // The next line tries again; the announcement that is lost with it is not counted as a line.
+        // The next line is tried again. The announcement that is lost with it is not counted as a line.
         put(&mut sink, "three");
         assert_eq!(sink.flush(), None);
         assert_eq!((sink.dropped(), sink.gap), (3, 3));
     }
 
     #[test]
-    fn a_line_that_was_torn_by_a_fault_is_ended_before_the_next() {
+    fn a_line_that_was_cut_by_an_error_is_ended_before_the_next() {
         let (reader, writer) = pipe().unwrap();
         let mut sink = Sink::new(Target::new(writer.into()), 1000);
         put(&mut sink, "torn in the middle");
@@ -348,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn steady_lines_do_not_allocate() {
+    fn writing_each_line_at_once_does_not_allocate() {
         let mut sink = Sink::new(Target::new(File::create("/dev/null").unwrap().into()), 1000);
         put(&mut sink, "a line like all others");
         sink.flush();
@@ -361,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_stays_bounded_when_it_is_never_quite_empty() {
+    fn a_buffer_that_is_never_empty_stays_bounded() {
         let (mut reader, _writer, mut sink, taken) = full_pipe(8000);
         read(&mut reader, taken - 4096);
         let line = "x".repeat(999);

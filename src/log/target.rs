@@ -1,8 +1,10 @@
-//! Where the log goes, and how to write there without ever waiting.
+//! The descriptor that the log is written to, and a write that does not block.
 //!
-//! Standard error is not ours alone: its open file description is shared with the shell or the supervisor that
-//! started us. `O_NONBLOCK` is a flag of that description, so setting it would change the descriptor under the feet of
-//! all of them. Hence one way for each kind of descriptor, none of which changes what is shared.
+//! The open file description of standard error is shared with the shell or the supervisor that started the server.
+//! `O_NONBLOCK` is a flag of that description, so setting it would change it for those processes, too. Therefore each
+//! kind of descriptor has its own method of writing, and no method changes a flag that is shared.
+//!
+//! What stays out: lines that wait (`sink`).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -13,11 +15,11 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::{Errno, Result, write};
 use rustix::net::{SendFlags, send};
 
-/// What fits into one write. POSIX promises at least 512, Linux has a page: a write of at most this size to a pipe is
-/// never torn, and a pipe that polls writable takes it without waiting.
+/// Bytes of one write. A write of at most this size to a pipe is atomic, and does not block if poll reports the pipe as
+/// writable. POSIX guarantees 512 bytes; on Linux it is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// A descriptor and the way to write to it.
+/// A descriptor and the method of writing to it.
 #[derive(Debug)]
 pub(super) struct Target {
     fd: OwnedFd,
@@ -26,20 +28,20 @@ pub(super) struct Target {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteMethod {
-    /// A regular file always takes what it is given, as far as the system is concerned.
+    /// `write` on a regular file. The kernel has no non-blocking writes for files.
     File,
-    /// A second opening of the same pipe or device. It has flags of its own, and so may be non-blocking.
+    /// Non-blocking `write` on a pipe or device that was opened a second time, and so has flags of its own.
     Own,
-    /// A socket can be asked not to wait call by call.
+    /// `send` on a socket, with a flag that makes this one call non-blocking.
     Socket,
-    /// A pipe or device that cannot be opened again, for instance because another user opened it for us. It is
-    /// polled before each write. Should another process fill it in between, or a terminal have room for a part
-    /// only, the write waits: this is the one case that the system gives no better means for.
+    /// `poll`, then `write`, on a pipe or device that cannot be opened again, for instance because it belongs to
+    /// another user. The write blocks if another process fills the pipe between the two calls, or if a terminal has
+    /// room for only a part. The kernel offers no better method for this case.
     Polled,
 }
 
 impl Target {
-    /// Takes the descriptor and chooses the way. Does not fail: what cannot be found out is polled.
+    /// Chooses the method by the kind of the descriptor. A descriptor of unknown kind is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
             Ok(FileType::RegularFile) => Target { fd, method: WriteMethod::File },
@@ -52,23 +54,24 @@ impl Target {
         }
     }
 
-    /// Opens a file to append to, and makes it if it is not there. A FIFO that nobody reads is an error and no wait.
+    /// Opens a file for appending, and creates it if it does not exist. A FIFO without a reader is an error; opening it
+    /// does not block.
     pub(super) fn open(path: &Path) -> Result<Target> {
         let how =
             OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
-    /// A target that is polled, whatever it is.
+    /// A target that is polled, whatever the kind of its descriptor.
     #[cfg(test)]
     pub(super) fn polled(fd: OwnedFd) -> Target {
         Target { fd, method: WriteMethod::Polled }
     }
 
-    /// Writes some of the bytes and returns how many.
+    /// Writes some of the bytes and returns their number.
     ///
     /// # Errors
-    /// `AGAIN` if there is no room now; anything else is a fault of the target.
+    /// `AGAIN` if there is no room now; any other error is one of the target.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<usize> {
         match self.method {
             WriteMethod::File => write(&self.fd, bytes),
@@ -81,7 +84,7 @@ impl Target {
         }
     }
 
-    /// Waits until there is room for a write, for so long at most, and says whether there is.
+    /// Waits up to `within` until there is room for a write. True if there is.
     ///
     /// # Errors
     /// `INTR` if a signal came first.
@@ -92,14 +95,15 @@ impl Target {
     }
 }
 
-/// Opens what the descriptor refers to once more. On systems without `/proc` this fails, and polling has to do.
+/// Opens the pipe or device of the descriptor a second time. Fails on systems without `/proc`; the target is then
+/// polled.
 fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// As many whole lines as fit into one write that is not torn, or the beginning of a line that is longer than that.
-/// Then the lines of a CGI child on the same pipe stand between ours and never inside one.
+/// As many whole lines as fit into one atomic write, or the beginning of a longer line. So the output of another
+/// process on the same pipe comes between two lines and not within one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;
@@ -118,7 +122,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn each_kind_of_descriptor_has_its_way() {
+    fn each_kind_of_descriptor_has_its_method_of_writing() {
         let own_binary = File::open(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(Target::new(own_binary.into()).method, WriteMethod::File);
         assert_eq!(Target::new(File::create("/dev/null").unwrap().into()).method, WriteMethod::Own);
@@ -128,20 +132,20 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_opened_again_is_polled() {
+    fn a_pipe_that_cannot_be_opened_again_is_polled() {
         let path = std::env::temp_dir().join(format!("serve-forever-log-{}", std::process::id()));
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RWXU).unwrap();
         let reader = open(&path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         let writer = open(&path, OFlags::WRONLY, Mode::empty()).unwrap();
         std::fs::remove_file(&path).unwrap();
-        // The system refuses to open the writing side of a FIFO that nobody reads.
+        // The kernel refuses to open the writing end of a FIFO without a reader.
         drop(reader);
         assert_eq!(Target::new(writer).method, WriteMethod::Polled);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_flags_that_others_share_stay_as_they_are() {
+    fn the_flags_of_a_shared_descriptor_do_not_change() {
         let (_reader, writer) = pipe().unwrap();
         let shared = writer.try_clone().unwrap();
         let before = rustix::fs::fcntl_getfl(&shared).unwrap();
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_ends_where_a_line_ends() {
+    fn a_long_write_ends_at_the_end_of_a_line() {
         let line = [b"a".repeat(1999), b"\n".to_vec()].concat();
         let lines = line.repeat(3);
         assert_eq!(whole_lines(&lines).len(), 4000);
