@@ -247,12 +247,15 @@ fn output_that_is_no_response() {
         ("no-end", "ends after 25 bytes"),
         ("cr", "invalid value for header \"X-A\""),
         ("nul", "invalid value for header \"X-A\""),
-        ("words", r"'/cgi-bin/words': line 1 of the output is no header field; its output begins: just words\x0a\x0a"),
-        ("binary", "its output begins: \u{fffd}\\x1b"),
-        ("interim", "Status is not one from 200 to 599"),
+        (
+            "words",
+            r"'/cgi-bin/words': line 1 of the output is not a header field; output begins with: just words\x0a\x0a",
+        ),
+        ("binary", "output begins with: \u{fffd}\\x1b"),
+        ("interim", "Status is not a code from 200 to 599"),
         ("long", "head of the output is too long"),
         ("many", "head of the output is too long"),
-        ("killed", "CGI script ended by signal 9: '/cgi-bin/killed'"),
+        ("killed", "CGI script killed by signal 9: '/cgi-bin/killed'"),
         ("failed", "CGI script exit code 3: '/cgi-bin/failed'"),
     ] {
         let answer = site.get(&format!("/cgi-bin/{name}"));
@@ -271,9 +274,9 @@ fn the_log_shows_200_bytes_of_refused_output() {
         Site::with(&[("long", &long), ("late", "printf 'X-A: half'; exec sleep 1000")], limits, Limits::default());
     assert!(site.get("/cgi-bin/long").starts_with("HTTP/1.1 502 "));
     let line = site.logged("'/cgi-bin/long': ");
-    assert!(line.ends_with(&format!("; its output begins: {}", "x".repeat(200))), "{line}");
+    assert!(line.ends_with(&format!("; output begins with: {}", "x".repeat(200))), "{line}");
     assert!(site.get("/cgi-bin/late").starts_with("HTTP/1.1 504 "));
-    site.logged("'/cgi-bin/late': its output begins: X-A: half");
+    site.logged("'/cgi-bin/late': output begins with: X-A: half");
     site.settle();
 }
 
@@ -357,7 +360,7 @@ fn a_body_that_is_cut_ends_its_script() {
     client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
     site.logged("started");
     drop(client);
-    site.logged("its client is gone");
+    site.logged("client disconnected");
     site.settle();
     assert!(site.log.try_iter().all(|line| !line.contains("whole")));
 }
@@ -394,7 +397,7 @@ fn a_script_that_never_answers() {
     );
     for name in ["hang", "stubborn", "half"] {
         assert!(site.get(&format!("/cgi-bin/{name}")).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{name}");
-        site.logged("CGI script ended, it took too long to respond");
+        site.logged("CGI script terminated (no response in time)");
         site.settle();
     }
 }
@@ -414,12 +417,12 @@ fn a_script_that_never_ends() {
     let cut = site.get("/cgi-bin/hang");
     assert!(cut.starts_with("HTTP/1.1 200 OK\r\n") && cut.contains("begun\n"), "{cut}");
     assert!(!cut.contains("\r\n0\r\n"), "the client must be able to see that it is cut: {cut}");
-    site.logged("CGI script ended, it took too long: '/cgi-bin/hang'");
+    site.logged("CGI script terminated (time limit passed): '/cgi-bin/hang'");
     site.settle();
     // Its response is complete as soon as its output is; it may work on until its time is over.
     let whole = site.get("/cgi-bin/live-on");
     assert!(whole.ends_with("\r\n0\r\n\r\n") && whole.contains("done\n"), "{whole}");
-    site.logged("CGI script ended, it took too long: '/cgi-bin/live-on'");
+    site.logged("CGI script terminated (time limit passed): '/cgi-bin/live-on'");
     site.settle();
     assert!(site.get("/cgi-bin/silent").starts_with("HTTP/1.1 504 "));
     site.settle();
@@ -451,14 +454,14 @@ fn a_client_that_leaves_takes_the_whole_group_with_it() {
     drop(client);
     assert!(group.iter().all(|process| process.ends_within(20)));
     drop(group);
-    site.logged("CGI script ended, its client is gone");
+    site.logged("CGI script terminated (client disconnected)");
     site.settle();
     // Also before there is a response.
     let mut client = site.connect();
     client.send("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
     site.logged("'/cgi-bin/mute': ");
     drop(client);
-    site.logged("CGI script ended, its client is gone");
+    site.logged("CGI script terminated (client disconnected)");
     site.settle();
 }
 
@@ -719,7 +722,7 @@ fn what_a_script_complains_about_is_in_the_log() {
     site.logged("'/cgi-bin/complain': two");
     site.logged("CGI script exit code 7");
     assert!(site.get("/cgi-bin/flood").contains("\r\nok\n\r\n"));
-    site.logged("(more is left out)");
+    site.logged("(further output dropped)");
     assert!(site.get("/cgi-bin/late").contains("\r\nok\n\r\n"));
     site.logged("'/cgi-bin/late': behind");
     site.settle();
@@ -759,7 +762,7 @@ fn the_end_of_the_server_is_the_end_of_its_scripts() {
         assert_eq!(site.stop(now), Stopped::ByStopper);
         assert!(process.ends_within(20), "{name}");
         assert_eq!(children(), [], "{name}");
-        site.logged("CGI script ended");
+        site.logged("CGI script terminated (server stops)");
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct ChildEntry {
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
-    /// A `ChildHandle` refers to this entry.
+    /// A [`ChildHandle`](super::source::ChildHandle) refers to this entry.
     pub(super) has_handle: bool,
     phase: ChildPhase,
 }
@@ -108,7 +108,8 @@ impl ChildEntry {
         }
     }
 
-    /// The process id. `None` once the child is reaped, because the kernel may have given the number to another process.
+    /// The process id. `None` once the child is reaped, because the kernel may have given the number to another
+    /// process.
     pub(super) fn pid(&self) -> Option<Pid> {
         (!self.is_reaped()).then(|| Pid::from_child(&self.child))
     }
@@ -127,7 +128,7 @@ impl ChildEntry {
         if let ChildPhase::Running(_) = self.phase {
             self.phase = ChildPhase::Terminating { timed_out, kill_at: None, leader_exited: false };
             send_signal(&self.child, Signal::TERM);
-            log.push((self.label.client, format!("CGI script ended, {reason}: {}", self.label.name)));
+            log.push((self.label.client, format!("CGI script terminated ({reason}): {}", self.label.name)));
         }
     }
 
@@ -143,7 +144,8 @@ impl ChildEntry {
     /// Handles the exit of the child. True if it can be reaped.
     ///
     /// A child that was sent SIGTERM is not reaped until its process group was sent SIGKILL, too. As long as a child is
-    /// not reaped, the kernel gives its number to no other process, so the signal to the group reaches no stranger.
+    /// not reaped, the kernel gives its number to no other process, so the signal to the group reaches no other
+    /// process.
     pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
         let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
         *leader_exited = true;
@@ -157,9 +159,9 @@ impl ChildEntry {
         if let ChildPhase::Running(Some(until)) = self.phase
             && until <= now
         {
-            // The connection learns from the state that the script has timed out.
+            // The connection reads the state and learns that the script has timed out.
             self.label.wake.wake();
-            self.terminate("it took too long", true, log);
+            self.terminate("time limit passed", true, log);
         }
         match &mut self.phase {
             ChildPhase::Running(until) => Deadline::Next(*until),
@@ -231,6 +233,6 @@ fn describe_exit(status: ExitStatus) -> Option<String> {
     match (status.code(), status.signal()) {
         (Some(0), _) => None,
         (Some(code), _) => Some(format!("CGI script exit code {code}")),
-        (None, signal) => Some(format!("CGI script ended by signal {}", signal.unwrap_or_default())),
+        (None, signal) => Some(format!("CGI script killed by signal {}", signal.unwrap_or_default())),
     }
 }

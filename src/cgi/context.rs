@@ -28,8 +28,8 @@ pub(super) struct ScriptContext {
     /// The user that scripts run as. `None` is the user of the server.
     pub(super) user: Option<ScriptUser>,
     pub(super) reaper: Arc<ChildReaper>,
-    /// Responds to requests that name no script. It has a lock because clones of the service may run on several threads,
-    /// and a [`Service`] need not be `Sync`.
+    /// Responds to requests that name no script. It has a lock because clones of the service may run on several
+    /// threads, and a [`Service`] need not be `Sync`.
     pub(super) fallback: Mutex<Box<dyn Service + Send>>,
 }
 

@@ -13,37 +13,38 @@ use base64::prelude::BASE64_STANDARD;
 use super::script::{Script, quoted};
 use crate::http::{BodyLength, Request};
 
-/// Where programs are looked for if the server itself has no `PATH`.
+/// The value of `PATH` if the server's environment has none.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// What is the same for all requests.
+/// The settings of the service that the environment depends on.
 #[derive(Debug)]
 pub(super) struct ServerVariables<'a> {
     /// The directory that is served.
     pub(super) root: &'a Path,
     /// The server's name and version, as in `Server`.
     pub(super) software: &'a str,
-    /// Whether clients speak TLS.
+    /// True if clients use TLS.
     pub(super) https: bool,
-    /// The credentials of every request were verified: Basic, and exactly one field.
+    /// True if the service verifies the credentials of every request: then they are Basic, in exactly one field.
     pub(super) authenticated: bool,
-    /// Names of variables that are handed on.
+    /// Names of variables of the server's environment that scripts get.
     pub(super) passed_on: &'a [OsString],
 }
 
-/// Variables by their names.
+/// The values of variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
-/// The whole environment of a script. Nothing of the server's is in it but `PATH` and what was asked for.
+/// The whole environment of a script. Of the server's environment it contains only `PATH` and `passed_on`.
 pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script: &Script) -> Variables {
     let mut variables = Variables::new();
-    // The request's own come last: no field of a client and no variable of the server takes their place.
+    // The variables of the request are set last, so no header field and no variable of the server can replace them.
     inherit(&mut variables, site.passed_on);
     fields(&mut variables, request);
     of_the_request(&mut variables, site, request, script);
     variables
 }
 
+/// Adds the variables that come from the server's environment.
 fn inherit(variables: &mut Variables, names: &[OsString]) {
     variables.insert("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()));
     for name in names {
@@ -53,22 +54,23 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
     }
 }
 
-/// `HTTP_*` for every field but four kinds: `Content-*` have variables of their own, a transfer coding has been decoded,
-/// credentials are not every script's business (RFC 3875 section 4.1.18), and `Proxy` would become the variable that
-/// many programs take their proxy from. A name with anything but letters, digits and hyphens is left out too: `X_A` could pose
-/// as `X-A`.
+/// Adds `HTTP_*` for every header field, with these exceptions. `Content-Length` and `Content-Type` have variables of
+/// their own. A transfer coding is already decoded. Credentials stay in the server (RFC 3875 section 4.1.18). `Proxy`
+/// would become `HTTP_PROXY`, from which many programs take their proxy. A name with other characters than letters,
+/// digits and hyphens is omitted, because `X_A` and `X-A` would have the same variable.
 fn fields(variables: &mut Variables, request: &Request) {
-    // Python's scripts find these even when they are empty.
+    // Python sets these three variables also if the request does not have the fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
         variables.insert(name.into(), OsString::new());
     }
     for (name, value) in request.headers().iter() {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let kept_back =
+        let omitted =
             ["authorization", "proxy", "proxy-authorization", "content-length", "content-type", "transfer-encoding"];
-        if !plain || kept_back.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
+        if !plain || omitted.iter().any(|other| name.eq_ignore_ascii_case(other)) {
             continue;
         }
+        // Several fields of one name become one value: cookies are joined as in RFC 6265, all other fields as a list.
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
         let name = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
         let joined = variables.entry(name.into()).or_default();
@@ -79,6 +81,7 @@ fn fields(variables: &mut Variables, request: &Request) {
     }
 }
 
+/// Adds the variables of RFC 3875 section 4.1, and those of Python and Apache that scripts use.
 fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request: &Request, script: &Script) {
     let mut set = |name: &str, value: &[u8]| _ = variables.insert(name.into(), OsString::from_vec(value.to_vec()));
     let (client, server) = (request.client_address(), request.server_address());
@@ -100,7 +103,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        // The scheme in the client's spelling is for Python's scripts.
+        // Without verification it is the scheme as the client spells it, as in Python.
         set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
@@ -117,11 +120,11 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
         let translated = site.root.join(OsStr::from_bytes(relative));
         set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
     }
-    // PHP refuses to run without it, to be sure that it was started by a server.
+    // PHP refuses to run without this variable: it proves to PHP that a server has started it.
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // Empty for a body whose length is not known either: it ends where the script's standard input ends.
+    // Also empty for a chunked body: its end is the end of standard input.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {
@@ -131,7 +134,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     );
 }
 
-/// The host that the request is for, or if it does not say, the address it came to (RFC 3875 section 4.1.14).
+/// The host that the request names, or the server's address if it names none (RFC 3875 section 4.1.14).
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
@@ -139,7 +142,7 @@ fn server_name(request: &Request) -> Vec<u8> {
     authority[..port.unwrap_or(authority.len())].to_vec()
 }
 
-/// The scheme of credentials, and the user of basic ones (contract row CG12). Nobody has checked them.
+/// The scheme of credentials, and the user of Basic credentials. This function does not verify them.
 fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     let space = memchr::memchr(b' ', value)?;
     let (scheme, token) = (&value[..space], value[space..].trim_ascii());
@@ -148,16 +151,19 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     }
     let pair = BASE64_STANDARD.decode(token).ok()?;
     let colon = memchr::memchr(b':', &pair)?;
-    // What could end the string early names nobody.
+    // NUL would end the string of the variable, so that the script would see another user.
     let user = Some(pair[..colon].to_vec()).filter(|user| !user.contains(&0));
     Some((scheme, user))
 }
 
-/// Whether a variable of this name can be handed on.
+/// Checks that a variable can have this name.
+///
+/// # Errors
+/// A text that names it, if it is empty or contains `=` or NUL.
 pub(super) fn is_name(name: &OsStr) -> Result<(), String> {
     let bytes = name.as_bytes();
     let valid = !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0);
-    if valid { Ok(()) } else { Err(format!("{} is no name of a variable", quoted(bytes))) }
+    if valid { Ok(()) } else { Err(format!("{} is not the name of a variable", quoted(bytes))) }
 }
 
 #[cfg(test)]
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_a_script_is_told() {
+    fn a_request_sets_these_variables() {
         let request = Request::builder("POST", "/cgi-bin/a/in%20fo/?q=%20")
             .header("Host", "example.org:81")
             .header("Content-Type", "a/b; c")
@@ -226,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_kept_back() {
+    fn credentials_proxy_framing_and_ambiguous_names_are_omitted() {
         let request = Request::builder("GET", "/")
             .header("Proxy", "http://evil.example/")
             .header("X_Custom", "evil")
@@ -243,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn users_of_credentials() {
+    fn the_user_is_read_from_basic_credentials_only() {
         let user = |value: &'static str| credentials(value.as_bytes());
         assert_eq!(user("Basic YTpiOmM="), Some((&b"Basic"[..], Some(b"a".to_vec()))));
         assert_eq!(user("Bearer x"), Some((&b"Bearer"[..], None)));
@@ -254,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn the_server_name_is_the_host_without_its_port() {
         for (host, name) in [("a:80", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("a:", "a")] {
             assert_eq!(server_name(&Request::builder("GET", "/").header("Host", host).build()), name.as_bytes());
         }
     }
 
     #[test]
-    fn names() {
+    fn variable_names_are_not_empty_and_have_no_equals_sign_and_no_nul() {
         assert!(is_name("HOME".as_ref()).is_ok());
         for bad in ["", "A=B", "A\0"] {
             assert!(is_name(bad.as_ref()).is_err(), "{bad:?}");

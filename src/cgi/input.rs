@@ -1,4 +1,6 @@
-//! The pipe to a script's standard input. It does not know what the bytes are, nor when the body ends.
+//! The pipe to a script's standard input.
+//!
+//! What stays out: the framing of the request body, and its end (`run`).
 
 use std::io::{self, Write};
 
@@ -6,13 +8,13 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// Bytes of a body that are more than the pipe takes on Linux.
+/// The size of a pipe on Linux. A longer rest of a body does not fit into it.
 const LONG: u64 = 64 * 1024;
 
-/// The server's end of the pipe that a script reads its request's body from.
+/// The server's end of the pipe from which a script reads the request body.
 pub(super) struct ScriptInput {
     pipe: Sender,
-    /// Bytes that were written.
+    /// Bytes that were written so far.
     written: u64,
     /// The last write found no room.
     is_full: bool,
@@ -23,7 +25,7 @@ impl ScriptInput {
         ScriptInput { pipe, written: 0, is_full: false }
     }
 
-    /// Writes as many of the bytes as the pipe has room for, and returns how many.
+    /// Writes as many of the bytes as the pipe has room for, and returns their number.
     ///
     /// # Errors
     /// If the script has closed its end.
@@ -42,8 +44,9 @@ impl ScriptInput {
         Ok(taken)
     }
 
-    /// True if the script has not read anything yet of a body whose rest does not fit into the pipe. The end of a body in
-    /// chunks may be near until the pipe is full; and its client may be waiting for the response before it goes on.
+    /// True if the script has read no byte of the body yet, and the rest of the body does not fit into the pipe. The
+    /// rest of a chunked body is assumed to fit until the pipe is full, because its client may send more only after the
+    /// response.
     pub(super) fn may_be_ignored(&self, length: BodyLength) -> bool {
         let is_long = match length {
             BodyLength::Known(length) => length - self.written > LONG,
@@ -52,7 +55,7 @@ impl ScriptInput {
         is_long && self.unread() == self.written
     }
 
-    /// Bytes that are still in the pipe. If the system does not tell, all of them are.
+    /// Bytes that are still in the pipe. If the kernel cannot count them, all bytes that were written.
     fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
     }

@@ -1,17 +1,17 @@
-//! Scripts as a ready-made [`Service`](crate::service::Service): what Python's `CGIHTTPRequestHandler` was, on the
-//! loop, by RFC 3875.
+//! A [`Service`](crate::service::Service) that runs CGI scripts (RFC 3875), as Python's `CGIHTTPRequestHandler` did, on
+//! the loop.
 //!
 //! `redirect` chooses between a script and the fallback, another service; `script` finds the file that a path names.
 //! `environment` makes the variables that describe the request, `spawn` starts the script as a child in a process group
-//! of its own, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`) and
-//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until it is
-//! reaped: it reads standard error (`stderr`), sends signals and enforces `limits`. `queue` has the requests that wait
-//! because too many scripts run. `orphans` reaps the processes that scripts leave behind.
+//! of its own, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`)
+//! and reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until
+//! it is reaped: it reads standard error (`stderr`), sends signals and enforces `limits`. `queue` has the requests that
+//! wait because too many scripts run. `orphans` reaps the processes that scripts leave behind.
 //!
-//! What stays out: sockets and framing, which are the connection's, and files that are no scripts.
+//! What stays out: sockets and framing, which belong to the connection, and files that are not scripts.
 //!
-//! Invariant: no call here waits for a script. Every child is reaped, even if its client is gone, and no script runs
-//! with only a part of the server's privileges dropped.
+//! Invariant: while the loop runs, no call here waits for a script. Every child is reaped, even if its client has
+//! disconnected. A script runs either with all of root's privileges dropped, or not at all.
 
 mod child;
 mod context;

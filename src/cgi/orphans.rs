@@ -1,7 +1,9 @@
 //! Reaping of orphans: processes that scripts left behind and that the kernel made children of this process.
 //!
 //! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. Unless it
-//! waits for them, they remain zombies. What stays out: children that the server started, which `reaper` waits for.
+//! waits for them, they remain zombies.
+//!
+//! What stays out: children that the server started, which `reaper` waits for.
 //!
 //! Invariant: the exit status of a child that the server started is never taken.
 
@@ -16,14 +18,14 @@ use signal_hook::SigId;
 use signal_hook::consts::SIGCHLD;
 use signal_hook_mio::v1_0::Signals;
 
-/// How many orphans are reaped in a turn of the loop.
+/// The number of orphans that are reaped in a turn of the loop.
 const PER_TURN: usize = 1000;
 
 /// Reaps orphans after SIGCHLD.
 pub(super) struct OrphanReaper {
     /// Readable after SIGCHLD: wakes the loop.
     signals: Signals,
-    /// SIGCHLD came since the last look. A turn of the loop without one costs no system call.
+    /// SIGCHLD was delivered since the last call of [`OrphanReaper::reap`]. A turn without it costs no system call.
     due: Arc<AtomicBool>,
     registration: SigId,
 }
@@ -41,9 +43,9 @@ impl OrphanReaper {
     /// Handles SIGCHLD from now on.
     ///
     /// # Errors
-    /// If the system does not let the signal be handled.
+    /// If the signal cannot be handled.
     pub(super) fn new() -> io::Result<OrphanReaper> {
-        // Orphans may have ended before: the first look does not wait for a signal.
+        // Orphans may have ended before the signal was handled, so the first call does not depend on a signal.
         let due = Arc::new(AtomicBool::new(true));
         let registration = signal_hook::flag::register(SIGCHLD, Arc::clone(&due))?;
         Ok(OrphanReaper { signals: Signals::new([SIGCHLD])?, due, registration })
@@ -62,13 +64,13 @@ impl OrphanReaper {
     /// Reaps orphans that have ended, up to [`PER_TURN`]; true if there may be more. `is_own` tells the children that
     /// the server started and has not reaped, by their process ids.
     pub(super) fn reap(&mut self, is_own: impl Fn(i32) -> bool) -> bool {
-        // Cleared before the look: a process that ends during it sets the flag again.
+        // The flag is cleared first: a process that ends during the loop below sets it again.
         if !self.due.swap(false, Ordering::Relaxed) {
             return false;
         }
         self.signals.pending().for_each(drop);
         for _ in 0..PER_TURN {
-            // The status is only looked at, so that one of the server's own children stays waitable.
+            // WNOWAIT leaves the status in place. The code that started one of the server's children still needs it.
             let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Ok(status) => status.pid(),
                 Err(Errno::EINTR) => continue,
@@ -76,8 +78,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // The kernel may report this one again and again, before any orphan. It is reaped in this turn or a later
-                // one, for which its pidfd or its deadline wakes the loop.
+                // The kernel reports this child before any orphan until it is reaped. Its pidfd or its deadline wakes
+                // the loop for that, and the flag makes that turn continue here.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }
@@ -115,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn the_status_of_an_own_child_is_not_taken() {
+    fn the_exit_status_of_an_own_child_is_not_taken() {
         let mut orphans = OrphanReaper::new().unwrap();
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-        // Until it has ended, and without taking the status here either.
+        // Waits for its end. WNOWAIT leaves the status in place.
         let pid = Pid::from_raw(child.id() as i32);
         waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
-        // All children of this process are own ones: those of other tests, too.
+        // All children count as own children, also those of other tests.
         assert!(!orphans.reap(|_| true));
         assert!(orphans.is_due(), "an orphan may be hidden by the own child");
         assert_eq!(child.wait().unwrap().code(), Some(7));

@@ -1,52 +1,54 @@
 //! The head of a script's output (RFC 3875 section 6).
 //!
-//! What stays out: reading the output, and what follows the head (`child`, `source`).
+//! What stays out: reading the output, and the body after the head (`run`, `source`).
 
 use std::fmt;
 
 use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 
-/// What the head of a script's output says (RFC 3875 section 6.2), without what is the server's business.
+/// The head of a script's output (RFC 3875 section 6.2), without the fields that the server sets itself.
 #[derive(Debug)]
 pub struct ScriptHead {
-    /// `Status`, or the code of an HTTP status line, or what follows from `Location`; 200 if there is none of them.
+    /// The code of `Status` or of an HTTP status line. Otherwise 302 if there is a `Location`, and 200 if there is
+    /// none.
     pub status: Status,
     /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
-    /// The fields for the client, `Location` and `Content-Length` among them.
+    /// The fields for the client, including `Location` and `Content-Length`.
     pub fields: FieldBlock,
-    /// Where `Location` says the response is, if that is all that the script says.
+    /// The meaning of `Location`, if there is one.
     pub destination: Option<Destination>,
-    /// The bytes of the head, with the empty line that ends it.
+    /// The length of the head in bytes, including the empty line that ends it.
     pub length: usize,
 }
 
-/// What a `Location` asks the server to do.
+/// The two kinds of redirect that a `Location` can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// Answer as if this path and query of the server had been asked for (RFC 3875 section 6.2.2).
+    /// A redirect within the server: it responds as if the client had requested this path and query (RFC 3875 section
+    /// 6.2.2).
     Here(Vec<u8>),
-    /// Send the client there (RFC 3875 section 6.2.3).
+    /// A redirect of the client by the response (RFC 3875 section 6.2.3).
     Elsewhere,
 }
 
-/// Why the output of a script is no CGI response.
+/// The reason why the output of a script is not a CGI response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadOutput {
-    /// It ends before its head does; holds the bytes that there are.
+    /// The output ends within its head, after this number of bytes.
     Cut(usize),
-    /// Its head has more bytes than are read.
+    /// The head is longer than [`CgiLimits::head`](super::CgiLimits::head).
     TooLong,
-    /// A line of the head is no field; holds the number of the line, from 1.
+    /// The line of this number, counted from 1, is not a header field.
     Line(usize),
-    /// A field cannot be sent on: it holds CR, NUL or another control character, or its name is no token.
+    /// A field cannot be sent to the client: it contains CR, NUL or another control character, or a second length.
     Field(InvalidHeader),
-    /// A field that may only be there once is there again.
+    /// This field, which may appear once, appears twice.
     Twice(&'static str),
     /// `Status` is not a final status, 200 to 599.
     Status,
-    /// There is none of the fields that a CGI response must have one of: `Content-Type`, `Location`, `Status`.
+    /// The head has none of the fields `Content-Type`, `Location` and `Status`, of which a CGI response needs one.
     NoCgiField,
 }
 
@@ -56,10 +58,10 @@ impl fmt::Display for BadOutput {
             BadOutput::Cut(0) => f.write_str("no output"),
             BadOutput::Cut(length) => write!(f, "output ends after {length} bytes, within its head"),
             BadOutput::TooLong => f.write_str("head of the output is too long"),
-            BadOutput::Line(number) => write!(f, "line {number} of the output is no header field"),
+            BadOutput::Line(number) => write!(f, "line {number} of the output is not a header field"),
             BadOutput::Field(invalid) => write!(f, "{invalid}"),
-            BadOutput::Twice(name) => write!(f, "{name} is there twice"),
-            BadOutput::Status => f.write_str("Status is not one from 200 to 599"),
+            BadOutput::Twice(name) => write!(f, "{name} appears twice"),
+            BadOutput::Status => f.write_str("Status is not a code from 200 to 599"),
             BadOutput::NoCgiField => f.write_str("neither Content-Type nor Location nor Status in the output"),
         }
     }
@@ -73,20 +75,19 @@ impl From<InvalidHeader> for BadOutput {
     }
 }
 
-/// Fields of the connection between server and client, which the server makes itself, and two that it adds to every
-/// response: a script's are left out.
+/// Fields that the server sets itself, for the connection or for every response. Those of a script are dropped.
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
-/// The first line of a page of `cgitb`. It is meant for a script that has printed its head already: there it hides the
-/// fields that follow in a comment.
+/// The first line of the error page of Python's `cgitb`. If the script has printed its head already, the line begins an
+/// HTML comment, which hides the head that the page begins with.
 const CGITB: &[u8] = b"<!--: spam";
 
-/// Reads the head at the beginning of a script's output; `None` if more of it is needed. Lines end in LF or CRLF.
+/// Parses the head at the beginning of a script's output. Lines end in LF or CRLF. `None` if the head is incomplete.
 ///
-/// An HTTP status line may stand before the fields, as the scripts print it whose names begin with `nph-`. The line
-/// `<!--: spam`, which Python's `cgitb` prints before a traceback, is dropped together with the lines before it: the page
-/// of `cgitb` brings a head of its own.
+/// An HTTP status line may come before the fields, as in scripts whose names begin with `nph-`. Python's `cgitb` prints
+/// the line `<!--: spam` before a traceback. That line and the lines before it are dropped, because the page of `cgitb`
+/// has a head of its own.
 ///
 /// ```
 /// use serve_forever::cgi::read_head;
@@ -98,7 +99,7 @@ const CGITB: &[u8] = b"<!--: spam";
 /// ```
 ///
 /// # Errors
-/// What is wrong with it. Only complete heads are looked into, so whoever collects the output has to bound it.
+/// The first error of a complete head. An incomplete head is no error, so the caller has to limit its length.
 pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     let Some(length) = find_end(output, 0) else { return Ok(None) };
     let mut reading = HeadReader::default();
@@ -113,20 +114,20 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     reading.finish(length).map(Some)
 }
 
-/// Where the first empty line ends, of those that end behind the first `seen` bytes.
+/// The end of the first empty line that ends after the first `seen` bytes.
 pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
     let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
     memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)
 }
 
-/// A head whose lines are looked at one after the other.
+/// The fields of a head, collected line by line.
 #[derive(Default)]
 struct HeadReader {
     status: Option<(Status, Option<String>)>,
     location: Option<Vec<u8>>,
     content_type: bool,
     fields: FieldBlock,
-    /// Something is said beside where to go.
+    /// There is a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
     more: bool,
 }
 
@@ -163,6 +164,8 @@ impl HeadReader {
         if self.status.is_none() && self.location.is_none() && !self.content_type {
             return Err(BadOutput::NoCgiField);
         }
+        // A redirect within the server would lose a status and all other fields, so a head that has them redirects the
+        // client.
         let destination = self.location.map(|location| match self.status {
             None if !self.more && is_local(&location) => Destination::Here(location),
             _ => Destination::Elsewhere,
@@ -173,6 +176,7 @@ impl HeadReader {
     }
 }
 
+/// Sets the value of a field that may appear once.
 fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), BadOutput> {
     match place.replace(value) {
         None => Ok(()),
@@ -180,7 +184,8 @@ fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), Ba
     }
 }
 
-/// Code and reason phrase of `404 Not Found`. An interim status would leave the client waiting for another.
+/// Parses code and reason phrase, as in `404 Not Found`. After an interim status the client would wait for another
+/// response, so it is refused.
 fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
     let (digits, rest) = value.split_at_checked(3).ok_or(BadOutput::Status)?;
     let code = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
@@ -191,8 +196,8 @@ fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
     Ok((status, (!reason.is_empty()).then(|| String::from_utf8_lossy(reason).into_owned())))
 }
 
-/// Whether this is a path, with or without a query, that the server can take for a request's target. A fragment is the
-/// client's business, and what begins with two slashes names another host.
+/// True for a path, with or without a query, that can be the target of a request. A location with a fragment is not
+/// local, because only the client can apply the fragment. Two slashes at the beginning would name another host.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/")
         && !location.starts_with(b"//")
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn documents() {
+    fn a_document_has_a_status_fields_and_a_length() {
         let head = read("Content-Type: text/plain\r\nX-A:b \r\nSet-Cookie: 1\nset-cookie: 2\n\nbody\n\n");
         assert_eq!((head.status, head.destination), (Status::OK, None));
         assert_eq!(head.fields.lines(), b"Content-Type: text/plain\r\nX-A: b\r\nSet-Cookie: 1\r\nset-cookie: 2\r\n");
@@ -266,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn locations() {
+    fn a_location_redirects_within_the_server_or_the_client() {
         let to = |output: &str| {
             let head = read(output);
             (head.status.code(), head.destination)
@@ -283,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_servers_business_is_left_out() {
+    fn fields_that_the_server_sets_are_dropped() {
         let head = read("Transfer-Encoding: chunked\nConnection: x\nServer: s\ndate: d\nContent-Type: a/b\n\n");
         assert_eq!(head.fields.lines(), b"Content-Type: a/b\r\n");
         assert_eq!(head.fields.keep_alive(), None);
     }
 
     #[test]
-    fn garbage() {
+    fn output_that_is_not_a_response_is_refused() {
         assert_eq!(refused("\nbody"), BadOutput::NoCgiField);
         assert_eq!(refused("X-A: b\n\n"), BadOutput::NoCgiField);
         assert_eq!(refused("Transfer-Encoding: chunked\n\n"), BadOutput::NoCgiField);
@@ -313,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_the_same_however_it_comes() {
+    fn a_head_is_none_until_it_is_complete() {
         let output = b"Content-Type: text/plain\r\nX: y\n\r\nbody\n\n";
         let length = 33;
         for end in 0..length {

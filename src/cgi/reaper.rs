@@ -1,12 +1,12 @@
 //! The table of children, from their start until they are reaped.
 //!
-//! A child may outlive the connection that started it: it closed its output and works on, or it was sent SIGTERM and has
-//! not ended yet. So the table belongs to the service, not to a connection. The pidfd of each child and the pipe of its
-//! standard error are registered with a poll of the table's own. That poll is a descriptor, too, and is registered with
-//! the loop's poll once: every event of a child wakes the loop, even if its connection is gone.
+//! A child may outlive the connection that started it: it closed its output and works on, or it was sent SIGTERM and
+//! has not ended yet. So the table belongs to the service, not to a connection. The pidfd of each child and the pipe of
+//! its standard error are registered with a poll of the table's own. That poll is a descriptor, too, and is registered
+//! with the loop's poll once: every event of a child wakes the loop, even if its connection is gone.
 //!
-//! What stays out: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and
-//! output of a child, which its connection reads and writes (`run`, `source`).
+//! What stays out: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input
+//! and output of a child, which its connection reads and writes (`run`, `source`).
 //!
 //! Invariant: `live` is the number of entries that are not reaped.
 
@@ -89,7 +89,7 @@ impl ChildReaper {
         state.wake_next();
     }
 
-    /// Reaps orphans, too, from the first script on.
+    /// Makes the reaper wait for orphans, too, beginning with the first script.
     ///
     /// # Errors
     /// If SIGCHLD cannot be handled.
@@ -161,14 +161,14 @@ impl ChildReaper {
         self.lock().log.push((client, text));
     }
 
-    /// Notes that the last handle of a child was dropped. A child whose output is incomplete is terminated. A child whose
-    /// output is complete may work on.
+    /// Notes that the last handle of a child was dropped. A child whose output is incomplete is terminated. A child
+    /// whose output is complete may work on.
     pub(super) fn release(&self, key: usize, output_complete: bool) {
         let mut state = self.lock();
         let Some(entry) = state.children.get_mut(key) else { return };
         entry.has_handle = false;
         if !output_complete {
-            state.terminate(key, "its client is gone");
+            state.terminate(key, "client disconnected");
         }
         state.remove_if_done(key);
     }
@@ -178,6 +178,7 @@ impl ChildReaper {
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
+        // Without children and orphans the turn costs no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
@@ -194,9 +195,10 @@ impl ChildReaper {
     fn end_all(&self, wait: Duration, note: &mut LogCallback<'_>) {
         let mut state = self.lock();
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
+        // No connection is left, so no entry needs to be kept for a handle.
         for key in &keys {
             state.children[*key].has_handle = false;
-            state.terminate(*key, "the server ends");
+            state.terminate(*key, "server stops");
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
@@ -223,6 +225,7 @@ impl Drop for ChildReaper {
 }
 
 impl ReaperState {
+    /// Registers a child's pidfd and standard error with the table's poll, and that poll with the loop's.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
         if !self.registered {
             registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
@@ -278,7 +281,8 @@ impl ReaperState {
         if !entry.read_stderr(&mut self.log) {
             return false;
         }
-        // The poll is edge-triggered and has reported this readiness. Registering the pipe anew makes it report the rest.
+        // The poll is edge-triggered and has reported this readiness. Registering the pipe anew makes it report the
+        // rest.
         if let Some(stderr) = &mut entry.stderr {
             _ = self.poll.registry().reregister(stderr, Token(2 * key + 1), Interest::READABLE);
         }
@@ -379,20 +383,20 @@ mod tests {
     #[test]
     fn standard_error_is_read_up_to_a_limit_in_a_turn() {
         let (reaper, _, mut stderr) = with_child("exec sleep 1000", CgiLimits::default());
-        // More than a turn reads, and no more than the pipe holds.
+        // More bytes than a turn reads, and not more than the pipe holds.
         let size = rustix::pipe::fcntl_setpipe_size(&stderr, 4 * STDERR_PER_TURN).unwrap();
         assert!(size > 2 * STDERR_PER_TURN);
         stderr.write_all(&vec![b'x'; size]).unwrap();
         let left = || rustix::io::ioctl_fionread(&stderr).unwrap() as usize;
         let now = Instant::now();
-        assert_eq!(reaper.after_turn(now, &mut |_, _| {}), Some(Duration::ZERO), "the next turn goes on with it");
+        assert_eq!(reaper.after_turn(now, &mut |_, _| {}), Some(Duration::ZERO), "the next turn reads more");
         assert_eq!(left(), size - STDERR_PER_TURN);
         assert_eq!(reaper.after_turn(now, &mut |_, _| {}), Some(Duration::ZERO));
         assert_eq!(left(), size - 2 * STDERR_PER_TURN);
     }
 
     #[test]
-    fn a_script_without_a_limit_is_never_terminated() {
+    fn a_script_without_a_time_limit_is_not_terminated() {
         let limits = CgiLimits { whole: Duration::ZERO, ..CgiLimits::default() };
         let (reaper, key, _stderr) = with_child("exec sleep 1000", limits);
         let later = Instant::now() + Duration::from_secs(1_000_000);
@@ -409,12 +413,12 @@ mod tests {
             assert!(!reaper.may_start(ticket, registrar));
         }
         let woken = || requests.iter().map(TestRegistrar::wakes).collect::<Vec<_>>();
-        // There is no room yet.
+        // No script may be started yet.
         reaper.leave_queue(tickets[0].unwrap());
         assert_eq!(woken(), [0, 0, 0]);
         reaper.set_limits(CgiLimits { live: 1, ..CgiLimits::default() });
         assert_eq!(woken(), [0, 1, 0]);
-        // The client of the request that was woken is gone.
+        // The client of the request that was woken has disconnected.
         reaper.leave_queue(tickets[1].unwrap());
         assert_eq!(woken(), [0, 1, 1]);
         assert!(reaper.may_start(&mut tickets[2], &requests[2]));
@@ -422,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_shutdown_kills_the_rest_of_a_group_when_its_leader_has_exited() {
-        // The leader ends by SIGTERM. Its child ignores it, and writes a line when that is so.
+        // The leader ends by SIGTERM. Its child ignores SIGTERM, and writes a line as soon as it does.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
         let mut registrar = TestRegistrar::new();
         let text = "sh -c 'trap \"\" TERM; echo >&2; while :; do sleep 1000; done' & wait";
@@ -433,7 +437,7 @@ mod tests {
         while reaper.lock().log.is_empty() {
             reaper.lock().handle_events(None, Instant::now());
         }
-        // Far more time than is needed: if it passes, the group was only killed because of it.
+        // Far more time than is needed. If all of it passes, only the timeout has killed the group.
         let (wait, began) = (Duration::from_secs(20), Instant::now());
         reaper.end_all(wait, &mut |_, _| {});
         assert!(began.elapsed() < wait && reaper.lock().children.is_empty());

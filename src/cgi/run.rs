@@ -63,7 +63,8 @@ enum RunStage {
     Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
     /// The head is known and the rest of the output is not sent. It is read to its end before the response.
     Rest { output: ScriptOutput, outcome: ScriptOutcome },
-    /// The response or the target of a redirect was returned. Holds the child if its output is the body of the response.
+    /// The response or the target of a redirect was returned. Holds the child if its output is the body of the
+    /// response.
     Finished(Option<Rc<ChildHandle>>),
 }
 
@@ -101,8 +102,8 @@ impl ScriptRun {
         &self.request
     }
 
-    /// True if the script will probably read the rest of the body after its response has begun: it has read some of it, or
-    /// the rest fits into the pipe.
+    /// True if the script will probably read the rest of the body after its response has begun: it has read some of it,
+    /// or the rest fits into the pipe.
     pub(super) fn reads_on(&self) -> bool {
         let length = self.request.body_length();
         self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
@@ -168,12 +169,12 @@ impl ScriptRun {
         let late = self.deadline.is_some_and(|deadline| deadline <= now);
         match &self.stage {
             RunStage::Queued(_) if late => {
-                self.note("CGI script was not started, too many others run");
+                self.note("CGI script not started (too many scripts are running)");
                 return Some(Response::error(Status::SERVICE_UNAVAILABLE));
             }
             RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
-                    output.child().terminate("it took too long to respond");
+                    output.child().terminate("no response in time");
                     if let RunStage::Head { read, .. } = &self.stage
                         && !read.is_empty()
                     {
@@ -186,26 +187,26 @@ impl ScriptRun {
             }
             _ => return None,
         }
-        // A complete head is a response: only output that is not sent was still missing.
+        // With a complete head, only output that is not sent was missing, so the response is still good.
         match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
             RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
         }
     }
 
-    /// Starts the script if another one may run. Returns a response if it cannot be started.
+    /// Starts the script if another one may run. Returns an error response if it cannot be started.
     fn start(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
         if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
-        // The time in the queue does not count for the script.
+        // The limit begins anew: the time in the queue does not count for the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         let mut child = match spawn(&self.script, variables, self.context.user, !self.body_ended) {
             Ok(child) => child,
             Err(error) => {
-                self.note(&format!("CGI script could not be started ({error})"));
+                self.note(&format!("CGI script not started ({error})"));
                 return Ok(Some(refusal(&error, &self.script)));
             }
         };
@@ -226,6 +227,7 @@ impl ScriptRun {
         Ok(None)
     }
 
+    /// Enters the next stage. Leaves the queue if the run was in it.
     fn leave_queue(&mut self, next: RunStage) {
         if let RunStage::Queued(Some(ticket)) = std::mem::replace(&mut self.stage, next) {
             self.context.reaper.leave_queue(ticket);
@@ -261,7 +263,7 @@ impl ScriptRun {
             Ok(None) => Ok(None),
             Err(bad) => {
                 if !output.child().is_complete() {
-                    output.child().terminate("its output is no response");
+                    output.child().terminate("output is not a CGI response");
                 }
                 let text = match read.as_slice() {
                     [] => format!("{}: {bad}", self.script.shown()),
@@ -305,7 +307,7 @@ impl ScriptRun {
         match head.destination {
             Some(Destination::Here(target)) if self.may_redirect => ScriptOutcome::Redirect(target),
             Some(Destination::Here(_)) => {
-                self.note("CGI scripts redirect too often");
+                self.note("too many redirects by CGI scripts");
                 ScriptOutcome::Respond(Response::error(Status::BAD_GATEWAY))
             }
             Some(Destination::Elsewhere) | None => {
@@ -353,21 +355,22 @@ impl ScriptRun {
 }
 
 impl Drop for ScriptRun {
-    /// Terminates a script that is still reading the body: it must not take a body that was cut for a complete one.
+    /// Terminates a script that is still reading the body. The closed pipe would look like the end of the body, and the
+    /// script would process an incomplete body.
     fn drop(&mut self) {
         if let RunStage::Finished(Some(child)) = &self.stage
             && self.stdin.is_some()
             && !child.is_complete()
         {
-            child.terminate("its client is gone");
+            child.terminate("client disconnected");
         }
         self.leave_queue(RunStage::Finished(None));
     }
 }
 
-/// The beginning of refused output, as a text for the log, which escapes control characters.
+/// The beginning of refused output, for the log, which escapes control characters.
 fn excerpt(read: &[u8]) -> String {
-    format!("its output begins: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
+    format!("output begins with: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
 }
 
 /// Appends another piece of output to `read`.
@@ -423,7 +426,7 @@ mod tests {
             assert!(poll(&mut run, &mut registrar).is_none(), "{second}");
             assert_eq!(run.deadline(), Some(registrar.now + first_byte));
         }
-        // No byte, no more time.
+        // Without a byte the deadline stays.
         registrar.now += first_byte / 2;
         assert_eq!(run.feed(b""), 0);
         assert!(poll(&mut run, &mut registrar).is_none());
@@ -440,11 +443,11 @@ mod tests {
     }
 
     #[test]
-    fn unwanted_output_is_read_a_piece_at_a_time() {
+    fn a_turn_reads_a_limited_amount_of_unwanted_output() {
         let mut run = run(CgiLimits::default());
         let mut registrar = TestRegistrar::new();
         let most = PIECE * (PIECES as usize + 1);
-        // Bytes that the pipe holds at once, so that a turn without a limit would read all of them.
+        // The pipe holds all bytes at once, so that a turn without a limit would read all of them.
         let (reader, writer) = io::pipe().unwrap();
         let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
         assert!(size > 2 * most);
@@ -460,6 +463,6 @@ mod tests {
         assert!(poll(&mut run, &mut registrar).is_none());
         let left = rustix::io::ioctl_fionread(&writer).unwrap();
         assert_eq!(left, (size - most) as u64);
-        assert_eq!(registrar.wakes(), 1, "the next turn goes on with it");
+        assert_eq!(registrar.wakes(), 1, "the next turn reads more");
     }
 }

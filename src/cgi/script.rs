@@ -1,4 +1,4 @@
-//! From the path of a request to the script that it names.
+//! Finding the script that the path of a request names.
 //!
 //! What stays out: starting the script (`spawn`), and paths that are not below a script directory.
 
@@ -12,25 +12,26 @@ use crate::files::is_hidden;
 use crate::http::{Status, UrlPath};
 use crate::service::Response;
 
-/// A script that a request names, and what the request says beside its name.
+/// A script that a request names, and the rest of the request's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
     /// The file, by its absolute path.
     pub(super) file: PathBuf,
     /// The path of the script on this server, decoded: `SCRIPT_NAME`.
     pub(super) name: Vec<u8>,
-    /// What follows the name in the path, decoded: empty, or beginning with a slash.
+    /// The path after the name, decoded: empty, or beginning with a slash. `PATH_INFO`.
     pub(super) path_info: Vec<u8>,
 }
 
 impl Script {
-    /// The name as it may be shown.
+    /// The name, quoted for the log and for error pages.
     pub(super) fn shown(&self) -> String {
         quoted(&self.name)
     }
 }
 
-/// Why a path below a script directory names no script that can be run. Holds the path as far as it was followed.
+/// The reason why a path below a script directory names no script that can be run. Contains the path as far as it was
+/// followed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoScript {
     Missing(Vec<u8>),
@@ -39,7 +40,7 @@ pub(super) enum NoScript {
 }
 
 impl NoScript {
-    /// The response that says so, in Python's words (contract row CG07).
+    /// The error response for this reason, with Python's text.
     pub(super) fn response(&self) -> Response {
         match self {
             NoScript::Missing(name) => error(Status::NOT_FOUND, "No such CGI script", name),
@@ -53,7 +54,7 @@ fn error(status: Status, text: &str, name: &[u8]) -> Response {
     Response::error(status).message(format!("{text} ({})", quoted(name)))
 }
 
-/// A name in single quotes, harmless wherever it is shown.
+/// A name in single quotes. Control characters are escaped, so that they have no effect on a terminal.
 pub(super) fn quoted(name: &[u8]) -> String {
     let mut text = String::from("'");
     for character in String::from_utf8_lossy(name).chars() {
@@ -76,8 +77,8 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    /// The directories of these paths, such as `/cgi-bin`, below the base path; `None` if one of them is the root, or if
-    /// one of them or the base path is no path.
+    /// The directories of these paths, such as `/cgi-bin`, below the base path. `None` if one of them is the root, or
+    /// if one of them or the base path cannot be decoded.
     pub(super) fn new<'a>(base: &str, paths: impl IntoIterator<Item = &'a str>) -> Option<Directories> {
         let relative = |path: &str| Some(UrlPath::parse(path.as_bytes()).ok()?.relative().to_owned());
         let below_root = |path: &str| relative(path).filter(|path| !path.as_os_str().is_empty());
@@ -90,8 +91,8 @@ impl Directories {
         self.split(path).is_some()
     }
 
-    /// The path without the base, and how many segments of it are a script directory. `None` if it is not below one: at
-    /// least a slash has to follow the directory.
+    /// The path without the base, and the number of its segments that are a script directory. `None` if the path is not
+    /// below one: at least a slash has to follow the directory.
     fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
         let relative = path.relative().strip_prefix(&self.base).ok()?;
         let below = |directory: &&PathBuf| {
@@ -104,12 +105,12 @@ impl Directories {
     }
 }
 
-/// The script that a path below the [`Directories`] names, or why it names none. Without `hidden`, a path with a hidden
-/// segment names none, also if that segment follows the name of a script: scripts open files by what follows.
+/// Finds the script that a path below the [`Directories`] names. Unless `hidden` is true, a path with a hidden segment
+/// names none, also if that segment follows the name of a script, because scripts use `PATH_INFO` as a path of files.
 pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &UrlPath) -> Result<Script, NoScript> {
     let missing = || NoScript::Missing([b"/", path.as_bytes()].concat());
     let (relative, below) = directories.split(path).ok_or_else(missing)?;
-    // Before the tree is looked at, so that nothing tells whether there is such a name.
+    // This is checked before the file system, so that neither the response nor its time depends on the hidden file.
     if !hidden && is_hidden(relative) {
         return Err(missing());
     }
@@ -118,8 +119,8 @@ pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &
     follow(root, &segments, base, base + below, path.has_trailing_slash())
 }
 
-/// Follows the segments from number `below` on. Segments that name directories are followed, the first other one is the
-/// script. The segments before number `base` are not a part of the tree.
+/// Follows the segments, beginning with number `below`. The first segment that is not a directory is the script. The
+/// segments before number `base` are the base path, which is not part of the tree.
 fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: bool) -> Result<Script, NoScript> {
     let mut file = segments[base..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
     for (at, segment) in segments.iter().enumerate().skip(below) {
@@ -142,7 +143,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
     Err(NoScript::NotAFile([&joined(segments)[..], b"/"].concat()))
 }
 
-/// Each segment with a slash before it.
+/// The segments, each with a slash before it.
 fn joined(segments: &[&[u8]]) -> Vec<u8> {
     segments.iter().flat_map(|segment| [&b"/"[..], segment]).collect::<Vec<_>>().concat()
 }
@@ -173,12 +174,13 @@ mod tests {
         dir
     }
 
-    /// `NAME PATH_INFO` of a script, or the text of the refusal, or nothing.
+    /// `NAME PATH_INFO` of a script, or status and text of the error response. `None` if the path is not below a script
+    /// directory.
     fn found(root: &Path, path: &str) -> Option<String> {
         found_below("/", true, root, path)
     }
 
-    /// The same with a base path, and with or without hidden names.
+    /// As `found`, with a base path, and with or without hidden names.
     fn found_below(base: &str, hidden: bool, root: &Path, path: &str) -> Option<String> {
         let directories = Directories::new(base, ["/cgi-bin", "/a/htbin/"]).unwrap();
         let path = UrlPath::parse(path.as_bytes()).unwrap();
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn paths() {
+    fn paths_below_a_script_directory_name_a_script_or_an_error() {
         let tree = tree();
         for (path, expected) in [
             ("/cgi-bin/run", "/cgi-bin/run "),
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_script_directory_is_somebody_elses() {
+    fn other_paths_are_left_to_the_fallback() {
         let tree = tree();
         for path in ["/", "/cgi-bin", "/cgi-binary/x", "/x/cgi-bin/run", "/CGI-BIN/run", "/cgi-bin/../outside", "/a/x"]
         {
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_names_are_missing() {
+    fn paths_with_a_hidden_segment_are_404() {
         let tree = tree();
         fs::create_dir_all(tree.path().join("cgi-bin/.d")).unwrap();
         fs::copy(tree.path().join("outside"), tree.path().join("cgi-bin/.run")).unwrap();
@@ -268,13 +270,13 @@ mod tests {
         }
         assert_eq!(found_below("/", true, tree.path(), "/cgi-bin/.d/run").as_deref(), Some("/cgi-bin/.d/run "));
         assert_eq!(found_below("/", false, tree.path(), "/cgi-bin/run/a.b").as_deref(), Some("/cgi-bin/run /a.b"));
-        // The base path is the operator's own.
+        // The rule for hidden names does not apply to the base path.
         let below = found_below("/.b", false, tree.path(), "/.b/cgi-bin/run");
         assert_eq!(below.as_deref(), Some("/.b/cgi-bin/run "));
     }
 
     #[test]
-    fn names_are_harmless() {
+    fn quoted_names_have_no_control_characters_and_no_bare_quotes() {
         assert_eq!(quoted(b"a'b\\\n\x1b\xff"), "'a\\'b\\\\\\n\\u{1b}\u{fffd}'");
     }
 }

@@ -1,4 +1,4 @@
-//! The service that answers requests for scripts, and its builder.
+//! The service that runs scripts, and its builder.
 //!
 //! What stays out: choosing between a script and the fallback (`redirect`), and running a script (`run`).
 
@@ -24,15 +24,15 @@ use crate::service::{LogCallback, Reply, Service};
 /// The first descriptor after standard input, output and error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
-/// Runs the scripts below some directories, and has another service answer everything else: Python's
-/// `CGIHTTPRequestHandler`, without ever waiting for a script.
+/// Runs the scripts below some directories, and passes all other requests to another service, the fallback. This is
+/// Python's `CGIHTTPRequestHandler`, but the loop never waits for a script.
 ///
-/// A script gets requests of every method except TRACE (405), for which it could send the client's own fields back to a
-/// page that must not see them. A path below a script directory that names no script is never given to the other
-/// service, so that no script is ever sent as a file.
+/// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would show fields
+/// such as cookies to a page that must not read them. A path below a script directory that names no script is never
+/// passed to the fallback, so the source of a script is never sent as a file.
 ///
-/// The guards of the other service do not apply to scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
-/// [`CgiBuilder::hidden`] have to be given to both.
+/// The settings of the fallback do not apply to scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
+/// [`CgiBuilder::hidden`] have to be set for both.
 ///
 /// ```no_run
 /// use serve_forever::HttpServer;
@@ -46,18 +46,19 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// ```
 ///
 /// # Scripts
-/// A script is any program with the executable bit. It gets its request in its environment (RFC 3875, and Python's
-/// variables), the body on its standard input, no arguments, and its own directory to work in. Of the server's
-/// environment it gets `PATH` only. Standard error, and an exit status that is not 0, goes to the server's log.
+/// A script is any program with the executable bit. Its environment describes the request (RFC 3875, and Python's
+/// variables). It reads the request body from standard input, gets no arguments, and runs in its own directory. Of the
+/// server's environment it gets `PATH` only. The server's log shows its standard error, and its exit status unless that
+/// is 0.
 ///
-/// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic` and `REMOTE_USER` is the user whose password was right. Without it
-/// both are what the client claims, as with Python, and nothing has checked the password. `Authorization` itself is never
-/// passed on.
+/// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
+/// Without it, both are what the client claims, as with Python, and no password was verified. Scripts never get the
+/// field `Authorization`.
 ///
-/// If the server is root, scripts run as `nobody`, or as [`CgiBuilder::user`] says, with none of root's groups; if
-/// that cannot be had, they do not run.
+/// If the server runs as root, scripts run as `nobody`, or as the user of [`CgiBuilder::user`], without root's groups.
+/// If that is impossible, they do not run.
 ///
-/// A clone is the same service.
+/// Clones share their scripts, limits and fallback.
 #[derive(Clone)]
 pub struct CgiService {
     context: Arc<ScriptContext>,
@@ -72,7 +73,7 @@ impl CgiService {
         CgiService::builder(root).build(fallback)
     }
 
-    /// Starts a service with settings of its own.
+    /// Begins to build a service with other settings.
     pub fn builder(root: impl Into<PathBuf>) -> CgiBuilder {
         CgiBuilder {
             root: root.into(),
@@ -154,21 +155,21 @@ pub struct CgiBuilder {
 }
 
 impl CgiBuilder {
-    /// The paths whose files, and those of the directories below them, are scripts: Python's `cgi_directories`
-    /// (contract row CG02). They are paths of the server, decoded, and compared by whole segments.
+    /// The paths below which files are scripts, as Python's `cgi_directories`. They are decoded paths of the server,
+    /// and are compared by whole segments.
     pub fn directories<N: Into<String>>(mut self, paths: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.directories = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Variables of the server's environment that scripts get too, by their names. What the request sets is not
-    /// overridden.
+    /// The names of further variables of the server's environment that scripts get. They do not override variables that
+    /// describe the request.
     pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.passed_on = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The user that scripts run as; only for a server that is root.
+    /// The user that scripts run as. Only a server that runs as root can change it.
     pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
         self.user = Some(user);
         self
@@ -180,8 +181,9 @@ impl CgiBuilder {
         self
     }
 
-    /// Runs scripts only for clients that know an account: Basic authentication (RFC 7617), checked before the script is
-    /// looked for, also for preflights of browsers. May be called again for more accounts.
+    /// Adds an account. With accounts, scripts run only for clients that authenticate with one of them (Basic
+    /// authentication, RFC 7617). The credentials are verified before the script is looked for, also for CORS
+    /// preflights.
     ///
     /// ```
     /// use serve_forever::cgi::CgiService;
@@ -195,83 +197,83 @@ impl CgiBuilder {
         self
     }
 
-    /// Shares the accounts of the files, and what was found out about credentials; takes the place of
-    /// [`CgiBuilder::auth`].
+    /// Uses the accounts of a file service, and its record of verified credentials, instead of [`CgiBuilder::auth`].
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program has one set of accounts for both"))]
     pub(crate) fn gate_of(mut self, files: &FileService) -> CgiBuilder {
         self.gate = files.gate();
         self
     }
 
+    /// The gate of the accounts of [`CgiBuilder::auth`]; `None` without accounts.
     fn own_gate(&self) -> Result<Option<Arc<Gate>>, InvalidHeader> {
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         Ok((!self.accounts.is_empty()).then(|| Arc::new(gate)))
     }
 
-    /// The name that browsers show when they ask for the password; `serve-forever` by default, as for files.
+    /// The name that browsers show when they ask for the password. The default is `serve-forever`, as for files.
     pub fn realm(mut self, realm: impl Into<String>) -> CgiBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// The path of the server below which the script directories are, such as `/docs`; the default is `/`. It is a part
+    /// The path of the server below which the script directories are, such as `/docs`. The default is `/`. It is part
     /// of `SCRIPT_NAME`.
     pub fn base_path(mut self, path: impl Into<String>) -> CgiBuilder {
         self.base = path.into();
         self
     }
 
-    /// Whether a path with a segment that begins with a dot may name a script or follow its name; true by default.
-    /// Otherwise it is 404. `/.well-known` is never hidden (RFC 8615).
+    /// If true, the default, a segment that begins with a dot may name a script or follow its name. If false, such a
+    /// path is 404. `/.well-known` is never hidden (RFC 8615).
     pub fn hidden(mut self, serve: bool) -> CgiBuilder {
         self.hidden = serve;
         self
     }
 
-    /// Whether processes that scripts left behind are reaped if the kernel makes them children of this process: if it is
-    /// process 1, as in a container, or a child subreaper. From the first script on.
+    /// If true, the service reaps processes that scripts left behind and that the kernel made children of this process.
+    /// The kernel does so if this is process 1, as in a container, or a child subreaper. Begins with the first script.
     ///
-    /// False by default, because it would also take the exit status of children that another part of the program has
-    /// started and waits for.
+    /// The default is false, because it would also take the exit status of children that another part of the program
+    /// has started and waits for.
     pub fn reap_orphans(mut self, reap: bool) -> CgiBuilder {
         self.reap_orphans = reap;
         self
     }
 
-    /// Takes over the scripts that another service started, for a service that replaces it while the server runs. They
-    /// count for [`CgiLimits::live`]. The limits of this builder replace those of the other service, except that
+    /// Takes over the scripts of another service, which this one replaces while the server runs. They count for
+    /// [`CgiLimits::live`]. The limits of this builder replace those of the other service, except that
     /// [`CgiLimits::whole`] is counted as it was when a script was started.
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
         self.reaper = Some(Arc::clone(&other.context.reaper));
         self
     }
 
-    /// `SERVER_SOFTWARE`, for a server whose `Server` field says something else than the default.
+    /// The value of `SERVER_SOFTWARE`, for a server whose field `Server` is not the default.
     pub fn server_software(mut self, software: impl Into<String>) -> CgiBuilder {
         self.software = software.into();
         self
     }
 
-    /// Whether clients speak TLS with the server, so that scripts find `HTTPS=on`.
+    /// If true, clients use TLS, and scripts get `HTTPS=on`. The default is false.
     pub fn https(mut self, https: bool) -> CgiBuilder {
         self.https = https;
         self
     }
 
-    /// The service. `fallback` answers every request that is not for a script.
+    /// Builds the service. `fallback` responds to every request that is not for a script.
     ///
-    /// Marks every descriptor of the process, except the three standard ones, close-on-exec: scripts do not inherit
-    /// what the parent of the server forgot to close.
+    /// Marks every descriptor of the process, except the three standard ones, close-on-exec. Otherwise scripts would
+    /// inherit descriptors that the parent of the server has left open.
     ///
     /// # Errors
-    /// If the directory is missing or is another kind of file, with its name in the text; `InvalidInput` if a script
-    /// directory, the base path or a variable's name is not well formed, or if the realm cannot stand in a header field;
-    /// `PermissionDenied` if there is a [user](CgiBuilder::user) and the server is not root.
+    /// If the directory does not exist or is not a directory; the text contains its name. `InvalidInput` if a script
+    /// directory, the base path or the name of a variable is malformed, or if a header field cannot contain the realm.
+    /// `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does not run as root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let directories = Directories::new(&self.base, self.directories.iter().map(String::as_str));
-        let directories = directories.ok_or_else(|| invalid("a script directory is no path".to_owned()))?;
+        let directories = directories.ok_or_else(|| invalid("a script directory is not a path".to_owned()))?;
         self.passed_on.iter().try_for_each(|name| is_name(name)).map_err(invalid)?;
         let (root, user) = (directory(&self.root)?, choose(self.user)?);
         let gate = self.gate.clone().map_or_else(|| self.own_gate(), |gate| Ok(Some(gate)))?;
@@ -283,7 +285,8 @@ impl CgiBuilder {
             reaper.reap_orphans()?;
         }
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
-        // Nothing can fail from here on: a service that is not made leaves the limits of the one that it was to replace.
+        // Nothing fails after this line. So a service that cannot be built does not change the limits of the service
+        // whose scripts it should have taken over.
         reaper.set_limits(self.limits);
         let context = ScriptContext {
             root,

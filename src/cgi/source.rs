@@ -1,6 +1,6 @@
 //! Standard output of a script: as a stream of bytes, and as the body of a response.
 //!
-//! What stays out: the head of the output (`output`), and the end of the child (`reaper`).
+//! What stays out: the head of the output (`output`), and reaping the child (`reaper`).
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -72,7 +72,7 @@ impl ScriptOutput {
     /// # Errors
     /// `WouldBlock` if there is nothing yet, `TimedOut` if the script was terminated because it took too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The state is fetched before the read: a script that had ended by then can write nothing after it.
+        // The state is fetched before the read: if the script had ended by then, an empty pipe stays empty.
         let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {
@@ -92,8 +92,8 @@ impl ScriptOutput {
     }
 }
 
-/// The body of a response that has one whose bytes are not sent: it keeps the response to HEAD from having
-/// `Content-Length: 0`.
+/// The body of a response to HEAD. Its bytes are not sent, so it has none. With `Body::Empty` the response would have
+/// `Content-Length: 0`, which is not the length of the response to GET.
 pub(super) struct OmittedBody;
 
 impl Source for OmittedBody {
@@ -107,7 +107,7 @@ pub(super) struct ScriptBody {
     /// The bytes that were read together with the head.
     early: io::Cursor<Vec<u8>>,
     output: ScriptOutput,
-    /// Bytes that the script's `Content-Length` still allows.
+    /// The rest of the script's `Content-Length`; `None` without one.
     left: Option<u64>,
 }
 

@@ -1,4 +1,8 @@
-//! Starting a script.
+//! Starting a script as a child process.
+//!
+//! What stays out: the content of the environment (`environment`), and watching the child (`reaper`).
+//!
+//! Invariant: if a user is given, the script runs as that user, with its group and no other group, or does not run.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -12,12 +16,12 @@ use super::user::{ScriptUser, check_groups};
 use crate::http::Status;
 use crate::service::Response;
 
-/// Starts a script in its own directory, in a process group of its own, with this environment and nothing else of the
-/// server's: every descriptor that the server has is closed in its children. It gets no arguments; a query that looks
-/// like one (RFC 3875 section 4.4, contract row CG14) would be taken for options by many a program.
+/// Starts a script in its own directory, in a process group of its own, with this environment. It inherits no other
+/// descriptor than its three pipes. It gets no arguments: many programs would parse a query that is passed as an
+/// argument (RFC 3875 section 4.4) as options.
 ///
 /// # Errors
-/// What the system says; the script does not run then. [`refusal`] makes a response of it.
+/// Those of the system. The script then does not run. [`refusal`] is the response to an error.
 pub(super) fn spawn(
     script: &Script,
     environment: Variables,
@@ -30,7 +34,7 @@ pub(super) fn spawn(
     }
     if let Some(user) = user {
         check_groups()?;
-        // Setting the user drops the other groups too.
+        // Setting the user also drops the other groups.
         command.gid(user.gid()).uid(user.uid());
     }
     command
@@ -43,8 +47,9 @@ pub(super) fn spawn(
         .spawn()
 }
 
-/// The response when a script could not be started: the client's fault, the system's, the script's, or ours because
-/// privileges could not be dropped (contract row CG15).
+/// The error response for a script that could not be started. 403: it is not executable. 431: the request does not fit
+/// into the environment. 503: the system is short of resources. 500: the privileges could not be dropped. 502: the file
+/// cannot be executed, for example because its interpreter does not exist.
 pub(super) fn refusal(error: &io::Error, script: &Script) -> Response {
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS) => NoScript::NotExecutable(script.name.clone()).response(),
@@ -60,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whose_fault_it_is() {
+    fn the_status_depends_on_the_error_of_the_system() {
         let script = Script { file: "/x".into(), name: b"/cgi-bin/x".to_vec(), path_info: Vec::new() };
         for (errno, code) in [
             (Errno::ACCESS, 403),

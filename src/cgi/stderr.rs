@@ -1,25 +1,30 @@
-//! What a script says on standard error, as lines for the log.
+//! Splits a script's standard error into lines for the log.
+//!
+//! What stays out: reading the pipe (`child`), and escaping, which the log does.
 
-/// No more of a line is logged than this; the rest of it is left out.
+/// Bytes of a line that are logged. The rest of a longer line is dropped.
 const LINE: usize = 1024;
 
-/// No more of one script is logged than this, so that a script that complains without end does not push everything
-/// else out of the log.
+/// Bytes of one script's standard error that are logged. Otherwise a script that writes without end would displace all
+/// other lines from the log.
 const MOST: usize = 64 * 1024;
 
-/// What a line costs beside its text: the log puts an address, a date and a name before it.
+/// Bytes that a line counts in addition to its text, because the log puts an address, a date and a name before it.
 const COST: usize = 64;
 
-/// Takes bytes and gives lines.
+/// Splits bytes into lines.
 #[derive(Debug, Default)]
 pub(super) struct StderrLines {
+    /// The line that is not complete yet, up to [`LINE`] bytes.
     line: Vec<u8>,
+    /// Bytes that count against [`MOST`].
     taken: usize,
+    /// [`MOST`] is reached: all further lines are dropped.
     silenced: bool,
 }
 
 impl StderrLines {
-    /// Takes more bytes and hands over each line that is complete, or as long as a line may be.
+    /// Adds bytes and calls `each` with every complete line, up to [`LINE`] bytes of it.
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
@@ -31,7 +36,7 @@ impl StderrLines {
         }
     }
 
-    /// Hands over what is left without a line's end.
+    /// Calls `each` with the last line, if it has no end of line.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end(&mut each);
@@ -43,7 +48,7 @@ impl StderrLines {
             self.taken += self.line.len() + COST;
             self.silenced = self.taken > MOST;
             let text = String::from_utf8_lossy(&self.line);
-            each(if self.silenced { "(more is left out)" } else { text.trim_end_matches('\r') });
+            each(if self.silenced { "(further output dropped)" } else { text.trim_end_matches('\r') });
         }
         self.line.clear();
     }
@@ -63,18 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_out_however_they_come_in() {
+    fn lines_may_be_split_between_reads() {
         assert_eq!(lines(&[b"one\ntw", b"o\r\n", b"\nlast"]), ["one", "two", "", "last"]);
         assert_eq!(lines(&[b"\xff\n"]), ["\u{fffd}"]);
         assert_eq!(lines(&[]), [""; 0]);
     }
 
     #[test]
-    fn a_long_line_and_a_long_complaint_are_cut() {
+    fn long_lines_and_long_output_are_cut() {
         let long = [b'x'; 5000];
         assert_eq!(lines(&[&long, &long, b"\nshort"]), ["x".repeat(LINE), "short".to_owned()]);
         let many = lines(&[&b"12345678\n".repeat(20_000)]);
         assert_eq!(many.len(), MOST / 72 + 1);
-        assert_eq!(many.last().unwrap(), "(more is left out)");
+        assert_eq!(many.last().unwrap(), "(further output dropped)");
     }
 }

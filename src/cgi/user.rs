@@ -1,4 +1,6 @@
-//! As whom scripts run when the server is root.
+//! The user that scripts run as if the server runs as root.
+//!
+//! What stays out: changing the user of a child, which `spawn` does.
 
 use std::io;
 
@@ -13,10 +15,10 @@ pub struct ScriptUser {
 }
 
 impl ScriptUser {
-    /// This user and this group, which need not be known to the system.
+    /// This user and this group. They need not exist in `/etc/passwd`.
     ///
     /// # Errors
-    /// `InvalidInput` if one of them is root, which no script runs as.
+    /// `InvalidInput` if one of them is 0: scripts are not run as root.
     pub fn new(uid: u32, gid: u32) -> io::Result<ScriptUser> {
         if uid == 0 || gid == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "scripts are not run as root"));
@@ -24,10 +26,10 @@ impl ScriptUser {
         Ok(ScriptUser { uid, gid })
     }
 
-    /// The user of this name in `/etc/passwd`, with its group; or `UID:GID`, in digits.
+    /// The user of this name in `/etc/passwd`, with its group. `UID:GID`, in digits, needs no entry there.
     ///
     /// # Errors
-    /// `NotFound` if there is no such user, and as [`ScriptUser::new`].
+    /// `NotFound` if there is no such user, and those of [`ScriptUser::new`].
     pub fn named(name: &str) -> io::Result<ScriptUser> {
         if let Some((uid, gid)) = name.split_once(':').and_then(|(uid, gid)| uid.parse().ok().zip(gid.parse().ok())) {
             return ScriptUser::new(uid, gid);
@@ -39,7 +41,7 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// `nobody`, and where the system does not know one, the numbers that everybody gives it (contract row CG15).
+    /// The user `nobody`. If `/etc/passwd` has none, the usual numbers of it, 65534 and 65534.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -53,10 +55,10 @@ impl ScriptUser {
     }
 }
 
-/// Whom to become before a script is started: somebody if the server is root, otherwise nobody else.
+/// The user that scripts run as: `wanted` or `nobody` if the server runs as root. `None` means the server's own user.
 ///
 /// # Errors
-/// `PermissionDenied` if a user was named and the server is not root, so that it cannot become that user.
+/// `PermissionDenied` if `wanted` is given and the server does not run as root.
 pub(super) fn choose(wanted: Option<ScriptUser>) -> io::Result<Option<ScriptUser>> {
     match (geteuid().is_root(), wanted) {
         (true, wanted) => Ok(Some(wanted.unwrap_or_else(ScriptUser::nobody))),
@@ -67,18 +69,20 @@ pub(super) fn choose(wanted: Option<ScriptUser>) -> io::Result<Option<ScriptUser
     }
 }
 
-/// Whether the groups that the server has beside its own can be dropped. The standard library tries to before it sets
-/// the user of a child, and goes on if the system forbids it, which must not happen here. Setting the groups that one
-/// has already changes nothing, and is forbidden exactly when dropping them is.
+/// Checks that the server's supplementary groups can be dropped.
+///
+/// The standard library drops them before it sets the user of a child, but ignores an error: the script would keep
+/// root's groups. To find out beforehand, this function sets the groups that the process already has. That changes
+/// nothing, and needs the same permission as dropping them.
 ///
 /// # Errors
-/// What the system says.
+/// That of the system, if the groups cannot be dropped.
 pub(super) fn check_groups() -> io::Result<()> {
     let groups = getgroups()?;
     if groups.is_empty() { Ok(()) } else { Ok(set_thread_groups(&groups)?) }
 }
 
-/// User and group of a name in the text of a password file.
+/// The user and group of a name in the text of `/etc/passwd`.
 fn find(users: &str, name: &str) -> Option<(u32, u32)> {
     let mut fields = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let found = fields.next() == Some(name) && !name.is_empty();
@@ -92,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users() {
+    fn users_are_found_by_their_whole_name() {
         let users = "root:x:0:0:root:/root:/bin/sh\n\nnobody:x:65534:65533::/:/x\nbad:x:a:b\n";
         assert_eq!(find(users, "root"), Some((0, 0)));
         assert_eq!(find(users, "nobody"), Some((65534, 65533)));
@@ -100,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_refused() {
+    fn root_as_user_or_group_is_refused() {
         for name in ["root", "0:1", "1:0"] {
             assert_eq!(ScriptUser::named(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
         }

@@ -66,7 +66,7 @@ fn limits_of_scripts() {
     let program = Program::start(root.path(), &["--cgi", "--cgi-timeout=0.5"]);
     let cut = program.get("/cgi-bin/begin");
     assert!(cut.contains("begun\n") && !cut.ends_with("\r\n0\r\n\r\n"), "{cut}");
-    program.says("CGI script ended, it took too long: '/cgi-bin/begin'");
+    program.says("CGI script terminated (time limit passed): '/cgi-bin/begin'");
     let program = Program::start(root.path(), &["--cgi", "--cgi-max=1", "--cgi-first-byte=1"]);
     let mut running = program.connect();
     running.write_all(b"GET /cgi-bin/begin HTTP/1.0\r\n\r\n").unwrap();
