@@ -1,5 +1,5 @@
-//! Scripts on a real server: what they print, and what they do wrong. After each of them nothing may be left: no
-//! process, no descriptor, no connection that waits.
+//! CGI scripts on a running server: good and bad output, limits, signals and the log. Every test ends with the check
+//! that no process and no descriptor is left.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
@@ -23,10 +23,10 @@ use serve_forever::files::{Account, FileService};
 use serve_forever::log::AccessLog;
 use serve_forever::{HttpServer, Stopped, Stopper};
 
-/// Nothing here should take as long; it keeps a failing test from hanging.
+/// The longest time that a test waits for an event. It makes a failing test end.
 const SAFETY: Duration = Duration::from_secs(30);
 
-/// One after the other: each counts what belongs to this process.
+/// Runs the tests one after the other: each counts the children and descriptors of this process.
 static ONE: Mutex<()> = Mutex::new(());
 
 /// A server with scripts, in a thread of its own.
@@ -34,11 +34,11 @@ struct Site {
     address: SocketAddr,
     stopper: Stopper,
     thread: Option<JoinHandle<io::Result<Stopped>>>,
-    /// Something comes whenever a turn of its loop is over.
+    /// Receives a message at the end of every turn of the loop.
     turns: Receiver<()>,
     log: Receiver<String>,
     reader: Option<JoinHandle<()>>,
-    /// What the server has open while it is idle.
+    /// The number of descriptors of this process while the server is idle.
     descriptors: usize,
     tree: tempfile::TempDir,
     _one: MutexGuard<'static, ()>,
@@ -56,7 +56,7 @@ impl Site {
     fn built(scripts: &[(&str, &str)], limits: Limits, settings: impl FnOnce(CgiBuilder) -> CgiBuilder) -> Site {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = tempfile::tempdir().unwrap();
-        // Scripts of a server that is root run as nobody, who has to get there.
+        // As root the server runs scripts as `nobody`, and that user has to reach the directory.
         fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(tree.path().join("cgi-bin")).unwrap();
         fs::write(tree.path().join("hello.txt"), "hello\n").unwrap();
@@ -66,7 +66,7 @@ impl Site {
         let (reader, writer) = pipe().unwrap();
         let (lines, log) = channel();
         let reader = Some(thread::spawn(move || {
-            // Nobody may be listening any more.
+            // The test may have dropped the receiver already.
             _ = BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| lines.send(line));
         }));
         let files = FileService::new(tree.path()).unwrap();
@@ -90,12 +90,13 @@ impl Site {
         Client(BufReader::new(stream))
     }
 
-    /// The whole answer to a GET.
+    /// The whole response to a GET.
     fn get(&self, path: &str) -> String {
         self.ask("GET", path, "")
     }
 
-    /// The whole answer to a request with more header lines, and a body if they announce one.
+    /// The whole response to a request with further header lines, and with a body after them if they end in an empty
+    /// line.
     fn ask(&self, method: &str, path: &str, lines_and_body: &str) -> String {
         let mut client = self.connect();
         let separator = if lines_and_body.contains("\r\n\r\n") { "" } else { "\r\n" };
@@ -104,7 +105,7 @@ impl Site {
         client.rest()
     }
 
-    /// Waits until the server has nothing left but what it has when it is idle.
+    /// Waits until the server has no child left, and only the descriptors of an idle server.
     fn settle(&self) {
         let left = || (children(), descriptors());
         while left() != (Vec::new(), self.descriptors) {
@@ -122,7 +123,7 @@ impl Site {
         }
     }
 
-    /// Stops the server and returns how that went.
+    /// Stops the server and returns the result of its run.
     fn stop(&mut self, now: bool) -> Stopped {
         if now {
             self.stopper.stop_now()
@@ -137,7 +138,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.stopper.stop_now();
         _ = self.thread.take().map(JoinHandle::join);
-        // The log ends with the server.
+        // The server has dropped its log, so the reader comes to the end of the pipe.
         _ = self.reader.take().map(JoinHandle::join);
     }
 }
@@ -152,7 +153,7 @@ fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Number and state of this process's children; Z is a zombie.
+/// Process id and state of each child of this process; state Z is a zombie.
 fn children() -> Vec<(String, String)> {
     let own = std::process::id().to_string();
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -165,7 +166,7 @@ fn children() -> Vec<(String, String)> {
     of_ours.collect()
 }
 
-/// A process of whoever's, to be waited for.
+/// Any process, to wait for its end.
 struct Process(OwnedFd);
 
 impl Process {
@@ -193,7 +194,7 @@ impl Client {
         line
     }
 
-    /// What comes until the connection ends, or breaks.
+    /// All bytes until the connection is closed or reset.
     fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         _ = self.0.read_to_end(&mut bytes);
@@ -209,7 +210,7 @@ impl Client {
         head
     }
 
-    /// The next chunk of a body; empty is the last one.
+    /// The next chunk of a body. It is empty for the last chunk.
     fn chunk(&mut self) -> String {
         let size = usize::from_str_radix(self.line().trim(), 16).unwrap();
         let mut data = vec![0; size + 2];
@@ -217,7 +218,7 @@ impl Client {
         String::from_utf8(data).unwrap().trim_end_matches("\r\n").to_owned()
     }
 
-    /// The lines of a body that has chunks of any size.
+    /// The chunks of a body, joined by newlines.
     fn chunked(&mut self) -> String {
         std::iter::from_fn(|| Some(self.chunk()).filter(|chunk| !chunk.is_empty())).collect::<Vec<_>>().join("\n")
     }
@@ -226,7 +227,7 @@ impl Client {
 const TEXT: &str = "printf 'Content-Type: text/plain\\n\\n'";
 
 #[test]
-fn output_that_is_no_response() {
+fn output_that_is_not_a_response_is_502_and_logged() {
     let site = Site::new(&[
         ("nothing", "exit 0"),
         ("half", "printf 'Content-Type: text/plain'"),
@@ -281,7 +282,7 @@ fn the_log_shows_200_bytes_of_refused_output() {
 }
 
 #[test]
-fn files_that_are_no_scripts() {
+fn files_that_cannot_be_run_are_not_sent() {
     let site = Site::new(&[]);
     let root = site.tree.path();
     add(root, "plain", "#!/bin/sh\n# source\n", 0o644);
@@ -308,13 +309,13 @@ fn files_that_are_no_scripts() {
         assert!(!answer.contains("# source"), "{name}: {answer}");
         site.settle();
     }
-    // A link is followed, as it is for files; the script works where it was found.
+    // A link is followed, as for files. The script runs in the directory of the link.
     let answer = site.get("/cgi-bin/out");
     assert!(answer.contains("/cgi-bin\n"), "{answer}");
 }
 
 #[test]
-fn a_script_that_does_not_read_its_input() {
+fn the_connection_persists_after_a_body_that_a_script_does_not_read() {
     let site = Site::new(&[("deaf", &format!("{TEXT}; echo ok")), ("closed", &format!("exec <&-; {TEXT}; echo ok"))]);
     for name in ["deaf", "closed"] {
         let mut client = site.connect();
@@ -323,7 +324,7 @@ fn a_script_that_does_not_read_its_input() {
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{name}: {head}");
         assert_eq!(client.chunked(), "ok\n");
-        // The connection goes on behind the body that nobody read.
+        // The unread body is discarded, and the connection accepts the next request.
         client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         assert!(client.rest().ends_with("\r\n\r\nhello\n"));
         drop(client);
@@ -344,7 +345,7 @@ fn a_body_reaches_the_script_and_ends() {
     assert_eq!(client.chunked().replace('\n', ""), "[]abcde");
     client.send("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
     client.send(&"x".repeat(3_000_000));
-    // Its head waits until the script reads, so that it can keep the connection for the next request.
+    // The response waits until the script reads, so that it need not say `Connection: close`.
     assert!(!client.head().contains("\r\nConnection: "));
     assert_eq!(client.chunked(), "3000000\n");
     client.send("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -354,19 +355,19 @@ fn a_body_reaches_the_script_and_ends() {
 }
 
 #[test]
-fn a_body_that_is_cut_ends_its_script() {
+fn a_script_is_terminated_if_its_body_is_cut_short() {
     let site = Site::new(&[("cat", "echo started >&2; cat >/dev/null; echo whole >&2")]);
     let mut client = site.connect();
     client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
     site.logged("started");
     drop(client);
-    site.logged("client disconnected");
+    site.logged("connection closed");
     site.settle();
     assert!(site.log.try_iter().all(|line| !line.contains("whole")));
 }
 
 #[test]
-fn ten_gigabytes_are_never_held() {
+fn ten_gigabytes_of_output_are_not_buffered() {
     let site = Site::new(&[("huge", &format!("{TEXT}; head -c 10000000000 /dev/zero"))]);
     let mut client = site.connect();
     client.send("GET /cgi-bin/huge HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -380,7 +381,7 @@ fn ten_gigabytes_are_never_held() {
 }
 
 #[test]
-fn a_script_that_never_answers() {
+fn a_script_without_a_response_in_time_is_504() {
     let limits = CgiLimits {
         first_byte: Duration::from_millis(50),
         kill_after: Duration::from_millis(50),
@@ -403,7 +404,7 @@ fn a_script_that_never_answers() {
 }
 
 #[test]
-fn a_script_that_never_ends() {
+fn a_script_is_terminated_after_its_whole_time() {
     let limits = CgiLimits { whole: Duration::from_millis(300), ..CgiLimits::default() };
     let site = Site::with(
         &[
@@ -416,10 +417,10 @@ fn a_script_that_never_ends() {
     );
     let cut = site.get("/cgi-bin/hang");
     assert!(cut.starts_with("HTTP/1.1 200 OK\r\n") && cut.contains("begun\n"), "{cut}");
-    assert!(!cut.contains("\r\n0\r\n"), "the client must be able to see that it is cut: {cut}");
+    assert!(!cut.contains("\r\n0\r\n"), "the client must be able to notice the cut: {cut}");
     site.logged("CGI script terminated (time limit passed): '/cgi-bin/hang'");
     site.settle();
-    // Its response is complete as soon as its output is; it may work on until its time is over.
+    // The response is complete when the output is. The script may work on until its time limit.
     let whole = site.get("/cgi-bin/live-on");
     assert!(whole.ends_with("\r\n0\r\n\r\n") && whole.contains("done\n"), "{whole}");
     site.logged("CGI script terminated (time limit passed): '/cgi-bin/live-on'");
@@ -429,20 +430,20 @@ fn a_script_that_never_ends() {
 }
 
 #[test]
-fn a_child_that_keeps_the_pipe() {
+fn a_background_process_with_the_pipe_does_not_delay_the_end_of_the_response() {
     let site = Site::new(&[("fork", &format!("{TEXT}; sleep 1000 & echo $!"))]);
     let mut client = site.connect();
     client.send("GET /cgi-bin/fork HTTP/1.1\r\nHost: h\r\n\r\n");
     client.head();
     let child = Process::numbered(&client.chunked());
-    assert!(!child.ends_within(0), "what a script leaves behind in good order is its own business");
+    assert!(!child.ends_within(0), "a process that a complete script leaves behind is not terminated");
     pidfd_send_signal(&child.0, Signal::KILL).unwrap();
     drop((client, child));
     site.settle();
 }
 
 #[test]
-fn a_client_that_leaves_takes_the_whole_group_with_it() {
+fn the_process_group_is_terminated_when_the_client_disconnects() {
     let limits = Limits { half_closed_timeout: Duration::from_millis(100), ..Limits::default() };
     let script = format!("{TEXT}; sleep 1000 & echo $!; echo $$; wait");
     let site =
@@ -454,19 +455,19 @@ fn a_client_that_leaves_takes_the_whole_group_with_it() {
     drop(client);
     assert!(group.iter().all(|process| process.ends_within(20)));
     drop(group);
-    site.logged("CGI script terminated (client disconnected)");
+    site.logged("CGI script terminated (connection closed)");
     site.settle();
-    // Also before there is a response.
+    // The same before the response.
     let mut client = site.connect();
     client.send("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
     site.logged("'/cgi-bin/mute': ");
     drop(client);
-    site.logged("CGI script terminated (client disconnected)");
+    site.logged("CGI script terminated (connection closed)");
     site.settle();
 }
 
 #[test]
-fn a_client_that_has_only_said_that_it_sends_no_more_gets_its_answer() {
+fn a_client_that_has_shut_down_its_sending_side_gets_the_response() {
     let site = Site::new(&[("say", &format!("{TEXT}; echo said"))]);
     let mut client = site.connect();
     client.send("GET /cgi-bin/say HTTP/1.0\r\n\r\n");
@@ -476,10 +477,10 @@ fn a_client_that_has_only_said_that_it_sends_no_more_gets_its_answer() {
     site.settle();
 }
 
-/// A script that responds without reading its body: the client learns that the connection ends, or the rest of the body is
-/// discarded if that is short. In both cases no request is lost without a sign.
+/// A script that responds without reading its body. If the rest of the body is long, the response says `Connection:
+/// close`. If it is short, it is discarded. A pipelined request is never dropped without the client noticing.
 #[test]
-fn a_script_that_responds_before_it_reads() {
+fn a_script_may_respond_before_it_reads() {
     let site = Site::new(&[("early", &format!("{TEXT}; echo early"))]);
     let post = |length: usize| format!("POST /cgi-bin/early HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
     let mut client = site.connect();
@@ -502,8 +503,8 @@ fn a_script_that_responds_before_it_reads() {
     site.settle();
 }
 
-/// A script that ignores its body and writes its head and its output apart: the server waits for more than the head before
-/// it responds, and must still know where the head ends.
+/// A script that ignores its body, and writes its head and the rest of its output separately. The server reads more
+/// than the head before it responds, and must remember where the head ends.
 #[test]
 fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
     let site = Site::new(&[("apart", &format!("{TEXT}; read go < ../gate; echo apart"))]);
@@ -513,9 +514,9 @@ fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
     let mut client = site.connect();
     client.send("POST /cgi-bin/apart HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
     client.send(&"x".repeat(200_000));
-    // This waits until the script opens the other end, which it does after it has written its head.
+    // This blocks until the script opens the other end, which it does after it has written its head.
     let mut gate = fs::OpenOptions::new().write(true).open(gate).unwrap();
-    // The head is in the pipe before this request is sent: the loop reads it no later.
+    // The head is in the pipe before this request is sent, so the loop has read it when this response arrives.
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     gate.write_all(b"go\n").unwrap();
     drop(gate);
@@ -527,7 +528,7 @@ fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
 }
 
 #[test]
-fn slow_scripts_keep_nobody_waiting() {
+fn slow_scripts_do_not_delay_other_requests() {
     let site = Site::new(&[("slow", &format!("{TEXT}; echo begun; read go; echo $go"))]);
     let mut slow: Vec<Client> = (0..20)
         .map(|_| {
@@ -538,7 +539,7 @@ fn slow_scripts_keep_nobody_waiting() {
             client
         })
         .collect();
-    // All of them run now, and wait for their clients.
+    // All of them are running and wait for input.
     assert_eq!(children().len(), 20);
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     for client in &mut slow {
@@ -552,7 +553,7 @@ fn slow_scripts_keep_nobody_waiting() {
 }
 
 #[test]
-fn more_scripts_than_may_run_wait_for_their_turn() {
+fn requests_beyond_the_limit_of_scripts_wait_in_a_queue() {
     let limits = CgiLimits { live: 2, ..CgiLimits::default() };
     let site = Site::with(&[("wait", &format!("{TEXT}; read go; echo $go"))], limits, Limits::default());
     let mut clients: Vec<Client> = (0..6)
@@ -562,7 +563,7 @@ fn more_scripts_than_may_run_wait_for_their_turn() {
             client
         })
         .collect();
-    // A request that leaves the queue holds up none of the others.
+    // A request that leaves the queue does not delay the others.
     drop(clients.remove(3));
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     assert!(children().len() <= 2);
@@ -575,7 +576,7 @@ fn more_scripts_than_may_run_wait_for_their_turn() {
 }
 
 #[test]
-fn answers_of_scripts() {
+fn responses_of_scripts() {
     let site = Site::new(&[
         ("status", "printf 'Status: 418 Pot\\nX-A: b\\n\\nshort and stout'"),
         ("no-phrase", "printf 'Status: 418\\n\\n'"),
@@ -616,7 +617,7 @@ fn answers_of_scripts() {
         assert!(answer.contains(part) && !answer.contains("and more"), "{name}: {answer}");
         site.settle();
     }
-    // Where it can, the connection goes on, HEAD has no body, and a POST is redirected as a GET without one.
+    // The connection persists if the framing allows it. HEAD has no body. A POST is redirected as a GET without a body.
     let mut client = site.connect();
     for (name, framing) in [
         ("status", "\r\nTransfer-Encoding: chunked\r\n"),
@@ -672,7 +673,7 @@ fn accounts_guard_scripts() {
     let site = Site::built(&[("who", &script), ("to-who", redirect)], Limits::default(), |builder| {
         builder.auth(Account::new("ann", "secret")).auth(Account::new("bob", "other"))
     });
-    // ann:wrong, nothing, ann:secret of another scheme, and two fields.
+    // A wrong password, no credentials, the right ones in another scheme, and the right ones twice.
     for lines in [
         "Authorization: Basic YW5uOndyb25n\r\n",
         "",
@@ -711,7 +712,7 @@ fn scripts_below_a_base_path_and_without_hidden_names() {
 }
 
 #[test]
-fn what_a_script_complains_about_is_in_the_log() {
+fn standard_error_and_the_exit_status_are_logged() {
     let site = Site::new(&[
         ("complain", &format!("echo 'one\u{1b}[31m' >&2; printf two >&2; {TEXT}; echo ok; exit 7")),
         ("flood", &format!("yes complaint | head -c 10000000 >&2; {TEXT}; echo ok")),
@@ -729,12 +730,12 @@ fn what_a_script_complains_about_is_in_the_log() {
 }
 
 #[test]
-fn a_script_sees_nothing_of_the_server() {
+fn a_script_inherits_no_descriptor_no_user_and_no_variable() {
     let site = Site::new(&[("look", &format!("{TEXT}; echo $(ls /proc/self/fd); id -u; id -G; env; echo $#"))]);
     let mut client = site.connect();
     client.send("GET /cgi-bin/look?-x HTTP/1.0\r\n\r\n");
     client.head();
-    // The fourth is what ls itself has open.
+    // `ls` has opened descriptor 3 itself.
     assert_eq!(client.line().split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
     let (user, groups) = (client.line(), client.line());
     if rustix::process::geteuid().is_root() {
@@ -742,13 +743,13 @@ fn a_script_sees_nothing_of_the_server() {
     }
     let rest = client.rest();
     assert!(!rest.contains("\nCARGO"), "{rest}");
-    assert!(rest.ends_with("\n0\n"), "the query is no argument: {rest}");
+    assert!(rest.ends_with("\n0\n"), "the query is not an argument: {rest}");
     drop(client);
     site.settle();
 }
 
 #[test]
-fn the_end_of_the_server_is_the_end_of_its_scripts() {
+fn scripts_are_terminated_when_the_server_stops() {
     for (name, now) in [("polite", true), ("polite", false), ("stubborn", true)] {
         let limits = Limits { grace: Duration::from_millis(50), ..Limits::default() };
         let script = format!("{TEXT}; echo $$; exec sleep 1000");
@@ -762,12 +763,12 @@ fn the_end_of_the_server_is_the_end_of_its_scripts() {
         assert_eq!(site.stop(now), Stopped::ByStopper);
         assert!(process.ends_within(20), "{name}");
         assert_eq!(children(), [], "{name}");
-        site.logged("CGI script terminated (server stops)");
+        site.logged("CGI script terminated");
     }
 }
 
 #[test]
-fn thousands_of_runs_leave_nothing() {
+fn five_hundred_runs_leave_no_process_and_no_descriptor() {
     let site = Site::new(&[("run", &format!("{TEXT}; echo ran"))]);
     let mut client = site.connect();
     for _ in 0..500 {
@@ -797,10 +798,10 @@ impl Drop for Subreaper {
 
 #[test]
 fn a_child_subreaper_reaps_orphans_and_takes_no_status_of_its_own_children() {
-    // Set while the site holds the lock of these tests, and unset before it gives the lock back: no other test expects to
-    // be given orphans.
+    // The setting is made and undone while the site holds the lock of these tests, because other tests do not expect
+    // orphans.
     let mut subreaper = None;
-    // Each of them leaves a process of another session, and one whose parent has ended.
+    // Each script leaves a process of another session, and a process whose parent has ended.
     let leave = "setsid sh -c 'exec sleep 0.02' >/dev/null 2>&1 </dev/null &\n(sleep 0.01 >/dev/null 2>&1 &)";
     let site = Site::built(
         &[("leave", &format!("{leave}\n{TEXT}; echo ok")), ("fail", &format!("{leave}\n{TEXT}; echo ok; exit 3"))],
@@ -820,9 +821,9 @@ fn a_child_subreaper_reaps_orphans_and_takes_no_status_of_its_own_children() {
 }
 
 #[test]
-fn the_group_of_a_script_is_killed_and_not_only_the_script() {
+fn sigkill_goes_to_the_whole_process_group() {
     let limits = CgiLimits { kill_after: Duration::from_millis(50), ..CgiLimits::default() };
-    // A child that ignores SIGTERM: of a script that ends by it, and of one that does not end by it either.
+    // A child process that ignores SIGTERM, of a script that ends by SIGTERM, and of a script that ignores it, too.
     let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
     let polite = format!("{TEXT}; {deaf} wait");
     let stubborn = format!("trap '' TERM; {TEXT}; {deaf} while :; do sleep 1000; done");
@@ -840,7 +841,7 @@ fn the_group_of_a_script_is_killed_and_not_only_the_script() {
 }
 
 #[test]
-fn the_end_of_the_server_kills_the_group_of_a_script() {
+fn the_process_group_of_a_script_is_killed_when_the_server_stops() {
     let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
     let mut site = Site::new(&[("polite", &format!("{TEXT}; {deaf} wait"))]);
     let mut client = site.connect();
@@ -852,7 +853,7 @@ fn the_end_of_the_server_kills_the_group_of_a_script() {
 }
 
 #[test]
-fn a_small_head_may_come_with_a_large_first_write() {
+fn the_limit_of_the_head_does_not_count_the_body() {
     let limits = CgiLimits { head: 64, ..CgiLimits::default() };
     let body = "x".repeat(4000);
     let small = format!("printf 'Content-Type: text/plain\\n\\n{body}'");

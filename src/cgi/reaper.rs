@@ -168,7 +168,7 @@ impl ChildReaper {
         let Some(entry) = state.children.get_mut(key) else { return };
         entry.has_handle = false;
         if !output_complete {
-            state.terminate(key, "client disconnected");
+            state.terminate(key, "connection closed");
         }
         state.remove_if_done(key);
     }
@@ -195,7 +195,7 @@ impl ChildReaper {
     fn end_all(&self, wait: Duration, note: &mut LogCallback<'_>) {
         let mut state = self.lock();
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
-        // No connection is left, so no entry needs to be kept for a handle.
+        // The loop has ended, so no connection reads the state of an entry any more.
         for key in &keys {
             state.children[*key].has_handle = false;
             state.terminate(*key, "server stops");

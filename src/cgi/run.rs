@@ -362,7 +362,7 @@ impl Drop for ScriptRun {
             && self.stdin.is_some()
             && !child.is_complete()
         {
-            child.terminate("client disconnected");
+            child.terminate("connection closed");
         }
         self.leave_queue(RunStage::Finished(None));
     }

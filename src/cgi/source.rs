@@ -92,8 +92,8 @@ impl ScriptOutput {
     }
 }
 
-/// The body of a response to HEAD. Its bytes are not sent, so it has none. With `Body::Empty` the response would have
-/// `Content-Length: 0`, which is not the length of the response to GET.
+/// The body of a response to HEAD. It yields no bytes, because none are sent. With `Body::Empty` the response would
+/// have `Content-Length: 0`, which is not the length of the response to GET.
 pub(super) struct OmittedBody;
 
 impl Source for OmittedBody {

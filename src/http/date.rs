@@ -69,10 +69,10 @@ fn before_1970(seconds: i64) -> String {
     format!("{}{year:04}{}", &shifted[..YEAR_OF_FIXDATE.start], &shifted[YEAR_OF_FIXDATE.end..])
 }
 
-/// Where the year stands in an IMF-fixdate.
+/// The position of the year in an IMF-fixdate.
 const YEAR_OF_FIXDATE: std::ops::Range<usize> = 12..16;
 
-/// Where the year stands in the form of `asctime`.
+/// The position of the year in a date of `asctime`.
 const YEAR_OF_ASCTIME: std::ops::Range<usize> = 20..24;
 
 /// The IMF-fixdate of a time, the form of `Date` and `Last-Modified`.

@@ -21,13 +21,13 @@ pub struct Record<'r> {
     pub status: Status,
     /// The number of body bytes that were sent.
     pub sent: u64,
-    /// Whether it was known how many they would be when the response arrived, and they were not the server's page for
-    /// an error. Python's form shows `-` instead of any other number, as scripts that read it expect; the other forms
-    /// show all of them.
+    /// True if the length of the body was known when the response began, and the body is not the server's error page.
+    /// Otherwise Python's format shows `-` instead of the number, as programs that parse it expect. The other formats
+    /// always show the number.
     pub is_counted: bool,
     /// The reason why the response was cut short, if it was.
     pub cut: Option<&'r str>,
-    /// When the response was complete.
+    /// The time at which the response was complete.
     pub at: SystemTime,
     /// The same time on the monotonic clock of `request.arrived`, for the duration.
     pub ended: Instant,
