@@ -149,6 +149,7 @@ impl ChildEntry {
     pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
         let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
         *leader_exited = true;
+        // The rest of the group had SIGTERM, too, and needs no more than a moment to end.
         let soon = now + STRAGGLER_WAIT;
         *kill_at = Some(kill_at.map_or(soon, |kill_at| kill_at.min(soon)));
         false
@@ -169,6 +170,7 @@ impl ChildEntry {
                 true => Deadline::Reap,
                 false => Deadline::Next(None),
             },
+            // SIGTERM was sent since the last turn, so the time until SIGKILL begins now.
             ChildPhase::Terminating { kill_at, .. } => Deadline::Next(Some(*kill_at.get_or_insert(now + kill_after))),
             ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => Deadline::Next(None),
         }
@@ -184,6 +186,7 @@ impl ChildEntry {
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
         let timed_out = match self.phase {
+            // The signal of the server is not an error of the script, so only an exit without it is logged.
             ChildPhase::Running(_) => {
                 let text = describe_exit(status);
                 log.extend(text.map(|text| (self.label.client, format!("{text}: {}", self.label.name))));
@@ -215,6 +218,7 @@ impl ChildEntry {
                     self.lines.feed(&buffer[..count], note);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The pipe is empty: the poll reports the next bytes.
                 Err(_) => return false,
             }
         }

@@ -91,6 +91,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("SERVER_NAME", &server_name(request));
     set("SERVER_PORT", server.port().to_string().as_bytes());
     set("SERVER_PROTOCOL", request.version().as_str().as_bytes());
+    // A listener for all addresses does not know which of them the client connected to.
     if !server.ip().is_unspecified() {
         set("SERVER_ADDR", server.ip().to_string().as_bytes());
     }
@@ -116,6 +117,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("SCRIPT_NAME", &script.name);
     set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     set("PATH_INFO", &script.path_info);
+    // RFC 3875 section 4.1.6: without `PATH_INFO` there is no `PATH_TRANSLATED`.
     if let Some(relative) = script.path_info.strip_prefix(b"/") {
         let translated = site.root.join(OsStr::from_bytes(relative));
         set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
@@ -138,6 +140,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
+    // A colon within an IPv6 address is not followed by digits only, because of the closing bracket.
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }

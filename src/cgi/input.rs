@@ -36,6 +36,7 @@ impl ScriptInput {
             match self.pipe.write(&bytes[taken..]) {
                 Ok(count) => taken += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The loop runs the session again when the script has read some bytes.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_full = true,
                 Err(error) => return Err(error),
             }

@@ -167,6 +167,7 @@ impl ChildReaper {
         let mut state = self.lock();
         let Some(entry) = state.children.get_mut(key) else { return };
         entry.has_handle = false;
+        // The connection has closed before it had all of the output.
         if !output_complete {
             state.terminate(key, "connection closed");
         }
@@ -202,6 +203,7 @@ impl ChildReaper {
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
+        // Two rounds of waiting: the first for SIGTERM, the second for SIGKILL.
         for (end, last) in [(begin + wait, false), (begin + 2 * wait, true)] {
             while state.live > 0 && Instant::now() < end {
                 let left = end.saturating_duration_since(Instant::now());
@@ -227,6 +229,7 @@ impl Drop for ChildReaper {
 impl ReaperState {
     /// Registers a child's pidfd and standard error with the table's poll, and that poll with the loop's.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
+        // The poll is registered by the first script, because a service is built before there is a loop.
         if !self.registered {
             registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
             self.registered = true;
@@ -246,6 +249,7 @@ impl ReaperState {
     /// Handles events of children, then every deadline that has passed. Returns when to be called next.
     fn handle_turn(&mut self, now: Instant) -> Option<Duration> {
         let busy = self.handle_events(Some(Duration::ZERO), now);
+        // The keys are copied, because a child that is reaped may leave the table.
         let keys: Vec<usize> = self.children.iter().map(|(key, _)| key).collect();
         let next = keys.into_iter().filter_map(|key| self.check_time(key, now)).min();
         let next = next.map(|next| next.saturating_duration_since(now));
@@ -301,6 +305,8 @@ impl ReaperState {
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
+        // The end of a child is the end of its output, even if another process keeps the pipe open. The connection has
+        // to check that.
         if entry.has_handle {
             entry.label.wake.wake();
         }

@@ -163,6 +163,7 @@ impl ScriptRun {
     /// reaper has terminated the script.
     fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
         let (now, limits) = (registrar.now(), self.context.reaper.limits());
+        // A script that reads its body is not late, however long the client takes to send it.
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = limits.first_byte_ends(now);
         }
@@ -175,6 +176,7 @@ impl ScriptRun {
             RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
                     output.child().terminate("no response in time");
+                    // An incomplete head often shows the mistake, such as a missing empty line.
                     if let RunStage::Head { read, .. } = &self.stage
                         && !read.is_empty()
                     {
@@ -203,6 +205,7 @@ impl ScriptRun {
         // The limit begins anew: the time in the queue does not count for the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
+        // Without a body the script gets /dev/null, and no pipe has to be watched.
         let mut child = match spawn(&self.script, variables, self.context.user, !self.body_ended) {
             Ok(child) => child,
             Err(error) => {
@@ -211,6 +214,7 @@ impl ScriptRun {
             }
         };
         let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
+        // From here on the reaper owns the child. If a later step fails, dropping the handle terminates it.
         let label =
             ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
         let key = self.context.reaper.add(child, label, registrar)?;
@@ -245,11 +249,13 @@ impl ScriptRun {
                 break read_head(read);
             }
             match read_more(output, read) {
+                // The output has no body, so there is no first byte of it to wait for.
                 Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
                     // The head may have ended in an earlier read: while `waits` is true, the loop reads beyond it.
                     *end = end.or_else(|| find_end(read, read.len() - count));
+                    // Bytes after the head do not count.
                     if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
                         break Err(BadOutput::TooLong);
                     }
@@ -262,6 +268,7 @@ impl ScriptRun {
             Ok(Some(head)) => Ok(self.begin(head)),
             Ok(None) => Ok(None),
             Err(bad) => {
+                // A script whose output has ended may still work; only one that would go on printing is terminated.
                 if !output.child().is_complete() {
                     output.child().terminate("output is not a CGI response");
                 }
@@ -364,6 +371,7 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
+        // Otherwise the next request in the queue would wait for one that has no client any more.
         self.leave_queue(RunStage::Finished(None));
     }
 }

@@ -126,6 +126,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
     for (at, segment) in segments.iter().enumerate().skip(below) {
         file.push(OsStr::from_bytes(segment));
         let name = joined(&segments[..=at]);
+        // Every error is 404, so that a response does not show what the server may not read.
         let kind = std::fs::metadata(&file).map_err(|_| NoScript::Missing(name.clone()))?;
         if kind.is_dir() {
             continue;
@@ -134,6 +135,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
         } else if access(&file, Access::EXEC_OK).is_err() {
             return Err(NoScript::NotExecutable(name));
         }
+        // Normalising has removed the slash at the end, which belongs to `PATH_INFO`.
         let mut path_info = joined(&segments[at + 1..]);
         if slash {
             path_info.push(b'/');

@@ -82,6 +82,7 @@ impl ScriptOutput {
             }
         };
         match (read, state) {
+            // The output was cut by SIGTERM. Reported as its end, it would look complete to the client.
             (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
                 self.child.set_complete();
@@ -130,6 +131,7 @@ impl Source for ScriptBody {
             count => count,
         };
         self.left = self.left.map(|left| left - count as u64);
+        // The response is complete, so the script may work on after its connection has closed.
         if self.left == Some(0) {
             self.output.child.set_complete();
         }

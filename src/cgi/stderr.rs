@@ -28,6 +28,7 @@ impl StderrLines {
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            // Bytes beyond the limit are dropped, but the end of the line is still searched for.
             let room = LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if text.len() < piece.len() {

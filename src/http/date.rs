@@ -43,6 +43,7 @@ impl From<SystemTime> for HttpDate {
         HttpDate::from_unix(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => seconds(since),
             Err(before) => {
+                // A fraction before 1970 belongs to the second before it.
                 let before = before.duration();
                 -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
             }
@@ -96,6 +97,7 @@ pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
 }
 
 fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
+    // The weekday is checked by `httpdate`: it is the same 2000 years later.
     let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
     let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
     let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);

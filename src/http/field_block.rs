@@ -167,6 +167,7 @@ impl FieldBlock {
 
     /// Appends all fields of `other`, except its `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
+        // Cloning shares the bytes, if `other` is shared, and copies none.
         if self.lines().is_empty() {
             self.lines = other.lines.clone();
         } else {
@@ -274,6 +275,7 @@ impl FieldBlock {
 /// Parses a value of `Content-Length`. A second field is an error, also if both values are equal.
 fn parse_length(value: &[u8], before: Option<u64>) -> Result<u64, InvalidHeader> {
     let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
+    // `parse` alone would accept a plus sign.
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok().filter(|_| digits && before.is_none()).ok_or_else(bad)?;
     text.parse().map_err(|_| bad())

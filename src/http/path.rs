@@ -58,6 +58,7 @@ impl UrlPath {
             return Err(BadPath::Nul);
         }
         let mut kept: Vec<&[u8]> = Vec::new();
+        // Overwritten by the last segment. An empty path has one, which is empty.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
             // A path that ends in a dot segment names a directory, as one that ends in a slash does.

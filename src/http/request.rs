@@ -165,6 +165,7 @@ impl Request {
             let name = field.name.slice(&self.head).to_ascii_lowercase();
             !name.starts_with(b"content-") && name != b"transfer-encoding" && name != b"expect"
         });
+        // The new target is appended to the head, so that the spans of the fields stay valid.
         let start = request.head.len();
         request.head.extend_from_slice(target);
         request.target = Span::new(start, request.head.len());
@@ -191,6 +192,7 @@ impl Request {
             local,
             arrived,
         } = other;
+        // Cloning an unknown method allocates, so an equal one is kept.
         if self.method != *method {
             self.method = method.clone();
         }

@@ -157,6 +157,7 @@ impl AccessLog {
         if let Some(open) = &mut self.open
             && let Some(path) = open.path.take()
         {
+            // Both paths are resolved, because a symbolic link to the root is also a way into it.
             let real = |path: &Path| path.canonicalize().ok();
             let inside =
                 real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
@@ -180,6 +181,7 @@ impl AccessLog {
         }
         let Some(path) = path else { return Ok(()) };
         let target = Target::open(path)?;
+        // Lines of requests before the rotation go to the old file, as far as it accepts them now.
         sink.flush();
         sink.redirect(target);
         Ok(())

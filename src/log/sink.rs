@@ -67,6 +67,7 @@ impl Sink {
 
     /// Buffers the line that `append` writes, which ends in a newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        // Within a gap even a line that would fit is dropped, so that the gap stays one.
         if self.gap > 0 && !self.is_empty() {
             return self.lose(1);
         }
@@ -94,6 +95,7 @@ impl Sink {
                     return None;
                 }
             }
+            // The announcement takes the place of the dropped lines, after all lines that were buffered before them.
             if self.is_empty() {
                 self.announce_gap();
             }
@@ -106,6 +108,7 @@ impl Sink {
         let began = Instant::now();
         while self.flush().is_some() {
             let left = within.saturating_sub(began.elapsed());
+            // An error of poll, such as a signal, leads to another try within the time.
             if left.is_zero() || matches!(self.target.has_room(left), Ok(false)) {
                 return;
             }
@@ -131,6 +134,7 @@ impl Sink {
         if self.gap == 0 {
             return;
         }
+        // Ends the line whose rest was dropped; otherwise the announcement would continue it.
         if self.torn {
             self.lines.push(b'\n');
         }
