@@ -6,8 +6,8 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::io;
 use std::time::Instant;
 
-use super::log_queue::LogQueue;
 use super::outcome::TaskOutcome;
+use super::task_log::TaskLog;
 use super::workers::Job;
 use crate::session::Waker;
 
@@ -71,7 +71,7 @@ pub(crate) struct ChannelState {
     pub(crate) read_begun: bool,
     /// Bytes from the handler that the connection has not taken.
     pub(crate) output: Vec<u8>,
-    /// What the suspended handler waits for.
+    /// The reason of the handler's suspension.
     pub(crate) wait: WaitReason,
     /// A job whose end the handler waits for. It stays here unstarted until `waker` is known.
     pub(crate) job: Option<Job>,
@@ -82,10 +82,10 @@ pub(crate) struct ChannelState {
     /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
     pub(crate) outcome: Option<TaskOutcome>,
     /// Lines for the server's log.
-    pub(crate) log: LogQueue,
+    pub(crate) log: TaskLog,
 }
 
-/// What a handler waits for.
+/// The condition that resumes a suspended handler.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum WaitReason {
     /// The handler is not suspended, or has not started.

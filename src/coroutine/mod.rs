@@ -13,10 +13,10 @@
 mod channel;
 mod fiber;
 mod io;
-mod log_queue;
 mod outcome;
 mod resources;
 mod stack_pool;
+mod task_log;
 mod task_runner;
 mod workers;
 

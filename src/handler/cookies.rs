@@ -1,4 +1,5 @@
-//! Cookies, as Python's `http.cookies` has them where that is not dangerous. Texts are Latin-1, as in every field value.
+//! Reads and writes cookies as Python's `http.cookies`, except where that allows injection. Texts are Latin-1, as in
+//! every field value. Storing cookies stays out.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -15,29 +16,28 @@ use crate::http::{FieldValue, HttpDate, latin1, trim_ows};
 pub struct Cookies(Vec<(String, String)>);
 
 impl Cookies {
-    /// The value of the first cookie of this name: what a browser sends first is the most specific.
+    /// The value of the first cookie with this name. A browser sends the one with the most specific path first.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// Name and value of every cookie, in the order in which they came.
+    /// Name and value of every cookie, in the order of the fields.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl Exchange<'_> {
-    /// The cookies of the request. A malformed pair is skipped and the others are kept; a quoted value is decoded as
-    /// Python writes it. Bytes above 0x7f are read as Latin-1, as in
+    /// The cookies of the request. A malformed pair is skipped. A quoted value is decoded from the form that Python
+    /// writes. Bytes above 0x7f are read as Latin-1, as in
     /// [`RequestFields::get_str`](crate::http::RequestFields::get_str).
     pub fn cookies(&self) -> Cookies {
         let fields = self.headers().get_all("Cookie");
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. A value that needs it is quoted in Python's way, so that it comes back from
-    /// [`cookies`](Exchange::cookies) as it was: each Latin-1 character that has no place in a cookie's value is its code
-    /// in octal digits.
+    /// Adds a `Set-Cookie` field. A value with characters that a cookie's value must not have is quoted as Python does:
+    /// each such character is written as its code in octal digits. [`cookies`](Exchange::cookies) decodes it.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -48,8 +48,9 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is no token, the value holds a control
-    /// character or one above U+00FF, or an attribute would end early; and as [`send_header`](Exchange::send_header).
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has a control
+    /// character or one above U+00FF, or an attribute has a control character or `;`; and the errors of
+    /// [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
         self.send_header("Set-Cookie", line)
@@ -99,12 +100,13 @@ fn write(cookie: &Cookie<'_>) -> io::Result<String> {
     Ok(line)
 }
 
-/// Whether Python allows the name: it is a token in which a colon may stand.
+/// True if Python allows the name: a token that may contain colons.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
-/// A value as it is sent: in quotes if it holds what would end it, what has no place there as an octal escape.
+/// A value as it is sent. If it has a byte that is not a cookie-octet, it is in quotes and most such bytes are octal
+/// escapes.
 struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_pair_is_skipped() {
+    fn a_malformed_pair_is_skipped() {
         assert_eq!(read("a=1; b[c]=2; d=3,;; =x; e; visits=4"), pairs([("a", "1"), ("d", "3,"), ("visits", "4")]));
         assert_eq!(read(r#"q="x y\054\073\"\\"; empty="#), pairs([("q", "x y,;\"\\"), ("empty", "")]));
         let cookies = Cookies(read("a=1; a=2"));
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_as_they_were() {
+    fn a_value_that_is_written_is_read_unchanged() {
         for value in ["", "plain", "two words", "a,b;c=\"d\\e\"", "ümlaut", "Ã¼", "\\054"] {
             let line = write(&Cookie::new("n", value)).unwrap();
             assert!(!line[2..].contains(';'), "{line}");
@@ -157,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn values_are_latin1_as_python_writes_them() {
+    fn values_are_latin1_and_quoted_as_python_does() {
         assert_eq!(write(&Cookie::new("n", "é\u{ff}")).unwrap(), r#"n="\351\377""#);
         assert_eq!(pair(b"n=\"\\351\"").unwrap().1, "é");
         assert_eq!(pair(b"n=\xe9").unwrap().1, "é");
-        // Two characters of Latin-1, which one of UTF-8 must not be taken for.
+        // Two characters of Latin-1, not one of UTF-8.
         assert_eq!(pair(br#"n="\303\251""#).unwrap().1, "Ã©");
         assert!(pair(b"n\xe9=1").is_none(), "a name is a token");
         let refused = write(&Cookie::new("price", "5 €")).unwrap_err();
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_in_their_order() {
+    fn attributes_are_written_in_a_fixed_order() {
         let cookie = Cookie::build(("visits", "1")).path("/").http_only(true);
         assert_eq!(write(&cookie.clone().build()).unwrap(), "visits=1; Path=/; HttpOnly");
         let cookie = cookie
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_split_the_field_is_refused() {
+    fn a_cookie_that_would_split_the_field_is_refused() {
         assert!(write(&Cookie::new("x y", "1")).is_err());
         assert!(write(&Cookie::new("x", "1\r\nX: 2")).is_err());
         assert!(write(&Cookie::build(("x", "1")).path("/\r\nX: 1").build()).is_err());

@@ -1,3 +1,5 @@
+//! An error with a status, so that a handler can end its request by `?`.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -5,10 +7,10 @@ use std::io;
 use crate::http::Status;
 use crate::service::Response;
 
-/// An error that is answered with a status of its own.
+/// An error with the status of its error page.
 ///
-/// A handler that returns it, inside an [`io::Error`] and before the head of its response is out, has the server's
-/// error page of that status sent; any other error is answered with 500.
+/// If a handler returns it, inside an [`io::Error`] and before the head of the response was sent, the client gets the
+/// server's error page with that status. For any other error the client gets 500.
 ///
 /// ```
 /// use serve_forever::handler::HttpError;
@@ -27,12 +29,12 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error with this status, and its phrase as the message.
+    /// An error with this status and no message: the status's phrase is used.
     pub fn new(status: Status) -> HttpError {
         HttpError { status, message: None }
     }
 
-    /// Sets the message: the page's, the log's and the reason phrase.
+    /// Sets the message, which is the reason phrase and is shown on the page.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> HttpError {
         self.message = Some(message.into());
         self
@@ -43,7 +45,7 @@ impl HttpError {
         self.status
     }
 
-    /// The one inside an error, if there is one.
+    /// The `HttpError` inside an [`io::Error`], if there is one.
     pub(super) fn find(error: &io::Error) -> Option<&HttpError> {
         error.get_ref()?.downcast_ref()
     }

@@ -1,4 +1,4 @@
-//! What the handler and the connection share for one exchange: the channel of bytes and the response.
+//! The state that handler and connection share for one exchange: the channel of bytes and the response.
 //!
 //! Running the handler stays out.
 

@@ -1,8 +1,9 @@
-//! Queries and forms: `application/x-www-form-urlencoded`.
+//! Decodes queries and forms: `application/x-www-form-urlencoded`.
 
 use std::borrow::Cow;
 
-/// The decoded pairs of a query or a form, in their order. Empty parts are skipped; one without `=` has an empty value.
+/// The decoded pairs of a query or a form, in their order. An empty part is skipped; a part without `=` has an empty
+/// value.
 pub(super) fn pairs(query: &[u8]) -> Vec<(String, String)> {
     let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
     let pair = |part: &[u8]| {

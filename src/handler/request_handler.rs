@@ -1,21 +1,25 @@
+//! The interface of a handler: a method for each request method, as in Python.
+//!
+//! When and on which stack a method is called stays out.
+
 use std::io;
 
 use super::exchange::Exchange;
 use crate::http::{Method, Status};
 
-/// Answers the requests of one connection, in code that reads and writes as if it had a thread of its own.
+/// Responds to the requests of one connection, in code that reads and writes as if it had a thread of its own.
 ///
-/// Python's `BaseHTTPRequestHandler` (contract rows HB20, HB21, SS32): one method for each request method, and one
-/// instance for each connection, which keeps its fields from one request to the next. What is not implemented is
-/// answered with 501, HEAD included: a handler that answers HEAD says so.
+/// Python's `BaseHTTPRequestHandler`: a trait method for each request method, and one instance for each connection,
+/// which keeps its fields from one request to the next. A method that is not implemented responds with 501. That
+/// includes HEAD, which is not derived from GET.
 ///
-/// While a method waits, in `rfile`, `wfile`, [`sleep`](Exchange::sleep) or [`offload`](Exchange::offload), other
+/// While a method is suspended in `rfile`, `wfile`, [`sleep`](Exchange::sleep) or [`offload`](Exchange::offload), other
 /// clients are served. While it computes they are not, and nothing can interrupt it: long computations and calls that
-/// block belong into [`offload`](Exchange::offload). When the client goes, whatever it waits for becomes an error,
-/// which `?` hands up; what it owns is dropped then.
+/// block belong into [`offload`](Exchange::offload). When the client disconnects, the operation that suspended the
+/// handler returns an error; the handler should pass it on with `?`, which drops the values that it owns.
 ///
-/// Returning an error before the head of the response is out sends an error page: that of an
-/// [`HttpError`](super::HttpError)'s status, otherwise 500. Later it cuts the connection.
+/// An error that is returned before the head of the response was sent becomes an error page: with the status of an
+/// [`HttpError`](super::HttpError), otherwise 500. A later error cuts the connection.
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -36,15 +40,15 @@ use crate::http::{Method, Status};
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait RequestHandler {
-    /// Answers GET.
+    /// Responds to GET.
     ///
     /// # Errors
-    /// See [`RequestHandler`]; so for all of these methods.
+    /// See [`RequestHandler`].
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         unsupported(x)
     }
 
-    /// Answers HEAD. What it writes to `wfile` is counted and not sent.
+    /// Responds to HEAD. Bytes written to `wfile` are counted for `Content-Length` and not sent.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -52,7 +56,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers POST.
+    /// Responds to POST.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -60,7 +64,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers PUT.
+    /// Responds to PUT.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -68,7 +72,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers DELETE.
+    /// Responds to DELETE.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -76,7 +80,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers PATCH.
+    /// Responds to PATCH.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -84,7 +88,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers OPTIONS.
+    /// Responds to OPTIONS.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -92,7 +96,7 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Answers every other method; `name` is any token, such as `TRACE` or `RICKROLL`, and has a case.
+    /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -101,10 +105,10 @@ pub trait RequestHandler {
         unsupported(x)
     }
 
-    /// Decides whether a client that sent `Expect: 100-continue` may send its body (contract row HB27). Returning
-    /// false after an answer, such as `x.send_error(417, None, None)?`, ends the exchange: no other method is called.
+    /// Returns true if a client that sent `Expect: 100-continue` may send its body. A handler that returns false must
+    /// have sent a response, such as by `x.send_error(417, None, None)?`. No other method is called then.
     ///
-    /// The client is told to go on once the body is first read, not here.
+    /// `100 Continue` is sent when the body is first read, not by this method.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -113,7 +117,7 @@ pub trait RequestHandler {
         Ok(true)
     }
 
-    /// Hands a request to the method for it. Overriding this is a way to see every request first.
+    /// Calls the method for the request. A handler that overrides this sees every request first.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -137,8 +141,9 @@ pub trait RequestHandler {
     }
 }
 
-/// Python's answer for a method that a handler does not have.
+/// Sends Python's error page for a method that the handler does not implement.
 fn unsupported(x: &mut Exchange<'_>) -> io::Result<()> {
+    // The method is part of the reason phrase, and a client may send one of any length.
     let method: String = x.command().chars().take(64).collect();
     x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)
 }

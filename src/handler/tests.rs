@@ -1,3 +1,6 @@
+//! Handlers over a connection in memory: the whole way from request bytes to response bytes. Header fields are in
+//! `tests/fields.rs`.
+
 mod fields;
 
 use std::cell::{Cell, RefCell};
@@ -17,7 +20,7 @@ use crate::service::{Response, Service};
 use crate::session::CloseReason;
 use crate::testing::{Bench, Client, TestServer};
 
-/// A handler that does the same for every method.
+/// A handler that calls a closure for every method.
 struct Does<F>(F);
 
 impl<F: FnMut(&mut Exchange<'_>) -> io::Result<()>> RequestHandler for Does<F> {
@@ -30,11 +33,11 @@ fn does<F>(handle: F) -> Handlers<impl Fn() -> Does<F>>
 where
     F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + 'static,
 {
-    // A panic that prints where it comes from takes its time, and is not what the tests of the log look for.
+    // Printing the backtrace of a panic takes longer than the default. Its line would be an unexpected one in the log.
     Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
 }
 
-/// A bench whose log can be read.
+/// A bench with a reader of its log.
 fn logged(service: impl Service + Send + 'static) -> (Bench, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
     (Bench::new(service).log(AccessLog::to(writer.into())), reader)
@@ -65,7 +68,7 @@ fn ok(x: &Exchange<'_>, body: &str) -> io::Result<()> {
     x.wfile().write_all(body.as_bytes())
 }
 
-/// All that a server sends, over TCP, to a client that sends this.
+/// All bytes that a server sends over TCP in response to `request`.
 fn answer_of(server: &TestServer, request: &[u8]) -> Vec<u8> {
     let mut client = TcpStream::connect(server.address()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -80,7 +83,7 @@ fn body(answer: &str) -> &str {
 }
 
 #[test]
-fn what_is_not_implemented_is_501() {
+fn a_method_that_is_not_implemented_is_501() {
     struct Nothing;
     impl RequestHandler for Nothing {}
     let bench = Bench::new(Handlers::new(|| Nothing));
@@ -94,7 +97,7 @@ fn what_is_not_implemented_is_501() {
 }
 
 #[test]
-fn methods_reach_their_handlers_and_the_instance_stays() {
+fn each_method_calls_its_handler_method_on_one_instance_per_connection() {
     #[derive(Default)]
     struct Counts(u32);
     impl RequestHandler for Counts {
@@ -114,7 +117,7 @@ fn methods_reach_their_handlers_and_the_instance_stays() {
 }
 
 #[test]
-fn the_request_in_pythons_words() {
+fn an_exchange_has_the_request_under_pythons_names() {
     let bench = Bench::new(does(|x| {
         assert_eq!((x.command(), x.path(), x.requestline()), ("GET", "/a?b=c", "GET /a?b=c HTTP/1.1"));
         assert_eq!(x.request_version().as_str(), "HTTP/1.1");
@@ -129,7 +132,7 @@ fn the_request_in_pythons_words() {
 }
 
 #[test]
-fn the_version_string_is_what_the_server_is_called() {
+fn version_string_is_the_name_of_the_server() {
     let says = |x: &mut Exchange<'_>| ok(x, &format!("<{}>", x.version_string()));
     for (name, expected) in [("teapot/1.0 (short: stout)", "<teapot/1.0 (short: stout)>"), ("", "<>")] {
         let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
@@ -140,7 +143,7 @@ fn the_version_string_is_what_the_server_is_called() {
 }
 
 #[test]
-fn a_small_answer_gets_its_length_and_leaves_in_one_write() {
+fn a_small_response_has_a_content_length_and_is_sent_in_one_write() {
     let bench = Bench::new(does(|x| {
         x.send_response(201)?;
         x.send_header("X-Number", 5)?;
@@ -154,7 +157,7 @@ fn a_small_answer_gets_its_length_and_leaves_in_one_write() {
 }
 
 #[test]
-fn a_long_answer_is_chunked_and_waits_for_its_client() {
+fn a_long_response_is_chunked_and_waits_for_its_client() {
     let written = Rc::new(Cell::new(0_usize));
     thread_local!(static WRITTEN: RefCell<Option<Rc<Cell<usize>>>> = const { RefCell::new(None) });
     WRITTEN.set(Some(Rc::clone(&written)));
@@ -190,7 +193,7 @@ fn a_long_answer_is_chunked_and_waits_for_its_client() {
 }
 
 #[test]
-fn a_long_answer_to_http_1_0_ends_with_the_connection() {
+fn a_long_response_to_http_1_0_ends_with_the_connection() {
     let bench = Bench::new(does(|x| {
         x.send_response(200)?;
         x.end_headers()?;
@@ -205,7 +208,7 @@ fn a_long_answer_to_http_1_0_ends_with_the_connection() {
 }
 
 #[test]
-fn the_body_is_read_as_it_comes_in_pieces_of_any_size() {
+fn a_request_body_is_read_the_same_however_it_is_split() {
     let bench = Bench::new(does(|x| {
         let mut lines = Vec::new();
         for line in x.rfile().lines() {
@@ -239,18 +242,18 @@ fn a_body_streams_through_in_both_directions() {
     client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
     assert!(
         text(client.take()).ends_with("Transfer-Encoding: chunked\r\n\r\n"),
-        "the head is out before the body is in"
+        "the head is sent before the request body has ended"
     );
     client.send(&[b'x'; 500_000]);
     assert!(client.take().len() >= 500_000);
     client.send(&[b'x'; 500_000]);
     let rest = text(client.take());
     assert!(rest.ends_with("\r\n0\r\n\r\n"));
-    assert!(get(&mut client).starts_with("HTTP/1.1 200 OK\r\n"), "the connection goes on");
+    assert!(get(&mut client).starts_with("HTTP/1.1 200 OK\r\n"), "the connection is kept open");
 }
 
 #[test]
-fn a_client_that_sends_faster_than_the_handler_reads_has_to_wait() {
+fn a_client_that_sends_faster_than_the_handler_reads_waits() {
     let bench = Bench::new(does(|x| {
         x.sleep(Duration::from_millis(1))?;
         let count = io::copy(&mut x.rfile(), &mut io::sink())?;
@@ -265,7 +268,7 @@ fn a_client_that_sends_faster_than_the_handler_reads_has_to_wait() {
 }
 
 #[test]
-fn to_head_the_length_is_told_and_no_body_sent() {
+fn a_response_to_head_has_a_content_length_and_no_body() {
     let bench = Bench::new(does(|x| ok(x, &"x".repeat(100_000))));
     let mut client = bench.connect();
     client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -275,14 +278,14 @@ fn to_head_the_length_is_told_and_no_body_sent() {
     let bench = Bench::new(does(|x| {
         x.send_response(204)?;
         x.end_headers()?;
-        x.wfile().write_all(b"nobody will see this")
+        x.wfile().write_all(b"not sent")
     }));
     let answer = get(&mut bench.connect());
     assert!(answer.starts_with("HTTP/1.1 204 No Content\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[test]
-fn to_head_the_length_is_told_when_all_of_it_is_known() {
+fn a_response_to_head_waits_for_the_whole_length() {
     let bench = Bench::new(does(|x| {
         ok(x, "one")?;
         x.sleep(Duration::from_millis(1))?;
@@ -299,7 +302,7 @@ fn to_head_the_length_is_told_when_all_of_it_is_known() {
 }
 
 #[test]
-fn no_response_and_errors_are_500() {
+fn no_response_or_an_error_of_the_handler_is_500() {
     let (bench, log) = logged(does(|_| Ok(())));
     assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
     assert_eq!(lines(bench, log)[0], "the handler sent no response");
@@ -316,7 +319,7 @@ fn no_response_and_errors_are_500() {
 }
 
 #[test]
-fn errors_with_a_status_have_their_own_page() {
+fn an_http_error_has_the_page_of_its_status() {
     let bench = Bench::new(does(|_| Err(HttpError::new(Status::UNPROCESSABLE_CONTENT).message("no number").into())));
     let mut client = bench.connect();
     assert!(get(&mut client).starts_with("HTTP/1.1 422 no number\r\n"));
@@ -324,7 +327,7 @@ fn errors_with_a_status_have_their_own_page() {
 }
 
 #[test]
-fn a_whole_response_gets_the_fields_that_were_set_before() {
+fn a_whole_response_has_the_fields_that_were_set_before() {
     let bench = Bench::new(does(|x| {
         x.send_header("X-Set", "before")?;
         x.respond(Response::text("hello"))?;
@@ -338,7 +341,7 @@ fn a_whole_response_gets_the_fields_that_were_set_before() {
 }
 
 #[test]
-fn interim_responses_leave_while_the_handler_waits() {
+fn interim_responses_are_sent_while_the_handler_is_suspended() {
     let bench = Bench::new(does(|x| {
         x.send_response_only(103)?;
         x.send_header("Link", "</a>; rel=preload")?;
@@ -357,22 +360,22 @@ fn interim_responses_leave_while_the_handler_waits() {
     let answer = text(client.take());
     assert!(answer.starts_with("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\r\nX-Last: yes\r\n") && answer.ends_with("\r\n\r\nbody"), "{answer}");
-    // Without a wait, they leave together; the next request starts afresh.
+    // The handler need not suspend here, so all responses are sent together.
     assert!(get(&mut client).starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 102 "));
     let mut old = bench.connect();
     old.send(b"GET / HTTP/1.0\r\n\r\n");
-    assert!(text(old.take()).starts_with("HTTP/1.1 200 OK\r\n"), "HTTP/1.0 knows none");
+    assert!(text(old.take()).starts_with("HTTP/1.1 200 OK\r\n"), "HTTP/1.0 has no interim responses");
 }
 
 #[test]
-fn what_is_no_interim_response_is_refused() {
+fn an_invalid_interim_response_is_an_error() {
     let bench = Bench::new(does(|x| {
-        assert!(x.send_response_only(101).is_err(), "no other protocol is spoken here");
+        assert!(x.send_response_only(101).is_err(), "the server cannot change the protocol");
         for (name, value) in [("Content-Length", "0"), ("Connection", "close")] {
             x.send_response_only(103)?;
-            assert!(x.send_response(200).is_err(), "one after the other");
+            assert!(x.send_response(200).is_err(), "the interim response must end first");
             x.send_header(name, value)?;
-            assert!(x.end_headers().is_err(), "{name} steers the response");
+            assert!(x.end_headers().is_err(), "{name} belongs to the final response");
         }
         for _ in 0..1000 {
             x.send_response_only(102)?;
@@ -381,7 +384,7 @@ fn what_is_no_interim_response_is_refused() {
         ok(x, "fine")
     }));
     let answer = get(&mut bench.connect());
-    assert_eq!(answer.matches("HTTP/1.1 102 Processing\r\n").count(), 16, "no more than that wait");
+    assert_eq!(answer.matches("HTTP/1.1 102 Processing\r\n").count(), 16, "at most 16 are queued");
     assert!(answer.ends_with("fine") && !answer.contains("103 "), "{answer}");
     let nothing_else = Bench::new(does(|x| {
         x.send_response_only(103)?;
@@ -406,12 +409,12 @@ fn a_second_response_is_an_error() {
 }
 
 #[test]
-fn misuse_is_an_error_at_the_call() {
+fn a_wrong_call_is_an_error_and_sends_nothing() {
     let bench = Bench::new(does(|x| {
         for (name, value) in [("A B", "c"), ("", "c"), ("A", "b\r\nC: d"), ("A", "\0"), ("Content-Length", "+1")] {
             assert_eq!(x.send_header(name, value).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
-        assert!(x.wfile().write_all(b"x").is_err(), "there is no head yet");
+        assert!(x.wfile().write_all(b"x").is_err(), "the head is not complete");
         assert!(x.end_headers().is_err());
         assert!(x.send_response(99).is_err() && x.send_response(1000).is_err() && x.send_response(103).is_err());
         ok(x, "fine")
@@ -421,7 +424,7 @@ fn misuse_is_an_error_at_the_call() {
 }
 
 #[test]
-fn a_declared_length_is_kept_or_the_connection_cut() {
+fn a_body_has_its_declared_length_or_the_connection_is_cut() {
     let sends = |length: u64, body: &'static str| {
         does(move |x| {
             x.send_response(200)?;
@@ -431,7 +434,7 @@ fn a_declared_length_is_kept_or_the_connection_cut() {
         })
     };
     let (bench, log) = logged(sends(3, "abcdef"));
-    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 "), "nothing was out");
+    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 "), "no byte was sent");
     assert!(lines(bench, log)[0].contains("longer than its Content-Length of 3"));
 
     let (bench, log) = logged(does(|x| {
@@ -442,7 +445,7 @@ fn a_declared_length_is_kept_or_the_connection_cut() {
         Ok(())
     }));
     let mut client = bench.connect();
-    assert!(get(&mut client).ends_with("\r\n\r\nabc"), "no byte more than announced");
+    assert!(get(&mut client).ends_with("\r\n\r\nabc"), "not more bytes than declared");
     assert!(client.closed().is_some());
     drop(client);
     assert_eq!(lines(bench, log)[0], "the handler wrote more than 3 bytes with a Content-Length of 3");
@@ -463,7 +466,7 @@ fn a_declared_length_is_kept_or_the_connection_cut() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_413() {
+fn a_request_body_over_the_limit_is_413() {
     let bench = Bench::new(does(|x| {
         x.limit_body(10)?;
         let mut bytes = Vec::new();
@@ -478,14 +481,14 @@ fn a_body_over_the_limit_is_413() {
     assert!(text(client.take()).starts_with("HTTP/1.1 413 Content Too Large\r\n"));
     let mut client = bench.connect();
     client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1099511627776\r\n\r\n");
-    assert!(text(client.take()).starts_with("HTTP/1.1 413 Content Too Large\r\n"), "at once");
+    assert!(text(client.take()).starts_with("HTTP/1.1 413 Content Too Large\r\n"), "before any byte of the body");
 }
 
 #[test]
-fn a_client_is_told_to_go_on_when_its_body_is_read() {
+fn continue_is_sent_when_the_handler_reads_the_body() {
     const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
-    struct Echo(bool);
-    impl RequestHandler for Echo {
+    struct ReadsBody(bool);
+    impl RequestHandler for ReadsBody {
         fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
             let mut text = String::new();
             x.rfile().read_to_string(&mut text)?;
@@ -498,14 +501,14 @@ fn a_client_is_told_to_go_on_when_its_body_is_read() {
             Ok(self.0)
         }
     }
-    let bench = Bench::new(Handlers::new(|| Echo(true)));
+    let bench = Bench::new(Handlers::new(|| ReadsBody(true)));
     let mut client = bench.connect();
     client.send(ASK);
     assert_eq!(text(client.take()), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send(b"abc");
     assert!(text(client.take()).ends_with("abc"));
 
-    let bench = Bench::new(Handlers::new(|| Echo(false)));
+    let bench = Bench::new(Handlers::new(|| ReadsBody(false)));
     let mut client = bench.connect();
     client.send(ASK);
     let answer = text(client.take());
@@ -519,7 +522,7 @@ fn a_client_is_told_to_go_on_when_its_body_is_read() {
 }
 
 #[test]
-fn a_panic_is_500_and_one_line() {
+fn a_panic_is_500_and_one_log_line() {
     let (bench, log) = logged(does(|x| {
         x.send_response(200)?;
         x.end_headers()?;
@@ -535,7 +538,7 @@ fn a_panic_is_500_and_one_line() {
 }
 
 #[test]
-fn a_panic_behind_the_head_cuts_the_connection() {
+fn a_panic_after_the_head_cuts_the_connection() {
     let (bench, log) = logged(does(|x| {
         x.send_response(200)?;
         x.end_headers()?;
@@ -555,13 +558,13 @@ fn a_panic_behind_the_head_cuts_the_connection() {
 }
 
 #[test]
-fn who_panics_behind_its_answer_answers_nothing_more() {
+fn a_handler_that_panicked_after_its_response_is_not_called_again() {
     let (bench, log) = logged(does(|x| {
         x.send_response(200)?;
         x.send_header("Content-Length", 2)?;
         x.end_headers()?;
         x.wfile().write_all(b"ok")?;
-        x.sleep(Duration::from_secs(3600)).expect("time for what is left to do");
+        x.sleep(Duration::from_secs(3600)).expect("the sleep is not interrupted");
         Ok(())
     }));
     let mut client = bench.connect();
@@ -570,11 +573,11 @@ fn who_panics_behind_its_answer_answers_nothing_more() {
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
     drop(client);
     let lines = lines(bench, log);
-    assert!(lines[1].starts_with("the handler panicked: time for what is left to do"), "{lines:?}");
+    assert!(lines[1].starts_with("the handler panicked: the sleep is not interrupted"), "{lines:?}");
 }
 
 #[test]
-fn nothing_of_a_request_is_left_for_the_next() {
+fn no_state_of_a_request_reaches_the_next() {
     let bench = Bench::new(does(|x| {
         if x.command() == "GET" {
             let mut left = String::new();
@@ -594,7 +597,7 @@ fn nothing_of_a_request_is_left_for_the_next() {
     let mut client = failing.connect();
     client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(text(client.take()).starts_with("HTTP/1.1 500 "));
-    assert!(get(&mut client).starts_with("HTTP/1.1 500 "), "what the first would have answered");
+    assert!(get(&mut client).starts_with("HTTP/1.1 500 "), "the response of the first request");
     let mut client = failing.connect();
     client.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\nPUT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(text(client.take()).ends_with("\r\n\r\nof the second"));
@@ -608,8 +611,9 @@ fn nothing_of_a_request_is_left_for_the_next() {
 }
 
 #[test]
-fn who_was_given_up_and_saw_it_answers_the_next_request() {
-    /// Whether its first request ignores its end; how many requests it has had; how often the first has waited.
+fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
+    /// True if its first request ignores the error for a gone client; the number of requests; the number of sleeps of
+    /// the first request.
     struct Late(bool, u32, u32);
     impl RequestHandler for Late {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -618,8 +622,8 @@ fn who_was_given_up_and_saw_it_answers_the_next_request() {
                 while (x.sleep(Duration::from_secs(3600)).is_ok() || self.0) && self.2 < TOO_OFTEN {
                     self.2 += 1;
                 }
-                assert!(self.2 < TOO_OFTEN, "it is neither told nor unwound");
-                // Too late, and nothing for whoever asks next.
+                assert!(self.2 < TOO_OFTEN, "the handler gets no error and is not unwound");
+                // The request has timed out. These responses must not be sent for the next one.
                 x.send_response_only(102)?;
                 x.end_headers()?;
             }
@@ -640,17 +644,16 @@ fn who_was_given_up_and_saw_it_answers_the_next_request() {
         let next = get(&mut client);
         match stubborn {
             false => assert!(next.starts_with("HTTP/1.1 200 ") && body(&next) == "2", "{next}"),
-            // It was unwound, and its instance may be in any state.
+            // The handler was unwound, so its state may be broken.
             true => assert!(next.starts_with("HTTP/1.1 500 ") && next.contains("Connection: close"), "{next}"),
         }
     }
 }
 
-/// How often a handler of these tests does what should end it, before it ends by itself so that its test fails and does
-/// not hang.
+/// How often a handler of these tests repeats an operation that should fail, so that a test fails instead of hanging.
 const TOO_OFTEN: u32 = 10_000;
 
-/// Tells a test that it was dropped.
+/// Counts how often it was dropped.
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {
@@ -660,8 +663,8 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
-    /// Keeps the worker thread from being done before anybody waits for it.
+fn operations_of_a_handler_fail_when_its_client_is_gone() {
+    /// Keeps the job from ending before its handler waits for it.
     static GATE: Mutex<()> = Mutex::new(());
     let closed = GATE.lock().unwrap();
     let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
@@ -678,7 +681,7 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
             let _guard = Dropped(Arc::clone(&counter));
             x.send_response(200)?;
             x.end_headers()?;
-            let error = wait(x).expect_err("it waits, and its client goes");
+            let error = wait(x).expect_err("the client disconnects during the operation");
             if error.kind() == io::ErrorKind::ConnectionAborted {
                 seen.fetch_add(1, Ordering::Relaxed);
             }
@@ -689,20 +692,20 @@ fn a_handler_whose_client_is_gone_learns_it_by_an_error() {
         let mut client = bench.connect();
         client.open_window(0);
         client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n");
-        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (0, 1), "{number}: it waits");
+        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (0, 1), "{number}: the handler is suspended");
         drop(client);
-        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0), "{number}: it is gone");
+        assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0), "{number}: the handler has ended");
         assert_eq!(errors.load(Ordering::Relaxed), 1, "{number}");
         let lines = lines(bench, log);
         assert!(lines[0].starts_with("cut after ") && lines[0].ends_with(": server stopped"), "{lines:?}");
         let request = [r#""POST / HTTP/1.1" 200 -"#];
-        assert_eq!(lines[1..], request, "{number}: no other complaint about a client that goes");
+        assert_eq!(lines[1..], request, "{number}: no other line about a gone client");
     }
     drop(closed);
 }
 
 #[test]
-fn a_handler_that_ignores_its_end_is_unwound() {
+fn a_handler_that_ignores_a_gone_client_is_unwound() {
     let (dropped, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counter, errors) = (Arc::clone(&dropped), Arc::clone(&told));
     let handlers = does(move |x| {
@@ -720,20 +723,20 @@ fn a_handler_that_ignores_its_end_is_unwound() {
     client.send(GET);
     drop(client);
     assert_eq!((dropped.load(Ordering::Relaxed), pool.taken()), (1, 0));
-    assert_eq!(told.load(Ordering::Relaxed), 100, "it is told so often, and then unwound");
+    assert_eq!(told.load(Ordering::Relaxed), 100, "the handler gets this many errors and is then unwound");
 }
 
 #[test]
-fn nothing_waits_while_it_panics() {
-    struct Farewell<'x, 'y>(&'x Exchange<'y>);
-    impl Drop for Farewell<'_, '_> {
+fn a_panicking_handler_cannot_suspend() {
+    struct WaitsOnDrop<'x, 'y>(&'x Exchange<'y>);
+    impl Drop for WaitsOnDrop<'_, '_> {
         fn drop(&mut self) {
             assert!(self.0.sleep(Duration::from_secs(3600)).is_err());
             assert!(self.0.rfile().read(&mut [0]).is_err());
         }
     }
     let bench = Bench::new(does(|x| {
-        let _farewell = Farewell(x);
+        let _guard = WaitsOnDrop(x);
         panic!("out of order");
     }));
     let mut client = bench.connect();
@@ -742,7 +745,7 @@ fn nothing_waits_while_it_panics() {
 }
 
 #[test]
-fn offloaded_work_comes_back_and_its_panics_stay_there() {
+fn offloaded_work_returns_its_result_and_a_panic_is_an_error() {
     let bench = Bench::new(does(|x| {
         let error = x.offload(|| panic!("over there")).unwrap_err();
         assert!(error.to_string().contains("over there"), "{error}");
@@ -766,7 +769,7 @@ fn offloaded_work_comes_back_and_its_panics_stay_there() {
 }
 
 #[test]
-fn who_sleeps_lets_others_pass() {
+fn other_clients_are_served_while_a_handler_sleeps() {
     let bench = Bench::new(does(|x| {
         if x.path() == "/slow" {
             x.sleep(Duration::from_millis(20))?;
@@ -787,7 +790,7 @@ fn who_sleeps_lets_others_pass() {
 }
 
 #[test]
-fn beyond_the_cap_handlers_wait_their_turn() {
+fn a_handler_beyond_the_cap_waits_for_a_stack() {
     let handlers = does(|x| {
         let mut text = String::new();
         x.rfile().read_to_string(&mut text)?;
@@ -810,7 +813,7 @@ fn beyond_the_cap_handlers_wait_their_turn() {
 }
 
 #[test]
-fn an_uninterrupted_run_is_measured() {
+fn a_handler_that_runs_for_long_is_named_in_the_log() {
     let (bench, log) = logged(does(|x| ok(x, "at last")).slow_after(Duration::ZERO));
     assert!(get(&mut bench.connect()).ends_with("at last"));
     let lines = lines(bench, log);
@@ -818,7 +821,7 @@ fn an_uninterrupted_run_is_measured() {
 }
 
 #[test]
-fn a_file_takes_the_short_way_or_is_copied() {
+fn a_file_is_the_body_or_is_copied_after_written_bytes() {
     let file = || {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[b'f'; 40_000]).unwrap();
@@ -838,7 +841,7 @@ fn a_file_takes_the_short_way_or_is_copied() {
         if x.path() == "/copied" {
             x.wfile().write_all(b"behind")?;
         } else {
-            assert!(x.wfile().write_all(b"behind").is_err(), "the file was the rest");
+            assert!(x.wfile().write_all(b"behind").is_err(), "the file is the rest of the body");
         }
         Ok(())
     }));
@@ -854,7 +857,7 @@ fn a_file_takes_the_short_way_or_is_copied() {
 }
 
 #[test]
-fn a_service_can_take_over() {
+fn a_handler_can_pass_its_request_to_a_service() {
     use crate::http::Request;
     use crate::service::Response;
     let inner = Handlers::new(|| {
@@ -888,11 +891,11 @@ fn a_service_can_take_over() {
     assert!(text(client.take()).ends_with("\r\n\r\nabcdef"));
     client.send(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabcd");
     client.send(b"ef");
-    assert!(text(client.take()).ends_with("\r\n\r\ncdef"), "it gets what the handler has not read");
+    assert!(text(client.take()).ends_with("\r\n\r\ncdef"), "the service gets the bytes that the handler has not read");
 }
 
 #[test]
-fn log_lines_come_before_that_of_their_request() {
+fn log_lines_of_a_handler_come_before_the_line_of_its_request() {
     let (bench, log) = logged(does(|x| {
         x.log_message("hello");
         x.log_request(200, 5);
@@ -904,7 +907,7 @@ fn log_lines_come_before_that_of_their_request() {
 }
 
 #[test]
-fn log_lines_are_not_kept_until_there_is_a_response() {
+fn log_lines_of_a_suspended_handler_are_written_at_once() {
     let (bench, mut log) = logged(does(|x| {
         x.log_message("it begins");
         let end = io::copy(&mut x.rfile(), &mut io::sink());
@@ -915,10 +918,10 @@ fn log_lines_are_not_kept_until_there_is_a_response() {
     let mut client = bench.connect();
     client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\na");
     let mut line = [0; 1000];
-    let count = log.read(&mut line).expect("a line while it waits");
+    let count = log.read(&mut line).expect("a line while the handler is suspended");
     assert!(line[..count].ends_with(b"] it begins\n"));
     client.finish();
     assert_eq!(client.closed(), Some(CloseReason::InputCut));
-    let count = log.read(&mut line).expect("a line of who has no response");
+    let count = log.read(&mut line).expect("a line of a handler without a response");
     assert!(line[..count].ends_with(b"] it ends\n"));
 }

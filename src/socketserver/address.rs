@@ -1,20 +1,22 @@
+//! The address of a client of a raw server, over the network or a Unix socket.
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::listen::unmapped;
 
-/// Who is at the other end of a raw connection, or has sent a datagram.
+/// The address of a connection's client, or of a datagram's sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// Somebody in the network.
+    /// A network address.
     Net(SocketAddr),
-    /// Somebody on this machine; without a path, as most clients of Unix sockets are.
+    /// The path of a Unix socket. `None` for a socket that is not bound to a path, as those of most clients.
     Unix(Option<PathBuf>),
 }
 
 impl Address {
-    /// The address as it is shown; see [`unmapped`].
+    /// The address as users see it: an IPv4 address that a dual-stack socket gives as IPv6 is IPv4 again.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),
@@ -22,7 +24,7 @@ impl Address {
         }
     }
 
-    /// The network address, if it is one.
+    /// The network address, or `None` for a Unix socket.
     pub fn net(&self) -> Option<SocketAddr> {
         match self {
             Address::Net(address) => Some(*address),

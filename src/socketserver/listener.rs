@@ -1,4 +1,4 @@
-//! What connections come from: TCP and Unix listeners.
+//! Listeners of raw stream servers: TCP and Unix sockets.
 
 use std::io;
 
@@ -8,17 +8,17 @@ use super::address::Address;
 use crate::listen::unmapped;
 use crate::transport::Transport;
 
-/// A listener that gives connections.
+/// A listener that accepts stream connections.
 pub trait StreamListener: Send {
-    /// A connection.
+    /// An accepted connection.
     #[doc(hidden)]
     type Stream: Transport + 'static;
 
-    /// Takes one that is waiting.
+    /// Accepts a pending connection, or returns `WouldBlock`.
     #[doc(hidden)]
     fn accept(&self) -> io::Result<(Self::Stream, Address)>;
 
-    /// What is registered with the poll.
+    /// The source to register with the poll.
     #[doc(hidden)]
     fn source(&mut self) -> &mut dyn mio::event::Source;
 }

@@ -2,12 +2,12 @@
 //!
 //! A [`TcpServer`] or [`UnixStreamServer`] has a [`StreamRequestHandler`] for each connection, a [`UdpServer`] or
 //! [`UnixDatagramServer`] a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that reads and
-//! writes; while it waits, others are served. Several servers share one thread in an [`EventLoop`](crate::EventLoop).
+//! writes; while it is suspended, other clients are served. Several servers share one thread in an [`EventLoop`](crate::EventLoop).
 //!
-//! Python's mix-ins have no counterpart, because each need that they meet is met otherwise. `ThreadingTCPServer` serves
-//! many clients at a time: so does [`TcpServer`]. A handler that computes for long, or calls what blocks, hands that to
-//! [`StreamRequest::offload`], which is what the thread was for. `ForkingTCPServer` uses all processors: start the
-//! program several times, with [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
+//! Python's mix-ins have no counterpart. `ThreadingTCPServer` serves many clients at a time, and so does [`TcpServer`];
+//! a handler passes code that blocks or computes for long to [`StreamRequest::offload`]. `ForkingTCPServer` uses all
+//! processors; here, the program is started several times with
+//! [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
 //!
 //! ```
 //! use std::io::{self, BufRead, Write};
@@ -29,10 +29,10 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A raw handler runs as an HTTP handler does, on the coroutines, stacks and worker threads of
-//! [`handler`](crate::handler), and writes to the same kind of log. No request is parsed and no response framed here.
+//! A raw handler runs on a coroutine and writes to the same kind of log as a handler of HTTP. No protocol may be used
+//! here: no request is parsed and no response is framed.
 //!
-//! Invariant: a handler that fails, panics or never ends its reply costs its own client only.
+//! Invariant: a handler that fails, panics or never returns affects its own client only.
 
 mod address;
 mod datagram;

@@ -1,13 +1,14 @@
+//! The file of a Unix socket, which a server removes.
+
 use std::path::PathBuf;
 
-/// The file that a Unix socket was bound to, which goes when this does: Python leaves it, and the next start then
-/// fails (contract row SS26).
+/// The file that a Unix socket is bound to. Dropping this removes it. Python leaves the file, and the next start fails.
 #[derive(Debug)]
 pub(super) struct SocketFile(pub(super) PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever has removed it before has done our work.
+        // An error means that the file was removed before, or cannot be: a destructor can do no more.
         _ = std::fs::remove_file(&self.0);
     }
 }

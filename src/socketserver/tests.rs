@@ -1,3 +1,5 @@
+//! Raw servers over real sockets on the loopback interface.
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -11,7 +13,7 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
-/// Answers each line in upper case, one after the other.
+/// Sends back each line, or datagram, in upper case.
 struct Upper;
 
 impl StreamRequestHandler for Upper {
@@ -36,7 +38,7 @@ impl DatagramRequestHandler for Upper {
     }
 }
 
-/// Runs a server while `with` talks to it.
+/// Serves on another thread while `with` runs.
 fn while_serving<S: Send + 'static>(
     mut server: S,
     stopper: Stopper,
@@ -60,7 +62,7 @@ fn ask(stream: &mut (impl Read + Write), text: &str) -> String {
 }
 
 #[test]
-fn lines_over_tcp() {
+fn a_tcp_server_serves_several_clients_and_survives_a_panic() {
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     let (address, stopper) = (server.server_address().unwrap(), server.stopper());
     while_serving(
@@ -74,7 +76,7 @@ fn lines_over_tcp() {
             assert_eq!(ask(&mut other, "other\n"), "OTHER\n");
             assert_eq!(ask(&mut one, "line\n"), "HALF A LINE\n");
             let mut panics = TcpStream::connect(address).unwrap();
-            assert_eq!(ask(&mut panics, "panic\n"), "", "only its own client pays");
+            assert_eq!(ask(&mut panics, "panic\n"), "", "the panic closes the connection of its own client");
             one.shutdown(std::net::Shutdown::Write).unwrap();
             let mut rest = String::new();
             one.read_to_string(&mut rest).unwrap();
@@ -85,14 +87,14 @@ fn lines_over_tcp() {
 }
 
 #[test]
-fn more_than_fits_anywhere_goes_through_at_the_pace_of_the_client() {
-    struct Echo;
-    impl StreamRequestHandler for Echo {
+fn a_stream_larger_than_all_buffers_is_sent_at_the_pace_of_the_client() {
+    struct CopiesInput;
+    impl StreamRequestHandler for CopiesInput {
         fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
             io::copy(&mut x.rfile(), &mut x.wfile()).map(drop)
         }
     }
-    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Echo).log(AccessLog::off());
+    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| CopiesInput).log(AccessLog::off());
     let (address, stopper) = (server.server_address().unwrap(), server.stopper());
     while_serving(
         server,
@@ -113,7 +115,7 @@ fn more_than_fits_anywhere_goes_through_at_the_pace_of_the_client() {
 }
 
 #[test]
-fn datagrams_are_answered_by_datagrams() {
+fn a_udp_server_replies_to_datagrams() {
     let server = UdpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).max_packet_size(10).log(AccessLog::off());
     let (address, stopper) = (server.server_address().unwrap(), server.stopper());
     while_serving(
@@ -124,7 +126,7 @@ fn datagrams_are_answered_by_datagrams() {
             let client = UdpSocket::bind("127.0.0.1:0").unwrap();
             client.connect(address).unwrap();
             let mut buf = [0; 100];
-            // The empty one gets no reply, so the next reply is that to the next datagram.
+            // The empty datagram gets no reply, so the next reply belongs to the datagram after it.
             for (packet, reply) in
                 [("abc", "ABC"), ("", ""), ("exactly 10", "EXACTLY 10"), ("more than 10", "too long")]
             {
@@ -138,7 +140,7 @@ fn datagrams_are_answered_by_datagrams() {
     );
 }
 
-/// Answers with the address of the client as the handler sees it.
+/// Sends back the address of the client as the handler sees it.
 struct Mirror;
 
 impl DatagramRequestHandler for Mirror {
@@ -173,11 +175,11 @@ fn an_ipv4_client_of_a_dual_stack_server_has_its_ipv4_address() {
 }
 
 #[test]
-fn unix_sockets_go_with_their_server() {
+fn a_unix_socket_is_removed_with_its_server() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stream");
     let server = UnixStreamServer::bind(&path).unwrap().handler(|| Upper).log(AccessLog::off());
-    assert!(UnixStreamServer::bind(&path).is_err(), "it is in use");
+    assert!(UnixStreamServer::bind(&path).is_err(), "the path is in use");
     let stopper = server.stopper();
     while_serving(
         server,
@@ -190,7 +192,7 @@ fn unix_sockets_go_with_their_server() {
     let mut server = UnixDatagramServer::bind(&path).unwrap().handler(|| Upper).log(AccessLog::off());
     let client = UnixDatagram::bind(directory.path().join("client")).unwrap();
     let nameless = UnixDatagram::unbound().unwrap();
-    nameless.send_to(b"nobody", &path).unwrap();
+    nameless.send_to(b"no reply", &path).unwrap();
     client.send_to(b"hello", &path).unwrap();
     assert_eq!(server.handle_request(None).unwrap(), Served::Request);
     assert_eq!(server.handle_request(None).unwrap(), Served::Request);
@@ -202,7 +204,7 @@ fn unix_sockets_go_with_their_server() {
 }
 
 #[test]
-fn one_request_or_none_in_time() {
+fn handle_request_serves_one_connection_or_times_out() {
     let mut server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     assert_eq!(server.handle_request(Some(Duration::ZERO)).unwrap(), Served::TimedOut);
     let mut client = TcpStream::connect(server.server_address().unwrap()).unwrap();
@@ -215,7 +217,7 @@ fn one_request_or_none_in_time() {
 }
 
 #[test]
-fn who_waits_for_a_client_ends_with_the_server() {
+fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     let (address, stopper) = (server.server_address().unwrap(), server.stopper());
     let mut client = None;
@@ -234,7 +236,7 @@ fn who_waits_for_a_client_ends_with_the_server() {
     assert_eq!(rest, "bye\n");
 }
 
-/// Plays a client while a loop serves.
+/// Serves on another thread while `client` runs.
 fn while_all_serve(servers: EventLoop, client: impl FnOnce()) {
     let stopper = servers.stopper();
     while_serving(servers, stopper, |servers| _ = servers.serve_forever().unwrap(), client);

@@ -1,11 +1,11 @@
 //! The header fields that a handler sets and reads: their encoding, and the effect of `Connection`. How the bodies of
-//! handlers are framed must stay out.
+//! handlers are framed stays out.
 
 use super::*;
 use crate::http::{Request, Version};
 use crate::service::ErrorText;
 
-/// The answer as bytes, which may be no UTF-8.
+/// The response as bytes, which need not be UTF-8.
 fn bytes_of(service: impl Service + Send + 'static, request: &[u8]) -> Vec<u8> {
     let bench = Bench::new(service);
     let mut client = bench.connect();
@@ -18,11 +18,11 @@ fn has(answer: &[u8], field: &[u8]) -> bool {
     answer.windows(line.len()).any(|window| window == line)
 }
 
-/// A way to answer after `Connection` was set.
-type Way = fn(&Exchange<'_>) -> io::Result<()>;
+/// Sends a response after `Connection` was set.
+type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
-/// The ways to answer with fields that were set before.
-const WAYS: [(&str, Way); 5] = [
+/// Every way of sending a response with fields that were set before.
+const WAYS: [(&str, SendResponse); 5] = [
     ("send_response", |x| {
         x.send_response(200)?;
         x.send_header("Content-Length", 2)?;
@@ -43,7 +43,7 @@ const WAYS: [(&str, Way); 5] = [
 ];
 
 #[test]
-fn keep_alive_of_a_handler_reaches_the_client() {
+fn connection_keep_alive_of_a_handler_is_sent() {
     for (name, way) in WAYS {
         let service = move || {
             does(move |x| {
@@ -60,7 +60,7 @@ fn keep_alive_of_a_handler_reaches_the_client() {
             assert!(answer.contains("\r\nConnection: keep-alive\r\n"), "{name}: {answer}");
             assert!(get(&mut client).starts_with("HTTP/1.1 "), "{name}: the connection is open");
         }
-        // The client's close is final, and an HTTP/1.0 client that does not ask for more expects the end.
+        // A client may ask for the end of the connection, and an HTTP/1.0 client does unless it asks for keep-alive.
         for request in [&b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..], b"GET / HTTP/1.0\r\n\r\n"] {
             let mut client = bench.connect();
             client.send(request);
@@ -74,7 +74,7 @@ fn keep_alive_of_a_handler_reaches_the_client() {
 }
 
 #[test]
-fn close_outweighs_keep_alive_whichever_is_set_first() {
+fn connection_close_outweighs_keep_alive_in_any_order() {
     let orders: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [
         |x| x.send_header("Connection", "keep-alive").and_then(|()| x.close_connection()),
         |x| x.close_connection().and_then(|()| x.send_header("Connection", "Keep-Alive")),
@@ -95,7 +95,7 @@ fn close_outweighs_keep_alive_whichever_is_set_first() {
 }
 
 #[test]
-fn keep_alive_of_a_handler_keeps_a_server_of_http_1_0_open() {
+fn connection_keep_alive_of_a_handler_keeps_an_http_1_0_connection_open() {
     let server = HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off()).protocol(Version::Http10);
     let server = TestServer::start(server.service(does(|x| {
         if x.path() == "/first" {
@@ -111,7 +111,7 @@ fn keep_alive_of_a_handler_keeps_a_server_of_http_1_0_open() {
 }
 
 #[test]
-fn a_text_is_sent_as_latin1_and_bytes_as_they_are() {
+fn a_text_field_is_sent_as_latin1_and_bytes_unchanged() {
     let handler = || {
         does(|x| {
             x.send_response_only(103)?;
@@ -141,7 +141,7 @@ fn a_text_is_sent_as_latin1_and_bytes_as_they_are() {
 }
 
 #[test]
-fn a_character_above_latin1_is_a_clear_error_and_nothing_of_it_is_sent() {
+fn a_field_with_a_character_above_latin1_is_an_error_and_is_not_sent() {
     let bench = Bench::new(does(|x| {
         let refused = x.send_header("X-Price", "5 \u{20ac}").unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
@@ -163,7 +163,7 @@ fn a_character_above_latin1_is_a_clear_error_and_nothing_of_it_is_sent() {
 }
 
 #[test]
-fn the_message_of_an_error_is_latin1_in_the_status_line_and_whole_on_the_page() {
+fn an_error_message_is_latin1_in_the_status_line_and_unchanged_on_the_page() {
     let ways: [fn(&Exchange<'_>) -> io::Result<()>; 3] = [
         |x| x.send_error(404, Some("caf\u{e9} \u{20ac}\u{10a}\r\nX-Split: 1"), None),
         |_| Err(HttpError::new(Status::NOT_FOUND).message("caf\u{e9} \u{20ac}\u{10a}\r\nX-Split: 1").into()),
@@ -182,7 +182,7 @@ fn the_message_of_an_error_is_latin1_in_the_status_line_and_whole_on_the_page() 
 }
 
 #[test]
-fn a_field_of_a_request_is_read_as_latin1() {
+fn a_request_field_is_read_as_latin1() {
     let answer = bytes_of(
         does(|x| {
             let value = x.headers().get_str("X-Name").expect("the field is there").into_owned();
@@ -198,7 +198,7 @@ fn a_field_of_a_request_is_read_as_latin1() {
 
 #[cfg(feature = "cookie")]
 #[test]
-fn a_cookie_comes_back_from_the_client_as_it_was_set() {
+fn a_cookie_is_read_with_the_value_that_was_set() {
     let bench = Bench::new(does(|x| {
         assert_eq!(x.cookies().get("name"), (x.path() == "/back").then_some("caf\u{e9}; 5"));
         x.set_cookie(Cookie::build(("name", "caf\u{e9}; 5")).path("/caf\u{e9}"))?;
@@ -216,7 +216,7 @@ fn a_cookie_comes_back_from_the_client_as_it_was_set() {
 }
 
 #[test]
-fn the_name_of_a_server_is_latin1() {
+fn the_server_name_is_sent_as_latin1() {
     let server = || HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
     assert!(server().server_name("\u{20ac}").is_err());
     let named = server().server_name("caf\u{e9}").unwrap();

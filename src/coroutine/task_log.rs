@@ -3,15 +3,15 @@
 /// How many lines are kept until the connection takes them.
 const MAX_LINES: usize = 256;
 
-/// A bounded queue of log lines. A line beyond the bound is counted and dropped.
+/// A bounded number of log lines. A line beyond the bound is counted and dropped.
 #[derive(Debug, Default)]
-pub(crate) struct LogQueue {
+pub(crate) struct TaskLog {
     lines: Vec<String>,
     dropped: usize,
 }
 
-impl LogQueue {
-    /// Adds a line, or counts it as dropped if the queue is full.
+impl TaskLog {
+    /// Adds a line, or counts it as dropped if there are too many.
     pub(crate) fn add(&mut self, line: String) {
         if self.lines.len() < MAX_LINES { self.lines.push(line) } else { self.dropped += 1 }
     }
@@ -36,14 +36,14 @@ mod tests {
 
     #[test]
     fn log_lines_beyond_the_bound_are_counted_and_dropped() {
-        let mut queue = LogQueue::default();
-        (0..MAX_LINES + 10).for_each(|number| queue.add(number.to_string()));
-        let lines = queue.take();
+        let mut log = TaskLog::default();
+        (0..MAX_LINES + 10).for_each(|number| log.add(number.to_string()));
+        let lines = log.take();
         assert_eq!(lines.len(), MAX_LINES + 1);
         assert_eq!(lines[MAX_LINES - 1..], [(MAX_LINES - 1).to_string(), "10 log lines dropped".to_owned()]);
-        assert!(queue.is_empty() && queue.take().is_empty(), "the dropped lines are reported once");
-        queue.add("room again".to_owned());
-        assert!(!queue.is_empty());
-        assert_eq!(queue.take(), ["room again"]);
+        assert!(log.is_empty() && log.take().is_empty(), "the dropped lines are reported once");
+        log.add("room again".to_owned());
+        assert!(!log.is_empty());
+        assert_eq!(log.take(), ["room again"]);
     }
 }
