@@ -103,6 +103,7 @@ pub(crate) enum WaitReason {
 
 impl ChannelState {
     /// Prepares the state for the next task of a connection: drops unread and unsent bytes, and keeps log lines.
+    #[inline]
     pub(crate) fn reset(&mut self) {
         self.input.clear();
         self.output.clear();
@@ -152,6 +153,7 @@ impl ChannelState {
     }
 
     /// Adds as many of the bytes to the output as fit, and returns how many.
+    #[inline]
     pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
         if self.output.capacity() == 0 {

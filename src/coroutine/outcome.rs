@@ -17,6 +17,7 @@ pub(crate) enum TaskOutcome {
 
 impl TaskOutcome {
     /// Runs a handler and catches its panic.
+    #[inline]
     pub(crate) fn of(handle: impl FnOnce() -> io::Result<()>) -> TaskOutcome {
         // A handler that panicked is not called again, so its broken state is never observed.
         match catch_unwind(AssertUnwindSafe(handle)) {

@@ -84,7 +84,8 @@ impl TaskRunner {
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
         let began = Instant::now();
-        if !self.task.channel().state().is_ready(|| began) {
+        let channel = self.task.channel();
+        if !channel.state().is_ready(|| began) {
             // The handler may have suspended in a call without a registrar; its job is started now.
             return self.start_job(registrar);
         }
@@ -93,7 +94,7 @@ impl TaskRunner {
         // An addition, because the difference of two times costs many more instructions.
         if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
             let ran = ended.saturating_duration_since(began).as_millis();
-            self.task.channel().log(format!("{} kept the loop for {ran} ms", self.task.describe()));
+            channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
         }
         if over {
             self.end();

@@ -5,47 +5,41 @@ use std::io::{self, Read};
 use super::error::HttpError;
 use super::exchange_state::ExchangeState;
 use super::response_state::{ResponseStage, ResponseState};
-use crate::coroutine::{Channel, TaskOutcome};
+use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::Status;
 use crate::service::{Body, Reply, Response, Source};
 
 /// Takes the reply of a handler that has ended. The user that the handler has named is in it.
 pub(super) fn final_reply(state: &ExchangeState) -> Reply {
-    let outcome = state.channel.state_mut().outcome.take();
+    let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
-    let reply = match outcome {
-        Some(TaskOutcome::Returned) | None => returned_reply(&mut response_state, &state.channel),
-        Some(failure) => failure_response(&failure, &state.channel).into(),
+    let mut response = match channel.outcome.take() {
+        Some(TaskOutcome::Returned) | None => match std::mem::take(&mut response_state.stage) {
+            ResponseStage::Body => with_body(&mut response_state, &mut channel),
+            ResponseStage::Complete(reply) => match *reply {
+                Reply::Now(response) => response,
+                later => return later,
+            },
+            ResponseStage::Head | ResponseStage::Streaming => {
+                channel.log.add("the handler sent no response".to_owned());
+                Response::error(Status::INTERNAL_SERVER_ERROR)
+            }
+        },
+        Some(failure) => failure_response(&failure, &mut channel),
     };
-    match reply {
-        Reply::Now(mut response) => {
-            response_state.set_user(&mut response);
-            response.into()
-        }
-        later => later,
-    }
-}
-
-fn returned_reply(state: &mut ResponseState, channel: &Channel) -> Reply {
-    match std::mem::take(&mut state.stage) {
-        ResponseStage::Body => with_body(state, channel).into(),
-        ResponseStage::Complete(reply) => *reply,
-        ResponseStage::Head | ResponseStage::Streaming => {
-            channel.log("the handler sent no response".to_owned());
-            Response::error(Status::INTERNAL_SERVER_ERROR).into()
-        }
-    }
+    response_state.set_user(&mut response);
+    response.into()
 }
 
 /// The error page. An [`HttpError`] is a response that the handler chose, and is not logged as a failure.
-fn failure_response(outcome: &TaskOutcome, channel: &Channel) -> Response {
+fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState) -> Response {
     if let TaskOutcome::Failed(error) = outcome
         && let Some(error) = HttpError::find(error)
     {
         return error.response();
     }
     if let Some(line) = outcome.failure() {
-        channel.log(line);
+        channel.log.add(line);
     }
     let response = Response::error(Status::INTERNAL_SERVER_ERROR);
     match outcome {
@@ -56,35 +50,32 @@ fn failure_response(outcome: &TaskOutcome, channel: &Channel) -> Response {
 }
 
 /// The response whose head is complete, with the body that was written.
-fn with_body(state: &mut ResponseState, channel: &Channel) -> Response {
+fn with_body(state: &mut ResponseState, channel: &mut ChannelState) -> Response {
     if state.omit_body {
         return without_body(state);
     }
-    let body = std::mem::take(&mut channel.state_mut().output);
-    let mut response = state.take_head();
-    response.body = match state.declared.and_then(|declared| state.length_mismatch(declared)) {
+    let body = std::mem::take(&mut channel.output);
+    match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
-            channel.log(mismatch);
-            response.head.put("Connection", "close");
+            channel.log.add(mismatch);
             // As a stream the body is not checked against its `Content-Length` before the head leaves.
-            Body::Stream(Box::new(FixedBody(io::Cursor::new(body))))
+            let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
+            response.head.put("Connection", "close");
+            response
         }
-        None => Body::Bytes(body.into()),
-    };
-    response
+        None => state.take_head(Body::Bytes(body.into())),
+    }
 }
 
 /// The response to HEAD, or with a status that has no body. The length of a body that was written is announced.
 fn without_body(state: &mut ResponseState) -> Response {
-    let mut response = state.take_head();
+    // `Body::Empty` would announce a length of 0, which the response to GET need not have.
+    let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));
     if response.status.is_bodiless() {
-        return response;
-    }
-    if state.written > 0 && response.head.content_length().is_none() {
+        response.body = Body::Empty;
+    } else if state.written > 0 && response.head.content_length().is_none() {
         response.head.put("Content-Length", state.written);
     }
-    // `Body::Empty` would announce a length of 0, which the response to GET need not have.
-    response.body = Body::Stream(Box::new(FixedBody::default()));
     response
 }
 

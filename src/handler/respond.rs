@@ -213,7 +213,7 @@ impl Exchange<'_> {
         if !matches!(state.stage, ResponseStage::Body) || state.written > 0 || state.omit_body {
             return Ok(false);
         }
-        let response = Response { body: Body::File(slice.clone()), ..state.take_head() };
+        let response = state.take_head(Body::File(slice.clone()));
         state.stage = ResponseStage::Complete(Box::new(response.into()));
         Ok(true)
     }

@@ -35,12 +35,12 @@ impl HandlerUpstream {
             return None;
         }
         state.stage = ResponseStage::Streaming;
-        let mut response = state.take_head();
-        response.user = state.user.take();
         // `Source::read` gets no registrar, so the waker for later jobs is made now.
         self.state.channel.state_mut().waker.get_or_insert_with(|| registrar.wake());
         let body = HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state));
-        Some(response.body(Body::Stream(Box::new(body))))
+        let mut response = state.take_head(Body::Stream(Box::new(body)));
+        response.user = state.user.take();
+        Some(response)
     }
 }
 
