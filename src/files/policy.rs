@@ -88,7 +88,7 @@ impl FilePolicy {
     /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against the
     /// name, one with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
-        // The default. Splitting the path is not free.
+        // Without rules, which is the default, the path need not be split.
         if self.cache_control.is_empty() {
             return None;
         }

@@ -25,7 +25,7 @@ pub(crate) enum PreconditionResult {
 /// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. With `If-Match`,
 /// `If-Unmodified-Since` is ignored; with `If-None-Match`, `If-Modified-Since` is.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
-    // A false precondition of the first kind is 412 even if the second kind would be 304.
+    // 412 takes precedence over 304.
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
         return PreconditionResult::Failed;

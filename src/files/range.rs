@@ -1,5 +1,5 @@
-//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts to send. `If-Range` is the matter
-//! of `preconditions`.
+//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts to send. `preconditions`
+//! evaluates `If-Range`.
 
 use std::ops::Range;
 
@@ -101,7 +101,7 @@ fn magnitude(digits: &[u8]) -> (usize, &[u8]) {
     (digits.len() - zeros, &digits[zeros..])
 }
 
-/// True if two parts share a byte. Disjoint parts cannot be longer than the whole in sum.
+/// True if two parts share a byte. The sum of disjoint parts is never longer than the whole.
 fn overlap(parts: &[Range<u64>]) -> bool {
     let mut sorted: Vec<_> = parts.iter().collect();
     sorted.sort_by_key(|part| part.start);

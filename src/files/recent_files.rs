@@ -37,7 +37,7 @@ impl RecentFiles {
     }
 
     /// Releases the files that were held for a whole generation. To be called at the end of every turn of the loop. Returns
-    /// how long to wait for the next call at most; `None` if no file is held.
+    /// the longest time until the next call; `None` if no file is held.
     pub(crate) fn release(&mut self, now: Instant) -> Option<Duration> {
         self.enabled = true;
         let since = *self.since.get_or_insert(now);
