@@ -121,6 +121,7 @@ impl ChannelState {
     pub(crate) fn take_panic(&mut self) -> Option<String> {
         match self.outcome.take() {
             Some(TaskOutcome::Panicked(text)) => Some(text),
+            // A handler that returned, even with an error, is intact and can serve the next request.
             _ => None,
         }
     }
@@ -129,7 +130,9 @@ impl ChannelState {
     pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
         match self.wait {
             WaitReason::NotWaiting => true,
+            // The end of the input resumes the handler, too: its read returns 0 bytes.
             WaitReason::Input => !self.input.is_empty() || self.input_ended,
+            // Space for one byte is enough, since a write may be short.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
@@ -156,6 +159,7 @@ impl ChannelState {
     #[inline]
     pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
+        // A handler that has not written owns no output buffer. Most responses fit in what their first write allocates.
         if self.output.capacity() == 0 {
             self.output = Vec::with_capacity(count.max(MIN_OUTPUT_CAPACITY));
         }
@@ -173,6 +177,7 @@ impl ChannelState {
 
     /// Frees the memory of empty buffers. Called when the handler suspends, since it may stay suspended for long.
     pub(crate) fn shrink(&mut self) {
+        // A small buffer is kept: the next read or write would allocate it again.
         for buffer in [&mut self.input, &mut self.output] {
             if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
                 *buffer = Vec::new();

@@ -36,6 +36,7 @@ impl Fiber {
     /// Runs the task until it suspends (false) or has ended (true).
     #[inline]
     pub(crate) fn resume(&mut self) -> bool {
+        // corosensei panics if a coroutine that is done is resumed.
         self.0.done() || matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
 

@@ -78,6 +78,7 @@ impl<'y> HandlerIo<'y> {
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
         self.check_client()?;
+        // A sleep that is longer than the clock can count lasts until the client disconnects.
         let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
         while Instant::now() < end {
             self.suspend(WaitReason::Until(end))?;
@@ -90,10 +91,12 @@ impl<'y> HandlerIo<'y> {
         let (job, handle) = self.workers.job(work);
         {
             let mut state = self.channel.state_mut();
+            // The job is in the channel because it may have to wait for a waker, which only the runner can get.
             state.job = Some(job);
             state.start_job();
         }
         let result = loop {
+            // A short job may have ended before the handler suspends.
             if let Some(result) = handle.take() {
                 break result;
             }
@@ -101,6 +104,7 @@ impl<'y> HandlerIo<'y> {
                 break Err(error);
             }
         };
+        // After an error the job may still run. Its result is dropped with it.
         self.channel.state_mut().job = None;
         result
     }
@@ -114,6 +118,7 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn return_unread(&self) {
         let chunk = self.chunk.borrow();
         if chunk.read < chunk.bytes.len() {
+            // These bytes are older than those in the channel, so they are put before them.
             let unread = chunk.bytes[chunk.read..].iter().copied();
             self.channel.state_mut().input.splice(..0, unread).for_each(drop);
         }
@@ -136,6 +141,7 @@ impl<'y> HandlerIo<'y> {
         }
         self.yielder.suspend(());
         self.channel.state_mut().wait = WaitReason::NotWaiting;
+        // A handler is also resumed to learn that its client is gone.
         self.check_client()
     }
 
@@ -223,6 +229,7 @@ impl BufRead for Rfile<'_> {
     }
 
     fn consume(&mut self, count: usize) {
+        // `count` may be wrong in the caller's code. It must not move `read` beyond the bytes.
         self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
     }
 }
@@ -240,6 +247,7 @@ impl Read for Rfile<'_> {
         while !self.fill_buf()?.is_empty() {
             let InputChunk { bytes, read } = &mut self.chunk;
             total += bytes.len() - *read;
+            // A caller that has reserved memory wants it to be used.
             if buf.capacity() == 0 && *read == 0 {
                 *buf = std::mem::take(bytes);
             } else {

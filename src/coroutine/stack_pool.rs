@@ -50,6 +50,7 @@ pub(crate) struct StackTicket {
 impl StackPool {
     /// A pool of at most `max_stacks` stacks of `stack_size` bytes, and at least one.
     pub(crate) fn new(max_stacks: usize, stack_size: usize) -> StackPool {
+        // Without any stack no handler would ever run.
         StackPool { stack_size, max_stacks: max_stacks.max(1), state: Mutex::default() }
     }
 
@@ -86,6 +87,7 @@ impl StackPool {
             return self.hand_on(state, stack);
         }
         state.taken -= 1;
+        // A stack beyond the bound is unmapped at the end of this function.
         if state.free.len() < MAX_FREE {
             state.free.push(stack);
         }
@@ -95,6 +97,7 @@ impl StackPool {
     #[cold]
     fn hand_on(&self, mut state: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
         while let Some((slot, waker)) = state.queue.pop_front() {
+            // The ticket was dropped with its connection.
             let Some(slot) = slot.upgrade() else { continue };
             // Unlocked first: the waker is foreign code and may use this pool.
             drop(state);

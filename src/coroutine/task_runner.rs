@@ -57,6 +57,7 @@ impl TaskRunner {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
+                // `Service::call` has no registrar. A job that the handler offloads now starts at the first `run`.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -107,6 +108,7 @@ impl TaskRunner {
     fn start_job(&self, registrar: Option<&dyn Registrar>) {
         let mut state = self.task.channel().state_mut();
         if state.job.is_some() {
+            // The waker is made once for each request, since making one allocates.
             if let Some(registrar) = registrar.filter(|_| state.waker.is_none()) {
                 state.waker = Some(registrar.wake());
             }
@@ -125,6 +127,7 @@ impl TaskRunner {
         match stack {
             Some(stack) => self.set_running(stack),
             None if ticket.is_none() => *ticket = registrar.map(|registrar| self.stacks.queue(registrar.wake())),
+            // The ticket keeps its place and wakes the connection when it has a stack.
             None => {}
         }
         Ok(())

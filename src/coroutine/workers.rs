@@ -79,6 +79,7 @@ impl WorkerPool {
         let (done_by_job, result_of_job) = (Arc::clone(&done), Arc::clone(&result));
         let work = move || {
             let result = catch_unwind(AssertUnwindSafe(work));
+            // The result is stored before the flag is set, so that a handler that sees the flag finds the result.
             *result_of_job.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             done_by_job.store(true, Ordering::Release);
         };
@@ -91,12 +92,14 @@ impl WorkerPool {
         state.jobs.push_back(job);
         // Idle threads that were notified for earlier jobs may not have woken yet, so each job needs one of its own.
         if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
+            // Unlocked first, so that the woken thread does not wait for the lock.
             drop(state);
             self.shared.changed.notify_one();
             return;
         }
         let (shared, idle_timeout) = (Arc::clone(&self.shared), self.idle_timeout);
         let spawned = thread::Builder::new().name("offload".to_owned()).spawn(move || shared.work(idle_timeout));
+        // The new thread needs the lock that is held here, so it cannot end before it is counted.
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
@@ -134,6 +137,7 @@ impl PoolShared {
                 state = self.lock();
                 continue;
             }
+            // Only after the queue is empty: jobs that were started before the pool was dropped still run.
             if state.closed {
                 break;
             }
@@ -158,6 +162,7 @@ impl Job {
             let waker = waker.clone();
             self.pool.run(Box::new(move || {
                 work();
+                // After the result is stored, since the woken handler looks for it at once.
                 waker.wake();
             }));
         }
