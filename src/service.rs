@@ -1,13 +1,12 @@
-//! The narrow waist: what a server of any kind is asked, and what it may answer.
+//! The interface between a connection, which speaks HTTP, and the code that responds to requests.
 //!
-//! Above it stand the ready-made services (files) and whatever a program brings along; below it the connection, which
-//! frames, sends and logs. A [`Service`] is asked once a request, as soon as the head is there. It answers at once
-//! with a [`Response`], or hands over an [`Upstream`] that takes the body and answers later. The body of a response is
-//! bytes, a slice of a file, or a [`Source`] that is read when the client has room.
+//! A connection calls a [`Service`] once for each request, as soon as the head is complete. The service returns a [`Response`], or
+//! an [`Upstream`] that takes the body and responds later. The body of a response is bytes, a slice of a file, or a [`Source`] that
+//! is read when the client has room. What stays out: framing, sending and logging, which are the connection's.
 //!
-//! Dropping an `Upstream` or a `Source` means that the client is gone: that is the whole cancellation story.
+//! Dropping an `Upstream` or a `Source` means that the client is gone. There is no other cancellation.
 //!
-//! Invariant: nothing here blocks. `WouldBlock` means "not now", and a short count means "no more than that now".
+//! Invariant: no function here blocks. `WouldBlock` means that there is nothing now, and a short count that there is no more now.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +20,7 @@ pub use crate::session::{Registrar, Waker};
 
 use crate::http::{FieldBlock, FieldValue, InvalidHeader, Request, Status};
 
-/// Something that answers requests.
+/// Responds to requests.
 ///
 /// A closure from `&Request` to a [`Response`] is a service:
 ///
@@ -32,13 +31,13 @@ use crate::http::{FieldBlock, FieldValue, InvalidHeader, Request, Status};
 /// serves(|request: &Request| Response::text(format!("you asked for {:?}", request.target())));
 /// ```
 pub trait Service {
-    /// Answers one request. Called as soon as its head is complete, before its body is read.
+    /// Responds to one request. Called as soon as its head is complete, before its body is read.
     ///
     /// It runs on the loop's only thread: while it runs, no other client is served.
     fn call(&self, request: &Request) -> Reply;
 
-    /// Called at the end of every turn of the loop that began at `now`: for work that no client waits for any more,
-    /// such as a child process that ended after its connection did. `note` writes to the server's log, about a client
+    /// Called at the end of every turn of the loop, which began at `now`: for work that no client waits for any more, such as a
+    /// child process that ended after its connection. `note` writes to the server's log, about a client
     /// or about none. Returns how long the loop may sleep at most until this is called again.
     ///
     /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
@@ -55,16 +54,15 @@ pub trait Service {
         _ = note;
     }
 
-    /// Makes what answers the requests of one connection, for a service that keeps something from one request to the
-    /// next: called before the first request of each, and dropped when the connection ends. Without it, the service
-    /// itself answers all of them. `server_name` is what the server sends as `Server`, empty for none.
+    /// Makes a service for one connection, if state has to be kept from one request to the next. Called before the first request
+    /// of each connection; the result is dropped when the connection ends. With `None`, this service responds itself. `server_name` is what the server sends as `Server`, empty for none.
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         _ = server_name;
         None
     }
 
-    /// Calls `note` with each line that should be written to the server's log and was not handed over before. Asked of
-    /// what [`Service::connect`] made, whenever it or its upstream has run.
+    /// Calls `note` with each new line for the server's log. Called on the service that [`Service::connect`] made, whenever it
+    /// or its upstream has run.
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
@@ -105,12 +103,12 @@ where
     }
 }
 
-/// What a service answers with.
+/// The reply of a service to a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// The response is known already; the body of the request is not wanted.
+    /// The response. The body of the request is not wanted.
     Now(Response),
-    /// Somebody takes the body and has the response later.
+    /// An upstream, which takes the body and responds later.
     Later(Box<dyn Upstream>),
 }
 
@@ -126,52 +124,51 @@ impl<U: Upstream + 'static> From<Box<U>> for Reply {
     }
 }
 
-/// Somebody who takes the body of a request and makes its response: a running handler, a CGI child.
+/// Takes the body of a request and produces its response: a running handler, or a CGI child.
 pub trait Upstream {
-    /// Whether it wants the body, or more of it. While it does not, the client is not read from; and a client that
-    /// sent `Expect: 100-continue` is told to go on only once it does (RFC 9110 section 10.1.1).
+    /// True if it wants the body, or more of it. While it does not, the client is not read from. A client that sent
+    /// `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110 section 10.1.1).
     fn wants_body(&self) -> bool {
         true
     }
 
-    /// Whether it goes on reading the body while its response is sent. Asked when the response begins, if some of the
-    /// body is still to come. If it does not, and the rest of the body is in chunks or longer than
+    /// True if it goes on reading the body while its response is sent. Called when the response begins and some of the body is
+    /// still to come. If it does not, and the rest of the body is in chunks or longer than
     /// [`Limits::drain`](crate::Limits::drain), then the response says `Connection: close` and the connection is
     /// closed in stages (RFC 9112 section 9.6).
     ///
-    /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, says true here.
+    /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, returns true here.
     fn reads_on(&self) -> bool {
         self.wants_body()
     }
 
-    /// Takes bytes of the body, decoded, and returns how many it took. A short count means "not more now".
+    /// Takes decoded bytes of the body and returns how many it took. A short count means that it takes no more now.
     ///
     /// # Errors
     /// An error ends the exchange as one of [`Upstream::poll`] does.
     fn feed(&mut self, body: &[u8]) -> io::Result<usize>;
 
-    /// Learns that the body is complete. Called exactly once, also for an empty body, unless the client goes first.
+    /// Called once when the body is complete, also for an empty body, unless the client disconnects first.
     ///
     /// # Errors
     /// An error ends the exchange as one of [`Upstream::poll`] does.
     fn end(&mut self) -> io::Result<()>;
 
-    /// The response, once there is one. Called right after the service answered, and whenever something that was
-    /// registered with the wires has happened, until it returns a response.
+    /// Returns the response once it is known. Called right after the service returned this upstream, and after every event of a
+    /// source that was registered with `registrar`, until it returns a response.
     ///
     /// # Errors
-    /// An error before the response is answered with 502; the text goes to the log.
+    /// An error before the response becomes a 502; its text goes to the log.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with what
-    /// the client may fetch meanwhile (RFC 8297). Asked after every [`Upstream::poll`] until there is none. A client
-    /// that speaks HTTP/1.0 or does not take what it is sent gets none, and a status that is not an interim one, or 101,
-    /// is left out.
+    /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with links that the
+    /// client may fetch meanwhile (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim response is
+    /// left out if its status is 101 or not an interim one, if the client speaks HTTP/1.0, or if it does not take its output.
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         None
     }
 
-    /// When to be asked again even if nothing happens before.
+    /// The time at which [`Upstream::poll`] is called even if no event comes before.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -183,13 +180,13 @@ impl fmt::Debug for dyn Upstream + '_ {
     }
 }
 
-/// A body that is made while it is sent.
+/// A body that is produced while it is sent.
 pub trait Source {
-    /// Puts the next bytes into `buf` and returns how many: 0 is the end, `WouldBlock` means not yet.
+    /// Writes the next bytes into `buf` and returns how many. 0 is the end, `WouldBlock` means not yet.
     ///
-    /// Whoever returns `WouldBlock` has to come from an [`Upstream`] whose wires will wake the connection, and must fail
-    /// once that is dropped, since nothing else limits how long a source may take. Whoever has
-    /// done as much as is fair in one turn returns `Interrupted`, and is asked again in the next.
+    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must fail once
+    /// that upstream is dropped: no limit ends the wait for a source. A source that has used its share of a turn returns
+    /// `Interrupted`, and is read again in the next turn.
     ///
     /// # Errors
     /// Any other error cuts the connection: the response was announced and cannot be completed.
@@ -199,7 +196,7 @@ pub trait Source {
 /// The body of a response.
 #[derive(Default)]
 pub enum Body {
-    /// Nothing.
+    /// No bytes.
     #[default]
     Empty,
     /// Bytes that belong to this response, or to the program.
@@ -208,8 +205,8 @@ pub enum Body {
     Shared(Arc<[u8]>),
     /// A part of a file, sent without passing through the program where the system can do that.
     File(FileSlice),
-    /// Bytes that are made while they are sent. Counted if the head has a `Content-Length`, otherwise chunked, or
-    /// ended by closing the connection for HTTP/1.0.
+    /// Bytes that are produced while they are sent. Counted if the head has a `Content-Length`; otherwise chunked, or for HTTP/1.0
+    /// ended by closing the connection.
     Stream(Box<dyn Source>),
 }
 
@@ -226,7 +223,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// How many bytes there are, if that is known before they are read.
+    /// The number of bytes, if it is known before they are read.
     pub fn length(&self) -> Option<u64> {
         match self {
             Body::Empty => Some(0),
@@ -241,21 +238,21 @@ impl Body {
 /// A part of an open file.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
-    /// The file, which other responses may be reading too: nobody uses its own offset.
+    /// The file. Other responses may read it too, so that its own offset is not used.
     pub file: Arc<File>,
-    /// Where the part begins, in bytes.
+    /// The offset of the first byte.
     pub offset: u64,
-    /// How many bytes it has. A file that turns out to be shorter cuts the connection.
+    /// The number of bytes. A file that turns out to be shorter cuts the connection.
     pub length: u64,
 }
 
 /// A response: status, header fields and body.
 #[derive(Debug)]
 pub struct Response {
-    /// The status. An interim one (1xx) is no answer: the client gets 500 then.
+    /// The status. An interim one (1xx) is no response: the client gets 500 instead.
     pub status: Status,
-    /// The reason phrase, if it is not the usual one of the status. A control character in it is sent as `?`. An error's
-    /// message counts before it.
+    /// The reason phrase, if it is not the usual one of the status. A control character in it is sent as `?`. The message of an
+    /// error takes precedence.
     pub reason: Option<Box<str>>,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
     pub head: FieldBlock,
@@ -267,7 +264,7 @@ pub struct Response {
     pub error: Option<ErrorText>,
 }
 
-/// The texts of an error response; what is `None` is the status's own phrase or description.
+/// The texts of an error response. `None` stands for the status's own phrase or description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorText {
     /// The short text: the reason phrase, the page's message and the log's.
@@ -302,7 +299,7 @@ impl Response {
         response
     }
 
-    /// An error: the server's error page with this status. Python's `send_error` (contract row HB31).
+    /// An error: the server's error page with this status. Python's `send_error`.
     ///
     /// ```
     /// use serve_forever::http::Status;
@@ -358,7 +355,7 @@ impl Response {
         self
     }
 
-    /// Has the connection closed after this response.
+    /// Closes the connection after this response.
     pub fn close(mut self) -> Response {
         self.head.put("Connection", "close");
         self

@@ -1,3 +1,5 @@
+//! The state that the connections of one server share. What stays out: the connections, and the loop that runs them.
+
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
@@ -18,46 +20,48 @@ use crate::service::{Body, Service};
 /// The value of `Server` unless another is set.
 pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_VERSION"));
 
-/// What all connections of a server have in common: who answers, within which limits, in which words, to which log.
+/// State that all connections of a server share: the service, the limits, the error page and the log.
 ///
-/// Some of it can be changed while connections use it: they take it up with their next request, and see by the number
-/// of its generation that there is something to take up.
+/// Service, limits and protocol version can be replaced while connections use them. `generation` counts the replacements: a
+/// connection adopts the new values with its next request if the number differs.
 pub struct ServerState {
-    /// Who answers.
+    /// The service that responds to requests.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
-    /// What bounds a client.
+    /// The limits of clients.
     limits: RefCell<Arc<Limits>>,
-    /// The version in status lines; 1.0 closes after each response.
+    /// The version in status lines. With 1.0, the connection closes after each response.
     protocol: Cell<Version>,
+    /// Counts the replacements of service and limits.
     generation: Cell<u32>,
-    /// The line of `Server` with its CRLF; empty for none.
+    /// The field line of `Server` with its CRLF, or nothing.
     server: RefCell<Vec<u8>>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
-    /// Where requests are logged.
+    /// The log of requests.
     pub log: RefCell<AccessLog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The request that a connection reads, one after the other, so that a connection owns none. `None` while it is lent.
+    /// The memory of the request that is being read. Connections read one after the other, so that they need only one.
+    /// `None` while a connection uses it.
     request: Cell<Option<Box<Request>>>,
-    /// Bytes of buffers that connections keep while they wait.
+    /// Bytes of memory that the buffers of all connections take between their steps.
     pub(super) buffered: Cell<usize>,
-    /// How many of them the system lets this process have.
+    /// The most bytes of buffers that the memory limits of the process allow.
     room: usize,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
 }
 
-/// The stamp of the second it was last asked for in.
+/// The common fields of one second.
 #[derive(Default)]
 struct Stamped {
     second: Option<HttpDate>,
     stamp: CommonHeaders,
 }
 
-/// The page of the last error, and what it was made from: one kind of error mostly follows the other.
+/// The page of the last error, and the values that it was rendered from. Errors of one kind often follow each other.
 struct MadeError {
     status: Status,
     message: String,
@@ -66,7 +70,7 @@ struct MadeError {
 }
 
 impl ServerState {
-    /// A site with the default limits, words and log.
+    /// State with the default limits, the default error page, and a log on standard error.
     pub fn new(service: impl Service + Send + 'static, local: SocketAddr) -> ServerState {
         ServerState {
             service: RefCell::new(Box::new(service)),
@@ -87,30 +91,30 @@ impl ServerState {
         }
     }
 
-    /// Has this service answer the requests that begin from now on. The one before is dropped: what it has in flight
-    /// goes on by itself.
+    /// Replaces the service for requests that begin from now on. The old one is dropped; its upstreams and sources in flight
+    /// are not affected.
     pub fn set_service(&self, service: impl Service + Send + 'static) {
-        // Dropped when nobody borrows its place any more.
+        // `replace` returns the old service, so that it is dropped after the borrow has ended: its drop may use this state.
         let _before = self.service.replace(Box::new(service));
         self.next_generation();
     }
 
-    /// Does something with who answers.
+    /// Calls `ask` with the service.
     pub(crate) fn with_service<R>(&self, ask: impl FnOnce(&dyn Service) -> R) -> R {
         ask(&**self.service.borrow())
     }
 
-    /// What bounds clients whose requests begin now.
+    /// The limits of requests that begin now.
     pub fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.limits.borrow())
     }
 
-    /// The limits, to be set one by one before they are used.
+    /// The limits, to be set one by one before the first connection.
     pub fn limits_mut(&mut self) -> &mut Limits {
         Arc::make_mut(self.limits.get_mut())
     }
 
-    /// Lends the memory for a request that is being read, until [`ServerState::return_request`].
+    /// Takes the memory for a request that is being read. [`ServerState::return_request`] gives it back.
     pub(super) fn borrow_request(&self) -> Box<Request> {
         self.request.take().unwrap_or_default()
     }
@@ -119,28 +123,29 @@ impl ServerState {
         self.request.set(Some(request));
     }
 
-    /// Bytes of buffers that all connections may keep: what is set, as far as the system lets this process have it.
+    /// The most bytes that the buffers of all connections may take: [`Limits::buffers`], or less if the memory of the process is
+    /// limited.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
         limits.buffers.min(self.room)
     }
 
-    /// Has these limits bound the requests that begin from now on.
+    /// Replaces the limits of requests that begin from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.replace(Arc::new(limits));
         self.next_generation();
     }
 
-    /// The version in the status lines of connections that begin now.
+    /// The protocol version of connections that begin now.
     pub fn protocol(&self) -> Version {
         self.protocol.get()
     }
 
-    /// Has connections that begin from now on speak this version.
+    /// Sets the protocol version of connections that begin from now on.
     pub fn set_protocol(&self, protocol: Version) {
         self.protocol.set(protocol);
     }
 
-    /// The number of what stands now. It is another whenever something was changed.
+    /// A number that differs after each replacement of service or limits.
     pub(super) fn generation(&self) -> u32 {
         self.generation.get()
     }
@@ -149,17 +154,17 @@ impl ServerState {
         self.generation.set(self.generation.get().wrapping_add(1));
     }
 
-    /// Does something with the value of `Server`, which is empty for none.
+    /// Calls `tell` with the value of `Server`: the empty text if the field is left out.
     pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
         let line = self.server.borrow();
         let colon = memchr::memchr(b':', &line);
         tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
 
-    /// Has the answers that begin from now on name this server; an empty name leaves `Server` out.
+    /// Sets the value of `Server` for responses that begin from now on. An empty name leaves the field out.
     ///
     /// # Errors
-    /// If the name cannot stand in a header field: it holds a control character, or one above U+00FF.
+    /// If the name is not a field value: it holds a control character, or one above U+00FF.
     pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
         let mut head = FieldBlock::new();
         if !name.is_empty() {
@@ -170,8 +175,8 @@ impl ServerState {
         Ok(())
     }
 
-    /// The fields of a response with an error page. It may quote the request, so it must not be taken for anything
-    /// else, nor run anything.
+    /// The header fields of a response with an error page. The page may quote the request, so that no browser may guess another
+    /// type or run a script in it.
     pub(super) fn error_fields(&self) -> &FieldBlock {
         self.error_fields.get_or_init(|| {
             let mut head = FieldBlock::new();
@@ -195,6 +200,7 @@ impl ServerState {
             return Body::Bytes(Cow::Owned(render()));
         }
         let mut last = self.last_error.borrow_mut();
+        // Most errors are of one kind, such as 404, and have the same page.
         let is_this = |made: &&mut MadeError| {
             (made.status, &*made.message, &*made.explain) == (error.status, error.message, error.explain)
         };
@@ -210,7 +216,7 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The lines of `Server` and `Date` at this time, made once a second.
+    /// The field lines of `Server` and `Date` at this time, rendered once a second.
     pub(super) fn common_headers(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {

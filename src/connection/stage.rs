@@ -9,7 +9,7 @@ use crate::log::OwnedLoggedRequest;
 use crate::service::{Response, Upstream};
 use crate::session::CloseReason;
 
-/// What a session does for its current exchange. Each stage has its own data, and advancing one gives the next.
+/// The stage of an exchange. Each stage has its own data, and advancing one gives the next.
 pub(super) enum Stage {
     /// The transport's own handshake comes before the first byte of HTTP.
     Handshake,

@@ -1,3 +1,5 @@
+//! A server without sockets, for clients in memory. What stays out: the loop, and clocks that could fail a slow test.
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +22,7 @@ use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, Tu
 /// let bench = Bench::new(|_: &Request| Response::text("hello"));
 /// let mut client = bench.connect();
 /// client.send(b"GET / HTTP/1.1\r\nHost: local");
-/// assert_eq!(client.take(), b"", "half a request is none");
+/// assert_eq!(client.take(), b"", "half a request gets no response");
 /// client.send(b"host\r\n\r\n");
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
@@ -29,32 +31,32 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A server with this service, the default limits and no log.
+    /// A server with `service`, the default limits and no log.
     pub fn new(service: impl Service + Send + 'static) -> Bench {
         let mut site = ServerState::new(service, SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
         site.log = AccessLog::off().into();
         Bench { site }
     }
 
-    /// Bounds what clients may ask.
+    /// Sets the limits of clients.
     pub fn limits(self, limits: Limits) -> Bench {
         self.site.set_limits(limits);
         self
     }
 
-    /// Makes the bodies of error responses.
+    /// Sets the page for the bodies of error responses.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> Bench {
         self.site.error_page = Box::new(page);
         self
     }
 
-    /// Where requests are logged. The lines are written when a client's turn is over.
+    /// Sets the log. Its lines are written after each step of a client.
     pub fn log(mut self, log: AccessLog) -> Bench {
         self.site.log = log.into();
         self
     }
 
-    /// A client that has connected, from port 50000 of this machine.
+    /// Connects a client, from port 50000 of the loopback address.
     pub fn connect(&self) -> Client<'_> {
         let memory = Memory::default();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50000));

@@ -13,7 +13,7 @@ pub use server::TestServer;
 
 use crate::service::Service;
 
-/// What a service answers to these bytes of a client that sends them, closes its side and waits for the end.
+/// Returns the bytes that a service sends to a client that sends `bytes`, closes its side and waits for the end.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::answer};

@@ -1,3 +1,5 @@
+//! A server on a port of its own that ends with the test. What stays out: a client.
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -27,19 +29,19 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// Has a server serve. It is bound already, so clients can connect at once.
+    /// Starts the server. It is bound already, so that clients can connect at once.
     pub fn start(mut server: HttpServer) -> TestServer {
         let (address, stopper) = (server.server_address(), server.stopper());
         let thread = std::thread::spawn(move || server.serve_forever());
         TestServer { address, stopper, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it, lets answers in flight end, and says how it ended.
+    /// Stops the server, lets responses in flight end, and returns how the run ended.
     ///
     /// # Errors
     /// Those of [`HttpServer::serve_forever`].

@@ -14,15 +14,15 @@ pub struct Memory(Rc<RefCell<State>>, NoSource);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the client has sent and the server not read.
+    /// Bytes that the client has sent and the server has not read.
     sent: VecDeque<u8>,
-    /// The client sends no more.
+    /// The client has closed its side.
     finished: bool,
-    /// What the server has sent and the client not taken.
+    /// Bytes that the server has sent and the client has not taken.
     received: Vec<u8>,
-    /// How many bytes more the client's side keeps until they are taken; `None` is any number.
+    /// Bytes that the server may still send until the client opens the window again; `None` for no bound.
     window: Option<usize>,
-    /// The server sends no more.
+    /// The server has shut its side.
     ended: bool,
 }
 
@@ -32,22 +32,22 @@ impl Memory {
         self.0.borrow_mut().sent.extend(bytes);
     }
 
-    /// Sends the end.
+    /// Closes the client's side.
     pub fn finish(&self) {
         self.0.borrow_mut().finished = true;
     }
 
-    /// Takes what the server has sent.
+    /// Takes the bytes that the server has sent.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.borrow_mut().received)
     }
 
-    /// Lets the server send so many bytes more; nothing bounds it until this is called.
+    /// Lets the server send `bytes` more. The window is unbounded until the first call.
     pub fn open_window(&self, bytes: usize) {
         *self.0.borrow_mut().window.get_or_insert(0) += bytes;
     }
 
-    /// Whether the server has sent the end.
+    /// True if the server has shut its side.
     pub fn has_ended(&self) -> bool {
         self.0.borrow().ended
     }
@@ -87,7 +87,7 @@ impl Transport for Memory {
         Ok(())
     }
 
-    /// Whoever steps the session knows that something has come.
+    /// A source without events: the caller runs the session itself when bytes have come.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.1
     }

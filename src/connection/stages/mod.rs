@@ -1,4 +1,4 @@
-//! What a session does in each stage of an exchange. Each stage has a function `advance` that returns the next stage. What
+//! The behaviour of a session in each stage of an exchange: each has a function `advance` that returns the next stage. What
 //! stays out: reading and sending, which are the same in all stages.
 
 mod body;

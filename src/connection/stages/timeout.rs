@@ -1,4 +1,4 @@
-//! What a session waits for in each stage, and what it does when that takes too long.
+//! The wait of a session in each stage, and the consequence of a wait that lasts too long.
 
 use crate::connection::core::ConnectionCore;
 use crate::connection::stage::{PendingUpstream, Stage};
