@@ -16,19 +16,29 @@ fn text(name: &str) -> String {
 }
 
 #[test]
-fn the_readme_shows_a_command_at_once() {
-    let readme = text("README.md");
-    let before = readme.split_once("\n```").expect("a command in a block of its own").0;
-    let words = before.split_whitespace().count();
-    assert!(words <= 60, "{words} words stand before the first command");
-}
-
-#[test]
 fn documents_name_only_files_that_exist() {
     for document in documents() {
         let missing: Vec<String> =
             names(&text(&document)).into_iter().filter(|name| !exists(&document, name)).collect();
         assert!(missing.is_empty(), "{document} names {missing:?}");
+    }
+}
+
+/// The table "Where is it decided?" of ARCHITECTURE: the files, and the functions that they have to declare.
+fn decisions() -> Vec<(String, String)> {
+    let page = text("docs/ARCHITECTURE.md");
+    let rows = page.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once("`: `"));
+    rows.map(|(before, function)| (before.rsplit('`').next().unwrap().to_owned(), function.to_owned())).collect()
+}
+
+#[test]
+fn the_decisions_of_the_architecture_are_made_where_it_says() {
+    let decisions = decisions();
+    assert!(decisions.len() >= 25, "the table has {} rows", decisions.len());
+    for (file, function) in decisions {
+        let source = text(&format!("src/{file}"));
+        let declares = ["(", "<"].iter().any(|next| source.contains(&format!("fn {function}{next}")));
+        assert!(declares, "src/{file} has no function {function}");
     }
 }
 

@@ -96,7 +96,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value are not exactly one field, a text has a
-    /// character above U+00FF, the field contradicts the framing (see [`Head::add`]), or the head has ended.
+    /// character above U+00FF, the field contradicts the framing (see [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {

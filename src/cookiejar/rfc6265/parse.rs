@@ -26,7 +26,7 @@ pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl
     if is_empty || length(name) + length(value) > MAX_PAIR {
         return None;
     }
-    let mut attributes = Attributes::default();
+    let mut attributes = SetCookieAttributes::default();
     parts.for_each(|part| attributes.read(part, now));
     let domain = attributes.domain.take().unwrap_or_default();
     let mut cookie = attributes.cookie(name, value, url);
@@ -46,7 +46,7 @@ fn length(text: &str) -> usize {
 
 /// The attributes that were read so far. Of an attribute that comes twice the last valid one counts.
 #[derive(Debug, Default)]
-struct Attributes {
+struct SetCookieAttributes {
     expires: Option<i64>,
     max_age: Option<i64>,
     domain: Option<String>,
@@ -55,7 +55,7 @@ struct Attributes {
     rest: Vec<(String, Option<String>)>,
 }
 
-impl Attributes {
+impl SetCookieAttributes {
     fn read(&mut self, part: &str, now: i64) {
         let (name, value) = match part.split_once('=') {
             Some((name, value)) => (trim(name), Some(trim(value))),
