@@ -74,7 +74,7 @@ impl Target {
     /// `AGAIN` if there is no room now; any other error is one of the target.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<usize> {
         match self.method {
-            // A file has no other writer that needs atomic lines, so all bytes are written at once.
+            // A regular file takes any number of bytes at once, so there is no limit to whole lines.
             WriteMethod::File => write(&self.fd, bytes),
             WriteMethod::Own => write(&self.fd, whole_lines(bytes)),
             WriteMethod::Socket => send(&self.fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
