@@ -242,11 +242,15 @@ fn comments_name_their_subject() {
             comments += 1;
             let words = line.split(|byte: char| !byte.is_alphanumeric());
             let word = words.map(str::to_lowercase).find(|word| WORDS.contains(&word.as_str()));
-            let opens_with_what = ["/// What ", "//! What "].iter().any(|opening| line.starts_with(opening));
+            let opens_with_what =
+                ["/// What ", "//! What ", "/// Has "].iter().any(|opening| line.starts_with(opening));
+            // A phrase for a parameter that has a name, and a predicate that can be said directly.
+            let is_vague =
+                ["so many", "so much"].iter().any(|phrase| line.contains(phrase)) || line.ends_with(" is none.");
             let is_scope = ["What stays out", "What must stay out"].iter().any(|words| line.contains(words));
             // `nobody` is also the name of a user.
             let word = word.filter(|word| word != "nobody" || !line.contains("`nobody`"));
-            if word.is_some() || (opens_with_what && !is_scope) {
+            if word.is_some() || is_vague || (opens_with_what && !is_scope) {
                 writeln!(faults, "{}:{number}: {line}", source.path).unwrap();
             }
         }

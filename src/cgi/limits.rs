@@ -12,7 +12,7 @@ pub struct CgiLimits {
     pub live: usize,
     /// From a script's start, or from the last byte of the body that it read, to the end of its head; then the response
     /// is 504. 55 s: less than the server's `answer_timeout`, so that the log names the script. A request that waits in
-    /// the queue for this long gets 503. Zero is no limit.
+    /// the queue for this long gets 503. Zero means no limit.
     pub first_byte: Duration,
     /// From a script's start to its end; then it is terminated, and its response is cut if it is incomplete. 15
     /// minutes: enough for a long download. Zero is no limit: the script may run until its client disconnects or the

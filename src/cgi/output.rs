@@ -9,8 +9,8 @@ use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 /// The head of a script's output (RFC 3875 section 6.2), without the fields that the server sets itself.
 #[derive(Debug)]
 pub struct ScriptHead {
-    /// The code of `Status` or of an HTTP status line. Otherwise 302 if there is a `Location`, and 200 if there is
-    /// none.
+    /// The code of `Status` or of an HTTP status line. Otherwise 302 if there is a `Location`, and 200
+    /// without one.
     pub status: Status,
     /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,

@@ -144,6 +144,7 @@ impl BodyWriter {
 
     fn send_file(&mut self, transport: &mut impl Transport) -> io::Result<u64> {
         let RestOfBody::File { slice, mode } = &mut self.body else { return Ok(0) };
+        // A single slice needs no cork: its last packet may be short.
         if *mode == SendMode::Sent && slice.length > FILE_SLICE {
             *mode = SendMode::Corked;
             transport.cork(true);
@@ -171,11 +172,13 @@ impl BodyWriter {
 
     fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
+        // A client that does not take its output gets no more of the file read for it.
         if output.len() >= COPY_SLICE {
             return Ok(Produced::Nothing);
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
+            // The announced bytes are not there. Closing is the only way to tell the client.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
@@ -200,6 +203,7 @@ impl BodyWriter {
             Ok(count) => {
                 let taken = self.encoder.write(&part[..count], output);
                 self.sent += taken as u64;
+                // More than the announced length would be taken for the next response, so that the surplus is left out.
                 self.overran = taken < count;
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }
             }

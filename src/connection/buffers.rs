@@ -17,6 +17,7 @@ pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
         if !shared.is_empty() {
+            // Copied rather than kept: the loop's buffer is 128 KiB, and few bytes wait in most sessions.
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }
@@ -25,6 +26,7 @@ pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
             *shared = Buffer::with_capacity(Scratch::SIZE);
         }
     } else if own.is_empty() {
+        // An idle connection owns no buffer.
         *own = Buffer::default();
     }
 }

@@ -102,6 +102,7 @@ impl<'s, T> ConnectionCore<'s, T> {
 
     /// Notes that the machine needs more bytes. That is progress if it did not need any before: there may be some to read.
     pub(super) fn request_input(&mut self) -> Progress {
+        // Reporting progress makes the step go round once more, and that round reads.
         if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
     }
 
@@ -110,6 +111,7 @@ impl<'s, T> ConnectionCore<'s, T> {
     pub(super) fn may_read_unwanted_body(&self, request: &Request) -> bool {
         let is_short = match request.body_length() {
             BodyLength::Known(length) => length <= self.limits.drain,
+            // A body in chunks does not say its length. Reading it stops at the limit.
             BodyLength::None | BodyLength::Chunked => true,
         };
         is_short && self.machine.expect() == Expect::None
@@ -159,11 +161,13 @@ impl<T: Transport> ConnectionCore<'_, T> {
         if kept == self.accounted {
             return Ok(false);
         }
+        // The sum changes by the difference, so that no step has to visit the other sessions.
         let sum = self.server.buffered.get() - self.accounted + kept;
         let has_grown = kept > self.accounted;
         self.server.buffered.set(sum);
         self.accounted = kept;
         let room = self.server.room_for_buffers(&self.limits);
+        // A session that gives memory back stays, even if the sum is still too large.
         if has_grown && sum > room {
             return Err(CloseReason::Memory);
         }

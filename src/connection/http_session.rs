@@ -75,6 +75,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
 impl<T: Transport> Session for HttpSession<'_, T> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let core = &mut self.core;
+        // A session without memory of its own works in the buffers of the loop, which are warm in the cache.
         let (lends_input, lends_output) = (core.input.capacity() == 0, core.output.capacity() == 0);
         lend(lends_input, &mut core.input, &mut cx.scratch.input);
         lend(lends_output, &mut core.output, &mut cx.scratch.output);
@@ -86,6 +87,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         }
         give_back(lends_input, &mut core.input, &mut cx.scratch.input);
         give_back(lends_output, &mut core.output, &mut cx.scratch.output);
+        // Only now do the buffers have the size in which they wait for the next step.
         let outcome = outcome.and_then(|again| {
             cx.memory_is_short |= core.update_account()?;
             Ok(again)
@@ -140,6 +142,7 @@ impl<T> Drop for HttpSession<'_, T> {
 impl<T: Transport> HttpSession<'_, T> {
     /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
+        // Nothing that is sent would arrive, so that a handler or script must not go on working for it.
         if ready.broken {
             return Err(CloseReason::Broken);
         }
@@ -169,6 +172,7 @@ impl<T: Transport> HttpSession<'_, T> {
                     return Ok(false);
                 }
             }
+            // A client on loopback can take bytes as fast as they are sent, and would keep the others waiting.
             if sent >= MOST_SENT {
                 break;
             }
@@ -204,8 +208,10 @@ impl<T: Transport> HttpSession<'_, T> {
             transport.recv(free)
         });
         match result {
+            // The end of input is no error: responses may still be sent to a client that has only closed its side.
             Ok(0) => core.at_end = true,
             Ok(count) => {
+                // The machine looks at these bytes first and then says whether it needs more.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
                 // The poll reports a socket once for each arrival (edge-triggered), so a session has to read until `WouldBlock`.
@@ -227,6 +233,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// end leaves with its last bytes.
     fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let progress = self.advance(ready, cx)?;
+        // Bounded, because a source that always has more would otherwise never let the output leave.
         for _ in 0..MORE_CHUNKS {
             let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
             let is_full = self.core.output.len() >= GATHER;
@@ -285,6 +292,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Ok(sent) => Ok(sent),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => Ok(Some(0)),
+                // The poll reports the socket when it takes bytes again.
                 io::ErrorKind::WouldBlock => {
                     ready.write = false;
                     Ok(None)
@@ -316,6 +324,7 @@ impl<T: Transport> HttpSession<'_, T> {
     /// in this step may still be on its way, so its connection closes in stages: returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
         let is_idle = matches!(self.core.timers.wait(), Wait::Handshake | Wait::First | Wait::Idle);
+        // A request that has begun to arrive is answered: only waits for a new one end here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && is_idle => {
                 if !has_sent {

@@ -24,6 +24,7 @@ impl PerPeerLimit {
         let address = network(address);
         let mut counts = self.0.borrow_mut();
         let count = counts.entry(address).or_default();
+        // Refused before anything is counted, so that a refused connection leaves no trace.
         if *count >= most {
             return None;
         }
@@ -37,6 +38,7 @@ impl Drop for PeerPermit<'_> {
         let mut counts = self.peers.0.borrow_mut();
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
+            // Addresses without connections are forgotten, or the map would grow with every client.
             if *count == 0 {
                 counts.remove(&self.address);
             }

@@ -24,6 +24,7 @@ impl<T> ConnectionCore<'_, T> {
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own) = (self.server, &mut self.service);
         let service = server.service.borrow();
+        // A panic in a service must not end the loop, which serves all other clients.
         let call = || {
             if matches!(own, ConnectionService::NotAsked) {
                 let made = server.with_server_name(|name| service.connect(name));
@@ -55,6 +56,7 @@ impl<T> ConnectionCore<'_, T> {
         upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,
     ) -> Stage {
+        // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
         let mut response = response;
         if let Some(fault) = self.fault(&response) {
@@ -81,6 +83,7 @@ impl<T> ConnectionCore<'_, T> {
             };
             self.machine.respond(&head, &mut self.output)
         };
+        // The outcome counts no bytes yet: without an encoder, as for HEAD and 304, no body is sent.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
         if let Some(bytes) = short(&response.body) {
@@ -89,6 +92,7 @@ impl<T> ConnectionCore<'_, T> {
             return self.complete(request, outcome, clock);
         }
         let Outcome { status, user, is_counted, .. } = outcome;
+        // The request is overwritten by the next one, long before a body of this size has left.
         let request = self.server.log.borrow().describe(request).keep();
         let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
         let body = body_writer(response.body, encoder);
@@ -133,6 +137,7 @@ impl<T> ConnectionCore<'_, T> {
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));
         self.server.log.borrow_mut().error(self.peer, status, &message, wall);
+        // The page replaces whatever body the service has set.
         response.body = Body::Empty;
         if !status.is_bodiless() {
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
@@ -149,6 +154,7 @@ impl<T> ConnectionCore<'_, T> {
 
     /// Logs a response that is in the output as a whole.
     fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) -> Stage {
+        // A log that is off must not cost the look at the request's fields.
         if self.server.log.borrow().is_on() {
             let logged = self.server.log.borrow().describe(request);
             self.log_exchange(logged, outcome, clock);
@@ -161,6 +167,7 @@ impl<T> ConnectionCore<'_, T> {
         if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
         } else if self.machine.in_body() {
+            // The rest of the body stands between this request and the next one.
             Stage::Draining(self.limits.drain)
         } else {
             Stage::Head

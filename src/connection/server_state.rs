@@ -171,6 +171,7 @@ impl ServerState {
             head.add("Server", name)?;
         }
         self.server.replace(head.lines().to_vec());
+        // Responses of the current second must not keep the old name.
         self.stamp.take();
         Ok(())
     }
@@ -196,6 +197,7 @@ impl ServerState {
             self.error_page.render(error, &mut page);
             page
         };
+        // A page that quotes the request differs from one request to the next and cannot be reused.
         if !self.error_page.is_same_for_all() {
             return Body::Bytes(Cow::Owned(render()));
         }
@@ -218,6 +220,7 @@ impl ServerState {
 
     /// The field lines of `Server` and `Date` at this time, rendered once a second.
     pub(super) fn common_headers(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
+        // `Date` has a resolution of a second, so all responses of a second share these bytes.
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");

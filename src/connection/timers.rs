@@ -69,10 +69,12 @@ impl Timers {
 
     /// Sets the current wait. Progress extends a wait for a body or for a write; the deadline of the other kinds is absolute.
     pub(super) fn set_wait(&mut self, wait: Wait, has_progress: bool, clock: TurnClock) {
+        // A client that drips a head must not extend its deadline with every byte, so only these two kinds are extended.
         let extends = has_progress && matches!(wait, Wait::Body | Wait::Write);
         if wait == self.wait && !extends {
             return;
         }
+        // The budget pays only for time that was spent waiting for the client, not for time that an upstream took.
         if self.wait == Wait::Body {
             let waited = nanos(clock.now.saturating_duration_since(self.since));
             self.body_budget = self.body_budget.saturating_sub(waited);
@@ -95,6 +97,7 @@ impl Timers {
         let limit = match self.wait {
             Wait::Handshake | Wait::First | Wait::Head => or_never(limits.head_timeout),
             Wait::Idle => or_never(limits.idle_timeout),
+            // The stricter of the two: no byte for `stall_timeout`, or all of the budget used up.
             Wait::Body if limits.body_rate > 0 && !limits.body_timeout.is_zero() => {
                 or_never(limits.stall_timeout).min(Duration::from_nanos(self.body_budget))
             }
@@ -105,6 +108,7 @@ impl Timers {
             Wait::Source => return self.presumed_gone(limits),
         };
         let end = self.since.checked_add(limit);
+        // Sending the response is the only way to learn whether a half-closed client is still there.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
@@ -121,7 +125,7 @@ impl Timers {
     }
 }
 
-/// The duration of a time limit: zero means that there is no limit.
+/// The duration of a time limit: zero stands for no limit.
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
 }

@@ -103,7 +103,7 @@ impl RequestUrl {
         self.port
     }
 
-    /// The path as it stands in the URL, `/` if there is none.
+    /// The path as it stands in the URL, or `/` if the URL has no path.
     pub fn path(&self) -> &str {
         &self.path
     }

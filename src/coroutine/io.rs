@@ -277,7 +277,7 @@ impl fmt::Debug for Rfile<'_> {
 
 /// The bytes to the client. Python's `wfile`.
 ///
-/// Written bytes are sent when 32 KiB are gathered, when the handler suspends, and when it returns; so many small
+/// Written bytes are sent when 32 KiB are gathered, when the handler suspends, and when it returns, so that many small
 /// writes cost no more than one large write. Writing suspends the handler while the client is slow. If the client
 /// disconnects, writing is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Flushing does
 /// nothing.

@@ -121,7 +121,7 @@ fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) 
     unambiguous.then(|| shorter.to_owned())
 }
 
-/// The first of the names that is a regular file; the directory itself if there is none.
+/// The first of the names that is a regular file; the directory itself if none of them is.
 fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {

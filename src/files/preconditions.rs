@@ -14,7 +14,7 @@ pub(crate) struct Validators<'a> {
 /// The result of evaluating the preconditions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PreconditionResult {
-    /// Every precondition is true, or there is none.
+    /// Every precondition is true, or the request has no precondition.
     Proceed,
     /// The client already has this representation (304).
     NotModified,

@@ -34,7 +34,7 @@ pub struct Request {
 /// The length of a request body, as its framing fields announce it (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
-    /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
+    /// Neither `Content-Length` nor `Transfer-Encoding`: the request has no body.
     #[default]
     None,
     /// `Content-Length`, which may be 0.

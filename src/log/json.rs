@@ -33,7 +33,7 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     out.push(b'}');
 }
 
-/// `{"time":...,"address":...,"message":...}`, without `address` if there is no peer.
+/// `{"time":...,"address":...,"message":...}`, without `address` if the message is about no peer.
 pub(super) fn write_message(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>, text: &str) {
     write_start(out, stamp, at, peer);
     write_text(out, "message", text.as_bytes());

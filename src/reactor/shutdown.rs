@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub enum RunMode {
     /// No other event.
     UntilStopped,
-    /// The end of the first session, or the deadline if no connection arrives before it. `None` is no deadline.
+    /// The end of the first session, or the deadline if no connection arrives before it. `None` stands for no deadline.
     OneSession(Option<Instant>),
 }
 

@@ -89,7 +89,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        // After the client's end of input nothing can arrive that would reset the connection, so there is no lingering.
+        // After the client's end of input nothing can arrive that would reset the connection, so the session does not linger.
         if self.handler.state().input_ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }

@@ -114,7 +114,7 @@ impl Client<'_> {
         self.memory.take()
     }
 
-    /// From now on takes no more than what it is told to, which is so many bytes more; and has the server do what it
+    /// From now on takes no more than what it is told to, which is `bytes` more; and has the server do what it
     /// can with that.
     pub fn open_window(&mut self, bytes: usize) {
         self.memory.open_window(bytes);
@@ -145,7 +145,7 @@ impl Client<'_> {
         self.closed
     }
 
-    /// Has the server do what it can without waiting.
+    /// Runs the server as far as it can go without waiting.
     fn run(&mut self) {
         while let Some(session) = &mut self.session {
             let clock = TurnClock::new(Instant::now(), SystemTime::now());

@@ -56,6 +56,7 @@ impl Memory {
 impl Transport for Memory {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut state = self.0.borrow_mut();
+        // Without this, an empty queue would be read as the end of input.
         if state.sent.is_empty() && !state.finished {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -66,12 +67,15 @@ impl Transport for Memory {
         let mut state = self.0.borrow_mut();
         let room = state.window.unwrap_or(usize::MAX);
         let count = room.min(first.len() + second.len());
+        // A full window blocks, as the buffer of a socket does.
         if count == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        // A short count may end within either part.
         let of_first = count.min(first.len());
         state.received.extend_from_slice(&first[..of_first]);
         state.received.extend_from_slice(&second[..count - of_first]);
+        // An unbounded window stays unbounded.
         if let Some(window) = &mut state.window {
             *window -= count;
         }

@@ -13,7 +13,9 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
+            // With two parts nothing is held back: the second is the body, which has no file behind it.
             (only, []) if more => send_more(self, only),
+            // `write` is cheaper than `writev` with one part.
             (only, []) | ([], only) => self.write(only),
             _ => self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
         }
@@ -30,10 +32,12 @@ impl Transport for mio::net::TcpStream {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        // Receiving goes on: the session discards what the peer still sends.
         self.shutdown(Shutdown::Write)
     }
 
     fn short_read_is_all(&self) -> bool {
+        // kqueue and Windows do not document the guarantee that epoll gives.
         cfg!(target_os = "linux")
     }
 
@@ -47,6 +51,7 @@ impl Transport for mio::net::TcpStream {
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;
+    // `MSG_NOSIGNAL`: a peer that is gone is an error here, and no SIGPIPE.
     Ok(rustix::net::send(&*stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
 }
 
@@ -58,6 +63,7 @@ fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize
 #[cfg(target_os = "linux")]
 fn send_file(stream: &mio::net::TcpStream, file: &File, mut offset: u64, length: u64) -> io::Result<u64> {
     use rustix::io::Errno;
+    // Where `usize` has 32 bits, the rest of a larger file follows in the next calls.
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     match rustix::fs::sendfile(stream, file, Some(&mut offset), length) {
         Ok(sent) => Ok(sent as u64),

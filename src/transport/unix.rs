@@ -14,10 +14,12 @@ impl Transport for UnixStream {
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
+        // A Unix socket has no packets: holding bytes back for what follows would save nothing.
         self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 
     fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
+        // The caller reads the file and sends the bytes itself, which a handler of a raw socket does anyway.
         Err(io::ErrorKind::Unsupported.into())
     }
 

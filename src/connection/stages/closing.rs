@@ -37,6 +37,7 @@ pub(super) fn linger<T>(
     reason: CloseReason,
     core: &mut ConnectionCore<'_, T>,
 ) -> Result<(Stage, Progress), CloseReason> {
+    // Nothing that arrives now is a request: the response has said that the connection ends.
     core.input.consume(core.input.len());
     if core.at_end { Err(reason) } else { Ok((Stage::Lingering(reason), Progress::Still)) }
 }

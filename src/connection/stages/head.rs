@@ -16,6 +16,7 @@ impl<T> ConnectionCore<'_, T> {
         // One request serves all connections: it is filled and used up within this call, unless a stage copies it.
         let mut request = self.server.borrow_request();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
+            // Limits and service are replaced between two requests only: one request sees one version of them.
             if self.generation != self.server.generation() && self.machine.is_idle() {
                 self.adopt_changes();
             }
@@ -26,6 +27,7 @@ impl<T> ConnectionCore<'_, T> {
                     break;
                 }
                 Ok(RequestEvent::Head) => {
+                    // The machine knows the bytes; the connection knows the rest of a request.
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;
@@ -57,6 +59,7 @@ impl<T> ConnectionCore<'_, T> {
                 Stage::Deferred(Box::new(Deferred { response, request, left }))
             }
             Reply::Now(response) => {
+                // The body is too long to be read for nothing: the response closes the connection.
                 if self.machine.in_body() {
                     self.machine.refuse();
                 }

@@ -50,6 +50,7 @@ fn handshake<T: Transport>(
     Ok(match core.transport.handshake(ready) {
         Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
+        // The cryptography of many new clients must not fill a turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
         Err(_) if core.transport.has_pending() => (Stage::Closing(CloseReason::Broken), Progress::Moved),
         Err(_) => return Err(CloseReason::Broken),

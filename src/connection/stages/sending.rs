@@ -14,6 +14,7 @@ impl Sending {
         clock: TurnClock,
     ) -> (Stage, Progress) {
         let mut progress = self.feed_upstream(core);
+        // Asked before and after producing, because producing is what makes room.
         let wanted = self.wants_body();
         let produced = match self.body.produce(&mut core.output) {
             Ok(produced) => produced,
@@ -56,6 +57,7 @@ impl Sending {
 
     /// Logs the response, whose last byte is sent or in the output.
     fn finish<T>(&self, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+        // The client has all that was announced, but the service cannot be trusted to keep the connection in step.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

@@ -40,6 +40,7 @@ impl Stage {
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
             (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
+            // A cut response is the reason that the log shows, not the client that went on sending.
             (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
             (Wait::Linger, _) => Err(CloseReason::LingerOver),
             (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),
@@ -50,6 +51,7 @@ impl Stage {
                 Ok(time_out_request(&pending.request, core, clock))
             }
             (Wait::Head | Wait::Body, Stage::Head) => {
+                // The head is incomplete. Its first line, as far as it came, names the request in the log.
                 let (peer, local, arrived) = (core.peer, core.server.local, core.timers.since());
                 let mut request = Request { peer, local, arrived, ..Request::default() };
                 core.machine.note_line(&core.input, &mut request);
