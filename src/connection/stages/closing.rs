@@ -16,8 +16,12 @@ pub(super) fn close<T: Transport>(
     }
     // The notice of the transport's own protocol tells an orderly end from a cut one (RFC 8446 section 6.1).
     let is_orderly = !matches!(reason, CloseReason::OutputCut | CloseReason::Broken);
-    if is_orderly && core.transport.announce_end().is_ok() && core.transport.has_pending() {
-        return Ok((Stage::Closing(reason), Progress::Still));
+    if is_orderly {
+        // A transport that cannot send its notice is broken, and has nothing to close in stages.
+        core.transport.announce_end().map_err(|_| reason)?;
+        if core.transport.has_pending() {
+            return Ok((Stage::Closing(reason), Progress::Still));
+        }
     }
     // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so that no reset can follow: the
     // connection is closed at once, which costs a short connection two system calls less.
