@@ -76,7 +76,9 @@ enum What {
     Missing,
     NoContent,
     Bytes(usize),
+    Shared(usize),
     Stream(usize),
+    Slices(usize),
     Counted(usize),
     File(usize),
     Later(usize),
@@ -127,8 +129,10 @@ fn what(random: &mut Random) -> What {
         1 => What::Head,
         2 => What::Missing,
         3 => What::NoContent,
-        4 => What::Bytes(size),
-        5 => What::Stream(size),
+        4 if size % 2 == 0 => What::Bytes(size),
+        4 => What::Shared(size),
+        5 if size % 2 == 0 => What::Stream(size),
+        5 => What::Slices(size),
         6 => What::Counted(size),
         7 => What::File(size),
         8 => What::Later(random.below(20)),
@@ -150,7 +154,9 @@ impl Ask {
             What::Missing => ("GET /missing".to_owned(), None),
             What::NoContent => ("GET /no-content".to_owned(), None),
             What::Bytes(size) => (format!("GET /bytes?{size}"), None),
+            What::Shared(size) => (format!("GET /shared?{size}"), None),
             What::Stream(size) => (format!("GET /stream?{size}"), None),
+            What::Slices(size) => (format!("GET /slices?{size}"), None),
             What::Counted(size) => (format!("GET /counted?{size}"), None),
             What::File(size) => (format!("GET /file?{size}"), None),
             What::Truncated(size) => (format!("GET /truncated?{size}"), None),
@@ -201,14 +207,16 @@ impl Ask {
             What::Bytes(size) => ok(text, &pattern(size)),
             What::Later(_) => ok(text, "at last\n"),
             What::Early(_) => ok(text, "enough\n"),
-            What::Counted(size) | What::File(size) | What::Echo(size, _) | What::StreamEcho(size, Framing::Counted) => {
-                ok("", &pattern(size))
-            }
+            What::Shared(size) | What::Counted(size) | What::File(size) => ok("", &pattern(size)),
+            What::Echo(size, _) | What::StreamEcho(size, Framing::Counted) => ok("", &pattern(size)),
             What::Truncated(size) => {
                 ("200 OK", format!("Content-Length: {}\r\n", size + 1000), pattern(size).into_bytes(), false)
             }
             What::Unreadable(size) => ("200 OK", format!("Content-Length: {size}\r\n"), Vec::new(), false),
-            What::Stream(size) | What::Broken(size) | What::StreamEcho(size, Framing::Chunks(_)) => {
+            What::Stream(size)
+            | What::Slices(size)
+            | What::Broken(size)
+            | What::StreamEcho(size, Framing::Chunks(_)) => {
                 ("200 OK", "Transfer-Encoding: chunked\r\n".to_owned(), pattern(size).into_bytes(), false)
             }
         };
@@ -1103,6 +1111,47 @@ fn a_session_tells_the_loop_when_the_memory_of_all_sessions_is_short() {
 }
 
 #[test]
+fn the_memory_of_all_sessions_is_the_sum_of_what_each_keeps() {
+    let mut site = site(TestService);
+    let half = [b"GET / HTTP/1.1\r\nX: ", &[b'x'; 300][..]].concat();
+    // Each session is dropped before the next one begins, so its memory does not count for the next one.
+    let mut grow = |buffers: usize, short: u8| {
+        *site.limits_mut() = Limits { buffers, short, ..Limits::default() };
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.say(&half[..200]).say(&half[200..]);
+        (dialogue.memory(), dialogue.memory_is_short, dialogue.closed())
+    };
+    let (kept, ..) = grow(1 << 20, 100);
+    assert_eq!(grow(kept, 100), (kept, false, None));
+    assert_eq!(grow(kept - 1, 100), (kept, true, Some(CloseReason::Memory)));
+    assert_eq!(grow(2 * kept, 50), (kept, false, None));
+    assert_eq!(grow(2 * kept - 2, 50), (kept, true, None));
+}
+
+#[test]
+fn a_client_that_takes_no_response_is_not_read() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(10).say(HELLO).say(HELLO);
+    assert_eq!(dialogue.pipe().incoming, HELLO, "the first response is not sent yet");
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.make_room(0).say(b"GET / HTTP").pass(HEAD).say(b"/1.1");
+    assert_eq!(dialogue.pipe().incoming, b"/1.1", "the response 408 is not sent yet");
+}
+
+#[test]
+fn a_connection_that_lingers_is_read_once_before_it_waits() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.pipe().short_read_is_all = true;
+    dialogue.pipe().incoming.extend_from_slice(b"GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(dialogue.step(), Next::Again);
+    assert!(dialogue.pipe().ended);
+    dialogue.pipe().at_end = true;
+    assert_eq!(dialogue.step(), Next::Close(CloseReason::Complete), "no event has said that the client has closed");
+}
+
+#[test]
 fn a_time_limit_of_zero_is_none() {
     let mut site = site(TestService);
     let zero = Duration::ZERO;
@@ -1300,4 +1349,13 @@ fn a_response_that_is_cut_short_has_one_line_that_says_why() {
     assert_eq!(reason(logged("/bytes?30000", stalls)), cut("client too slow to read"));
     assert_eq!(reason(logged("/bytes?30000", is_evicted)), cut("client too slow to read"));
     assert_eq!(reason(logged("/bytes?30000", waits)), cut("server stopped"));
+    // The window has room for 5000 bytes, and the head of the response takes some of it.
+    let sent = |lines: Vec<String>| -> u64 {
+        lines[0].split_once("\"bytes\":").unwrap().1.split(',').next().unwrap().parse().unwrap()
+    };
+    let head = format!("HTTP/1.1 200 OK\r\nServer: test\r\nDate: {DATE}\r\n").len() as u64;
+    assert_eq!(sent(logged("/shared?30000", waits)), 5000 - head - "Content-Length: 30000\r\n\r\n".len() as u64);
+    assert_eq!(sent(logged("/broken?30000", reads)), 30_000);
+    assert_eq!(sent(logged("/bytes?30000", reads)), 30_000);
+    assert_eq!(sent(logged("/stream?30000", reads)), 30_000);
 }

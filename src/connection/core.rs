@@ -151,15 +151,15 @@ impl<T: Transport> ConnectionCore<'_, T> {
         self.input.capacity() + self.output.capacity() + self.transport.memory()
     }
 
-    /// Updates the share of this session in the memory that the buffers of all sessions take. Returns true if the sum grew past
+    /// Updates the share of this session in the memory that the buffers of all sessions take. Sets `is_short` if the sum grew past
     /// the point from which on memory is short.
     ///
     /// # Errors
     /// [`CloseReason::Memory`] if this session needs more and the sum would exceed its limit.
-    pub(super) fn update_account(&mut self) -> Result<bool, CloseReason> {
+    pub(super) fn update_account(&mut self, is_short: &mut bool) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
         if kept == self.accounted {
-            return Ok(false);
+            return Ok(());
         }
         // The sum changes by the difference, so that no step has to visit the other sessions.
         let sum = self.server.buffered.get() - self.accounted + kept;
@@ -167,10 +167,9 @@ impl<T: Transport> ConnectionCore<'_, T> {
         self.server.buffered.set(sum);
         self.accounted = kept;
         let room = self.server.room_for_buffers(&self.limits);
+        // Also if this session is closed: the stalled readers that hold the memory have to make room for the next one.
+        *is_short |= has_grown && sum > self.limits.before_short(room);
         // A session that gives memory back stays, even if the sum is still too large.
-        if has_grown && sum > room {
-            return Err(CloseReason::Memory);
-        }
-        Ok(has_grown && sum > self.limits.before_short(room))
+        if has_grown && sum > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }

@@ -89,7 +89,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         give_back(lends_output, &mut core.output, &mut cx.scratch.output);
         // Only now do the buffers have the size in which they wait for the next step.
         let outcome = outcome.and_then(|again| {
-            cx.memory_is_short |= core.update_account()?;
+            core.update_account(&mut cx.memory_is_short)?;
             Ok(again)
         });
         match outcome {

@@ -71,7 +71,9 @@ mod tests {
         assert!(permit("192.0.2.1").is_some());
         let networks = (permit("2001:db8::1"), permit("2001:db8::2"));
         assert!(permit("2001:db8::3").is_none(), "a /64 network counts as one client");
-        drop((second, networks));
+        let other = permit("2001:db8:0:1::1");
+        assert!(other.is_some(), "another network counts as another client");
+        drop((second, networks, other));
         assert!(peers.0.borrow().is_empty(), "an address without connections takes no memory");
     }
 }

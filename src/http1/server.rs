@@ -371,6 +371,71 @@ mod tests {
         machine
     }
 
+    /// Responds with 200 and a body of this length. Returns the head and the encoder.
+    fn respond(machine: &mut ServerMachine, length: u64) -> (String, Option<Encoder>) {
+        let (mut out, fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
+        let length = Some(length);
+        let head = ResponseHead { status: Status::OK, reason: None, fields: &fields, length, common: &common };
+        let encoder = machine.respond(&head, &mut out);
+        (String::from_utf8_lossy(out.bytes()).into_owned(), encoder)
+    }
+
+    #[test]
+    fn the_states_follow_a_request_and_its_response() {
+        let (mut machine, mut request, mut input) =
+            (ServerMachine::new(Version::Http11), Request::default(), Buffer::default());
+        let mut receive = |machine: &mut ServerMachine, bytes: &str| {
+            input.extend(bytes.as_bytes());
+            let event = machine.receive(&mut input, &MessageLimits::default(), &mut request);
+            if let Ok(RequestEvent::Data(length)) = event {
+                machine.take(&mut input, length);
+            }
+            event
+        };
+        assert!(machine.wants_input() && machine.is_idle() && machine.send_state() == SendState::Idle);
+        assert_eq!(receive(&mut machine, "PUT / HTTP/1.1\r\nHost: h\r\n"), Ok(RequestEvent::More));
+        assert!(machine.wants_input() && matches!(machine.receive_state(), ReceiveState::Head(_)));
+        assert_eq!(receive(&mut machine, "Content-Length: 1\r\n\r\n"), Ok(RequestEvent::Head));
+        assert!(machine.wants_input() && matches!(machine.receive_state(), ReceiveState::Body(_)));
+        assert_eq!(machine.send_state(), SendState::Due);
+        assert_eq!(receive(&mut machine, "x"), Ok(RequestEvent::Data(1)));
+        assert_eq!(receive(&mut machine, ""), Ok(RequestEvent::End));
+        assert!(!machine.wants_input() && matches!(machine.receive_state(), ReceiveState::Done));
+        let (_, encoder) = respond(&mut machine, 5);
+        assert_eq!((machine.send_state(), encoder), (SendState::Body(Encoder::Counted(5)), Some(Encoder::Counted(5))));
+        machine.body_sent();
+        assert!(machine.wants_input() && machine.is_idle());
+    }
+
+    #[test]
+    fn a_response_with_a_body_of_zero_bytes_ends_with_its_head() {
+        let mut machine = machine_after_request(Version::Http11, "HTTP/1.1");
+        let (head, encoder) = respond(&mut machine, 0);
+        assert!(head.ends_with("Content-Length: 0\r\n\r\n"), "{head}");
+        assert_eq!(encoder, None);
+        assert!(machine.is_idle());
+    }
+
+    #[test]
+    fn after_the_end_of_input_only_a_complete_request_leaves_the_connection_open() {
+        for (bytes, is_closed, closes) in [
+            ("", true, None),
+            ("PUT / HTTP/1.1\r\n", true, None),
+            ("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx", false, Some(true)),
+            ("PUT / HTTP/1.1\r\nHost: h\r\n\r\n", false, Some(false)),
+        ] {
+            let (mut machine, mut input) = (ServerMachine::new(Version::Http11), Buffer::default());
+            input.extend(bytes.as_bytes());
+            machine.receive(&mut input, &MessageLimits::default(), &mut Request::default()).unwrap();
+            machine.end_of_input();
+            assert_eq!(machine.is_closed(), is_closed, "{bytes:?}");
+            if let Some(closes) = closes {
+                let (head, _) = respond(&mut machine, 0);
+                assert_eq!((head.contains("Connection: close"), machine.is_closed()), (closes, closes), "{bytes:?}");
+            }
+        }
+    }
+
     fn interim(machine: &mut ServerMachine, status: Status) -> String {
         let mut out = Buffer::default();
         machine.interim(status, &FieldBlock::new(), &mut out);

@@ -61,3 +61,15 @@ impl Violation {
         format!("{}{dots}", cut.escape_ascii())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quotation_ends_in_dots_if_it_is_not_the_whole_text() {
+        assert_eq!(Violation::quote(b"a\n\xff"), "a\\n\\xff");
+        assert_eq!(Violation::quote(&[b'x'; 100]), "x".repeat(100));
+        assert_eq!(Violation::quote(&[b'x'; 101]), "x".repeat(100) + "...");
+    }
+}

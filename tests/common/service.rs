@@ -38,7 +38,9 @@ impl Service for TestService {
             b"/not-modified" => Response::new(Status::NOT_MODIFIED).header("ETag", "\"x\"").unwrap(),
             b"/reset-content" => Response::error(Status::RESET_CONTENT),
             b"/bytes" => Response::text(pattern(number as usize)),
+            b"/shared" => Response::new(Status::OK).body(Body::Shared(pattern(number as usize).into_bytes().into())),
             b"/stream" => stream(number, None),
+            b"/slices" => slices(number),
             b"/counted" => stream(number, Some(number)),
             b"/long" => stream(number + 3, Some(number)),
             b"/short" => stream(number - 1, Some(number)),
@@ -88,6 +90,12 @@ fn broken(length: u64) -> Response {
     Response::new(Status::OK).body(Body::Stream(Box::new(source)))
 }
 
+/// A stream whose source works for one turn before each part.
+fn slices(length: u64) -> Response {
+    let text = Text { bytes: pattern(length as usize).into_bytes(), at: 0, fails: false };
+    Response::new(Status::OK).body(Body::Stream(Box::new(Slices { text, is_made: false })))
+}
+
 fn file(length: u64, announced: u64) -> Response {
     let mut file = tempfile::tempfile().unwrap();
     io::Write::write_all(&mut file, pattern(length as usize).as_bytes()).unwrap();
@@ -116,6 +124,19 @@ impl Source for Text {
         buf[..count].copy_from_slice(&self.bytes[self.at..self.at + count]);
         self.at += count;
         Ok(count)
+    }
+}
+
+/// Makes a part of the text in one turn, and gives it in the next.
+struct Slices {
+    text: Text,
+    is_made: bool,
+}
+
+impl Source for Slices {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.is_made = !self.is_made;
+        if self.is_made { Err(io::ErrorKind::Interrupted.into()) } else { self.text.read(buf) }
     }
 }
 

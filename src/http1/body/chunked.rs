@@ -252,6 +252,11 @@ mod tests {
 
     #[test]
     fn extensions_and_trailers_have_a_limit() {
+        let whole = |bytes: &str| decode(bytes.as_bytes(), 1).map(|(_, left)| left.is_some());
+        let exact = format!("0000000000000001;{}\r\n!\r\n0\r\n\r\n", "x".repeat(99));
+        assert_eq!(whole(&exact), Ok(true), "an extension of 100 bytes after 16 digits");
+        let exact = format!("0\r\n{}\r\n", "A: 12345\r\n".repeat(10));
+        assert_eq!(whole(&exact), Ok(true), "ten trailer fields of 10 bytes");
         let long = format!("1;{}\r\n!\r\n0\r\n\r\n", "x".repeat(100));
         assert_eq!(decode(long.as_bytes(), usize::MAX), Err(Violation::ChunkOverhead));
         let endless = format!("1;{}", "x".repeat(200));

@@ -100,6 +100,8 @@ mod tests {
             "a_b.example",
             "a,b",
             "%41",
+            "%41b",
+            "a%41",
             "[v1.x:y]",
             "localhost:70000",
         ] {
@@ -108,6 +110,7 @@ mod tests {
         for bad in [
             "",
             ":80",
+            ":",
             "local host",
             "localhost/x",
             "u@localhost",
@@ -122,6 +125,8 @@ mod tests {
             "local\\host",
             "http://localhost/",
             "local%zzhost",
+            "local%4zhost",
+            "local%z4host",
             "local\x01host",
             "local\0host",
             "local\u{e9}host",

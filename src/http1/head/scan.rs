@@ -190,7 +190,7 @@ mod tests {
         ] {
             assert_eq!(scan(bytes, &limits), Err(violation), "{:?}", bytes.escape_ascii().to_string());
         }
-        for bytes in [&b"\x16\x03\x01"[..], b"GET /\x00", b"G\xc9T", b"GET /\n", b"GET /\r\n"] {
+        for bytes in [&b"\x16\x03\x01"[..], b"GET /\x00", b"G\xc9T", b"\r\nG\xc9T", b"GET /\n", b"GET /\r\n"] {
             assert!(matches!(scan(bytes, &limits), Err(Violation::RequestLine(_))), "{bytes:?}");
         }
     }
@@ -211,11 +211,17 @@ mod tests {
         assert_eq!(scan(b"GET /abcdefghijklmno\n", &limits), Err(Violation::LongRequestLine));
         assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Violation::LongRequestLine));
         assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Violation::RequestLine(_))));
+        assert!(matches!(scan(b"GET /abcdefghijklm\rx", &limits), Err(Violation::RequestLine(_))), "the CR is byte 19");
         assert_eq!(scan(fields("A: 4567890\n").as_bytes(), &limits), Err(Violation::LongField(10)));
         let short = MessageLimits { head: 30, ..limits };
         assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
         assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
         assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
+        // Empty lines before the head do not count for it.
+        assert_eq!(scan(b"\r\n\r\nGET / HTTP/1.1\r\nA: 456789\r\n", &short), Err(Violation::LongField(10)));
+        // A byte that exceeds both limits exceeds the limit of its line.
+        let both = MessageLimits { field_line: 15, ..short };
+        assert_eq!(scan(fields("A: 456789012345\r\n").as_bytes(), &both), Err(Violation::LongField(15)));
     }
 
     /// A start line that is only a word. No empty line may stand before it, as before a status line.

@@ -94,6 +94,8 @@ mod tests {
             ("GET", "https://host/", Violation::Misdirected),
             ("CONNECT", "/a", Violation::Target),
             ("CONNECT", "host", Violation::Target),
+            ("CONNECT", "host:", Violation::Target),
+            ("CONNECT", "host1", Violation::Target),
         ] {
             assert_eq!(target(method, text), Err(violation), "{method} {text}");
         }

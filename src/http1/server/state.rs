@@ -109,3 +109,17 @@ impl SendState {
 fn is_known(transitions: &[Transition], from: &str, to: &str) -> bool {
     transitions.iter().any(|(before, _, after)| (*before, *after) == (from, to))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_transitions_of_the_table_are_known() {
+        for table in [RECEIVE_TRANSITIONS, SEND_TRANSITIONS] {
+            assert!(table.iter().all(|(before, _, after)| is_known(table, before, after)));
+            assert!(!is_known(table, "Idle", "Done"));
+            assert!(!is_known(table, "Closed", "Idle"));
+        }
+    }
+}
