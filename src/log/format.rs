@@ -244,6 +244,9 @@ mod tests {
         assert_eq!(clock.stamp(at(1_795_171_520)), b"20/Nov/2026:07:15:20 -0330");
         clock.set_style(Style::Utc);
         assert_eq!(clock.stamp(at(1_795_171_520)), b"2026-11-20T10:45:20");
+        let mut utc = Clock::in_zone(TimeZone::UTC);
+        utc.set_style(Style::Common);
+        assert_eq!(utc.stamp(at(1_795_171_520)), b"20/Nov/2026:10:45:20 +0000");
     }
 
     #[test]

@@ -388,6 +388,26 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_run_writes_the_lines_that_are_left() {
+        let (reader, mut log) = log_to_pipe();
+        log.message(None, "hello", UNIX_EPOCH);
+        log.finish();
+        assert!(rest_of(reader, log).ends_with("] hello\n"));
+    }
+
+    #[test]
+    fn a_gap_is_announced_in_the_format_of_the_log() {
+        let (reader, log) = log_to_pipe();
+        let mut log = log.format(LogFormat::Json);
+        log.message(None, "hello", UNIX_EPOCH);
+        log.message(None, &"x".repeat(LIMIT), UNIX_EPOCH);
+        assert_eq!((log.flush(), log.dropped()), (None, 1));
+        log.flush();
+        let text = rest_of(reader, log);
+        assert!(text.lines().count() == 2 && text.lines().all(|line| line.starts_with('{')), "{text}");
+    }
+
+    #[test]
     fn a_renamed_file_is_reopened_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));

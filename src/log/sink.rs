@@ -383,4 +383,26 @@ mod tests {
             assert!(sink.lines.len() <= 12_000 + 1000, "{}", sink.lines.len());
         }
     }
+
+    #[test]
+    fn bytes_that_are_written_do_not_count_for_the_limit() {
+        let (_reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 12);
+        put(&mut sink, "123456789");
+        sink.advance(4);
+        put(&mut sink, "five");
+        assert_eq!((sink.dropped(), &sink.lines[sink.written..]), (0, &b"56789\nfive\n"[..]));
+    }
+
+    #[test]
+    fn an_announcement_keeps_its_place_when_written_bytes_are_removed() {
+        let (_reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 8);
+        sink.gap = 2;
+        sink.announce_gap();
+        let length = sink.lines.len();
+        sink.advance(5);
+        assert_eq!((sink.written, sink.lines.len()), (0, length - 5), "half of the limit is written");
+        assert_eq!(sink.notice.as_ref().map(|notice| notice.end), Some(length - 5));
+    }
 }
