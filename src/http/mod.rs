@@ -38,7 +38,7 @@ pub use path::{BadPath, UrlPath};
 pub use request::{BodyLength, Request, RequestBuilder};
 pub use request_fields::RequestFields;
 pub use response_constraints::Expect;
-pub(crate) use response_constraints::ResponseConstraints;
+pub(crate) use response_constraints::{Persistence, ResponseConstraints};
 pub(crate) use span::Span;
 pub use status::{Status, StatusClass};
 pub use version::Version;

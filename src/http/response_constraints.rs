@@ -3,20 +3,42 @@
 //! What stays out: parsing the fields that they follow from, which is in `http1/head/`.
 
 /// The properties of a request that decide the framing of its response, and whether the connection persists.
-// Aligned so that its five bytes are copied by one instruction: it is copied with every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(align(8))]
 pub(crate) struct ResponseConstraints {
     /// The method is HEAD: the response has no body.
     pub(crate) is_head: bool,
     /// The version is HTTP/1.0: the response has neither chunked coding nor a 1xx before it.
     pub(crate) is_http10: bool,
-    /// The connection may persist after the response (RFC 9112 section 9.3).
-    pub(crate) keep_alive: bool,
-    /// The request says `Connection: close` and has no body: the client sends nothing after it (RFC 9112 section 9.6).
-    pub(crate) is_last: bool,
+    /// The future of the connection after the response.
+    pub(crate) persistence: Persistence,
     /// The value of `Expect`.
     pub(crate) expect: Expect,
+}
+
+impl ResponseConstraints {
+    /// True if the connection may persist after the response.
+    pub(crate) fn keep_alive(&self) -> bool {
+        self.persistence == Persistence::KeepAlive
+    }
+
+    /// Ends the connection after the response, for another reason than the client's `Connection: close`.
+    pub(crate) fn forbid_keep_alive(&mut self) {
+        if self.keep_alive() {
+            self.persistence = Persistence::Close;
+        }
+    }
+}
+
+/// The future of a connection after the response to a request (RFC 9112 sections 9.3 and 9.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Persistence {
+    /// It ends, and the client may still send something: the rest of a body, or a request that it sent in advance.
+    #[default]
+    Close,
+    /// It ends, and the client sends nothing more: the request says `Connection: close` and has no body.
+    LastRequest,
+    /// It may persist.
+    KeepAlive,
 }
 
 /// The value of `Expect` (RFC 9110 section 10.1.1). The field is ignored in HTTP/1.0.

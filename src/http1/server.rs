@@ -5,7 +5,7 @@ mod state;
 
 use super::head::{HeadProgress, ResponseFraming, write_head, write_interim};
 use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
-use crate::http::{Expect, FieldBlock, Request, ResponseConstraints, Status, StatusClass, Version};
+use crate::http::{Expect, FieldBlock, Persistence, Request, ResponseConstraints, Status, StatusClass, Version};
 pub use state::{ReceiveState, SendState};
 
 /// The server's side of the protocol on one connection.
@@ -36,7 +36,7 @@ pub use state::{ReceiveState, SendState};
 pub struct ServerMachine {
     receive_state: ReceiveState,
     send_state: SendState,
-    /// The constraints of the current request. `keep_alive` becomes false when either side ends the connection.
+    /// The constraints of the current request. Keep-alive is forbidden when either side ends the connection.
     constraints: ResponseConstraints,
     /// The version of the status lines.
     protocol: Version,
@@ -114,7 +114,7 @@ impl ServerMachine {
 
     /// True if the client has said with its last request that it sends nothing after it (RFC 9112 section 9.6).
     pub fn client_has_finished(&self) -> bool {
-        self.constraints.is_last
+        self.constraints.persistence == Persistence::LastRequest
     }
 
     /// The value of the request's `Expect`.
@@ -178,7 +178,9 @@ impl ServerMachine {
     /// 9.6).
     pub fn end_of_input(&mut self) {
         // A request that is not complete now never will be.
-        self.constraints.keep_alive &= matches!(self.receive_state, ReceiveState::Done);
+        if !matches!(self.receive_state, ReceiveState::Done) {
+            self.constraints.forbid_keep_alive();
+        }
         match self.receive_state {
             ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => {
                 self.receive_state.enter(ReceiveState::Closed);
@@ -193,7 +195,7 @@ impl ServerMachine {
 
     /// Ends the connection after the response that is due, or at once between two requests.
     pub fn stop(&mut self) {
-        self.constraints.keep_alive = false;
+        self.constraints.forbid_keep_alive();
         // With a request under way, the end of its response ends the connection.
         if self.is_idle() {
             self.receive_state.enter(ReceiveState::Closed);
@@ -204,7 +206,7 @@ impl ServerMachine {
 
     /// Stops reading the current request for good. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
-        self.constraints.keep_alive = false;
+        self.constraints.forbid_keep_alive();
         // A request that is complete keeps its state: only its response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
             self.receive_state.enter(ReceiveState::Closed);
@@ -263,7 +265,7 @@ impl ServerMachine {
             protocol: self.protocol,
             length: length.filter(|_| is_framed && !has_length),
             chunked,
-            connection: match self.constraints.keep_alive {
+            connection: match self.constraints.keep_alive() {
                 false => Some("close"),
                 // In HTTP/1.1 connections persist without it (RFC 9112 section 9.3).
                 true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
@@ -301,9 +303,11 @@ impl ServerMachine {
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
         // An HTTP/1.0 server closes unless the response says otherwise (RFC 9112 section 9.3).
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
-        self.constraints.keep_alive &= persists && wanted != Some(false) && !until_close && !body_may_be_left_out;
+        if !persists || wanted == Some(false) || until_close || body_may_be_left_out {
+            self.constraints.forbid_keep_alive();
+        }
         debug_assert!(
-            !(self.constraints.keep_alive && matches!(self.receive_state, ReceiveState::Closed)),
+            !(self.constraints.keep_alive() && matches!(self.receive_state, ReceiveState::Closed)),
             "a connection that persists reads another request"
         );
     }
@@ -339,7 +343,7 @@ impl ServerMachine {
 
     /// Moves both states if each has reached its end. Called whenever one of them has changed.
     fn settle(&mut self) {
-        match (&self.receive_state, self.send_state, self.constraints.keep_alive) {
+        match (&self.receive_state, self.send_state, self.constraints.keep_alive()) {
             (ReceiveState::Done, SendState::Done, true) => {
                 self.receive_state.enter(ReceiveState::Idle);
                 self.send_state.enter(SendState::Idle);

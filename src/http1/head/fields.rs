@@ -1,6 +1,6 @@
 //! `FramingFields`: the fields that frame a message and decide whether its connection persists, for requests and responses.
 
-use crate::http::{BodyLength, Version, is_token, list_elements};
+use crate::http::{BodyLength, Persistence, Version, is_token, list_elements};
 use crate::http1::Violation;
 
 /// The values of `Content-Length`, `Transfer-Encoding` and `Connection`, as far as a head has been read.
@@ -57,14 +57,13 @@ impl FramingFields {
         }
     }
 
-    /// True if the sender of the message allows the connection to persist (RFC 9112 section 9.3).
-    pub(crate) fn persists(&self, version: Version) -> bool {
-        !self.close && (version != Version::Http10 || self.keep_alive)
-    }
-
-    /// True if `Connection` has the option `close`.
-    pub(crate) fn has_close(&self) -> bool {
-        self.close
+    /// The future of the connection that the sender of the message allows (RFC 9112 section 9.3).
+    pub(crate) fn persistence(&self, version: Version, body: BodyLength) -> Persistence {
+        match self.close {
+            true if body.is_empty() => Persistence::LastRequest,
+            false if version != Version::Http10 || self.keep_alive => Persistence::KeepAlive,
+            _ => Persistence::Close,
+        }
     }
 
     /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
@@ -164,7 +163,7 @@ mod tests {
     #[test]
     fn close_takes_precedence_and_http10_needs_keep_alive() {
         let keep = |version: &str, lines: &str| {
-            head(&format!("GET / HTTP/{version}\r\nHost: h\r\n{lines}\r\n")).unwrap().1.keep_alive
+            head(&format!("GET / HTTP/{version}\r\nHost: h\r\n{lines}\r\n")).unwrap().1.keep_alive()
         };
         assert!(keep("1.1", "") && keep("1.9", ""));
         assert!(!keep("1.1", "Connection: CLOSE\r\n"));

@@ -204,7 +204,7 @@ fn place(head: &[u8], part: &[u8]) -> Span {
 #[cfg(test)]
 pub(in crate::http1::head) mod tests {
     use super::*;
-    use crate::http::Expect;
+    use crate::http::{Expect, Persistence};
 
     /// Reads a head the slow way: with `HeadScan`, then `read`.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
@@ -229,8 +229,7 @@ pub(in crate::http1::head) mod tests {
             ResponseConstraints {
                 is_head: false,
                 is_http10: true,
-                keep_alive: false,
-                is_last: false,
+                persistence: Persistence::Close,
                 expect: Expect::None
             }
         );

@@ -55,8 +55,7 @@ impl RequestControls {
         ResponseConstraints {
             is_head: request.method == Method::Head,
             is_http10,
-            keep_alive: self.framing.persists(request.version),
-            is_last: self.framing.has_close() && request.body.is_empty(),
+            persistence: self.framing.persistence(request.version, request.body),
             // A server ignores 100-continue in an HTTP/1.0 request (RFC 9110 section 10.1.1).
             expect: if is_http10 { Expect::None } else { self.expect },
         }
