@@ -34,22 +34,11 @@ impl Progress {
     }
 }
 
-/// The service that a server's service made for this connection.
-pub(super) enum ConnectionService {
-    /// [`Service::connect`] was not called yet.
-    NotAsked,
-    /// The server's service made none: it responds itself.
-    Shared,
-    /// This service responds to the requests of this connection.
-    Own(Box<dyn Service>),
-}
-
 /// Everything of a session but the stage of its current exchange.
 pub(super) struct ConnectionCore<'s, T> {
     pub(super) server: &'s ServerState,
-    /// The limits of the current exchange, and the generation of the server's state that they are from.
+    /// The limits of the current exchange. They also tell whether limits or service have been replaced since.
     pub(super) limits: Arc<Limits>,
-    pub(super) generation: u32,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
     pub(super) machine: ServerMachine,
@@ -64,7 +53,10 @@ pub(super) struct ConnectionCore<'s, T> {
     pub(super) at_end: bool,
     /// The connection ends after its first response.
     pub(super) once: bool,
-    pub(super) service: ConnectionService,
+    /// The service that the server's service made for this connection. With `None` the server's service responds itself.
+    pub(super) own_service: Option<Box<dyn Service>>,
+    /// [`Service::connect`] was called. As one enum, the two fields would take eight bytes more for each connection.
+    pub(super) has_connected: bool,
     /// Bytes of this session's memory that are part of [`ServerState::buffered`].
     accounted: usize,
     pub(super) permit: Option<Box<PeerPermit<'s>>>,
@@ -75,7 +67,6 @@ impl<'s, T> ConnectionCore<'s, T> {
         ConnectionCore {
             server,
             limits: server.limits(),
-            generation: server.generation(),
             transport,
             peer,
             machine: ServerMachine::new(server.protocol()),
@@ -85,7 +76,8 @@ impl<'s, T> ConnectionCore<'s, T> {
             needs_input: true,
             at_end: false,
             once: false,
-            service: ConnectionService::NotAsked,
+            own_service: None,
+            has_connected: false,
             accounted: 0,
             permit: None,
         }
@@ -95,9 +87,8 @@ impl<'s, T> ConnectionCore<'s, T> {
     #[cold]
     pub(super) fn adopt_changes(&mut self) {
         self.limits = self.server.limits();
-        self.generation = self.server.generation();
         // A service of this connection was made by the service that has been replaced.
-        self.service = ConnectionService::NotAsked;
+        (self.own_service, self.has_connected) = (None, false);
     }
 
     /// Notes that the machine needs more bytes. That is progress if it did not need any before: there may be some to read.
@@ -124,7 +115,7 @@ impl<'s, T> ConnectionCore<'s, T> {
 
     /// Writes the lines that the service of this connection has for the log.
     pub(super) fn log_notes(&self, wall: SystemTime) {
-        if let ConnectionService::Own(own) = &self.service {
+        if let Some(own) = &self.own_service {
             own.take_notes(&mut |note| self.log_message(note, wall));
         }
     }

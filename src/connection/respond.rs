@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use super::body_writer::BodyWriter;
-use super::core::{ConnectionCore, ConnectionService};
+use super::core::ConnectionCore;
 use super::stage::{ExchangeRecord, Outcome, PendingUpstream, Sending, Stage};
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Rejection, ResponseHead};
@@ -22,18 +22,15 @@ const COPY_MOST: usize = 16 * 1024;
 impl<T> ConnectionCore<'_, T> {
     /// Calls the service of this connection, or else that of the server. A panic of the service becomes a 500.
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
-        let (server, own) = (self.server, &mut self.service);
+        let (server, own, has_connected) = (self.server, &mut self.own_service, &mut self.has_connected);
         let service = server.service.borrow();
         // A panic in a service must not end the loop, which serves all other clients.
         let call = || {
-            if matches!(own, ConnectionService::NotAsked) {
-                let made = server.with_server_name(|name| service.connect(name));
-                *own = made.map_or(ConnectionService::Shared, ConnectionService::Own);
+            if !*has_connected {
+                *own = server.with_server_name(|name| service.connect(name));
+                *has_connected = true;
             }
-            match own {
-                ConnectionService::Own(own) => own.call(request),
-                _ => service.call(request),
-            }
+            own.as_deref().unwrap_or(&**service).call(request)
         };
         catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
             self.log_message("the service panicked", wall);

@@ -22,8 +22,8 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 
 /// State that all connections of a server share: the service, the limits, the error page and the log.
 ///
-/// Service, limits and protocol version can be replaced while connections use them. `generation` counts the replacements: a
-/// connection adopts the new values with its next request if the number differs.
+/// Service, limits and protocol version can be replaced while connections use them. Each replacement of service or limits puts
+/// the limits into a new allocation: a connection whose limits are in another one adopts both with its next request.
 pub struct ServerState {
     /// The service that responds to requests.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
@@ -31,8 +31,6 @@ pub struct ServerState {
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines. With 1.0, the connection closes after each response.
     protocol: Cell<Version>,
-    /// Counts the replacements of service and limits.
-    generation: Cell<u32>,
     /// The field line of `Server` with its CRLF, or nothing.
     server: RefCell<Vec<u8>>,
     /// The bodies of error responses.
@@ -76,7 +74,6 @@ impl ServerState {
             service: RefCell::new(Box::new(service)),
             limits: RefCell::default(),
             protocol: Cell::new(Version::Http11),
-            generation: Cell::new(0),
             server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
@@ -96,7 +93,9 @@ impl ServerState {
     pub fn set_service(&self, service: impl Service + Send + 'static) {
         // `replace` returns the old service, so that it is dropped after the borrow has ended: its drop may use this state.
         let _before = self.service.replace(Box::new(service));
-        self.next_generation();
+        // The connections see by the limits that the service is another one.
+        let limits = Limits::clone(&self.limits.borrow());
+        self.set_limits(limits);
     }
 
     /// Calls `ask` with the service.
@@ -132,7 +131,6 @@ impl ServerState {
     /// Replaces the limits of requests that begin from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.replace(Arc::new(limits));
-        self.next_generation();
     }
 
     /// The protocol version of connections that begin now.
@@ -145,13 +143,10 @@ impl ServerState {
         self.protocol.set(protocol);
     }
 
-    /// A number that differs after each replacement of service or limits.
-    pub(super) fn generation(&self) -> u32 {
-        self.generation.get()
-    }
-
-    fn next_generation(&self) {
-        self.generation.set(self.generation.get().wrapping_add(1));
+    /// True if neither the service nor the limits were replaced since [`ServerState::limits`] returned `limits`. The caller holds
+    /// them, so that no later ones can be in the same place.
+    pub(super) fn is_unchanged_since(&self, limits: &Arc<Limits>) -> bool {
+        Arc::ptr_eq(limits, &self.limits.borrow())
     }
 
     /// Calls `tell` with the value of `Server`: the empty text if the field is left out.

@@ -17,7 +17,7 @@ impl<T> ConnectionCore<'_, T> {
         let mut request = self.server.borrow_request();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
             // Limits and service are replaced between two requests only: one request sees one version of them.
-            if self.generation != self.server.generation() && self.machine.is_idle() {
+            if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() {
                 self.adopt_changes();
             }
             match self.machine.receive(&mut self.input, &self.limits.message(), &mut request) {
