@@ -1,8 +1,10 @@
-//! The common part of the two file formats: options, errors, reading a file, and replacing a file in one step. The formats themselves are in `mozilla.rs` and `lwp.rs`.
+//! A file of cookies: options, errors, reading a file, and replacing a file in one step. The two formats are in `mozilla.rs` and
+//! `lwp.rs`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::{Cookie, CookieJar, CookiePolicy, Standard};
@@ -80,8 +82,73 @@ impl From<LoadError> for io::Error {
 /// The number of a line, from 1, and its fault.
 pub(super) type LineError = (usize, String);
 
-/// A file format: how a cookie is written as a line, and how lines are read.
-pub(super) struct Format {
+/// A file of cookies in the format `F`: a [`MozillaFile`](super::MozillaFile) or an [`LwpFile`](super::LwpFile).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookieFile<F> {
+    path: PathBuf,
+    format: PhantomData<F>,
+}
+
+impl<F: FileFormat> CookieFile<F> {
+    /// The file of this path, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> CookieFile<F> {
+        CookieFile { path: path.into(), format: PhantomData }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the cookies of a jar into the file, in its order. The file is replaced as a whole, and may then be read and
+    /// written by its owner only.
+    ///
+    /// # Errors
+    /// If the file cannot be written. It is then as it was.
+    pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
+        F::FORMAT.save(&self.path, jar, now, options)
+    }
+
+    /// Adds the cookies of the file to a jar. The policy is not asked.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is in another format. The jar is then as it was.
+    pub fn load<P: CookiePolicy>(
+        &self,
+        jar: &mut CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> Result<(), LoadError> {
+        F::FORMAT.load(&self.path, jar, now, options, false)
+    }
+
+    /// Replaces the cookies of a jar by those of the file.
+    ///
+    /// # Errors
+    /// As [`load`](CookieFile::load).
+    pub fn revert<P: CookiePolicy>(
+        &self,
+        jar: &mut CookieJar<P>,
+        now: i64,
+        options: FileOptions,
+    ) -> Result<(), LoadError> {
+        F::FORMAT.load(&self.path, jar, now, options, true)
+    }
+
+    /// The content that [`save`](CookieFile::save) writes. Each character of Latin-1 is one byte.
+    pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
+        F::FORMAT.content(jar, now, options)
+    }
+}
+
+/// A format that a [`CookieFile`] can have. No type outside of this module can be one.
+pub trait FileFormat {
+    /// The functions of the format.
+    const FORMAT: Format;
+}
+
+/// The functions of a file format: how a cookie is written as a line, and how lines are read.
+pub struct Format {
     /// The lines before the first cookie.
     pub(super) header: &'static str,
     /// The line of a cookie without its end; `None` if the format cannot hold it.
@@ -92,12 +159,7 @@ pub(super) struct Format {
 
 impl Format {
     /// The content of a file with the cookies of the jar.
-    pub(super) fn content<P: CookiePolicy>(
-        &self,
-        jar: &CookieJar<P>,
-        now: i64,
-        options: FileOptions,
-    ) -> (Vec<u8>, Saved) {
+    fn content<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
         let mut content = self.header.as_bytes().to_vec();
         let mut saved = Saved::default();
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
@@ -116,7 +178,7 @@ impl Format {
     }
 
     /// Writes the cookies of the jar into a file.
-    pub(super) fn save<P: CookiePolicy>(
+    fn save<P: CookiePolicy>(
         &self,
         path: &Path,
         jar: &CookieJar<P>,
@@ -131,7 +193,7 @@ impl Format {
 
     /// Adds the cookies of a file to the jar, all of them or, after an error, none. With `replace` the cookies that are in
     /// the jar go.
-    pub(super) fn load<P: CookiePolicy>(
+    fn load<P: CookiePolicy>(
         &self,
         path: &Path,
         jar: &mut CookieJar<P>,

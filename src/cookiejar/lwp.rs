@@ -1,16 +1,11 @@
 //! The `Set-Cookie3` format of libwww-perl, which holds all of a cookie: Python's `LWPCookieJar`.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
+use super::Cookie;
 use super::date::{format_iso, parse_iso};
-use super::file::{Format, LineError, lines};
-use super::{Cookie, CookieJar, CookiePolicy, FileOptions, LoadError, Saved};
+use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
 /// The beginning of a cookie's line.
 const FIELD: &str = "Set-Cookie3:";
-
-const FORMAT: Format = Format { header: "#LWP-Cookies-2.0\n", write, read };
 
 /// The attributes that the format gives a meaning. One of the same name in [`Cookie::rest`] cannot be written.
 const STANDARD: [&str; 12] = [
@@ -43,61 +38,14 @@ const STANDARD: [&str; 12] = [
 ///      Set-Cookie3: a=1; path=\"/\"; domain=\"www.example.com\"; expires=\"2033-02-09 22:23:32Z\"; version=0\n"
 /// );
 /// ```
+pub type LwpFile = CookieFile<Lwp>;
+
+/// The format of libwww-perl.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LwpFile {
-    path: PathBuf,
-}
+pub enum Lwp {}
 
-impl LwpFile {
-    /// The file of this path, which need not exist yet.
-    pub fn new(path: impl Into<PathBuf>) -> LwpFile {
-        LwpFile { path: path.into() }
-    }
-
-    /// The path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes the cookies of a jar into the file, in its order. The file is replaced as a whole, and may then be read and
-    /// written by its owner only.
-    ///
-    /// # Errors
-    /// If the file cannot be written. It is then as it was.
-    pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
-        FORMAT.save(&self.path, jar, now, options)
-    }
-
-    /// Adds the cookies of the file to a jar. The policy is not asked.
-    ///
-    /// # Errors
-    /// If the file cannot be read or is in another format. The jar is then as it was.
-    pub fn load<P: CookiePolicy>(
-        &self,
-        jar: &mut CookieJar<P>,
-        now: i64,
-        options: FileOptions,
-    ) -> Result<(), LoadError> {
-        FORMAT.load(&self.path, jar, now, options, false)
-    }
-
-    /// Replaces the cookies of a jar by those of the file.
-    ///
-    /// # Errors
-    /// As [`load`](LwpFile::load).
-    pub fn revert<P: CookiePolicy>(
-        &self,
-        jar: &mut CookieJar<P>,
-        now: i64,
-        options: FileOptions,
-    ) -> Result<(), LoadError> {
-        FORMAT.load(&self.path, jar, now, options, true)
-    }
-
-    /// The content that [`save`](LwpFile::save) writes. Each character of Latin-1 is one byte.
-    pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
-        FORMAT.content(jar, now, options)
-    }
+impl FileFormat for Lwp {
+    const FORMAT: Format = Format { header: "#LWP-Cookies-2.0\n", write, read };
 }
 
 fn write(cookie: &Cookie) -> Option<String> {

@@ -33,7 +33,7 @@ mod url;
 
 pub use cookie::Cookie;
 pub use domain::is_public_suffix;
-pub use file::{FileOptions, LoadError, Saved};
+pub use file::{CookieFile, FileOptions, LoadError, Saved};
 pub use jar::CookieJar;
 pub use lwp::LwpFile;
 pub use mozilla::MozillaFile;

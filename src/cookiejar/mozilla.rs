@@ -1,21 +1,10 @@
 //! The `cookies.txt` format of Netscape, which Mozilla, curl and wget use: Python's `MozillaCookieJar`.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use super::file::{Format, LineError, lines};
-use super::{Cookie, CookieJar, CookiePolicy, FileOptions, LoadError, Saved};
+use super::Cookie;
+use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
 /// The beginning of the line of a cookie with the attribute `HttpOnly`.
 const HTTP_ONLY: &str = "#HttpOnly_";
-
-const FORMAT: Format = Format {
-    header: "# Netscape HTTP Cookie File\n\
-             # https://curl.se/docs/http-cookies.html\n\
-             # This is a generated file! Do not edit.\n\n",
-    write,
-    read,
-};
 
 /// A file in the `cookies.txt` format: Python's `MozillaCookieJar`, without the jar.
 ///
@@ -37,61 +26,20 @@ const FORMAT: Format = Format {
 /// assert_eq!(again.to_string(), "<CookieJar[<Cookie a=1 for www.example.com/>]>");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+pub type MozillaFile = CookieFile<Mozilla>;
+
+/// The `cookies.txt` format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MozillaFile {
-    path: PathBuf,
-}
+pub enum Mozilla {}
 
-impl MozillaFile {
-    /// The file of this path, which need not exist yet.
-    pub fn new(path: impl Into<PathBuf>) -> MozillaFile {
-        MozillaFile { path: path.into() }
-    }
-
-    /// The path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes the cookies of a jar into the file, in its order. The file is replaced as a whole, and may then be read and
-    /// written by its owner only.
-    ///
-    /// # Errors
-    /// If the file cannot be written. It is then as it was.
-    pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
-        FORMAT.save(&self.path, jar, now, options)
-    }
-
-    /// Adds the cookies of the file to a jar. The policy is not asked.
-    ///
-    /// # Errors
-    /// If the file cannot be read or is in another format. The jar is then as it was.
-    pub fn load<P: CookiePolicy>(
-        &self,
-        jar: &mut CookieJar<P>,
-        now: i64,
-        options: FileOptions,
-    ) -> Result<(), LoadError> {
-        FORMAT.load(&self.path, jar, now, options, false)
-    }
-
-    /// Replaces the cookies of a jar by those of the file.
-    ///
-    /// # Errors
-    /// As [`load`](MozillaFile::load).
-    pub fn revert<P: CookiePolicy>(
-        &self,
-        jar: &mut CookieJar<P>,
-        now: i64,
-        options: FileOptions,
-    ) -> Result<(), LoadError> {
-        FORMAT.load(&self.path, jar, now, options, true)
-    }
-
-    /// The content that [`save`](MozillaFile::save) writes. Each character of Latin-1 is one byte.
-    pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
-        FORMAT.content(jar, now, options)
-    }
+impl FileFormat for Mozilla {
+    const FORMAT: Format = Format {
+        header: "# Netscape HTTP Cookie File\n\
+                 # https://curl.se/docs/http-cookies.html\n\
+                 # This is a generated file! Do not edit.\n\n",
+        write,
+        read,
+    };
 }
 
 fn write(cookie: &Cookie) -> Option<String> {
@@ -172,6 +120,7 @@ fn read_expires(field: &str) -> Option<Option<i64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cookiejar::{CookieJar, FileOptions, Saved};
 
     const MAGIC: &str = "# Netscape HTTP Cookie File\n";
 
