@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::http1::MessageLimits;
+use crate::session::before_short;
 
 /// The sizes, times and numbers that bound the clients of a server.
 ///
@@ -95,7 +96,7 @@ impl Limits {
 
     /// The part of `all` that may be in use before room is short.
     pub(crate) fn before_short(&self, all: usize) -> usize {
-        (all as u128 * u128::from(self.short.min(100)) / 100) as usize
+        before_short(all, self.short)
     }
 }
 

@@ -152,6 +152,12 @@ impl TurnClock {
     }
 }
 
+/// `percent` of `all`, at most `all`: the part that may be in use before room is short.
+pub(crate) fn before_short(all: usize, percent: u8) -> usize {
+    // In 128 bits, because `all` may be the largest of its type.
+    (all as u128 * u128::from(percent.min(100)) / 100) as usize
+}
+
 /// Buffers that all sessions of a loop use in turn, so that an idle connection owns none.
 #[derive(Debug)]
 pub struct Scratch {

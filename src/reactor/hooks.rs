@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::RunMode;
 use crate::listen::descriptor_capacity;
-use crate::session::TurnClock;
+use crate::session::{TurnClock, before_short};
 
 /// Callbacks between the turns of a run.
 pub trait TurnHooks {
@@ -57,9 +57,7 @@ impl RunLimits {
 
     pub(crate) fn capacity(self) -> Capacity {
         let most = self.sessions.unwrap_or_else(descriptor_capacity);
-        // In 128 bits, because the number of sessions may be the largest of its type.
-        let short = most as u128 * u128::from(self.short.min(100)) / 100;
-        Capacity { most, short: short as usize }
+        Capacity { most, short: before_short(most, self.short) }
     }
 }
 
