@@ -1,8 +1,8 @@
 //! The interface between the loop and the sessions that it runs.
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
-//! session returns when it has to run again, or why it has ended. Readiness is a hint, and `WouldBlock` is
-//! authoritative: a session makes the system call first and clears the hint when the call returns `WouldBlock`.
+//! session returns when it has to run again, or why it has ended. Readiness is a hint: a session makes the system call first
+//! and clears the hint when the call returns `WouldBlock`, or by a short read where the transport allows that.
 //!
 //! What must stay out: protocols, the poll, and the table of sessions.
 
@@ -80,7 +80,7 @@ pub struct StepContext<'t> {
     pub memory_is_short: bool,
 }
 
-/// The registration of the descriptors that a session has beside its socket, and of wake-ups by other threads.
+/// Registers the descriptors that a session has besides its socket, and hands out a waker for other threads.
 pub trait Registrar {
     /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7, tells
     /// the sources of a session apart. A source that is dropped deregisters itself.

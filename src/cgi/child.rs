@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::stderr::StderrLines;
 use crate::service::Waker;
 
-/// Bytes of one child's standard error that are read in a turn of the loop.
+/// The most bytes of one child's standard error that are read in one turn of the loop.
 pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 
 /// Bytes of standard error that are read at a time.

@@ -51,7 +51,7 @@ struct ReaperState {
     /// The loop's poll watches this one.
     registered: bool,
     children: Slab<ChildEntry>,
-    /// Children that are not reaped.
+    /// The number of children that have not been reaped yet.
     live: usize,
     /// Requests that wait until there are fewer children.
     queue: StartQueue,
@@ -82,7 +82,7 @@ impl ChildReaper {
         self.lock().limits.clone()
     }
 
-    /// Replaces the limits. [`CgiLimits::whole`] of scripts that run stays as it was when they were started.
+    /// Replaces the limits. Running scripts keep the [`CgiLimits::whole`] that they were started with.
     pub(super) fn set_limits(&self, limits: CgiLimits) {
         let mut state = self.lock();
         state.limits = limits;
@@ -146,7 +146,7 @@ impl ChildReaper {
         }
     }
 
-    /// The state of a child. An entry that was removed belonged to a child that has ended.
+    /// The state of a child. If its entry has been removed, the child has ended.
     pub(super) fn state(&self, key: usize) -> ChildState {
         self.lock().children.get(key).map_or(ChildState::Ended, ChildEntry::state)
     }
@@ -354,8 +354,8 @@ impl ReaperState {
         }
     }
 
-    /// Kills at once the process groups whose leaders have exited. The loop does not run any more, so that their
-    /// deadlines would never be checked.
+    /// Kills at once the process groups whose leaders have exited. The loop no longer runs, so nothing would check
+    /// their deadlines.
     fn kill_stragglers(&mut self) {
         let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());
         let keys: Vec<usize> = stragglers.map(|(key, _)| key).collect();

@@ -106,7 +106,7 @@ impl Upstream for ScriptUpstream {
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let response = self.advance(registrar)?;
-        // The user of the first request stays the user of the exchange, also if the response comes from the fallback.
+        // The user of the first request stays the user of the exchange, even if the response comes from the fallback.
         Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
     }
 

@@ -281,7 +281,8 @@ impl ScriptRun {
         }
     }
 
-    /// Returns the response of a complete head if its body is sent. Otherwise enters [`RunStage::Rest`].
+    /// Takes a complete head, and returns its response if the output that follows is the body. For a redirect, or a response
+    /// without a body, enters [`RunStage::Rest`], which holds the outcome until the script has ended.
     fn begin(&mut self, head: ScriptHead) -> Option<Response> {
         let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Finished(None))
         else {
@@ -297,7 +298,8 @@ impl ScriptRun {
         };
         let length = response.head.content_length();
         if self.is_bodiless(&response) || length == Some(0) {
-            // A response to HEAD that has no length of its own must not get `Content-Length: 0`. An error has a page.
+            // A response to HEAD that has no length of its own must not get `Content-Length: 0`. An error keeps
+            // the length of its page.
             if response.error.is_none() && length.is_none() {
                 response.body = Body::Stream(Box::new(OmittedBody));
             }

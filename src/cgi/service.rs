@@ -55,7 +55,7 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// Without it, both are what the client claims, as with Python, and no password was verified. Scripts never get the
 /// field `Authorization`.
 ///
-/// If the server runs as root, scripts run as `nobody`, or as the user of [`CgiBuilder::user`], without root's groups.
+/// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's groups.
 /// If that is impossible, they do not run.
 ///
 /// Clones share their scripts, limits and fallback.

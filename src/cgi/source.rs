@@ -131,7 +131,7 @@ impl Source for ScriptBody {
             count => count,
         };
         self.left = self.left.map(|left| left - count as u64);
-        // The response is complete, so the script may work on after its connection has closed.
+        // The response is complete, so the script may keep running after its connection has closed.
         if self.left == Some(0) {
             self.output.child.set_complete();
         }

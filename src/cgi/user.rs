@@ -41,7 +41,7 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// The user `nobody`. If `/etc/passwd` has none, the usual numbers of it, 65534 and 65534.
+    /// The user `nobody`. If `/etc/passwd` does not name that user, its usual user and group id, both 65534.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -55,7 +55,8 @@ impl ScriptUser {
     }
 }
 
-/// The user that scripts run as: `wanted` or `nobody` if the server runs as root. `None` means the server's own user.
+/// The user that scripts run as. A server that runs as root gives them `wanted`, or `nobody` without one. `None` means the
+/// server's own user.
 ///
 /// # Errors
 /// `PermissionDenied` if `wanted` is given and the server does not run as root.

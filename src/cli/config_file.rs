@@ -53,7 +53,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     let mut settings = Vec::new();
     for (key, value) in table.get_ref() {
         let (name, at) = (key.get_ref(), key.span().start);
-        // A file cannot name another file.
+        // A configuration file cannot name another one.
         let flag = setting(name).filter(|flag| flag.name != "config");
         let flag = flag.ok_or_else(|| wrong(at, &format!("{}: no such setting", shown(name.as_ref().as_ref()))))?;
         let occurrences = occurrences(flag, value.get_ref()).ok_or_else(|| {
@@ -73,7 +73,7 @@ fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The occurrences that a value stands for. `None` if its type is wrong for the flag.
+/// The occurrences of the flag that a value is equivalent to. `None` if its type is wrong for the flag.
 fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     match (&flag.action, value) {
         (Action::Switch(_) | Action::Maybe(..), DeValue::Boolean(on)) => Some(on_or_off(*on)),

@@ -24,7 +24,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
         };
     }
     let seconds = |time: &Duration| time.as_secs_f64().to_string();
-    // The first option that needs scripts is named, with its value, in the order of the help.
+    // In the order of `--help`: the error names the first of them that is set, with its value.
     let without_scripts = [
         ("--cgi-env", scripts.variables.first().map(|name| shown(name))),
         ("--cgi-user", scripts.user.clone()),

@@ -16,7 +16,7 @@ pub enum Code {
     Success = 0,
     /// The program could not start or continue: for example, the port is in use or the directory is missing.
     Failure = 1,
-    /// The command line, a variable of the environment or the configuration file is wrong; nothing was started.
+    /// The command line, an environment variable or the configuration file is wrong; nothing was started.
     Usage = 2,
 }
 
@@ -34,7 +34,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// The end after `--help` or `--version`, with the text that was asked for.
+    /// A successful exit after `--help` or `--version`, with the requested text.
     pub fn success(text: impl Into<String>) -> Exit {
         Exit { code: Code::Success, text: text.into() }
     }

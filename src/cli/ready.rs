@@ -69,7 +69,7 @@ fn addresses_line(address: SocketAddr, bound: &[Bound], interfaces: &[IpAddr], b
     (urls != [url(address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 
-/// `http://127.0.0.1:8000/`.
+/// The URL of an address and a path, such as `http://127.0.0.1:8000/`.
 fn url(address: SocketAddr, path: &str) -> String {
     let (ip, port) = (address.ip(), address.port());
     let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };

@@ -100,7 +100,7 @@ impl Reloader {
     }
 }
 
-/// Restores the present values of options that only a start can change, and returns the names of those that differed.
+/// Keeps the current values of options that cannot change without a restart. Returns the names of those that differed.
 fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let mut kept = Vec::new();
     kept.extend(keep_one("port", &mut next.port, &present.port));

@@ -103,7 +103,7 @@ impl<T> ConnectionCore<'_, T> {
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
             self.machine.stop();
         }
-        // Requests in the input were received before the server was asked to stop, or with it: they get their responses.
+        // Requests in the input came before the request to stop, or in the same turn: they get their responses.
         if self.once || (clock.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }

@@ -45,14 +45,14 @@ pub struct ServerState {
     request: Cell<Option<Box<Request>>>,
     /// Bytes of memory that the buffers of all connections take between their steps.
     pub(super) buffered: Cell<usize>,
-    /// The most bytes of buffers that the memory limits of the process allow.
+    /// The most bytes that all buffers may take under the memory limit of the process.
     room: usize,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
 }
 
-/// The common fields of one second.
+/// The common header fields, and the second for which they are valid.
 #[derive(Default)]
 struct Stamped {
     second: Option<HttpDate>,

@@ -94,7 +94,7 @@ pub(super) struct ExchangeRecord {
     pub(super) user: Option<Arc<str>>,
     /// See [`Outcome::is_counted`].
     pub(super) is_counted: bool,
-    /// The line is written.
+    /// The line of this exchange has been written to the log.
     pub(super) is_logged: Cell<bool>,
 }
 

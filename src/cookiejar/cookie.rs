@@ -37,7 +37,7 @@ pub struct Cookie {
     pub port_specified: bool,
     /// True if the cookie is sent over secure protocols only.
     pub secure: bool,
-    /// The second in which the cookie ends; `None` at the end of the session.
+    /// The second in which the cookie expires; `None` for the end of the session.
     pub expires: Option<i64>,
     /// True if the cookie ends with the session, whatever its date.
     pub discard: bool,
@@ -45,7 +45,7 @@ pub struct Cookie {
     pub version: u32,
     /// The purpose of the cookie, in words.
     pub comment: Option<String>,
-    /// The address of a page about that purpose.
+    /// The address of a page about the purpose of the cookie.
     pub comment_url: Option<String>,
     /// All other attributes in their original spelling: `HttpOnly`, `SameSite` and unknown ones.
     pub rest: Vec<(String, Option<String>)>,
@@ -107,7 +107,7 @@ impl Cookie {
         self.domain.strip_prefix('.').unwrap_or(&self.domain)
     }
 
-    /// True for the same cookie with perhaps another value: domain, path and name are the same.
+    /// True if domain, path and name are equal. The value may differ.
     pub(super) fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name && self.path == other.path && self.domain == other.domain
     }

@@ -216,7 +216,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.retain(|cookie| !cookie.discard);
     }
 
-    /// Removes the cookies that have ended. [`header`](CookieJar::header) does this, too.
+    /// Removes the expired cookies. [`header`](CookieJar::header) does this, too.
     pub fn clear_expired_cookies(&mut self, now: i64) {
         self.store.retain(|cookie| !cookie.is_expired(now));
     }

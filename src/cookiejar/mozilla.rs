@@ -46,7 +46,7 @@ fn write(cookie: &Cookie) -> Option<String> {
     let flag = |set| if set { "TRUE" } else { "FALSE" };
     let domain = cookie.domain.as_str();
     let expires = cookie.expires.map(|expires| expires.to_string()).unwrap_or_default();
-    // A cookie without a value is one without a name here.
+    // This format writes a cookie without a value as a value with an empty name.
     let (name, value) = match &cookie.value {
         Some(value) => (cookie.name.as_str(), value.as_str()),
         None => ("", cookie.name.as_str()),
@@ -103,7 +103,8 @@ fn read_line(line: &str) -> Result<Option<Cookie>, String> {
     }))
 }
 
-/// The second in which a cookie ends. Nothing is the end of the session, as is 0, which curl writes; a fraction is cut off.
+/// The second in which a cookie expires. An empty field or 0, which curl writes, means the end of the session. A fraction is cut
+/// off.
 fn read_expires(field: &str) -> Option<Option<i64>> {
     let field = field.trim();
     if field.is_empty() {

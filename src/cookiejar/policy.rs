@@ -48,14 +48,14 @@ pub struct Policy {
     pub max_per_domain: usize,
     /// The number of cookies in all. 3000 for [`Standard::Rfc6265`] (the least in section 6.1), no limit for Python.
     pub max_cookies: usize,
-    /// True if domains such as `.co.uk` are refused, by Python's guess. Only [`Standard::Python`] asks.
+    /// True if domains such as `.co.uk` are refused, by Python's guess. Used only with [`Standard::Python`].
     pub strict_domain: bool,
     /// The sum of [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS), [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and
-    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 for none of them. Only [`Standard::Python`] asks.
+    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 for none of them. Used only with [`Standard::Python`].
     pub strict_ns_domain: u8,
-    /// True if a name that begins with `$` is refused. Only [`Standard::Python`] asks.
+    /// True if a name that begins with `$` is refused. Used only with [`Standard::Python`].
     pub strict_ns_set_initial_dollar: bool,
-    /// True if a path that the request does not match is refused. Only [`Standard::Python`] asks.
+    /// True if a path that the request does not match is refused. Used only with [`Standard::Python`].
     pub strict_ns_set_path: bool,
 }
 
@@ -126,7 +126,7 @@ impl Policy {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape
             && !(third_party && self.strict_ns_unverifiable)
-            // SameSite (RFC 6265bis section 5.6.7) speaks of the site that a request is made for.
+            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with requests that its own site makes.
             && !(third_party && self.standard == Standard::Rfc6265 && rfc6265::is_same_site_only(cookie))
             && self.allows(&cookie.domain)
     }

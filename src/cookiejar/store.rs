@@ -9,8 +9,8 @@ use super::Cookie;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     domains: HashMap<String, Domain>,
-    /// The number of the last cookie that was added, or of the last request. It stands for time, which the jar has only
-    /// in seconds.
+    /// The number of the last cookie that was added, or of the last request. It orders events more finely than
+    /// the times of the jar, which are whole seconds.
     ticks: u64,
     /// The number of cookies in all domains.
     len: usize,

@@ -44,8 +44,8 @@ pub fn quote(value: &str) -> Cow<'_, str> {
 
 /// The value that [`quote`] was given. Text that does not begin and end with a quote is returned as it is.
 ///
-/// A backslash before three octal digits up to 377 is the character of that number, before any other character it is that
-/// character. The time is linear in the length (CVE-2024-7592).
+/// A backslash before three octal digits up to 377 stands for the character of that number; before any other character it
+/// stands for that character. The time is linear in the length (CVE-2024-7592).
 ///
 /// ```
 /// use serve_forever::cookies::unquote;
@@ -79,7 +79,7 @@ fn unescape(inner: &str) -> String {
     value + rest
 }
 
-/// The same as between the quotes of [`unquote`], for a value that is still bytes.
+/// Decodes the escapes of a value in bytes, as [`unquote`] does between the quotes.
 #[cfg(any(feature = "cookie", test))]
 pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(inner.len()), inner);

@@ -45,12 +45,12 @@ impl Default for Output<'_> {
 }
 
 impl SimpleCookie {
-    /// No cookies.
+    /// A table without cookies.
     pub fn new() -> SimpleCookie {
         SimpleCookie::default()
     }
 
-    /// Reads a `Cookie` field as a server should: each pair that is one becomes a cookie, and of two pairs of one name the
+    /// Reads a `Cookie` field as a server should: each well-formed pair becomes a cookie, and of two pairs of one name the
     /// first counts (RFC 6265 section 5.4). Names may have any character, which [`set`](SimpleCookie::set) refuses, and
     /// a quoted value is [unquoted](super::unquote). A pair with a control character is skipped.
     ///
@@ -180,7 +180,7 @@ impl fmt::Display for SimpleCookie {
     }
 }
 
-/// An item of a text, as Python understands it.
+/// One pair or attribute of a text, as Python parses it.
 enum Step<'t> {
     Pair(&'t str, &'t str),
     Attribute(&'t str, AttributeValue),

@@ -53,7 +53,7 @@ pub(crate) trait HandlerOutput {
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// Without a protocol, every byte goes to the client.
+/// A raw connection has no protocol: every byte goes to the client.
 impl HandlerOutput for Channel {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(self.state_mut().push_output(bytes))

@@ -130,7 +130,8 @@ impl<'y> HandlerIo<'y> {
     /// If the client is gone, before or after the suspension, or if the handler panics.
     fn suspend(&self, wait: WaitReason) -> io::Result<()> {
         self.check_client()?;
-        // `thread::panicking` is per thread. Other code that ran during this panic would see a panic of its own.
+        // A handler that unwinds must not suspend: `thread::panicking` is per thread, so that other handlers would believe that
+        // they are unwinding.
         if thread::panicking() {
             return Err(io::Error::other("a handler cannot wait while it panics"));
         }

@@ -105,7 +105,7 @@ impl StackPool {
             return waker.wake();
         }
         drop(state);
-        // The queue is empty now, so this does not come back here.
+        // The queue is empty now, so this call does not recurse again.
         self.give_back(stack);
     }
 

@@ -53,7 +53,7 @@ struct PoolState {
 
 type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// A job, up to its end. Dropping it does not stop a job that was started.
+/// A job that has not ended. Dropping it does not stop a job that was started.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
     pool: Arc<WorkerPool>,

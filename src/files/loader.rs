@@ -121,7 +121,7 @@ impl Loader<'_> {
     }
 
     /// The content type of the file at `path`. `plain` is its content; `None` if the content that is served has a coding.
-    /// A page with a compressed sibling declares its character encoding in the original, which is read for that.
+    /// If a compressed sibling is served, the original is read for the character encoding that the page declares.
     fn content_type(&self, path: &Path, plain: Option<&Content>) -> String {
         let original = || {
             let (file, _) = self.tree.open(path).ok()?;

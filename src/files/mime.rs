@@ -95,7 +95,7 @@ impl MimeSettings {
     /// the declaration (RFC 7303 section 3). Other text gets one because browsers would guess, and rarely guess UTF-8.
     pub(crate) fn with_charset<'t>(&self, content_type: &'t str, start: impl FnOnce() -> Vec<u8>) -> Cow<'t, str> {
         let is_text = content_type.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
-        // A type with parameters is a complete setting.
+        // A type that already has parameters is used as it is.
         if !is_text || content_type.contains(';') {
             return Cow::Borrowed(content_type);
         }
@@ -114,7 +114,7 @@ fn extension(name: &OsStr) -> Option<&str> {
     Path::new(name).extension().and_then(OsStr::to_str)
 }
 
-/// True if a text of this type declares its encoding, or is XML, which may declare it and is not searched.
+/// True if a text of this type declares its encoding. XML counts as declaring it, without a search.
 fn declares(content_type: &str, start: impl FnOnce() -> Vec<u8>) -> bool {
     match content_type.to_ascii_lowercase().as_str() {
         "text/html" => declared::by_html(&start()),

@@ -230,7 +230,7 @@ impl FileService {
     /// Keeps a large file open for the next requests, unless another response or `recent_files` has it open already.
     fn hold(&self, content: &Content) {
         if let Content::File(file) = content
-            // Held by this response only. Otherwise the next request finds it open anyway.
+            // Only this response holds the file. If another one does too, the next request finds it open anyway.
             && Arc::strong_count(file) == 1
         {
             self.recent_files.borrow_mut().hold(file);

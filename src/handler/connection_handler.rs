@@ -50,7 +50,7 @@ impl<H: RequestHandler + 'static> Service for ConnectionHandler<H> {
             slot.task.state.channel.log(format!("no handler: {error}"));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        // A `Reply::Now` has no interim responses, so a response with some is given by an upstream, although whole.
+        // A `Reply::Now` has no interim responses, so a complete response that has some is returned by an upstream.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
             true => final_reply(&slot.task.state),
             false => slot.upstream(),
@@ -114,7 +114,7 @@ impl<H: RequestHandler> HandlerTask<H> {
         Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
     }
 
-    /// Copies a request into the memory of the last one, since a handler may outlive the call with it.
+    /// Copies the request, because a handler may outlive the call. The memory of the previous copy is used again.
     fn set_request(&self, request: &Request) {
         self.request.borrow_mut().copy_from(request);
         self.state.reset(request);

@@ -155,7 +155,7 @@ impl<'y> Exchange<'y> {
         self.state.holds_body_back()
     }
 
-    /// Ends the use of the exchange by the handler, which has returned.
+    /// Called when the handler has returned: it does not use the exchange any more.
     pub(super) fn close(&self) {
         self.io.return_unread();
     }

@@ -248,7 +248,7 @@ impl Exchange<'_> {
     }
 }
 
-/// The error of a call that changes a head which has ended.
+/// The error of a call that would change a complete head.
 const HEAD_ENDED: &str = "the head of the response has ended";
 
 /// Queues an interim response.

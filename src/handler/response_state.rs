@@ -80,7 +80,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// If the response has no body now: its head is not complete, or it is a whole reply.
+    /// If no body may be written: the head is not complete, or the reply was given as a whole.
     #[inline]
     pub(super) fn check_body(&self) -> io::Result<()> {
         match self.stage {

@@ -97,7 +97,8 @@ pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
 }
 
 fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
-    // The weekday is checked by `httpdate`: it is the same 2000 years later.
+    // `httpdate` rejects years before 1970, so the year is shifted. The calendar repeats every 400 years, so the weekday is
+    // the same 2000 years later, and `httpdate` still checks it.
     let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
     let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
     let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);

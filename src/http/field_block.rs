@@ -272,7 +272,7 @@ impl FieldBlock {
     }
 }
 
-/// Parses a value of `Content-Length`. A second field is an error, also if both values are equal.
+/// Parses a value of `Content-Length`. A second field is an error, even if both values are equal.
 fn parse_length(value: &[u8], before: Option<u64>) -> Result<u64, InvalidHeader> {
     let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
     // `parse` alone would accept a plus sign.

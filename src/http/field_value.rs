@@ -25,7 +25,7 @@ pub trait FieldValue {
     /// Appends the value to the field line.
     ///
     /// # Errors
-    /// The first character of a text that is not in Latin-1: one above U+00FF.
+    /// If a character of a text is not in Latin-1, which ends with U+00FF. The error holds the first such character.
     fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1>;
 }
 

@@ -10,9 +10,9 @@ pub use state::{ReceiveState, SendState};
 
 /// The server's side of the protocol on one connection.
 ///
-/// Two state machines run side by side, because a response may begin before its request is complete: [`ReceiveState`] is
-/// what the client still has to send, [`SendState`] what the server still has to send. They move together in one place
-/// only, `settle`: when a request and its response are both complete, the next request may begin, or the connection ends.
+/// Two state machines run side by side, because a response may begin before its request is complete. [`ReceiveState`] is the
+/// part of the request that is still to come, [`SendState`] the part of the response that is still to be sent. Only `settle`
+/// moves both: when a request and its response are both complete, the next request may begin, or the connection ends.
 ///
 /// ```
 /// use serve_forever::http::{FieldBlock, Request, Status, Version};

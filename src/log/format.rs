@@ -41,7 +41,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock in the zone of this system. The zone is read once, as in Python: it does not change while a log is
-    /// written, also if the process later changes its root.
+    /// written, even if the process later changes its root.
     pub(super) fn local() -> Clock {
         Clock::in_zone(local_zone())
     }

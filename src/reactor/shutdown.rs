@@ -109,7 +109,7 @@ impl Shutdown {
         match self.phase {
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
-            // The only connection never had a session, so there is none to wait for.
+            // A refused connection has no session, so the run ends without waiting for one.
             Phase::OneRefused => Some(RunEnd::Refused),
             Phase::Draining { end, .. } => (is_late || sessions == 0).then_some(end),
         }

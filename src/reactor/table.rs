@@ -42,7 +42,7 @@ impl<'s> SessionTable<'s> {
         }
     }
 
-    /// The number of sessions, those included that ended in this turn: they own their descriptors until they are
+    /// The number of sessions, including those that ended in this turn: they own their descriptors until they are
     /// dropped.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

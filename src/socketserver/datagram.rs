@@ -65,7 +65,7 @@ impl DatagramRequest<'_> {
         &self.packet
     }
 
-    /// The reply.
+    /// A writer for the reply.
     pub fn wfile(&self) -> DatagramWriter<'_> {
         DatagramWriter { io: &self.io }
     }
@@ -292,7 +292,7 @@ impl<'s, S: DatagramSocket> Accept<'s> for DatagramAccept<'s, S> {
     fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A factory that panics costs its own client only.
+        // A factory that panics affects only its own client.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();

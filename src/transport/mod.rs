@@ -98,7 +98,7 @@ pub trait Transport {
     /// that its peer can tell a cut connection.
     ///
     /// # Errors
-    /// Those of the operating system. `WouldBlock` is none of them: the notice is then pending.
+    /// Those of the operating system, except `WouldBlock`: the notice is pending then.
     fn announce_end(&mut self) -> io::Result<()> {
         Ok(())
     }

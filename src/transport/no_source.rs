@@ -7,7 +7,7 @@ use mio::{Interest, Registry, Token};
 
 /// The source of a session that no descriptor belongs to: registering it does nothing, and no event comes of it.
 ///
-/// A datagram is one, because its socket is everybody's, and a connection in memory another.
+/// It serves datagrams, which share one socket, and connections in memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSource;
 

@@ -46,7 +46,7 @@ impl Transport for mio::net::TcpStream {
     }
 }
 
-/// Holds a packet that is not full back for the moment until the file or the close behind it, which then leaves in it:
+/// Holds back a packet that is not full until the file or the close that follows, which then leaves in the same packet:
 /// one packet less on the wire.
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {

@@ -29,7 +29,7 @@ pub(super) fn close<T: Transport>(
     if core.at_end || is_quiet || core.transport.end().is_err() {
         return Err(reason);
     }
-    // The exchange is over for the client, whose next connection must not be refused for this one.
+    // The place in the limit for the client's address is free from now on: a lingering connection must not keep the next one out.
     core.permit = None;
     // Most clients close as soon as they have seen the end. Reading in the next turn finds that end without registering the
     // socket with the poll, which costs a short connection as much as the read.

@@ -39,7 +39,7 @@ impl PendingUpstream {
                 let wanted = self.wants_body();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
-                // An upstream that has just begun to want the body gets what has already come of it.
+                // An upstream that has just begun to want the body gets the part that has already arrived.
                 progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
                 response
             }

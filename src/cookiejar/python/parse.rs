@@ -25,7 +25,7 @@ fn split_part(part: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The attributes that were read so far. Of an attribute that comes twice the first counts.
+/// The attributes that were read so far. If an attribute appears twice, the first one counts.
 #[derive(Debug, Default)]
 struct Attributes<'f> {
     expires: Option<i64>,
@@ -64,7 +64,7 @@ impl<'f> Attributes<'f> {
         Some(())
     }
 
-    /// Keeps an attribute in the spelling in which it came; the last of two counts.
+    /// Keeps an attribute in its spelling. If it appears twice, the last one counts.
     fn read_other(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
         match self.rest.iter_mut().find(|(other, _)| other == name) {

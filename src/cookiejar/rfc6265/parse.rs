@@ -106,8 +106,8 @@ fn end_after(value: &str, now: i64) -> Option<i64> {
     Some(if value.starts_with('-') || seconds == 0 { i64::MIN } else { now.saturating_add(seconds) })
 }
 
-/// Makes the cookie one for a domain, or leaves it one for the host alone; `None` if the domain is not possible (section 5.7,
-/// steps 7 to 10).
+/// Sets the domain of the cookie, or leaves it to the host alone. `None` if the domain is not allowed (section 5.7, steps 7 to
+/// 10).
 fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestUrl) -> Option<()> {
     if domain.is_empty() {
         return Some(());

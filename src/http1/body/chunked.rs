@@ -12,7 +12,7 @@ use crate::http1::{Buffer, MessageLimits, Violation};
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
     state: ChunkState,
-    /// Bytes of the line at the front of the input that were searched for its end.
+    /// The number of bytes of the first line that have been searched for its end.
     scanned: usize,
     /// Bytes of chunk extensions and trailer fields so far.
     overhead: usize,

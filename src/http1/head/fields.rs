@@ -69,7 +69,7 @@ impl FramingFields {
     /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
         // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are signs of a faulty sender, and
-        // of parsers that may choose another of the numbers.
+        // another parser may choose a different one of the numbers.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
             return Err(Violation::ContentLength);
         }

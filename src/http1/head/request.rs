@@ -76,7 +76,7 @@ const FEW_FIELDS: usize = 32;
 /// Recognises the head that `request` was read from, byte for byte: programs repeat their requests. `request` stays as it
 /// is. Returns the length of the head and its constraints.
 fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
-    // A refused head left no constraints, so it is read and refused again.
+    // A head that was refused has no constraints. A repeat of it is read in full, and refused again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
     // The limits may have changed since it was read.
     let length = request.head.len();
@@ -327,7 +327,7 @@ pub(in crate::http1::head) mod tests {
         assert_eq!(again(text, MessageLimits { body: 2, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { fields: 1, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { head: text.len() - 1, ..MessageLimits::default() }), None);
-        // A refused head is not recognised, so it is refused again.
+        // A repeat of a refused head must not be accepted.
         let mut refused = Request::default();
         let text = text.replace("Host", "Most");
         assert!(read_whole(text.as_bytes(), &MessageLimits::default(), &mut refused).unwrap().1.is_err());

@@ -55,9 +55,8 @@ fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violat
         [text @ .., b'\r'] => (text, 1),
         text => (text, 0),
     };
-    // The last byte of the earlier call may have been such a CR. It is only right if the LF came after it, so it is checked
-    // again.
-    // `#` is not for targets, but a method may contain it.
+    // The input of the earlier call may have ended with the CR of a CRLF. The CR is valid only before an LF, so that byte is
+    // checked again. A `#` passes here because a method may contain it; a target with one is refused later.
     let unchecked = &text[checked.saturating_sub(1).min(text.len())..];
     if !unchecked.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));

@@ -31,7 +31,7 @@ pub struct CommonHeaders {
 }
 
 impl CommonHeaders {
-    /// Each argument is a whole line with its CRLF, or empty for no such line.
+    /// Each argument is a whole line with its CRLF, or empty to leave the line out.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders { lines: [server, date].concat(), date: server.len() }
     }

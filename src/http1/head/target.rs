@@ -11,7 +11,7 @@ pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<()
     let target = &request.head[start..end];
     match (target, &request.method) {
         (authority, Method::Connect) => {
-            // The authority-form. It has a port (section 3.2.3), so the colon and a last digit must be there.
+            // The authority form always has a port (RFC 9112 section 3.2.3): it contains a colon and ends in a digit.
             let has_port = authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':');
             if !is_authority(authority) || !has_port {
                 return Err(Violation::Target);

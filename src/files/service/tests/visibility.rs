@@ -113,7 +113,7 @@ fn every_request_but_a_preflight_needs_credentials() {
     let site = TestSite::with(&[("a", "secret"), ("dir/b", "")], |builder| {
         builder.auth(Account::new("ann", "pass:word")).realm("the site").cors("*")
     });
-    // "ann:pass:word"
+    // The Base64 form of "ann:pass:word": a password may contain a colon.
     let right = ("Authorization", "Basic YW5uOnBhc3M6d29yZA==");
     let etag = site.send("GET", "/a", &[right]).field("ETag").unwrap().to_owned();
     for (method, target, field) in [
