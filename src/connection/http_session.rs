@@ -308,25 +308,21 @@ impl<T: Transport> HttpSession<'_, T> {
         if self.core.timers.deadline(&self.core.limits).is_none_or(|deadline| deadline > clock.now) {
             return Ok(false);
         }
-        // The stage stays if the time-out closes the connection: the log needs it for a response that is cut short.
+        // The stage stays, because the log needs it for a response that is cut short.
+        if matches!(self.stage, Stage::Sending(_)) {
+            return Err(CloseReason::Stalled);
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::Head);
-        self.stage = match stage {
-            sending @ Stage::Sending(_) => {
-                self.stage = sending;
-                return Err(CloseReason::Stalled);
-            }
-            stage => stage.time_out(&mut self.core, clock)?,
-        };
+        self.stage = stage.time_out(&mut self.core, clock)?;
         Ok(true)
     }
 
     /// Closes a connection that waits for a request while the server is stopping and the last call is over. A response that left
     /// in this step may still be on its way, so its connection closes in stages: returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        let is_idle = matches!(self.core.timers.wait(), Wait::Handshake | Wait::First | Wait::Idle);
         // A request that has begun to arrive is answered: only waits for a new one end here.
         match self.core.last_call(clock.stopping) {
-            Some(end) if end <= clock.now && is_idle => {
+            Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {
                     return Err(CloseReason::Stopped);
                 }
@@ -346,8 +342,7 @@ impl<T: Transport> HttpSession<'_, T> {
             Stage::Sending(sending) => sending.upstream.as_ref().and_then(|pending| pending.upstream.deadline()),
             _ => None,
         };
-        let is_idle = matches!(timers.wait(), Wait::Handshake | Wait::First | Wait::Idle);
-        let last_call = self.core.last_call(clock.stopping).filter(|_| is_idle);
+        let last_call = self.core.last_call(clock.stopping).filter(|_| timers.awaits_request());
         // The session runs once when it begins to count as stalled, so that the loop finds it if room is short by then.
         let stalls = timers.stalls_at(limits).filter(|stalls| *stalls > clock.now);
         timers.deadline(limits).into_iter().chain(upstream).chain(last_call).chain(stalls).min()
