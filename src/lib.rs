@@ -63,24 +63,24 @@
 //!
 //! A program that needs only the library sets `default-features = false`.
 //!
+//! The feature `internals` makes the modules of the engine public for tests, fuzz targets and benches.
+//!
 //! # Versions
 //!
-//! Semantic versioning covers the items of this page and of the modules [`handler`], [`files`], `cgi`, `socketserver`,
-//! [`cookies`], `cookiejar`,
-//! [`service`], [`http`], [`log`](mod@log) and [`testing`]. The modules [`session`], [`reactor`], [`transport`],
-//! [`connection`], [`http1`] and `cli` are public for tests, benchmarks and readers; they may change in any version.
+//! Semantic versioning covers the items of this page and of its modules, except `cli` and the modules that only the feature
+//! `internals` makes public: they may change in any version.
 //!
 //! # The source, for readers
 //!
 //! Read the modules in this order to learn how an event loop works. Each begins with its purpose and with what must
-//! stay out of it.
+//! stay out of it. `cargo doc --open --features internals` shows the documentation of 2 to 6 too.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
-//! 2. [`session`]: the interface between the loop and its sessions: readiness in, the next step out.
-//! 3. [`reactor`]: the loop: sleep, mark, accept, run, reap.
-//! 4. [`transport`]: byte streams that do not block.
-//! 5. [`connection`]: one client of an HTTP server: fill, advance, flush.
-//! 6. [`http1`]: HTTP/1.x without IO: bytes in, events out; two state machines.
+//! 2. `session`: the interface between the loop and its sessions: readiness in, the next step out.
+//! 3. `reactor`: the loop: sleep, mark, accept, run, reap.
+//! 4. `transport`: byte streams that do not block.
+//! 5. `connection`: one client of an HTTP server: fill, advance, flush.
+//! 6. `http1`: HTTP/1.x without IO: bytes in, events out; two state machines.
 //! 7. [`service`]: the interface between a connection and the code that produces responses.
 //! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
 //! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
@@ -90,11 +90,19 @@
 //! [`http`] has the types of messages, [`log`](mod@log) a log that does not wait. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
 
+// Without `internals`, items that only tests, fuzz targets and benches use are unused. A build with the feature still
+// reports private code that is dead.
+#![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
+
 mod buffer;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 pub mod cgi;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+#[cfg(not(feature = "internals"))]
+mod connection;
+#[cfg(feature = "internals")]
 pub mod connection;
 #[cfg(feature = "client")]
 pub mod cookiejar;
@@ -104,19 +112,31 @@ mod event_loop;
 pub mod files;
 pub mod handler;
 pub mod http;
+#[cfg(not(feature = "internals"))]
+mod http1;
+#[cfg(feature = "internals")]
 pub mod http1;
 mod limits;
 mod listen;
 pub mod log;
 mod log_hooks;
 mod memory;
+#[cfg(not(feature = "internals"))]
+mod reactor;
+#[cfg(feature = "internals")]
 pub mod reactor;
 mod server;
 pub mod service;
+#[cfg(not(feature = "internals"))]
+mod session;
+#[cfg(feature = "internals")]
 pub mod session;
 #[cfg(unix)]
 pub mod socketserver;
 pub mod testing;
+#[cfg(not(feature = "internals"))]
+mod transport;
+#[cfg(feature = "internals")]
 pub mod transport;
 
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};

@@ -71,7 +71,8 @@ impl Drop for RunGuard {
 pub struct Stopper(Arc<StopFlag>);
 
 impl Stopper {
-    /// A stopper for the runs that read this flag.
+    /// A stopper for the runs that read this flag. Users get theirs from their server.
+    #[doc(hidden)]
     pub fn new(flag: Arc<StopFlag>) -> Stopper {
         Stopper(flag)
     }

@@ -184,7 +184,7 @@ mod tests {
     use crate::coroutine::{CoroutineSettings, HandlerResources};
     use crate::log::AccessLog;
     use crate::session::{Registrar, Scratch, TurnClock, Waker};
-    use crate::testing::Memory;
+    use crate::transport::Memory;
 
     /// A registrar for sessions that only their client and the time wake.
     struct NoRegistrar;

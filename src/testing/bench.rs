@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Memory;
 use crate::connection::{HttpSession, ServerState};
 use crate::http::ErrorPage;
 use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::{Registrar, Service, Waker};
 use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
+use crate::transport::Memory;
 
 /// A server without sockets, for clients in memory.
 ///

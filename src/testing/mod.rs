@@ -7,7 +7,7 @@
 mod bench;
 mod server;
 
-pub use crate::transport::Memory;
+pub use crate::session::CloseReason;
 pub use bench::{Bench, Client};
 pub use server::TestServer;
 
