@@ -19,8 +19,9 @@ use serve_forever::http1::{
     Buffer, CommonHeaders, Decoded, Decoder, MessageLimits, RequestEvent, ResponseHead, ServerMachine,
 };
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Body, Registrar, Reply, Service, Waker};
+use serve_forever::service::{Body, Reply, Service};
 use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClock};
+use serve_forever::testing::MemoryRegistrar;
 use serve_forever::transport::Transport;
 
 #[path = "micro/echo.rs"]
@@ -249,7 +250,8 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
     site.log = AccessLog::off().into();
     let mut clock = TurnClock::new(Instant::now(), SystemTime::now());
     let mut session = HttpSession::new(site, Line::default(), peer, clock.now);
-    let (mut scratch, mut registrar, mut ready) = (Scratch::default(), NoWires, Ready::FRESH);
+    let mut registrar = MemoryRegistrar::without_wakers(clock.now);
+    let (mut scratch, mut ready) = (Scratch::default(), Ready::FRESH);
     Box::new(move || {
         // The file is looked at once a turn, so it has to stay.
         let _folder = &folder;
@@ -342,22 +344,5 @@ impl Transport for Line {
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
         unreachable!("there is no poll")
-    }
-}
-
-/// No service here waits for anything.
-struct NoWires;
-
-impl Registrar for NoWires {
-    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
-        unreachable!("nothing is registered")
-    }
-
-    fn wake(&self) -> Waker {
-        Waker::new(|| {})
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 }

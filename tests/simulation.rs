@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::lagging::{LagFault, Lagging, received_by_client, sent_by_client};
-use common::pipe::Pipe;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
 use serve_forever::Limits;
@@ -27,7 +26,7 @@ use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service, Source};
 use serve_forever::session::{CloseReason, Next, Scratch, TurnClock};
-use serve_forever::transport::Transport;
+use serve_forever::transport::{Memory, Transport};
 
 /// As many exchanges as take a few seconds unoptimised.
 const EXCHANGES: u64 = 12_000;
@@ -312,9 +311,9 @@ enum Fault {
     Lag(LagFault),
 }
 
-/// A pipe in bad weather.
+/// A connection in memory with the faults and delays of a network.
 struct Weather {
-    pipe: Pipe,
+    memory: Memory,
     random: Random,
     /// One in so many calls is refused, interrupted or shortened; 0 for none.
     roughness: u64,
@@ -347,7 +346,7 @@ impl Weather {
     }
 
     fn spoil_last(&mut self, count: usize) {
-        let sent = &mut self.pipe.sent;
+        let sent = &mut self.memory.sent;
         let last = sent.split_off(sent.len() - count);
         match self.fault {
             Some(Fault::LosesSentByte) if count > 1 => sent.extend_from_slice(&last[1..]),
@@ -364,12 +363,12 @@ impl Weather {
 
 impl Transport for Weather {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.fault == Some(Fault::IgnoresTheEnd) && self.pipe.at_end && self.pipe.incoming.is_empty() {
+        if self.fault == Some(Fault::IgnoresTheEnd) && self.memory.at_end && self.memory.incoming.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.refusal(|weather| &mut weather.owes_read)?;
-        let most = if self.pipe.short_read_is_all { buf.len() } else { self.shortened(buf.len()) };
-        let count = self.pipe.recv(&mut buf[..most])?;
+        let most = if self.memory.short_read_is_all { buf.len() } else { self.shortened(buf.len()) };
+        let count = self.memory.recv(&mut buf[..most])?;
         if self.fault == Some(Fault::LosesReceivedByte) && count > 1 && self.random.one_in(10) {
             return Ok(count - 1);
         }
@@ -380,7 +379,7 @@ impl Transport for Weather {
         self.refusal(|weather| &mut weather.owes_write)?;
         let most = self.shortened(first.len() + second.len());
         let of_first = first.len().min(most);
-        let count = self.pipe.send(&first[..of_first], &second[..most - of_first], more)?;
+        let count = self.memory.send(&first[..of_first], &second[..most - of_first], more)?;
         self.spoil_last(count);
         Ok(count)
     }
@@ -389,23 +388,23 @@ impl Transport for Weather {
         self.refusal(|weather| &mut weather.owes_write)?;
         let most = self.shortened(length as usize);
         let elsewhere = self.fault == Some(Fault::SendsFileFromElsewhere) && offset > 0;
-        self.pipe.send_file(file, offset - u64::from(elsewhere), most as u64)
+        self.memory.send_file(file, offset - u64::from(elsewhere), most as u64)
     }
 
     fn cork(&mut self, on: bool) {
-        self.pipe.cork(on);
+        self.memory.cork(on);
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.pipe.end()
+        self.memory.end()
     }
 
     fn short_read_is_all(&self) -> bool {
-        self.pipe.short_read_is_all
+        self.memory.short_read_is_all
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
-        self.pipe.source()
+        self.memory.source()
     }
 }
 
@@ -482,11 +481,11 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
         wire_until = script.len();
     }
     let weather = Weather {
-        pipe: Pipe {
+        memory: Memory {
             room: random.below(3000),
             no_sendfile: random.one_in(3),
             short_read_is_all: random.one_in(2),
-            ..Pipe::default()
+            ..Memory::default()
         },
         roughness: [0, 2, 5, 20][random.below(4)],
         random: Random::new(seed ^ 0xbad),
@@ -554,7 +553,7 @@ impl Run<'_> {
     fn deliver(&mut self, count: usize) {
         let end = self.at.saturating_add(count).min(self.wire_until);
         let bytes = self.script[self.at..end].to_vec();
-        self.dialogue.pipe().socket.pipe.incoming.extend(bytes);
+        self.dialogue.transport().socket.memory.incoming.extend(bytes);
         self.at = end;
         self.readable();
     }
@@ -574,8 +573,8 @@ impl Run<'_> {
     }
 
     fn give_room(&mut self, count: usize) {
-        let pipe = &mut self.dialogue.pipe().socket.pipe;
-        pipe.room = pipe.room.saturating_add(count);
+        let memory = &mut self.dialogue.transport().socket.memory;
+        memory.room = memory.room.saturating_add(count);
         self.writable();
     }
 
@@ -587,7 +586,7 @@ impl Run<'_> {
 
     /// What was refused without need is announced now.
     fn settle_debts(&mut self) {
-        let weather = &mut self.dialogue.pipe().socket;
+        let weather = &mut self.dialogue.transport().socket;
         let (read, write) = (std::mem::take(&mut weather.owes_read), std::mem::take(&mut weather.owes_write));
         if read {
             self.readable();
@@ -612,8 +611,8 @@ impl Run<'_> {
             self.settle_debts();
             let closed = self.dialogue.closed().is_some();
             if closed || !(self.event || self.dialogue.next == Next::Again) {
-                let pipe = &self.dialogue.pipe().socket.pipe;
-                let held = pipe.held && pipe.room > 0 && !closed;
+                let memory = &self.dialogue.transport().socket.memory;
+                let held = memory.held && memory.room > 0 && !closed;
                 return if held { Err("bytes are held back for nothing".into()) } else { Ok(()) };
             }
             self.turn()?;
@@ -645,14 +644,14 @@ impl Run<'_> {
             Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
             Fate::StopsReading => {}
             Fate::Resets => {
-                self.dialogue.pipe().socket.pipe.reset = true;
+                self.dialogue.transport().socket.memory.reset = true;
                 self.dialogue.ready.broken = self.random.one_in(2);
                 self.readable();
                 self.writable();
             }
         }
         if fate == Fate::Closes {
-            self.dialogue.pipe().socket.pipe.at_end = true;
+            self.dialogue.transport().socket.memory.at_end = true;
             self.dialogue.ready.read_closed = true;
             self.readable();
         }
@@ -682,7 +681,7 @@ impl Run<'_> {
             end <= self.until
         });
         let asked = whole.count();
-        let sent = std::mem::take(&mut self.dialogue.pipe().socket.pipe.sent);
+        let sent = std::mem::take(&mut self.dialogue.transport().socket.memory.sent);
         let (sent, has_announced_end) = if self.lags { received_by_client(&sent)? } else { (sent, false) };
         let answered = match compare(&sent, asks) {
             Ok(answered) => answered,
@@ -708,7 +707,7 @@ impl Run<'_> {
         match (fate, reason) {
             // The client is told by the end, and may still read what there is; or all is over, where nothing says
             // which of the two has failed, file or client.
-            (Fate::Stays, None) if is_cut && self.dialogue.pipe().socket.pipe.ended => Ok(answered),
+            (Fate::Stays, None) if is_cut && self.dialogue.transport().socket.memory.ended => Ok(answered),
             (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
                 if is_cut && reason != CloseReason::Complete =>
             {
@@ -720,7 +719,7 @@ impl Run<'_> {
             (Fate::Stays, None) if !closes => Ok(answered),
             (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(answered),
             // It was told, and has yet to close its side.
-            (Fate::Stays, None) if self.dialogue.pipe().socket.pipe.ended => Ok(answered),
+            (Fate::Stays, None) if self.dialogue.transport().socket.memory.ended => Ok(answered),
             (Fate::Closes, Some(_)) => Ok(answered),
             (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(answered),
             _ => Err(format!("{fate:?}, and the session ended as {reason:?}")),
@@ -788,7 +787,7 @@ fn a_client_that_reads_slowly_costs_no_more_than_what_it_was_promised() {
     let mut dialogue = Dialogue::new(&site);
     dialogue.make_room(10).say(&HELLO.repeat(10_000));
     assert!(dialogue.memory() < 100_000, "{} bytes wait for a client that takes none", dialogue.memory());
-    assert!(!dialogue.pipe().incoming.is_empty(), "requests stay where they are until answers are taken");
+    assert!(!dialogue.transport().incoming.is_empty(), "requests stay where they are until answers are taken");
 }
 
 #[test]
@@ -796,11 +795,11 @@ fn a_client_that_takes_everything_gets_so_much_in_a_turn() {
     const TURN: usize = 3 * 1024 * 1024;
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
-    dialogue.pipe().incoming = b"GET /file?20000000 HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+    dialogue.transport().incoming = b"GET /file?20000000 HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
     let mut turns = 0;
     while dialogue.step() == Next::Again {
         turns += 1;
-        let sent = std::mem::take(&mut dialogue.pipe().sent).len();
+        let sent = std::mem::take(&mut dialogue.transport().sent).len();
         assert!((1..=TURN).contains(&sent), "{sent} bytes while the others waited");
     }
     assert!(turns >= 20_000_000 / TURN, "{turns} turns");
@@ -812,9 +811,9 @@ fn a_body_that_is_made_leaves_with_its_head_and_a_few_pieces_at_a_time() {
     let mut dialogue = Dialogue::new(&site);
     // The source makes 1,000 bytes at a time, of which the first four leave with the head, and then five at a time.
     for (target, writes) in [("/stream?10", 1), ("/counted?10", 1), ("/stream?3000", 1), ("/stream?1000000", 201)] {
-        dialogue.pipe().writes = 0;
+        dialogue.transport().writes = 0;
         dialogue.say(&get(target));
-        assert_eq!(dialogue.pipe().writes, writes, "{target}");
+        assert_eq!(dialogue.transport().writes, writes, "{target}");
         assert!(dialogue.heard().starts_with("HTTP/1.1 200 OK\r\n"), "{target}");
     }
 }
@@ -825,11 +824,15 @@ fn a_large_file_leaves_in_full_packets_and_its_last_one_does_not_wait() {
     for (length, no_sendfile, is_corked) in
         [(20_000_000, false, true), (1_000_000, false, false), (20_000_000, true, false)]
     {
-        let mut dialogue = Dialogue::on(&site, Pipe { no_sendfile, ..Pipe::default() });
+        let mut dialogue = Dialogue::on(&site, Memory { no_sendfile, ..Memory::default() });
         dialogue.make_room(10_000).say(&get(&format!("/file?{length}")));
-        assert_eq!(dialogue.pipe().corked, is_corked, "{length} bytes, sendfile {}", !no_sendfile);
+        assert_eq!(dialogue.transport().corked, is_corked, "{length} bytes, sendfile {}", !no_sendfile);
         dialogue.make_room(usize::MAX);
-        assert!(!dialogue.pipe().corked && !dialogue.pipe().held, "{length} bytes, sendfile {}", !no_sendfile);
+        assert!(
+            !dialogue.transport().corked && !dialogue.transport().held,
+            "{length} bytes, sendfile {}",
+            !no_sendfile
+        );
     }
 }
 
@@ -840,13 +843,13 @@ fn a_head_waits_for_the_file_behind_it_and_for_nothing_else() {
     let mut head = 0;
     for target in ["/", "/file?0", "/bytes?100000", "/stream?100000", "/file?100000"] {
         dialogue.say(&get(target));
-        assert!(!dialogue.pipe().held, "{target}");
+        assert!(!dialogue.transport().held, "{target}");
         head = dialogue.heard().find("\r\n\r\n").unwrap() + 4;
     }
     dialogue.make_room(head).say(&get("/file?100000"));
-    assert!(dialogue.pipe().held, "the head is out, and there is no room for the file");
+    assert!(dialogue.transport().held, "the head is out, and there is no room for the file");
     dialogue.make_room(1);
-    assert!(!dialogue.pipe().held);
+    assert!(!dialogue.transport().held);
 }
 
 #[test]
@@ -861,7 +864,7 @@ fn a_head_must_be_complete_in_time_however_it_drips() {
     let heard = dialogue.pass(10 * JUST_LESS).heard();
     assert!(heard.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{heard}");
     assert!(heard.contains("\r\nConnection: close\r\n"), "{heard}");
-    assert!(dialogue.pipe().ended, "the client is told, and may read it");
+    assert!(dialogue.transport().ended, "the client is told, and may read it");
     assert_eq!(dialogue.patience(), Some(LINGER));
     assert_eq!(dialogue.pass(LINGER).closed(), Some(CloseReason::LingerOver));
 }
@@ -959,7 +962,7 @@ fn a_timeout_of_the_upstream_ends_a_connection_with_an_unread_body() {
     let heard = dialogue.pass(Limits::default().answer_timeout).heard();
     assert!(heard.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{heard}");
     assert!(heard.contains("\r\nConnection: close\r\n"), "{heard}");
-    assert!(dialogue.pipe().ended && dialogue.closed().is_none());
+    assert!(dialogue.transport().ended && dialogue.closed().is_none());
 }
 
 #[test]
@@ -1133,21 +1136,21 @@ fn a_client_that_takes_no_response_is_not_read() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
     dialogue.make_room(10).say(HELLO).say(HELLO);
-    assert_eq!(dialogue.pipe().incoming, HELLO, "the first response is not sent yet");
+    assert_eq!(dialogue.transport().incoming, HELLO, "the first response is not sent yet");
     let mut dialogue = Dialogue::new(&site);
     dialogue.make_room(0).say(b"GET / HTTP").pass(HEAD).say(b"/1.1");
-    assert_eq!(dialogue.pipe().incoming, b"/1.1", "the response 408 is not sent yet");
+    assert_eq!(dialogue.transport().incoming, b"/1.1", "the response 408 is not sent yet");
 }
 
 #[test]
 fn a_connection_that_lingers_is_read_once_before_it_waits() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
-    dialogue.pipe().short_read_is_all = true;
-    dialogue.pipe().incoming.extend_from_slice(b"GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
+    dialogue.transport().short_read_is_all = true;
+    dialogue.transport().incoming.extend_from_slice(b"GET /close HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(dialogue.step(), Next::Again);
-    assert!(dialogue.pipe().ended);
-    dialogue.pipe().at_end = true;
+    assert!(dialogue.transport().ended);
+    dialogue.transport().at_end = true;
     assert_eq!(dialogue.step(), Next::Close(CloseReason::Complete), "no event has said that the client has closed");
 }
 
@@ -1158,7 +1161,7 @@ fn a_time_limit_of_zero_is_none() {
     let limits = Limits { head_timeout: zero, idle_timeout: zero, stall_timeout: zero, ..Limits::default() };
     let limits = Limits { send_timeout: zero, body_timeout: zero, answer_timeout: zero, ..limits };
     *site.limits_mut() = Limits { half_closed_timeout: zero, ..limits };
-    let expects_nothing = |site: &ServerState, what: &str, say: &dyn Fn(&mut Dialogue<'_, Pipe>)| {
+    let expects_nothing = |site: &ServerState, what: &str, say: &dyn Fn(&mut Dialogue<'_, Memory>)| {
         let mut dialogue = Dialogue::new(site);
         say(dialogue.run());
         assert_eq!((dialogue.patience(), dialogue.stalled_since()), (None, None), "{what}");
@@ -1182,7 +1185,7 @@ fn lingering_ends_also_while_the_client_sends() {
     for _ in 0..20 {
         dialogue.now += LINGER / 20;
         // More than one step takes.
-        dialogue.pipe().incoming = vec![b'x'; 32 * SCRATCH];
+        dialogue.transport().incoming = vec![b'x'; 32 * SCRATCH];
         dialogue.ready.read = true;
         dialogue.step();
     }
@@ -1239,7 +1242,7 @@ fn when_the_server_stops_an_idle_client_goes_and_a_busy_one_is_answered() {
     busy.make_room(100).say(b"GET /bytes?30000 HTTP/1.1\r\nHost: h\r\n\r\n").stop();
     assert_eq!(busy.run().closed(), None);
     assert_eq!(busy.make_room(usize::MAX).closed(), None, "the response may be on its way");
-    assert!(busy.pipe().ended && busy.heard().ends_with(&pattern(30_000)));
+    assert!(busy.transport().ended && busy.heard().ends_with(&pattern(30_000)));
     assert_eq!(busy.end().closed(), Some(CloseReason::Stopped));
 
     let mut waiting = Dialogue::new(&site);
@@ -1319,7 +1322,7 @@ fn a_handler_goes_with_the_service_that_made_it() {
 }
 
 /// Lines of the log about what is asked for, when the client does as it is told and the server then ends.
-fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Pipe>)) -> Vec<String> {
+fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Memory>)) -> Vec<String> {
     let (reader, writer) = io::pipe().unwrap();
     let mut site = site(TestService);
     site.log = AccessLog::to(writer.into()).format(LogFormat::Json).into();
@@ -1334,10 +1337,10 @@ fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Pipe>)) -> Vec<Str
 
 #[test]
 fn a_response_that_is_cut_short_has_one_line_that_says_why() {
-    let reads = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.make_room(usize::MAX);
-    let stalls = |dialogue: &mut Dialogue<'_, Pipe>| _ = dialogue.pass(SEND);
-    let is_evicted = |dialogue: &mut Dialogue<'_, Pipe>| dialogue.pass(STALL).evict();
-    let waits = |_: &mut Dialogue<'_, Pipe>| {};
+    let reads = |dialogue: &mut Dialogue<'_, Memory>| _ = dialogue.make_room(usize::MAX);
+    let stalls = |dialogue: &mut Dialogue<'_, Memory>| _ = dialogue.pass(SEND);
+    let is_evicted = |dialogue: &mut Dialogue<'_, Memory>| dialogue.pass(STALL).evict();
+    let waits = |_: &mut Dialogue<'_, Memory>| {};
     let reason = |lines: Vec<String>| {
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines[0].split_once("\"cut\":\"").map(|(_, rest)| rest.trim_end_matches("\"}").to_owned())

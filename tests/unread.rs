@@ -94,7 +94,7 @@ fn every_early_answer_closes(framing: &str, sent: &[u8]) {
         let place = format!("{method} {path} with {framing} and {} bytes: {heard}", sent.len());
         assert!(heard.starts_with("HTTP/1.1 "), "{place}");
         assert!(heard.contains("\r\nConnection: close\r\n"), "{place}");
-        assert!(dialogue.pipe().ended && dialogue.closed().is_none(), "lingers: {place}");
+        assert!(dialogue.transport().ended && dialogue.closed().is_none(), "lingers: {place}");
         // The rest of the body is discarded until the client has seen the end.
         dialogue.say(&vec![b'x'; 100_000]);
         assert_eq!((dialogue.heard().as_str(), dialogue.closed()), ("", None), "{place}");

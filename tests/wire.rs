@@ -27,12 +27,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use common::dialogue::{DATE, Dialogue, site};
-use common::pipe::Pipe;
 use common::service::TestService;
 use serve_forever::connection::ServerState;
 use serve_forever::http::{ErrorTemplate, Version};
 use serve_forever::http1::{Rejection, Violation};
 use serve_forever::session::CloseReason;
+use serve_forever::transport::Memory;
 
 #[derive(Debug, Default)]
 struct Case {
@@ -230,7 +230,7 @@ impl Case {
 
 /// What was heard in each round, and how it ended.
 fn play(case: &Case, site: &ServerState, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
-    let mut dialogue = Dialogue::on(site, Pipe { no_sendfile: case.has("no sendfile"), ..Pipe::default() });
+    let mut dialogue = Dialogue::on(site, Memory { no_sendfile: case.has("no sendfile"), ..Memory::default() });
     let mut heard = Vec::new();
     for (number, round) in case.rounds.iter().enumerate() {
         let mut bytes = sent_by(&round.client);
@@ -251,11 +251,11 @@ fn play(case: &Case, site: &ServerState, arrival: Arrival) -> (Vec<Vec<u8>>, Str
         if round.client.iter().any(|line| line == END) {
             dialogue.end();
         }
-        heard.push(std::mem::take(&mut dialogue.pipe().sent));
+        heard.push(std::mem::take(&mut dialogue.transport().sent));
     }
     let end = match dialogue.closed() {
         Some(reason) => format!("closed: {reason}"),
-        None if dialogue.pipe().ended => {
+        None if dialogue.transport().ended => {
             dialogue.end();
             match dialogue.closed().expect("a client that closes ends the lingering") {
                 CloseReason::Complete => "lingers".to_owned(),

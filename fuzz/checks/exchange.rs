@@ -19,7 +19,8 @@ use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
 use serve_forever::service::{Body, FileSlice, Registrar, Reply, Response, Source, Upstream, Waker};
 use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
-use serve_forever::transport::Transport;
+use serve_forever::testing::MemoryRegistrar;
+use serve_forever::transport::{Memory, Transport};
 
 use super::feeding::{split_place, ways};
 use super::responses::{self, Answer};
@@ -64,7 +65,10 @@ struct Client {
 /// Runs a session to its end and gives what the client saw.
 fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let site = site(bytes);
-    let mut registrar = FakeWires { woken: Arc::new(AtomicBool::new(false)), now: Instant::now() };
+    let woken = Arc::new(AtomicBool::new(false));
+    let sets_woken = Arc::clone(&woken);
+    let waker = Waker::new(move || sets_woken.store(true, Ordering::Relaxed));
+    let mut registrar = MemoryRegistrar::new(waker, Instant::now());
     let mut scratch = Scratch::default();
     let start = registrar.now;
     let line = Line { takes: client.takes, ..Line::default() };
@@ -85,20 +89,20 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
             Next::Again => continue,
             Next::Wait(deadline) => deadline,
         };
-        if registrar.woken.swap(false, Ordering::Relaxed) {
+        if woken.swap(false, Ordering::Relaxed) {
             continue;
         } else if line.full.replace(false) {
             ready.write = true;
         } else if let Some(piece) = pieces.next() {
-            line.input.extend(piece.iter());
+            line.memory.incoming.extend_from_slice(piece);
             ready.read = true;
         } else if client.closes {
             assert!(
-                !line.at_end,
+                !line.memory.at_end,
                 "the session waits for a client that has gone: {:?}",
                 bytes.escape_ascii().to_string()
             );
-            line.at_end = true;
+            line.memory.at_end = true;
             (ready.read, ready.read_closed) = (true, true);
         } else {
             registrar.now = deadline.expect("a session that waits for its client has a deadline");
@@ -112,10 +116,14 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
 /// Checks and simplifies what the client got.
 fn seen(line: &Line, reason: CloseReason, bytes: &[u8]) -> Vec<Answer> {
     let head_was_asked = bytes.windows(5).any(|five| five == b"HEAD ");
-    let mut answers = responses::parse(&line.sent, head_was_asked);
+    let mut answers = responses::parse(&line.memory.sent, head_was_asked);
     if let Some(last) = answers.last_mut() {
         let cut = matches!(reason, CloseReason::OutputCut | CloseReason::Stalled);
-        assert!(last.complete || cut, "{reason:?} within a response: {:?}", line.sent.escape_ascii().to_string());
+        assert!(
+            last.complete || cut,
+            "{reason:?} within a response: {:?}",
+            line.memory.sent.escape_ascii().to_string()
+        );
         if !last.complete {
             // How much of a body is out when it fails depends on how it came in.
             last.body.clear();
@@ -306,43 +314,18 @@ impl Source for Streaming {
     }
 }
 
-/// The loop's side, for one session.
-struct FakeWires {
-    woken: Arc<AtomicBool>,
-    now: Instant,
-}
-
-impl Registrar for FakeWires {
-    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
-        unreachable!("none of the services has a descriptor")
-    }
-
-    fn wake(&self) -> Waker {
-        let woken = Arc::clone(&self.woken);
-        Waker::new(move || woken.store(true, Ordering::Relaxed))
-    }
-
-    fn now(&self) -> Instant {
-        self.now
-    }
-}
-
-/// A connection in memory, whose client takes so many bytes, then makes the session wait once.
+/// A connection in memory whose client takes `takes` bytes, then lets the session wait once.
 #[derive(Default)]
 struct Line {
-    input: VecDeque<u8>,
-    at_end: bool,
-    sent: Vec<u8>,
+    memory: Memory,
     takes: usize,
     took: bool,
     full: Cell<bool>,
-    ended: bool,
 }
 
 impl Line {
-    /// How many bytes may be sent now.
+    /// The number of bytes that may be sent now.
     fn room(&mut self) -> io::Result<usize> {
-        assert!(!self.ended, "sent after the end");
         assert!(!self.full.get(), "sent although the client takes nothing");
         self.took = !self.took;
         if self.took || self.takes == usize::MAX {
@@ -355,33 +338,26 @@ impl Line {
 
 impl Transport for Line {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() && !self.at_end {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let count = self.input.len().min(buf.len());
-        buf.iter_mut().zip(self.input.drain(..count)).for_each(|(to, from)| *to = from);
-        Ok(count)
+        self.memory.recv(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], _last: bool) -> io::Result<usize> {
-        assert!(!first.is_empty() || !second.is_empty(), "nothing to send");
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         let room = self.room()?.min(first.len() + second.len());
-        self.sent.extend(first.iter().chain(second).take(room));
-        Ok(room)
+        let of_first = room.min(first.len());
+        self.memory.send(&first[..of_first], &second[..room - of_first], more)
     }
 
-    /// As where the system cannot send files, so that they are copied.
+    /// Files are copied, as on a system that cannot send them.
     fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     fn end(&mut self) -> io::Result<()> {
-        assert!(!self.ended, "ended twice");
-        self.ended = true;
-        Ok(())
+        assert!(!self.memory.ended, "ended twice");
+        self.memory.end()
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
-        unreachable!("there is no poll")
+        self.memory.source()
     }
 }

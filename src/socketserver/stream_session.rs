@@ -176,55 +176,39 @@ mod tests {
     use std::cell::RefCell;
     use std::time::SystemTime;
 
-    use mio::Interest;
-    use mio::event::Source;
-
     use super::super::address::Address;
     use super::*;
     use crate::coroutine::{CoroutineSettings, HandlerResources};
     use crate::log::AccessLog;
-    use crate::session::{Registrar, Scratch, TurnClock, Waker};
+    use crate::session::{Scratch, TurnClock};
+    use crate::testing::MemoryRegistrar;
     use crate::transport::Memory;
 
-    /// A registrar for sessions that only their client and the time wake.
-    struct NoRegistrar;
-
-    impl Registrar for NoRegistrar {
-        fn register(&mut self, _: &mut dyn Source, _: u8, _: Interest) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        fn wake(&self) -> Waker {
-            Waker::new(|| {})
-        }
-
-        fn now(&self) -> Instant {
-            Instant::now()
-        }
-    }
-
-    /// A session whose handler writes "goodbye" and returns, and its client.
+    /// A session whose handler writes "goodbye" and returns.
     struct Goodbye<'s> {
         session: StreamSession<'s, Memory>,
-        client: Memory,
         began: Instant,
     }
 
     fn goodbye(log: &RefCell<AccessLog>) -> Goodbye<'_> {
-        let (client, began) = (Memory::default(), Instant::now());
+        let began = Instant::now();
         let resources = HandlerResources::new(&CoroutineSettings::default());
         let handler = RawHandler::new(&resources, Address::Unix(None), log, |io| {
             io::Write::write_all(&mut io.wfile(), b"goodbye")
         });
-        let session = StreamSession::new(client.clone(), handler, Duration::from_secs(300), began);
-        Goodbye { session, client, began }
+        let session = StreamSession::new(Memory::default(), handler, Duration::from_secs(300), began);
+        Goodbye { session, began }
     }
 
     impl Goodbye<'_> {
+        fn send(&mut self, bytes: &[u8]) {
+            self.session.transport.incoming.extend_from_slice(bytes);
+        }
+
         /// Steps the session `millis` milliseconds after its start.
         fn step_at(&mut self, millis: u64) -> Next {
             let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
-            let (mut scratch, mut registrar) = (Scratch::default(), NoRegistrar);
+            let (mut scratch, mut registrar) = (Scratch::default(), MemoryRegistrar::without_wakers(clock.now));
             let mut cx =
                 StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false };
             let mut ready = Ready::FRESH;
@@ -238,8 +222,8 @@ mod tests {
         let mut session = goodbye(&log);
         let end = session.began + Duration::from_secs(2);
         assert_eq!(session.step_at(0), Next::Wait(Some(end)));
-        assert_eq!(session.client.take(), b"goodbye");
-        assert!(session.client.has_ended());
+        assert_eq!(session.session.transport.sent, b"goodbye");
+        assert!(session.session.transport.ended);
         assert_eq!(session.step_at(1_999), Next::Wait(Some(end)));
         assert_eq!(session.step_at(2_000), Next::Close(CloseReason::LingerOver));
     }
@@ -250,14 +234,14 @@ mod tests {
         let mut drips = goodbye(&log);
         let end = drips.began + Duration::from_secs(2);
         for millis in [0, 500, 1_000, 1_500, 1_999] {
-            drips.client.send(b"and another thing");
+            drips.send(b"and another thing");
             assert_eq!(drips.step_at(millis), Next::Wait(Some(end)), "after {millis} ms");
         }
-        drips.client.send(b"and another thing");
+        drips.send(b"and another thing");
         assert_eq!(drips.step_at(2_000), Next::Close(CloseReason::LingerOver));
 
         let mut floods = goodbye(&log);
-        floods.client.send(&vec![b'x'; 3 * MAX_ROUNDS * CHANNEL_CAPACITY]);
+        floods.send(&vec![b'x'; 3 * MAX_ROUNDS * CHANNEL_CAPACITY]);
         assert_eq!(floods.step_at(0), Next::Again, "the client has sent more than one turn reads");
         assert_eq!(
             floods.step_at(2_000),
@@ -270,9 +254,9 @@ mod tests {
     fn a_lingering_session_ends_when_its_client_closes() {
         let log = AccessLog::off().into();
         let mut session = goodbye(&log);
-        session.client.send(b"unread");
+        session.send(b"unread");
         assert!(matches!(session.step_at(0), Next::Wait(Some(_))));
-        session.client.finish();
+        session.session.transport.at_end = true;
         assert_eq!(session.step_at(1), Next::Close(CloseReason::Complete));
     }
 }

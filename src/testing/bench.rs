@@ -1,18 +1,19 @@
 //! A server without sockets, for clients in memory. What stays out: the loop, and clocks that could fail a slow test.
 
 use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::connection::{HttpSession, ServerState};
 use crate::http::ErrorPage;
 use crate::limits::Limits;
 use crate::log::AccessLog;
-use crate::service::{Registrar, Service, Waker};
+use crate::service::{Service, Waker};
 use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use crate::transport::Memory;
+
+use super::registrar::MemoryRegistrar;
 
 /// A server without sockets, for clients in memory.
 ///
@@ -58,15 +59,15 @@ impl Bench {
 
     /// Connects a client, from port 50000 of the loopback address.
     pub fn connect(&self) -> Client<'_> {
-        let memory = Memory::default();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50000));
         let (wake, woken) = channel();
+        let waker = Waker::new(move || _ = wake.send(()));
         Client {
             site: &self.site,
-            session: Some(HttpSession::new(&self.site, memory.clone(), peer, Instant::now())),
-            memory,
+            session: Some(HttpSession::new(&self.site, Memory::default(), peer, Instant::now())),
+            sent: Vec::new(),
             scratch: Scratch::default(),
-            wake,
+            waker,
             woken,
             deadline: None,
             closed: None,
@@ -88,36 +89,46 @@ pub struct Client<'b> {
     site: &'b ServerState,
     /// `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
-    memory: Memory,
+    /// Bytes that the server had sent when it closed the connection.
+    sent: Vec<u8>,
     scratch: Scratch,
-    wake: Sender<()>,
+    waker: Waker,
     woken: Receiver<()>,
     deadline: Option<Instant>,
     closed: Option<CloseReason>,
 }
 
 impl Client<'_> {
-    /// Sends bytes, and has the server do what it can without waiting.
+    /// Sends bytes, and runs the server until it waits.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.memory.send(bytes);
+        if let Some(session) = &mut self.session {
+            session.transport().incoming.extend_from_slice(bytes);
+        }
         self.run();
     }
 
-    /// Sends the end, and has the server do what it can without waiting.
+    /// Closes the client's side, and runs the server until it waits.
     pub fn finish(&mut self) {
-        self.memory.finish();
+        if let Some(session) = &mut self.session {
+            session.transport().at_end = true;
+        }
         self.run();
     }
 
-    /// Takes what the server has sent so far.
+    /// Takes the bytes that the server has sent since the last call.
     pub fn take(&mut self) -> Vec<u8> {
-        self.memory.take()
+        let mut taken = std::mem::take(&mut self.sent);
+        if let Some(session) = &mut self.session {
+            taken.append(&mut session.transport().sent);
+        }
+        taken
     }
 
-    /// From now on takes no more than what it is told to, which is `bytes` more; and has the server do what it
-    /// can with that.
+    /// Lets the server send `bytes` more, and runs it until it waits. Until the first call, the server may send any number.
     pub fn open_window(&mut self, bytes: usize) {
-        self.memory.open_window(bytes);
+        if let Some(session) = &mut self.session {
+            session.transport().open_window(bytes);
+        }
         self.run();
     }
 
@@ -149,15 +160,13 @@ impl Client<'_> {
     fn run(&mut self) {
         while let Some(session) = &mut self.session {
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
-            let mut wiring = Wiring { wake: &self.wake, now: clock.now };
+            let mut registrar = MemoryRegistrar::new(self.waker.clone(), clock.now);
             let mut cx =
-                StepContext { clock, scratch: &mut self.scratch, registrar: &mut wiring, memory_is_short: false };
+                StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
-            if self.memory.has_ended() {
-                // As most clients do, this one closes its side when it sees the end.
-                self.memory.finish();
-            }
+            // As most clients do, this one closes its side when it sees the end.
+            session.transport().at_end |= session.transport().ended;
             match next {
                 Next::Again => {}
                 Next::Wait(deadline) => {
@@ -167,6 +176,7 @@ impl Client<'_> {
                     }
                 }
                 Next::Close(reason) => {
+                    self.sent.append(&mut session.transport().sent);
                     self.closed = Some(reason);
                     self.session = None;
                 }
@@ -186,25 +196,5 @@ impl Drop for Client<'_> {
 impl fmt::Debug for Client<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("closed", &self.closed).finish_non_exhaustive()
-    }
-}
-
-struct Wiring<'w> {
-    wake: &'w Sender<()>,
-    now: Instant,
-}
-
-impl Registrar for Wiring<'_> {
-    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
-    }
-
-    fn wake(&self) -> Waker {
-        let wake = self.wake.clone();
-        Waker::new(move || _ = wake.send(()))
-    }
-
-    fn now(&self) -> Instant {
-        self.now
     }
 }

@@ -5,10 +5,13 @@
 //! [`TestServer`] runs the real thing. None of them reads a clock that could make a test fail on a slow machine.
 
 mod bench;
+mod registrar;
 mod server;
 
 pub use crate::session::CloseReason;
 pub use bench::{Bench, Client};
+#[cfg(any(test, feature = "internals"))]
+pub use registrar::MemoryRegistrar;
 pub use server::TestServer;
 
 use crate::service::Service;

@@ -1,98 +1,138 @@
-//! A connection in memory, for tests.
+//! A connection in memory, for tests. What stays out: faults and delays, which a wrapper adds.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
-use std::rc::Rc;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{NoSource, Transport};
 
-/// A connection in memory. Clones are the same connection.
-#[derive(Debug, Clone, Default)]
-pub struct Memory(Rc<RefCell<State>>, NoSource);
-
-#[derive(Debug, Default)]
-struct State {
+/// A connection in memory. The session owns it; a test plays the client through its fields.
+#[derive(Debug)]
+pub struct Memory {
     /// Bytes that the client has sent and the server has not read.
-    sent: VecDeque<u8>,
-    /// The client has closed its side.
-    finished: bool,
-    /// Bytes that the server has sent and the client has not taken.
-    received: Vec<u8>,
-    /// Bytes that the server may still send until the client opens the window again; `None` for no bound.
-    window: Option<usize>,
-    /// The server has shut its side.
-    ended: bool,
+    pub incoming: Vec<u8>,
+    /// True if the client has closed its side.
+    pub at_end: bool,
+    /// Bytes that the server has sent.
+    pub sent: Vec<u8>,
+    /// The number of writes, without those of files.
+    pub writes: usize,
+    /// True if the server has shut its side.
+    pub ended: bool,
+    /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` is no bound.
+    pub room: usize,
+    /// True between `cork(true)` and `cork(false)`.
+    pub corked: bool,
+    /// True if the end of the bytes sent may still wait in the kernel for more, as with `MSG_MORE` or a cork.
+    pub held: bool,
+    /// True if the connection is broken: every call returns `ConnectionReset`.
+    pub reset: bool,
+    /// True if `send_file` returns `Unsupported`.
+    pub no_sendfile: bool,
+    /// The value of [`Transport::short_read_is_all`].
+    pub short_read_is_all: bool,
+    /// The event source, which has no events.
+    pub source: NoSource,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            incoming: Vec::new(),
+            at_end: false,
+            sent: Vec::new(),
+            writes: 0,
+            ended: false,
+            room: usize::MAX,
+            corked: false,
+            held: false,
+            reset: false,
+            no_sendfile: false,
+            short_read_is_all: false,
+            source: NoSource,
+        }
+    }
 }
 
 impl Memory {
-    /// Sends bytes to the server.
-    pub fn send(&self, bytes: &[u8]) {
-        self.0.borrow_mut().sent.extend(bytes);
+    /// Lets the server send `bytes` more. An unbounded window becomes one of `bytes`.
+    pub fn open_window(&mut self, bytes: usize) {
+        self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
-    /// Closes the client's side.
-    pub fn finish(&self) {
-        self.0.borrow_mut().finished = true;
+    fn check(&self) -> io::Result<()> {
+        if self.reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
-    /// Takes the bytes that the server has sent.
-    pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.borrow_mut().received)
-    }
-
-    /// Lets the server send `bytes` more. The window is unbounded until the first call.
-    pub fn open_window(&self, bytes: usize) {
-        *self.0.borrow_mut().window.get_or_insert(0) += bytes;
-    }
-
-    /// True if the server has shut its side.
-    pub fn has_ended(&self) -> bool {
-        self.0.borrow().ended
+    /// Accepts as many bytes of `part` as there is room for, and returns their number.
+    fn accept(&mut self, part: &[u8]) -> usize {
+        let count = part.len().min(self.room);
+        self.sent.extend_from_slice(&part[..count]);
+        self.room -= if self.room == usize::MAX { 0 } else { count };
+        count
     }
 }
 
 impl Transport for Memory {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.0.borrow_mut();
-        // Without this, an empty queue would be read as the end of input.
-        if state.sent.is_empty() && !state.finished {
-            return Err(io::ErrorKind::WouldBlock.into());
+        self.check()?;
+        match (self.incoming.is_empty(), self.at_end) {
+            (true, true) => Ok(0),
+            (true, false) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => {
+                let count = buf.len().min(self.incoming.len());
+                buf[..count].copy_from_slice(&self.incoming[..count]);
+                self.incoming.drain(..count);
+                Ok(count)
+            }
         }
-        state.sent.read(buf)
     }
 
-    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
-        let mut state = self.0.borrow_mut();
-        let room = state.window.unwrap_or(usize::MAX);
-        let count = room.min(first.len() + second.len());
-        // A full window blocks, as the buffer of a socket does.
-        if count == 0 {
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
+        self.check()?;
+        // A session that breaks one of these rules would lose bytes, or spin, on a socket.
+        assert!(!self.ended, "bytes were sent after the end");
+        assert!(!(first.is_empty() && second.is_empty()), "an empty write");
+        if self.room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // A short count may end within either part.
-        let of_first = count.min(first.len());
-        state.received.extend_from_slice(&first[..of_first]);
-        state.received.extend_from_slice(&second[..count - of_first]);
-        // An unbounded window stays unbounded.
-        if let Some(window) = &mut state.window {
-            *window -= count;
-        }
-        Ok(count)
+        self.writes += 1;
+        self.held = more || self.corked;
+        Ok(self.accept(first) + self.accept(second))
     }
 
-    fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn send_file(&mut self, mut file: &File, offset: u64, length: u64) -> io::Result<u64> {
+        self.check()?;
+        if self.no_sendfile {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut part = vec![0; self.room.min(length as usize)];
+        file.seek(SeekFrom::Start(offset))?;
+        let count = file.read(&mut part)?;
+        self.held = self.corked;
+        Ok(self.accept(&part[..count]) as u64)
+    }
+
+    fn cork(&mut self, on: bool) {
+        self.corked = on;
+        self.held &= on;
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().ended = true;
+        self.check()?;
+        self.ended = true;
+        self.held = false;
         Ok(())
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        self.short_read_is_all
     }
 
     /// A source without events: the caller runs the session itself when bytes have come.
     fn source(&mut self) -> &mut dyn mio::event::Source {
-        &mut self.1
+        &mut self.source
     }
 }

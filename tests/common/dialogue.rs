@@ -1,16 +1,14 @@
 //! Drives one session by hand: bytes in, steps until it waits, bytes out, with a clock that only a test moves.
 
-use std::io;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::http1::Buffer;
 use serve_forever::log::AccessLog;
-use serve_forever::service::{Registrar, Service, Waker};
+use serve_forever::service::Service;
 use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
-use serve_forever::transport::Transport;
-
-use super::pipe::Pipe;
+use serve_forever::testing::MemoryRegistrar;
+use serve_forever::transport::{Memory, Transport};
 
 /// The time of day in all dialogues; [`DATE`] is what it looks like.
 pub const SECOND: u64 = 784_111_777;
@@ -48,21 +46,21 @@ pub struct Dialogue<'s, T> {
     pub memory_is_short: bool,
 }
 
-impl<'s> Dialogue<'s, Pipe> {
+impl<'s> Dialogue<'s, Memory> {
     pub fn new(site: &'s ServerState) -> Self {
-        Dialogue::on(site, Pipe::default())
+        Dialogue::on(site, Memory::default())
     }
 
     /// The client sends this; the session then runs until it waits.
     pub fn say(&mut self, bytes: &[u8]) -> &mut Self {
-        self.pipe().incoming.extend_from_slice(bytes);
+        self.transport().incoming.extend_from_slice(bytes);
         self.ready.read = true;
         self.run()
     }
 
     /// The client closes its side.
     pub fn end(&mut self) -> &mut Self {
-        self.pipe().at_end = true;
+        self.transport().at_end = true;
         self.ready.read = true;
         self.ready.read_closed = true;
         self.run()
@@ -70,14 +68,14 @@ impl<'s> Dialogue<'s, Pipe> {
 
     /// The client takes so many bytes more.
     pub fn make_room(&mut self, room: usize) -> &mut Self {
-        self.pipe().room = room;
+        self.transport().room = room;
         self.ready.write = true;
         self.run()
     }
 
     /// What the server sent since the last call.
     pub fn heard(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.pipe().sent)).into_owned()
+        String::from_utf8_lossy(&std::mem::take(&mut self.transport().sent)).into_owned()
     }
 }
 
@@ -98,7 +96,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         }
     }
 
-    pub fn pipe(&mut self) -> &mut T {
+    pub fn transport(&mut self) -> &mut T {
         self.session.transport()
     }
 
@@ -115,7 +113,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let wall = UNIX_EPOCH + Duration::from_secs(SECOND);
         let idle_from = self.idle_from.unwrap_or(self.now);
         let clock = TurnClock { stopping: self.stopping, idle_from, ..TurnClock::new(self.now, wall) };
-        let mut registrar = NoWires(self.now);
+        let mut registrar = MemoryRegistrar::without_wakers(self.now);
         let mut cx =
             StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
         self.next = self.session.step(&mut self.ready, &mut cx);
@@ -175,21 +173,4 @@ impl<'s, T: Transport> Dialogue<'s, T> {
 fn small_scratch() -> Scratch {
     let buffer = || Buffer::with_capacity(SCRATCH);
     Scratch { input: buffer(), output: buffer() }
-}
-
-/// A loop that tells upstreams the time and nothing else.
-struct NoWires(Instant);
-
-impl Registrar for NoWires {
-    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wake(&self) -> Waker {
-        Waker::new(|| {})
-    }
-
-    fn now(&self) -> Instant {
-        self.0
-    }
 }

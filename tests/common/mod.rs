@@ -4,6 +4,5 @@
 pub mod client;
 pub mod dialogue;
 pub mod lagging;
-pub mod pipe;
 pub mod seeds;
 pub mod service;

@@ -1,0 +1,46 @@
+//! The registrar of sessions that no poll runs. What stays out: descriptors.
+
+use std::fmt;
+use std::io;
+use std::time::Instant;
+
+use crate::session::{Registrar, Waker};
+
+/// A registrar without a poll: it refuses every source, gives out one waker, and tells a time that its owner sets.
+pub struct MemoryRegistrar {
+    waker: Waker,
+    /// The time of the turn.
+    pub now: Instant,
+}
+
+impl MemoryRegistrar {
+    /// A registrar whose wakers are clones of `waker`, at the time `now`.
+    pub fn new(waker: Waker, now: Instant) -> MemoryRegistrar {
+        MemoryRegistrar { waker, now }
+    }
+
+    /// A registrar for sessions that only their client and the time wake.
+    pub fn without_wakers(now: Instant) -> MemoryRegistrar {
+        MemoryRegistrar::new(Waker::new(|| {}), now)
+    }
+}
+
+impl fmt::Debug for MemoryRegistrar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRegistrar").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Registrar for MemoryRegistrar {
+    fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
+    }
+
+    fn wake(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}
