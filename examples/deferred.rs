@@ -10,12 +10,12 @@ struct Deferred;
 
 impl RequestHandler for Deferred {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        let text = match x.request().path() {
-            b"/slow" => {
+        let text = match x.url_path()?.to_string().as_str() {
+            "/slow" => {
                 x.sleep(Duration::from_secs(2))?;
                 "slow, but here\n"
             }
-            b"/fast" => "fast\n",
+            "/fast" => "fast\n",
             _ => return x.send_error(404, None, None),
         };
         x.send_response(200)?;

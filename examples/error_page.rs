@@ -29,10 +29,11 @@ struct Errors;
 
 impl RequestHandler for Errors {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        match x.path().strip_prefix("/status/").and_then(|code| code.parse::<u16>().ok()) {
+        let path = x.url_path()?.to_string();
+        match path.strip_prefix("/status/").and_then(|code| code.parse::<u16>().ok()) {
             Some(code @ 200..=999) => x.send_error(code, None, None),
-            _ if x.path() == "/panic" => panic!("as asked"),
-            _ if x.path() == "/" => {
+            _ if path == "/panic" => panic!("as asked"),
+            _ if path == "/" => {
                 x.send_response(200)?;
                 x.end_headers()?;
                 x.wfile().write_all(b"fine\n")

@@ -11,14 +11,14 @@ const PAGE: &[u8] = b"<!DOCTYPE html><title>Hello</title><h1>Hello, world!</h1>\
 
 impl RequestHandler for Hello {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        match (x.request().path(), x.command()) {
-            (b"/", "GET" | "HEAD") => {
+        match (x.url_path()?.to_string().as_str(), x.command()) {
+            ("/", "GET" | "HEAD") => {
                 x.send_response(200)?;
                 x.send_header("Content-Type", "text/html; charset=utf-8")?;
                 x.end_headers()?;
                 x.wfile().write_all(PAGE)
             }
-            (b"/", _) => {
+            ("/", _) => {
                 x.send_header("Allow", "GET, HEAD")?;
                 x.send_error(405, None, None)
             }

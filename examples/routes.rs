@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serve_forever::HttpServer;
 use serve_forever::handler::{Exchange, RequestHandler};
-use serve_forever::http::percent_decode;
 
 struct Routes;
 
@@ -12,16 +11,16 @@ const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 impl RequestHandler for Routes {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        // The path is split before it is decoded, so that an encoded slash belongs to its segment.
-        let segments: Vec<&[u8]> = x.request().path().split(|byte| *byte == b'/').skip(1).collect();
-        match segments[..] {
-            [b"users", id] if !id.is_empty() => user(x, id),
+        // Decoded and normalised, so that every spelling of a path finds the same route.
+        let path = x.url_path()?;
+        match path.route()[..] {
+            ["users", id] => user(x, id),
             _ => x.send_error(404, None, None),
         }
     }
 }
 
-fn user(x: &Exchange<'_>, id: &[u8]) -> io::Result<()> {
+fn user(x: &Exchange<'_>, id: &str) -> io::Result<()> {
     if !matches!(x.command(), "GET" | "HEAD" | "OPTIONS") {
         x.send_header("Allow", ALLOWED)?;
         return x.send_error(405, None, None);
@@ -31,11 +30,10 @@ fn user(x: &Exchange<'_>, id: &[u8]) -> io::Result<()> {
         x.send_header("Allow", ALLOWED)?;
         return x.end_headers();
     }
-    let Some(id) = percent_decode(id) else { return x.send_error(400, Some("Bad escape in the path"), None) };
     x.send_response(200)?;
     x.send_header("Content-Type", "text/plain; charset=utf-8")?;
     x.end_headers()?;
-    writeln!(x.wfile(), "id: {}", String::from_utf8_lossy(&id))?;
+    writeln!(x.wfile(), "id: {id}")?;
     x.query().iter().filter(|(name, _)| name == "q").try_for_each(|(_, value)| writeln!(x.wfile(), "q: {value}"))
 }
 

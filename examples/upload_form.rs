@@ -18,8 +18,8 @@ struct Upload(PathBuf);
 
 impl RequestHandler for Upload {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        match x.request().path() {
-            b"/" => x.respond(Response::html(FORM)),
+        match x.url_path()?.to_string().as_str() {
+            "/" => x.respond(Response::html(FORM)),
             _ => x.send_error(404, None, None),
         }
     }

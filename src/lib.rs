@@ -40,8 +40,8 @@
 //! use serve_forever::{HttpServer, http::Request, http::Status, service::Response};
 //!
 //! # fn main() -> std::io::Result<()> {
-//! let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| match request.path() {
-//!     b"/" => Response::text("hello"),
+//! let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| match request.url_path() {
+//!     Ok(path) if path.is_root() => Response::text("hello"),
 //!     _ => Response::error(Status::NOT_FOUND),
 //! });
 //! # drop(server);

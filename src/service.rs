@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::session::{Registrar, Waker};
 
-use crate::http::{FieldBlock, FieldValue, InvalidHeader, Request, Status};
+use crate::http::{FieldBlock, FieldValue, HttpError, InvalidHeader, Request, Status};
 
 /// Responds to requests.
 ///
@@ -359,5 +359,16 @@ impl Response {
     pub fn close(mut self) -> Response {
         self.head.put("Connection", "close");
         self
+    }
+}
+
+/// The error page with the status and the message of the error.
+impl From<HttpError> for Response {
+    fn from(error: HttpError) -> Response {
+        let response = Response::error(error.status());
+        match error.message_text() {
+            Some(message) => response.message(message.clone()),
+            None => response,
+        }
     }
 }

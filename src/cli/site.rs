@@ -10,7 +10,7 @@ use super::options::Options;
 use super::words::shown;
 use crate::connection::SERVER_NAME;
 use crate::files::listing::ListingOptions;
-use crate::files::{Account, AuthOffload, FileService, FileServiceBuilder, Gate};
+use crate::files::{Account, AuthOffload, FileService, FileServiceBuilder, Gate, Gates};
 use crate::service::Service;
 
 /// Builds the service. The directory and every page that the options name must exist.
@@ -51,10 +51,8 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
 
 /// Wraps the service so that worker threads verify slow password hashes, if `gate` has any.
 pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>) -> Box<dyn Service + Send> {
-    match gate.filter(|gate| gate.is_slow()) {
-        Some(gate) => Box::new(AuthOffload::new(gate, service)),
-        None => service,
-    }
+    let gates = Gates::everywhere(gate);
+    if gates.is_slow() { Box::new(AuthOffload::new(gates, service)) } else { service }
 }
 
 /// The pages of `--spa` and `--error-page`, which may be outside of the directory.

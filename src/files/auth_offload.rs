@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::auth::{Credentials, Gate};
+use super::gates::Gates;
 use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
@@ -22,7 +23,7 @@ const WAITING: usize = 256;
 /// A service whose slow password hashes are verified on worker threads. A request without credentials, or with ones that
 /// are in the gate's cache, goes to the service at once.
 pub(crate) struct AuthOffload {
-    gate: Arc<Gate>,
+    gates: Gates,
     service: SharedService,
     workers: Arc<WorkerPool>,
     /// Each waiting request holds a clone, so the reference count is the number of waiting requests plus one.
@@ -34,15 +35,15 @@ pub(crate) struct AuthOffload {
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
 impl AuthOffload {
-    /// Wraps a service that uses this gate itself. The service must not implement [`Service::connect`], which is not
+    /// Wraps a service that uses these gates itself. The service must not implement [`Service::connect`], which is not
     /// forwarded.
-    pub(crate) fn new(gate: Arc<Gate>, service: Box<dyn Service + Send>) -> AuthOffload {
+    pub(crate) fn new(gates: Gates, service: Box<dyn Service + Send>) -> AuthOffload {
         let workers = Arc::new(WorkerPool::new(THREADS));
-        AuthOffload { gate, service: Arc::new(Mutex::new(service)), workers, waiting: Arc::new(()) }
+        AuthOffload { gates, service: Arc::new(Mutex::new(service)), workers, waiting: Arc::new(()) }
     }
 
-    fn verification(&self, credentials: Credentials, request: &Request) -> Verification {
-        let (gate, client) = (Arc::clone(&self.gate), Arc::new(()));
+    fn verification(&self, gate: Arc<Gate>, credentials: Credentials, request: &Request) -> Verification {
+        let client = Arc::new(());
         let is_there = Arc::downgrade(&client);
         let (job, handle) = self.workers.job(move || {
             // A client that left while its request waited needs no verification any more.
@@ -69,7 +70,8 @@ fn with<R>(service: &SharedService, call: impl FnOnce(&dyn Service) -> R) -> R {
 
 impl Service for AuthOffload {
     fn call(&self, request: &Request) -> Reply {
-        let Some(credentials) = self.gate.unverified(request.headers()) else {
+        let unverified = self.gates.of(request).and_then(|gate| Some((gate, gate.unverified(request.headers())?)));
+        let Some((gate, credentials)) = unverified else {
             return with(&self.service, |service| service.call(request));
         };
         if Arc::strong_count(&self.waiting) > WAITING {
@@ -77,7 +79,7 @@ impl Service for AuthOffload {
             busy.head.put("Retry-After", 1);
             return busy.into();
         }
-        Reply::Later(Box::new(self.verification(credentials, request)))
+        Reply::Later(Box::new(self.verification(Arc::clone(gate), credentials, request)))
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
@@ -91,7 +93,7 @@ impl Service for AuthOffload {
 
 impl fmt::Debug for AuthOffload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthOffload").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("AuthOffload").field("gates", &self.gates).finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use super::account::Account;
 use super::auth::Gate;
 use super::cache::CacheLimits;
 use super::cors;
+use super::gates::Gates;
 use super::listing::ListingOptions;
 use super::mime::{CODINGS, Charset};
 use super::policy::FilePolicy;
@@ -50,6 +51,8 @@ pub struct FileServiceBuilder {
     encodings: Vec<(String, String)>,
     realm: String,
     accounts: Vec<Account>,
+    /// The paths of subtrees, each with an account.
+    guarded: Vec<(String, Account)>,
     policy: FilePolicy,
 }
 
@@ -84,6 +87,7 @@ impl FileServiceBuilder {
             encodings: Vec::new(),
             realm: DEFAULT_REALM.to_owned(),
             accounts: Vec::new(),
+            guarded: Vec::new(),
             policy: FilePolicy::default(),
         }
     }
@@ -319,6 +323,29 @@ impl FileServiceBuilder {
         self
     }
 
+    /// Requires the credentials of an account below a path, as [`auth`](Self::auth) does for every path. May be called again
+    /// for more accounts of the same path, and for other paths. For paths within each other the innermost one counts: only its
+    /// own accounts are admitted there.
+    ///
+    /// The path is that of requests, decoded and with the [base path](Self::base_path). It is compared segment by segment and
+    /// without regard to case, after the path of the request was normalised, so that `/private` also guards `//%70rivate/` and
+    /// `/x/../Private/y`, and not `/privately`. The path should
+    /// be that of a directory: a file may have other paths, such as that of the directory whose index file it is, which are not
+    /// guarded. Neither is a symbolic link outside of the path that leads into it.
+    ///
+    /// ```
+    /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
+    /// let files = FileService::builder("src").auth_under("/http", Account::new("ann", "secret")).build()?;
+    /// let status = |target: &str| files.respond(&Request::builder("GET", target).build()).status;
+    /// assert_eq!(status("/lib.rs"), Status::OK);
+    /// assert_eq!(status("/%68ttp/mod.rs"), Status::UNAUTHORIZED);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn auth_under(mut self, path: impl Into<String>, account: Account) -> FileServiceBuilder {
+        self.guarded.push((path.into(), account));
+        self
+    }
+
     /// The realm, which some browsers show when they ask for the password; `serve-forever` by default.
     pub fn realm(mut self, realm: impl Into<String>) -> FileServiceBuilder {
         self.realm = realm.into();
@@ -346,7 +373,7 @@ impl FileServiceBuilder {
         self.add_cross_origin_fields()?;
         self.policy.cache_control = self.cache_rules()?;
         self.policy.base = self.base_below_root()?;
-        self.policy.gate = self.gate()?.map(Arc::new);
+        self.policy.gates = self.gates()?;
         // `join` keeps an absolute path as it is.
         self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
         for (_, page) in &mut self.policy.error_pages {
@@ -385,11 +412,33 @@ impl FileServiceBuilder {
         Ok(path.relative().to_owned())
     }
 
-    fn gate(&self) -> Result<Option<Gate>, InvalidHeader> {
+    fn gates(&self) -> io::Result<Gates> {
         // Built even without accounts, so that a malformed realm is an error in any case.
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
-        Ok((!self.accounts.is_empty()).then_some(gate))
+        let mut gates = Gates::everywhere((!self.accounts.is_empty()).then(|| Arc::new(gate)));
+        let mut subtrees: Vec<(UrlPath, Vec<Account>)> = Vec::new();
+        for (path, account) in &self.guarded {
+            let path = self.guarded_path(path)?;
+            match subtrees.iter_mut().find(|(other, _)| other.as_bytes() == path.as_bytes()) {
+                Some((_, accounts)) => accounts.push(account.clone()),
+                None => subtrees.push((path, vec![account.clone()])),
+            }
+        }
+        for (path, accounts) in subtrees {
+            gates.add(&path, Arc::new(Gate::new(&self.realm, &accounts)));
+        }
+        Ok(gates)
+    }
+
+    /// The normalised path of a guarded subtree.
+    fn guarded_path(&self, path: &str) -> io::Result<UrlPath> {
+        let parsed = UrlPath::parse(path.as_bytes()).map_err(|error| bad(format!("{path}: {error}")))?;
+        // A path that no request of this service has would guard nothing.
+        if !parsed.relative().starts_with(&self.policy.base) {
+            return Err(bad(format!("{path}: not below the base path {}", self.base)));
+        }
+        Ok(parsed)
     }
 
     fn codings(&self) -> io::Result<Vec<(String, &'static str)>> {

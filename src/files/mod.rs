@@ -2,7 +2,7 @@
 //!
 //! Every request takes the same steps, and each step is a module:
 //!
-//! 1. `account`, `auth` and `cors` decide whether the request is admitted.
+//! 1. `account`, `auth`, `gates` and `cors` decide whether the request is admitted.
 //! 2. `cache` has the response to most requests. Its entries depend on facts about the tree (`dependency`).
 //! 3. Otherwise `lookup` finds the file or directory of the path in the served directory (`tree`, `stat`).
 //! 4. `loader` reads the file (`content`) or a compressed sibling (`siblings`, `codings`), and gives it its header fields
@@ -28,6 +28,7 @@ mod cors;
 mod credential_cache;
 mod dependency;
 mod error_log;
+mod gates;
 pub mod listing;
 mod loader;
 mod lookup;
@@ -57,6 +58,8 @@ pub(crate) use auth_offload::AuthOffload;
 pub(crate) use builder::DEFAULT_REALM;
 pub use builder::FileServiceBuilder;
 pub use cache::CacheLimits;
+#[cfg(feature = "cli")]
+pub(crate) use gates::Gates;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 pub(crate) use lookup::is_hidden;
 #[cfg(feature = "cli")]

@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use glob::{MatchOptions, Pattern};
 
-use super::auth::Gate;
+use super::gates::Gates;
 use super::listing::ListingOptions;
 use super::mime::{self, MimeSettings};
 use crate::http::{FieldBlock, Request, Status, UrlPath};
@@ -35,7 +34,7 @@ pub(crate) struct FilePolicy {
     pub(crate) fallback: Option<PathBuf>,
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
-    pub(crate) gate: Option<Arc<Gate>>,
+    pub(crate) gates: Gates,
     /// Scripts of other origins may read responses.
     pub(crate) cors: bool,
     /// `None` if directories are not listed.
@@ -63,7 +62,7 @@ impl Default for FilePolicy {
             fallback: None,
             error_pages: Vec::new(),
             cache_control: Vec::new(),
-            gate: None,
+            gates: Gates::default(),
             cors: false,
             listing: Some(ListingOptions::default()),
             extra: FieldBlock::new(),

@@ -112,20 +112,22 @@ impl FileService {
     /// # Ok(()) }
     /// ```
     pub fn offloading(self) -> Box<dyn Service + Send> {
-        match self.gate().filter(|gate| gate.is_slow()) {
-            Some(gate) => Box::new(AuthOffload::new(gate, Box::new(self))),
-            None => Box::new(self),
-        }
+        let gates = self.policy.gates.clone();
+        if gates.is_slow() { Box::new(AuthOffload::new(gates, Box::new(self))) } else { Box::new(self) }
     }
 
-    /// The gate that verifies credentials; `None` if the service requires none.
+    /// The gate that verifies credentials for all paths; `None` if the service requires none for all of them.
+    #[cfg_attr(
+        not(any(feature = "cli", all(feature = "cgi", target_os = "linux"))),
+        expect(dead_code, reason = "only scripts are guarded by the accounts for files")
+    )]
     pub(crate) fn gate(&self) -> Option<Arc<Gate>> {
-        self.policy.gate.clone()
+        self.policy.gates.for_all().cloned()
     }
 
     /// The user of the request's credentials; `None` if the request needs none.
     fn admit(&self, request: &Request) -> Result<Option<Arc<str>>, Refusal> {
-        match &self.policy.gate {
+        match self.policy.gates.of(request) {
             // Browsers send a preflight without credentials (Fetch standard, CORS protocol and credentials).
             Some(gate) if !self.is_preflight(request) => {
                 gate.admits(request.headers()).map(Some).ok_or_else(|| Refusal::Unauthorized(gate.challenge()))

@@ -6,11 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::error::HttpError;
 use super::exchange_state::ExchangeState;
 use super::query;
 use crate::coroutine::{HandlerIo, Rfile, Wfile};
-use crate::http::{BodyLength, Request, RequestFields, Status, Version, format_http_date};
+use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 
 /// One request and its response, in Python's vocabulary.
 ///
@@ -54,9 +53,41 @@ impl<'y> Exchange<'y> {
         self.request.method().as_str()
     }
 
-    /// The request target as the client sent it: not decoded, and with the query.
+    /// The request target as the client sent it: not decoded, and with the query. Python's `path`.
+    ///
+    /// As in Python, one resource has many of these paths. [`url_path`](Exchange::url_path) is the one to select a
+    /// resource by, and to decide on access by.
     pub fn path(&self) -> &str {
+        self.target()
+    }
+
+    /// The request target, as [`Request::target`]. The same as [`path`](Exchange::path).
+    pub fn target(&self) -> &str {
         text(self.request.target())
+    }
+
+    /// The path of the target, decoded and normalised; see [`Request::url_path`].
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Users;
+    /// impl RequestHandler for Users {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         match x.url_path()?.route()[..] {
+    ///             ["users", name] => x.respond(Response::text(format!("hello {name}"))),
+    ///             _ => x.send_error(404, None, None),
+    ///         }
+    ///     }
+    /// }
+    /// assert!(answer(Handlers::new(|| Users), b"GET //%75sers/ann?x=y HTTP/1.0\r\n\r\n").ends_with(b"hello ann"));
+    /// ```
+    ///
+    /// # Errors
+    /// An [`HttpError`] with status 400 if the path is malformed.
+    pub fn url_path(&self) -> io::Result<UrlPath> {
+        Ok(self.request.url_path()?)
     }
 
     /// The HTTP version that the request is served with.

@@ -2,11 +2,10 @@
 
 use std::io::{self, Read};
 
-use super::error::HttpError;
 use super::exchange_state::ExchangeState;
 use super::response_state::{ResponseStage, ResponseState};
 use crate::coroutine::{ChannelState, TaskOutcome};
-use crate::http::Status;
+use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
 /// Takes the reply of a handler that has ended. The user that the handler has named is in it.
@@ -36,7 +35,7 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState) -> Respon
     if let TaskOutcome::Failed(error) = outcome
         && let Some(error) = HttpError::find(error)
     {
-        return error.response();
+        return error.into();
     }
     if let Some(line) = outcome.failure() {
         channel.log.add(line);

@@ -22,7 +22,6 @@ mod connection_handler;
 #[cfg(feature = "cookie")]
 mod cookies;
 mod delegate;
-mod error;
 mod exchange;
 mod exchange_state;
 mod final_response;
@@ -36,13 +35,11 @@ mod tests;
 mod upstream;
 
 pub use crate::coroutine::{Rfile, Wfile};
-pub use crate::http::FieldValue;
+pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
-pub use error::HttpError;
 pub use exchange::Exchange;
 pub use request_handler::RequestHandler;
-pub use respond::IntoStatus;
 pub use service::Handlers;

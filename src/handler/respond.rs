@@ -9,29 +9,8 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::response_state::{ResponseStage, ResponseState, misuse};
-use crate::http::{FieldBlock, FieldValue, Method, Status, StatusClass};
+use crate::http::{FieldBlock, FieldValue, IntoStatus, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
-
-/// A status, or its number.
-pub trait IntoStatus {
-    /// Converts the number.
-    ///
-    /// # Errors
-    /// If the number is below 100 or above 999.
-    fn into_status(self) -> io::Result<Status>;
-}
-
-impl IntoStatus for Status {
-    fn into_status(self) -> io::Result<Status> {
-        Ok(self)
-    }
-}
-
-impl IntoStatus for u16 {
-    fn into_status(self) -> io::Result<Status> {
-        Status::try_from(self).map_err(misuse)
-    }
-}
 
 impl Exchange<'_> {
     /// Begins the response. The connection adds `Server` and `Date`, and the reason phrase is that of the status. The

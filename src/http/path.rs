@@ -3,6 +3,7 @@
 //! What stays out: the file system. A `UrlPath` does not know whether its name exists.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::Path;
 
 use super::{percent_decode, percent_encode_segment};
@@ -18,6 +19,7 @@ use super::{percent_decode, percent_encode_segment};
 /// let path = UrlPath::parse(b"//sub/./%2e%2e/a%20b/").unwrap();
 /// assert_eq!(path.relative().to_str(), Some("a b"));
 /// assert_eq!(path.location(), "/a%20b/");
+/// assert_eq!(path.to_string(), "/a b");
 /// assert!(UrlPath::parse(b"/%zz").is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct UrlPath {
     /// The segments, joined by single slashes, without a slash at either end.
     joined: Vec<u8>,
     trailing_slash: bool,
+    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains.
+    route: String,
 }
 
 /// The reason why a path was refused; the response is 400.
@@ -36,8 +40,8 @@ pub enum BadPath {
     Nul,
 }
 
-impl std::fmt::Display for BadPath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for BadPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadPath::Escape => "Bad percent-encoding in path",
             BadPath::Nul => "NUL in path",
@@ -69,7 +73,28 @@ impl UrlPath {
                 name => kept.push(name),
             }
         }
-        Ok(UrlPath { joined: kept.join(&b'/'), trailing_slash })
+        let joined = kept.join(&b'/');
+        Ok(UrlPath { joined, trailing_slash, route: route(raw) })
+    }
+
+    /// The segments for a `match` that selects a route. An encoded slash belongs to its segment, which it does not for
+    /// [`segments`](UrlPath::segments): `/users/a%2Fb` has the two segments `users` and `a/b`. Bytes that are not UTF-8
+    /// are replaced by U+FFFD.
+    ///
+    /// A program that passes other requests on to a service for files must not decide on access by these segments, but
+    /// by [`starts_with`](UrlPath::starts_with): `/private%2Fa` is a file in `private` and has one segment here.
+    ///
+    /// ```
+    /// use serve_forever::http::UrlPath;
+    /// let route = |raw: &str| match UrlPath::parse(raw.as_bytes()).unwrap().route()[..] {
+    ///     [] => "home".to_owned(),
+    ///     ["users", id] => format!("user {id}"),
+    ///     _ => "not found".to_owned(),
+    /// };
+    /// assert_eq!([route("/"), route("//users/./a%2Fb"), route("/users")], ["home", "user a/b", "not found"]);
+    /// ```
+    pub fn route(&self) -> Vec<&str> {
+        self.route.split('\0').filter(|segment| !segment.is_empty()).collect()
     }
 
     /// The path relative to the served directory; empty for that directory itself.
@@ -85,6 +110,13 @@ impl UrlPath {
     /// The decoded segments. A segment is never empty, `.` or `..`, and never contains a slash or NUL.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.joined.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
+    }
+
+    /// True if the first segments are those of `base`, which is given decoded, such as `/private`. An empty segment of
+    /// `base` does not count. As with [`Path::starts_with`], `/privately` does not start with `/private`.
+    pub fn starts_with(&self, base: &str) -> bool {
+        let mut segments = self.segments();
+        base.split('/').filter(|segment| !segment.is_empty()).all(|segment| segments.next() == Some(segment.as_bytes()))
     }
 
     /// True if this is the served directory itself.
@@ -106,6 +138,29 @@ impl UrlPath {
             location.push('/');
         }
         location
+    }
+}
+
+/// Normalises a path as [`UrlPath::parse`] does, but splits it before it is decoded.
+fn route(raw: &[u8]) -> String {
+    let mut kept: Vec<String> = Vec::new();
+    for segment in raw.split(|byte| *byte == b'/') {
+        // The caller has decoded the whole path, so that no segment is malformed.
+        let decoded = percent_decode(segment).unwrap_or_default();
+        match &*decoded {
+            b"" | b"." => {}
+            b".." => _ = kept.pop(),
+            name => kept.push(String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+    kept.join("\0")
+}
+
+/// The decoded path with a slash at its beginning and none at its end, for a `match`. Bytes that are not UTF-8 are
+/// replaced by U+FFFD.
+impl fmt::Display for UrlPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", String::from_utf8_lossy(&self.joined))
     }
 }
 
@@ -151,6 +206,19 @@ mod tests {
         }
         assert_eq!(UrlPath::parse(b"/a%00b"), Err(BadPath::Nul));
         assert_eq!(UrlPath::parse(b"/a%"), Err(BadPath::Escape));
+    }
+
+    #[test]
+    fn a_path_starts_with_whole_segments() {
+        let path = UrlPath::parse(b"/a%20b/c").unwrap();
+        for base in ["", "/", "/a b", "a b/", "/a b//c", "/a b/c/"] {
+            assert!(path.starts_with(base), "{base}");
+        }
+        for base in ["/a", "/a%20b", "/a b/c/d", "/c"] {
+            assert!(!path.starts_with(base), "{base}");
+        }
+        assert_eq!(path.to_string(), "/a b/c");
+        assert_eq!(UrlPath::parse(b"/").unwrap().to_string(), "/");
     }
 
     #[test]

@@ -5,7 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{Expect, Field, Fields, Method, RequestFields, ResponseConstraints, Span, Version, is_token};
+use super::{
+    Expect, Field, Fields, HttpError, Method, RequestFields, ResponseConstraints, Span, UrlPath, Version, is_token,
+};
 
 /// A request: its line, its header fields, the address of its client and the time at which it was read.
 ///
@@ -97,16 +99,37 @@ impl Request {
         self.line.slice(&self.head)
     }
 
-    /// The request target as the client sent it. Python's `path`.
+    /// The request target as the client sent it: not decoded, and with the query. Python's `path`.
     pub fn target(&self) -> &[u8] {
         self.target.slice(&self.head)
     }
 
     /// The path of the target, not decoded and without the query. It is `*` for the target `*`, and empty for CONNECT.
     /// For an absolute-form target it is the path of that URI (RFC 9112 section 3.2.2), or `/` if that path is empty.
+    ///
+    /// One resource has many of these paths: `/private`, `/%70rivate`, `//private` and `/x/../private`. A decision
+    /// on access by this path can be bypassed. [`Request::url_path`] is the same for all of them.
     pub fn path(&self) -> &[u8] {
         let path = self.path.slice(&self.head);
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
+    }
+
+    /// The path of the target, decoded and normalised: the one to select a resource by, and to decide on access by.
+    ///
+    /// ```
+    /// use serve_forever::http::Request;
+    /// for target in ["/private/a", "/%70rivate/a?b", "//private/./a", "/x/../private/a"] {
+    ///     let path = Request::builder("GET", target).build().url_path()?;
+    ///     assert!(path.starts_with("/private"));
+    ///     assert_eq!(path.to_string(), "/private/a");
+    /// }
+    /// # Ok::<(), serve_forever::http::HttpError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// With status 400 if an escape is malformed, or if the decoded path contains NUL.
+    pub fn url_path(&self) -> Result<UrlPath, HttpError> {
+        Ok(UrlPath::parse(self.path())?)
     }
 
     /// The part of the target after the first `?`, not decoded.

@@ -3,6 +3,7 @@
 //! What stays out: other reason phrases, which belong to a single response.
 
 use std::fmt;
+use std::io;
 
 /// A status code of a response: any number from 100 to 999. 62 of them have a name, a phrase and a description, those
 /// of Python's `http.HTTPStatus`.
@@ -183,6 +184,27 @@ impl TryFrom<u16> for Status {
 
     fn try_from(code: u16) -> Result<Status, String> {
         Status::new(code).ok_or_else(|| format!("status code {code} is not in 100..=999"))
+    }
+}
+
+/// A status, or its number.
+pub trait IntoStatus {
+    /// Converts the number.
+    ///
+    /// # Errors
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is below 100 or above 999.
+    fn into_status(self) -> io::Result<Status>;
+}
+
+impl IntoStatus for Status {
+    fn into_status(self) -> io::Result<Status> {
+        Ok(self)
+    }
+}
+
+impl IntoStatus for u16 {
+    fn into_status(self) -> io::Result<Status> {
+        Status::try_from(self).map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
     }
 }
 

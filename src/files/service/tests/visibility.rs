@@ -141,3 +141,57 @@ fn every_request_but_a_preflight_needs_credentials() {
     assert_eq!(site.send("OPTIONS", "/a", &preflight).status, 204);
     assert!(FileService::builder(".").auth(Account::new("a", "b")).realm("a\nb").build().is_err());
 }
+
+#[test]
+fn no_spelling_of_a_path_leads_around_the_accounts_of_its_subtree() {
+    let build = |builder: FileServiceBuilder| builder.auth_under("/private/", Account::new("ann", "pass:word"));
+    let site = TestSite::with(&[("private/a", "secret"), ("private/sub/b", "b"), ("privately", "open")], build);
+    let right = ("Authorization", "Basic YW5uOnBhc3M6d29yZA==");
+    for target in [
+        "/private",
+        "/private/",
+        "/private/a",
+        "/%70rivate/a",
+        "//private/a",
+        "/x/../private/a",
+        "/private%2Fa",
+        "/./private/./a",
+        "/x%2F..%2Fprivate/sub/b",
+        "/private/sub/",
+        "/PRIVATE/a",
+        "/private/none",
+    ] {
+        assert_eq!(site.status(target), 401, "{target}");
+        assert_ne!(site.send("GET", target, &[right]).status, 401, "{target}");
+    }
+    assert_eq!(site.send("GET", "/%70rivate/a", &[right]).text(), "secret");
+    // The response is cached now, which must not open it to others.
+    assert_eq!(site.status("/%70rivate/a"), 401);
+    for (target, status) in [("/", 200), ("/privately", 200), ("/private/../privately", 200), ("/private/%zz", 400)] {
+        assert_eq!(site.status(target), status, "{target}");
+    }
+}
+
+#[test]
+fn a_guarded_path_that_no_request_has_is_refused() {
+    let build = |base: &str, path: &str| {
+        FileService::builder(".").base_path(base).auth_under(path, Account::new("a", "b")).build().map(drop)
+    };
+    assert!(build("/docs", "/docs/private").is_ok());
+    for (base, path) in [("/docs", "/private"), ("/", "/%zz")] {
+        assert_eq!(build(base, path).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{base} {path}");
+    }
+}
+
+#[test]
+fn slow_passwords_of_a_subtree_are_verified_off_the_loop() {
+    let hash = "ann:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".parse().unwrap();
+    let site = TestSite::with(&[("private/a", "x")], |builder| builder.auth_under("/private", hash));
+    let service = site.files.offloading();
+    let later = |target: &str| {
+        // "ann:secret"
+        let request = Request::builder("GET", target).header("Authorization", "Basic YW5uOnNlY3JldA==").build();
+        matches!(service.call(&request), Reply::Later(_))
+    };
+    assert!(later("//private/a") && !later("/"));
+}

@@ -1,0 +1,103 @@
+//! The gates of a service: one for all paths, and one for each guarded subtree. Selects the gate of a request.
+//!
+//! What stays out: comparing credentials, which a [`Gate`] does.
+
+use std::sync::Arc;
+
+use super::auth::Gate;
+use crate::http::{Request, UrlPath};
+
+/// The gates of a service.
+///
+/// Invariant: the gate of a request is selected by the path that `lookup` uses, decoded and normalised. So no spelling
+/// of a path leads around its gate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gates {
+    /// The gate of every path that is in no subtree of `subtrees`.
+    everywhere: Option<Arc<Gate>>,
+    /// Longer paths come first, so that the first match is the innermost one.
+    subtrees: Vec<(Subtree, Arc<Gate>)>,
+}
+
+impl Gates {
+    /// One gate for all paths, or none.
+    pub(crate) fn everywhere(gate: Option<Arc<Gate>>) -> Gates {
+        Gates { everywhere: gate, subtrees: Vec::new() }
+    }
+
+    /// Adds the gate of a subtree.
+    pub(super) fn add(&mut self, path: &UrlPath, gate: Arc<Gate>) {
+        self.subtrees.push((Subtree::at(path), gate));
+        self.subtrees.sort_by_key(|(subtree, _)| std::cmp::Reverse(subtree.0.len()));
+    }
+
+    /// The gate for all paths.
+    pub(crate) fn for_all(&self) -> Option<&Arc<Gate>> {
+        self.everywhere.as_ref()
+    }
+
+    /// The gate of a request; `None` if it needs no credentials.
+    pub(super) fn of(&self, request: &Request) -> Option<&Arc<Gate>> {
+        // Most services guard no subtree, and their paths need not be decoded here.
+        if self.subtrees.is_empty() {
+            return self.everywhere.as_ref();
+        }
+        // A malformed path names no file: the request is refused after this.
+        let path = UrlPath::parse(request.path()).ok().map(|path| Subtree::at(&path));
+        let innermost = path.and_then(|path| self.subtrees.iter().find(|(subtree, _)| subtree.contains(&path)));
+        innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())
+    }
+
+    /// True if an account has a bcrypt hash.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.everywhere.iter().chain(self.subtrees.iter().map(|(_, gate)| gate)).any(|gate| gate.is_slow())
+    }
+}
+
+/// The segments of a path, in lower case: a file system that ignores case has `/private` at `/Private` too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Subtree(Vec<String>);
+
+impl Subtree {
+    fn at(path: &UrlPath) -> Subtree {
+        Subtree(path.segments().map(|segment| String::from_utf8_lossy(segment).to_lowercase()).collect())
+    }
+
+    fn contains(&self, path: &Subtree) -> bool {
+        path.0.starts_with(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Account;
+
+    /// The realm of the gate for a target, or nothing.
+    fn realm(gates: &Gates, target: &str) -> String {
+        gates.of(&Request::builder("GET", target).build()).map(|gate| gate.challenge()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_innermost_subtree_selects_the_gate() {
+        let gate = |name: &str| Arc::new(Gate::new(name, &[Account::new("ann", "secret")]));
+        let mut gates = Gates::everywhere(Some(gate("all")));
+        gates.add(&UrlPath::parse(b"/a").unwrap(), gate("outer"));
+        gates.add(&UrlPath::parse(b"/a/b/").unwrap(), gate("inner"));
+        for (target, name) in [
+            ("/", "all"),
+            ("/ab", "all"),
+            ("/a", "outer"),
+            ("/a/", "outer"),
+            ("/A/x", "outer"),
+            ("/a/bc", "outer"),
+            ("/a/b", "inner"),
+            ("/a/x/../b/c", "inner"),
+            ("/a/b/../c", "outer"),
+            ("/a/%zz", "all"),
+        ] {
+            assert!(realm(&gates, target).contains(name), "{target}: {}", realm(&gates, target));
+        }
+        assert_eq!(realm(&Gates::default(), "/"), "");
+    }
+}

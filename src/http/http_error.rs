@@ -1,0 +1,145 @@
+//! An error with a status, so that code can end its request by `?`. What stays out: the page, which is the server's.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::{BadPath, IntoStatus, Status};
+
+/// An error with the status of its error page.
+///
+/// A service or a handler returns it, alone or as the source of another error. If it is returned before the head of the
+/// response was sent, the client gets the server's error page with that status. For any other error the client gets 500.
+///
+/// ```
+/// use serve_forever::http::HttpError;
+///
+/// fn half(text: &str) -> Result<f64, HttpError> {
+///     let number: f64 = text.parse().map_err(|_| HttpError::new(422).message("Not a number"))?;
+///     Ok(number / 2.0)
+/// }
+/// assert_eq!(half("x").unwrap_err().status().code(), 422);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpError {
+    page: HttpErrorPage,
+}
+
+/// The status and the message of an [`HttpError`]. It is also the source of that error, so that [`HttpError::find`] finds
+/// it through a wrapper that hides the type of the error that it wraps, such as `anyhow::Error`: no wrapper hides the
+/// source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HttpErrorPage {
+    status: Status,
+    message: Option<Cow<'static, str>>,
+}
+
+impl HttpError {
+    /// An error with this status and no message: the status's phrase is used. A number outside 100 to 999 is 500.
+    pub fn new(status: impl IntoStatus) -> HttpError {
+        let status = status.into_status().unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        HttpError { page: HttpErrorPage { status, message: None } }
+    }
+
+    /// Sets the message, which is the reason phrase and is shown on the page.
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> HttpError {
+        self.page.message = Some(message.into());
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.page.status
+    }
+
+    /// The message that was set.
+    pub(crate) fn message_text(&self) -> Option<&Cow<'static, str>> {
+        self.page.message.as_ref()
+    }
+
+    /// The `HttpError` that `error` is, or that is among its sources. If there are several, the outermost one counts.
+    ///
+    /// ```
+    /// use serve_forever::http::{HttpError, Status};
+    /// let error = std::io::Error::other(HttpError::new(404));
+    /// assert_eq!(HttpError::find(&error).unwrap().status(), Status::NOT_FOUND);
+    /// assert!(HttpError::find(&std::io::Error::other("no status")).is_none());
+    /// ```
+    pub fn find(error: &(dyn Error + 'static)) -> Option<HttpError> {
+        let mut link = Some(error);
+        while let Some(error) = link {
+            if let Some(found) = error.downcast_ref::<HttpError>() {
+                return Some(found.clone());
+            }
+            if let Some(page) = error.downcast_ref::<HttpErrorPage>() {
+                return Some(HttpError { page: page.clone() });
+            }
+            link = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HttpErrorPage { status, message } = &self.page;
+        write!(f, "{status} {}", message.as_deref().unwrap_or_else(|| status.phrase()))
+    }
+}
+
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.page)
+    }
+}
+
+impl fmt::Display for HttpErrorPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the client gets status {}", self.status)
+    }
+}
+
+impl Error for HttpErrorPage {}
+
+impl From<HttpError> for io::Error {
+    fn from(error: HttpError) -> Self {
+        io::Error::other(error)
+    }
+}
+
+/// 400 with the text of the fault.
+impl From<BadPath> for HttpError {
+    fn from(bad: BadPath) -> Self {
+        HttpError::new(Status::BAD_REQUEST).message(bad.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_found_in_an_error_and_among_its_sources() {
+        let gone = || HttpError::new(410).message("moved out");
+        let wrapped = io::Error::other(io::Error::other(gone()));
+        assert_eq!(HttpError::find(&gone()), Some(gone()));
+        assert_eq!(HttpError::find(&wrapped), Some(gone()));
+        assert_eq!(HttpError::find(&io::Error::other("none")), None);
+    }
+
+    #[test]
+    fn a_status_is_found_through_wrappers_that_hide_its_type() {
+        for error in [anyhow::Error::new(HttpError::new(404)), anyhow::Error::new(HttpError::new(404)).context("outer")]
+        {
+            let boxed: Box<dyn Error> = error.into();
+            assert_eq!(HttpError::find(&*boxed).map(|found| found.status()), Some(Status::NOT_FOUND));
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_status_becomes_500() {
+        assert_eq!(HttpError::new(99).status(), Status::INTERNAL_SERVER_ERROR);
+        assert_eq!(HttpError::new(1000).status(), Status::INTERNAL_SERVER_ERROR);
+    }
+}
