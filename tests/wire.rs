@@ -27,6 +27,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use common::dialogue::{DATE, Dialogue, site};
+use common::lines::bytes_of;
 use common::service::TestService;
 use serve_forever::connection::ServerState;
 use serve_forever::http::{ErrorTemplate, Version};
@@ -146,7 +147,9 @@ fn a_wrong_byte_is_noticed() {
 
 fn files() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
-    let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    // The folder in it has the dialogues of a client, for tests/responses.rs.
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
@@ -315,44 +318,6 @@ fn heard_as(lines: &[String]) -> Vec<u8> {
 
 fn standing_lines() -> String {
     format!("Server: test\r\nDate: {DATE}\r\n")
-}
-
-/// The bytes of a line behind its first character: with CRLF, or exact behind `|`.
-fn bytes_of(line: &str) -> Vec<u8> {
-    match line.strip_prefix("| ") {
-        Some(exact) => unescaped(exact),
-        None => [unescaped(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat(),
-    }
-}
-
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        rest = &rest[at + 1..];
-        let escape = rest.chars().next().expect("an escape has a letter");
-        rest = &rest[1..];
-        match escape {
-            'r' => bytes.push(b'\r'),
-            'n' => bytes.push(b'\n'),
-            't' => bytes.push(b'\t'),
-            '\\' => bytes.push(b'\\'),
-            'x' => {
-                bytes.push(u8::from_str_radix(&rest[..2], 16).unwrap());
-                rest = &rest[2..];
-            }
-            '{' => {
-                let (inside, behind) = rest.split_once('}').unwrap();
-                let (part, count) = inside.rsplit_once('*').unwrap();
-                bytes.extend(unescaped(part).repeat(count.parse().unwrap()));
-                rest = behind;
-            }
-            other => panic!("no escape is called {other}"),
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
 }
 
 /// Bytes as lines of a dialogue.

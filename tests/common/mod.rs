@@ -4,5 +4,6 @@
 pub mod client;
 pub mod dialogue;
 pub mod lagging;
+pub mod lines;
 pub mod seeds;
 pub mod service;
