@@ -64,13 +64,13 @@ impl Encoder {
     }
 }
 
-/// The size line of a chunk: hexadecimal digits and CRLF. Written from its end, since the number of digits is unknown.
+/// The size line of a chunk: hexadecimal digits, in capitals as CPython's client sends them, and CRLF. Written from its end, since the number of digits is unknown.
 fn hex_line(mut size: usize, line: &mut [u8; 18]) -> &[u8] {
     let mut at = line.len() - 2;
     line[at..].copy_from_slice(b"\r\n");
     loop {
         at -= 1;
-        line[at] = b"0123456789abcdef"[size % 16];
+        line[at] = b"0123456789ABCDEF"[size % 16];
         size /= 16;
         if size == 0 {
             return &line[at..];
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(chunked.write(&[b'x'; 26], &mut out), 26);
         assert_eq!(chunked.write(b"", &mut out), 0, "an empty chunk would end the body");
         assert!(chunked.finish(&mut out));
-        assert_eq!(out.bytes(), b"1a\r\nxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n\r\n");
+        assert_eq!(out.bytes(), b"1A\r\nxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n\r\n");
 
         let mut out = Buffer::default();
         let mut counted = Encoder::Counted(5);
