@@ -66,6 +66,11 @@ fn cookies() {
 }
 
 #[test]
+fn response() {
+    replay("response");
+}
+
+#[test]
 fn every_target_is_replayed_and_registered() {
     let manifest = include_str!("../fuzz/Cargo.toml");
     for target in checks::TARGETS {

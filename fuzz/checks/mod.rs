@@ -21,11 +21,12 @@ mod feeding;
 mod head;
 mod path;
 mod range;
+mod response;
 mod responses;
 
 /// The names of the targets: each has a directory in `corpus/`.
 #[allow(dead_code, reason = "a fuzz target knows its own name")]
-pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config", "cookies"];
+pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config", "cookies", "response"];
 
 /// Runs the check of one target.
 pub fn run(target: &str, data: &[u8]) {
@@ -38,6 +39,7 @@ pub fn run(target: &str, data: &[u8]) {
         "range" => range::check(data),
         "config" => config::check(data),
         "cookies" => cookies::check(data),
+        "response" => response::check(data),
         other => panic!("there is no target {other}"),
     }
 }

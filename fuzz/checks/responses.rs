@@ -1,4 +1,10 @@
 //! A client's view of what a session sent: complete HTTP/1.1 responses, one after the other, and nothing else.
+//!
+//! They are taken apart here by the simplest means, and a second time by the client's side of the protocol (the *mirror*):
+//! both must see the same responses.
+
+use serve_forever::http::HeaderList;
+use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
 /// A response, taken apart far enough to compare it with another.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,13 +25,53 @@ pub struct Answer {
 /// of the checked services begins like a response.
 pub fn parse(mut bytes: &[u8], head_was_asked: bool) -> Vec<Answer> {
     let mut answers = Vec::new();
+    let mirrored = (!head_was_asked).then(|| mirror(bytes));
     while !bytes.is_empty() {
         let (answer, rest) = parse_one(bytes, head_was_asked);
         assert!(answer.complete || rest.is_empty());
         answers.push(answer);
         bytes = rest;
     }
+    if let Some(mirrored) = mirrored {
+        let parsed = answers.iter().map(|answer| (answer.status, &*answer.body, answer.complete));
+        assert!(parsed.eq(mirrored.iter().map(|(status, body, complete)| (*status, &**body, *complete))));
+    }
     answers
+}
+
+/// Status, body and completeness of every response, as the client's side of the protocol reads them: it must read all that
+/// the server's side writes.
+fn mirror(bytes: &[u8]) -> Vec<(u16, Vec<u8>, bool)> {
+    let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
+    let (mut input, fields, mut seen) = (Buffer::default(), HeaderList::new(), Vec::new());
+    input.extend(bytes);
+    while !input.is_empty() || machine.awaited() > 0 {
+        if machine.awaited() == 0 {
+            assert!(machine.can_request(), "a response after the last one: {}", input.bytes().escape_ascii());
+            let get = RequestHead { method: "GET", target: "/", fields: &fields, encode_chunked: false };
+            machine.request(&get, &mut Buffer::default()).expect("a request");
+        }
+        match machine.receive(&mut input, &limits, &mut head).expect("our own response") {
+            ResponseEvent::Interim | ResponseEvent::Head => seen.push((head.status().code(), Vec::new(), true)),
+            ResponseEvent::Data(length) => {
+                let (_, body, _) = seen.last_mut().expect("a head before its body");
+                body.extend_from_slice(&input.bytes()[..length]);
+                machine.take(&mut input, length);
+            }
+            ResponseEvent::End => {}
+            ResponseEvent::More => machine.end_of_input(&input),
+            ResponseEvent::Cut if machine.in_body() => {
+                seen.last_mut().expect("a head before its body").2 = false;
+                break;
+            }
+            ResponseEvent::Cut => {
+                seen.extend((!input.is_empty()).then(|| (0, Vec::new(), false)));
+                break;
+            }
+            ResponseEvent::Paused => unreachable!("a response is awaited"),
+        }
+    }
+    seen
 }
 
 fn parse_one(bytes: &[u8], head_was_asked: bool) -> (Answer, &[u8]) {

@@ -23,7 +23,16 @@ impl MessageLimits {
     /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` is not, whatever the limit: not
     /// every program that the length is passed to can hold it.
     pub(super) fn allow_body(&self, length: u64) -> bool {
-        length <= self.body.min(i64::MAX as u64)
+        length <= self.longest_body()
+    }
+
+    /// Bytes that a body may still have after `taken`.
+    pub(super) fn body_left(&self, taken: u64) -> u64 {
+        self.longest_body().saturating_sub(taken)
+    }
+
+    fn longest_body(&self) -> u64 {
+        self.body.min(i64::MAX as u64)
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! [`ServerMachine`] is the server's side of one connection. The caller puts received bytes into a [`Buffer`];
 //! [`ServerMachine::receive`] consumes them and returns events. [`ServerMachine::respond`] writes the head of a response
-//! and returns the [`Encoder`] for its body. Everything that can be wrong with a message is a [`Violation`]; a
+//! and returns the [`Encoder`] for its body. [`ClientMachine`] is the client's side: [`ClientMachine::request`] writes the
+//! head of a request, and [`ClientMachine::receive`] returns the events of a response. Everything that can be wrong with a message is a [`Violation`]; a
 //! [`Rejection`] gives it a status and a text. [`MessageLimits`] bound the size of a message.
 //!
 //! `head/` and `body/` know nothing of the machine. The parts that read and write framing do not know whether a message is
-//! a request or a response, so that a client can share them.
+//! a request or a response: both sides share them.
 //!
 //! Parsing is strict, and there is no lenient mode. Where RFC 9112 lets a recipient guess, this one refuses: two parsers
 //! that guess differently are how requests are smuggled.
@@ -15,6 +16,7 @@
 //! events, whether they arrive at once or in pieces.
 
 mod body;
+mod client;
 mod head;
 mod limits;
 mod rejection;
@@ -23,7 +25,8 @@ mod violation;
 
 pub use crate::buffer::Buffer;
 pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
-pub use head::{CommonHeaders, HeadProgress, ResponseHead};
+pub use client::{ClientMachine, ResponseEvent};
+pub use head::{CommonHeaders, HeadProgress, InvalidRequest, ReceivedHead, RequestHead, ResponseHead};
 pub use limits::MessageLimits;
 pub use rejection::Rejection;
 pub use server::{ReceiveState, RequestEvent, SendState, ServerMachine};

@@ -81,6 +81,8 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::LongRequestLine | Violation::LargeBody => return None,
         // CPython accepts the rest; these texts are in its style.
         Violation::EmptyLines => "Empty lines before the request line",
+        // No request breaks these three rules: only a client reads responses.
+        Violation::StatusLine(_) | Violation::LongStatusLine(_) | Violation::ManyInterim(_) => return None,
         Violation::BareLf => "Line end without CR",
         Violation::Field => "Bad header line",
         Violation::LongHead(_) => "Headers too long",

@@ -15,6 +15,13 @@ pub enum Violation {
     UnsupportedVersion(String),
     /// The request line is longer than its limit (RFC 9112 section 3).
     LongRequestLine,
+    /// The status line is not version SP status SP reason, or something else stands in its place; holds the line (RFC 9112
+    /// section 4).
+    StatusLine(String),
+    /// The status line is longer than its limit (RFC 9112 section 4); holds the limit.
+    LongStatusLine(usize),
+    /// More interim responses before a final one than the limit (RFC 9110 section 15.2); holds the limit.
+    ManyInterim(usize),
     /// A line of the head ends in LF without CR (RFC 9112 section 2.2).
     BareLf,
     /// A malformed field line: without a colon, with white space before it, with a bare CR or another control character,

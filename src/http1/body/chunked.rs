@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use super::chunk_ext::is_chunk_ext;
 use super::decoded::Decoded;
-use crate::http::{is_field_value, is_token};
+use crate::http::{HeaderList, is_field_value, is_token, trim_ows};
 use crate::http1::{Buffer, MessageLimits, Violation};
 
 /// The state of a chunked body, as far as it has arrived.
@@ -18,6 +18,8 @@ pub struct ChunkedDecoder {
     overhead: usize,
     /// Bytes of body in all chunk sizes so far.
     body: u64,
+    /// The trailer fields, if they are kept.
+    trailers: Option<HeaderList>,
 }
 
 /// The part of a chunked body that comes next.
@@ -40,6 +42,16 @@ enum ChunkState {
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
+    /// A decoder that keeps the trailer fields, which a server has no use for.
+    pub(crate) fn keeping_trailers() -> ChunkedDecoder {
+        ChunkedDecoder { trailers: Some(HeaderList::new()), ..ChunkedDecoder::default() }
+    }
+
+    /// The trailer fields that have arrived, in order. They are complete when the body is.
+    pub(crate) fn into_trailers(self) -> HeaderList {
+        self.trailers.unwrap_or_default()
+    }
+
     /// Consumes framing at the front of `input`, and finds the data after it.
     pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         loop {
@@ -132,8 +144,8 @@ impl ChunkedDecoder {
         Ok(extensions.len())
     }
 
-    /// Checks a trailer field and discards it, because a trailer field must not be merged into the header fields (RFC 9110
-    /// section 6.5.1). Returns its length.
+    /// Checks a trailer field, and keeps it apart if it is wanted: a trailer field must not be merged into the header fields
+    /// (RFC 9110 section 6.5.1). Returns its length.
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         // The empty line ends the trailer section, and with it the body.
         if line.is_empty() {
@@ -144,6 +156,9 @@ impl ChunkedDecoder {
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
         if !is_token(&line[..colon]) || !is_field_value(&line[colon + 1..]) {
             return Err(Violation::Field);
+        }
+        if let Some(trailers) = &mut self.trailers {
+            trailers.push(&line[..colon], trim_ows(&line[colon + 1..]));
         }
         Ok(line.len() + 2)
     }

@@ -57,6 +57,18 @@ impl FramingFields {
         }
     }
 
+    /// The framing of a body that this side sends, as its own fields give it. The caller may have encoded the body before it
+    /// was chunked, so other codings may stand before `chunked` (RFC 9112 section 6.1).
+    pub(crate) fn body_to_send(&self) -> Result<BodyLength, Violation> {
+        match (self.length, self.has_coding) {
+            (Some(_), true) => Err(Violation::TwoFramings),
+            (None, true) if (self.chunked, self.ends_chunked) == (1, true) => Ok(BodyLength::Chunked),
+            (None, true) => Err(Violation::TransferEncoding),
+            (Some(length), false) => Ok(BodyLength::Known(length)),
+            (None, false) => Ok(BodyLength::None),
+        }
+    }
+
     /// The future of the connection that the sender of the message allows (RFC 9112 section 9.3).
     pub(crate) fn persistence(&self, version: Version, body: BodyLength) -> Persistence {
         match self.close {
@@ -64,6 +76,16 @@ impl FramingFields {
             false if version != Version::Http10 || self.keep_alive => Persistence::KeepAlive,
             _ => Persistence::Close,
         }
+    }
+
+    /// True if `Connection` has the option `close`.
+    pub(crate) fn closes(&self) -> bool {
+        self.close
+    }
+
+    /// True if `Connection` has the option `keep-alive`.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.keep_alive
     }
 
     /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
@@ -93,6 +115,20 @@ impl FramingFields {
             self.codings += 1;
         }
         Ok(())
+    }
+}
+
+/// Parses the field lines of a head that [`HeadScan`](super::scan::HeadScan) has found, up to and with the empty line after
+/// them. `room` has one place for each line.
+pub(crate) fn parse_fields<'h, 'b>(
+    lines: &'b [u8],
+    room: &'h mut [httparse::Header<'b>],
+) -> Result<&'h [httparse::Header<'b>], Violation> {
+    match httparse::parse_headers(lines, room) {
+        // The scan has counted the fields, so the array is long enough.
+        // If httparse sees the end of the head elsewhere than the scan does, one of its lines is malformed.
+        Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => Ok(headers),
+        _ => Err(Violation::Field),
     }
 }
 

@@ -1,16 +1,32 @@
-//! The head of a message: finding its end, reading a request's, writing a response's. The scan and the framing fields are
-//! the same for requests and responses; the files whose names begin with `request` or `response` are not.
+//! The head of a message: finding its end, reading it, writing it. The scan and the framing fields are the same for requests
+//! and responses.
+//!
+//! | | a request | a response |
+//! |---|---|---|
+//! | first line | `request_line`, `target`, `host` | `status_line` |
+//! | fields that the protocol obeys | `request_fields` | `response_fields` |
+//! | read | `request` | `received` |
+//! | written | `sent` | `response` |
 
 mod fields;
 mod host;
+mod received;
 mod request;
 mod request_fields;
 mod request_line;
 mod response;
+mod response_fields;
 mod scan;
+mod sent;
 mod start_line;
+mod status_line;
 mod target;
 
+pub use received::ReceivedHead;
+pub(super) use received::ResponseProgress;
 pub use request::HeadProgress;
 pub use response::{CommonHeaders, ResponseHead};
 pub(super) use response::{ResponseFraming, write_head, write_interim};
+pub(super) use response_fields::{ResponseBody, ResponseControls};
+pub use sent::{InvalidRequest, RequestHead};
+pub(super) use sent::{SentFraming, write_request_head};

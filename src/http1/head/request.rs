@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::fields::parse_fields;
 use super::request_fields::RequestControls;
 use super::request_line::{RequestLine, is_target};
 use super::scan::{FoundHead, HeadScan};
@@ -130,16 +131,12 @@ fn read(
 ) -> Result<ResponseConstraints, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
-    let mut headers = vec![httparse::EMPTY_HEADER; found.fields];
-    match httparse::parse_headers(lines, &mut headers) {
-        // The scan has counted the fields, so the array is long enough.
-        // If httparse sees the end of the head elsewhere than the scan does, one of its lines is malformed.
-        Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => {
-            take_apart(head, found.line, headers, limits, request)
-        }
-        _ => {
+    let mut room = vec![httparse::EMPTY_HEADER; found.fields];
+    match parse_fields(lines, &mut room) {
+        Ok(headers) => take_apart(head, found.line, headers, limits, request),
+        Err(violation) => {
             copy_head(head, found.line, request);
-            Err(Violation::Field)
+            Err(violation)
         }
     }
 }

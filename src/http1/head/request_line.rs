@@ -1,6 +1,6 @@
 //! `RequestLine`: the first line of a request, and which of its bytes are refused before it is complete.
 
-use super::start_line::StartLine;
+use super::start_line::{StartLine, will_exceed};
 use crate::http::{Version, is_token};
 use crate::http1::{MessageLimits, Violation};
 
@@ -43,7 +43,7 @@ impl StartLine for RequestLine {
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
     }
 
-    fn too_long() -> Violation {
+    fn too_long(_: usize) -> Violation {
         Violation::LongRequestLine
     }
 }
@@ -51,18 +51,14 @@ impl StartLine for RequestLine {
 /// Checks the bytes of a partial line after the first `checked`, and its length.
 fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violation> {
     // A CR at the end may be the first half of the CRLF.
-    let (text, last) = match partial {
-        [text @ .., b'\r'] => (text, 1),
-        text => (text, 0),
-    };
+    let text = partial.strip_suffix(b"\r").unwrap_or(partial);
     // The input of the earlier call may have ended with the CR of a CRLF. The CR is valid only before an LF, so that byte is
     // checked again. A `#` passes here because a method may contain it; a target with one is refused later.
     let unchecked = &text[checked.saturating_sub(1).min(text.len())..];
     if !unchecked.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));
     }
-    // The LF is still to come, and the CR too unless it is there: both count for the length.
-    if text.len() + last.max(1) >= limit { Err(Violation::LongRequestLine) } else { Ok(()) }
+    if will_exceed(partial, limit) { Err(Violation::LongRequestLine) } else { Ok(()) }
 }
 
 /// True if every byte may stand in a request target.

@@ -108,7 +108,7 @@ impl<L: StartLine> HeadScan<L> {
                 self.head_start = self.scanned;
                 Ok(())
             }
-            Some(_) if with_end.len() > limits.start_line => Err(L::too_long()),
+            Some(_) if with_end.len() > limits.start_line => Err(L::too_long(limits.start_line)),
             Some(line) => {
                 self.start_line = Some(L::parse(line)?);
                 Ok(())
@@ -239,7 +239,7 @@ mod tests {
             Ok(())
         }
 
-        fn too_long() -> Violation {
+        fn too_long(_: usize) -> Violation {
             Violation::Chunk
         }
     }

@@ -1,0 +1,165 @@
+//! `HeaderList`: header fields as a list that owns them: those of a request that a client sends, of a response that it has
+//! received, and trailer fields.
+//!
+//! What stays out: the meaning of a field, and the fields of a response that a server sends (`field_block`).
+//!
+//! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::{Field, FieldValue, Fields, InvalidHeader, NotLatin1, RequestFields, Span, is_field_value, is_token};
+
+/// Header fields in order, with duplicates and with the spelling of their names. Values are bytes.
+///
+/// ```
+/// use serve_forever::http::HeaderList;
+/// let mut headers = HeaderList::new();
+/// headers.add("Accept", "text/html")?;
+/// headers.add("X-Size", 5)?;
+/// assert_eq!(headers.get("accept"), Some(&b"text/html"[..]));
+/// assert_eq!(headers.lines(), b"Accept: text/html\r\nX-Size: 5\r\n");
+/// assert!(headers.add("X", "a\r\nEvil: 1").is_err());
+/// # Ok::<(), serve_forever::http::InvalidHeader>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct HeaderList {
+    lines: Vec<u8>,
+    fields: Fields,
+}
+
+impl HeaderList {
+    /// No fields.
+    pub fn new() -> HeaderList {
+        HeaderList::default()
+    }
+
+    /// Adds a field after those that are there. A text is written as Latin-1; see [`FieldValue`].
+    ///
+    /// # Errors
+    /// If the name is not a token, or if the value contains a control character or a character above U+00FF. The list is
+    /// then unchanged.
+    pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
+        if !is_token(name.as_bytes()) {
+            return Err(InvalidHeader::Name(name.to_owned()));
+        }
+        let mut bytes = Vec::new();
+        let encoded = value.append_to(&mut bytes);
+        encoded.map_err(|NotLatin1(character)| InvalidHeader::NotLatin1(name.to_owned(), character))?;
+        if !is_field_value(&bytes) {
+            return Err(InvalidHeader::Value(name.to_owned()));
+        }
+        self.push(name.as_bytes(), &bytes);
+        Ok(())
+    }
+
+    /// Adds a field that has been checked.
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.lines.len();
+        for part in [name, b": ", value, b"\r\n"] {
+            self.lines.extend_from_slice(part);
+        }
+        let value_start = start + name.len() + 2;
+        let value = Span::new(value_start, value_start + value.len());
+        self.fields.push(name, Field { name: Span::new(start, start + name.len()), value });
+    }
+
+    /// Removes all fields and keeps the capacity.
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        self.fields.clear();
+    }
+
+    /// The value of the first field of this name, in any case.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.view().get(name)
+    }
+
+    /// The value of the first field of this name as Latin-1 text: each byte is a character.
+    pub fn get_str(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.view().get_str(name)
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &[u8]> + use<'_, 'n> {
+        self.view().get_all(name)
+    }
+
+    /// True if there is a field of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.view().contains(name)
+    }
+
+    /// Name and value of every field, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.view().iter()
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// True if there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    /// The field lines as they are sent, each with its CRLF.
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    fn view(&self) -> RequestFields<'_> {
+        RequestFields { head: &self.lines, fields: &self.fields }
+    }
+}
+
+impl PartialEq for HeaderList {
+    fn eq(&self, other: &HeaderList) -> bool {
+        // The positions and the filter of names follow from the lines.
+        self.lines == other.lines
+    }
+}
+
+impl Eq for HeaderList {}
+
+impl fmt::Debug for HeaderList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_order_spelling_and_duplicates() {
+        let mut list = HeaderList::new();
+        list.add("x-B", 2).unwrap();
+        list.add("X-a", "é").unwrap();
+        list.add("X-b", b"\xff".as_slice()).unwrap();
+        list.add("Empty", "").unwrap();
+        assert_eq!(list.lines(), b"x-B: 2\r\nX-a: \xe9\r\nX-b: \xff\r\nEmpty: \r\n");
+        assert_eq!(list.get_all("X-B").collect::<Vec<_>>(), [&b"2"[..], b"\xff"]);
+        assert_eq!(list.get_str("x-a").as_deref(), Some("é"));
+        assert_eq!((list.get("empty"), list.get("none")), (Some(&b""[..]), None));
+        assert_eq!(list.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["x-B", "X-a", "X-b", "Empty"]);
+        assert_eq!(format!("{list:?}"), r#"{"x-B": "2", "X-a": "\\xe9", "X-b": "\\xff", "Empty": ""}"#);
+        list.clear();
+        assert!(list.is_empty() && list == HeaderList::new() && !list.contains("x-a"));
+    }
+
+    #[test]
+    fn a_field_that_could_split_a_message_is_refused() {
+        let mut list = HeaderList::new();
+        for (name, value) in [("", "b"), (" X", "b"), ("X:", "b"), ("X\n", "b"), ("X(", "b"), ("X\u{e9}", "b")] {
+            assert!(matches!(list.add(name, value), Err(InvalidHeader::Name(_))), "{name:?}");
+        }
+        for value in ["a\r\nY: b", "a\n", "a\0b", "a\r\n b", "\u{10d}\u{10a}"] {
+            assert!(list.add("X", value).is_err(), "{value:?}");
+        }
+        assert!(list.is_empty());
+    }
+}

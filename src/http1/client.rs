@@ -1,0 +1,350 @@
+//! `ClientMachine`: the client's side of a connection. It decides how a request is framed, when a head, a body or nothing is
+//! read, where a response ends, and whether the connection persists. It performs no IO.
+
+use std::collections::VecDeque;
+
+use super::head::{ResponseBody, ResponseControls, ResponseProgress, SentFraming, write_request_head};
+use super::{
+    Buffer, ChunkedDecoder, Decoded, Decoder, Encoder, InvalidRequest, MessageLimits, ReceivedHead, RequestHead,
+    Violation,
+};
+use crate::http::{BodyLength, HeaderList, Status, StatusClass};
+
+/// The client's side of the protocol on one connection.
+///
+/// Two state machines run side by side, because a response may come before its request has been sent as a whole, and because
+/// the next request may be sent before the last response has been read. Responses come in the order of their requests (RFC
+/// 9112 section 9.3.2).
+///
+/// ```
+/// use serve_forever::http::HeaderList;
+/// use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
+///
+/// let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
+/// let (mut out, mut input, fields) = (Buffer::default(), Buffer::default(), HeaderList::new());
+/// machine.request(&RequestHead { method: "GET", target: "/", fields: &fields, encode_chunked: false }, &mut out)?;
+/// assert_eq!(out.bytes(), b"GET / HTTP/1.1\r\n\r\n");
+///
+/// input.extend(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// assert_eq!(machine.receive(&mut input, &limits, &mut head), Ok(ResponseEvent::Head));
+/// assert_eq!(machine.receive(&mut input, &limits, &mut head), Ok(ResponseEvent::Data(5)));
+/// machine.take(&mut input, 5);
+/// assert_eq!(machine.receive(&mut input, &limits, &mut head), Ok(ResponseEvent::End));
+/// assert!(machine.is_reusable(&input));
+/// # Ok::<(), serve_forever::http1::InvalidRequest>(())
+/// ```
+#[derive(Debug)]
+pub struct ClientMachine {
+    request: Outgoing,
+    response: Incoming,
+    /// The requests whose responses are not complete, oldest first.
+    awaited: VecDeque<ResponseFor>,
+    /// Interim responses before the one that is awaited.
+    interim: usize,
+    /// False if either side ends the connection after the responses that are awaited.
+    persists: bool,
+    /// The server has ended the connection: no bytes come after those that have arrived.
+    has_ended: bool,
+    trailers: HeaderList,
+}
+
+/// The part of a request that the client still has to send.
+#[derive(Debug, PartialEq, Eq)]
+enum Outgoing {
+    /// Nothing: the next request may begin.
+    Idle,
+    /// The rest of a body.
+    Body,
+    /// No further request is sent.
+    Closed,
+}
+
+/// The part of a response that the server still has to send.
+#[derive(Debug)]
+enum Incoming {
+    /// Waits for the first byte of a response.
+    Idle,
+    /// Waits for the rest of a head.
+    Head(Box<ResponseProgress>),
+    /// Waits for the rest of a body.
+    Body(Decoder),
+    /// No further byte is read as a response.
+    Closed,
+}
+
+/// The property of a request that decides whether its response has a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ResponseFor {
+    /// The response announces a body that is not sent (RFC 9110 section 9.3.2).
+    Head,
+    /// After a successful response the connection is a tunnel (RFC 9110 section 9.3.6).
+    Connect,
+    Other,
+}
+
+/// The next part of a response, as [`ClientMachine::receive`] found it in the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseEvent {
+    /// More bytes are needed.
+    More,
+    /// The head of an interim response. A final one follows.
+    Interim,
+    /// The head of the final response.
+    Head,
+    /// The number of body bytes at the front of the input. [`ClientMachine::take`] consumes them, or some of them.
+    Data(usize),
+    /// The response is complete. This event comes once for every response, also for one without a body.
+    End,
+    /// The connection has ended before the response was complete.
+    Cut,
+    /// No response is awaited.
+    Paused,
+}
+
+/// Interim responses that may come before a final one. A server that sends more would keep its client waiting for ever.
+const MOST_INTERIM: usize = 100;
+
+impl Default for ClientMachine {
+    fn default() -> Self {
+        ClientMachine::new()
+    }
+}
+
+impl ClientMachine {
+    /// The state of a new connection.
+    pub fn new() -> ClientMachine {
+        ClientMachine {
+            request: Outgoing::Idle,
+            response: Incoming::Idle,
+            awaited: VecDeque::new(),
+            interim: 0,
+            persists: true,
+            has_ended: false,
+            trailers: HeaderList::new(),
+        }
+    }
+
+    /// True if another request may be sent: the last one is complete, and neither side has said that it is the last.
+    pub fn can_request(&self) -> bool {
+        self.request == Outgoing::Idle && self.persists
+    }
+
+    /// True if no response is awaited, no byte of `input` is unread, and the connection persists. Bytes that no request has
+    /// asked for would be read as the response to the next one.
+    pub fn is_reusable(&self, input: &Buffer) -> bool {
+        self.awaited.is_empty() && self.can_request() && input.is_empty()
+    }
+
+    /// True if the connection goes on after the responses that are awaited, as far as it is known.
+    pub fn persists(&self) -> bool {
+        self.persists
+    }
+
+    /// The number of requests whose responses are not complete.
+    pub fn awaited(&self) -> usize {
+        self.awaited.len()
+    }
+
+    /// True if a byte of the response that is awaited has been read, or an interim response before it.
+    pub fn has_begun(&self) -> bool {
+        self.interim > 0 || matches!(self.response, Incoming::Head(_) | Incoming::Body(_))
+    }
+
+    /// True if the request has a body that is not complete.
+    pub fn is_sending(&self) -> bool {
+        self.request == Outgoing::Body
+    }
+
+    /// True if the head of the response is read, and its body is not complete.
+    pub fn in_body(&self) -> bool {
+        matches!(self.response, Incoming::Body(_))
+    }
+
+    /// Bytes of the response's body that are still to come: `None` if that is unknown before its end.
+    pub fn body_left(&self) -> Option<u64> {
+        match &self.response {
+            Incoming::Body(decoder) => decoder.remaining(),
+            _ => Some(0),
+        }
+    }
+
+    /// True while the body of the response is chunked and not complete.
+    pub fn is_chunked(&self) -> bool {
+        matches!(self.response, Incoming::Body(Decoder::Chunked(_)))
+    }
+
+    /// The trailer fields of the last response that is complete.
+    pub fn trailers(&self) -> &HeaderList {
+        &self.trailers
+    }
+
+    /// Appends the head of a request to `out`. Returns the encoder for its body, or `None` if it has none. The caller says
+    /// with [`ClientMachine::body_sent`] or [`ClientMachine::abandon_body`] how the body ends.
+    ///
+    /// # Errors
+    /// If a part of the head must not be sent. The machine and `out` are then unchanged.
+    ///
+    /// # Panics
+    /// If [`ClientMachine::can_request`] is false.
+    pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
+        assert!(self.can_request(), "the connection takes another request");
+        let SentFraming { encoder, closes } = head.framing()?;
+        write_request_head(head, out);
+        self.awaited.push_back(match head.method {
+            "HEAD" => ResponseFor::Head,
+            "CONNECT" => ResponseFor::Connect,
+            _ => ResponseFor::Other,
+        });
+        self.persists &= !closes;
+        if encoder.is_some() {
+            self.request = Outgoing::Body;
+        }
+        Ok(encoder)
+    }
+
+    /// Notes that the whole body of the request is sent, or in the output.
+    pub fn body_sent(&mut self) {
+        if self.request == Outgoing::Body {
+            self.request = Outgoing::Idle;
+        }
+    }
+
+    /// Notes that the body of the request stays incomplete. The response may still be read, and is the last: the server would
+    /// read another request as the rest of the body.
+    pub fn abandon_body(&mut self) {
+        self.request = Outgoing::Closed;
+        self.persists = false;
+    }
+
+    /// Reads the next part of a response from `input`. Consumes a head and the framing of a body, but leaves the bytes of a
+    /// body to [`ClientMachine::take`]. The head is read into `head`, also that of an interim response.
+    ///
+    /// # Errors
+    /// The first violation. Nothing more is read, and no further request may be sent.
+    pub fn receive(
+        &mut self,
+        input: &mut Buffer,
+        limits: &MessageLimits,
+        head: &mut ReceivedHead,
+    ) -> Result<ResponseEvent, Violation> {
+        match self.next_event(input, limits, head) {
+            Ok(ResponseEvent::More) if self.has_ended => Ok(ResponseEvent::Cut),
+            Ok(event) => Ok(event),
+            Err(violation) => {
+                self.response = Incoming::Closed;
+                self.request = Outgoing::Closed;
+                self.persists = false;
+                Err(violation)
+            }
+        }
+    }
+
+    /// Consumes the first `count` of the bytes that the last [`ResponseEvent::Data`] has announced.
+    pub fn take(&mut self, input: &mut Buffer, count: usize) {
+        if let Incoming::Body(decoder) = &mut self.response {
+            decoder.take(input, count);
+        }
+    }
+
+    /// Notes that the server has ended the connection: no bytes come after those in `input`. No further request may be sent.
+    pub fn end_of_input(&mut self, input: &Buffer) {
+        self.persists = false;
+        self.has_ended = true;
+        if let Incoming::Body(decoder) = &mut self.response {
+            decoder.end_of_input(input);
+        }
+    }
+
+    fn next_event(
+        &mut self,
+        input: &mut Buffer,
+        limits: &MessageLimits,
+        head: &mut ReceivedHead,
+    ) -> Result<ResponseEvent, Violation> {
+        if self.awaited.is_empty() {
+            return Ok(ResponseEvent::Paused);
+        }
+        match &mut self.response {
+            Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
+            Incoming::Idle => {
+                self.response = Incoming::Head(Box::default());
+                self.receive_head(input, limits, head)
+            }
+            Incoming::Head(_) => self.receive_head(input, limits, head),
+            Incoming::Body(decoder) => match decoder.decode(input, limits)? {
+                Decoded::More => Ok(ResponseEvent::More),
+                Decoded::Data(length) => Ok(ResponseEvent::Data(length)),
+                Decoded::End => Ok(self.complete()),
+            },
+            // An earlier response was the last, so the one that is awaited never comes.
+            Incoming::Closed => Ok(ResponseEvent::Cut),
+        }
+    }
+
+    fn receive_head(
+        &mut self,
+        input: &mut Buffer,
+        limits: &MessageLimits,
+        head: &mut ReceivedHead,
+    ) -> Result<ResponseEvent, Violation> {
+        let Incoming::Head(progress) = &mut self.response else { return Ok(ResponseEvent::Paused) };
+        let Some((length, controls)) = progress.read(input.bytes(), limits, head)? else {
+            return Ok(ResponseEvent::More);
+        };
+        input.consume(length);
+        let is_interim = head.status().class() == StatusClass::Informational;
+        if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
+            self.interim += 1;
+            self.response = Incoming::Idle;
+            return if self.interim > MOST_INTERIM {
+                Err(Violation::ManyInterim(MOST_INTERIM))
+            } else {
+                Ok(ResponseEvent::Interim)
+            };
+        }
+        self.begin_body(&controls, input, limits, head)?;
+        Ok(ResponseEvent::Head)
+    }
+
+    /// Decides the framing of a response's body, and whether the connection persists after it.
+    fn begin_body(
+        &mut self,
+        controls: &ResponseControls,
+        input: &Buffer,
+        limits: &MessageLimits,
+        head: &ReceivedHead,
+    ) -> Result<(), Violation> {
+        let awaited = self.awaited.front().copied();
+        let is_tunnel = awaited == Some(ResponseFor::Connect) && head.status().class() == StatusClass::Success;
+        let body = controls.body(head.status(), is_tunnel || awaited == Some(ResponseFor::Head), limits)?;
+        let mut decoder = match body {
+            ResponseBody::Framed(BodyLength::Chunked) => Decoder::Chunked(Box::new(ChunkedDecoder::keeping_trailers())),
+            ResponseBody::Framed(length) => Decoder::new(length),
+            ResponseBody::UntilClose => Decoder::until_close(),
+        };
+        // The whole response may have arrived with the end of the connection.
+        if self.has_ended {
+            decoder.end_of_input(input);
+        }
+        self.response = Incoming::Body(decoder);
+        // After these two, the bytes on the connection are no longer HTTP.
+        let is_http = !is_tunnel && head.status() != Status::SWITCHING_PROTOCOLS;
+        self.persists &= is_http && controls.persists(head.version(), body);
+        Ok(())
+    }
+
+    /// Ends the response that is read.
+    fn complete(&mut self) -> ResponseEvent {
+        let next = if self.persists { Incoming::Idle } else { Incoming::Closed };
+        self.trailers = match std::mem::replace(&mut self.response, next) {
+            Incoming::Body(Decoder::Chunked(decoder)) => decoder.into_trailers(),
+            _ => HeaderList::new(),
+        };
+        self.awaited.pop_front();
+        self.interim = 0;
+        ResponseEvent::End
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! `ResponseControls`: the fields of a response that a client's side of the protocol obeys.
+
+use super::fields::FramingFields;
+use crate::http::{BodyLength, Status, Version, list_elements};
+use crate::http1::{MessageLimits, Violation};
+
+/// The values of the fields that frame a response and decide whether its connection persists, as far as they are read.
+#[derive(Default)]
+pub(crate) struct ResponseControls {
+    framing: FramingFields,
+    /// A server of HTTP/1.0 has offered to keep the connection, in a field other than `Connection`.
+    keeps_alive: bool,
+}
+
+/// The framing of a response's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResponseBody {
+    /// The head ends the response, or the length is known, or it is chunked.
+    Framed(BodyLength),
+    /// The end of the connection ends it.
+    UntilClose,
+}
+
+impl ResponseControls {
+    /// Notes a field, if it is one of these.
+    pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
+        match name.len() {
+            // Fields of HTTP/1.0, which CPython obeys, too (RFC 9112 appendix C.2.2).
+            10 if name.eq_ignore_ascii_case("keep-alive") => self.keeps_alive = true,
+            16 if name.eq_ignore_ascii_case("proxy-connection") => {
+                self.keeps_alive |= list_elements([value].into_iter()).any(|o| o.eq_ignore_ascii_case(b"keep-alive"));
+            }
+            _ => return self.framing.note(name, value),
+        }
+        Ok(())
+    }
+
+    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if the request rules a body out.
+    pub(crate) fn body(
+        &self,
+        status: Status,
+        without_body: bool,
+        limits: &MessageLimits,
+    ) -> Result<ResponseBody, Violation> {
+        // These responses end with their head, whatever their fields say.
+        if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
+            return Ok(ResponseBody::Framed(BodyLength::None));
+        }
+        // Chunks in a response of HTTP/1.0 are a fault of its server. RFC 9112 section 6.1 has the client process the message
+        // and close the connection, so the version plays no part here.
+        match self.framing.body_length(Version::Http11)? {
+            BodyLength::None => Ok(ResponseBody::UntilClose),
+            BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),
+            length => Ok(ResponseBody::Framed(length)),
+        }
+    }
+
+    /// True if the server keeps the connection open after this response (RFC 9112 section 9.3).
+    pub(crate) fn persists(&self, version: Version, body: ResponseBody) -> bool {
+        let is_framed = body != ResponseBody::UntilClose;
+        match version {
+            Version::Http11 => is_framed && !self.framing.closes(),
+            Version::Http10 => {
+                let is_chunked = body == ResponseBody::Framed(BodyLength::Chunked);
+                let offered = self.keeps_alive || self.framing.keeps_alive();
+                is_framed && !is_chunked && offered && !self.framing.closes()
+            }
+        }
+    }
+}
