@@ -144,6 +144,7 @@ pub use limits::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{SignalAction, Stopper};
 pub use server::{HttpServer, Reload};
+pub use transport::Pace;
 
 /// Compiles the examples of the README with the other doc tests.
 #[cfg(doctest)]

@@ -2,13 +2,14 @@
 
 mod hooks;
 mod reload;
+mod sessions;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::connection::{HttpSession, ServerState};
+use crate::connection::ServerState;
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::handler::{Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
@@ -17,10 +18,11 @@ use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::reactor::{Acceptor, SignalAction, Stopper};
 use crate::service::{Response, Service};
-use crate::session::Session;
+use crate::transport::Pace;
 use hooks::{Callbacks, HttpHooks};
 use reload::OnReload;
 pub use reload::Reload;
+use sessions::HttpSessions;
 
 /// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
 ///
@@ -46,6 +48,7 @@ pub struct HttpServer {
     service_actions: Option<Box<dyn FnMut() + Send>>,
     on_reload: Option<Box<OnReload>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
+    pace: Option<Pace>,
 }
 
 impl HttpServer {
@@ -90,6 +93,7 @@ impl HttpServer {
             service_actions: None,
             on_reload: None,
             verify_request: None,
+            pace: None,
         })
     }
 
@@ -183,6 +187,15 @@ impl HttpServer {
         self
     }
 
+    /// Makes every connection read and write few bytes at a time, and pause between them: for tests that a service or a
+    /// client can go on in the middle of everything, and for watching that. Timeouts stay as they are. A pace without
+    /// limits changes nothing.
+    pub fn pace(mut self, pace: Pace) -> HttpServer {
+        let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
+        self.pace = Some(pace).filter(|_| is_limited);
+        self
+    }
+
     /// Handles these signals of the process while the server runs, each with its action.
     ///
     /// # Errors
@@ -264,7 +277,8 @@ impl HttpServer {
         };
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();
-        let acceptors = acceptors(&mut self.listeners, &self.state, verify, once, self.release_on_drain);
+        let sessions = HttpSessions { state: &self.state, verify, pace: self.pace, once };
+        let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
         Ok((&mut self.core, Registration::new(acceptors, hooks)))
     }
 }
@@ -273,7 +287,8 @@ impl LoopMember for HttpServer {
     fn register(&mut self) -> Registration<'_> {
         let hooks = HttpHooks::new(&self.state, Callbacks::default());
         let verify = self.verify_request.as_deref();
-        let acceptors = acceptors(&mut self.listeners, &self.state, verify, false, self.release_on_drain);
+        let sessions = HttpSessions { state: &self.state, verify, pace: self.pace, once: false };
+        let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
         Registration::new(acceptors, hooks)
     }
 }
@@ -281,18 +296,11 @@ impl LoopMember for HttpServer {
 /// An acceptor for each listener, which makes HTTP sessions.
 fn acceptors<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
-    state: &'s ServerState,
-    verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
-    once: bool,
+    sessions: HttpSessions<'s>,
     release_on_drain: bool,
 ) -> Vec<Acceptor<'s>> {
     let acceptor = |listener| {
-        let make_session = move |stream, peer, now| -> Option<Box<dyn Session + 's>> {
-            if !verify.is_none_or(|verify| verify(peer)) {
-                return None;
-            }
-            Some(Box::new(HttpSession::admit(state, stream, peer, now)?.once(once)))
-        };
+        let make_session = move |stream, peer, now| sessions.make(stream, peer, now);
         Acceptor::listener(listener, Box::new(make_session), release_on_drain)
     };
     listeners.iter_mut().map(acceptor).collect()

@@ -1,10 +1,13 @@
 //! The library's server on real sockets: its listeners, its stops, and clients that misbehave.
+//!
+//! `tests/narrow.rs` runs all of it again with a server that reads and writes one byte in a turn.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -18,7 +21,7 @@ use serve_forever::handler::{Exchange, RequestHandler};
 use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service};
-use serve_forever::{HttpServer, ListenOptions, Served, Stopped, Stopper};
+use serve_forever::{HttpServer, ListenOptions, Pace, Served, Stopped, Stopper};
 
 /// A server that runs on a thread of its own until the end of the test.
 struct Running {
@@ -28,7 +31,8 @@ struct Running {
 }
 
 impl Running {
-    fn new(mut server: HttpServer) -> Running {
+    fn new(server: HttpServer) -> Running {
+        let mut server = server.pace(pace());
         let (address, stopper) = (server.server_address(), server.stopper());
         let thread = Some(thread::spawn(move || server.serve_forever()));
         Running { address, stopper, thread }
@@ -54,8 +58,24 @@ impl Drop for Running {
     }
 }
 
+/// True if this file is a module of `tests/narrow.rs`.
+fn is_narrow() -> bool {
+    module_path!().starts_with("narrow")
+}
+
+/// The pace of the servers of this file.
+fn pace() -> Pace {
+    let limit = NonZeroUsize::new(1).filter(|_| is_narrow());
+    Pace { max_read: limit, max_write: limit, ..Pace::default() }
+}
+
+/// A large size, smaller if the server reads and writes one byte in a turn.
+fn scaled(size: usize) -> usize {
+    if is_narrow() { size / 400 } else { size }
+}
+
 fn bind() -> HttpServer {
-    HttpServer::bind("127.0.0.1:0").unwrap().service(TestService).log(AccessLog::off())
+    HttpServer::bind("127.0.0.1:0").unwrap().service(TestService).log(AccessLog::off()).pace(pace())
 }
 
 fn serve() -> Running {
@@ -201,7 +221,7 @@ fn handle_request_serves_one_request_and_closes() {
 #[test]
 #[cfg(target_os = "linux")]
 fn handle_request_accepts_a_client_that_sends_before_one_that_is_silent() {
-    let all = HttpServer::bind_all(&[local()]).unwrap().service(TestService).log(AccessLog::off());
+    let all = HttpServer::bind_all(&[local()]).unwrap().service(TestService).log(AccessLog::off()).pace(pace());
     for mut server in [bind(), all] {
         let _silent = TcpStream::connect(server.server_address()).unwrap();
         let mut speaking = Client::connect(server.server_address());
@@ -245,7 +265,7 @@ fn an_idle_server_sleeps() {
     let mut client = server.client();
     client.get("/");
     // The turns of this request have ended when the next turn waits for an event that does not occur.
-    let over = (0..20).any(|_| turns.recv_timeout(Duration::from_millis(200)).is_err());
+    let over = (0..2000).any(|_| turns.recv_timeout(Duration::from_millis(200)).is_err());
     assert!(over, "the loop does not stop turning although no event occurs");
     assert!(turns.recv_timeout(Duration::from_millis(300)).is_err(), "a turn without an event");
     assert_eq!(client.get("/").status(), 200);
@@ -322,13 +342,13 @@ fn a_service_may_shut_its_own_server_down() {
 
 #[test]
 fn a_stop_lets_a_download_end() {
-    const SIZE: usize = 20_000_000;
+    let size = scaled(20_000_000);
     let mut server = serve();
     let mut client = server.client();
-    client.say(&format!("GET /file?{SIZE} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    client.say(&format!("GET /file?{size} HTTP/1.1\r\nHost: h\r\n\r\n"));
     assert!(client.head().starts_with("HTTP/1.1 200 "));
     server.stopper.stop();
-    assert!(client.exactly(SIZE) == pattern(SIZE).as_bytes(), "the downloaded bytes differ");
+    assert!(client.exactly(size) == pattern(size).as_bytes(), "the downloaded bytes differ");
     assert!(client.is_closed());
     assert_eq!(server.join(), Stopped::ByStopper);
 }
@@ -392,7 +412,7 @@ fn unfinished_requests_and_a_stalled_reader_do_not_delay_other_clients() {
 #[test]
 fn echoed_bodies_are_unchanged() {
     let server = serve();
-    for size in [0, 1, 65_537, 5_000_000] {
+    for size in [0, 1, scaled(65_537), scaled(5_000_000)] {
         let (body, mut client) = (pattern(size), server.client());
         let mut sender = client.stream.try_clone().unwrap();
         let request = format!("POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{body}");
@@ -426,7 +446,7 @@ fn responses_before_a_response_that_is_cut_arrive() {
         socket.connect(&server.address.into()).unwrap();
         let mut client = Client::on(socket.into());
         let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        client.say(&(request("/bytes?100000") + &request(target) + &HELLO.repeat(5000)));
+        client.say(&(request("/bytes?100000") + &request(target) + &HELLO.repeat(scaled(5000))));
         let mut log = io::BufReader::new(reader);
         let mut line = String::new();
         while !line.contains(target) {
@@ -457,7 +477,7 @@ fn a_client_that_still_sends_receives_a_413() {
     let mut client = server.client();
     client.say("POST /too-large HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
     // The lingering close discards these bytes. A close without it would cause a reset, which discards the response.
-    client.say(&"x".repeat(1_000_000)).end();
+    client.say(&"x".repeat(scaled(1_000_000))).end();
     assert_eq!(client.answer().status(), 413);
     assert!(client.is_closed());
 }

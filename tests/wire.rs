@@ -17,18 +17,21 @@
 //! ```
 //!
 //! A `>` after a `<` begins another round: the client sends it when it has heard all that comes before.
-//! Every case is told whole, byte by byte, in two pieces, and with another request behind it.
+//! Every case is told whole, byte by byte, in two pieces, and with another request behind it; and once more to a server that
+//! reads and writes one byte in a turn.
 //! `UPDATE_WIRE=1` writes what was heard into the files; the difference is then to be read with care.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use common::dialogue::{DATE, Dialogue, site};
 use common::lines::bytes_of;
 use common::service::TestService;
+use serve_forever::Pace;
 use serve_forever::connection::ServerState;
 use serve_forever::http::{ErrorTemplate, Version};
 use serve_forever::http1::{Rejection, Violation};
@@ -60,6 +63,15 @@ enum Arrival {
     Split(usize),
     /// Whole, with another request right behind.
     Followed,
+}
+
+/// How much a server reads and writes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speed {
+    /// As much as there is.
+    Full,
+    /// One byte in a turn, in each direction.
+    Narrow,
 }
 
 /// The line by which the client closes its side.
@@ -232,8 +244,11 @@ impl Case {
 }
 
 /// What was heard in each round, and how it ended.
-fn play(case: &Case, site: &ServerState, arrival: Arrival) -> (Vec<Vec<u8>>, String) {
-    let mut dialogue = Dialogue::on(site, Memory { no_sendfile: case.has("no sendfile"), ..Memory::default() });
+fn play(case: &Case, site: &ServerState, arrival: Arrival, speed: Speed) -> (Vec<Vec<u8>>, String) {
+    let memory = Memory { no_sendfile: case.has("no sendfile"), ..Memory::default() };
+    let limit = NonZeroUsize::new(1).filter(|_| speed == Speed::Narrow);
+    let pace = Pace { max_read: limit, max_write: limit, ..Pace::default() };
+    let mut dialogue = Dialogue::paced(site, memory, pace);
     let mut heard = Vec::new();
     for (number, round) in case.rounds.iter().enumerate() {
         let mut bytes = sent_by(&round.client);
@@ -254,11 +269,11 @@ fn play(case: &Case, site: &ServerState, arrival: Arrival) -> (Vec<Vec<u8>>, Str
         if round.client.iter().any(|line| line == END) {
             dialogue.end();
         }
-        heard.push(std::mem::take(&mut dialogue.transport().sent));
+        heard.push(std::mem::take(&mut dialogue.client().sent));
     }
     let end = match dialogue.closed() {
         Some(reason) => format!("closed: {reason}"),
-        None if dialogue.transport().ended => {
+        None if dialogue.client().ended => {
             dialogue.end();
             match dialogue.closed().expect("a client that closes ends the lingering") {
                 CloseReason::Complete => "lingers".to_owned(),
@@ -275,8 +290,11 @@ const CLOSED: &str = "closed: complete";
 
 fn check(case: &Case) -> Result<(), String> {
     let site = case.site();
-    for arrival in case.arrivals() {
-        let (heard, end) = play(case, &site, arrival);
+    let at_full_speed = case.arrivals().into_iter().map(|arrival| (arrival, Speed::Full));
+    // Reading one byte at a time splits the input everywhere, and makes the other arrivals alike.
+    let narrow = (!case.has("unsplit")).then_some((Arrival::Whole, Speed::Narrow));
+    for (arrival, speed) in at_full_speed.chain(narrow) {
+        let (heard, end) = play(case, &site, arrival, speed);
         let mut expected: Vec<Vec<u8>> = case.rounds.iter().map(|round| heard_as(&round.server)).collect();
         if arrival == Arrival::Followed && case.end == "open" {
             let line = format!("HTTP/1.1 200 OK\r\n{}{HELLO}", standing_lines());
@@ -286,7 +304,7 @@ fn check(case: &Case) -> Result<(), String> {
         let followed = arrival == Arrival::Followed && case.end == CLOSED;
         if heard != expected || end != if followed { "lingers" } else { &case.end } {
             let heard: Vec<String> = heard.iter().flat_map(|bytes| shown(bytes)).collect();
-            return Err(format!("  {arrival:?}:\n    {}\n    = {end}\n", heard.join("\n    ")));
+            return Err(format!("  {arrival:?}, {speed:?}:\n    {}\n    = {end}\n", heard.join("\n    ")));
         }
     }
     Ok(())
@@ -294,7 +312,7 @@ fn check(case: &Case) -> Result<(), String> {
 
 /// The case as it was heard when it was told whole.
 fn updated(case: &Case) -> String {
-    let (heard, end) = play(case, &case.site(), Arrival::Whole);
+    let (heard, end) = play(case, &case.site(), Arrival::Whole, Speed::Full);
     let mut lines = case.preamble.clone();
     for (round, heard) in case.rounds.iter().zip(heard) {
         lines.extend_from_slice(&round.client);

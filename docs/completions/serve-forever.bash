@@ -23,7 +23,7 @@ _serve__forever() {
 
     case "${cmd}" in
         serve__forever)
-            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --quiet"
+            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --max-read --max-write --slow-motion --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,6 +333,27 @@ _serve__forever() {
                     return 0
                     ;;
                 --cgi-max)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-read)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-write)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --slow-motion)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -388,6 +388,29 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "max-read",
+        letter: None,
+        action: Action::One("N", Options::set_max_read),
+        help: "read at most N bytes at a time from a client, once a turn of the loop (default: no limit)",
+        more: "For watching and testing: requests then arrive in small parts. Timeouts stay as they are.",
+    },
+    Flag {
+        name: "max-write",
+        letter: None,
+        action: Action::One("N", Options::set_max_write),
+        help: "write at most N bytes at a time to a client, once a turn of the loop (default: no limit)",
+        more: "For watching and testing: responses then leave in small parts.",
+    },
+    Flag {
+        name: "slow-motion",
+        letter: None,
+        action: Action::One("MS", Options::set_slow_motion),
+        help: "milliseconds that a connection pauses after a read of --max-read or a write of --max-write bytes \
+               (default: none)",
+        more: "The loop does not sleep: other connections are served meanwhile. A pause longer than --send-timeout ends \
+               the connection.",
+    },
+    Flag {
         name: "quiet",
         letter: Some('q'),
         action: Action::Switch(Options::set_quiet),

@@ -57,7 +57,7 @@ mod words;
 
 pub use config_file::parse_file;
 pub use exit::{Code, Exit};
-pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
+pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions, WatchOptions};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

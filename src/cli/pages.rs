@@ -43,7 +43,8 @@ SIGHUP makes it open the log file again, and read the files of \\-\\-config and 
 The command line and the environment still take precedence. The new settings apply to requests that begin afterwards. No connection is
 closed. A line on standard error confirms the reload. If a file has an error, the line names the file, its line and the
 error, and all settings stay as they were. Another line names the options that differ but take effect only at the next
-start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, and the directory of a sandbox.
+start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, max\\-read, max\\-write, slow\\-motion, and the directory of a
+sandbox.
 Without any of these files, SIGHUP is ignored. If in addition standard error is a terminal, SIGHUP ends the program at
 once, because the terminal is gone.
 .SH EXIT STATUS

@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::cli::help::help;
-    use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions};
+    use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions, WatchOptions};
     use crate::http::Version;
     use crate::limits::Limits;
     use crate::log::LogFormat;
@@ -179,6 +179,7 @@ mod tests {
             site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
             scripts: ScriptOptions::default(),
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
+            watch: WatchOptions::default(),
             config: Some("c".into()),
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
             reuse_port: true,

@@ -115,6 +115,10 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("chroot", &mut changed.chroot, &stands.chroot));
     kept.extend(keep_one("sandbox", &mut changed.sandbox, &stands.sandbox));
     kept.extend(keep_one("cgi", &mut next.scripts.run, &present.scripts.run));
+    let (changed, stands) = (&mut next.watch.pace, &present.watch.pace);
+    kept.extend(keep_one("max-read", &mut changed.max_read, &stands.max_read));
+    kept.extend(keep_one("max-write", &mut changed.max_write, &stands.max_write));
+    kept.extend(keep_one("slow-motion", &mut changed.pause, &stands.pause));
     kept
 }
 
@@ -142,10 +146,11 @@ mod tests {
         next.confinement.chroot = Some("/".into());
         next.confinement.sandbox = true;
         next.scripts.run = true;
+        next.watch.pace.max_read = std::num::NonZeroUsize::new(1);
         next.quiet = true;
         let mut merged = next.clone();
         let kept = keep(&mut merged, &present);
-        assert_eq!(kept, ["port", "bind", "reuse-port", "user", "chroot", "sandbox", "cgi"]);
+        assert_eq!(kept, ["port", "bind", "reuse-port", "user", "chroot", "sandbox", "cgi", "max-read"]);
         assert_eq!(merged, Options { quiet: true, directory: "elsewhere".into(), ..Options::default() });
         present.confinement.sandbox = true;
         assert_eq!(keep(&mut next, &present)[3], "directory", "the sandbox has no other directory");

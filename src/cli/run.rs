@@ -64,6 +64,7 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
         .protocol(options.protocol)
         .limits(options.limits.clone())
         .release_on_drain(true)
+        .pace(options.watch.pace)
         .log(log);
     if reads_again {
         let mut reloader = Reloader::new(sources, options.clone(), scripts);

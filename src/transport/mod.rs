@@ -2,7 +2,9 @@
 //!
 //! Nothing here knows the protocol that is spoken on a stream.
 
+mod boxed;
 mod memory;
+mod narrow;
 mod no_source;
 mod tcp;
 #[cfg(unix)]
@@ -14,6 +16,7 @@ use std::io;
 use crate::session::Ready;
 
 pub use memory::Memory;
+pub use narrow::{Narrow, Pace, PaceGate, Paced};
 pub use no_source::NoSource;
 
 /// A byte stream in both directions that does not block, with a way to send a file.

@@ -1,5 +1,6 @@
 //! Drives one session by hand: bytes in, steps until it waits, bytes out, with a clock that only a test moves.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serve_forever::connection::{HttpSession, ServerState};
@@ -8,7 +9,7 @@ use serve_forever::log::AccessLog;
 use serve_forever::service::Service;
 use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use serve_forever::testing::MemoryRegistrar;
-use serve_forever::transport::{Memory, Transport};
+use serve_forever::transport::{Memory, Narrow, Pace, PaceGate, Transport};
 
 /// The time of day in all dialogues; [`DATE`] is what it looks like.
 pub const SECOND: u64 = 784_111_777;
@@ -20,7 +21,7 @@ pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 pub const SCRATCH: usize = 8 * 1024;
 
 /// More steps than any dialogue needs: a session that takes them all runs in a circle.
-const MOST_STEPS: usize = 100_000;
+const MOST_STEPS: usize = 1_000_000;
 
 /// A site without a log that calls itself `test`.
 pub fn site(service: impl Service + Send + 'static) -> ServerState {
@@ -33,6 +34,8 @@ pub fn site(service: impl Service + Send + 'static) -> ServerState {
 /// A session, the loop around it, and the clock.
 pub struct Dialogue<'s, T> {
     session: HttpSession<'s, T>,
+    /// Paces the session, if its transport is narrow.
+    gate: Option<Rc<PaceGate>>,
     pub ready: Ready,
     pub scratch: Scratch,
     pub now: Instant,
@@ -46,21 +49,54 @@ pub struct Dialogue<'s, T> {
     pub memory_is_short: bool,
 }
 
+/// A transport that ends in a connection in memory.
+pub trait EndsInMemory: Transport {
+    fn end_of_it(&mut self) -> &mut Memory;
+}
+
+impl EndsInMemory for Memory {
+    fn end_of_it(&mut self) -> &mut Memory {
+        self
+    }
+}
+
+impl EndsInMemory for Narrow<Memory> {
+    fn end_of_it(&mut self) -> &mut Memory {
+        self.inner()
+    }
+}
+
 impl<'s> Dialogue<'s, Memory> {
     pub fn new(site: &'s ServerState) -> Self {
         Dialogue::on(site, Memory::default())
     }
+}
+
+impl<'s> Dialogue<'s, Narrow<Memory>> {
+    /// A dialogue in which the server reads and writes at this pace.
+    pub fn paced(site: &'s ServerState, memory: Memory, pace: Pace) -> Self {
+        let narrow = Narrow::new(memory, pace);
+        let gate = Some(narrow.gate());
+        Dialogue { gate, ..Dialogue::on(site, narrow) }
+    }
+}
+
+impl<T: EndsInMemory> Dialogue<'_, T> {
+    /// The client's end of the connection.
+    pub fn client(&mut self) -> &mut Memory {
+        self.session.transport().end_of_it()
+    }
 
     /// The client sends this; the session then runs until it waits.
     pub fn say(&mut self, bytes: &[u8]) -> &mut Self {
-        self.transport().incoming.extend_from_slice(bytes);
+        self.client().incoming.extend_from_slice(bytes);
         self.ready.read = true;
         self.run()
     }
 
     /// The client closes its side.
     pub fn end(&mut self) -> &mut Self {
-        self.transport().at_end = true;
+        self.client().at_end = true;
         self.ready.read = true;
         self.ready.read_closed = true;
         self.run()
@@ -68,14 +104,14 @@ impl<'s> Dialogue<'s, Memory> {
 
     /// The client takes so many bytes more.
     pub fn make_room(&mut self, room: usize) -> &mut Self {
-        self.transport().room = room;
+        self.client().room = room;
         self.ready.write = true;
         self.run()
     }
 
     /// What the server sent since the last call.
     pub fn heard(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.transport().sent)).into_owned()
+        String::from_utf8_lossy(&std::mem::take(&mut self.client().sent)).into_owned()
     }
 }
 
@@ -85,6 +121,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let peer = "127.0.0.1:50000".parse().unwrap();
         Dialogue {
             session: HttpSession::new(site, transport, peer, now),
+            gate: None,
             ready: Ready::FRESH,
             scratch: small_scratch(),
             now,
@@ -116,7 +153,10 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let mut registrar = MemoryRegistrar::without_wakers(self.now);
         let mut cx =
             StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
-        self.next = self.session.step(&mut self.ready, &mut cx);
+        self.next = match &self.gate {
+            Some(gate) => gate.step(&mut self.session, &mut self.ready, &mut cx),
+            None => self.session.step(&mut self.ready, &mut cx),
+        };
         self.memory_is_short |= cx.memory_is_short;
         self.steps += 1;
         self.next

@@ -266,6 +266,9 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
         ("--head-timeout=-1", "--head-timeout: invalid number of seconds: '-1'"),
         ("--send-timeout=never", "--send-timeout: invalid number of seconds: 'never'"),
         ("--body-rate=x", "--body-rate: invalid number: 'x'"),
+        ("--max-read=0", "--max-read: invalid number: '0'"),
+        ("--max-write=", "--max-write: invalid number: ''"),
+        ("--slow-motion=1.5", "--slow-motion: invalid number: '1.5'"),
         ("--max-connections=0", "--max-connections: invalid number: '0'"),
         ("--max-connections-per-peer=x", "--max-connections-per-peer: invalid number: 'x'"),
     ] {

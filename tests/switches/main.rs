@@ -15,3 +15,4 @@ mod program;
 mod reload;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
+mod watch;

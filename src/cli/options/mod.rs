@@ -13,6 +13,7 @@ mod model;
 mod scripts;
 mod site;
 mod values;
+mod watch;
 
 pub(super) use model::BadValue;
-pub use model::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions};
+pub use model::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions, WatchOptions};

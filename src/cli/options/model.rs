@@ -9,6 +9,7 @@ use crate::files::{Account, Symlinks};
 use crate::http::{Status, Version};
 use crate::limits::Limits;
 use crate::log::LogFormat;
+use crate::transport::Pace;
 
 /// Everything that the command line, the environment and the configuration file can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Options {
     pub log: LogOptions,
     /// Limits and timeouts of connections, and the time that a drain may take.
     pub limits: Limits,
+    /// How the program can be watched.
+    pub watch: WatchOptions,
     /// True if other processes may listen on the same port.
     pub reuse_port: bool,
     /// The privileges that the program gives up before it accepts connections.
@@ -62,6 +65,7 @@ impl Default for Options {
             scripts: ScriptOptions::default(),
             log: LogOptions::default(),
             limits: Limits { last_call: LAST_CALL, ..Limits::default() },
+            watch: WatchOptions::default(),
             reuse_port: false,
             confinement: Confinement::default(),
             config: None,
@@ -162,6 +166,13 @@ pub struct LogOptions {
     pub format: LogFormat,
     /// The file; `None` stands for standard error. It may not be writable.
     pub file: Option<PathBuf>,
+}
+
+/// How the program can be watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// How few bytes every connection moves at a time, and how long it pauses.
+    pub pace: Pace,
 }
 
 /// The privileges that the program gives up before it accepts connections.

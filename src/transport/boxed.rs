@@ -1,0 +1,61 @@
+//! A boxed transport is a transport: for servers that choose the type of a connection's transport while they run.
+
+use std::fs::File;
+use std::io;
+
+use super::{Handshake, Transport};
+use crate::session::Ready;
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (**self).recv(buf)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
+        (**self).send(first, second, more)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
+        (**self).send_file(file, offset, length)
+    }
+
+    fn cork(&mut self, on: bool) {
+        (**self).cork(on);
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        (**self).end()
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        (**self).short_read_is_all()
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        (**self).source()
+    }
+
+    fn needs_handshake(&self) -> bool {
+        (**self).needs_handshake()
+    }
+
+    fn handshake(&mut self, ready: &mut Ready) -> io::Result<Handshake> {
+        (**self).handshake(ready)
+    }
+
+    fn has_pending(&self) -> bool {
+        (**self).has_pending()
+    }
+
+    fn flush_pending(&mut self) -> io::Result<()> {
+        (**self).flush_pending()
+    }
+
+    fn announce_end(&mut self) -> io::Result<()> {
+        (**self).announce_end()
+    }
+
+    fn memory(&self) -> usize {
+        (**self).memory()
+    }
+}
