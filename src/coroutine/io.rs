@@ -4,13 +4,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io::{self, BufRead, Read, Write};
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::channel::{Channel, HandlerOutput, WaitReason};
 use super::fiber::Yielder;
+use super::streams::{InputChunk, Rfile, Wfile};
 use super::workers::WorkerPool;
 
 /// The operations of a handler that may suspend it.
@@ -27,13 +28,6 @@ pub(crate) struct HandlerIo<'y> {
     limit_error: Cell<fn() -> io::Error>,
     /// How many errors have told the handler that its client is gone.
     gone_errors: Cell<u32>,
-}
-
-/// Input that was fetched from the channel, of which the bytes from `read` on have not been given out.
-#[derive(Default)]
-struct InputChunk {
-    bytes: Vec<u8>,
-    read: usize,
 }
 
 /// After this many errors for a gone client the handler is unwound at its next operation.
@@ -63,11 +57,11 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn rfile(&self) -> Rfile<'_> {
-        Rfile { io: self, chunk: self.chunk.take() }
+        Rfile::new(self, self.chunk.take())
     }
 
     pub(crate) fn wfile(&self) -> Wfile<'_> {
-        Wfile { io: self }
+        Wfile::new(self)
     }
 
     /// Limits how many more bytes of input may be fetched; fetching more is this error.
@@ -112,6 +106,15 @@ impl<'y> HandlerIo<'y> {
     /// Writes a line to the server's log.
     pub(crate) fn log_message(&self, text: impl fmt::Display) {
         self.channel.log(text.to_string());
+    }
+
+    /// Keeps the chunk of an [`Rfile`] that is dropped, for the next one.
+    pub(super) fn keep_chunk(&self, chunk: &mut InputChunk) {
+        let mut kept = self.chunk.borrow_mut();
+        // If another `Rfile` was dropped first, its unread bytes are kept: they cannot be put in order with these.
+        if kept.read == kept.bytes.len() {
+            *kept = std::mem::take(chunk);
+        }
     }
 
     /// Returns unread input to the channel, for the service that the handler has passed its request to.
@@ -164,7 +167,7 @@ impl<'y> HandlerIo<'y> {
     }
 
     /// Fetches the channel's input into a chunk whose bytes are all read. At the end of the input it becomes empty.
-    fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
+    pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check_client()?;
             chunk.bytes.clear();
@@ -187,7 +190,7 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         // `Write::write` returns 0 for an empty slice, where 0 from the output means "no space".
         if bytes.is_empty() {
             return Ok(0);
@@ -206,98 +209,4 @@ impl<'y> HandlerIo<'y> {
 /// The end of a sleep whose length overflows an [`Instant`]: 30 years from now.
 fn far_future() -> Instant {
     Instant::now() + Duration::from_secs(30 * 365 * 24 * 3600)
-}
-
-/// The bytes from the client. Python's `rfile`.
-///
-/// Reading suspends the handler until there are bytes; other clients are served meanwhile. The input ends with the
-/// request's body, however that is framed, or where the client of a raw connection stops sending. If the client
-/// disconnects before that, reading is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
-///
-/// A handler should use one `Rfile` at a time. A dropped `Rfile` returns the bytes that it has fetched and not given
-/// out, and the next `Rfile` begins with them.
-pub struct Rfile<'l> {
-    io: &'l HandlerIo<'l>,
-    chunk: InputChunk,
-}
-
-impl BufRead for Rfile<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.chunk.read == self.chunk.bytes.len() {
-            self.io.fetch(&mut self.chunk)?;
-        }
-        Ok(&self.chunk.bytes[self.chunk.read..])
-    }
-
-    fn consume(&mut self, count: usize) {
-        // `count` may be wrong in the caller's code. It must not move `read` beyond the bytes.
-        self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
-    }
-}
-
-impl Read for Rfile<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(buf)?;
-        self.consume(count);
-        Ok(count)
-    }
-
-    /// If `buf` owns no memory, moves the chunk's allocation into it instead of copying.
-    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        let mut total = 0;
-        while !self.fill_buf()?.is_empty() {
-            let InputChunk { bytes, read } = &mut self.chunk;
-            total += bytes.len() - *read;
-            // A caller that has reserved memory wants it to be used.
-            if buf.capacity() == 0 && *read == 0 {
-                *buf = std::mem::take(bytes);
-            } else {
-                buf.extend_from_slice(&bytes[*read..]);
-                *read = bytes.len();
-            }
-        }
-        Ok(total)
-    }
-}
-
-impl Drop for Rfile<'_> {
-    fn drop(&mut self) {
-        let mut kept = self.io.chunk.borrow_mut();
-        // If another `Rfile` was dropped first, its unread bytes are kept: they cannot be put in order with these.
-        if kept.read == kept.bytes.len() {
-            *kept = std::mem::take(&mut self.chunk);
-        }
-    }
-}
-
-impl fmt::Debug for Rfile<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rfile")
-    }
-}
-
-/// The bytes to the client. Python's `wfile`.
-///
-/// Written bytes are sent when 32 KiB are gathered, when the handler suspends, and when it returns, so that many small
-/// writes cost no more than one large write. Writing suspends the handler while the client is slow. If the client
-/// disconnects, writing is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Flushing does
-/// nothing.
-pub struct Wfile<'l> {
-    io: &'l HandlerIo<'l>,
-}
-
-impl Write for Wfile<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.io.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Wfile<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wfile")
-    }
 }
