@@ -4,8 +4,10 @@
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::notice::ResumeNotice;
 use super::outcome::TaskOutcome;
 use super::task_log::TaskLog;
 use super::workers::Job;
@@ -75,7 +77,9 @@ pub(crate) struct ChannelState {
     pub(crate) wait: WaitReason,
     /// A job whose end the handler waits for. It stays here unstarted until `waker` is known.
     pub(crate) job: Option<Job>,
-    /// Wakes the connection from a worker thread.
+    /// A notice that the handler waits for.
+    pub(crate) notice: Option<Arc<ResumeNotice>>,
+    /// Wakes the connection from another thread.
     pub(crate) waker: Option<Waker>,
     /// True if the connection will neither send nor receive for this handler any more.
     pub(crate) client_gone: bool,
@@ -99,6 +103,19 @@ pub(crate) enum WaitReason {
     Until(Instant),
     /// The end of the job on a worker thread.
     Job,
+    /// The notice, or this time.
+    Notice(Option<Instant>),
+}
+
+impl WaitReason {
+    /// The time at which the handler continues even if nothing else happens.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            WaitReason::Until(time) => Some(time),
+            WaitReason::Notice(deadline) => deadline,
+            WaitReason::NotWaiting | WaitReason::Input | WaitReason::OutputSpace | WaitReason::Job => None,
+        }
+    }
 }
 
 impl ChannelState {
@@ -112,6 +129,9 @@ impl ChannelState {
         // After most tasks there is no job. This test is cheaper than dropping `None`.
         if self.job.is_some() {
             self.job = None;
+        }
+        if self.notice.is_some() {
+            self.notice = None;
         }
         self.waker = None;
         self.outcome = None;
@@ -136,6 +156,10 @@ impl ChannelState {
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
+            WaitReason::Notice(deadline) => {
+                self.notice.as_ref().is_some_and(|notice| notice.is_given())
+                    || deadline.is_some_and(|deadline| deadline <= now())
+            }
         }
     }
 
@@ -185,11 +209,21 @@ impl ChannelState {
         }
     }
 
-    /// Starts the job, if there is one and the waker is known. A job that was started before is left alone.
-    pub(crate) fn start_job(&mut self) {
-        // Without a waker the end of the job would not resume the handler, so the job waits for one.
-        if let (Some(job), Some(waker)) = (&mut self.job, &self.waker) {
+    /// True if the handler waits for something that wakes the connection from another thread.
+    pub(crate) fn needs_waker(&self) -> bool {
+        self.job.is_some() || self.notice.is_some()
+    }
+
+    /// Starts the job, and passes the waker to the notice, if the waker is known. A job that was started before is left
+    /// alone.
+    pub(crate) fn use_waker(&mut self) {
+        // Without a waker neither would resume the handler, so both wait for one.
+        let Some(waker) = &self.waker else { return };
+        if let Some(job) = &mut self.job {
             job.start(waker);
+        }
+        if let Some(notice) = &self.notice {
+            notice.set_waker(waker);
         }
     }
 }

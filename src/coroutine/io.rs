@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::channel::{Channel, HandlerOutput, WaitReason};
 use super::fiber::Yielder;
+use super::notice::ResumeNotice;
+use super::shared::{Shared, check_no_access};
 use super::streams::{InputChunk, Rfile, Wfile};
 use super::workers::WorkerPool;
 
@@ -71,7 +73,7 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
-        self.check_client()?;
+        self.check()?;
         // A sleep that is longer than the clock can count lasts until the client disconnects.
         let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
         while Instant::now() < end {
@@ -81,13 +83,13 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        self.check_client()?;
+        self.check()?;
         let (job, handle) = self.workers.job(work);
         {
             let mut state = self.channel.state_mut();
             // The job is in the channel because it may have to wait for a waker, which only the runner can get.
             state.job = Some(job);
-            state.start_job();
+            state.use_waker();
         }
         let result = loop {
             // A short job may have ended before the handler suspends.
@@ -100,6 +102,41 @@ impl<'y> HandlerIo<'y> {
         };
         // After an error the job may still run. Its result is dropped with it.
         self.channel.state_mut().job = None;
+        result
+    }
+
+    /// Suspends the handler until `look` returns `Some` for the value, or the timeout is over.
+    pub(crate) fn wait_until<T, R>(
+        &self,
+        shared: &Shared<T>,
+        timeout: Option<Duration>,
+        mut look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        self.check()?;
+        // A timeout that overflows the clock has no deadline.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let wait = shared.begin_wait();
+        loop {
+            // Looked at before the deadline is checked, so that a change in the last moment counts.
+            if let Some(result) = wait.look(&mut look) {
+                return Ok(Some(result));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(None);
+            }
+            self.suspend_for(wait.notice(), deadline)?;
+        }
+    }
+
+    /// Suspends the handler until the notice is given or the deadline has passed.
+    fn suspend_for(&self, notice: &Arc<ResumeNotice>, deadline: Option<Instant>) -> io::Result<()> {
+        {
+            let mut state = self.channel.state_mut();
+            state.notice = Some(Arc::clone(notice));
+            state.use_waker();
+        }
+        let result = self.suspend(WaitReason::Notice(deadline));
+        self.channel.state_mut().notice = None;
         result
     }
 
@@ -132,7 +169,7 @@ impl<'y> HandlerIo<'y> {
     /// # Errors
     /// If the client is gone, before or after the suspension, or if the handler panics.
     fn suspend(&self, wait: WaitReason) -> io::Result<()> {
-        self.check_client()?;
+        self.check()?;
         // A handler that unwinds must not suspend: `thread::panicking` is per thread, so that other handlers would believe that
         // they are unwinding.
         if thread::panicking() {
@@ -146,12 +183,15 @@ impl<'y> HandlerIo<'y> {
         self.yielder.suspend(());
         self.channel.state_mut().wait = WaitReason::NotWaiting;
         // A handler is also resumed to learn that its client is gone.
-        self.check_client()
+        self.check()
     }
 
-    /// An error if the client is gone.
+    /// An error if the handler must not wait: the client is gone, or the handler is inside [`Shared::with`].
+    ///
+    /// Called by every operation that may suspend, also if it need not now, so that a first test finds a fault.
     #[inline]
-    fn check_client(&self) -> io::Result<()> {
+    pub(super) fn check(&self) -> io::Result<()> {
+        check_no_access()?;
         if self.channel.state().client_gone { Err(self.gone_error()) } else { Ok(()) }
     }
 
@@ -169,7 +209,7 @@ impl<'y> HandlerIo<'y> {
     /// Fetches the channel's input into a chunk whose bytes are all read. At the end of the input it becomes empty.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
-            self.check_client()?;
+            self.check()?;
             chunk.bytes.clear();
             chunk.read = 0;
             let ended = {
@@ -196,7 +236,7 @@ impl<'y> HandlerIo<'y> {
             return Ok(0);
         }
         loop {
-            self.check_client()?;
+            self.check()?;
             let count = self.output.write(bytes)?;
             if count > 0 {
                 return Ok(count);

@@ -3,7 +3,7 @@
 //! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`] on a stack of the [`StackPool`]. It reads and
 //! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
 //! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
-//! runs on a [`WorkerPool`].
+//! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`].
 //!
 //! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` is imported.
 //!
@@ -13,8 +13,10 @@
 mod channel;
 mod fiber;
 mod io;
+mod notice;
 mod outcome;
 mod resources;
+mod shared;
 mod stack_pool;
 mod streams;
 mod task_log;
@@ -26,6 +28,7 @@ pub(crate) use fiber::{Task, Yielder};
 pub(crate) use io::HandlerIo;
 pub(crate) use outcome::TaskOutcome;
 pub(crate) use resources::{CoroutineSettings, HandlerResources};
+pub use shared::Shared;
 pub use streams::{Rfile, Wfile};
 pub(crate) use task_runner::TaskRunner;
 pub(crate) use workers::{Job, JobHandle, WorkerPool};

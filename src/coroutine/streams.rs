@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 
 use super::io::HandlerIo;
+use super::shared::check_no_access;
 
 /// The bytes from the client. Python's `rfile`.
 ///
@@ -29,7 +30,9 @@ impl<'l> Rfile<'l> {
 
 impl BufRead for Rfile<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.chunk.read == self.chunk.bytes.len() {
+        if self.chunk.read < self.chunk.bytes.len() {
+            check_no_access()?;
+        } else {
             self.io.fetch(&mut self.chunk)?;
         }
         Ok(&self.chunk.bytes[self.chunk.read..])

@@ -57,7 +57,8 @@ impl TaskRunner {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
-                // `Service::call` has no registrar. A job that the handler offloads now starts at the first `run`.
+                // `Service::call` has no registrar. A job that the handler offloads now starts at the first `run`, and a notice
+                // that is given before then takes effect there.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -88,7 +89,7 @@ impl TaskRunner {
         let channel = self.task.channel();
         if !channel.state().is_ready(|| began) {
             // The handler may have suspended in a call without a registrar; its job is started now.
-            return self.start_job(registrar);
+            return self.provide_waker(registrar);
         }
         let over = fiber.resume();
         let ended = Instant::now();
@@ -100,19 +101,19 @@ impl TaskRunner {
         if over {
             self.end();
         } else {
-            self.start_job(registrar);
+            self.provide_waker(registrar);
         }
     }
 
-    /// Starts the job that the handler waits for, if a waker for the connection is known.
-    fn start_job(&self, registrar: Option<&dyn Registrar>) {
+    /// Makes a waker if what the handler waits for needs one, and passes it on.
+    fn provide_waker(&self, registrar: Option<&dyn Registrar>) {
         let mut state = self.task.channel().state_mut();
-        if state.job.is_some() {
+        if state.needs_waker() {
             // The waker is made once for each request, since making one allocates.
             if let Some(registrar) = registrar.filter(|_| state.waker.is_none()) {
                 state.waker = Some(registrar.wake());
             }
-            state.start_job();
+            state.use_waker();
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::exchange_state::ExchangeState;
 use super::query;
-use crate::coroutine::{HandlerIo, Rfile, Wfile};
+use crate::coroutine::{HandlerIo, Rfile, Shared, Wfile};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 
 /// One request and its response, in Python's vocabulary.
@@ -146,6 +146,28 @@ impl<'y> Exchange<'y> {
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
+    }
+
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
+    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
+    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    ///
+    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
+    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    ///
+    /// The head of a response that waits here is awaited for [`Limits::answer_timeout`](crate::Limits::answer_timeout), which
+    /// should be longer than `timeout`.
+    ///
+    /// # Errors
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
+    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    pub fn wait_until<T, R>(
+        &self,
+        shared: &Shared<T>,
+        timeout: Option<Duration>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        self.io.wait_until(shared, timeout, look)
     }
 
     /// Names the user whose credentials the handler has verified, for the log; see

@@ -6,6 +6,21 @@
 //! ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write): every crate that reads or writes streams works
 //! with them, in constant memory and at the pace of the client.
 //!
+//! # Shared state
+//!
+//! All handlers of a server run on one thread, in turns, so a value that they share needs no lock against each other. A
+//! handler is only suspended inside an operation that waits: `rfile`, `wfile`, `sleep`, `offload`, `wait_until`.
+//!
+//! * [`Shared`] is for values that handlers change, wait for, or share with other threads.
+//! * Atomics, [`Arc`](std::sync::Arc) and channels of std whose operations do not block work as usual. A channel wakes no
+//!   handler; a [`Shared`] queue does.
+//! * **Do not keep the guard of a [`Mutex`](std::sync::Mutex) or [`RwLock`](std::sync::RwLock) over an operation that
+//!   waits.** A second handler that locks the mutex then blocks the thread, on which the first handler would have to be
+//!   resumed: the server hangs. A guard that is dropped before the next wait is harmless. [`Shared::with`] has no guard
+//!   that could be kept, and waiting inside it is an error.
+//!
+//! # The source
+//!
 //! `service` makes a `connection_handler` for each connection, which starts its handler on each request. `exchange` and
 //! `respond` are the handler's view of the request and its response, `upstream` and `body` the connection's view of the
 //! handler. Between them is `exchange_state`: the response and the channel of bytes. Running a coroutine stays out (see
@@ -34,7 +49,7 @@ mod service;
 mod tests;
 mod upstream;
 
-pub use crate::coroutine::{Rfile, Wfile};
+pub use crate::coroutine::{Rfile, Shared, Wfile};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};

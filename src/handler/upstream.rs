@@ -10,7 +10,7 @@ use super::delegate::Delegate;
 use super::exchange_state::ExchangeState;
 use super::final_response::final_reply;
 use super::response_state::ResponseStage;
-use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
+use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
@@ -110,10 +110,9 @@ impl Upstream for HandlerUpstream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match (&self.delegate, self.state.channel.state().wait) {
-            (Some(delegate), _) => delegate.upstream.deadline(),
-            (None, WaitReason::Until(time)) => Some(time),
-            (None, _) => None,
+        match &self.delegate {
+            Some(delegate) => delegate.upstream.deadline(),
+            None => self.state.channel.state().wait.deadline(),
         }
     }
 }

@@ -32,15 +32,17 @@ impl Mailbox {
     /// Leaves a key and wakes the loop.
     pub(super) fn put(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        self.full.store(true, Ordering::Release);
-        self.wake_loop();
+        // Only the first of many keys needs the system call: until the loop has taken the keys, it does not sleep.
+        if !self.full.swap(true, Ordering::AcqRel) {
+            self.wake_loop();
+        }
     }
 
     /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
         // Every turn asks, and few find a key: the flag spares the lock. It is cleared before the keys are taken, so a
         // key that is put in between sets it again.
-        if !self.full.swap(false, Ordering::Acquire) {
+        if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))

@@ -19,7 +19,7 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
 use crate::Stopper;
-use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources};
+use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Shared};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
@@ -86,6 +86,25 @@ impl DatagramRequest<'_> {
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
+    }
+
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
+    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
+    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    ///
+    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
+    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    ///
+    /// # Errors
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first, and of kind
+    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    pub fn wait_until<T, R>(
+        &self,
+        shared: &Shared<T>,
+        timeout: Option<Duration>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        self.io.wait_until(shared, timeout, look)
     }
 
     /// Writes a line to the server's log.

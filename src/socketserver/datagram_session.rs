@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::raw_handler::RawHandler;
-use crate::coroutine::WaitReason;
 use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::NoSource;
 
@@ -71,10 +70,7 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
             return Next::Close(reason);
         }
         if !self.handler.is_over() {
-            return Next::Wait(match self.handler.state().wait {
-                WaitReason::Until(time) => Some(time),
-                _ => None,
-            });
+            return Next::Wait(self.handler.state().wait.deadline());
         }
         if self.handler.log_failure(cx.clock.wall) {
             return Next::Close(CloseReason::OutputCut);

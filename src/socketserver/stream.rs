@@ -17,7 +17,7 @@ use super::listener::StreamListener;
 use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
 use super::stream_session::StreamSession;
-use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Wfile};
+use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Shared, Wfile};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
@@ -75,6 +75,25 @@ impl StreamRequest<'_> {
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
+    }
+
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
+    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
+    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    ///
+    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
+    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    ///
+    /// # Errors
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
+    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    pub fn wait_until<T, R>(
+        &self,
+        shared: &Shared<T>,
+        timeout: Option<Duration>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        self.io.wait_until(shared, timeout, look)
     }
 
     /// Writes a line to the server's log.

@@ -154,19 +154,13 @@ impl<T: Transport> StreamSession<'_, T> {
         let (limit, reason) = match (self.phase, state.wait) {
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // A handler that sleeps, or waits for a worker thread, may take any time: its client is not to blame.
-            (StreamPhase::Serving, WaitReason::Until(time)) if state.output.is_empty() => {
-                return Next::Wait(Some(time));
-            }
-            (StreamPhase::Serving, _) if state.output.is_empty() => return Next::Wait(None),
+            // A handler that waits for anything else than its client may take any time: the client is not to blame.
+            (StreamPhase::Serving, wait) if state.output.is_empty() => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };
         match self.since.checked_add(limit) {
             Some(deadline) if deadline <= now => Next::Close(reason),
-            deadline => match state.wait {
-                WaitReason::Until(time) => Next::Wait(Some(deadline.map_or(time, |deadline| deadline.min(time)))),
-                _ => Next::Wait(deadline),
-            },
+            deadline => Next::Wait(deadline.into_iter().chain(state.wait.deadline()).min()),
         }
     }
 }

@@ -1,0 +1,79 @@
+//! `ResumeNotice`: resumes one suspended handler, once, from any thread.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::session::Waker;
+
+/// Resumes the handler that waits for it. It may be given before the waker of the handler's connection is known.
+#[derive(Default)]
+pub(crate) struct ResumeNotice(Mutex<NoticeState>);
+
+#[derive(Default)]
+struct NoticeState {
+    given: bool,
+    waker: Option<Waker>,
+}
+
+impl ResumeNotice {
+    /// Gives the notice. It wakes the connection unless the notice was given before.
+    pub(crate) fn give(&self) {
+        let mut state = self.lock();
+        if !state.given {
+            state.given = true;
+            state.waker.iter().for_each(Waker::wake);
+        }
+    }
+
+    /// True if the notice was given since the last [`clear`](ResumeNotice::clear).
+    pub(crate) fn is_given(&self) -> bool {
+        self.lock().given
+    }
+
+    /// Takes the notice back, before the handler looks at what it announces.
+    pub(crate) fn clear(&self) {
+        self.lock().given = false;
+    }
+
+    /// Sets the waker, unless one is set.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut state = self.lock();
+        if state.waker.is_none() {
+            state.waker = Some(waker.clone());
+            // A notice that was given before could not wake the connection.
+            if state.given {
+                waker.wake();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, NoticeState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_notice_wakes_once_also_if_it_is_given_before_the_waker_is_known() {
+        let wakes = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&wakes);
+        let waker = Waker::new(move || _ = counter.fetch_add(1, Ordering::Relaxed));
+        let notice = ResumeNotice::default();
+        notice.give();
+        notice.give();
+        assert!(notice.is_given());
+        notice.set_waker(&waker);
+        assert_eq!(wakes.load(Ordering::Relaxed), 1, "the waker came after the notice");
+        notice.give();
+        assert_eq!(wakes.load(Ordering::Relaxed), 1, "the notice was given before");
+        notice.clear();
+        assert!(!notice.is_given());
+        notice.give();
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+}

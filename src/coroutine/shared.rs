@@ -1,0 +1,287 @@
+//! `Shared`: a value that handlers and threads share, and whose changes handlers wait for.
+//!
+//! Suspending a handler stays out: that is [`HandlerIo`](super::HandlerIo).
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::notice::ResumeNotice;
+
+/// A value that handlers share with each other and with threads. Clones are the same value.
+///
+/// [`with`](Shared::with) reads or changes the value. A handler waits for a change with
+/// [`Exchange::wait_until`](crate::handler::Exchange::wait_until). Together they do the work of a mutex, a condition
+/// variable and, as a `Shared<VecDeque<_>>`, of a channel.
+///
+/// No handler can be suspended while it has access to the value. With a guard of a [`Mutex`] it could: the next handler
+/// that locks the mutex would then block the only thread, on which the first handler would have to be resumed.
+///
+/// ```
+/// use std::io::{self, Write};
+/// use std::time::Duration;
+/// use serve_forever::HttpServer;
+/// use serve_forever::handler::{Exchange, RequestHandler, Shared};
+///
+/// /// A long poll: the response is the first value after the one that the client has, within half a minute.
+/// struct Poll(Shared<u64>);
+///
+/// impl RequestHandler for Poll {
+///     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+///         let seen = x.query().iter().find(|(name, _)| name == "seen").and_then(|(_, seen)| seen.parse().ok());
+///         let newer = |value: &mut u64| (Some(*value) != seen).then_some(*value);
+///         let text = match x.wait_until(&self.0, Some(Duration::from_secs(30)), newer)? {
+///             Some(value) => value.to_string(),
+///             None => "nothing new".to_owned(),
+///         };
+///         x.send_response(200)?;
+///         x.end_headers()?;
+///         x.wfile().write_all(text.as_bytes())
+///     }
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let value = Shared::new(0);
+/// let handlers_value = value.clone();
+/// let server = HttpServer::bind("127.0.0.1:0")?.handler(move || Poll(handlers_value.clone()));
+/// // Any thread may change the value. Every long poll that waits then has its response.
+/// value.with(|value| *value += 1);
+/// # drop(server);
+/// # Ok(()) }
+/// ```
+pub struct Shared<T>(Arc<SharedValue<T>>);
+
+struct SharedValue<T> {
+    /// The thread that has access now, as [`this_thread`] names it; 0 for none.
+    holder: AtomicUsize,
+    state: Mutex<SharedState<T>>,
+}
+
+struct SharedState<T> {
+    value: T,
+    /// The waits that the next change ends, in the order in which they began.
+    waits: BTreeMap<u64, Arc<ResumeNotice>>,
+    next_wait: u64,
+}
+
+thread_local! {
+    /// How many accesses to shared values this thread is inside of.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A number that no other running thread has, and that is not 0.
+fn this_thread() -> usize {
+    DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
+}
+
+/// An error if this thread has access to a shared value now, so that a handler on it must not be suspended.
+#[inline]
+pub(super) fn check_no_access() -> io::Result<()> {
+    if DEPTH.get() == 0 { Ok(()) } else { Err(wait_inside_access()) }
+}
+
+#[cold]
+fn wait_inside_access() -> io::Error {
+    io::Error::new(io::ErrorKind::Deadlock, "a handler cannot read, write or wait inside Shared::with")
+}
+
+impl<T> Shared<T> {
+    /// A shared value.
+    pub fn new(value: T) -> Shared<T> {
+        let state = SharedState { value, waits: BTreeMap::new(), next_wait: 0 };
+        Shared(Arc::new(SharedValue { holder: AtomicUsize::new(0), state: Mutex::new(state) }))
+    }
+
+    /// Calls `access` with the value, and returns its result. While it runs, no other thread has access. Afterwards every
+    /// handler that waits for this value looks at it again, also after an access that changed nothing.
+    ///
+    /// Whatever a handler needs for reading or writing is returned from `access`: inside of it the operations of the
+    /// handler that may suspend it are errors of kind [`Deadlock`](io::ErrorKind::Deadlock). It should not block
+    /// in any other way either, because on the thread of the server no client is served meanwhile.
+    ///
+    /// # Panics
+    /// Inside another access to the same value. If `access` panics, its changes up to there remain.
+    pub fn with<R>(&self, access: impl FnOnce(&mut T) -> R) -> R {
+        let mut guard = self.access();
+        access(guard.value())
+    }
+
+    fn access(&self) -> SharedAccess<'_, T> {
+        let SharedValue { holder, state } = &*self.0;
+        // Only this thread stores its own number, so it finds the number there only inside of an access of its own.
+        assert_ne!(
+            holder.load(Ordering::Relaxed),
+            this_thread(),
+            "access to a Shared inside an access to the same Shared"
+        );
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        holder.store(this_thread(), Ordering::Relaxed);
+        DEPTH.set(DEPTH.get() + 1);
+        SharedAccess { holder, state: Some(state), changed: true }
+    }
+
+    /// Begins a wait for this value.
+    pub(super) fn begin_wait(&self) -> SharedWait<'_, T> {
+        SharedWait { shared: self, place: Cell::new(None), notice: Arc::default(), is_listed: Cell::new(false) }
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Default> Default for Shared<T> {
+    fn default() -> Self {
+        Shared::new(T::default())
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The value may be in use by another thread, and waiting for it would make the output of a log a lock.
+        f.write_str("Shared")
+    }
+}
+
+/// SharedAccess to a shared value. Dropping it ends the waits for the value.
+struct SharedAccess<'s, T> {
+    holder: &'s AtomicUsize,
+    /// `None` only while the access is dropped.
+    state: Option<MutexGuard<'s, SharedState<T>>>,
+    /// False for a look at the value that leaves the waits of others alone.
+    changed: bool,
+}
+
+impl<T> SharedAccess<'_, T> {
+    fn state(&mut self) -> &mut SharedState<T> {
+        // NOTE(unwrap): the guard is taken only when the access is dropped.
+        self.state.as_mut().expect("an access has its guard")
+    }
+
+    fn value(&mut self) -> &mut T {
+        &mut self.state().value
+    }
+}
+
+impl<T> Drop for SharedAccess<'_, T> {
+    fn drop(&mut self) {
+        let waits = if self.changed { std::mem::take(&mut self.state().waits) } else { BTreeMap::new() };
+        self.holder.store(0, Ordering::Relaxed);
+        DEPTH.set(DEPTH.get() - 1);
+        // Unlocked first, so that a woken thread does not wait for the lock.
+        self.state = None;
+        waits.values().for_each(|notice| notice.give());
+    }
+}
+
+/// The wait of one handler for a shared value. Dropping it ends the wait.
+pub(super) struct SharedWait<'s, T> {
+    shared: &'s Shared<T>,
+    /// The place among the waits, from the first look at the value on.
+    place: Cell<Option<u64>>,
+    notice: Arc<ResumeNotice>,
+    /// The wait is in the list, unless a change has taken it from there.
+    is_listed: Cell<bool>,
+}
+
+impl<T> SharedWait<'_, T> {
+    pub(super) fn notice(&self) -> &Arc<ResumeNotice> {
+        &self.notice
+    }
+
+    /// Calls `look` with the value. If the result is `None`, the next change gives the notice.
+    pub(super) fn look<R>(&self, look: &mut impl FnMut(&mut T) -> Option<R>) -> Option<R> {
+        self.notice.clear();
+        let mut access = self.shared.access();
+        let result = look(access.value());
+        // A look that succeeded may have changed the value, such as by taking an element, for which others wait.
+        access.changed = result.is_some();
+        let state = access.state();
+        let place = self.place.get().unwrap_or_else(|| {
+            state.next_wait += 1;
+            state.next_wait
+        });
+        self.place.set(Some(place));
+        match result {
+            // Listed under the same lock as the look, so that no change comes between them.
+            None => _ = state.waits.insert(place, Arc::clone(&self.notice)),
+            Some(_) => _ = state.waits.remove(&place),
+        }
+        self.is_listed.set(result.is_none());
+        result
+    }
+}
+
+impl<T> Drop for SharedWait<'_, T> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.get().filter(|_| self.is_listed.get()) {
+            let mut access = self.shared.access();
+            access.state().waits.remove(&place);
+            access.changed = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// A look that waits for a value of at least `least`.
+    fn at_least(least: u32) -> impl FnMut(&mut u32) -> Option<u32> {
+        move |value| (*value >= least).then_some(*value)
+    }
+
+    #[test]
+    fn an_access_ends_the_waits_for_its_value_only() {
+        let (one, other) = (Shared::new(0), Shared::new(0));
+        let (of_one, of_other) = (one.begin_wait(), other.begin_wait());
+        assert_eq!((of_one.look(&mut at_least(2)), of_other.look(&mut at_least(1))), (None, None));
+        one.with(|value| *value += 1);
+        assert!(of_one.notice().is_given() && !of_other.notice().is_given());
+        assert_eq!(of_one.look(&mut at_least(2)), None);
+        assert!(!of_one.notice().is_given(), "a look that fails is no change");
+        one.with(|value| *value += 1);
+        assert!(of_one.notice().is_given());
+        assert_eq!(of_one.look(&mut at_least(2)), Some(2));
+    }
+
+    #[test]
+    fn a_look_that_takes_the_value_ends_the_waits_of_others() {
+        let shared = Shared::new(0);
+        let (room, element) = (shared.begin_wait(), shared.begin_wait());
+        shared.with(|value| *value = 1);
+        assert_eq!(room.look(&mut |value| (*value == 0).then_some(())), None);
+        assert_eq!(element.look(&mut |value| (*value == 1).then(|| *value = 0)), Some(()));
+        assert!(room.notice().is_given());
+    }
+
+    #[test]
+    fn a_dropped_wait_leaves_the_list() {
+        let shared = Shared::new(0);
+        let wait = shared.begin_wait();
+        assert_eq!(wait.look(&mut at_least(1)), None);
+        let kept = shared.begin_wait();
+        assert_eq!(kept.look(&mut at_least(1)), None);
+        assert_eq!(kept.look(&mut at_least(1)), None);
+        drop(wait);
+        assert_eq!(shared.access().state().waits.len(), 1, "a second look has the same place");
+    }
+
+    #[test]
+    fn a_nested_access_to_the_same_value_panics_and_to_another_does_not() {
+        let (one, other) = (Shared::new(1), Shared::new(2));
+        assert_eq!(one.with(|one| other.with(|other| *one + *other)), 3);
+        let nested = catch_unwind(AssertUnwindSafe(|| one.with(|_| one.with(|_| ()))));
+        assert!(nested.is_err());
+        assert!(check_no_access().is_ok(), "the panic ended the access");
+        one.with(|value| *value += 1);
+        assert_eq!(one.with(|value| *value), 2, "the value is usable after a panic");
+    }
+}

@@ -1,0 +1,10 @@
+//! Handlers that wait for other handlers and for threads, over real sockets. What stays out: waits for the client, which
+//! `src/handler/tests.rs` has.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+mod waiting {
+    mod server;
+    mod shared;
+}

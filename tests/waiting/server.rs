@@ -1,0 +1,81 @@
+//! Servers whose handlers are closures.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+use serve_forever::log::AccessLog;
+use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer};
+use serve_forever::testing::TestServer;
+use serve_forever::{HttpServer, Stopper};
+
+pub use crate::common::client::{Client, SAFETY};
+
+struct Does<F>(F);
+
+impl<F: FnMut(&mut Exchange<'_>) -> io::Result<()>> RequestHandler for Does<F> {
+    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        (self.0)(x)
+    }
+}
+
+impl<F: FnMut(&mut StreamRequest<'_>) -> io::Result<()>> StreamRequestHandler for Does<F> {
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+        (self.0)(x)
+    }
+}
+
+/// A server that calls a closure for every request.
+pub fn http<F>(handle: F) -> HttpServer
+where
+    F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + Send + 'static,
+{
+    let handlers = Handlers::new(move || Does(handle.clone())).slow_after(Duration::MAX);
+    HttpServer::bind("127.0.0.1:0").unwrap().service(handlers).log(AccessLog::off())
+}
+
+/// [`http`], running.
+pub fn start<F>(handle: F) -> TestServer
+where
+    F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + Send + 'static,
+{
+    TestServer::start(http(handle))
+}
+
+/// A running raw server, which stops when this is dropped.
+pub struct RawServer {
+    pub address: SocketAddr,
+    pub stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RawServer {
+    /// A server that calls a closure for every connection.
+    pub fn start<F>(handle: F) -> RawServer
+    where
+        F: FnMut(&mut StreamRequest<'_>) -> io::Result<()> + Clone + Send + 'static,
+    {
+        let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(move || Does(handle.clone()));
+        let mut server = server.log(AccessLog::off());
+        let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+        let thread = std::thread::spawn(move || _ = server.serve_forever().unwrap());
+        RawServer { address, stopper, thread: Some(thread) }
+    }
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.stopper.stop_now();
+        _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// A handler's response of one text.
+pub fn respond(x: &mut Exchange<'_>, text: &str) -> io::Result<()> {
+    x.send_response(200)?;
+    x.send_header("Content-Length", text.len())?;
+    x.end_headers()?;
+    x.wfile().write_all(text.as_bytes())
+}
