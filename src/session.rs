@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -94,6 +95,35 @@ pub trait Registrar {
 
     /// The time at which this turn of the loop began.
     fn now(&self) -> Instant;
+
+    /// A handle for the time between two steps, when there is no registrar. Unless an implementation says otherwise, it
+    /// can only wake the session.
+    fn handle(&self) -> Rc<dyn SessionHandle> {
+        Rc::new(WakeOnly(self.wake()))
+    }
+}
+
+/// The loop as a session reaches it at any time, not only in its step. A session must drop its handles when it ends, because
+/// another session may then have its key.
+pub trait SessionHandle {
+    /// A waker by which any thread can run this session.
+    fn wake(&self) -> Waker;
+
+    /// True from the turn on in which the loop begins to drain. Every session runs in that turn.
+    fn is_stopping(&self) -> bool;
+}
+
+/// The handle of a session that no loop runs.
+struct WakeOnly(Waker);
+
+impl SessionHandle for WakeOnly {
+    fn wake(&self) -> Waker {
+        self.0.clone()
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
 }
 
 /// Wakes one session of a loop from any thread. A wake-up that comes too late, or without need, is harmless.

@@ -7,4 +7,5 @@ mod common;
 mod waiting {
     mod server;
     mod shared;
+    mod stop;
 }

@@ -4,6 +4,7 @@
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::notice::ResumeNotice;
 use super::outcome::TaskOutcome;
 use super::task_log::TaskLog;
 use super::workers::Job;
-use crate::session::Waker;
+use crate::session::{Registrar, SessionHandle, Waker};
 
 /// How many bytes may wait in each direction: as many as the connection moves at a time. More would only use memory.
 pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
@@ -75,10 +76,12 @@ pub(crate) struct ChannelState {
     pub(crate) output: Vec<u8>,
     /// The reason of the handler's suspension.
     pub(crate) wait: WaitReason,
-    /// A job whose end the handler waits for. It stays here unstarted until `waker` is known.
+    /// A job whose end the handler waits for. It stays here unstarted until there is a waker.
     pub(crate) job: Option<Job>,
     /// A notice that the handler waits for.
     pub(crate) notice: Option<Arc<ResumeNotice>>,
+    /// The connection's handle of the loop, once the handler has needed it.
+    pub(crate) handle: Option<Rc<dyn SessionHandle>>,
     /// Wakes the connection from another thread.
     pub(crate) waker: Option<Waker>,
     /// True if the connection will neither send nor receive for this handler any more.
@@ -103,8 +106,10 @@ pub(crate) enum WaitReason {
     Until(Instant),
     /// The end of the job on a worker thread.
     Job,
-    /// The notice, or this time.
-    Notice(Option<Instant>),
+    /// The connection's handle of the loop.
+    Handle,
+    /// The notice, this time, or the stop of the loop.
+    Notice { deadline: Option<Instant>, or_stop: bool },
 }
 
 impl WaitReason {
@@ -112,8 +117,12 @@ impl WaitReason {
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             WaitReason::Until(time) => Some(time),
-            WaitReason::Notice(deadline) => deadline,
-            WaitReason::NotWaiting | WaitReason::Input | WaitReason::OutputSpace | WaitReason::Job => None,
+            WaitReason::Notice { deadline, .. } => deadline,
+            WaitReason::NotWaiting
+            | WaitReason::Input
+            | WaitReason::OutputSpace
+            | WaitReason::Job
+            | WaitReason::Handle => None,
         }
     }
 }
@@ -133,7 +142,7 @@ impl ChannelState {
         if self.notice.is_some() {
             self.notice = None;
         }
-        self.waker = None;
+        (self.handle, self.waker) = (None, None);
         self.outcome = None;
     }
 
@@ -156,9 +165,11 @@ impl ChannelState {
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
-            WaitReason::Notice(deadline) => {
+            WaitReason::Handle => self.handle.is_some(),
+            WaitReason::Notice { deadline, or_stop } => {
                 self.notice.as_ref().is_some_and(|notice| notice.is_given())
                     || deadline.is_some_and(|deadline| deadline <= now())
+                    || (or_stop && self.handle.as_ref().is_some_and(|handle| handle.is_stopping()))
             }
         }
     }
@@ -209,16 +220,19 @@ impl ChannelState {
         }
     }
 
-    /// True if the handler waits for something that wakes the connection from another thread.
-    pub(crate) fn needs_waker(&self) -> bool {
-        self.job.is_some() || self.notice.is_some()
-    }
-
-    /// Starts the job, and passes the waker to the notice, if the waker is known. A job that was started before is left
-    /// alone.
-    pub(crate) fn use_waker(&mut self) {
-        // Without a waker neither would resume the handler, so both wait for one.
-        let Some(waker) = &self.waker else { return };
+    /// Makes the handle and the waker that the handler's wait needs, if there is a registrar or a handle, and starts the
+    /// job. Each is made once for a request, because making one allocates.
+    pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
+        let needs_waker = self.job.is_some() || self.notice.is_some();
+        if !needs_waker && self.wait != WaitReason::Handle {
+            return;
+        }
+        if self.handle.is_none() {
+            self.handle = registrar.map(|registrar| registrar.handle());
+        }
+        // Without a waker neither job nor notice would resume the handler, so both wait for one.
+        let Some(handle) = self.handle.as_ref().filter(|_| needs_waker) else { return };
+        let waker = self.waker.get_or_insert_with(|| handle.wake());
         if let Some(job) = &mut self.job {
             job.start(waker);
         }

@@ -5,16 +5,17 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::channel::{Channel, HandlerOutput, WaitReason};
 use super::fiber::Yielder;
-use super::notice::ResumeNotice;
 use super::shared::{Shared, check_no_access};
 use super::streams::{InputChunk, Rfile, Wfile};
 use super::workers::WorkerPool;
+use crate::session::SessionHandle;
 
 /// The operations of a handler that may suspend it.
 pub(crate) struct HandlerIo<'y> {
@@ -89,7 +90,7 @@ impl<'y> HandlerIo<'y> {
             let mut state = self.channel.state_mut();
             // The job is in the channel because it may have to wait for a waker, which only the runner can get.
             state.job = Some(job);
-            state.use_waker();
+            state.provide(None);
         }
         let result = loop {
             // A short job may have ended before the handler suspends.
@@ -113,6 +114,9 @@ impl<'y> HandlerIo<'y> {
         mut look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
         self.check()?;
+        let handle = self.handle()?;
+        // Only the beginning of the drain ends a wait: a loop that waits again and again would never suspend otherwise.
+        let or_stop = !handle.is_stopping();
         // A timeout that overflows the clock has no deadline.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let wait = shared.begin_wait();
@@ -121,23 +125,44 @@ impl<'y> HandlerIo<'y> {
             if let Some(result) = wait.look(&mut look) {
                 return Ok(Some(result));
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) || (or_stop && handle.is_stopping()) {
                 return Ok(None);
             }
-            self.suspend_for(wait.notice(), deadline)?;
+            self.channel.state_mut().notice = Some(Arc::clone(wait.notice()));
+            let resumed = self.suspend(WaitReason::Notice { deadline, or_stop });
+            self.channel.state_mut().notice = None;
+            resumed?;
         }
     }
 
-    /// Suspends the handler until the notice is given or the deadline has passed.
-    fn suspend_for(&self, notice: &Arc<ResumeNotice>, deadline: Option<Instant>) -> io::Result<()> {
-        {
-            let mut state = self.channel.state_mut();
-            state.notice = Some(Arc::clone(notice));
-            state.use_waker();
+    /// True if the server drains, or the client is gone.
+    pub(crate) fn is_stopping(&self) -> bool {
+        match self.handle() {
+            Ok(handle) => handle.is_stopping(),
+            // Any other error says that the handler must not wait for the handle, as inside `Shared::with`.
+            Err(error) => error.kind() == io::ErrorKind::ConnectionAborted,
         }
-        let result = self.suspend(WaitReason::Notice(deadline));
-        self.channel.state_mut().notice = None;
-        result
+    }
+
+    /// Suspends the handler until the server drains (true) or the timeout is over (false).
+    pub(crate) fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
+        self.check()?;
+        let handle = self.handle()?;
+        let deadline = Instant::now().checked_add(timeout);
+        while !handle.is_stopping() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            self.suspend(WaitReason::Notice { deadline, or_stop: true })?;
+        }
+        Ok(handle.is_stopping())
+    }
+
+    /// The connection's handle of the loop. A handler that runs within `Service::call` is suspended until there is one.
+    fn handle(&self) -> io::Result<Rc<dyn SessionHandle>> {
+        loop {
+            if let Some(handle) = &self.channel.state().handle {
+                return Ok(Rc::clone(handle));
+            }
+            self.suspend(WaitReason::Handle)?;
+        }
     }
 
     /// Writes a line to the server's log.

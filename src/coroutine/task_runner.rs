@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use corosensei::stack::DefaultStack;
 
-use super::channel::Channel;
+use super::channel::{Channel, WaitReason};
 use super::fiber::{Fiber, Task};
 use super::resources::HandlerResources;
 use super::stack_pool::{StackPool, StackTicket};
@@ -85,35 +85,30 @@ impl TaskRunner {
     /// Resumes the task, if it has a stack and can continue.
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
-        let began = Instant::now();
         let channel = self.task.channel();
-        if !channel.state().is_ready(|| began) {
-            // The handler may have suspended in a call without a registrar; its job is started now.
-            return self.provide_waker(registrar);
-        }
-        let over = fiber.resume();
-        let ended = Instant::now();
-        // An addition, because the difference of two times costs many more instructions.
-        if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
-            let ran = ended.saturating_duration_since(began).as_millis();
-            channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
-        }
-        if over {
-            self.end();
-        } else {
-            self.provide_waker(registrar);
-        }
-    }
-
-    /// Makes a waker if what the handler waits for needs one, and passes it on.
-    fn provide_waker(&self, registrar: Option<&dyn Registrar>) {
-        let mut state = self.task.channel().state_mut();
-        if state.needs_waker() {
-            // The waker is made once for each request, since making one allocates.
-            if let Some(registrar) = registrar.filter(|_| state.waker.is_none()) {
-                state.waker = Some(registrar.wake());
+        // The handler may have suspended in a call without a registrar, so its job is started now.
+        channel.state_mut().provide(registrar);
+        loop {
+            let began = Instant::now();
+            if !channel.state().is_ready(|| began) {
+                return;
             }
-            state.use_waker();
+            let over = fiber.resume();
+            let ended = Instant::now();
+            // An addition, because the difference of two times costs many more instructions.
+            if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
+                let ran = ended.saturating_duration_since(began).as_millis();
+                channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
+            }
+            if over {
+                return self.end();
+            }
+            let mut state = channel.state_mut();
+            state.provide(registrar);
+            // A handle needs no wait if there is a registrar.
+            if state.wait != WaitReason::Handle || state.handle.is_none() {
+                return;
+            }
         }
     }
 

@@ -35,8 +35,8 @@ impl HandlerUpstream {
             return None;
         }
         state.stage = ResponseStage::Streaming;
-        // `Source::read` gets no registrar, so the waker for later jobs is made now.
-        self.state.channel.state_mut().waker.get_or_insert_with(|| registrar.wake());
+        // `Source::read` gets no registrar, so the handle for later waits is made now.
+        self.state.channel.state_mut().handle.get_or_insert_with(|| registrar.handle());
         let body = HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state));
         let mut response = state.take_head(Body::Stream(Box::new(body)));
         response.user = state.user.take();

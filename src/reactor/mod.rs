@@ -31,6 +31,8 @@ mod stopper;
 mod table;
 
 use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Poll, Token};
@@ -42,7 +44,7 @@ use eviction::Eviction;
 use hooks::Capacity;
 pub use hooks::{RunLimits, TurnHooks};
 pub use mailbox::Mailbox;
-use registrar::SessionRegistrar;
+use registrar::{LoopLink, SessionRegistrar};
 pub use selector::Selector;
 use shutdown::Shutdown;
 pub use shutdown::{RunEnd, RunMode};
@@ -61,6 +63,7 @@ const FIRST_ACCEPTOR: usize = usize::MAX - 3;
 pub struct Reactor<'s, S: Selector = Poll> {
     selector: &'s mut S,
     stop: &'s StopFlag,
+    link: Rc<LoopLink>,
     signals: Option<&'s mut Signals>,
     acceptors: Vec<Acceptor<'s>>,
     sessions: SessionTable<'s>,
@@ -93,6 +96,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         Ok(Reactor {
             selector,
             stop,
+            link: LoopLink::new(Arc::clone(stop.mailbox())),
             signals,
             acceptors,
             sessions: SessionTable::new(now),
@@ -231,6 +235,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         self.shutdown.begin_drain(end, self.clock.now);
         // The sessions learn of the drain by their clock. The phase in `shutdown` is what the loop itself reads.
         self.clock.stopping = Some(self.clock.now);
+        self.link.stopping.set(true);
         self.sessions.queue_all();
     }
 
@@ -308,7 +313,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         // A session may have been closed for another connection after it was marked.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
-        let mut registrar = SessionRegistrar { registry, mailbox: self.stop.mailbox(), key, now: self.clock.now };
+        let mut registrar = SessionRegistrar { registry, link: &self.link, key, now: self.clock.now };
         let mut cx = StepContext {
             clock: self.clock,
             scratch: &mut self.scratch,

@@ -1,6 +1,8 @@
 //! The tokens of sessions, and the registration of the descriptors that a session has beside its socket.
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +10,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
 use super::Mailbox;
-use crate::session::{Registrar, Waker};
+use crate::session::{Registrar, SessionHandle, Waker};
 
 /// The number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
@@ -23,10 +25,30 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
+/// The state of the loop that the handles of its sessions share.
+pub(super) struct LoopLink {
+    pub(super) mailbox: Arc<Mailbox>,
+    /// The loop drains.
+    pub(super) stopping: Cell<bool>,
+}
+
+impl LoopLink {
+    pub(super) fn new(mailbox: Arc<Mailbox>) -> Rc<LoopLink> {
+        Rc::new(LoopLink { mailbox, stopping: Cell::new(false) })
+    }
+
+    fn waker(&self, key: usize) -> Waker {
+        // The waker may outlive the session. Its key then wakes another session or none; a step without need is
+        // harmless.
+        let mailbox = Arc::clone(&self.mailbox);
+        Waker::new(move || mailbox.put(key))
+    }
+}
+
 /// The registrar of one session for one step.
 pub(super) struct SessionRegistrar<'r> {
     pub(super) registry: &'r Registry,
-    pub(super) mailbox: &'r Arc<Mailbox>,
+    pub(super) link: &'r Rc<LoopLink>,
     pub(super) key: usize,
     pub(super) now: Instant,
 }
@@ -43,13 +65,30 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn wake(&self) -> Waker {
-        // The waker may outlive the session. Its key then wakes another session or none; a step without need is
-        // harmless.
-        let (mailbox, key) = (Arc::clone(self.mailbox), self.key);
-        Waker::new(move || mailbox.put(key))
+        self.link.waker(self.key)
     }
 
     fn now(&self) -> Instant {
         self.now
+    }
+
+    fn handle(&self) -> Rc<dyn SessionHandle> {
+        Rc::new(KeyHandle { link: Rc::clone(self.link), key: self.key })
+    }
+}
+
+/// The handle of the session that has this key.
+struct KeyHandle {
+    link: Rc<LoopLink>,
+    key: usize,
+}
+
+impl SessionHandle for KeyHandle {
+    fn wake(&self) -> Waker {
+        self.link.waker(self.key)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.link.stopping.get()
     }
 }

@@ -92,6 +92,9 @@ impl DatagramRequest<'_> {
     /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
     /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
     ///
+    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler which waits
+    /// again and again can ask [`is_stopping`](Self::is_stopping) in between.
+    ///
     /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
     /// `shared` then look again. When it returns `None`, it should leave the value as it is.
     ///
@@ -105,6 +108,20 @@ impl DatagramRequest<'_> {
         look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
         self.io.wait_until(shared, timeout, look)
+    }
+
+    /// True if the server is stopping, and
+    /// waits for its handlers for 5 seconds.
+    pub fn is_stopping(&self) -> bool {
+        self.io.is_stopping()
+    }
+
+    /// Suspends the handler until the server is stopping (true) or `timeout` is over (false).
+    ///
+    /// # Errors
+    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.
+    pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
+        self.io.wait_for_stop(timeout)
     }
 
     /// Writes a line to the server's log.

@@ -79,3 +79,23 @@ pub fn respond(x: &mut Exchange<'_>, text: &str) -> io::Result<()> {
     x.end_headers()?;
     x.wfile().write_all(text.as_bytes())
 }
+
+/// The body of the next response.
+pub fn body(client: &mut Client) -> String {
+    String::from_utf8(client.answer().body).unwrap()
+}
+
+/// The rest of the client's input as text.
+pub fn rest(client: &mut Client) -> String {
+    String::from_utf8(client.rest()).unwrap()
+}
+
+/// Sends a request and does not wait for its response.
+pub fn send_get(client: &mut Client, target: &str) {
+    client.say(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+}
+
+pub fn get(client: &mut Client, target: &str) -> String {
+    send_get(client, target);
+    body(client)
+}

@@ -13,27 +13,7 @@ use serve_forever::handler::Shared;
 use serve_forever::log::AccessLog;
 use serve_forever::socketserver::{DatagramRequest, DatagramRequestHandler, UdpServer};
 
-use super::server::{Client, RawServer, SAFETY, respond, start};
-
-/// The body of the next response.
-fn body(client: &mut Client) -> String {
-    String::from_utf8(client.answer().body).unwrap()
-}
-
-/// The rest of the client's input as text.
-fn rest(client: &mut Client) -> String {
-    String::from_utf8(client.rest()).unwrap()
-}
-
-/// Sends a request and does not wait for its response.
-fn send_get(client: &mut Client, target: &str) {
-    client.say(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
-}
-
-fn get(client: &mut Client, target: &str) -> String {
-    send_get(client, target);
-    body(client)
-}
+use super::server::{Client, RawServer, SAFETY, body, get, respond, rest, send_get, start};
 
 /// The number of an environment variable, or this one.
 fn number(variable: &str, unset: usize) -> usize {
