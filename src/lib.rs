@@ -134,6 +134,8 @@ pub mod session;
 #[cfg(unix)]
 pub mod socketserver;
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(not(feature = "internals"))]
 mod transport;
 #[cfg(feature = "internals")]

@@ -186,6 +186,7 @@ const CLOCKS: &[(&str, &str)] = &[
     ("src/server/hooks.rs", "the end of a run"),
     ("src/server/reload.rs", "a reload happens between two turns"),
     ("src/socketserver/raw_handler.rs", "a handler that ends with the run"),
+    ("src/tls/configuration.rs", "the validity of certificates, when they are read or made"),
     ("src/testing/bench.rs", "the clock of connections in memory"),
 ];
 

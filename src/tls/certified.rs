@@ -1,0 +1,81 @@
+//! A certificate with its private key, from files: read, decrypted, and checked to belong together.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+
+use super::error::{TlsError, TlsErrorKind};
+use super::pem::{self, PemBlock};
+use super::private_key;
+use super::x509::Certificate;
+
+/// The largest file that is read. Chains of certificates have some kilobytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// A certificate with its chain and key, and the facts about it that a server needs later.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) key: Arc<CertifiedKey>,
+    /// The DNS names of the certificate, in lower case.
+    pub(super) names: Vec<String>,
+    /// The file of the certificate, and that of the key.
+    pub(super) certificate_file: PathBuf,
+    pub(super) key_file: PathBuf,
+    /// The attributes of the key's file when it was read.
+    pub(super) key_attributes: Metadata,
+}
+
+impl Pair {
+    /// Reads a certificate with its chain, and the key. Both may be in one file.
+    pub(super) fn load(certificate: &Path, key: &Path, password: Option<&str>) -> Result<Pair, TlsError> {
+        let (blocks, _) = read_pem(certificate)?;
+        let chain = certificates(blocks);
+        let first = chain.first().ok_or_else(|| TlsError::new(certificate, TlsErrorKind::NoCertificate))?;
+        let unusable = |why: &str| TlsError::new(certificate, TlsErrorKind::Certificate(why.to_owned()));
+        let names = Certificate::parse(first).ok_or_else(|| unusable("it is not X.509"))?.dns_names;
+        let (blocks, key_attributes) = read_pem(key)?;
+        let loaded = private_key::find(&blocks, password).and_then(|key| private_key::load(&key));
+        let loaded = loaded.map_err(|kind| TlsError::new(key, kind))?;
+        let pair = CertifiedKey::new(chain, loaded);
+        match pair.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Pair {
+                key: Arc::new(pair),
+                names,
+                certificate_file: certificate.to_owned(),
+                key_file: key.to_owned(),
+                key_attributes,
+            }),
+            Err(Error::InconsistentKeys(_)) => {
+                Err(TlsError::new(key, TlsErrorKind::KeyMismatch { certificate: certificate.to_owned() }))
+            }
+            Err(error) => Err(unusable(&error.to_string())),
+        }
+    }
+}
+
+/// The certificates among the blocks of a file, in their order.
+pub(super) fn certificates(blocks: Vec<PemBlock>) -> Vec<CertificateDer<'static>> {
+    let of_certificates = |block: &PemBlock| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE");
+    blocks.into_iter().filter(of_certificates).map(|block| block.contents.into()).collect()
+}
+
+/// Reads the blocks of a file, and the attributes of that same file.
+pub(super) fn read_pem(path: &Path) -> Result<(Vec<PemBlock>, Metadata), TlsError> {
+    let read = || {
+        let file = File::open(path)?;
+        let (attributes, mut bytes) = (file.metadata()?, Vec::new());
+        file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        Ok((bytes, attributes))
+    };
+    let (bytes, attributes) = read().map_err(|error| TlsError::new(path, TlsErrorKind::Read(error)))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(TlsError::new(path, TlsErrorKind::TooLarge));
+    }
+    let blocks = pem::blocks(&bytes).map_err(|bad| TlsError::new(path, bad.into()))?;
+    Ok((blocks, attributes))
+}

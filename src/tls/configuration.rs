@@ -1,0 +1,281 @@
+//! `Tls` and its builder: from files or a self-signed certificate to the configuration of rustls.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::ring;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+use super::certified::Pair;
+use super::choice::CertificateChoice;
+use super::client_auth::{AcceptedClients, ClientAuth, verifier};
+use super::error::{TlsError, TlsErrorKind};
+use super::{self_signed, warnings};
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+impl TlsVersion {
+    /// This version and those above it.
+    fn and_above(self) -> &'static [&'static SupportedProtocolVersion] {
+        static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+        match self {
+            TlsVersion::Tls12 => rustls::ALL_VERSIONS,
+            TlsVersion::Tls13 => ONLY_TLS13,
+        }
+    }
+}
+
+/// The configuration of TLS for a server. It is cheap to clone, and it does not change: a server that reads its files
+/// again builds another one.
+///
+/// Versions are TLS 1.2 and 1.3 with the suites of rustls, all of which have forward secrecy. Sessions are resumed by
+/// stateless tickets, whose keys change every six hours. There is no early data.
+///
+/// ```no_run
+/// use serve_forever::tls::Tls;
+///
+/// # fn main() -> Result<(), serve_forever::tls::TlsError> {
+/// let tls = Tls::from_pem_files("site.crt", "site.key")?;
+/// for warning in tls.warnings() {
+///     eprintln!("{warning}");
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    warnings: Arc<[String]>,
+    fingerprint: Option<String>,
+    accepted_clients: AcceptedClients,
+}
+
+impl Tls {
+    /// Reads a certificate with its chain, and the private key that belongs to it, from PEM files. Both may be one file.
+    ///
+    /// # Errors
+    /// As [`TlsBuilder::build`].
+    pub fn from_pem_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Tls, TlsError> {
+        Tls::builder().certificate(certificate, key).build()
+    }
+
+    /// Makes a certificate for these DNS names and addresses, which is valid for 30 days and exists in memory only. No
+    /// client trusts it until it is told to, for example by the [`fingerprint`](Tls::fingerprint).
+    ///
+    /// # Errors
+    /// If a name is neither a DNS name nor an address, or the system has no random numbers.
+    pub fn self_signed<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<Tls, TlsError> {
+        Tls::builder().self_signed(names).build()
+    }
+
+    /// Takes a configuration of rustls as it is.
+    pub fn from_config(config: Arc<ServerConfig>) -> Tls {
+        Tls { config, warnings: Arc::default(), fingerprint: None, accepted_clients: None }
+    }
+
+    /// A builder, which has more settings.
+    pub fn builder() -> TlsBuilder {
+        TlsBuilder::default()
+    }
+
+    /// The configuration of rustls.
+    pub fn server_config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Faults of the certificates that do not keep a server from using them, each in one line that names the file: one
+    /// has expired, is not valid yet, or expires within seven days; the second certificate of a file does not issue the
+    /// first; other users can read a key; or no client can get a certificate, because it has no DNS name.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The SHA-256 fingerprint of the default certificate, as hexadecimal pairs with colons between them. `None` after
+    /// [`from_config`](Tls::from_config).
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+impl From<Tls> for Arc<ServerConfig> {
+    fn from(tls: Tls) -> Arc<ServerConfig> {
+        tls.config
+    }
+}
+
+impl From<&Tls> for Arc<ServerConfig> {
+    fn from(tls: &Tls) -> Arc<ServerConfig> {
+        Arc::clone(&tls.config)
+    }
+}
+
+/// Builds a [`Tls`].
+///
+/// ```no_run
+/// use serve_forever::tls::{ClientAuth, Tls, TlsVersion};
+///
+/// # fn main() -> Result<(), serve_forever::tls::TlsError> {
+/// let tls = Tls::builder()
+///     .certificate("example.org.pem", "example.org.pem")
+///     .certificate("example.net.crt", "example.net.key")
+///     .client_ca("staff-ca.crt", ClientAuth::Required)
+///     .min_version(TlsVersion::Tls13)
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct TlsBuilder {
+    certificates: Vec<(PathBuf, PathBuf)>,
+    self_signed: Vec<String>,
+    password: Option<String>,
+    client_ca: Option<(PathBuf, ClientAuth)>,
+    min_version: TlsVersion,
+    alpn: Vec<Vec<u8>>,
+    predecessor: Option<Tls>,
+}
+
+impl Default for TlsBuilder {
+    fn default() -> TlsBuilder {
+        TlsBuilder {
+            certificates: Vec::new(),
+            self_signed: Vec::new(),
+            password: None,
+            client_ca: None,
+            min_version: TlsVersion::default(),
+            alpn: vec![b"http/1.1".to_vec()],
+            predecessor: None,
+        }
+    }
+}
+
+impl TlsBuilder {
+    /// Adds a certificate. The file begins with the certificate of the server; those of its issuers follow. The key is
+    /// the first one in its file, which may be the same file.
+    ///
+    /// The first certificate is the default. Each other one is used for the DNS names in it, where `*` stands for one
+    /// label. Of several for one name, the first whose kind of key the client supports is used.
+    pub fn certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> TlsBuilder {
+        self.certificates.push((certificate.as_ref().to_owned(), key.as_ref().to_owned()));
+        self
+    }
+
+    /// Makes a certificate for these DNS names and addresses, unless files of certificates are given.
+    pub fn self_signed<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> TlsBuilder {
+        self.self_signed.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the password of encrypted keys. Keys that are not encrypted do not need it.
+    pub fn password(mut self, password: impl Into<String>) -> TlsBuilder {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Asks clients for a certificate that one of the authorities in this PEM file has issued.
+    pub fn client_ca(mut self, file: impl AsRef<Path>, mode: ClientAuth) -> TlsBuilder {
+        self.client_ca = Some((file.as_ref().to_owned(), mode));
+        self
+    }
+
+    /// Sets the lowest version that clients may use. The default is TLS 1.2.
+    pub fn min_version(mut self, version: TlsVersion) -> TlsBuilder {
+        self.min_version = version;
+        self
+    }
+
+    /// Sets the protocols that clients may choose from by ALPN (RFC 7301), in order of preference. The default is
+    /// `http/1.1`. A client that offers only others is refused; one that offers none is not.
+    pub fn alpn_protocols<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> TlsBuilder {
+        self.alpn = protocols.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Keeps the keys of tickets, so that sessions which began under the predecessor can be resumed. If other clients are
+    /// accepted than before, the keys are new all the same: a client that is resumed is not verified again.
+    pub fn succeeding(mut self, predecessor: &Tls) -> TlsBuilder {
+        self.predecessor = Some(predecessor.clone());
+        self
+    }
+
+    /// Reads the files, checks them, and builds the configuration.
+    ///
+    /// # Errors
+    /// If a file cannot be read or has not what is looked for in it, if a key cannot be decrypted, does not belong to its
+    /// certificate, or is of a kind that is not supported, and if there is neither a certificate nor a name for one.
+    pub fn build(self) -> Result<Tls, TlsError> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let provider = Arc::new(ring::default_provider());
+        let (choice, fingerprint, warnings) = self.certificates(now)?;
+        let (verifier, accepted_clients) = match &self.client_ca {
+            Some((file, mode)) => verifier(file, *mode, Arc::clone(&provider))?,
+            None => (WebPkiClientVerifier::no_client_auth(), None),
+        };
+        let predecessor = self.predecessor.as_ref().filter(|tls| tls.accepted_clients == accepted_clients);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.min_version.and_above())?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(choice));
+        config.alpn_protocols = self.alpn;
+        config.ticketer = match predecessor {
+            Some(predecessor) => Arc::clone(&predecessor.config.ticketer),
+            // Random keys, which change every six hours when they are used.
+            None => ring::Ticketer::new()?,
+        };
+        // The tickets hold the sessions, so the server remembers none.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Tls {
+            config: Arc::new(config),
+            warnings: warnings.into(),
+            fingerprint: Some(fingerprint),
+            accepted_clients,
+        })
+    }
+
+    /// The certificates, the fingerprint of the first, and the warnings about all.
+    fn certificates(&self, now: Duration) -> Result<(CertificateChoice, String, Vec<String>), TlsError> {
+        if self.certificates.is_empty() {
+            if self.self_signed.is_empty() {
+                return Err(TlsErrorKind::NothingToServe.into());
+            }
+            let key = self_signed::certificate(self.self_signed.clone(), now)?;
+            let fingerprint = fingerprint(&key.cert[0]);
+            return Ok((CertificateChoice::only(key), fingerprint, Vec::new()));
+        }
+        let load = |(certificate, key): &(PathBuf, PathBuf)| Pair::load(certificate, key, self.password.as_deref());
+        let pairs: Vec<Pair> = self.certificates.iter().map(load).collect::<Result<_, _>>()?;
+        let now = now.as_secs().try_into().unwrap_or(i64::MAX);
+        let mut lines: Vec<String> = pairs.iter().flat_map(|pair| warnings::of_pair(pair, now)).collect();
+        lines.extend(warnings::of_names(&pairs));
+        let fingerprint = fingerprint(&pairs[0].key.cert[0]);
+        Ok((CertificateChoice::new(pairs), fingerprint, lines))
+    }
+}
+
+impl fmt::Debug for TlsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the password.
+        f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of a certificate, as hexadecimal pairs with colons between them.
+fn fingerprint(certificate: &[u8]) -> String {
+    let pairs: Vec<String> = hmac_sha256::Hash::hash(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
+    pairs.join(":")
+}

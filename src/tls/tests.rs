@@ -1,0 +1,11 @@
+//! Tests of the configuration: with files that `openssl` made, and with handshakes in memory.
+
+mod clients;
+mod files;
+
+use std::path::PathBuf;
+
+/// The path of a file in `tests/tls`.
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
