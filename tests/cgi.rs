@@ -4,9 +4,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write, pipe};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Write, pipe};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use common::client::{Client, SAFETY};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serve_forever::Limits;
@@ -22,9 +25,6 @@ use serve_forever::cgi::{CgiBuilder, CgiLimits, CgiService};
 use serve_forever::files::{Account, FileService};
 use serve_forever::log::AccessLog;
 use serve_forever::{HttpServer, Stopped, Stopper};
-
-/// The longest time that a test waits for an event. It makes a failing test end.
-const SAFETY: Duration = Duration::from_secs(30);
 
 /// Runs the tests one after the other: each counts the children and descriptors of this process.
 static ONE: Mutex<()> = Mutex::new(());
@@ -85,9 +85,7 @@ impl Site {
     }
 
     fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(SAFETY)).unwrap();
-        Client(BufReader::new(stream))
+        Client::connect(self.address)
     }
 
     /// The whole response to a GET.
@@ -100,9 +98,8 @@ impl Site {
     fn ask(&self, method: &str, path: &str, lines_and_body: &str) -> String {
         let mut client = self.connect();
         let separator = if lines_and_body.contains("\r\n\r\n") { "" } else { "\r\n" };
-        client
-            .send(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines_and_body}{separator}"));
-        client.rest()
+        client.say(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines_and_body}{separator}"));
+        client.text()
     }
 
     /// Waits until the server has no child left, and only the descriptors of an idle server.
@@ -181,47 +178,9 @@ impl Process {
     }
 }
 
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        line
-    }
-
-    /// All bytes until the connection is closed or reset.
-    fn rest(&mut self) -> String {
-        let mut bytes = Vec::new();
-        _ = self.0.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Status line and fields.
-    fn head(&mut self) -> String {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(self.0.read_line(&mut head).unwrap() > 0, "{head}");
-        }
-        head
-    }
-
-    /// The next chunk of a body. It is empty for the last chunk.
-    fn chunk(&mut self) -> String {
-        let size = usize::from_str_radix(self.line().trim(), 16).unwrap();
-        let mut data = vec![0; size + 2];
-        self.0.read_exact(&mut data).unwrap();
-        String::from_utf8(data).unwrap().trim_end_matches("\r\n").to_owned()
-    }
-
-    /// The chunks of a body, joined by newlines.
-    fn chunked(&mut self) -> String {
-        std::iter::from_fn(|| Some(self.chunk()).filter(|chunk| !chunk.is_empty())).collect::<Vec<_>>().join("\n")
-    }
+/// The chunks of a body, joined by newlines.
+fn chunked(client: &mut Client) -> String {
+    std::iter::from_fn(|| Some(client.chunk()).filter(|chunk| !chunk.is_empty())).collect::<Vec<_>>().join("\n")
 }
 
 const TEXT: &str = "printf 'Content-Type: text/plain\\n\\n'";
@@ -319,14 +278,14 @@ fn the_connection_persists_after_a_body_that_a_script_does_not_read() {
     let site = Site::new(&[("deaf", &format!("{TEXT}; echo ok")), ("closed", &format!("exec <&-; {TEXT}; echo ok"))]);
     for name in ["deaf", "closed"] {
         let mut client = site.connect();
-        client.send(&format!("POST /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"));
-        client.send(&"x".repeat(200_000));
+        client.say(&format!("POST /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"));
+        client.say(&"x".repeat(200_000));
         let head = client.head();
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{name}: {head}");
-        assert_eq!(client.chunked(), "ok\n");
+        assert_eq!(chunked(&mut client), "ok\n");
         // The unread body is discarded, and the connection accepts the next request.
-        client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-        assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+        client.say("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        assert!(client.text().ends_with("\r\n\r\nhello\n"));
         drop(client);
         site.settle();
     }
@@ -339,17 +298,17 @@ fn a_body_reaches_the_script_and_ends() {
         ("count", &format!("{TEXT}; wc -c")),
     ]);
     let mut client = site.connect();
-    client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
-    client.send("2\r\nde\r\n0\r\n\r\n");
+    client.say("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    client.say("2\r\nde\r\n0\r\n\r\n");
     client.head();
-    assert_eq!(client.chunked().replace('\n', ""), "[]abcde");
-    client.send("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
-    client.send(&"x".repeat(3_000_000));
+    assert_eq!(chunked(&mut client).replace('\n', ""), "[]abcde");
+    client.say("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
+    client.say(&"x".repeat(3_000_000));
     // The response waits until the script reads, so that it need not say `Connection: close`.
     assert!(!client.head().contains("\r\nConnection: "));
-    assert_eq!(client.chunked(), "3000000\n");
-    client.send("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    assert!(client.rest().contains("\r\n0\n\r\n"));
+    assert_eq!(chunked(&mut client), "3000000\n");
+    client.say("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(client.text().contains("\r\n0\n\r\n"));
     drop(client);
     site.settle();
 }
@@ -358,7 +317,7 @@ fn a_body_reaches_the_script_and_ends() {
 fn a_script_is_terminated_if_its_body_is_cut_short() {
     let site = Site::new(&[("cat", "echo started >&2; cat >/dev/null; echo whole >&2")]);
     let mut client = site.connect();
-    client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    client.say("POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
     site.logged("started");
     drop(client);
     site.logged("connection closed");
@@ -370,8 +329,8 @@ fn a_script_is_terminated_if_its_body_is_cut_short() {
 fn ten_gigabytes_of_output_are_not_buffered() {
     let site = Site::new(&[("huge", &format!("{TEXT}; head -c 10000000000 /dev/zero"))]);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/huge HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.0.read_exact(&mut [0; 1_000_000]).unwrap();
+    client.say("GET /cgi-bin/huge HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.exactly(1_000_000);
     drop(client);
     site.settle();
     let memory = fs::read_to_string("/proc/self/status").unwrap();
@@ -433,9 +392,9 @@ fn a_script_is_terminated_after_its_whole_time() {
 fn a_background_process_with_the_pipe_does_not_delay_the_end_of_the_response() {
     let site = Site::new(&[("fork", &format!("{TEXT}; sleep 1000 & echo $!"))]);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/fork HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.say("GET /cgi-bin/fork HTTP/1.1\r\nHost: h\r\n\r\n");
     client.head();
-    let child = Process::numbered(&client.chunked());
+    let child = Process::numbered(&chunked(&mut client));
     assert!(!child.ends_within(0), "a process that a complete script leaves behind is not terminated");
     pidfd_send_signal(&child.0, Signal::KILL).unwrap();
     drop((client, child));
@@ -449,7 +408,7 @@ fn the_process_group_is_terminated_when_the_client_disconnects() {
     let site =
         Site::with(&[("group", &script), ("mute", "echo $$ >&2; exec sleep 1000")], CgiLimits::default(), limits);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/group HTTP/1.0\r\n\r\n");
+    client.say("GET /cgi-bin/group HTTP/1.0\r\n\r\n");
     client.head();
     let group = [client.line(), client.line()].map(|line| Process::numbered(&line));
     drop(client);
@@ -459,7 +418,7 @@ fn the_process_group_is_terminated_when_the_client_disconnects() {
     site.settle();
     // The same before the response.
     let mut client = site.connect();
-    client.send("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
+    client.say("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
     site.logged("'/cgi-bin/mute': ");
     drop(client);
     site.logged("CGI script terminated (connection closed)");
@@ -470,9 +429,9 @@ fn the_process_group_is_terminated_when_the_client_disconnects() {
 fn a_client_that_has_shut_down_its_sending_side_gets_the_response() {
     let site = Site::new(&[("say", &format!("{TEXT}; echo said"))]);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/say HTTP/1.0\r\n\r\n");
-    client.0.get_ref().shutdown(Shutdown::Write).unwrap();
-    assert!(client.rest().ends_with("\r\n\r\nsaid\n"));
+    client.say("GET /cgi-bin/say HTTP/1.0\r\n\r\n");
+    client.end();
+    assert!(client.text().ends_with("\r\n\r\nsaid\n"));
     drop(client);
     site.settle();
 }
@@ -484,21 +443,21 @@ fn a_script_may_respond_before_it_reads() {
     let site = Site::new(&[("early", &format!("{TEXT}; echo early"))]);
     let post = |length: usize| format!("POST /cgi-bin/early HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
     let mut client = site.connect();
-    client.send(&post(1_000_000));
-    client.send(&"x".repeat(500_000));
+    client.say(&post(1_000_000));
+    client.say(&"x".repeat(500_000));
     let head = client.head();
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
-    assert_eq!(client.chunked(), "early\n");
-    assert_eq!(client.rest(), "");
+    assert_eq!(chunked(&mut client), "early\n");
+    assert_eq!(client.text(), "");
 
     client = site.connect();
-    client.send(&post(200_000));
-    client.send(&"x".repeat(200_000));
-    client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    client.say(&post(200_000));
+    client.say(&"x".repeat(200_000));
+    client.say("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let head = client.head();
     assert!(!head.contains("\r\nConnection: "), "{head}");
-    assert_eq!(client.chunked(), "early\n");
-    assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+    assert_eq!(chunked(&mut client), "early\n");
+    assert!(client.text().ends_with("\r\n\r\nhello\n"));
     drop(client);
     site.settle();
 }
@@ -512,8 +471,8 @@ fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RUSR | rustix::fs::Mode::ROTH).unwrap();
     fs::set_permissions(&gate, fs::Permissions::from_mode(0o644)).unwrap();
     let mut client = site.connect();
-    client.send("POST /cgi-bin/apart HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
-    client.send(&"x".repeat(200_000));
+    client.say("POST /cgi-bin/apart HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
+    client.say(&"x".repeat(200_000));
     // This blocks until the script opens the other end, which it does after it has written its head.
     let mut gate = fs::OpenOptions::new().write(true).open(gate).unwrap();
     // The head is in the pipe before this request is sent, so the loop has read it when this response arrives.
@@ -522,7 +481,7 @@ fn a_script_that_ignores_its_body_may_write_head_and_output_apart() {
     drop(gate);
     let head = client.head();
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    assert_eq!(client.chunked(), "apart\n");
+    assert_eq!(chunked(&mut client), "apart\n");
     drop(client);
     site.settle();
 }
@@ -533,7 +492,7 @@ fn slow_scripts_do_not_delay_other_requests() {
     let mut slow: Vec<Client> = (0..20)
         .map(|_| {
             let mut client = site.connect();
-            client.send("POST /cgi-bin/slow HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.say("POST /cgi-bin/slow HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
             client.head();
             assert_eq!(client.chunk(), "begun\n");
             client
@@ -543,10 +502,10 @@ fn slow_scripts_do_not_delay_other_requests() {
     assert_eq!(children().len(), 20);
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     for client in &mut slow {
-        client.send("3\r\nnow\r\n1\r\n\n\r\n0\r\n\r\n");
-        assert_eq!(client.chunked(), "now\n");
-        client.send("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-        assert!(client.rest().ends_with("\r\n\r\nhello\n"));
+        client.say("3\r\nnow\r\n1\r\n\n\r\n0\r\n\r\n");
+        assert_eq!(chunked(client), "now\n");
+        client.say("GET /hello.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        assert!(client.text().ends_with("\r\n\r\nhello\n"));
     }
     drop(slow);
     site.settle();
@@ -559,7 +518,7 @@ fn requests_beyond_the_limit_of_scripts_wait_in_a_queue() {
     let mut clients: Vec<Client> = (0..6)
         .map(|_| {
             let mut client = site.connect();
-            client.send("POST /cgi-bin/wait HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+            client.say("POST /cgi-bin/wait HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
             client
         })
         .collect();
@@ -568,8 +527,8 @@ fn requests_beyond_the_limit_of_scripts_wait_in_a_queue() {
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     assert!(children().len() <= 2);
     for client in &mut clients {
-        client.send("go\n");
-        assert!(client.rest().contains("go\n"));
+        client.say("go\n");
+        assert!(client.text().contains("go\n"));
     }
     drop(clients);
     site.settle();
@@ -627,16 +586,16 @@ fn responses_of_scripts() {
         ("here", "\r\nContent-Length: 6\r\n"),
         ("query", "\r\nTransfer-Encoding: chunked\r\n"),
     ] {
-        client.send(&format!("HEAD /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        client.say(&format!("HEAD /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
         let head = client.head();
         assert!(head.contains(framing), "{name}: {head}");
         assert!(name != "none" || !head.contains("Transfer-Encoding") && !head.contains("Content-Length"), "{head}");
     }
-    client.send("POST /cgi-bin/again HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    client.say("POST /cgi-bin/again HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
     client.head();
-    assert_eq!(client.chunked(), "GET /cgi-bin/query a=b []\n");
-    client.send("GET /cgi-bin/length HTTP/1.0\r\n\r\n");
-    assert!(client.rest().ends_with("\r\n\r\n12345"));
+    assert_eq!(chunked(&mut client), "GET /cgi-bin/query a=b []\n");
+    client.say("GET /cgi-bin/length HTTP/1.0\r\n\r\n");
+    assert!(client.text().ends_with("\r\n\r\n12345"));
     drop(client);
     site.settle();
 }
@@ -733,7 +692,7 @@ fn standard_error_and_the_exit_status_are_logged() {
 fn a_script_inherits_no_descriptor_no_user_and_no_variable() {
     let site = Site::new(&[("look", &format!("{TEXT}; echo $(ls /proc/self/fd); id -u; id -G; env; echo $#"))]);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/look?-x HTTP/1.0\r\n\r\n");
+    client.say("GET /cgi-bin/look?-x HTTP/1.0\r\n\r\n");
     client.head();
     // `ls` has opened descriptor 3 itself.
     assert_eq!(client.line().split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
@@ -741,7 +700,7 @@ fn a_script_inherits_no_descriptor_no_user_and_no_variable() {
     if rustix::process::geteuid().is_root() {
         assert!(user != "0\n" && groups.split_whitespace().count() == 1 && groups != "0\n", "{user} {groups}");
     }
-    let rest = client.rest();
+    let rest = client.text();
     assert!(!rest.contains("\nCARGO"), "{rest}");
     assert!(rest.ends_with("\n0\n"), "the query is not an argument: {rest}");
     drop(client);
@@ -757,7 +716,7 @@ fn scripts_are_terminated_when_the_server_stops() {
         let scripts = [("polite", &script[..]), ("stubborn", &stubborn)];
         let mut site = Site::with(&scripts, CgiLimits::default(), limits);
         let mut client = site.connect();
-        client.send(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
+        client.say(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
         client.head();
         let process = Process::numbered(&client.line());
         assert_eq!(site.stop(now), Stopped::ByStopper);
@@ -772,9 +731,9 @@ fn five_hundred_runs_leave_no_process_and_no_descriptor() {
     let site = Site::new(&[("run", &format!("{TEXT}; echo ran"))]);
     let mut client = site.connect();
     for _ in 0..500 {
-        client.send("GET /cgi-bin/run HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.say("GET /cgi-bin/run HTTP/1.1\r\nHost: h\r\n\r\n");
         client.head();
-        assert_eq!(client.chunked(), "ran\n");
+        assert_eq!(chunked(&mut client), "ran\n");
     }
     drop(client);
     site.settle();
@@ -830,7 +789,7 @@ fn sigkill_goes_to_the_whole_process_group() {
     let site = Site::with(&[("polite", &polite), ("stubborn", &stubborn)], limits, Limits::default());
     for name in ["polite", "stubborn"] {
         let mut client = site.connect();
-        client.send(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
+        client.say(&format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
         client.head();
         let grandchild = Process::numbered(&client.line());
         drop(client);
@@ -845,7 +804,7 @@ fn the_process_group_of_a_script_is_killed_when_the_server_stops() {
     let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
     let mut site = Site::new(&[("polite", &format!("{TEXT}; {deaf} wait"))]);
     let mut client = site.connect();
-    client.send("GET /cgi-bin/polite HTTP/1.0\r\n\r\n");
+    client.say("GET /cgi-bin/polite HTTP/1.0\r\n\r\n");
     client.head();
     let grandchild = Process::numbered(&client.line());
     assert_eq!(site.stop(true), Stopped::ByStopper);

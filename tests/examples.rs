@@ -4,42 +4,30 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-/// How long anything may take before a test is given up. Nothing waits for that.
-const SAFETY: Duration = Duration::from_secs(60);
+use common::client::SAFETY;
+use common::program::Program;
 
 /// A running example.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-}
+struct Example(Program);
 
-impl Program {
-    fn start(name: &str, more: &[&Path]) -> Program {
-        Program::start_at(name, "127.0.0.1:0", more)
+impl Example {
+    fn start(name: &str, more: &[&Path]) -> Example {
+        Example::start_at(name, "127.0.0.1:0", more)
     }
 
-    fn start_at(name: &str, address: &str, more: &[&Path]) -> Program {
-        let mut command = Command::new(program(name));
-        let mut child = command.arg(address).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on ").unwrap().parse().unwrap();
-        Program { child, address }
+    fn start_at(name: &str, address: &str, more: &[&Path]) -> Example {
+        Example(Program::of(Command::new(program(name)).arg(address).args(more).stderr(Stdio::null())))
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(SAFETY)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream
+        self.0.client().stream
     }
 
     /// Sends a request on a connection of its own, and returns all that comes back.
@@ -74,27 +62,18 @@ impl Program {
         self.ask(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
     }
 
-    /// Asks it to end, and waits until it has.
-    fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    /// Sends SIGTERM, and waits for the end.
+    fn stop(self) {
+        assert_eq!(self.0.end().0, Some(0));
     }
 
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        self.0.facts("RssAnon")[0].parse::<u64>().unwrap() * 1024
     }
 
-    fn count(&self, what: &str) -> usize {
-        std::fs::read_dir(format!("/proc/{}/{what}", self.child.id())).unwrap().count()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+    /// The number of entries of a folder of `/proc` about the example's process.
+    fn count(&self, folder: &str) -> usize {
+        std::fs::read_dir(self.0.proc().join(folder)).unwrap().count()
     }
 }
 
@@ -129,7 +108,7 @@ fn has(answer: &str, parts: &[&str]) {
 
 #[test]
 fn addition() {
-    let program = Program::start("addition", &[]);
+    let program = Example::start("addition", &[]);
     let ask = |body: &str| format!("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let answer = program.ask(ask(r#"{"val_a":2,"val_b":3}"#).as_bytes());
     has(&answer, &["HTTP/1.1 200 OK\r\n", "Content-Type: application/json\r\n", "Content-Length: 9\r\n"]);
@@ -152,7 +131,7 @@ fn addition() {
 
 #[test]
 fn hello() {
-    let program = Program::start("hello", &[]);
+    let program = Example::start("hello", &[]);
     let page = program.get("/");
     has(&page, &["HTTP/1.1 200 OK\r\n", "Content-Type: text/html", "Hello, world!"]);
     let head = program.method("HEAD", "/");
@@ -167,7 +146,7 @@ fn hello() {
 
 #[test]
 fn echo() {
-    let program = Program::start("echo", &[]);
+    let program = Example::start("echo", &[]);
     for length in [0, 1, 65_537] {
         let text: String = ('a'..='z').cycle().take(length).collect();
         assert_eq!(body(&program.ask(&post("/", "", text.as_bytes()))), text);
@@ -202,7 +181,7 @@ fn echo() {
 #[test]
 fn generate() {
     const MIB: u64 = 1 << 20;
-    let program = Program::start("generate", &[]);
+    let program = Example::start("generate", &[]);
     let answer = program.ask(b"GET /?bytes=600 HTTP/1.0\r\n\r\n");
     assert!(!answer.contains("chunked"));
     has(&program.get("/?bytes=5"), &["Content-Length: 5\r\n", "\r\n\r\n\0\u{1}\u{2}\u{3}\u{4}"]);
@@ -246,7 +225,7 @@ fn generate() {
 
 #[test]
 fn count_upload() {
-    let program = Program::start("count_upload", &[]);
+    let program = Example::start("count_upload", &[]);
     assert_eq!(body(&program.ask(&post("/", "", b""))), "{\"bytes\": 0, \"chunks\": 0}\n");
     let chunked =
         |chunks: &str| format!("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
@@ -271,7 +250,7 @@ fn count_upload() {
 
 #[test]
 fn deferred() {
-    let program = Program::start("deferred", &[]);
+    let program = Example::start("deferred", &[]);
     let (threads, descriptors) = (program.count("task"), program.count("fd"));
     let mut slow: Vec<TcpStream> = (0..100).map(|_| program.connect()).collect();
     for stream in &mut slow {
@@ -302,7 +281,7 @@ fn deferred() {
 
 #[test]
 fn cookies() {
-    let program = Program::start("cookies", &[]);
+    let program = Example::start("cookies", &[]);
     let ask = |path: &str, cookie: &str| {
         program.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n").as_bytes())
     };
@@ -317,7 +296,7 @@ fn cookies() {
 
 #[test]
 fn routes() {
-    let program = Program::start("routes", &[]);
+    let program = Example::start("routes", &[]);
     let answer = program.get("/users/a%2Fb?q=one+two&x=1&q=%C3%BC");
     assert_eq!(body(&answer), "id: a/b\nq: one two\nq: \u{fc}\n");
     let head = program.method("HEAD", "/users/a%2Fb?q=one+two&x=1&q=%C3%BC");
@@ -331,7 +310,7 @@ fn routes() {
 
 #[test]
 fn error_page() {
-    let program = Program::start("error_page", &[]);
+    let program = Example::start("error_page", &[]);
     has(&program.get("/"), &["HTTP/1.1 200 OK\r\n"]);
     let requests = [
         ("404", "GET /no%3C%3Cwhere<script> HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned()),
@@ -364,13 +343,13 @@ fn directory() -> tempfile::TempDir {
 fn cors_files() {
     const FIELD: &str = "\r\nAccess-Control-Allow-Origin: *\r\n";
     let directory = directory();
-    let program = Program::start("cors_files", &[directory.path()]);
+    let program = Example::start("cors_files", &[directory.path()]);
     for (path, times) in [("/a.txt", 1), ("/", 1), ("/sub", 0), ("/nowhere", 0)] {
         assert_eq!(program.get(path).matches(FIELD).count(), times, "{path}");
     }
     has(&program.method("OPTIONS", "/nowhere"), &["HTTP/1.1 204 ", FIELD]);
     program.stop();
-    let program = Program::start("cors_files", &[directory.path(), Path::new("all")]);
+    let program = Example::start("cors_files", &[directory.path(), Path::new("all")]);
     for path in ["/a.txt", "/", "/sub", "/nowhere"] {
         assert_eq!(program.get(path).matches(FIELD).count(), 1, "{path}");
     }
@@ -380,7 +359,7 @@ fn cors_files() {
 #[test]
 fn basic_auth() {
     let directory = directory();
-    let program = Program::start("basic_auth", &[directory.path()]);
+    let program = Example::start("basic_auth", &[directory.path()]);
     let ask = |method: &str, path: &str, credentials: &str| {
         format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-3\r\nAuthorization: {credentials}\r\n\r\n"
@@ -415,7 +394,7 @@ fn basic_auth() {
 #[test]
 fn upload_form() {
     let directory = tempfile::tempdir().unwrap();
-    let program = Program::start("upload_form", &[directory.path()]);
+    let program = Example::start("upload_form", &[directory.path()]);
     has(&program.get("/"), &["HTTP/1.1 200 OK\r\n", "<form", "multipart/form-data"]);
     let stored = |name: &str| std::fs::read(directory.path().join(name)).unwrap();
     const TYPE: &str = "Content-Type: multipart/form-data; boundary=\"b o\"\r\n";
@@ -465,7 +444,7 @@ fn upload_form() {
 
 #[test]
 fn rickroll() {
-    let program = Program::start("rickroll", &[]);
+    let program = Example::start("rickroll", &[]);
     has(&program.method("RICKROLL", "/"), &["HTTP/1.1 200 OK\r\n", "give you up"]);
     has(&program.method("rickroll", "/"), &["HTTP/1.1 501 Unsupported method ('rickroll')\r\n"]);
     has(&program.method("B@D(", "/"), &["HTTP/1.1 400 "]);
@@ -477,7 +456,7 @@ fn rickroll() {
 
 #[test]
 fn line_echo() {
-    let program = Program::start("line_echo", &[]);
+    let program = Example::start("line_echo", &[]);
     assert_eq!(program.ask(b"one\ntwo\nand a half"), "one\ntwo\nand a half");
     let long = format!("{}\n", "x".repeat(4096));
     assert_eq!(program.ask(long.as_bytes()), long);
@@ -500,8 +479,8 @@ fn udp_upper() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(client) = UdpSocket::bind(address) else { continue };
         client.set_read_timeout(Some(SAFETY)).unwrap();
-        let program = Program::start_at("udp_upper", address, &[]);
-        client.connect(program.address).unwrap();
+        let program = Example::start_at("udp_upper", address, &[]);
+        client.connect(program.0.address).unwrap();
         let mut buf = vec![0; 70_000];
         client.send(b"").unwrap();
         for length in [3, 8192, 8193, 60_000] {

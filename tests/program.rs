@@ -1,103 +1,27 @@
-//! The real program: what it prints, what it logs, how it ends.
+//! The program as a process: its output, its log, its exit status.
 #![cfg(all(unix, feature = "cli"))]
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use std::io::{BufRead, BufReader, PipeReader, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::io::{PipeReader, Read};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use common::client::{Client, SAFETY};
+use common::program::{Program, lines};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_serve-forever");
 
-/// The program while it runs, and what it prints, line by line.
-struct Program {
-    child: Child,
-    stdout: Receiver<String>,
-    stderr: Option<Receiver<String>>,
-    ready: String,
-    port: u16,
-}
-
-impl Program {
-    /// Starts it on a free port of 127.0.0.1.
-    fn start(directory: &Path, args: &[&str]) -> Program {
-        let mut command = Command::new(PROGRAM);
-        command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(directory).args(args).stderr(Stdio::piped());
-        Program::run(&mut command)
-    }
-
-    fn run(command: &mut Command) -> Program {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let stderr = child.stderr.take().map(lines);
-        let ready = stdout.recv_timeout(SAFETY).expect("a ready line");
-        let port = ready.split(" port ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
-        Program { child, stdout, stderr, ready, port }
-    }
-
-    fn client(&self) -> Client {
-        self.client_at(Ipv4Addr::LOCALHOST.into())
-    }
-
-    fn client_at(&self, address: IpAddr) -> Client {
-        Client::connect(SocketAddr::new(address, self.port))
-    }
-
-    fn log_line(&self) -> String {
-        self.stderr.as_ref().unwrap().recv_timeout(SAFETY).expect("a line in the log")
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits until it has ended: its status, and what else it printed.
-    fn end(mut self) -> (Option<i32>, String, String) {
-        let rest = |lines: &Receiver<String>| {
-            let mut rest = String::new();
-            loop {
-                match lines.recv_timeout(SAFETY) {
-                    Ok(line) => rest.push_str(&line),
-                    Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return rest,
-                    Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it does not end"),
-                }
-            }
-        };
-        let printed = rest(&self.stdout);
-        let logged = self.stderr.as_ref().map(rest).unwrap_or_default();
-        (self.child.wait().unwrap().code(), printed, logged)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-/// What comes, line by line, until the end.
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
-    receiver
+/// Starts the program on a free port of 127.0.0.1.
+fn start(directory: &Path, args: &[&str]) -> Program {
+    let mut command = Command::new(PROGRAM);
+    command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(directory).args(args).stderr(Stdio::piped());
+    Program::of(&mut command)
 }
 
 fn site() -> TempDir {
@@ -139,8 +63,8 @@ fn complains(args: &[&str], code: i32, words: &[&str]) {
 #[test]
 fn the_ready_line_comes_at_once_and_has_the_port() {
     let site = site();
-    let program = Program::start(site.path(), &[]);
-    let port = program.port;
+    let program = start(site.path(), &[]);
+    let port = program.address.port();
     assert_ne!(port, 0);
     assert_eq!(program.ready, format!("Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...\n"));
     assert_eq!(program.client().get("/a.txt").body, b"hello\n");
@@ -187,9 +111,9 @@ fn at_a_terminal_a_second_line_names_the_addresses_to_type() {
 fn in_a_pipe_the_ready_line_is_all_that_is_printed() {
     let site = site();
     let mut command = Command::new(PROGRAM);
-    let program = Program::run(command.args(["0", "--bind", "0.0.0.0", "-q", "--directory"]).arg(site.path()));
+    let program = Program::of(command.args(["0", "--bind", "0.0.0.0", "-q", "--directory"]).arg(site.path()));
     program.signal(Signal::TERM);
-    assert_eq!(program.end().1, "");
+    assert_eq!(program.outputs().1, "");
 }
 
 #[test]
@@ -257,13 +181,13 @@ fn help_and_version_are_answers() {
 fn options_show_on_the_wire() {
     let site = site();
     let args = ["-H", "X-One", "1", "--header", "X-Two", "2 2", "--content-type", "text/x-own"];
-    let program = Program::start(site.path(), &args);
+    let program = start(site.path(), &args);
     let answer = program.client().get("/data");
     assert!(answer.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", answer.head);
     assert_eq!((answer.field("X-One"), answer.field("X-Two")), (Some("1"), Some("2 2")));
     assert!(answer.field("Content-Type").unwrap().starts_with("text/x-own"), "{}", answer.head);
 
-    let program = Program::start(site.path(), &["--protocol", "HTTP/1.0"]);
+    let program = start(site.path(), &["--protocol", "HTTP/1.0"]);
     let mut client = program.client();
     let answer = client.get("/a.txt");
     assert!(answer.head.starts_with("HTTP/1.0 200 OK\r\n"), "{}", answer.head);
@@ -273,7 +197,7 @@ fn options_show_on_the_wire() {
 #[test]
 fn requests_are_logged_in_pythons_words() {
     let site = site();
-    let program = Program::start(site.path(), &[]);
+    let program = start(site.path(), &[]);
     let mut client = program.client();
     client.get("/a.txt");
     let line = program.log_line();
@@ -286,7 +210,7 @@ fn requests_are_logged_in_pythons_words() {
 #[test]
 fn what_could_fool_a_terminal_is_escaped() {
     let site = site();
-    let program = Program::start(site.path(), &[]);
+    let program = start(site.path(), &[]);
     program.client().say("GET /\x1b[31m\u{9b}\\ HTTP/1.1\r\n\r\n").rest();
     let text = program.log_line() + &program.log_line();
     assert!(text.bytes().all(|byte| byte == b'\n' || (0x20..0x7f).contains(&byte)), "{text:?}");
@@ -297,23 +221,23 @@ fn what_could_fool_a_terminal_is_escaped() {
 #[test]
 fn quiet_is_quiet() {
     let site = site();
-    let program = Program::start(site.path(), &["-q"]);
+    let program = start(site.path(), &["-q"]);
     program.client().get("/missing");
     program.signal(Signal::INT);
-    let (code, _, logged) = program.end();
+    let (code, _, logged) = program.outputs();
     assert_eq!((code, logged.as_str()), (Some(0), ""));
 }
 
 #[test]
 fn an_interrupt_ends_it_also_with_open_connections() {
     let site = site();
-    let program = Program::start(site.path(), &[]);
+    let program = start(site.path(), &[]);
     let mut idle = program.client();
     idle.get("/a.txt");
     let mut half = program.client();
     half.say("GET /");
     program.signal(Signal::INT);
-    let (code, printed, _) = program.end();
+    let (code, printed, _) = program.outputs();
     assert_eq!((code, printed.as_str()), (Some(0), "\nKeyboard interrupt received, exiting.\n"));
     assert!(idle.is_closed() && half.is_closed());
 }
@@ -323,7 +247,7 @@ fn a_termination_lets_a_download_end() {
     const SIZE: usize = 30_000_000;
     let site = site();
     std::fs::write(site.path().join("large"), vec![b'x'; SIZE]).unwrap();
-    let program = Program::start(site.path(), &[]);
+    let program = start(site.path(), &[]);
     let mut idle = program.client();
     idle.get("/a.txt");
     let mut client = program.client();
@@ -331,7 +255,7 @@ fn a_termination_lets_a_download_end() {
     program.signal(Signal::TERM);
     assert!(idle.is_closed(), "an idle connection is not waited for");
     assert_eq!(client.exactly(SIZE).len(), SIZE);
-    let (code, printed, _) = program.end();
+    let (code, printed, _) = program.outputs();
     assert_eq!((code, printed.as_str()), (Some(0), ""));
 }
 
@@ -340,7 +264,7 @@ fn a_closed_log_fails_no_request() {
     let site = site();
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec \"$0\" \"$@\" 2>&-", PROGRAM, "0", "--bind", "127.0.0.1", "--directory"]).arg(site.path());
-    let program = Program::run(&mut shell);
+    let program = Program::of(&mut shell);
     let mut client = program.client();
     for _ in 0..10 {
         assert_eq!(client.get("/a.txt").body, b"hello\n");
@@ -354,7 +278,7 @@ fn logging_to_a_pipe(directory: &Path) -> (Program, PipeReader) {
     let mut command = Command::new(PROGRAM);
     command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(directory).stderr(writer);
     // The command holds the other end, and goes with it.
-    (Program::run(&mut command), reader)
+    (Program::of(&mut command), reader)
 }
 
 #[test]
@@ -372,7 +296,7 @@ fn a_log_that_nobody_reads_fails_no_request() {
     let dropped = std::iter::from_fn(|| log.recv_timeout(SAFETY).ok()).any(|line| line.contains("log lines dropped"));
     assert!(dropped, "lines were lost, and nobody was told");
     program.signal(Signal::INT);
-    assert_eq!(program.end().0, Some(0));
+    assert_eq!(program.outputs().0, Some(0));
 }
 
 #[cfg(target_os = "linux")]
@@ -389,14 +313,14 @@ fn an_interrupt_loses_no_line_to_a_slow_reader() {
     program.signal(Signal::INT);
     // The sessions end before the log is written for the last time; then it waits, or has ended.
     assert!(client.is_closed());
-    let status = || std::fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
+    let status = || std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     while !["State:\tS", "State:\tZ"].iter().any(|state| status().contains(state)) {
         thread::yield_now();
     }
     let mut log = String::new();
     reader.read_to_string(&mut log).unwrap();
     assert_eq!(log.lines().filter(|line| line.ends_with(" 404 -")).count(), 100);
-    assert_eq!(program.end().0, Some(0));
+    assert_eq!(program.outputs().0, Some(0));
 }
 
 #[test]
@@ -432,14 +356,14 @@ fn ipv6_and_both_by_default() {
     let site = site();
     let mut command = Command::new(PROGRAM);
     command.args(["0", "--bind", "::1", "-q", "--directory"]).arg(site.path());
-    let program = Program::run(&mut command);
-    let port = program.port;
+    let program = Program::of(&mut command);
+    let port = program.address.port();
     assert_eq!(program.ready, format!("Serving HTTP on ::1 port {port} (http://[::1]:{port}/) ...\n"));
     assert_eq!(program.client_at(Ipv6Addr::LOCALHOST.into()).get("/a.txt").status(), 200);
 
     let mut command = Command::new(PROGRAM);
     command.args(["0", "-q", "--directory"]).arg(site.path());
-    let program = Program::run(&mut command);
+    let program = Program::of(&mut command);
     assert!(program.ready.starts_with("Serving HTTP on :: port "), "{}", program.ready);
     for address in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
         assert_eq!(program.client_at(address).get("/a.txt").status(), 200, "{address}");

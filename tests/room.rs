@@ -3,22 +3,22 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use common::client::{Client, SAFETY};
 use serve_forever::Limits;
 use serve_forever::http::{Request, Status};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Registrar, Reply, Response, Source, Upstream};
 use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
-
-/// A timeout that no passing test reaches. It ends a failing test that would hang.
-const SAFETY: Duration = Duration::from_secs(20);
 
 /// A server on a thread of its own.
 struct Running {
@@ -39,9 +39,7 @@ impl Running {
     }
 
     fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(SAFETY)).unwrap();
-        Client(stream)
+        Client::connect(self.address)
     }
 
     fn join(&mut self) {
@@ -55,34 +53,6 @@ impl Drop for Running {
         if let Some(thread) = self.thread.take() {
             _ = thread.join();
         }
-    }
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Sends a request for `/` and reads its whole response.
-    fn get(&mut self) -> String {
-        self.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-        let mut response = Vec::new();
-        while !response.ends_with(b"hello") {
-            let mut byte = [0];
-            assert_eq!(self.0.read(&mut byte).unwrap(), 1, "closed after {:?}", response.escape_ascii().to_string());
-            response.push(byte[0]);
-        }
-        String::from_utf8(response).unwrap()
-    }
-
-    /// Reads until the server closes the connection.
-    fn rest(&mut self) -> String {
-        let mut rest = Vec::new();
-        // A reset ends the connection too.
-        _ = self.0.read_to_end(&mut rest);
-        String::from_utf8(rest).unwrap()
     }
 }
 
@@ -174,12 +144,12 @@ fn in_a_full_table_the_connection_that_was_idle_longest_is_closed() {
     let running = Running::with(Limits { connections: Some(3), ..Limits::default() }, |server| server);
     let mut clients = [running.connect(), running.connect(), running.connect()];
     for client in &mut clients {
-        client.get();
+        client.get("/");
     }
     let mut fourth = running.connect();
-    assert!(fourth.get().starts_with("HTTP/1.1 200"));
-    assert_eq!(clients[0].rest(), "", "the connection that was idle longest is closed");
-    assert!(fourth.get().starts_with("HTTP/1.1 200"), "the new connection stays");
+    assert!(fourth.get("/").status() == 200);
+    assert_eq!(clients[0].text(), "", "the connection that was idle longest is closed");
+    assert!(fourth.get("/").status() == 200, "the new connection stays");
 }
 
 #[test]
@@ -188,7 +158,7 @@ fn in_a_full_table_idle_connections_stay_while_none_is_pending() {
     let mut clients = [running.connect(), running.connect()];
     for _ in 0..3 {
         for client in &mut clients {
-            assert!(client.get().starts_with("HTTP/1.1 200"));
+            assert!(client.get("/").status() == 200);
         }
     }
 }
@@ -198,12 +168,12 @@ fn in_a_full_table_a_busy_connection_is_not_closed() {
     let limits = Limits { connections: Some(1), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut busy = running.connect();
-    busy.send("GET / HTTP/1.1\r\nHo");
+    busy.say("GET / HTTP/1.1\r\nHo");
     let mut waiting = running.connect();
-    waiting.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    busy.send("st: h\r\nConnection: close\r\n\r\n");
-    assert!(busy.rest().ends_with("hello"));
-    assert!(waiting.rest().ends_with("hello"), "the pending connection is accepted later");
+    waiting.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    busy.say("st: h\r\nConnection: close\r\n\r\n");
+    assert!(busy.text().ends_with("hello"));
+    assert!(waiting.text().ends_with("hello"), "the pending connection is accepted later");
 }
 
 /// The table is full of clients that do not read. No other event occurs until the loop finds them stalled.
@@ -212,10 +182,10 @@ fn in_a_full_table_a_stalled_reader_is_closed_for_a_pending_connection() {
     let limits = Limits { connections: Some(2), stall_timeout: Duration::from_millis(20), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let (mut first, mut second) = (running.connect(), running.connect());
-    first.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
-    second.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "a stalled reader was closed for the new connection");
-    assert!(first.rest().len() < LARGE || second.rest().len() < LARGE);
+    first.say("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    second.say("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(running.connect().get("/").status() == 200, "a stalled reader was closed for the new connection");
+    assert!(first.text().len() < LARGE || second.text().len() < LARGE);
 }
 
 /// A stalled reader is closed only when room is short.
@@ -224,23 +194,23 @@ fn a_stalled_reader_is_not_closed_while_the_table_has_room() {
     let limits = Limits { connections: Some(100), stall_timeout: Duration::from_millis(1), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut stalled = running.connect();
-    stalled.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    stalled.say("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
     for _ in 0..200 {
-        running.connect().get();
+        running.connect().get("/");
     }
-    assert!(stalled.rest().len() > LARGE, "the whole body and a head arrive");
+    assert!(stalled.text().len() > LARGE, "the whole body and a head arrive");
 }
 
 #[test]
 fn connections_of_one_address_are_limited() {
     let running = Running::with(Limits { connections_per_peer: Some(2), ..Limits::default() }, |server| server);
     let (mut first, mut second) = (running.connect(), running.connect());
-    first.get();
-    second.get();
-    assert_eq!(running.connect().rest(), "", "closed without a byte");
-    second.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    second.rest();
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "the closed connection is not counted any more");
+    first.get("/");
+    second.get("/");
+    assert_eq!(running.connect().text(), "", "closed without a byte");
+    second.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    second.text();
+    assert!(running.connect().get("/").status() == 200, "the closed connection is not counted any more");
 }
 
 #[test]
@@ -248,24 +218,24 @@ fn the_buffers_of_all_connections_are_limited() {
     let running = Running::with(Limits { buffers: 64 * 1024, ..Limits::default() }, |server| server);
     let half = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(40_000));
     let (mut first, mut second) = (running.connect(), running.connect());
-    first.send(&half);
-    first.send(&"y".repeat(1000));
+    first.say(&half);
+    first.say(&"y".repeat(1000));
     // The order in which the server reads the two does not matter: their buffers do not fit together.
-    second.send(&half);
+    second.say(&half);
     let ended = thread::scope(|scope| {
         let (sender, receiver) = std::sync::mpsc::channel();
         for client in [&first, &second] {
-            let (sender, mut stream) = (sender.clone(), client.0.try_clone().unwrap());
+            let (sender, mut stream) = (sender.clone(), client.stream.try_clone().unwrap());
             scope.spawn(move || _ = sender.send(stream.read(&mut [0; 10]).unwrap_or(0)));
         }
         let ended = receiver.recv_timeout(SAFETY);
         for client in [&first, &second] {
-            _ = client.0.shutdown(std::net::Shutdown::Both);
+            _ = client.stream.shutdown(std::net::Shutdown::Both);
         }
         ended
     });
     assert_eq!(ended, Ok(0), "one of the two is closed without a response");
-    assert!(running.connect().get().starts_with("HTTP/1.1 200"), "the memory of the closed connection is free again");
+    assert!(running.connect().get("/").status() == 200, "the memory of the closed connection is free again");
 }
 
 #[test]
@@ -273,8 +243,8 @@ fn an_upstream_that_never_responds_is_a_504() {
     let limits = Limits { answer_timeout: Duration::from_millis(20), ..Limits::default() };
     let running = Running::with(limits, |server| server);
     let mut client = running.connect();
-    client.send("POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
-    let answer = client.rest();
+    client.say("POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+    let answer = client.text();
     assert!(answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{answer}");
 }
 
@@ -282,9 +252,9 @@ fn an_upstream_that_never_responds_is_a_504() {
 fn idle_connections_are_closed_when_the_run_ends() {
     let mut running = Running::with(Limits::default(), |server| server);
     let mut idle = running.connect();
-    idle.get();
+    idle.get("/");
     running.stopper.stop();
-    assert_eq!(idle.rest(), "");
+    assert_eq!(idle.text(), "");
     running.join();
 }
 
@@ -293,14 +263,14 @@ fn during_the_last_call_an_idle_connection_gets_one_more_response() {
     let limits = Limits { last_call: SAFETY, grace: SAFETY, ..Limits::default() };
     let mut running = Running::with(limits, |server| server.release_on_drain(true));
     let mut idle = running.connect();
-    idle.get();
+    idle.get("/");
     running.stopper.stop();
     // The listener is released when the drain begins, so the address can then be bound again.
     let again = (0..1_000_000).find_map(|_| TcpListener::bind(running.address).ok());
     assert!(again.is_some(), "the listener was released");
-    let answer = idle.get();
-    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-    assert_eq!(idle.rest(), "");
+    let answer = idle.get("/");
+    assert_eq!(answer.field("Connection"), Some("close"), "{answer:?}");
+    assert_eq!(idle.text(), "");
     running.join();
 }
 
@@ -319,16 +289,16 @@ fn connections_pending_before_a_stop_are_served() {
         })
     });
     let mut blocker = running.connect();
-    blocker.send("GET /block HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    blocker.say("GET /block HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let mut waiting = [running.connect(), running.connect(), running.connect()];
     for client in &mut waiting {
-        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     }
     running.stopper.stop();
     begin.send(()).unwrap();
-    assert!(blocker.rest().ends_with("hello"));
+    assert!(blocker.text().ends_with("hello"));
     for client in &mut waiting {
-        let answer = client.rest();
+        let answer = client.text();
         assert!(answer.ends_with("hello"), "{answer:?}");
     }
     running.join();
@@ -340,8 +310,8 @@ fn log_of_a_cut(format: LogFormat) -> String {
     let log = AccessLog::to(writer.into()).format(format);
     let mut running = Running::with(Limits::default(), |server| server.log(log));
     let mut client = running.connect();
-    client.send("GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(client.rest().ends_with("\r\n\r\nfour"), "the bytes before the cut arrive");
+    client.say("GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(client.text().ends_with("\r\n\r\nfour"), "the bytes before the cut arrive");
     running.stopper.stop();
     running.join();
     let mut log = String::new();
@@ -363,11 +333,11 @@ fn a_response_that_is_cut_short_is_logged_with_the_bytes_sent() {
 fn an_upstream_that_responds_at_once_still_receives_the_body() {
     let running = Running::with(Limits::default(), |server| server);
     let mut client = running.connect();
-    client.send("POST /at-once HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    client.say("POST /at-once HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     let mut go_on = [0; 25];
-    client.0.read_exact(&mut go_on).unwrap();
+    client.stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-    client.send("bodyGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    let rest = client.rest();
+    client.say("bodyGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let rest = client.text();
     assert!(rest.contains("\r\n\r\nbodyHTTP/1.1 200") && rest.ends_with("hello"), "{rest}");
 }

@@ -1,15 +1,15 @@
-//! A client on a real socket that waits for what it expects, and never for ever.
+//! A client on a socket. It waits for the bytes that a test expects, and gives up after a time.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Nothing takes as long on a machine that works: it is there so that a broken test ends.
-pub const SAFETY: Duration = Duration::from_secs(10);
+/// The longest time that a client waits. It makes a failing test end.
+pub const SAFETY: Duration = Duration::from_secs(30);
 
 pub const HELLO: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A connection, and what has come on it beyond what was asked for.
+/// A connection, and the bytes that have been read and not asked for yet.
 pub struct Client {
     pub stream: TcpStream,
     ahead: Vec<u8>,
@@ -66,13 +66,37 @@ impl Client {
         self.ahead.drain(..length).collect()
     }
 
+    /// The next line, with its end.
+    pub fn line(&mut self) -> String {
+        loop {
+            if let Some(at) = self.ahead.iter().position(|byte| *byte == b'\n') {
+                return String::from_utf8(self.ahead.drain(..=at).collect()).unwrap();
+            }
+            assert!(self.more().unwrap() > 0, "closed before the end of a line: {:?}", self.ahead);
+        }
+    }
+
+    /// The next chunk of a body. It is empty for the last chunk.
+    pub fn chunk(&mut self) -> String {
+        let size = usize::from_str_radix(self.line().trim(), 16).unwrap();
+        let mut data = self.exactly(size + 2);
+        data.truncate(size);
+        String::from_utf8(data).unwrap()
+    }
+
+    /// All bytes until the server closes or resets the connection, as text.
+    pub fn text(&mut self) -> String {
+        while self.more().is_ok_and(|count| count > 0) {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
+    }
+
     /// Everything until the server closes.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more().unwrap() > 0 {}
         std::mem::take(&mut self.ahead)
     }
 
-    /// Whether the server has closed and nothing more came, be it by an end or by a reset.
+    /// True if the server has closed or reset the connection and sent nothing more.
     pub fn is_closed(&mut self) -> bool {
         match self.more() {
             Ok(count) => count == 0 && self.ahead.is_empty(),
@@ -80,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Has the connection end with a reset: what was not read is lost, and the peer is told.
+    /// Resets the connection.
     pub fn reset(self) {
         let socket = socket2::Socket::from(self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
@@ -90,7 +114,7 @@ impl Client {
         let mut part = vec![0; 64 * 1024];
         let count = loop {
             match self.stream.read(&mut part) {
-                // A signal of somebody else's.
+                // A signal interrupted the call.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }

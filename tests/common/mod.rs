@@ -1,9 +1,11 @@
-//! What the test binaries share. Each of them uses its part.
+//! The fixtures of the test binaries. Each binary uses some of them.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod client;
 pub mod dialogue;
 pub mod lagging;
 pub mod lines;
+#[cfg(unix)]
+pub mod program;
 pub mod seeds;
 pub mod service;

@@ -1,7 +1,10 @@
-//! What the program's switches do, asked of the program itself over real sockets.
+//! The options of the program, tested on the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
-// This is a test from end to end, the parts that are no `#[test]` too.
+// The helpers of these tests may unwrap, too.
 #![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod auth;
 mod config;
@@ -11,8 +14,16 @@ mod descriptors;
 mod files;
 mod life;
 mod logs;
-mod program;
 mod reload;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
 mod watch;
+
+use common::program;
+
+#[test]
+fn it_ends_with_status_0_when_it_is_asked_to() {
+    let program = program::Program::start(program::tree(&[]).path(), &[]);
+    assert!(program.ready.starts_with("Serving HTTP on 127.0.0.1 port "), "{}", program.ready);
+    assert_eq!(program.end(), (Some(0), String::new()));
+}

@@ -1,21 +1,23 @@
-//! The program as a child: started, asked, ended.
+//! The program, or an example, as a child process: started, asked, ended.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Nothing here should take as long; it keeps a failing test from hanging. It is shorter than the time that clients
-/// have unless a switch says otherwise, so that a switch without effect is noticed.
+use super::client::Client;
+
+/// The longest time that a test waits for the program. It makes a failing test end, and it is shorter than the default
+/// timeouts of clients, so that a test of a timeout's option fails if the option has no effect.
 const SAFETY: Duration = Duration::from_secs(8);
 
 /// The program, not started yet, on a free port of this machine, and without anything from our environment.
-pub fn command(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+#[cfg(feature = "cli")]
+pub fn command(words: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
     command.args(["0", "--bind", "127.0.0.1"]).args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -33,7 +35,8 @@ pub fn tree(files: &[(&str, &str)]) -> TempDir {
     root
 }
 
-/// Runs the program in a directory for as long as it takes to refuse to start: its status, and its last line.
+/// Runs the program in a directory until it refuses to start, and returns its exit status and its last line.
+#[cfg(feature = "cli")]
 pub fn refusal(root: &Path, words: &[&str]) -> (i32, String) {
     let mut child = command(words).current_dir(root).spawn().unwrap();
     // A program that starts after all says so; then it must not be waited for.
@@ -59,18 +62,19 @@ pub struct Program {
     pub address: SocketAddr,
     /// The line that said that it is ready.
     pub ready: String,
-    _stdout: BufReader<ChildStdout>,
-    /// What it writes to standard error, line by line.
-    stderr: Receiver<String>,
+    /// Receives the lines of standard output after the ready line.
+    stdout: Receiver<String>,
+    /// Receives the lines of standard error, if it is a pipe.
+    stderr: Option<Receiver<String>>,
 }
 
-/// What comes, line by line, until the end.
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+/// Reads lines until the end of input, in a thread.
+pub fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let (mut from, mut line) = (BufReader::new(from), Vec::new());
         while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            // Whoever does not want them any more has them read all the same: a full pipe would change the program.
+            // After the receiver is dropped, reading goes on: a full pipe would change what the program does.
             _ = sender.send(String::from_utf8_lossy(&line).into_owned());
             line.clear();
         }
@@ -80,6 +84,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Program {
     /// Starts it in a directory and waits until it is ready.
+    #[cfg(feature = "cli")]
     pub fn start(root: &Path, words: &[&str]) -> Program {
         Program::of(command(words).current_dir(root))
     }
@@ -88,22 +93,36 @@ impl Program {
         Program::try_of(command).unwrap_or_else(|output| panic!("not ready: {:?}", last_line(&output)))
     }
 
-    /// Starts it, or returns what it said instead of being ready.
+    /// Starts it, or returns its output if it ends without a ready line.
     pub fn try_of(command: &mut Command) -> Result<Program, Output> {
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut ready = String::new();
-        stdout.read_line(&mut ready).unwrap();
-        if ready.is_empty() {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let Ok(ready) = stdout.recv_timeout(SAFETY) else {
             return Err(child.wait_with_output().unwrap());
-        }
-        let url = ready.split(['(', ')']).nth(1);
-        let Some(address) = url.and_then(|url| url.strip_prefix("http://")?.strip_suffix('/')) else {
-            panic!("not a ready line: {ready:?}");
         };
-        let address = address.parse().unwrap();
-        let stderr = lines(child.stderr.take().unwrap());
-        Ok(Program { child, address, ready, _stdout: stdout, stderr })
+        let address = address_in(&ready).unwrap_or_else(|| panic!("not a ready line: {ready:?}"));
+        let stderr = child.stderr.take().map(lines);
+        Ok(Program { child, address, ready, stdout, stderr })
+    }
+
+    /// A client that is connected to `127.0.0.1`, or to the address that the program has been bound to.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// A client that is connected to the program's port at another address.
+    pub fn client_at(&self, address: IpAddr) -> Client {
+        Client::connect(SocketAddr::new(address, self.address.port()))
+    }
+
+    /// The next line on standard error.
+    pub fn log_line(&self) -> String {
+        self.stderr.as_ref().unwrap().recv_timeout(SAFETY).expect("a line in the log")
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The folder in which the system shows what it knows of its process.
@@ -162,7 +181,7 @@ impl Program {
     /// Waits for a line on standard error with these words in it, and returns it. Lines before it are left out.
     pub fn says(&self, words: &str) -> String {
         loop {
-            let line = self.stderr.recv_timeout(SAFETY);
+            let line = self.stderr.as_ref().unwrap().recv_timeout(SAFETY);
             let line = line.unwrap_or_else(|error| panic!("it does not say {words:?}: {error}"));
             if line.contains(words) {
                 return line;
@@ -170,22 +189,23 @@ impl Program {
         }
     }
 
-    /// Asks it to end, and returns its status and what it wrote to standard error since somebody last listened.
+    /// Sends SIGTERM, and returns the exit status and what is left on standard error.
     pub fn end(self) -> (Option<i32>, String) {
         self.signal(rustix::process::Signal::TERM);
         self.rest()
     }
 
-    /// Waits for its end: its status, and what it wrote to standard error since somebody last listened.
-    pub fn rest(mut self) -> (Option<i32>, String) {
-        let mut text = String::new();
-        loop {
-            match self.stderr.recv_timeout(SAFETY) {
-                Ok(line) => text.push_str(&line),
-                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap().code(), text),
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
-            }
-        }
+    /// Waits for its end, and returns the exit status and what is left on standard error.
+    pub fn rest(self) -> (Option<i32>, String) {
+        let (status, _, logged) = self.outputs();
+        (status, logged)
+    }
+
+    /// Waits for its end, and returns the exit status and what is left on standard output and standard error.
+    pub fn outputs(mut self) -> (Option<i32>, String, String) {
+        let printed = rest_of(&self.stdout);
+        let logged = self.stderr.as_ref().map(rest_of).unwrap_or_default();
+        (self.child.wait().unwrap().code(), printed, logged)
     }
 }
 
@@ -196,12 +216,33 @@ impl Drop for Program {
     }
 }
 
+/// The address in the ready line of the program or of an example.
+fn address_in(ready: &str) -> Option<SocketAddr> {
+    if let Some(address) = ready.strip_prefix("listening on ") {
+        return address.trim_end().parse().ok();
+    }
+    let url = ready.split(['(', ')']).nth(1)?;
+    url.split_once("://")?.1.strip_suffix('/')?.parse().ok()
+}
+
+/// Receives lines until the sender is dropped, which is at the end of the program's output.
+fn rest_of(lines: &Receiver<String>) -> String {
+    let mut text = String::new();
+    loop {
+        match lines.recv_timeout(SAFETY) {
+            Ok(line) => text.push_str(&line),
+            Err(RecvTimeoutError::Disconnected) => return text,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+        }
+    }
+}
+
 /// Waits for a file to be there, where that is the only sign of a signal that was seen to.
 pub fn wait_for(path: &Path) {
     until(&format!("{path:?} is made"), || path.exists());
 }
 
-/// Waits for something that nobody tells us about.
+/// Waits for a condition without an event to wait for.
 pub fn until(what: &str, happens: impl Fn() -> bool) {
     let began = Instant::now();
     while !happens() {
@@ -215,11 +256,4 @@ pub fn field<'r>(response: &'r str, name: &str) -> Option<&'r str> {
     let (head, _) = response.split_once("\r\n\r\n")?;
     let mut fields = head.lines().filter_map(|line| line.split_once(": "));
     fields.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-#[test]
-fn it_ends_with_status_0_when_it_is_asked_to() {
-    let program = Program::start(tree(&[]).path(), &[]);
-    assert!(program.ready.starts_with("Serving HTTP on 127.0.0.1 port "), "{}", program.ready);
-    assert_eq!(program.end(), (Some(0), String::new()));
 }
