@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use mio::Poll;
 
+#[cfg(unix)]
+use crate::reactor::InputEnd;
 use crate::reactor::{
-    Acceptor, Mailbox, Reactor, RunEnd, RunLimits, RunMode, SignalAction, Signals, StopFlag, Stopper, TurnHooks,
+    Acceptor, Lifetime, Mailbox, Reactor, RunEnd, RunLimits, RunMode, SignalAction, Signals, StopFlag, Stopper,
+    TurnHooks,
 };
 use crate::session::TurnClock;
 
@@ -126,6 +129,8 @@ pub enum Stopped {
     /// This signal stopped the server. It was named by
     /// [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),
+    /// A time of [`HttpServer::lifetime`](crate::HttpServer::lifetime) was over.
+    ByLifetime,
 }
 
 /// The outcome of [`HttpServer::handle_request`](crate::HttpServer::handle_request).
@@ -146,6 +151,11 @@ pub(crate) struct LoopCore {
     poll: Poll,
     stop: Arc<StopFlag>,
     signals: Option<Signals>,
+    lifetime: Lifetime,
+    #[cfg(unix)]
+    input_end: Option<InputEnd>,
+    /// The number of responses that the end of the last run cut.
+    cut_responses: usize,
 }
 
 impl LoopCore {
@@ -154,7 +164,15 @@ impl LoopCore {
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
         // Waking fails only if the poll is closed, and then no loop sleeps on it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
-        Ok(LoopCore { poll, stop: Arc::new(StopFlag::new(mailbox)), signals: None })
+        Ok(LoopCore {
+            poll,
+            stop: Arc::new(StopFlag::new(mailbox)),
+            signals: None,
+            lifetime: Lifetime::default(),
+            #[cfg(unix)]
+            input_end: None,
+            cut_responses: 0,
+        })
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
@@ -166,6 +184,19 @@ impl LoopCore {
         Ok(())
     }
 
+    pub(crate) fn set_lifetime(&mut self, lifetime: Lifetime) {
+        self.lifetime = lifetime;
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn stop_at_end_of(&mut self, input: std::os::fd::OwnedFd) {
+        self.input_end = Some(InputEnd::new(input));
+    }
+
+    pub(crate) fn cut_responses(&self) -> usize {
+        self.cut_responses
+    }
+
     pub(crate) fn stop_on_termination(&mut self) -> io::Result<()> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         self.stop_on_signals(&[(SIGINT, SignalAction::Drain), (SIGTERM, SignalAction::Drain)])
@@ -174,6 +205,7 @@ impl LoopCore {
     pub(crate) fn serve_forever<'s>(&'s mut self, registrations: Vec<Registration<'s>>) -> io::Result<Stopped> {
         match self.run(RunMode::UntilStopped, registrations)? {
             RunEnd::Signal(signal) => Ok(Stopped::BySignal(signal)),
+            RunEnd::Expired => Ok(Stopped::ByLifetime),
             _ => Ok(Stopped::ByStopper),
         }
     }
@@ -188,7 +220,7 @@ impl LoopCore {
             RunEnd::Served => Served::Request,
             RunEnd::Refused => Served::Refused,
             RunEnd::TimedOut => Served::TimedOut,
-            RunEnd::Stopped | RunEnd::Signal(_) => Served::Stopped,
+            RunEnd::Stopped | RunEnd::Signal(_) | RunEnd::Expired => Served::Stopped,
         })
     }
 
@@ -201,7 +233,13 @@ impl LoopCore {
         }
         let limits = hooks.limits();
         let mut reactor = Reactor::new(&mut self.poll, &self.stop, self.signals.as_mut(), acceptors, limits)?;
+        reactor.set_lifetime(self.lifetime);
+        #[cfg(unix)]
+        if let Some(input) = &mut self.input_end {
+            reactor.drain_at_end_of(input)?;
+        }
         let end = reactor.run(mode, &mut hooks);
+        self.cut_responses = reactor.responding();
         // Sessions are left if the run ended at once. They are dropped before `after_run`, which finishes the logs,
         // because they may still write to them.
         drop(reactor);
@@ -224,6 +262,10 @@ impl TurnHooks for AllHooks<'_> {
 
     fn reload(&mut self) {
         self.0.iter_mut().for_each(|hooks| hooks.reload());
+    }
+
+    fn stopping(&mut self) {
+        self.0.iter_mut().for_each(|hooks| hooks.stopping());
     }
 
     fn after_run(&mut self, mode: RunMode) {

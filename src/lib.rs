@@ -144,7 +144,7 @@ pub mod transport;
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};
 pub use limits::Limits;
 pub use listen::ListenOptions;
-pub use reactor::{SignalAction, Stopper};
+pub use reactor::{Lifetime, SignalAction, Stopper};
 pub use server::{HttpServer, Reload};
 pub use transport::Pace;
 

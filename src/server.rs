@@ -16,7 +16,7 @@ use crate::http::{ErrorPage, Request, Status, Version};
 use crate::limits::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
-use crate::reactor::{Acceptor, SignalAction, Stopper};
+use crate::reactor::{Acceptor, Lifetime, SignalAction, Stopper};
 use crate::service::{Response, Service};
 use crate::transport::Pace;
 use hooks::{Callbacks, HttpHooks};
@@ -47,6 +47,7 @@ pub struct HttpServer {
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
     on_reload: Option<Box<OnReload>>,
+    on_stopping: Option<Box<dyn FnMut() + Send>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
     pace: Option<Pace>,
 }
@@ -92,6 +93,7 @@ impl HttpServer {
             poll_interval: None,
             service_actions: None,
             on_reload: None,
+            on_stopping: None,
             verify_request: None,
             pace: None,
         })
@@ -128,6 +130,16 @@ impl HttpServer {
     /// If `name` is not valid in a header field because it has a control character or a character above U+00FF.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
         self.state.set_server_name(name)?;
+        Ok(self)
+    }
+
+    /// Adds a header field to all responses that begin from now on, errors included. A response that has a field of this
+    /// name itself is sent with both.
+    ///
+    /// # Errors
+    /// If `name` and `value` are not one valid header field.
+    pub fn common_header(self, name: &str, value: &str) -> io::Result<HttpServer> {
+        self.state.add_common_header(name, value)?;
         Ok(self)
     }
 
@@ -178,6 +190,38 @@ impl HttpServer {
     /// ```
     pub fn on_reload(mut self, reload: impl FnMut(&Reload<'_>) + Send + 'static) -> HttpServer {
         self.on_reload = Some(Box::new(reload));
+        self
+    }
+
+    /// Sets a callback for the time at which it becomes known that a run ends: when the server begins to drain, at the
+    /// beginning of [`Lifetime::lame_duck`], or before it ends at once. It is called once a run, between two turns.
+    pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
+        self.on_stopping = Some(Box::new(stopping));
+        self
+    }
+
+    /// Sets when [`serve_forever`](HttpServer::serve_forever) drains by itself, and how long it goes on after a signal.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use serve_forever::{HttpServer, Lifetime, Stopped};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let lifetime = Lifetime { duration: Some(Duration::from_millis(1)), ..Lifetime::default() };
+    /// let mut server = HttpServer::bind("127.0.0.1:0")?.lifetime(lifetime);
+    /// assert_eq!(server.serve_forever()?, Stopped::ByLifetime);
+    /// # Ok(()) }
+    /// ```
+    pub fn lifetime(mut self, lifetime: Lifetime) -> HttpServer {
+        self.core.set_lifetime(lifetime);
+        self
+    }
+
+    /// Stops the server, as [`Stopper::stop`] does, when this pipe or socket reaches its end or breaks: the process that
+    /// holds the other end has ended then. The bytes that it brings are discarded.
+    #[cfg(unix)]
+    pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
+        self.core.stop_at_end_of(input.into());
         self
     }
 
@@ -237,6 +281,12 @@ impl HttpServer {
         self.core.stopper()
     }
 
+    /// The number of responses that the end of the last run cut, because [`Limits::grace`] was over or the run ended at
+    /// once.
+    pub fn cut_responses(&self) -> usize {
+        self.core.cut_responses()
+    }
+
     /// Serves until a [`Stopper`] or a signal stops the server. It then accepts no further connection, and responses in
     /// flight may end within [`Limits::grace`]. The server can be run again.
     ///
@@ -274,6 +324,7 @@ impl HttpServer {
             service_actions: self.service_actions.as_deref_mut(),
             poll_interval: self.poll_interval,
             on_reload: self.on_reload.as_deref_mut(),
+            on_stopping: self.on_stopping.as_deref_mut(),
         };
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();

@@ -29,6 +29,11 @@ pub trait Session {
         None
     }
 
+    /// The part of an exchange that the session is in. The loop asks when a run may end for lack of work, and at its end.
+    fn activity(&self) -> Activity {
+        Activity::Receiving
+    }
+
     /// The time since which the client has taken none of the output that waits for it. `None` unless that is long
     /// enough at `now` for the loop to close the session when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
@@ -40,6 +45,17 @@ pub trait Session {
     fn evict(&mut self, clock: TurnClock) {
         _ = clock;
     }
+}
+
+/// The part of an exchange that a session is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// No byte of a request has come since this time, and the last response has been sent.
+    Quiet(Instant),
+    /// A request is being received.
+    Receiving,
+    /// A response is being produced or sent.
+    Responding,
 }
 
 /// The readiness of a session's socket, as far as it is known.

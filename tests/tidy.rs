@@ -102,7 +102,7 @@ fn module_of(name: &str) -> &str {
     match name {
         "HttpServer" | "Reload" => "server",
         "EventLoop" | "Stopped" | "Served" => "event_loop",
-        "Stopper" | "SignalAction" => "reactor",
+        "Lifetime" | "Stopper" | "SignalAction" => "reactor",
         "ListenOptions" => "listen",
         "Limits" => "limits",
         other => other,

@@ -12,7 +12,7 @@ use super::core::{ConnectionCore, Progress};
 use super::stage::Stage;
 use super::stages::GATHER;
 use super::timers::{Timers, Wait};
-use crate::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
+use crate::session::{Activity, CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use crate::transport::Transport;
 
 /// The HTTP side of one connection of a server.
@@ -109,6 +109,16 @@ impl<T: Transport> Session for HttpSession<'_, T> {
     fn idle_since(&self) -> Option<Instant> {
         let timers = &self.core.timers;
         matches!(timers.wait(), Wait::Idle | Wait::Linger).then_some(timers.since())
+    }
+
+    fn activity(&self) -> Activity {
+        let timers = &self.core.timers;
+        match (timers.wait(), &self.stage) {
+            (Wait::Handshake | Wait::First | Wait::Idle | Wait::Linger, _) => Activity::Quiet(timers.since()),
+            // The rest of a request whose response has been sent is discarded.
+            (Wait::Head, _) | (Wait::Body, Stage::Draining(_)) => Activity::Receiving,
+            _ => Activity::Responding,
+        }
     }
 
     fn stalled_since(&self, now: Instant) -> Option<Instant> {

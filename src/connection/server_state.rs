@@ -33,6 +33,8 @@ pub struct ServerState {
     protocol: Cell<Version>,
     /// The field line of `Server` with its CRLF, or nothing.
     server: RefCell<Vec<u8>>,
+    /// The lines of the fields that all responses have.
+    common: RefCell<FieldBlock>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
     /// The log of requests.
@@ -75,6 +77,7 @@ impl ServerState {
             limits: RefCell::default(),
             protocol: Cell::new(Version::Http11),
             server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
+            common: RefCell::default(),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local: unmapped(local),
@@ -171,6 +174,16 @@ impl ServerState {
         Ok(())
     }
 
+    /// Adds a field to all responses that begin from now on.
+    ///
+    /// # Errors
+    /// If it is not one valid field.
+    pub fn add_common_header(&self, name: &str, value: &str) -> Result<(), InvalidHeader> {
+        self.common.borrow_mut().add(name, value)?;
+        self.stamp.take();
+        Ok(())
+    }
+
     /// The header fields of a response with an error page. The page may quote the request, so that no browser may guess another
     /// type or run a script in it.
     pub(super) fn error_fields(&self) -> &FieldBlock {
@@ -213,13 +226,14 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The field lines of `Server` and `Date` at this time, rendered once a second.
+    /// The field lines of `Server` and `Date` at this time and those of the common fields, rendered once a second.
     pub(super) fn common_headers(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
         // `Date` has a resolution of a second, so all responses of a second share these bytes.
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");
-            let stamp = CommonHeaders::new(&self.server.borrow(), date.as_bytes());
+            let (server, more) = (self.server.borrow(), self.common.borrow());
+            let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
         }
         Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
@@ -300,6 +314,17 @@ mod tests {
         assert!(site.set_server_name("a\nb").is_err());
         site.set_server_name("").unwrap();
         assert_eq!((at(1002), site.with_server_name(str::to_owned)), (CommonHeaders::new(b"", date), String::new()));
+    }
+
+    #[test]
+    fn a_common_header_is_in_the_next_stamp() {
+        let site = site();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        _ = at(1000);
+        site.add_common_header("X-A", "1").unwrap();
+        let (server, date) = (format!("Server: {SERVER_NAME}\r\n"), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+        assert_eq!(at(1001), CommonHeaders::with_more(server.as_bytes(), b"X-A: 1\r\n", date));
+        assert!(site.add_common_header("X B", "1").is_err());
     }
 
     #[test]

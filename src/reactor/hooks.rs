@@ -20,6 +20,10 @@ pub trait TurnHooks {
     /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
     fn reload(&mut self) {}
 
+    /// Called once when it becomes known that the run ends: at the beginning of [`Lifetime::lame_duck`](super::Lifetime), of
+    /// a drain, or before an immediate end.
+    fn stopping(&mut self) {}
+
     /// Called once after the run, when its sessions have been dropped.
     fn after_run(&mut self, mode: RunMode) {
         _ = mode;

@@ -22,6 +22,8 @@ mod acceptor;
 mod deadlines;
 mod eviction;
 mod hooks;
+#[cfg(unix)]
+mod input_end;
 mod mailbox;
 mod registrar;
 mod selector;
@@ -43,11 +45,13 @@ pub use acceptor::{Accept, Acceptor};
 use eviction::Eviction;
 use hooks::Capacity;
 pub use hooks::{RunLimits, TurnHooks};
+#[cfg(unix)]
+pub use input_end::InputEnd;
 pub use mailbox::Mailbox;
 use registrar::{LoopLink, SessionRegistrar};
 pub use selector::Selector;
 use shutdown::Shutdown;
-pub use shutdown::{RunEnd, RunMode};
+pub use shutdown::{Lifetime, RunEnd, RunMode};
 pub use signals::{SignalAction, Signals};
 pub use stopper::{StopFlag, Stopper};
 use table::SessionTable;
@@ -56,8 +60,12 @@ use table::SessionTable;
 /// those of the acceptors are at the other end of the range.
 const SIGNALS: Token = Token(usize::MAX - 2);
 
+/// The token of the input whose end ends the run.
+#[cfg(unix)]
+const INPUT_END: Token = Token(usize::MAX - 3);
+
 /// The token of the first acceptor. Those of the others follow downwards.
-const FIRST_ACCEPTOR: usize = usize::MAX - 3;
+const FIRST_ACCEPTOR: usize = usize::MAX - 4;
 
 /// The loop. It runs the sessions that its acceptors produce.
 pub struct Reactor<'s, S: Selector = Poll> {
@@ -65,11 +73,15 @@ pub struct Reactor<'s, S: Selector = Poll> {
     stop: &'s StopFlag,
     link: Rc<LoopLink>,
     signals: Option<&'s mut Signals>,
+    #[cfg(unix)]
+    input_end: Option<&'s mut InputEnd>,
     acceptors: Vec<Acceptor<'s>>,
     sessions: SessionTable<'s>,
     capacity: Capacity,
     eviction: Eviction,
     shutdown: Shutdown,
+    /// [`TurnHooks::stopping`] was called.
+    is_stop_announced: bool,
     scratch: Scratch,
     clock: TurnClock,
 }
@@ -98,14 +110,38 @@ impl<'s, S: Selector> Reactor<'s, S> {
             stop,
             link: LoopLink::new(Arc::clone(stop.mailbox())),
             signals,
+            #[cfg(unix)]
+            input_end: None,
             acceptors,
             sessions: SessionTable::new(now),
             capacity: limits.capacity(),
             eviction: Eviction::default(),
             shutdown: Shutdown::new(limits.grace),
+            is_stop_announced: false,
             scratch: Scratch::default(),
             clock: TurnClock::new(now, wall),
         })
+    }
+
+    /// Sets when the run drains by itself. It begins now.
+    pub fn set_lifetime(&mut self, lifetime: Lifetime) {
+        self.shutdown.set_lifetime(lifetime, self.clock.now);
+    }
+
+    /// Drains the run when this input ends.
+    ///
+    /// # Errors
+    /// If the selector does not accept the input, as for a regular file.
+    #[cfg(unix)]
+    pub fn drain_at_end_of(&mut self, input: &'s mut InputEnd) -> io::Result<()> {
+        input.register(self.selector.registry(), INPUT_END)?;
+        self.input_end = Some(input);
+        Ok(())
+    }
+
+    /// The number of sessions that are producing or sending a response. After the run, dropping the loop cuts them.
+    pub fn responding(&self) -> usize {
+        self.sessions.responding()
     }
 
     /// Runs turn after turn until the run ends by its mode, by the [`StopFlag`] or by a signal.
@@ -131,7 +167,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             self.accept();
             self.run_sessions();
             self.eviction.evict_stalled(&mut self.sessions, self.capacity, self.clock);
-            self.sessions.reap();
+            self.sessions.reap(self.clock.now);
             longest = hooks.after_turn(self.clock);
         }
     }
@@ -141,7 +177,10 @@ impl<'s, S: Selector> Reactor<'s, S> {
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
         // Acceptors do not count while no connection may be accepted. The loop would spin on a pending one otherwise.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
-        if self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready)) {
+        let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
+        #[cfg(unix)]
+        let is_busy = is_busy || self.input_end.as_ref().is_some_and(|input| input.is_ready());
+        if is_busy {
             return Some(Duration::ZERO);
         }
         // A back-off ends without an event, so its end counts as a deadline.
@@ -174,6 +213,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
                 // come while the loop was awake.
                 Mailbox::TOKEN => {}
                 SIGNALS => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
+                #[cfg(unix)]
+                INPUT_END => self.input_end.iter_mut().for_each(|input| input.mark_ready()),
                 // Tokens of sessions never come near these: a key is an index of the table.
                 Token(number) if number > FIRST_ACCEPTOR - self.acceptors.len() => {
                     self.acceptors[FIRST_ACCEPTOR - number].mark_ready();
@@ -190,15 +231,23 @@ impl<'s, S: Selector> Reactor<'s, S> {
         self.sessions.queue_due(self.clock.now);
     }
 
-    /// Applies the request of a [`Stopper`] and the next stop signal. Returns the end of the run if it is immediate.
+    /// Applies the request of a [`Stopper`], the next stop signal, and the ends that need no request. Returns the end of
+    /// the run if it is immediate.
     fn apply_stop(&mut self, hooks: &mut dyn TurnHooks) -> Option<RunEnd> {
         let requested = self.stop.requested().map(|action| (action, RunEnd::Stopped));
-        let signalled = self.next_stop_signal(hooks).map(|(signal, action)| {
-            // A second signal means that draining takes too long for its sender.
+        let due = self.drain_due().map(|end| (SignalAction::Drain, end));
+        let signalled = self.next_stop_signal(hooks).and_then(|(signal, action)| {
+            let end = RunEnd::Signal(signal);
+            if self.shutdown.begin_lame_duck(end, self.clock.now) {
+                self.announce_stop(hooks);
+                return None;
+            }
+            // Another signal means that what has begun takes too long for its sender: the drain, or the time before it.
             let action = if self.shutdown.is_draining() { SignalAction::Stop } else { action };
-            (action, RunEnd::Signal(signal))
+            Some((action, end))
         });
-        for (action, end) in requested.into_iter().chain(signalled) {
+        for (action, end) in requested.into_iter().chain(due).chain(signalled) {
+            self.announce_stop(hooks);
             if action == SignalAction::Stop {
                 return Some(end);
             }
@@ -208,6 +257,30 @@ impl<'s, S: Selector> Reactor<'s, S> {
             }
         }
         None
+    }
+
+    /// Tells the hooks once that the run ends.
+    fn announce_stop(&mut self, hooks: &mut dyn TurnHooks) {
+        if !std::mem::replace(&mut self.is_stop_announced, true) {
+            hooks.stopping();
+        }
+    }
+
+    /// The reason for a drain that no other thread and no signal requested: the end of an input, or of a time.
+    fn drain_due(&mut self) -> Option<RunEnd> {
+        #[cfg(unix)]
+        if self.input_end.as_mut().is_some_and(|input| input.has_ended()) {
+            return Some(RunEnd::Stopped);
+        }
+        let now = self.clock.now;
+        // Every session is asked, so this is done only when the time may be over.
+        if self.shutdown.is_idle_check_due(now) {
+            let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
+            if end.is_some() {
+                return end;
+            }
+        }
+        self.shutdown.drain_due(now)
     }
 
     /// The next signal that ends the run. Reload signals before it are handled.
@@ -351,6 +424,10 @@ impl<S: Selector> Drop for Reactor<'_, S> {
         }
         if let Some(signals) = &mut self.signals {
             _ = self.selector.registry().deregister(&mut signals.delivery);
+        }
+        #[cfg(unix)]
+        if let Some(input) = &self.input_end {
+            input.deregister(self.selector.registry());
         }
     }
 }

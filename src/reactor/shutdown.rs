@@ -18,6 +18,8 @@ pub enum RunEnd {
     Stopped,
     /// This signal requested it.
     Signal(i32),
+    /// [`Lifetime::duration`] or [`Lifetime::idle`] is over.
+    Expired,
     /// [`RunMode::OneSession`]: the session has ended.
     Served,
     /// [`RunMode::OneSession`]: the connection was refused.
@@ -26,12 +28,32 @@ pub enum RunEnd {
     TimedOut,
 }
 
+/// When a run drains by itself, and how long it goes on after a signal. It counts only in the mode
+/// [`RunMode::UntilStopped`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The time from the beginning of the run until it drains.
+    pub duration: Option<Duration>,
+    /// The time without any activity until the run drains: since its beginning no request is in progress, and no connection
+    /// was accepted or closed. A connection without a request in progress does not count.
+    pub idle: Option<Duration>,
+    /// The time from the first signal with [`SignalAction::Drain`](super::SignalAction::Drain) or
+    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. It goes on as before meanwhile, so that a
+    /// load balancer can learn that it ends. Another signal ends this time.
+    pub lame_duck: Duration,
+}
+
 /// How far a run is on the way to its end.
 pub(super) struct Shutdown {
     phase: Phase,
     mode: RunMode,
     /// The longest duration of a drain.
     grace: Duration,
+    lifetime: Lifetime,
+    /// The end of [`Lifetime::duration`].
+    expires_at: Option<Instant>,
+    /// The next time at which [`Lifetime::idle`] may be over.
+    idle_check: Option<Instant>,
 }
 
 enum Phase {
@@ -41,6 +63,8 @@ enum Phase {
     OneAccepted,
     /// The connection of [`RunMode::OneSession`] was refused.
     OneRefused,
+    /// A signal requested the end, and the run goes on until this time.
+    LameDuck { end: RunEnd, until: Instant },
     /// A stopper or a signal requested the end. No connection is accepted; the sessions end, or are closed at the
     /// deadline. `None` is a grace that no clock reaches.
     Draining { end: RunEnd, deadline: Option<Instant> },
@@ -49,7 +73,17 @@ enum Phase {
 impl Shutdown {
     /// The state of a run that begins, in the mode [`RunMode::UntilStopped`].
     pub(super) fn new(grace: Duration) -> Shutdown {
-        Shutdown { phase: Phase::Accepting, mode: RunMode::UntilStopped, grace }
+        let (expires_at, idle_check) = (None, None);
+        let lifetime = Lifetime::default();
+        Shutdown { phase: Phase::Accepting, mode: RunMode::UntilStopped, grace, lifetime, expires_at, idle_check }
+    }
+
+    /// Sets the lifetime of a run that begins at `now`.
+    pub(super) fn set_lifetime(&mut self, lifetime: Lifetime, now: Instant) {
+        self.lifetime = lifetime;
+        // A time that no clock reaches is no limit.
+        self.expires_at = lifetime.duration.and_then(|duration| now.checked_add(duration));
+        self.idle_check = lifetime.idle.and_then(|idle| now.checked_add(idle));
     }
 
     pub(super) fn set_mode(&mut self, mode: RunMode) {
@@ -62,7 +96,7 @@ impl Shutdown {
     }
 
     pub(super) fn is_accepting(&self) -> bool {
-        matches!(self.phase, Phase::Accepting)
+        matches!(self.phase, Phase::Accepting | Phase::LameDuck { .. })
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -74,10 +108,12 @@ impl Shutdown {
         self.mode == RunMode::UntilStopped
     }
 
-    /// The time at which [`run_end`](Self::run_end) ends the run although no session changes.
+    /// The time at which the run ends or drains although no session changes.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (&self.phase, self.mode) {
             (Phase::Accepting, RunMode::OneSession(deadline)) => deadline,
+            (Phase::Accepting, RunMode::UntilStopped) => self.expires_at.into_iter().chain(self.idle_check).min(),
+            (Phase::LameDuck { until, .. }, _) => Some(*until),
             (Phase::Draining { deadline, .. }, _) => *deadline,
             // An accepted session has deadlines of its own: the timeout of `handle_request` is for the connection only.
             _ => None,
@@ -97,6 +133,38 @@ impl Shutdown {
         }
     }
 
+    /// Begins the time in which the run goes on after a signal. False if there is no such time, or it has begun already.
+    pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
+        let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
+        let until = now.checked_add(self.lifetime.lame_duck).filter(|until| is_first && *until > now);
+        until.inspect(|until| self.phase = Phase::LameDuck { end, until: *until }).is_some()
+    }
+
+    /// The reason for a drain that is due at `now`, apart from [`Lifetime::idle`].
+    pub(super) fn drain_due(&self, now: Instant) -> Option<RunEnd> {
+        match (&self.phase, self.mode) {
+            (Phase::LameDuck { end, until }, _) => (*until <= now).then_some(*end),
+            (Phase::Accepting, RunMode::UntilStopped) => {
+                self.expires_at.filter(|expires| *expires <= now).map(|_| RunEnd::Expired)
+            }
+            _ => None,
+        }
+    }
+
+    /// True if the sessions have to be asked whether [`Lifetime::idle`] is over.
+    pub(super) fn is_idle_check_due(&self, now: Instant) -> bool {
+        let counts = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
+        counts && self.idle_check.is_some_and(|check| check <= now)
+    }
+
+    /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
+    /// activity; `None` while a request is in progress. Sets the time of the next check otherwise.
+    pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
+        // A request that is in progress now ends later than now, so that the next check is not too late for it.
+        self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
+        self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
+    }
+
     /// Begins a drain, whose reason is `end`.
     pub(super) fn begin_drain(&mut self, end: RunEnd, now: Instant) {
         // A grace of years overflows the clock. It is then no deadline instead of one that has passed.
@@ -107,7 +175,9 @@ impl Shutdown {
     pub(super) fn run_end(&self, now: Instant, sessions: usize) -> Option<RunEnd> {
         let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
         match self.phase {
+            Phase::Accepting if self.mode == RunMode::UntilStopped => None,
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
+            Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
             // A refused connection has no session, so the run ends without waiting for one.
             Phase::OneRefused => Some(RunEnd::Refused),
@@ -151,5 +221,53 @@ mod tests {
             assert_eq!(shutdown.run_end(now, 0), Some(RunEnd::Signal(15)));
             assert_eq!(shutdown.run_end(now + GRACE, 1), Some(RunEnd::Signal(15)));
         }
+    }
+
+    #[test]
+    fn a_run_drains_when_its_duration_is_over() {
+        let now = Instant::now();
+        let mut shutdown = shutdown(RunMode::UntilStopped);
+        shutdown.set_lifetime(Lifetime { duration: Some(GRACE), ..Lifetime::default() }, now);
+        assert_eq!((shutdown.deadline(), shutdown.drain_due(now)), (Some(now + GRACE), None));
+        assert_eq!(shutdown.drain_due(now + GRACE), Some(RunEnd::Expired));
+        assert_eq!(shutdown.run_end(now + GRACE, 0), None, "the loop begins the drain first");
+    }
+
+    #[test]
+    fn a_run_drains_when_it_was_idle_for_long_enough() {
+        let now = Instant::now();
+        let mut shutdown = shutdown(RunMode::UntilStopped);
+        shutdown.set_lifetime(Lifetime { idle: Some(GRACE), ..Lifetime::default() }, now);
+        assert!(!shutdown.is_idle_check_due(now));
+        let check = now + GRACE;
+        assert!(shutdown.is_idle_check_due(check));
+        assert_eq!((shutdown.idle_end(None, check), shutdown.deadline()), (None, Some(check + GRACE)), "in progress");
+        let since = now + Duration::from_secs(2);
+        assert_eq!((shutdown.idle_end(Some(since), check), shutdown.deadline()), (None, Some(since + GRACE)));
+        assert_eq!(shutdown.idle_end(Some(since), since + GRACE), Some(RunEnd::Expired));
+    }
+
+    #[test]
+    fn a_lame_duck_accepts_until_its_time_is_over_and_begins_once() {
+        let now = Instant::now();
+        let mut shutdown = shutdown(RunMode::UntilStopped);
+        assert!(!shutdown.begin_lame_duck(RunEnd::Signal(15), now), "without a time for it");
+        shutdown.set_lifetime(Lifetime { lame_duck: GRACE, ..Lifetime::default() }, now);
+        assert!(shutdown.begin_lame_duck(RunEnd::Signal(15), now));
+        assert!(shutdown.is_accepting() && !shutdown.is_draining());
+        assert!(!shutdown.begin_lame_duck(RunEnd::Signal(2), now), "another signal ends it");
+        assert_eq!((shutdown.run_end(now, 0), shutdown.deadline()), (None, Some(now + GRACE)));
+        assert_eq!(shutdown.drain_due(now), None);
+        assert_eq!(shutdown.drain_due(now + GRACE), Some(RunEnd::Signal(15)));
+    }
+
+    #[test]
+    fn a_run_for_one_session_has_no_lifetime() {
+        let now = Instant::now();
+        let mut shutdown = shutdown(RunMode::OneSession(None));
+        let lifetime = Lifetime { duration: Some(GRACE), idle: Some(GRACE), lame_duck: GRACE };
+        shutdown.set_lifetime(lifetime, now);
+        assert_eq!((shutdown.deadline(), shutdown.drain_due(now + GRACE)), (None, None));
+        assert!(!shutdown.is_idle_check_due(now + GRACE) && !shutdown.begin_lame_duck(RunEnd::Signal(15), now));
     }
 }

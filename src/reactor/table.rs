@@ -7,7 +7,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::deadlines::Deadlines;
-use crate::session::{Ready, Session, TurnClock};
+use crate::session::{Activity, Ready, Session, TurnClock};
 
 /// All sessions of a loop, by key.
 pub(super) struct SessionTable<'s> {
@@ -17,6 +17,8 @@ pub(super) struct SessionTable<'s> {
     runnable: Vec<usize>,
     /// Keys of the sessions that ended in this turn.
     finished: Vec<usize>,
+    /// The turn in which a session was last dropped; at first the beginning of the run.
+    last_end: Instant,
 }
 
 /// A session and the state that the loop keeps for it.
@@ -39,7 +41,22 @@ impl<'s> SessionTable<'s> {
             deadlines: Deadlines::new(start),
             runnable: Vec::new(),
             finished: Vec::new(),
+            last_end: start,
         }
+    }
+
+    /// The time since which no request is in progress, and no session began or ended. `None` while one is in progress.
+    pub(super) fn inactive_since(&self) -> Option<Instant> {
+        let since = |entry: &SessionEntry<'_>| match entry.session.activity() {
+            Activity::Quiet(since) => Some(since),
+            Activity::Receiving | Activity::Responding => None,
+        };
+        self.live().try_fold(self.last_end, |latest, (_, entry)| Some(latest.max(since(entry)?)))
+    }
+
+    /// The number of sessions that are producing or sending a response.
+    pub(super) fn responding(&self) -> usize {
+        self.live().filter(|(_, entry)| entry.session.activity() == Activity::Responding).count()
     }
 
     /// The number of sessions, including those that ended in this turn: they own their descriptors until they are
@@ -149,7 +166,10 @@ impl<'s> SessionTable<'s> {
     ///
     /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and
     /// would reach another session if the keys had been given away.
-    pub(super) fn reap(&mut self) {
+    pub(super) fn reap(&mut self, now: Instant) {
+        if !self.finished.is_empty() {
+            self.last_end = now;
+        }
         for key in self.finished.drain(..) {
             self.entries.remove(key);
         }

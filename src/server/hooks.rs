@@ -20,6 +20,7 @@ pub(super) struct Callbacks<'s> {
     pub(super) service_actions: Option<&'s mut (dyn FnMut() + Send + 'static)>,
     pub(super) poll_interval: Option<Duration>,
     pub(super) on_reload: Option<&'s mut OnReload>,
+    pub(super) on_stopping: Option<&'s mut (dyn FnMut() + Send + 'static)>,
 }
 
 impl<'s> HttpHooks<'s> {
@@ -51,6 +52,12 @@ impl TurnHooks for HttpHooks<'_> {
             on_reload(&Reload::new(self.state));
         }
         self.log.reload();
+    }
+
+    fn stopping(&mut self) {
+        if let Some(on_stopping) = &mut self.callbacks.on_stopping {
+            on_stopping();
+        }
     }
 
     fn after_run(&mut self, mode: RunMode) {

@@ -17,15 +17,17 @@ pub struct ResponseHead<'a> {
     pub fields: &'a FieldBlock,
     /// Bytes of the body, if they are known before it is sent. A `Content-Length` in `fields` takes precedence.
     pub length: Option<u64>,
-    /// `Server` and `Date`.
+    /// `Server`, `Date`, and the fields that the server adds to every response.
     pub common: &'a CommonHeaders,
 }
 
-/// The lines of `Server` and `Date`, as bytes. Each is sent unless the response has a field of that name. They are prepared
-/// once a second, because all responses of a second have the same.
+/// The lines of `Server` and `Date`, as bytes, and further lines between them. The two are sent unless the response has a field
+/// of that name, the further lines in any case. They are prepared once a second, because all responses of a second have the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,
+    /// Where the line of `Server` ends.
+    server: usize,
     /// Where the line of `Date` begins.
     date: usize,
 }
@@ -33,16 +35,21 @@ pub struct CommonHeaders {
 impl CommonHeaders {
     /// Each argument is a whole line with its CRLF, or empty to leave the line out.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
-        CommonHeaders { lines: [server, date].concat(), date: server.len() }
+        CommonHeaders::with_more(server, b"", date)
     }
 
-    /// The lines whose names are not in `fields`.
+    /// As [`CommonHeaders::new`], with further lines.
+    pub fn with_more(server: &[u8], more: &[u8], date: &[u8]) -> CommonHeaders {
+        CommonHeaders { lines: [server, more, date].concat(), server: server.len(), date: server.len() + more.len() }
+    }
+
+    /// The lines whose names are not in `fields`. One slice, because the further lines stand between the two.
     fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
-            (true, false) => &self.lines[self.date..],
+            (true, false) => &self.lines[self.server..],
             (false, true) => &self.lines[..self.date],
-            (true, true) => &[],
+            (true, true) => &self.lines[self.server..self.date],
         }
     }
 }

@@ -1,0 +1,103 @@
+//! The end of an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when that
+//! process does. What stays out: what is read, which is discarded.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// Bytes that are read at a time.
+const PIECE: usize = 4096;
+
+/// Pieces that are read in one turn, so that a parent that writes without end does not fill it.
+const MOST_PIECES: usize = 16;
+
+/// A pipe or a socket whose end is a request to stop.
+#[derive(Debug)]
+pub struct InputEnd {
+    input: OwnedFd,
+    /// The descriptor may have something to read.
+    ready: bool,
+    has_ended: bool,
+}
+
+impl InputEnd {
+    /// Watches for the end of `input`, which need not be non-blocking.
+    pub fn new(input: OwnedFd) -> InputEnd {
+        // Ready from the start: the end may have come before the descriptor is registered with a poll.
+        InputEnd { input, ready: true, has_ended: false }
+    }
+
+    pub(super) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.input.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    pub(super) fn deregister(&self, registry: &Registry) {
+        _ = registry.deregister(&mut SourceFd(&self.input.as_raw_fd()));
+    }
+
+    /// Notes that the descriptor has an event.
+    pub(super) fn mark_ready(&mut self) {
+        self.ready = true;
+    }
+
+    /// True if a look at the input may have to go on without another event.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready && !self.has_ended
+    }
+
+    /// True if the input has ended or failed. Discards what it still brings.
+    pub(super) fn has_ended(&mut self) -> bool {
+        if !self.is_ready() {
+            return self.has_ended;
+        }
+        let mut piece = [0; PIECE];
+        for _ in 0..MOST_PIECES {
+            if !self.is_ready() {
+                break;
+            }
+            // The descriptor may be shared with the parent, whose own reads and writes a non-blocking mode would change.
+            // So it is asked before each read.
+            self.ready =
+                matches!(poll(&mut [PollFd::new(&self.input, PollFlags::IN)], Some(&Timespec::default())), Ok(1..));
+            if self.ready {
+                let read = rustix::io::read(&self.input, &mut piece);
+                self.has_ended = !matches!(read, Ok(1..) | Err(Errno::INTR | Errno::AGAIN));
+            }
+        }
+        self.has_ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn an_input_has_ended_when_its_last_writer_is_gone() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut input = InputEnd::new(reader.into());
+        assert!(!input.has_ended() && !input.is_ready());
+        writer.write_all(&[0; 2 * PIECE]).unwrap();
+        assert!(!input.has_ended(), "without an event it is not looked at");
+        input.mark_ready();
+        assert!(!input.has_ended() && !input.is_ready());
+        drop(writer);
+        input.mark_ready();
+        assert!(input.has_ended());
+        assert!(input.has_ended(), "and it stays so");
+    }
+
+    #[test]
+    fn an_input_without_end_does_not_fill_a_turn() {
+        let zeros = std::fs::File::open("/dev/zero").unwrap();
+        let mut input = InputEnd::new(zeros.into());
+        assert!(!input.has_ended());
+        assert!(input.is_ready(), "the next turn goes on");
+    }
+}
