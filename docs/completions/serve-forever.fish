@@ -38,6 +38,15 @@ complete -c serve-forever -l cgi-max -d 'scripts that run at a time; further req
 complete -c serve-forever -l max-read -d 'read at most N bytes at a time from a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l max-write -d 'write at most N bytes at a time to a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l slow-motion -d 'milliseconds that a connection pauses after a read of --max-read or a write of --max-write bytes (default: none)' -r -f
+complete -c serve-forever -l port-file -d 'file to write the port to when the program listens; removed at its end' -r -F
+complete -c serve-forever -l ready -d 'the line on standard output when the program is ready: python or json (default: python)' -r -f
+complete -c serve-forever -l ready-fd -d 'open descriptor to write the line of --ready json to when the program is ready, and then to close' -r -f
+complete -c serve-forever -l idle-exit -d 'end after this time without a request' -r -f
+complete -c serve-forever -l duration -d 'end after this time' -r -f
+complete -c serve-forever -l lame-duck -d 'time to go on serving after SIGTERM or SIGINT, before --grace begins' -r -f
+complete -c serve-forever -l cpu -d 'core to run on, counted from 0 (Linux)' -r -f
+complete -c serve-forever -l exit-codes -d 'exit statuses, coarse or fine (default: coarse). coarse: 0 for a clean end, 1 for a failure, 2 for an invalid option. fine has in addition 3 for an address that cannot be bound, 4 for a directory or a file that is missing, unreadable or not writable, 5 for a certificate or key that cannot be used, and 6 if the end cut responses' -r -f
+complete -c serve-forever -l healthcheck -d 'do not serve: get the http URL, and exit with 0 if the status is 2xx within 5 seconds, else with 1' -r -f
 complete -c serve-forever -s h -l help -d 'show this help and exit'
 complete -c serve-forever -s V -l version -d 'show the version and exit'
 complete -c serve-forever -l no-listing -d 'refuse requests for directories that have no index file'
@@ -48,4 +57,6 @@ complete -c serve-forever -l precompressed -d 'serve app.js.br, app.js.zst or ap
 complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the same port'
 complete -c serve-forever -l sandbox -d 'let the kernel restrict the program to reading the served directory (Linux, Landlock)'
 complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
+complete -c serve-forever -l nonce-header -d 'send the nonce of this start in all responses, as X-Serve-Nonce'
+complete -c serve-forever -l exit-with-stdin -d 'end when standard input ends, which must be a pipe or a socket'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

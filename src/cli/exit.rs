@@ -6,23 +6,37 @@ use std::path::Path;
 
 use super::flags::NAME;
 use super::help::usage;
+use super::options::ExitCodes;
 use super::words::shown;
 
-/// The exit statuses of the program.
+/// Why the program ends. Each reason has an exit status, which is the number of the variant with `--exit-codes fine`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// The program served until a signal stopped it, or printed the help or its version.
+    /// The program served until its end was asked for, or printed the help or its version.
     Success = 0,
-    /// The program could not start or continue: for example, the port is in use or the directory is missing.
+    /// The program could not start or continue, for another reason than the ones below.
     Failure = 1,
     /// The command line, an environment variable or the configuration file is wrong; nothing was started.
     Usage = 2,
+    /// The address could not be bound: it is in use, forbidden, or not an address of this machine.
+    Bind = 3,
+    /// The directory, or a file that an option names, is missing, unreadable or not writable.
+    File = 4,
+    /// The certificate or its key is missing or invalid.
+    Tls = 5,
+    /// The end of the program cut responses.
+    Cut = 6,
 }
 
-impl From<Code> for std::process::ExitCode {
-    fn from(code: Code) -> Self {
-        Self::from(code as u8)
+impl Code {
+    /// The exit status. Without the fine ones, a failure is 1 and a clean end is 0, as of Python's program.
+    pub fn status(self, codes: ExitCodes) -> u8 {
+        match (codes, self) {
+            (ExitCodes::Coarse, Code::Bind | Code::File | Code::Tls) => Code::Failure as u8,
+            (ExitCodes::Coarse, Code::Cut) => Code::Success as u8,
+            (_, code) => code as u8,
+        }
     }
 }
 
@@ -46,12 +60,17 @@ impl Exit {
     /// assert_eq!(Exit::failure("cannot open 'site'").text(), "serve-forever: error: cannot open 'site'\n");
     /// ```
     pub fn failure(reason: impl Display) -> Exit {
-        Exit { code: Code::Failure, text: format!("{NAME}: error: {reason}\n") }
+        Exit::of(Code::Failure, reason)
+    }
+
+    /// An error with this reason, as one line.
+    pub fn of(code: Code, reason: impl Display) -> Exit {
+        Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }
 
     /// A failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb.
     pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
-        Exit::failure(format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
+        Exit::of(Code::File, format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
 
     /// An error of the command line: the usage and then one line with the reason, as argparse prints them.
@@ -61,10 +80,10 @@ impl Exit {
 
     /// An error of a setting in the environment or in a file: one line with its place and the reason.
     pub fn wrong(reason: impl Display) -> Exit {
-        Exit { code: Code::Usage, text: format!("{NAME}: error: {reason}\n") }
+        Exit::of(Code::Usage, reason)
     }
 
-    /// The status.
+    /// The reason, which gives the status.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -87,7 +106,7 @@ impl Exit {
 
     /// Prints the text to its stream and returns the status: a failure if a text for standard output cannot be printed.
     #[must_use]
-    pub fn report(self) -> std::process::ExitCode {
+    pub fn report(self, codes: ExitCodes) -> std::process::ExitCode {
         let printed = if self.is_output() {
             let mut stdout = io::stdout().lock();
             stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush())
@@ -96,8 +115,8 @@ impl Exit {
         };
         match printed {
             // A script that reads the help or the version must be able to see that it did not get it.
-            Err(_) if self.is_output() => Code::Failure.into(),
-            _ => self.code.into(),
+            Err(_) if self.is_output() => Code::Failure.status(codes).into(),
+            _ => self.code.status(codes).into(),
         }
     }
 }
@@ -111,6 +130,14 @@ mod tests {
         let all = [Exit::success("x\n"), Exit::failure("x"), Exit::usage("x")];
         assert_eq!(all.each_ref().map(|exit| exit.code() as u8), [0, 1, 2]);
         assert_eq!(all.each_ref().map(Exit::is_output), [true, false, false]);
+    }
+
+    #[test]
+    fn failures_have_their_own_statuses_only_if_they_are_asked_for() {
+        use Code::*;
+        let all = [Success, Failure, Usage, Bind, File, Tls, Cut];
+        assert_eq!(all.map(|code| code.status(ExitCodes::Fine)), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(all.map(|code| code.status(ExitCodes::Coarse)), [0, 1, 2, 1, 1, 1, 0]);
     }
 
     #[test]

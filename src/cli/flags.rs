@@ -411,6 +411,92 @@ pub(super) const FLAGS: &[Flag] = &[
                the connection.",
     },
     Flag {
+        name: "port-file",
+        letter: None,
+        action: Action::One("FILE", Options::set_port_file),
+        help: "file to write the port to when the program listens; removed at its end",
+        more: "The file appears as a whole: the port and a newline, written to FILE.tmp, which is then renamed. It is \
+               removed if it still has this port and if the user of --user may write to its directory.",
+    },
+    Flag {
+        name: "ready",
+        letter: None,
+        action: Action::One("FORM", Options::set_ready),
+        help: "the line on standard output when the program is ready: python or json (default: python)",
+        more: "json is one object with port, addresses (a list), pid, version, and nonce, 16 hexadecimal digits that \
+               are new at each start.",
+    },
+    Flag {
+        name: "ready-fd",
+        letter: None,
+        action: Action::One("N", Options::set_ready_fd),
+        help: "open descriptor to write the line of --ready json to when the program is ready, and then to close",
+        more: "1 is the same as --ready json. The service managers s6 and dinit wait for this line. Connections that \
+               are made after it are served. This option and --healthcheck are not settings of --config and the \
+               environment.",
+    },
+    Flag {
+        name: "nonce-header",
+        letter: None,
+        action: Action::Switch(Options::set_nonce_header),
+        help: "send the nonce of this start in all responses, as X-Serve-Nonce",
+        more: "A client that knows the nonce of --ready json can tell this program from an older one on the same port.",
+    },
+    Flag {
+        name: "idle-exit",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_idle_exit),
+        help: "end after this time without a request",
+        more: "It begins anew when a connection is accepted or closed and when a response is complete. Connections \
+               without a request in progress do not count.",
+    },
+    Flag {
+        name: "duration",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_duration),
+        help: "end after this time",
+        more: "",
+    },
+    Flag {
+        name: "exit-with-stdin",
+        letter: None,
+        action: Action::Switch(Options::set_exit_with_stdin),
+        help: "end when standard input ends, which must be a pipe or a socket",
+        more: "So the program ends with the process that started it. What it reads is discarded.",
+    },
+    Flag {
+        name: "lame-duck",
+        letter: None,
+        action: Action::One("SECONDS", Options::set_lame_duck),
+        help: "time to go on serving after SIGTERM or SIGINT, before --grace begins",
+        more: "Load balancers can see in this time that the program ends: the service manager gets STOPPING=1 at its \
+               beginning. A second signal ends this time.",
+    },
+    Flag {
+        name: "cpu",
+        letter: None,
+        action: Action::One("N", Options::set_cpu),
+        help: "core to run on, counted from 0 (Linux)",
+        more: "The threads that verify passwords run there too.",
+    },
+    Flag {
+        name: "exit-codes",
+        letter: None,
+        action: Action::One("TABLE", Options::set_exit_codes),
+        help: "exit statuses, coarse or fine (default: coarse). coarse: 0 for a clean end, 1 for a failure, 2 for an \
+               invalid option. fine has in addition 3 for an address that cannot be bound, 4 for a directory or a \
+               file that is missing, unreadable or not writable, 5 for a certificate or key that cannot be used, and \
+               6 if the end cut responses",
+        more: "",
+    },
+    Flag {
+        name: "healthcheck",
+        letter: None,
+        action: Action::One("URL", Options::set_healthcheck),
+        help: "do not serve: get the http URL, and exit with 0 if the status is 2xx within 5 seconds, else with 1",
+        more: "It is for containers without another client. All other options are ignored. Redirects are not followed.",
+    },
+    Flag {
         name: "quiet",
         letter: Some('q'),
         action: Action::Switch(Options::set_quiet),

@@ -10,7 +10,9 @@
 //!   combines the layers into [`Options`].
 //! * `site`, `scripts`, `logging`, `listen`, `confine` and `sandbox` each build one part of the server from the
 //!   options.
-//! * `run` starts and runs the server; `reload` changes it on SIGHUP.
+//! * `announcer` tells other programs that this one is ready (`ready`, `ready_fd`, `service_manager`, and `output_file` for
+//!   the port file).
+//! * `run` starts and runs the server; `reload` changes it on SIGHUP. `health_check` runs instead of a server.
 //!
 //! Messages have the form of argparse, which Python's `http.server` uses, because scripts and users know it. [`Exit`]
 //! is an early end of the program: a text, a stream and a status.
@@ -19,6 +21,7 @@
 //! configuration file. They decide whether an option is valid (status 2). Whether the system grants what the options
 //! ask for is decided later (status 1).
 
+mod announcer;
 mod config_file;
 mod confine;
 mod conflicts;
@@ -26,11 +29,13 @@ mod environment;
 mod exit;
 mod flag;
 mod flags;
+mod health_check;
 mod help;
 mod layers;
 mod listen;
 mod logging;
 mod options;
+mod output_file;
 // The manual page covers all flags, so it can only be checked with every feature on.
 #[cfg(test)]
 #[cfg(all(feature = "cgi", target_os = "linux"))]
@@ -38,6 +43,7 @@ mod pages;
 mod parse_error;
 mod parser;
 mod ready;
+mod ready_fd;
 mod reload;
 mod run;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
@@ -50,6 +56,7 @@ mod scripts;
 #[cfg(not(all(feature = "cgi", target_os = "linux")))]
 #[path = "no_scripts.rs"]
 mod scripts;
+mod service_manager;
 mod settings;
 mod site;
 mod sources;
@@ -57,7 +64,10 @@ mod words;
 
 pub use config_file::parse_file;
 pub use exit::{Code, Exit};
-pub use options::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions, WatchOptions};
+pub use health_check::HealthUrl;
+pub use options::{
+    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,
+};
 pub use parser::parse;
 pub use run::run;
 pub use words::shown;

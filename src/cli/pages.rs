@@ -43,20 +43,42 @@ SIGHUP makes it open the log file again, and read the files of \\-\\-config and 
 The command line and the environment still take precedence. The new settings apply to requests that begin afterwards. No connection is
 closed. A line on standard error confirms the reload. If a file has an error, the line names the file, its line and the
 error, and all settings stay as they were. Another line names the options that differ but take effect only at the next
-start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, max\\-read, max\\-write, slow\\-motion, and the directory of a
-sandbox.
+start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, max\\-read, max\\-write, slow\\-motion, the directory of a
+sandbox, and the options of the start and the end of the program, from port\\-file to exit\\-codes.
 Without any of these files, SIGHUP is ignored. If in addition standard error is a terminal, SIGHUP ends the program at
 once, because the terminal is gone.
+.SH READINESS
+When the program listens, it tells so in this order, before it accepts the first connection: by the file of
+\\-\\-port\\-file, by the line on standard output, by the descriptor of \\-\\-ready\\-fd, and by READY=1 to the socket that the
+variable NOTIFY_SOCKET names. When its end begins, it sends STOPPING=1 to that socket.
+.SH END
+The program ends after a signal, and as \\-\\-duration, \\-\\-idle\\-exit and \\-\\-exit\\-with\\-stdin say. Each of these does
+what SIGTERM does: no connection is accepted any more, idle connections are closed, and responses in flight have the time
+of \\-\\-grace. Another signal does not wait for them.
 .SH EXIT STATUS
 .TP
 0
-a signal stopped the program, or the help or the version was printed
+the program ended as it was asked to, or the help or the version was printed
 .TP
 1
 the program could not start or continue: a line on standard error names the reason
 .TP
 2
 the command line, the environment or the configuration file has an error, and nothing was started
+.PP
+With \\-\\-exit\\-codes fine, some of these have a status of their own:
+.TP
+3
+the address could not be bound
+.TP
+4
+the directory, or a file that an option names, is missing, unreadable or not writable
+.TP
+5
+the certificate or its key cannot be used
+.TP
+6
+the end of the program cut responses, after \\-\\-grace or because of a second signal
 ";
 
 /// Compares a file in `docs/` with `page`. With `UPDATE_PAGES` set, writes it first.

@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::cli::help::help;
-    use crate::cli::{Code, Confinement, LogOptions, ScriptOptions, SiteOptions, WatchOptions};
+    use crate::cli::{Code, Confinement, LifeOptions, LogOptions, ScriptOptions, SiteOptions, WatchOptions};
     use crate::http::Version;
     use crate::limits::Limits;
     use crate::log::LogFormat;
@@ -184,6 +184,7 @@ mod tests {
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },
             reuse_port: true,
             confinement: Confinement { user: Some("u".into()), chroot: Some("r".into()), sandbox: true },
+            life: LifeOptions::default(),
         };
         for line in [
             "80 --bind ::1 --directory site --protocol HTTP/1.0 --header A b --content-type text/x --quiet --no-listing \
@@ -195,7 +196,7 @@ mod tests {
             "-b::1 -dsite -pHTTP/1.0 -qH A b --content-type text/x --spa=a.html --no-listing \
              --log-format=json --log-file=l --config=c --grace=1 --reuse-port --user=u --chroot=r --sandbox -- 80",
             "--bin ::1 --dir site --prot HTTP/1.0 --heade A b --cont text/x --qui --no-l --sp=a.html \
-             --log-fo json --log-fi l --conf c --gr 1 --re --us u --chr r --sa 80",
+             --log-fo json --log-fi l --conf c --gr 1 --reu --us u --chr r --sa 80",
         ] {
             assert_eq!(parsed(&line.split(' ').collect::<Vec<_>>()), all, "{line}");
         }
@@ -288,8 +289,14 @@ mod tests {
 
     #[test]
     fn an_ambiguous_abbreviation_lists_its_candidates() {
-        assert_eq!(refused(&["--he"]), "ambiguous option: --he could match --help, --header, --head-timeout");
-        assert_eq!(refused(&["--he=1"]), "ambiguous option: --he could match --help, --header, --head-timeout");
+        assert_eq!(
+            refused(&["--he"]),
+            "ambiguous option: --he could match --help, --header, --head-timeout, --healthcheck"
+        );
+        assert_eq!(
+            refused(&["--he=1"]),
+            "ambiguous option: --he could match --help, --header, --head-timeout, --healthcheck"
+        );
     }
 
     #[test]

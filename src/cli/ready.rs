@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::SockRef;
 
+use super::flags::VERSION;
+
 /// The address of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound {
@@ -25,6 +27,10 @@ impl Bound {
             Some(Bound { address, dual_stack })
         };
         listeners.iter().filter_map(bound).collect()
+    }
+
+    pub(super) fn address(self) -> SocketAddr {
+        self.address
     }
 
     /// The addresses at which clients can connect. A wildcard address stands for loopback and for all of `interfaces`.
@@ -49,6 +55,22 @@ pub(super) fn announce(address: SocketAddr, bound: &[Bound], base_path: &str) {
         text += &addresses_line(address, bound, &interfaces(), base_path).unwrap_or_default();
     }
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// The line of `--ready json` and `--ready-fd`, a JSON object: no value in it needs an escape.
+pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> String {
+    let addresses: Vec<String> = bound.iter().map(|bound| format!("\"{}\"", bound.address)).collect();
+    let (port, pid) = (address.port(), std::process::id());
+    let addresses = addresses.join(",");
+    let line = format!("\"port\":{port},\"addresses\":[{addresses}],\"pid\":{pid},\"version\":\"{VERSION}\"");
+    format!("{{{line},\"nonce\":\"{nonce}\"}}\n")
+}
+
+/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it at once.
+pub(super) fn say(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// The line that Python's `http.server` prints.
@@ -99,6 +121,20 @@ mod tests {
         let line = |address: &str| ready_line(address.parse().unwrap());
         assert_eq!(line("127.0.0.1:8000"), "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n");
         assert_eq!(line("[::]:80"), "Serving HTTP on :: port 80 (http://[::]:80/) ...\n");
+    }
+
+    #[test]
+    fn the_json_line_is_one_object_with_all_addresses() {
+        let bound = ["127.0.0.1:80", "[::1]:81"];
+        let bound = bound.map(|address| Bound { address: address.parse().unwrap(), dual_stack: false });
+        let line = json_line(bound[0].address, &bound, "0123456789abcdef");
+        assert_eq!(line.lines().count(), 1);
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let expected = serde_json::json!({
+            "port": 80, "addresses": ["127.0.0.1:80", "[::1]:81"], "pid": std::process::id(), "version": VERSION,
+            "nonce": "0123456789abcdef",
+        });
+        assert_eq!(object, expected);
     }
 
     /// The second line for a listener on a machine with one IPv4 and one IPv6 address.

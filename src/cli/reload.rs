@@ -9,7 +9,7 @@
 use std::time::SystemTime;
 
 use super::exit::Exit;
-use super::options::Options;
+use super::options::{LifeOptions, Options};
 use super::scripts::{self, Scripts};
 use super::site::{self, check_file};
 use super::sources::Sources;
@@ -119,7 +119,21 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("max-read", &mut changed.max_read, &stands.max_read));
     kept.extend(keep_one("max-write", &mut changed.max_write, &stands.max_write));
     kept.extend(keep_one("slow-motion", &mut changed.pause, &stands.pause));
+    keep_life(&mut next.life, &present.life, &mut kept);
     kept
+}
+
+/// Keeps the options of the life of the process: what they ask for has happened at the start, or has begun then.
+fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'static str>) {
+    kept.extend(keep_one("port-file", &mut next.port_file, &present.port_file));
+    kept.extend(keep_one("ready", &mut next.ready, &present.ready));
+    kept.extend(keep_one("nonce-header", &mut next.nonce_header, &present.nonce_header));
+    kept.extend(keep_one("idle-exit", &mut next.idle_exit, &present.idle_exit));
+    kept.extend(keep_one("duration", &mut next.duration, &present.duration));
+    kept.extend(keep_one("exit-with-stdin", &mut next.exit_with_stdin, &present.exit_with_stdin));
+    kept.extend(keep_one("lame-duck", &mut next.lame_duck, &present.lame_duck));
+    kept.extend(keep_one("cpu", &mut next.cpu, &present.cpu));
+    kept.extend(keep_one("exit-codes", &mut next.exit_codes, &present.exit_codes));
 }
 
 /// Restores the present value of one option. Returns its name if it differed.
@@ -147,10 +161,14 @@ mod tests {
         next.confinement.sandbox = true;
         next.scripts.run = true;
         next.watch.pace.max_read = std::num::NonZeroUsize::new(1);
+        next.life.cpu = Some(0);
+        next.life.nonce_header = true;
         next.quiet = true;
         let mut merged = next.clone();
         let kept = keep(&mut merged, &present);
-        assert_eq!(kept, ["port", "bind", "reuse-port", "user", "chroot", "sandbox", "cgi", "max-read"]);
+        let names =
+            ["port", "bind", "reuse-port", "user", "chroot", "sandbox", "cgi", "max-read", "nonce-header", "cpu"];
+        assert_eq!(kept, names);
         assert_eq!(merged, Options { quiet: true, directory: "elsewhere".into(), ..Options::default() });
         present.confinement.sandbox = true;
         assert_eq!(keep(&mut next, &present)[3], "directory", "the sandbox has no other directory");

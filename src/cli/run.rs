@@ -3,39 +3,66 @@
 //! Each part of the server is built elsewhere; this file has their order.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use rustix::fs::{FileType, fstat};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::announcer::{Announcer, pin};
 use super::exit::{Code, Exit};
-use super::options::Options;
-use super::ready::{Bound, announce};
+use super::options::{ExitCodes, LifeOptions, Options};
+use super::ready::{Bound, say};
 use super::reload::Reloader;
 use super::scripts::Scripts;
 use super::sources::Sources;
-use super::{confine, conflicts, listen, logging, sandbox, scripts, site};
+use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site};
+use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
-use crate::{HttpServer, SignalAction, Stopped};
+use crate::{HttpServer, Lifetime, SignalAction, Stopped};
+
+/// The header field of `--nonce-header`.
+const NONCE: &str = "X-Serve-Nonce";
 
 /// Runs the program with these arguments, which do not include its name, and returns its exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
-    match Sources::new(args).and_then(|sources| serve(&sources.read()?, sources)) {
-        Ok(()) => Code::Success.into(),
-        Err(exit) => exit.report(),
+    let mut codes = ExitCodes::default();
+    match start(args, &mut codes) {
+        Ok(code) => code.status(codes).into(),
+        Err(exit) => exit.report(codes),
     }
 }
 
-/// Serves until a signal arrives. Every error of the configuration is reported before the first connection is accepted.
-fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
+/// Reads the options and does what they ask for. Sets `codes` as soon as they are known.
+fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Result<Code, Exit> {
+    let sources = Sources::new(args)?;
+    let fixed = sources.without_file()?;
+    *codes = fixed.life.exit_codes;
+    if let Some(url) = &fixed.life.healthcheck {
+        return health_check::check(url).map(|()| Code::Success);
+    }
+    let options = sources.read()?;
+    *codes = options.life.exit_codes;
+    serve(&options, sources)
+}
+
+/// Serves until a signal arrives, or until the options say that it ends. Every error of the configuration is reported
+/// before the first connection is accepted.
+fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
+    let mut announcer = Announcer::new(&options.life)?;
     conflicts::check(options)?;
+    check_input(&options.life)?;
+    options.life.cpu.map(pin).transpose()?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
     let mut log = logging::log(options)?;
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
-    let listeners = listen::listeners(options).map_err(Exit::failure)?;
+    let listeners = listen::listeners(options).map_err(|error| Exit::of(Code::Bind, error))?;
     let bound = Bound::of(&listeners);
+    announcer.write_port_file(&options.life, &bound)?;
     // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.
     _ = room_for_buffers();
     // The listeners and the log are open, so privileges can go. The files to serve are looked up afterwards: their
@@ -55,28 +82,59 @@ fn serve(options: &Options, sources: Sources) -> Result<(), Exit> {
     let mut scripts = Scripts::default();
     let gate = files.gate();
     let service = site::off_loop(gate, scripts.beside(files, script_user, options).map_err(Exit::failure)?);
-    let mut server = HttpServer::from_listeners(listeners)
+    let mut server = configured(options, listeners, log, &announcer)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
-        .service(service)
-        .server_name(site::server_name(options))
-        .map_err(Exit::failure)?
-        .protocol(options.protocol)
-        .limits(options.limits.clone())
-        .release_on_drain(true)
-        .pace(options.watch.pace)
-        .log(log);
+        .service(service);
     if reads_again {
         let mut reloader = Reloader::new(sources, options.clone(), scripts);
         server = server.on_reload(move |server| reloader.reload(server));
     }
-    announce(server.server_address(), &bound, &options.site.base_path);
+    announcer.ready(server.server_address(), &bound, &options.site.base_path);
+    let stopped = server.serve_forever().map_err(Exit::failure)?;
     // Only SIGINT has a message, as in Python.
-    match server.serve_forever().map_err(Exit::failure)? {
-        Stopped::BySignal(SIGINT) => _ = say("\nKeyboard interrupt received, exiting.\n"),
-        Stopped::BySignal(_) | Stopped::ByStopper => {}
+    if stopped == Stopped::BySignal(SIGINT) {
+        _ = say("\nKeyboard interrupt received, exiting.\n");
     }
-    Ok(())
+    Ok(if server.cut_responses() > 0 { Code::Cut } else { Code::Success })
+}
+
+/// A server on these listeners with everything that the options set, except its service and its signals.
+fn configured(
+    options: &Options,
+    listeners: Vec<TcpListener>,
+    log: AccessLog,
+    announcer: &Announcer,
+) -> io::Result<HttpServer> {
+    let life = &options.life;
+    let lifetime = Lifetime { duration: life.duration, idle: life.idle_exit, lame_duck: life.lame_duck };
+    let mut server = HttpServer::from_listeners(listeners)?
+        .server_name(site::server_name(options))?
+        .protocol(options.protocol)
+        .limits(options.limits.clone())
+        .release_on_drain(true)
+        .pace(options.watch.pace)
+        .lifetime(lifetime)
+        .on_stopping(announcer.stopping())
+        .log(log);
+    if life.nonce_header {
+        server = server.common_header(NONCE, announcer.nonce())?;
+    }
+    if life.exit_with_stdin {
+        server = server.stop_at_end_of(io::stdin().as_fd().try_clone_to_owned()?);
+    }
+    Ok(server)
+}
+
+/// Refuses an input that cannot end as a pipe does. A file ends at once, and a terminal is not read.
+fn check_input(life: &LifeOptions) -> Result<(), Exit> {
+    let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));
+    match life.exit_with_stdin {
+        true if !matches!(kind(), Ok(FileType::Fifo | FileType::Socket)) => {
+            Err(Exit::usage("argument --exit-with-stdin: standard input must be a pipe or a socket"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The signals to handle. SIGINT (Ctrl-C) stops at once, as in Python. SIGTERM drains: responses in flight are
@@ -88,11 +146,4 @@ fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
         signals.push((SIGHUP, SignalAction::Reload));
     }
     signals
-}
-
-/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it at once.
-fn say(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
 }

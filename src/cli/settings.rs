@@ -5,9 +5,13 @@ use super::flag::{Action, Flag};
 use super::flags::find;
 use super::layers::Occurrences;
 
-/// The flag for a setting's name. `help` and `version` are not settings.
+/// Flags that belong to one start of the program, so that they are not settings.
+const OF_ONE_START: [&str; 2] = ["ready-fd", "healthcheck"];
+
+/// The flag for a setting's name. `help` and `version` are not settings either.
 pub(super) fn setting(name: &str) -> Option<&'static Flag> {
-    find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version))
+    let flag = find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version));
+    flag.filter(|flag| !OF_ONE_START.contains(&flag.name))
 }
 
 /// The occurrences of a switch: one if it is on, none if it is off.

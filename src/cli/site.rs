@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::exit::Exit;
+use super::exit::{Code, Exit};
 use super::options::Options;
 use super::words::shown;
 use crate::connection::SERVER_NAME;
@@ -44,7 +44,7 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
         files = files.charset(charset.as_ref());
     }
     files = accounts.into_iter().fold(files, FileServiceBuilder::auth);
-    let files = files.build().map_err(Exit::failure)?;
+    let files = files.build().map_err(|error| Exit::of(Code::File, error))?;
     pages(options).try_for_each(|page| check_file(&page))?;
     Ok(files)
 }
@@ -94,11 +94,12 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         // Editors on Windows begin UTF-8 files with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        accounts
-            .extend(accounts_in(text).map_err(|why| Exit::failure(format_args!("{}:{why}", shown(path.as_os_str()))))?);
+        accounts.extend(
+            accounts_in(text).map_err(|why| Exit::of(Code::File, format_args!("{}:{why}", shown(path.as_os_str()))))?,
+        );
         if accounts.is_empty() {
             // Without any account the server would be open to every client, which the operator did not intend.
-            return Err(Exit::failure(format_args!("{}: the file contains no user", shown(path.as_os_str()))));
+            return Err(Exit::of(Code::File, format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }
     Ok(accounts)

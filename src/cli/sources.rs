@@ -20,9 +20,14 @@ impl Sources {
         Ok(Sources { fixed: [parser::layer(args)?, environment::layer(std::env::vars_os())?] })
     }
 
+    /// The options without those of the configuration file.
+    pub(super) fn without_file(&self) -> Result<Options, Exit> {
+        Options::from_layers(&self.fixed)
+    }
+
     /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
-        let options = Options::from_layers(&self.fixed)?;
+        let options = self.without_file()?;
         // The file is named by one of the other layers, so those are evaluated first without it.
         let Some(path) = &options.config else { return Ok(options) };
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;

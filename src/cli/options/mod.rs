@@ -6,6 +6,7 @@
 
 mod confinement;
 mod general;
+mod life;
 mod limits;
 mod logs;
 mod model;
@@ -16,4 +17,6 @@ mod values;
 mod watch;
 
 pub(super) use model::BadValue;
-pub use model::{Confinement, LogOptions, Options, ScriptOptions, SiteOptions, WatchOptions};
+pub use model::{
+    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,
+};

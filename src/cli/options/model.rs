@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::health_check::HealthUrl;
 use crate::files::{Account, Symlinks};
 use crate::http::{Status, Version};
 use crate::limits::Limits;
@@ -46,6 +47,8 @@ pub struct Options {
     pub reuse_port: bool,
     /// The privileges that the program gives up before it accepts connections.
     pub confinement: Confinement,
+    /// How the program announces itself, and when and how it ends.
+    pub life: LifeOptions,
     /// The configuration file.
     pub config: Option<PathBuf>,
 }
@@ -68,6 +71,7 @@ impl Default for Options {
             watch: WatchOptions::default(),
             reuse_port: false,
             confinement: Confinement::default(),
+            life: LifeOptions::default(),
             config: None,
         }
     }
@@ -184,6 +188,53 @@ pub struct Confinement {
     pub chroot: Option<PathBuf>,
     /// True if the kernel restricts the process to reading the served directory.
     pub sandbox: bool,
+}
+
+/// How the program announces itself, and when and how it ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LifeOptions {
+    /// The file to write the port to. Its directory may not exist.
+    pub port_file: Option<PathBuf>,
+    /// The form of the line on standard output that says that the program is ready.
+    pub ready: ReadyForm,
+    /// The descriptor to write the JSON form of that line to, at least 3. It may not be open.
+    pub ready_fd: Option<i32>,
+    /// True if all responses have the nonce of this start.
+    pub nonce_header: bool,
+    /// The time without a request after which the program ends, more than zero.
+    pub idle_exit: Option<Duration>,
+    /// The time after which the program ends, more than zero.
+    pub duration: Option<Duration>,
+    /// True if the program ends with its standard input.
+    pub exit_with_stdin: bool,
+    /// The time that the program goes on serving after a signal to stop.
+    pub lame_duck: Duration,
+    /// The core of the loop's thread. It may not exist.
+    pub cpu: Option<usize>,
+    /// The exit statuses of failures.
+    pub exit_codes: ExitCodes,
+    /// The URL to check instead of serving.
+    pub healthcheck: Option<HealthUrl>,
+}
+
+/// The form of the line on standard output that says that the program is ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadyForm {
+    /// Python's sentence.
+    #[default]
+    Python,
+    /// A JSON object.
+    Json,
+}
+
+/// Which exit statuses the program has for failures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExitCodes {
+    /// 1 for every failure.
+    #[default]
+    Coarse,
+    /// 1 and 3 to 6, by the kind of the failure.
+    Fine,
 }
 
 /// Why the value of a flag is refused, as the text that follows the name of the flag in an error message.

@@ -82,7 +82,7 @@ pub(super) fn is_media_type(text: &str) -> bool {
 }
 
 /// A number of seconds with or without a fraction. Parsed without floating point, which would make the program larger.
-fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
+pub(super) fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

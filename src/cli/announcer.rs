@@ -1,0 +1,112 @@
+//! Tells other programs that this one is ready, and that it ends: the port file, the line on standard output, the ready
+//! descriptor, the service manager.
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::exit::{Code, Exit};
+use super::options::{LifeOptions, ReadyForm};
+use super::output_file::OutputFile;
+use super::ready::{Bound, announce, json_line, say};
+use super::ready_fd;
+use super::service_manager::ServiceManager;
+
+/// The ways of one start to tell other programs about it.
+#[derive(Debug)]
+pub(super) struct Announcer {
+    /// 16 hexadecimal digits that are new at each start, by which a client tells this program from an older one on the
+    /// same port.
+    nonce: String,
+    ready: ReadyForm,
+    ready_fd: Option<File>,
+    manager: Arc<ServiceManager>,
+    port_file: Option<PortFile>,
+}
+
+impl Announcer {
+    /// Takes over what the parent process has prepared. Must be called before anything else is opened.
+    pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
+        Ok(Announcer {
+            ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
+            // The keys of the hasher are random, and nothing is hashed with them.
+            nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
+            ready: life.ready,
+            manager: Arc::new(ServiceManager::from_environment()),
+            port_file: None,
+        })
+    }
+
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Writes the port file, if there is to be one. Called while the program has all of its privileges.
+    pub(super) fn write_port_file(&mut self, life: &LifeOptions, bound: &[Bound]) -> Result<(), Exit> {
+        let (Some(path), Some(first)) = (&life.port_file, bound.first()) else { return Ok(()) };
+        let port = format!("{}\n", first.address().port());
+        let cannot = |error| Exit::cannot("write", path, error);
+        let file = OutputFile::at(path).map_err(cannot)?;
+        file.replace(port.as_bytes()).map_err(cannot)?;
+        self.port_file = Some(PortFile { file, port });
+        Ok(())
+    }
+
+    /// Announces that the program is ready: on standard output, then by the descriptor, then to the service manager.
+    pub(super) fn ready(&mut self, address: SocketAddr, bound: &[Bound], base_path: &str) {
+        let line = json_line(address, bound, &self.nonce);
+        match self.ready {
+            ReadyForm::Python => announce(address, bound, base_path),
+            // Errors are ignored, as those of Python's line are.
+            ReadyForm::Json => _ = say(&line),
+        }
+        if let Some(file) = self.ready_fd.take() {
+            ready_fd::tell(file, &line);
+        }
+        self.manager.tell("READY=1");
+    }
+
+    /// A callback that tells the service manager that the program ends.
+    pub(super) fn stopping(&self) -> impl FnMut() + Send + 'static {
+        let manager = Arc::clone(&self.manager);
+        move || manager.tell("STOPPING=1")
+    }
+}
+
+/// A port file, which is removed with this value, unless another program has written its own port to it.
+#[derive(Debug)]
+struct PortFile {
+    file: OutputFile,
+    port: String,
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        self.file.remove_if(self.port.as_bytes());
+    }
+}
+
+/// Pins this thread to a core, and the threads that it starts later.
+#[cfg(target_os = "linux")]
+pub(super) fn pin(core: usize) -> Result<(), Exit> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let mut cores = CpuSet::new();
+    let is_known = core < CpuSet::MAX_CPU;
+    if is_known {
+        cores.set(core);
+    }
+    let refused = |why: &dyn std::fmt::Display| {
+        Exit::of(Code::Usage, format_args!("argument --cpu: invalid number: '{core}' (must be a core: {why})"))
+    };
+    if !is_known {
+        return Err(refused(&"it does not exist"));
+    }
+    sched_setaffinity(None, &cores).map_err(|error| refused(&std::io::Error::from(error)))
+}
+
+/// Refused where threads cannot be pinned.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn pin(core: usize) -> Result<(), Exit> {
+    Err(Exit::of(Code::Usage, format_args!("argument --cpu: '{core}' is only allowed on Linux")))
+}

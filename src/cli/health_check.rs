@@ -1,0 +1,179 @@
+//! `--healthcheck`: asks a server once whether it is well, so that a container needs no other program for that.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use super::exit::{Code, Exit};
+
+/// The time for the whole check: names, connection, and the status line.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most bytes that are read to find the status.
+const STATUS_LINE: usize = "HTTP/1.1 200".len();
+
+/// A URL with the scheme `http`, as far as a check needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthUrl {
+    /// Host and port as in the URL, for the field `Host`.
+    authority: String,
+    /// The host without brackets.
+    host: String,
+    port: u16,
+    /// Path and query, which begin with a slash.
+    target: String,
+}
+
+impl HealthUrl {
+    /// Parses `http://HOST`, with or without a port, a path and a query. `None` if it has another scheme, a user, no host
+    /// or an invalid port.
+    pub(super) fn parse(url: &str) -> Option<HealthUrl> {
+        let rest = url.strip_prefix("http://")?;
+        let url = rest.split('#').next()?;
+        let (authority, path) = url.split_at(url.find(['/', '?']).unwrap_or(url.len()));
+        let is_safe = url.bytes().all(|byte| byte.is_ascii_graphic()) && !authority.contains('@');
+        let after_host = authority.find(']').map_or(0, |bracket| bracket + 1);
+        let colon = authority[after_host..].find(':').map(|colon| after_host + colon);
+        let (host, port) = match colon {
+            Some(colon) => (&authority[..colon], port(&authority[colon + 1..])?),
+            None => (authority, 80),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let parsed = HealthUrl { authority: authority.to_owned(), host: host.to_owned(), port, target };
+        (is_safe && !host.is_empty()).then_some(parsed)
+    }
+}
+
+/// A port that a client can connect to.
+fn port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port > 0)
+}
+
+/// Asks for the URL by GET.
+///
+/// # Errors
+/// A failure, unless the status of the response is from 200 to 299 and arrives in time.
+pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Exit::of(Code::Failure, format_args!("http://{}{}: {why}", url.authority, url.target))
+    };
+    let status = status(url, Instant::now() + PATIENCE).map_err(|error| failed(&error))?;
+    if (200..300).contains(&status) { Ok(()) } else { Err(failed(&format_args!("status {status}"))) }
+}
+
+/// The status of the response to a GET.
+fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
+    let mut stream = connect(url, end)?;
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", url.target, url.authority);
+    stream.set_write_timeout(Some(left(end)?))?;
+    stream.write_all(request.as_bytes())?;
+    let mut line = [0; STATUS_LINE];
+    let mut count = 0;
+    while count < line.len() {
+        // Set again for each read: a server that sends byte by byte must not extend the time.
+        stream.set_read_timeout(Some(left(end)?))?;
+        match stream.read(&mut line[count..]) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response")),
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late()),
+            Err(error) => return Err(error),
+        }
+    }
+    let status = line.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(&rest[2..]).ok()?.parse().ok());
+    status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP response"))
+}
+
+/// Connects to the first address of the host that accepts a connection.
+fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in (url.host.as_str(), url.port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, left(end)?) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The time until `end`, more than zero.
+fn left(end: Instant) -> io::Result<Duration> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(late()) } else { Ok(left) }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no response within {} seconds", PATIENCE.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Host, port and target of a URL.
+    fn parts(url: &str) -> Option<(String, u16, String)> {
+        HealthUrl::parse(url).map(|url| (url.host, url.port, url.target))
+    }
+
+    #[test]
+    fn a_url_has_a_host_and_may_have_port_path_and_query() {
+        let parts_of = |host: &str, port, target: &str| Some((host.to_owned(), port, target.to_owned()));
+        assert_eq!(parts("http://localhost"), parts_of("localhost", 80, "/"));
+        assert_eq!(parts("http://127.0.0.1:8000/a?b=/:c#d"), parts_of("127.0.0.1", 8000, "/a?b=/:c"));
+        assert_eq!(parts("http://[::1]:8000?q"), parts_of("::1", 8000, "/?q"));
+        assert_eq!(parts("http://[::1]"), parts_of("::1", 80, "/"));
+        for url in [
+            "",
+            "localhost",
+            "https://a/",
+            "http://",
+            "http:///a",
+            "http://:80/",
+            "http://a:/",
+            "http://a:0/",
+            "http://a:65536/",
+            "http://a:+1/",
+            "http://a:x/",
+            "http://u@a/",
+            "http://a/ b",
+            "http://a/\n",
+            "http://[]/",
+        ] {
+            assert_eq!(parts(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_a_status_from_200_to_299_in_time_is_well() {
+        let asked = |response: &'static [u8]| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = HealthUrl::parse(&format!("http://{}/x", listener.local_addr().unwrap())).unwrap();
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 1024];
+                let count = stream.read(&mut request).unwrap();
+                assert!(request[..count].starts_with(b"GET /x HTTP/1.1\r\nHost: 127.0.0.1:"));
+                stream.write_all(response).unwrap();
+            });
+            let result = status(&url, Instant::now() + PATIENCE);
+            server.join().unwrap();
+            result.map_err(|error| error.to_string())
+        };
+        assert_eq!(asked(b"HTTP/1.1 200 OK\r\n\r\n"), Ok(200));
+        assert_eq!(asked(b"HTTP/1.0 503 Service Unavailable\r\n\r\n"), Ok(503));
+        assert_eq!(asked(b"HTTP/1.1 2"), Err("no response".into()));
+        assert_eq!(asked(b"SSH-2.0-server of another kind\r\n"), Err("not an HTTP response".into()));
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_an_error_and_no_endless_wait() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = HealthUrl::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let error = status(&url, Instant::now()).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::TimedOut, "no response within 5 seconds")
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! A file that the program writes as a whole: to a temporary file beside it, which is then renamed. A reader sees the old
+//! file or the new one.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
+
+/// The place of a file in a directory that is held open, so that a later change of the root does not move it.
+#[derive(Debug)]
+pub(super) struct OutputFile {
+    directory: OwnedFd,
+    name: OsString,
+}
+
+impl OutputFile {
+    /// The file at `path`, which need not exist.
+    ///
+    /// # Errors
+    /// If its directory cannot be opened, or the path does not end in a name.
+    pub(super) fn at(path: &Path) -> io::Result<OutputFile> {
+        let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_owned();
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let directory = open(directory, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(OutputFile { directory, name })
+    }
+
+    /// Replaces the content of the file, or creates it.
+    pub(super) fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let temporary = self.temporary();
+        let written = self.create(&temporary).and_then(|mut file| file.write_all(content));
+        let replaced = written.and_then(|()| Ok(renameat(&self.directory, &temporary, &self.directory, &self.name)?));
+        if replaced.is_err() {
+            // A temporary file of an earlier start that could not be removed is not ours to remove here either.
+            _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
+        }
+        replaced
+    }
+
+    /// Removes the file if its content is still this one: another process may have replaced it.
+    pub(super) fn remove_if(&self, content: &[u8]) {
+        // A FIFO in its place must not block the end of the program.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
+        let mut found = Vec::new();
+        let read = File::from(file).take(content.len() as u64 + 1).read_to_end(&mut found);
+        if read.is_ok() && found == content {
+            _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
+        }
+    }
+
+    fn create(&self, temporary: &OsStr) -> io::Result<File> {
+        // A file or a link that is left there from an earlier start is not written through.
+        _ = unlinkat(&self.directory, temporary, AtFlags::empty());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(File::from(openat(&self.directory, temporary, flags, Mode::from_raw_mode(0o644))?))
+    }
+
+    fn temporary(&self) -> OsString {
+        let mut name = self.name.clone();
+        name.push(".tmp");
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_by_a_new_one_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("port");
+        fs::write(&path, "old").unwrap();
+        fs::hard_link(&path, folder.path().join("link")).unwrap();
+        fs::write(folder.path().join("port.tmp"), "left over").unwrap();
+        let file = OutputFile::at(&path).unwrap();
+        file.replace(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read(folder.path().join("link")).unwrap(), b"old", "the old file is not written to");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_with_another_content_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("port");
+        let file = OutputFile::at(&path).unwrap();
+        file.replace(b"80\n").unwrap();
+        for other in [&b"8"[..], b"80\n1", b""] {
+            file.remove_if(other);
+        }
+        assert!(path.exists());
+        file.remove_if(b"80\n");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_path_without_a_name_or_a_directory_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(OutputFile::at(&folder.path().join("none/port")).is_err());
+        assert!(OutputFile::at(Path::new("/")).is_err());
+        assert!(OutputFile::at(folder.path()).unwrap().replace(b"").is_err(), "a directory is not replaced by a file");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+}

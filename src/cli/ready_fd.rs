@@ -1,0 +1,51 @@
+//! The descriptor of `--ready-fd`, which the parent process has opened.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use super::exit::Exit;
+
+/// Takes over an open descriptor. Must be called before anything else is opened, because a number that the parent has
+/// not opened could then be one of ours.
+pub(super) fn take_over(number: i32) -> Result<File, Exit> {
+    // The number itself is not owned by any type here, so it is duplicated, and closed below.
+    let file = duplicate(number).or_else(|_| reopen(number)).map_err(|error| {
+        Exit::usage(format_args!("argument --ready-fd: invalid descriptor: '{number}' (must be open: {error})"))
+    })?;
+    // The reader waits for the end of the line or of the pipe, and so the number must not stay open.
+    _ = nix::unistd::close(number);
+    Ok(file)
+}
+
+/// Writes the line. A reader that is gone is no reason not to serve.
+pub(super) fn tell(mut file: File, line: &str) {
+    _ = file.write_all(line.as_bytes());
+}
+
+/// Duplicates the descriptor by the system call that does so for any process, because the usual ones need unsafe code.
+#[cfg(target_os = "linux")]
+fn duplicate(number: i32) -> io::Result<File> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let process = pidfd_open(getpid(), PidfdFlags::empty())?;
+    // This descriptor may have got the number, which then was not open before.
+    if process.as_raw_fd() == number {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    Ok(File::from(pidfd_getfd(process, number, PidfdGetfdFlags::empty())?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn duplicate(_: i32) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Opens the descriptor again by its name: for containers that forbid the call above. This works for pipes and files,
+/// not for sockets.
+fn reopen(number: i32) -> io::Result<File> {
+    // A pipe without a reader would block.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits();
+    OpenOptions::new().write(true).custom_flags(flags as i32).open(format!("/dev/fd/{number}"))
+}

@@ -1,0 +1,47 @@
+//! The notices to the service manager that started the program: systemd's `NOTIFY_SOCKET`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+
+/// The variable with the address of the manager's socket: a path, or `@` and an abstract name.
+const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// A socket that is connected to the manager; `None` if there is no manager. It is connected early: the address may not
+/// exist below another root.
+#[derive(Debug)]
+pub(super) struct ServiceManager(Option<UnixDatagram>);
+
+impl ServiceManager {
+    /// The manager that the environment names. One that cannot be reached is left out.
+    pub(super) fn from_environment() -> ServiceManager {
+        ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
+    }
+
+    /// Tells the manager a new state. A notice that cannot be sent is no reason to end.
+    pub(super) fn tell(&self, state: &str) {
+        if let Some(socket) = &self.0 {
+            _ = socket.send(state.as_bytes());
+        }
+    }
+}
+
+fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    // A manager that does not read must not keep the program from serving.
+    socket.set_nonblocking(true)?;
+    match abstract_name(address) {
+        #[cfg(target_os = "linux")]
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            socket.connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(name)?)?;
+        }
+        _ => socket.connect(address)?,
+    }
+    Ok(socket)
+}
+
+/// The name of an abstract address.
+fn abstract_name(address: &OsStr) -> Option<&[u8]> {
+    address.as_encoded_bytes().strip_prefix(b"@")
+}

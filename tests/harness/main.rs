@@ -1,0 +1,12 @@
+//! The switches for test suites and benchmarks, asked of the program itself over real sockets.
+#![cfg(all(unix, feature = "cli"))]
+// This is a test from end to end, the parts that are no `#[test]` too.
+#![allow(clippy::unwrap_used)]
+
+mod announcements;
+#[path = "../common/client.rs"]
+#[allow(dead_code)]
+mod client;
+mod ends;
+mod process;
+mod statuses;
