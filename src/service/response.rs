@@ -1,0 +1,134 @@
+//! The response of a service: status, header fields, body, and the texts of an error. What stays out: framing and sending.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::Body;
+use crate::http::{FieldBlock, FieldValue, HttpError, InvalidHeader, Status};
+
+/// A response: status, header fields and body.
+#[derive(Debug)]
+pub struct Response {
+    /// The status. An interim one (1xx) is no response: the client gets 500 instead.
+    pub status: Status,
+    /// The reason phrase, if it is not the usual one of the status. A control character in it is sent as `?`. The message of an
+    /// error takes precedence.
+    pub reason: Option<Box<str>>,
+    /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
+    pub head: FieldBlock,
+    /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
+    pub body: Body,
+    /// The user whose credentials the service has verified; see [`Response::user`].
+    pub user: Option<Arc<str>>,
+    /// The texts of an error: the body is then the server's error page and `body` is not used.
+    pub error: Option<ErrorText>,
+}
+
+/// The texts of an error response. `None` stands for the status's own phrase or description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorText {
+    /// The short text: the reason phrase, the page's message and the log's.
+    pub message: Option<Cow<'static, str>>,
+    /// The long text on the page.
+    pub explain: Option<Cow<'static, str>>,
+}
+
+impl Response {
+    /// A response without fields and body.
+    pub fn new(status: Status) -> Response {
+        Response { status, reason: None, head: FieldBlock::new(), body: Body::Empty, user: None, error: None }
+    }
+
+    /// 200 with a text, as `text/plain; charset=utf-8`.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
+        Response::of_type("text/plain; charset=utf-8", text)
+    }
+
+    /// 200 with a page, as `text/html; charset=utf-8`.
+    pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
+        Response::of_type("text/html; charset=utf-8", page)
+    }
+
+    fn of_type(content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Response {
+        let mut response = Response::new(Status::OK);
+        response.head.put("Content-type", content_type);
+        response.body = Body::Bytes(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        });
+        response
+    }
+
+    /// An error: the server's error page with this status. Python's `send_error`.
+    ///
+    /// ```
+    /// use serve_forever::http::Status;
+    /// use serve_forever::service::Response;
+    /// let response = Response::error(Status::NOT_FOUND).message("File not found");
+    /// ```
+    pub fn error(status: Status) -> Response {
+        Response { error: Some(ErrorText::default()), ..Response::new(status) }
+    }
+
+    /// Sets the short text of an error.
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Response {
+        self.error.get_or_insert_default().message = Some(message.into());
+        self
+    }
+
+    /// Sets the long text of an error.
+    pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
+        self.error.get_or_insert_default().explain = Some(explain.into());
+        self
+    }
+
+    /// Adds a header field. A text is written as Latin-1; see [`FieldValue`].
+    ///
+    /// # Errors
+    /// If the name or the value would not be one field on the wire; see [`FieldBlock::add`].
+    pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
+        self.head.add(name, value)?;
+        Ok(self)
+    }
+
+    /// Names the user whose credentials the service has verified, for the log: the third field of the common and the
+    /// combined form, `user` of the JSON form. It is not sent. A response that refuses credentials should name none,
+    /// because a password may have been typed as the name.
+    ///
+    /// ```
+    /// use serve_forever::http::Request;
+    /// use serve_forever::service::Response;
+    /// let service = |request: &Request| match request.headers().get("X-Token") {
+    ///     Some(b"of ann") => Response::text("hello ann").user("ann"),
+    ///     _ => Response::error(serve_forever::http::Status::UNAUTHORIZED),
+    /// };
+    /// # _ = service;
+    /// ```
+    pub fn user(mut self, name: impl Into<Arc<str>>) -> Response {
+        self.user = Some(name.into());
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: Body) -> Response {
+        self.body = body;
+        self
+    }
+
+    /// Closes the connection after this response.
+    pub fn close(mut self) -> Response {
+        self.head.put("Connection", "close");
+        self
+    }
+}
+
+/// The error page with the status and the message of the error.
+impl From<HttpError> for Response {
+    fn from(error: HttpError) -> Response {
+        let response = Response::error(error.status());
+        match error.message_text() {
+            Some(message) => response.message(message.clone()),
+            None => response,
+        }
+    }
+}
