@@ -16,7 +16,7 @@ impl RequestHandler for Deferred {
                 "slow, but here\n"
             }
             "/fast" => "fast\n",
-            _ => return x.send_error(404, None, None),
+            _ => return x.error(404),
         };
         x.send_response(200)?;
         x.send_header("Content-Type", "text/plain")?;

@@ -22,7 +22,7 @@ impl RequestHandler for Echo {
 
     fn handle_expect_100(&mut self, x: &mut Exchange<'_>) -> io::Result<bool> {
         if x.url_path()?.to_string() == "/reject" {
-            x.send_error(417, None, None)?;
+            x.error(417)?;
             return Ok(false);
         }
         Ok(true)

@@ -31,14 +31,14 @@ impl RequestHandler for Errors {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         let path = x.url_path()?.to_string();
         match path.strip_prefix("/status/").and_then(|code| code.parse::<u16>().ok()) {
-            Some(code @ 200..=999) => x.send_error(code, None, None),
+            Some(code @ 200..=999) => x.error(code),
             _ if path == "/panic" => panic!("as asked"),
             _ if path == "/" => {
                 x.send_response(200)?;
                 x.end_headers()?;
                 x.wfile().write_all(b"fine\n")
             }
-            _ => x.send_error(404, None, None),
+            _ => x.error(404),
         }
     }
 }

@@ -20,7 +20,7 @@ impl RequestHandler for Hello {
             }
             ("/", _) => {
                 x.send_header("Allow", "GET, HEAD")?;
-                x.send_error(405, None, None)
+                x.error(405)
             }
             _ => x.send_error(404, Some("File not found"), None),
         }

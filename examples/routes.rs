@@ -15,7 +15,7 @@ impl RequestHandler for Routes {
         let path = x.url_path()?;
         match path.route()[..] {
             ["users", id] => user(x, id),
-            _ => x.send_error(404, None, None),
+            _ => x.error(404),
         }
     }
 }
@@ -23,7 +23,7 @@ impl RequestHandler for Routes {
 fn user(x: &Exchange<'_>, id: &str) -> io::Result<()> {
     if !matches!(x.command(), "GET" | "HEAD" | "OPTIONS") {
         x.send_header("Allow", ALLOWED)?;
-        return x.send_error(405, None, None);
+        return x.error(405);
     }
     if x.command() == "OPTIONS" {
         x.send_response(204)?;

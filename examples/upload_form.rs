@@ -20,7 +20,7 @@ impl RequestHandler for Upload {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         match x.url_path()?.to_string().as_str() {
             "/" => x.respond(Response::html(FORM)),
-            _ => x.send_error(404, None, None),
+            _ => x.error(404),
         }
     }
 

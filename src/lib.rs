@@ -109,6 +109,7 @@ pub mod cookiejar;
 pub mod cookies;
 mod coroutine;
 mod event_loop;
+mod failure;
 pub mod files;
 pub mod handler;
 pub mod http;

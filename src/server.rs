@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use crate::connection::ServerState;
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
-use crate::handler::{Handlers, RequestHandler};
+use crate::handler::{HandlerError, Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
 use crate::limits::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::reactor::{Acceptor, Lifetime, SignalAction, Stopper};
-use crate::service::{Response, Service};
+use crate::service::{IntoService, Response};
 use crate::transport::Pace;
 use hooks::{Callbacks, HttpHooks};
 use reload::OnReload;
@@ -99,14 +99,30 @@ impl HttpServer {
         })
     }
 
-    /// Sets the service that produces the responses.
-    pub fn service(self, service: impl Service + Send + 'static) -> HttpServer {
-        self.state.set_service(service);
+    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure from a request
+    /// to a [`Response`] or a `Result`.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, http::Request, service::Response};
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| -> anyhow::Result<Response> {
+    ///     let bytes = std::fs::read("Cargo.toml")?;
+    ///     Ok(Response::text(format!("{} {} bytes", request.method(), bytes.len())))
+    /// });
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn service<M>(self, service: impl IntoService<M, Service: Send + 'static>) -> HttpServer {
+        self.state.set_service(service.into_service());
         self
     }
 
     /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
-    pub fn handler<H: RequestHandler + 'static>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer {
+    pub fn handler<H, E>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
+    where
+        H: RequestHandler<E> + 'static,
+        E: HandlerError,
+    {
         self.service(Handlers::new(factory))
     }
 

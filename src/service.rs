@@ -9,6 +9,7 @@
 //! Invariant: no function here blocks. `WouldBlock` means that there is nothing now, and a short count that there is no more now.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -16,22 +17,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod into_service;
 mod response;
+#[cfg(test)]
+mod tests;
 
 pub use crate::session::{Registrar, Waker};
+pub use into_service::{AsItIs, ByValue, IntoService, RequestCopier};
 pub use response::{ErrorText, Response};
 
 use crate::http::{FieldBlock, Request, Status};
 
 /// Responds to requests.
 ///
-/// A closure from `&Request` to a [`Response`] is a service:
+/// A closure from `&Request` to a [`Response`] is a service. It may return a `Result`, so that its code can use `?`: see
+/// [`Response::failure`] for the response to an error.
 ///
 /// ```
-/// use serve_forever::http::Request;
-/// use serve_forever::service::{Response, Service};
-/// fn serves(_: impl Service) {}
-/// serves(|request: &Request| Response::text(format!("you asked for {:?}", request.target())));
+/// use serve_forever::http::{HttpError, Request};
+/// use serve_forever::service::Response;
+/// use serve_forever::testing::answer;
+///
+/// let service = |request: &Request| -> Result<Response, HttpError> {
+///     match request.url_path()?.route()[..] {
+///         ["files", name] => {
+///             let text = std::fs::read_to_string(name).map_err(|_| HttpError::new(404))?;
+///             Ok(Response::text(text))
+///         }
+///         _ => Err(HttpError::new(404)),
+///     }
+/// };
+/// assert!(answer(service, b"GET /files/none HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 404 "));
 /// ```
 pub trait Service {
     /// Responds to one request. Called as soon as its head is complete, before its body is read.
@@ -118,6 +134,16 @@ pub enum Reply {
 impl From<Response> for Reply {
     fn from(response: Response) -> Reply {
         Reply::Now(response)
+    }
+}
+
+/// The response, or for an error that of [`Response::failure`].
+impl<T: Into<Reply>, E: Into<Box<dyn Error>>> From<Result<T, E>> for Reply {
+    fn from(result: Result<T, E>) -> Reply {
+        match result {
+            Ok(reply) => reply.into(),
+            Err(error) => Reply::Now(Response::failure(error)),
+        }
     }
 }
 

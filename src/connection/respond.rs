@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::body_writer::BodyWriter;
 use super::core::ConnectionCore;
 use super::stage::{ExchangeRecord, Outcome, PendingUpstream, Sending, Stage};
+use crate::failure::panic_text;
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Rejection, ResponseHead};
 use crate::log::{LoggedRequest, Record};
@@ -32,15 +33,16 @@ impl<T> ConnectionCore<'_, T> {
             }
             own.as_deref().unwrap_or(&**service).call(request)
         };
-        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-            self.log_message("the service panicked", wall);
+        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
+            self.log_message(&format!("{}: the service panicked: {}", request.name(), panic_text(&*payload)), wall);
             Response::error(Status::INTERNAL_SERVER_ERROR).into()
         })
     }
 
     /// Responds to a request that the protocol refuses. The machine reads nothing more from this client.
     pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) -> Stage {
-        let text = ErrorText { message: rejection.message(), explain: rejection.explanation().map(Cow::Owned) };
+        let explain = rejection.explanation().map(Cow::Owned);
+        let text = ErrorText { message: rejection.message(), explain, cause: None };
         let response = Response { error: Some(text), ..Response::new(rejection.status()) };
         self.respond(response, request, None, clock)
     }
@@ -130,6 +132,9 @@ impl<T> ConnectionCore<'_, T> {
         wall: SystemTime,
     ) -> Cow<'static, str> {
         let status = response.status;
+        if let Some(cause) = &text.cause {
+            self.log_message(&format!("{}: {cause}", request.name()), wall);
+        }
         let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));

@@ -5,7 +5,7 @@
 //! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
 //! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`].
 //!
-//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` is imported.
+//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` and `failure.rs` are imported.
 //!
 //! Invariant: a fiber never leaves its thread and never suspends while it panics, and its runner unwinds it when the
 //! connection ends.

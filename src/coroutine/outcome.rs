@@ -1,8 +1,9 @@
 //! How the code of a handler ended. Panics become values here, so that they end neither a coroutine nor the loop.
 
-use std::any::Any;
-use std::io;
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::failure::{error_chain, panic_text};
 
 /// How a handler ended.
 #[derive(Debug)]
@@ -10,7 +11,7 @@ pub(crate) enum TaskOutcome {
     /// The handler returned `Ok`.
     Returned,
     /// The handler returned this error.
-    Failed(io::Error),
+    Failed(Box<dyn Error>),
     /// The handler panicked with this text.
     Panicked(String),
 }
@@ -18,27 +19,21 @@ pub(crate) enum TaskOutcome {
 impl TaskOutcome {
     /// Runs a handler and catches its panic.
     #[inline]
-    pub(crate) fn of(handle: impl FnOnce() -> io::Result<()>) -> TaskOutcome {
+    pub(crate) fn of<E: Into<Box<dyn Error>>>(handle: impl FnOnce() -> Result<(), E>) -> TaskOutcome {
         // A handler that panicked is not called again, so its broken state is never observed.
         match catch_unwind(AssertUnwindSafe(handle)) {
             Ok(Ok(())) => TaskOutcome::Returned,
-            Ok(Err(error)) => TaskOutcome::Failed(error),
+            Ok(Err(error)) => TaskOutcome::Failed(error.into()),
             Err(payload) => TaskOutcome::Panicked(panic_text(&*payload)),
         }
     }
 
-    /// The log line for a handler that failed or panicked.
+    /// The log line for a handler that failed, with the sources of its error, or that panicked.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             TaskOutcome::Returned => None,
-            TaskOutcome::Failed(error) => Some(format!("the handler failed: {error}")),
+            TaskOutcome::Failed(error) => Some(format!("the handler failed: {}", error_chain(&**error))),
             TaskOutcome::Panicked(text) => Some(format!("the handler panicked: {text}")),
         }
     }
-}
-
-/// The text of a panic, or "no text" if its payload is not a string.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
 }

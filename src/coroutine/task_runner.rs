@@ -44,6 +44,11 @@ impl TaskRunner {
         self.task.channel()
     }
 
+    /// The name of the task in the log.
+    pub(crate) fn describe(&self) -> String {
+        self.task.describe()
+    }
+
     /// Makes the next [`run`](TaskRunner::run) start the task as soon as there is a stack.
     pub(crate) fn enqueue(&mut self) {
         self.stage = RunnerStage::Queued(None);

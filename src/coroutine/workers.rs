@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::outcome::panic_text;
+use crate::failure::panic_text;
 use crate::session::Waker;
 
 /// How long a thread without a job waits for one before it ends.

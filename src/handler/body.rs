@@ -30,7 +30,7 @@ impl Source for HandlerBody {
                 return Ok(count);
             }
             if runner.is_over() {
-                return check_end(&self.state).map(|()| 0);
+                return check_end(&self.state, || runner.describe()).map(|()| 0);
             }
             runner.run(None)?;
         }
@@ -48,7 +48,7 @@ impl Drop for HandlerBody {
 ///
 /// # Errors
 /// If the handler failed, or the body does not have its declared length. The connection must be cut then.
-fn check_end(state: &ExchangeState) -> io::Result<()> {
+fn check_end(state: &ExchangeState, name: impl Fn() -> String) -> io::Result<()> {
     let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
     let fault = failure.or_else(|| {
         let response = state.response.borrow();
@@ -56,7 +56,7 @@ fn check_end(state: &ExchangeState) -> io::Result<()> {
     });
     match fault {
         Some(fault) => {
-            state.channel.log(fault.clone());
+            state.channel.log(format!("{}: {fault}", name()));
             Err(io::Error::other(fault))
         }
         None => Ok(()),

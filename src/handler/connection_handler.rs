@@ -3,7 +3,7 @@
 //! Making the handler and its limits stays out; so does its response.
 
 use std::cell::RefCell;
-use std::io;
+use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,14 +23,14 @@ pub(super) struct ConnectionHandler<H> {
     resources: HandlerResources,
 }
 
-impl<H: RequestHandler + 'static> ConnectionHandler<H> {
+impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
     pub(super) fn new(handler: H, server_name: &str, resources: HandlerResources) -> ConnectionHandler<H> {
         let slot = HandlerSlot::new(Rc::new(RefCell::new(handler)), server_name.into(), &resources);
         ConnectionHandler { slot: RefCell::new(slot), resources }
     }
 }
 
-impl<H: RequestHandler + 'static> Service for ConnectionHandler<H> {
+impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<H> {
     /// Starts the handler at once if there is a stack and no body to wait for.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
@@ -47,12 +47,12 @@ impl<H: RequestHandler + 'static> Service for ConnectionHandler<H> {
             return slot.upstream();
         }
         if let Err(error) = runner.start() {
-            slot.task.state.channel.log(format!("no handler: {error}"));
+            slot.task.state.channel.log(format!("{}: no handler: {error}", request.name()));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
         // A `Reply::Now` has no interim responses, so a complete response that has some is returned by an upstream.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
-            true => final_reply(&slot.task.state),
+            true => final_reply(&slot.task.state, || slot.task.describe()),
             false => slot.upstream(),
         }
     }
@@ -72,7 +72,7 @@ struct HandlerSlot<H> {
     runner: Rc<RefCell<TaskRunner>>,
 }
 
-impl<H: RequestHandler + 'static> HandlerSlot<H> {
+impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
     fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, resources: &HandlerResources) -> HandlerSlot<H> {
         let (request, state, workers) = (RefCell::default(), Rc::default(), Arc::clone(&resources.workers));
         let task = Rc::new(HandlerTask { handler, server_name, request, state, workers });
@@ -105,12 +105,13 @@ struct HandlerTask<H> {
     workers: Arc<WorkerPool>,
 }
 
-impl<H: RequestHandler> HandlerTask<H> {
+impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
     /// 500 and close if the handler panicked after its previous response was sent, or while it was cancelled: its state
     /// cannot be trusted.
     fn refuse_after_panic(&self) -> Option<Response> {
         let text = self.state.channel.state_mut().take_panic()?;
-        self.state.channel.log(format!("the handler panicked: {text}"));
+        // The request is still the one that the handler panicked in.
+        self.state.channel.log(format!("{}: the handler panicked: {text}", self.describe()));
         Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
     }
 
@@ -121,13 +122,12 @@ impl<H: RequestHandler> HandlerTask<H> {
     }
 }
 
-impl<H: RequestHandler> Task for HandlerTask<H> {
+impl<H: RequestHandler<Box<dyn Error>>> Task for HandlerTask<H> {
     fn run(&self, yielder: &Yielder) {
         let request = self.request.borrow();
         let io = HandlerIo::new(yielder, &self.state.channel, &*self.state, &self.workers);
         let mut exchange = Exchange::new(&request, &self.server_name, &self.state, io);
-        let handle = || -> io::Result<()> { self.handler.borrow_mut().handle_one_request(&mut exchange) };
-        let outcome = TaskOutcome::of(handle);
+        let outcome = TaskOutcome::of(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
         exchange.close();
         self.state.channel.state_mut().outcome = Some(outcome);
     }
@@ -137,7 +137,6 @@ impl<H: RequestHandler> Task for HandlerTask<H> {
     }
 
     fn describe(&self) -> String {
-        let request = self.request.borrow();
-        format!("{} {}", request.method(), String::from_utf8_lossy(request.target()))
+        self.request.borrow().name()
     }
 }

@@ -77,7 +77,7 @@ impl<'y> Exchange<'y> {
     ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
     ///         match x.url_path()?.route()[..] {
     ///             ["users", name] => x.respond(Response::text(format!("hello {name}"))),
-    ///             _ => x.send_error(404, None, None),
+    ///             _ => x.error(404),
     ///         }
     ///     }
     /// }

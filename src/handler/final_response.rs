@@ -8,37 +8,41 @@ use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// Takes the reply of a handler that has ended. The user that the handler has named is in it.
-pub(super) fn final_reply(state: &ExchangeState) -> Reply {
+/// Takes the reply of a handler that has ended. The user that the handler has named is in it. `name` is the name of the
+/// request in the log.
+pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> Reply {
     let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
     let mut response = match channel.outcome.take() {
         Some(TaskOutcome::Returned) | None => match std::mem::take(&mut response_state.stage) {
-            ResponseStage::Body => with_body(&mut response_state, &mut channel),
+            ResponseStage::Body => with_body(&mut response_state, &mut channel, name),
             ResponseStage::Complete(reply) => match *reply {
                 Reply::Now(response) => response,
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                channel.log.add("the handler sent no response".to_owned());
+                // A response that was begun and not ended is the more common fault.
+                let begun = response_state.status.is_some();
+                let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };
+                channel.log.add(format!("{}: {fault}", name()));
                 Response::error(Status::INTERNAL_SERVER_ERROR)
             }
         },
-        Some(failure) => failure_response(&failure, &mut channel),
+        Some(failure) => failure_response(&failure, &mut channel, name),
     };
     response_state.set_user(&mut response);
     response.into()
 }
 
 /// The error page. An [`HttpError`] is a response that the handler chose, and is not logged as a failure.
-fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState) -> Response {
+fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if let TaskOutcome::Failed(error) = outcome
-        && let Some(error) = HttpError::find(error)
+        && let Some(error) = HttpError::find(&**error)
     {
         return error.into();
     }
-    if let Some(line) = outcome.failure() {
-        channel.log.add(line);
+    if let Some(failure) = outcome.failure() {
+        channel.log.add(format!("{}: {failure}", name()));
     }
     let response = Response::error(Status::INTERNAL_SERVER_ERROR);
     match outcome {
@@ -49,14 +53,14 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState) -> Respon
 }
 
 /// The response whose head is complete, with the body that was written.
-fn with_body(state: &mut ResponseState, channel: &mut ChannelState) -> Response {
+fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if state.omit_body {
         return without_body(state);
     }
     let body = std::mem::take(&mut channel.output);
     match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
-            channel.log.add(mismatch);
+            channel.log.add(format!("{}: {mismatch}", name()));
             // As a stream the body is not checked against its `Content-Length` before the head leaves.
             let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
             response.head.put("Connection", "close");

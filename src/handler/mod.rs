@@ -56,5 +56,5 @@ pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use exchange::Exchange;
-pub use request_handler::RequestHandler;
+pub use request_handler::{HandlerError, RequestHandler};
 pub use service::Handlers;

@@ -2,6 +2,7 @@
 //!
 //! When and on which stack a method is called stays out.
 
+use std::error::Error;
 use std::io;
 
 use super::exchange::Exchange;
@@ -18,8 +19,32 @@ use crate::http::{Method, Status};
 /// block belong into [`offload`](Exchange::offload). When the client disconnects, the operation that suspended the
 /// handler returns an error; the handler should pass it on with `?`, which drops the values that it owns.
 ///
-/// An error that is returned before the head of the response was sent becomes an error page: with the status of an
-/// [`HttpError`](super::HttpError), otherwise 500. A later error cuts the connection.
+/// An error that is returned before the head of the response was sent becomes an error page: with the status of the
+/// [`HttpError`](super::HttpError) that is among the error and its sources, otherwise 500. Then the log has a line with
+/// the error and all of its sources. A later error cuts the connection.
+///
+/// `E` is the error of the methods: [`io::Error`], unless the implementation names another one, such as `anyhow::Error`
+/// or `Box<dyn Error>`; see [`HandlerError`].
+///
+/// ```
+/// use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler};
+/// use serve_forever::{service::Response, testing::answer};
+///
+/// struct Twice;
+/// impl RequestHandler<anyhow::Error> for Twice {
+///     fn do_get(&mut self, x: &mut Exchange<'_>) -> anyhow::Result<()> {
+///         let query = x.query();
+///         let (_, number) = query.iter().find(|(name, _)| name == "n").ok_or(HttpError::new(422))?;
+///         let number: u32 = number.parse()?;
+///         Ok(x.respond(Response::text(format!("{}", 2 * number)))?)
+///     }
+/// }
+/// for (target, status) in [("/?n=4", "200 OK"), ("/", "422 "), ("/?n=x", "500 ")] {
+///     let request = format!("GET {target} HTTP/1.0\r\n\r\n");
+///     let bytes = answer(Handlers::new(|| Twice), request.as_bytes());
+///     assert!(bytes.starts_with(format!("HTTP/1.1 {status}").as_bytes()), "{target}");
+/// }
+/// ```
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -39,12 +64,12 @@ use crate::http::{Method, Status};
 /// HttpServer::bind("127.0.0.1:8000")?.handler(|| Hello).serve_forever()?;
 /// # Ok::<(), io::Error>(())
 /// ```
-pub trait RequestHandler {
+pub trait RequestHandler<E: HandlerError = io::Error> {
     /// Responds to GET.
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -52,7 +77,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_head(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_head(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -60,7 +85,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_post(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -68,7 +93,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_put(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_put(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -76,7 +101,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_delete(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_delete(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -84,7 +109,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_patch(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_patch(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -92,7 +117,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_options(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_options(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         unsupported(x)
     }
 
@@ -100,19 +125,19 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn do_method(&mut self, name: &str, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn do_method(&mut self, name: &str, x: &mut Exchange<'_>) -> Result<(), E> {
         _ = name;
         unsupported(x)
     }
 
     /// Returns true if a client that sent `Expect: 100-continue` may send its body. A handler that returns false must
-    /// have sent a response, such as by `x.send_error(417, None, None)?`. No other method is called then.
+    /// have sent a response, such as by `x.error(417)?`. No other method is called then.
     ///
     /// `100 Continue` is sent when the body is first read, not by this method.
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn handle_expect_100(&mut self, x: &mut Exchange<'_>) -> io::Result<bool> {
+    fn handle_expect_100(&mut self, x: &mut Exchange<'_>) -> Result<bool, E> {
         _ = x;
         Ok(true)
     }
@@ -121,7 +146,7 @@ pub trait RequestHandler {
     ///
     /// # Errors
     /// See [`RequestHandler`].
-    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> Result<(), E> {
         if x.expects_continue() && !self.handle_expect_100(x)? {
             return Ok(());
         }
@@ -141,9 +166,17 @@ pub trait RequestHandler {
     }
 }
 
+/// The error of a handler's methods. An [`io::Error`] of the exchange becomes one by `?`, and it has a text and sources for
+/// the log.
+///
+/// Every type with these two conversions is one, such as [`io::Error`], `Box<dyn Error>` and `anyhow::Error`.
+pub trait HandlerError: From<io::Error> + Into<Box<dyn Error>> + 'static {}
+
+impl<E: From<io::Error> + Into<Box<dyn Error>> + 'static> HandlerError for E {}
+
 /// Sends Python's error page for a method that the handler does not implement.
-fn unsupported(x: &mut Exchange<'_>) -> io::Result<()> {
+fn unsupported<E: HandlerError>(x: &mut Exchange<'_>) -> Result<(), E> {
     // The method is part of the reason phrase, and a client may send one of any length.
     let method: String = x.command().chars().take(64).collect();
-    x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)
+    Ok(x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)?)
 }

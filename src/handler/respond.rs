@@ -120,10 +120,31 @@ impl Exchange<'_> {
     pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
         let status = final_status(status)?;
         let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
-        let error = Some(ErrorText { message: own(message), explain: own(explain) });
+        let error = Some(ErrorText { message: own(message), explain: own(explain), cause: None });
         let head = std::mem::take(&mut self.unbegun()?.head);
         self.complete(Reply::Now(Response { head, error, ..Response::new(status) }));
         Ok(())
+    }
+
+    /// Responds with the server's error page: [`send_error`](Exchange::send_error) with the texts of the status.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::testing::answer;
+    ///
+    /// struct Nothing;
+    /// impl RequestHandler for Nothing {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         x.error(404)
+    ///     }
+    /// }
+    /// assert!(answer(Handlers::new(|| Nothing), b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_response`](Exchange::send_response).
+    pub fn error(&self, status: impl IntoStatus) -> io::Result<()> {
+        self.send_error(status, None, None)
     }
 
     /// Passes the request to a service, such as one for files or CGI, as a Python program does by subclassing

@@ -1,11 +1,15 @@
 //! The public service that makes a handler for each connection, and its limits.
 
 use std::cell::OnceCell;
+use std::error::Error;
 use std::fmt;
+use std::io;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::connection_handler::ConnectionHandler;
-use super::request_handler::RequestHandler;
+use super::exchange::Exchange;
+use super::request_handler::{HandlerError, RequestHandler};
 use crate::coroutine::{CoroutineSettings, HandlerResources};
 use crate::http::Request;
 use crate::service::{Reply, Service};
@@ -25,53 +29,57 @@ use crate::service::{Reply, Service};
 /// let server = HttpServer::bind("127.0.0.1:0")?.service(handlers);
 /// # Ok(()) }
 /// ```
-pub struct Handlers<F> {
+pub struct Handlers<F, E = io::Error> {
     factory: F,
+    /// The error of the handlers.
+    error: PhantomData<fn() -> E>,
     settings: CoroutineSettings,
     /// Made for the first connection, when the settings are final.
     resources: OnceCell<HandlerResources>,
 }
 
-impl<F, H> Handlers<F>
+impl<F, H, E> Handlers<F, E>
 where
     F: Fn() -> H,
-    H: RequestHandler + 'static,
+    H: RequestHandler<E> + 'static,
+    E: HandlerError,
 {
     /// A service whose connections each get a handler, which `factory` makes before the first request.
-    pub fn new(factory: F) -> Handlers<F> {
-        Handlers { factory, settings: CoroutineSettings::default(), resources: OnceCell::new() }
+    pub fn new(factory: F) -> Handlers<F, E> {
+        let settings = CoroutineSettings::default();
+        Handlers { factory, error: PhantomData, settings, resources: OnceCell::new() }
     }
 
     /// How many handlers may run or be suspended at a time: 1024 unless set. A request beyond that waits until one of
     /// them ends.
-    pub fn most(mut self, most: usize) -> Handlers<F> {
+    pub fn most(mut self, most: usize) -> Handlers<F, E> {
         self.settings.max_handlers = most;
         self
     }
 
     /// Bytes of the stack that a handler runs on: 1 MiB unless set, with a guard page below. Only pages that a handler
     /// has touched use memory. A handler that overflows its stack ends the process, as a thread does.
-    pub fn stack_size(mut self, bytes: usize) -> Handlers<F> {
+    pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E> {
         self.settings.stack_size = bytes;
         self
     }
 
     /// How many worker threads run the code of [`Exchange::offload`](super::Exchange::offload): at most 8 unless set.
     /// They are started when there is work.
-    pub fn workers(mut self, workers: usize) -> Handlers<F> {
+    pub fn workers(mut self, workers: usize) -> Handlers<F, E> {
         self.settings.max_workers = workers;
         self
     }
 
     /// How long a handler may run without suspending before its method and path are logged: 100 ms unless set. No
     /// other client is served in that time, and the handler cannot be interrupted.
-    pub fn slow_after(mut self, time: Duration) -> Handlers<F> {
+    pub fn slow_after(mut self, time: Duration) -> Handlers<F, E> {
         self.settings.slow_after = time;
         self
     }
 
-    fn connection_handler(&self, server_name: &str) -> ConnectionHandler<H> {
-        ConnectionHandler::new((self.factory)(), server_name, self.resources().clone())
+    fn connection_handler(&self, server_name: &str) -> ConnectionHandler<AnyError<H, E>> {
+        ConnectionHandler::new(AnyError((self.factory)(), PhantomData), server_name, self.resources().clone())
     }
 
     pub(super) fn resources(&self) -> &HandlerResources {
@@ -79,10 +87,11 @@ where
     }
 }
 
-impl<F, H> Service for Handlers<F>
+impl<F, H, E> Service for Handlers<F, E>
 where
     F: Fn() -> H,
-    H: RequestHandler + 'static,
+    H: RequestHandler<E> + 'static,
+    E: HandlerError,
 {
     /// Responds by a handler that is made for this request alone.
     fn call(&self, request: &Request) -> Reply {
@@ -94,7 +103,16 @@ where
     }
 }
 
-impl<F> fmt::Debug for Handlers<F> {
+/// A handler whose errors are boxed, so that a connection need not name their type.
+struct AnyError<H, E>(H, PhantomData<fn() -> E>);
+
+impl<H: RequestHandler<E>, E: HandlerError> RequestHandler<Box<dyn Error>> for AnyError<H, E> {
+    fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> Result<(), Box<dyn Error>> {
+        self.0.handle_one_request(x).map_err(Into::into)
+    }
+}
+
+impl<F, E> fmt::Debug for Handlers<F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handlers").field("settings", &self.settings).finish_non_exhaustive()
     }

@@ -305,7 +305,11 @@ fn a_response_to_head_waits_for_the_whole_length() {
 fn no_response_or_an_error_of_the_handler_is_500() {
     let (bench, log) = logged(does(|_| Ok(())));
     assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
-    assert_eq!(lines(bench, log)[0], "the handler sent no response");
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: the handler sent no response");
+
+    let (bench, log) = logged(does(|x| x.send_response(200)));
+    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: end_headers was not called");
 
     let (bench, log) = logged(does(|x| {
         ok(x, "this will not be seen")?;
@@ -314,7 +318,7 @@ fn no_response_or_an_error_of_the_handler_is_500() {
     let answer = get(&mut bench.connect());
     assert!(answer.starts_with("HTTP/1.1 500 ") && !answer.contains("seen"), "{answer}");
     let lines = lines(bench, log);
-    assert_eq!(lines[0], "the handler failed: the disk is full");
+    assert_eq!(lines[0], "GET /a?b=c: the handler failed: the disk is full");
     assert!(lines[2].starts_with("\"GET /a?b=c HTTP/1.1\" 500"), "{lines:?}");
 }
 
@@ -324,6 +328,31 @@ fn an_http_error_has_the_page_of_its_status() {
     let mut client = bench.connect();
     assert!(get(&mut client).starts_with("HTTP/1.1 422 no number\r\n"));
     assert_eq!(client.closed(), None);
+}
+
+#[test]
+fn a_handler_may_have_an_error_of_its_own() {
+    struct Fails(&'static str);
+    impl RequestHandler<anyhow::Error> for Fails {
+        fn do_get(&mut self, x: &mut Exchange<'_>) -> anyhow::Result<()> {
+            use anyhow::Context;
+            match self.0 {
+                "404" => Err(HttpError::new(404)).context("outer")?,
+                "503" => Err(HttpError::new(503))?,
+                _ => Err(io::Error::other("the disk is full")).context("cannot save")?,
+            }
+            ok(x, "never")?;
+            Ok(())
+        }
+    }
+    for status in ["404", "503"] {
+        let (bench, log) = logged(Handlers::new(move || Fails(status)));
+        assert!(get(&mut bench.connect()).starts_with(&format!("HTTP/1.1 {status} ")));
+        assert!(!lines(bench, log).iter().any(|line| line.contains("failed")));
+    }
+    let (bench, log) = logged(Handlers::new(|| Fails("")));
+    assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 "));
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: the handler failed: cannot save: the disk is full");
 }
 
 #[test]
@@ -448,7 +477,7 @@ fn a_body_has_its_declared_length_or_the_connection_is_cut() {
     assert!(get(&mut client).ends_with("\r\n\r\nabc"), "not more bytes than declared");
     assert!(client.closed().is_some());
     drop(client);
-    assert_eq!(lines(bench, log)[0], "the handler wrote more than 3 bytes with a Content-Length of 3");
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: the handler wrote more than 3 bytes with a Content-Length of 3");
 
     let (bench, log) = logged(sends(10, "abc"));
     let mut client = bench.connect();
@@ -457,7 +486,7 @@ fn a_body_has_its_declared_length_or_the_connection_is_cut() {
     client.finish();
     assert_eq!(client.closed(), Some(CloseReason::OutputCut));
     drop(client);
-    assert_eq!(lines(bench, log)[0], "the handler wrote 3 bytes with a Content-Length of 10");
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: the handler wrote 3 bytes with a Content-Length of 10");
 
     let bench = Bench::new(sends(3, "abc"));
     let mut client = bench.connect();
@@ -534,7 +563,7 @@ fn a_panic_is_500_and_one_log_line() {
     drop(client);
     let lines = lines(bench, log);
     assert_eq!(lines.iter().filter(|line| line.contains("panicked")).count(), 1, "{lines:?}");
-    assert!(lines[0].contains("the handler panicked: no more GET"), "{lines:?}");
+    assert!(lines[0].contains("GET /a?b=c: the handler panicked: no more GET"), "{lines:?}");
 }
 
 #[test]
@@ -554,7 +583,7 @@ fn a_panic_after_the_head_cuts_the_connection() {
     client.finish();
     assert_eq!(client.closed(), Some(CloseReason::OutputCut));
     drop(client);
-    assert!(lines(bench, log)[0].contains("the handler panicked: too late"));
+    assert!(lines(bench, log)[0].contains("GET /a?b=c: the handler panicked: too late"));
 }
 
 #[test]
@@ -573,7 +602,7 @@ fn a_handler_that_panicked_after_its_response_is_not_called_again() {
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
     drop(client);
     let lines = lines(bench, log);
-    assert!(lines[1].starts_with("the handler panicked: the sleep is not interrupted"), "{lines:?}");
+    assert!(lines[1].starts_with("GET /a?b=c: the handler panicked: the sleep is not interrupted"), "{lines:?}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Upstream for HandlerUpstream {
                     drop(runner);
                     return Ok(self.begin_streaming(registrar));
                 }
-                match final_reply(&self.state) {
+                match final_reply(&self.state, || runner.describe()) {
                     Reply::Now(response) => return Ok(Some(response)),
                     Reply::Later(upstream) => self.delegate.insert(Delegate::new(upstream)),
                 }

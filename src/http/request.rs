@@ -152,6 +152,11 @@ impl Request {
         self.body
     }
 
+    /// Method and target, by which messages in the log name the request.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, String::from_utf8_lossy(self.target()))
+    }
+
     /// True if the client waits for `100 Continue` before it sends its body (RFC 9110 section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
         !self.body.is_empty() && self.constraints.is_some_and(|constraints| constraints.expect == Expect::Continue)

@@ -8,7 +8,7 @@ use crate::connection::ServerState;
 use crate::http::Version;
 use crate::limits::Limits;
 use crate::log::AccessLog;
-use crate::service::Service;
+use crate::service::IntoService;
 
 /// A running server, as [`HttpServer::on_reload`](crate::HttpServer::on_reload) may change it.
 ///
@@ -24,10 +24,10 @@ impl<'s> Reload<'s> {
     }
 
     /// Replaces the service for the requests that begin from now on. The previous service is dropped, and its
-    /// [`after_turn`](Service::after_turn) is not called any more: a service with work left there has to hand it on, as
+    /// [`after_turn`](crate::service::Service::after_turn) is not called any more: a service with work left there has to hand it on, as
     /// a `CgiService` hands on its scripts.
-    pub fn set_service(&self, service: impl Service + Send + 'static) {
-        self.0.set_service(service);
+    pub fn set_service<M>(&self, service: impl IntoService<M, Service: Send + 'static>) {
+        self.0.set_service(service.into_service());
     }
 
     /// Replaces the limits for the requests that begin from now on. If

@@ -1,10 +1,13 @@
 //! The response of a service: status, header fields, body, and the texts of an error. What stays out: framing and sending.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use super::Body;
-use crate::http::{FieldBlock, FieldValue, HttpError, InvalidHeader, Status};
+use crate::failure::error_chain;
+use crate::http::{FieldBlock, FieldValue, HttpError, IntoStatus, InvalidHeader, Status};
 
 /// A response: status, header fields and body.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct ErrorText {
     pub message: Option<Cow<'static, str>>,
     /// The long text on the page.
     pub explain: Option<Cow<'static, str>>,
+    /// The cause, for the log; see [`Response::cause`].
+    pub cause: Option<Box<str>>,
 }
 
 impl Response {
@@ -49,6 +54,31 @@ impl Response {
         Response::of_type("text/html; charset=utf-8", page)
     }
 
+    /// 200 with JSON, as `application/json`: a text that is JSON, or a value that displays as JSON, such as
+    /// `serde_json::Value`.
+    ///
+    /// ```
+    /// use serve_forever::service::Response;
+    /// let response = Response::json(serde_json::json!({"id": 7})).status(201);
+    /// assert_eq!(response.status.code(), 201);
+    /// ```
+    pub fn json(json: impl fmt::Display) -> Response {
+        Response::of_type("application/json", json.to_string())
+    }
+
+    /// 200 with bytes of this content type. A type that is not a field value makes it a [failure](Response::failure).
+    ///
+    /// ```
+    /// use serve_forever::service::Response;
+    /// let pixel = Response::bytes("image/gif", b"GIF89a");
+    /// ```
+    pub fn bytes(content_type: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Response {
+        match Response::new(Status::OK).header("Content-type", content_type) {
+            Ok(response) => response.body(Body::Bytes(bytes.into())),
+            Err(error) => Response::failure(error),
+        }
+    }
+
     fn of_type(content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Response {
         let mut response = Response::new(Status::OK);
         response.head.put("Content-type", content_type);
@@ -59,15 +89,62 @@ impl Response {
         response
     }
 
-    /// An error: the server's error page with this status. Python's `send_error`.
+    /// 303 with this `Location`: the client sends a GET for it (RFC 9110 section 15.4.4). [`status`](Response::status)
+    /// makes it another redirect, such as 308, which keeps the method. A location with control characters, or with
+    /// characters above U+00FF, makes it a [failure](Response::failure): percent-encode it first.
     ///
     /// ```
-    /// use serve_forever::http::Status;
     /// use serve_forever::service::Response;
-    /// let response = Response::error(Status::NOT_FOUND).message("File not found");
+    /// let response = Response::redirect("/new").status(308);
+    /// assert_eq!(response.head.get("Location"), Some(&b"/new"[..]));
     /// ```
-    pub fn error(status: Status) -> Response {
-        Response { error: Some(ErrorText::default()), ..Response::new(status) }
+    pub fn redirect(location: &str) -> Response {
+        Response::new(Status::SEE_OTHER).header("Location", location).unwrap_or_else(Response::failure)
+    }
+
+    /// An error: the server's error page with this status, or its number. Python's `send_error`.
+    ///
+    /// ```
+    /// use serve_forever::service::Response;
+    /// let response = Response::error(404).message("File not found");
+    /// ```
+    pub fn error(status: impl IntoStatus) -> Response {
+        Response { error: Some(ErrorText::default()), ..Response::new(Status::OK) }.status(status)
+    }
+
+    /// The response to a request that has failed with `error`. If an [`HttpError`] is among the error and its sources,
+    /// the error page with its status. Otherwise the page of 500, and a line in the log with the error and all of its
+    /// sources. The error is not shown to the client.
+    ///
+    /// A service that returns this error by `?` gives this response. `E` is any [`Error`], a text, `Box<dyn Error>`, or
+    /// `anyhow::Error`.
+    ///
+    /// ```
+    /// use serve_forever::{http::Request, service::Response, testing::answer};
+    /// let service = |_: &Request| -> anyhow::Result<Response> { Ok(Response::text(std::fs::read_to_string("none")?)) };
+    /// assert!(answer(service, b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 500 "));
+    /// ```
+    pub fn failure<E: Into<Box<dyn Error>>>(error: E) -> Response {
+        let error = error.into();
+        match HttpError::find(&*error) {
+            Some(found) => found.into(),
+            None => Response::error(Status::INTERNAL_SERVER_ERROR)
+                .cause(format!("the service failed: {}", error_chain(&*error))),
+        }
+    }
+
+    /// Sets the status, or its number. A number outside 100 to 999 makes it a [failure](Response::failure).
+    ///
+    /// ```
+    /// use serve_forever::service::Response;
+    /// assert_eq!(Response::text("made").status(201).status.code(), 201);
+    /// ```
+    pub fn status(mut self, status: impl IntoStatus) -> Response {
+        match status.into_status() {
+            Ok(status) => self.status = status,
+            Err(error) => return Response::failure(error),
+        }
+        self
     }
 
     /// Sets the short text of an error.
@@ -79,6 +156,12 @@ impl Response {
     /// Sets the long text of an error.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().explain = Some(explain.into());
+        self
+    }
+
+    /// Sets the cause of an error: a line in the log, after the method and the path of the request. It is not sent.
+    pub fn cause(mut self, cause: impl Into<Box<str>>) -> Response {
+        self.error.get_or_insert_default().cause = Some(cause.into());
         self
     }
 

@@ -9,7 +9,7 @@ use crate::connection::{HttpSession, ServerState};
 use crate::http::ErrorPage;
 use crate::limits::Limits;
 use crate::log::AccessLog;
-use crate::service::{Service, Waker};
+use crate::service::{IntoService, Waker};
 use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use crate::transport::Memory;
 
@@ -33,8 +33,8 @@ pub struct Bench {
 
 impl Bench {
     /// A server with `service`, the default limits and no log.
-    pub fn new(service: impl Service + Send + 'static) -> Bench {
-        let mut site = ServerState::new(service, SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
+    pub fn new<M>(service: impl IntoService<M, Service: Send + 'static>) -> Bench {
+        let mut site = ServerState::new(service.into_service(), SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
         site.log = AccessLog::off().into();
         Bench { site }
     }

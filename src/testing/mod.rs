@@ -14,7 +14,7 @@ pub use bench::{Bench, Client};
 pub use registrar::MemoryRegistrar;
 pub use server::TestServer;
 
-use crate::service::Service;
+use crate::service::IntoService;
 
 /// Returns the bytes that a service sends to a client that sends `bytes`, closes its side and waits for the end.
 ///
@@ -26,7 +26,7 @@ use crate::service::Service;
 /// assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// assert!(bytes.ends_with(b"hello"));
 /// ```
-pub fn answer(service: impl Service + Send + 'static, bytes: &[u8]) -> Vec<u8> {
+pub fn answer<M>(service: impl IntoService<M, Service: Send + 'static>, bytes: &[u8]) -> Vec<u8> {
     let bench = Bench::new(service);
     let mut client = bench.connect();
     client.send(bytes);

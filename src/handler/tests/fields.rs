@@ -169,7 +169,7 @@ fn an_error_message_is_latin1_in_the_status_line_and_unchanged_on_the_page() {
         |_| Err(HttpError::new(Status::NOT_FOUND).message("caf\u{e9} \u{20ac}\u{10a}\r\nX-Split: 1").into()),
         |x| {
             let message = Some("caf\u{e9} \u{20ac}\u{10a}\r\nX-Split: 1".into());
-            let error = Some(ErrorText { message, explain: None });
+            let error = Some(ErrorText { message, ..ErrorText::default() });
             x.respond(Response { error, ..Response::new(Status::NOT_FOUND) })
         },
     ];
