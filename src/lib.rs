@@ -123,6 +123,10 @@ pub mod log;
 mod log_hooks;
 mod memory;
 #[cfg(not(feature = "internals"))]
+mod observer;
+#[cfg(feature = "internals")]
+pub mod observer;
+#[cfg(not(feature = "internals"))]
 mod reactor;
 #[cfg(feature = "internals")]
 pub mod reactor;

@@ -148,12 +148,12 @@ fn the_loop_and_raw_servers_know_no_http() {
             "session" => &["buffer"],
             "transport" => &["session"],
             "coroutine" => &["session", "failure"],
-            "reactor" => &["session", "listen"],
+            "reactor" => &["session", "observer", "listen"],
             "event_loop" => &["session", "reactor"],
             "socketserver" => {
                 &["session", "reactor", "event_loop", "coroutine", "transport", "listen", "log", "log_hooks"]
             }
-            "http1" => &["http", "buffer"],
+            "http1" => &["http", "buffer", "observer"],
             _ => &[],
         }
     };

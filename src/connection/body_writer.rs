@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::buffer::Buffer;
 use crate::http1::Encoder;
+use crate::observer::ConnectionObserver;
 use crate::service::{FileSlice, Source};
 use crate::session::CloseReason;
 use crate::transport::Transport;
@@ -119,13 +120,18 @@ impl BodyWriter {
     ///
     /// # Errors
     /// Those of the transport; `UnexpectedEof` if the file is shorter than announced.
-    pub(super) fn send(&mut self, output: &mut Buffer, transport: &mut impl Transport) -> io::Result<u64> {
+    pub(super) fn send(
+        &mut self,
+        output: &mut Buffer,
+        transport: &mut impl Transport,
+        observer: &mut impl ConnectionObserver,
+    ) -> io::Result<u64> {
         let (rest, more): (&[u8], bool) = match &self.body {
             RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
             RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
             RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
                 if output.is_empty() {
-                    return self.send_file(transport);
+                    return self.send_file(transport, observer);
                 }
                 // The head waits in the kernel for the first bytes of the file: one packet less.
                 (&[], true)
@@ -135,21 +141,26 @@ impl BodyWriter {
         if output.is_empty() && rest.is_empty() {
             return Ok(0);
         }
-        let count = transport.send(output.bytes(), rest, more)?;
+        let result = transport.send(output.bytes(), rest, more);
+        observer.sent(output.len() + rest.len(), more, &result);
+        let count = result?;
         let of_output = count.min(output.len());
         output.consume(of_output);
         self.advance((count - of_output) as u64);
         Ok(count as u64)
     }
 
-    fn send_file(&mut self, transport: &mut impl Transport) -> io::Result<u64> {
+    fn send_file(&mut self, transport: &mut impl Transport, observer: &mut impl ConnectionObserver) -> io::Result<u64> {
         let RestOfBody::File { slice, mode } = &mut self.body else { return Ok(0) };
         // A single slice needs no cork: its last packet may be short.
         if *mode == SendMode::Sent && slice.length > FILE_SLICE {
             *mode = SendMode::Corked;
             transport.cork(true);
         }
-        match transport.send_file(&slice.file, slice.offset, slice.length.min(FILE_SLICE)) {
+        let wanted = slice.length.min(FILE_SLICE);
+        let result = transport.send_file(&slice.file, slice.offset, wanted);
+        observer.sent_file(wanted, slice.offset, &result);
+        match result {
             // The file has become shorter since its length was announced.
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {

@@ -12,6 +12,7 @@ use crate::buffer::Buffer;
 use crate::http::{BodyLength, Expect, Request};
 use crate::http1::ServerMachine;
 use crate::limits::Limits;
+use crate::observer::ConnectionObserver;
 use crate::service::Service;
 use crate::session::CloseReason;
 use crate::transport::Transport;
@@ -35,13 +36,13 @@ impl Progress {
 }
 
 /// Everything of a session but the stage of its current exchange.
-pub(super) struct ConnectionCore<'s, T> {
+pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
     /// The limits of the current exchange. They also tell whether limits or service have been replaced since.
     pub(super) limits: Arc<Limits>,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
-    pub(super) machine: ServerMachine,
+    pub(super) machine: ServerMachine<O>,
     /// Bytes that were received and not parsed yet. Owns memory only while bytes wait in it between two steps.
     pub(super) input: Buffer,
     /// Bytes that are to be sent. Owns memory only while bytes wait in it between two steps.
@@ -62,14 +63,14 @@ pub(super) struct ConnectionCore<'s, T> {
     pub(super) permit: Option<Box<PeerPermit<'s>>>,
 }
 
-impl<'s, T> ConnectionCore<'s, T> {
-    pub(super) fn new(server: &'s ServerState, transport: T, peer: SocketAddr, timers: Timers) -> Self {
+impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
+    pub(super) fn new(server: &'s ServerState, transport: T, peer: SocketAddr, timers: Timers, observer: O) -> Self {
         ConnectionCore {
             server,
             limits: server.limits(),
             transport,
             peer,
-            machine: ServerMachine::new(server.protocol()),
+            machine: ServerMachine::observed(server.protocol(), observer),
             input: Buffer::default(),
             output: Buffer::default(),
             timers,
@@ -81,6 +82,10 @@ impl<'s, T> ConnectionCore<'s, T> {
             accounted: 0,
             permit: None,
         }
+    }
+
+    pub(super) fn observer(&mut self) -> &mut O {
+        self.machine.observer()
     }
 
     /// Adopts limits and service that were replaced since the last request began.
@@ -136,7 +141,7 @@ impl<'s, T> ConnectionCore<'s, T> {
     }
 }
 
-impl<T: Transport> ConnectionCore<'_, T> {
+impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Bytes of memory that the session owns between two steps: 0 while no bytes wait in its buffers.
     pub(super) fn buffered_memory(&self) -> usize {
         self.input.capacity() + self.output.capacity() + self.transport.memory()
@@ -157,6 +162,7 @@ impl<T: Transport> ConnectionCore<'_, T> {
         let has_grown = kept > self.accounted;
         self.server.buffered.set(sum);
         self.accounted = kept;
+        self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
         // Also if this session is closed: the stalled readers that hold the memory have to make room for the next one.
         *is_short |= has_grown && sum > self.limits.before_short(room);

@@ -12,12 +12,13 @@ use super::core::{ConnectionCore, Progress};
 use super::stage::Stage;
 use super::stages::GATHER;
 use super::timers::{Timers, Wait};
+use crate::observer::{ConnectionObserver, Unobserved};
 use crate::session::{Activity, CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use crate::transport::Transport;
 
 /// The HTTP side of one connection of a server.
-pub struct HttpSession<'s, T> {
-    core: ConnectionCore<'s, T>,
+pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
+    core: ConnectionCore<'s, T, O>,
     stage: Stage,
 }
 
@@ -36,20 +37,28 @@ const MORE_CHUNKS: usize = 4;
 impl<'s, T: Transport> HttpSession<'s, T> {
     /// A session on a connection that was accepted in the turn that began at `now`.
     pub fn new(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Self {
+        HttpSession::observed(server, transport, peer, now, Unobserved)
+    }
+}
+
+impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
+    /// A session as [`HttpSession::new`] makes it, which reports what it does to `observer`.
+    pub fn observed(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant, observer: O) -> Self {
         let (stage, wait) = match transport.needs_handshake() {
             true => (Stage::Handshake, Wait::Handshake),
             false => (Stage::Head, Wait::First),
         };
-        HttpSession { core: ConnectionCore::new(server, transport, peer, Timers::new(wait, now)), stage }
+        let timers = Timers::new(wait, now);
+        HttpSession { core: ConnectionCore::new(server, transport, peer, timers, observer), stage }
     }
 
     /// A session on a new connection; `None` if its address has as many connections as one address may have.
-    pub fn admit(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Option<Self> {
+    pub fn admit(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant, observer: O) -> Option<Self> {
         let permit = match server.limits().connections_per_peer {
             Some(most) => Some(Box::new(server.peers.permit(peer.ip(), most)?)),
             None => None,
         };
-        let mut session = HttpSession::new(server, transport, peer, now);
+        let mut session = HttpSession::observed(server, transport, peer, now, observer);
         session.core.permit = permit;
         Some(session)
     }
@@ -72,7 +81,7 @@ impl<'s, T: Transport> HttpSession<'s, T> {
     }
 }
 
-impl<T: Transport> Session for HttpSession<'_, T> {
+impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let core = &mut self.core;
         // A session without memory of its own works in the buffers of the loop, which are warm in the cache.
@@ -81,6 +90,9 @@ impl<T: Transport> Session for HttpSession<'_, T> {
         lend(lends_output, &mut core.output, &mut cx.scratch.output);
         let outcome = self.run(ready, cx);
         let core = &mut self.core;
+        if outcome.is_ok() {
+            core.machine.observer().waits(|| core.timers.observed(&core.limits));
+        }
         // A response logs the notes that came before it. These are the notes of an exchange that goes on, or that failed.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
@@ -135,7 +147,7 @@ impl<T: Transport> Session for HttpSession<'_, T> {
     }
 }
 
-impl<T> Drop for HttpSession<'_, T> {
+impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
         // Dropping the stage tells an upstream or a source that the client is gone, and both may then have lines for the log.
         if matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
@@ -149,7 +161,7 @@ impl<T> Drop for HttpSession<'_, T> {
     }
 }
 
-impl<T: Transport> HttpSession<'_, T> {
+impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         // Nothing that is sent would arrive, so that a handler or script must not go on working for it.
@@ -187,6 +199,7 @@ impl<T: Transport> HttpSession<'_, T> {
                 break;
             }
         }
+        self.core.observer().budget_used_up(sent);
         Ok(true)
     }
 
@@ -219,7 +232,10 @@ impl<T: Transport> HttpSession<'_, T> {
         });
         match result {
             // The end of input is no error: responses may still be sent to a client that has only closed its side.
-            Ok(0) => core.at_end = true,
+            Ok(0) => {
+                core.at_end = true;
+                core.observer().end_of_input();
+            }
             Ok(count) => {
                 // The machine looks at these bytes first and then says whether it needs more.
                 core.needs_input = false;
@@ -228,10 +244,12 @@ impl<T: Transport> HttpSession<'_, T> {
                 // A read that filled less than its buffer has emptied the socket, which saves that last call. The end is
                 // not reported again: after `read_closed` the session reads until it finds it.
                 ready.read = ready.read_closed || count == room || !core.transport.short_read_is_all();
+                core.observer().read(count, room, !ready.read);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 ready.read = false;
+                core.observer().read_blocked();
                 return Ok(false);
             }
             Err(_) => return Err(CloseReason::Broken),
@@ -289,7 +307,11 @@ impl<T: Transport> HttpSession<'_, T> {
         }
         // Bytes that the transport holds go before those that it has not seen.
         let result = match core.transport.has_pending() {
-            true => core.transport.flush_pending().map(|()| true),
+            true => {
+                let flushed = core.transport.flush_pending();
+                core.observer().flushed(&flushed);
+                flushed.map(|()| true)
+            }
             false => Ok(false),
         };
         // The transport may have had to send before it could go on reading, which no event announces.
@@ -318,6 +340,7 @@ impl<T: Transport> HttpSession<'_, T> {
         if self.core.timers.deadline(&self.core.limits).is_none_or(|deadline| deadline > clock.now) {
             return Ok(false);
         }
+        self.core.observer().deadline_fired();
         // The stage stays, because the log needs it for a response that is cut short.
         if matches!(self.stage, Stage::Sending(_)) {
             return Err(CloseReason::Stalled);
@@ -360,14 +383,19 @@ impl<T: Transport> HttpSession<'_, T> {
 }
 
 /// Sends once what the stage has to send. Returns the number of bytes.
-fn send<T: Transport>(stage: &mut Stage, core: &mut ConnectionCore<'_, T>) -> io::Result<u64> {
+fn send<T: Transport, O: ConnectionObserver>(
+    stage: &mut Stage,
+    core: &mut ConnectionCore<'_, T, O>,
+) -> io::Result<u64> {
     match stage {
-        Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport),
+        Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport, core.machine.observer()),
         _ if core.output.is_empty() => Ok(0),
         stage => {
             // The FIN of the close follows at once and leaves in the packet of the last bytes.
             let is_last = matches!(stage, Stage::Closing(_));
-            let count = core.transport.send(core.output.bytes(), &[], is_last)?;
+            let result = core.transport.send(core.output.bytes(), &[], is_last);
+            core.machine.observer().sent(core.output.len(), is_last, &result);
+            let count = result?;
             core.output.consume(count);
             Ok(count as u64)
         }

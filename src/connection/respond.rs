@@ -13,6 +13,7 @@ use crate::failure::panic_text;
 use crate::http::{ErrorInfo, Request, Status, StatusClass};
 use crate::http1::{Encoder, Rejection, ResponseHead};
 use crate::log::{LoggedRequest, Record};
+use crate::observer::ConnectionObserver;
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
@@ -20,7 +21,7 @@ use crate::session::{CloseReason, TurnClock};
 /// is sent from where it is: copying it would cost more than a second write.
 const COPY_MOST: usize = 16 * 1024;
 
-impl<T> ConnectionCore<'_, T> {
+impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Calls the service of this connection, or else that of the server. A panic of the service becomes a 500.
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own, has_connected) = (self.server, &mut self.own_service, &mut self.has_connected);

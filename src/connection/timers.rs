@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
+use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
 /// The kinds of waits. Each has one deadline.
@@ -29,6 +30,23 @@ pub(super) enum Wait {
     Source,
     /// For the client to close its side: `linger_timeout`.
     Linger,
+}
+
+impl Wait {
+    /// The name of the kind for an observer.
+    fn name(self) -> &'static str {
+        match self {
+            Wait::Handshake => "Handshake",
+            Wait::First => "First",
+            Wait::Idle => "Idle",
+            Wait::Head => "Head",
+            Wait::Body => "Body",
+            Wait::Write => "Write",
+            Wait::Upstream => "Upstream",
+            Wait::Source => "Source",
+            Wait::Linger => "Linger",
+        }
+    }
 }
 
 /// The current wait of a session.
@@ -115,6 +133,12 @@ impl Timers {
         let end = self.since.checked_add(limit);
         // Sending the response is the only way to learn whether a half-closed client is still there.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
+    }
+
+    /// The current wait for an observer.
+    pub(super) fn observed(&self, limits: &Limits) -> ObservedWait {
+        let limit = self.deadline(limits).map(|deadline| deadline.saturating_duration_since(self.since));
+        ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
     /// The time from which on a client that has closed its side is presumed gone. It may as well wait for the response; only

@@ -6,6 +6,7 @@ mod state;
 use super::head::{HeadProgress, ResponseFraming, write_head, write_interim};
 use super::{Buffer, Decoded, Decoder, Encoder, MessageLimits, ResponseHead, Violation};
 use crate::http::{Expect, FieldBlock, Persistence, Request, ResponseConstraints, Status, StatusClass, Version};
+use crate::observer::{TransitionObserver, Unobserved};
 pub use state::{ReceiveState, SendState};
 
 /// The server's side of the protocol on one connection.
@@ -33,13 +34,14 @@ pub use state::{ReceiveState, SendState};
 ///
 /// Invariant: both states change only by the transitions in [`ReceiveState::TRANSITIONS`] and [`SendState::TRANSITIONS`].
 #[derive(Debug)]
-pub struct ServerMachine {
+pub struct ServerMachine<O = Unobserved> {
     receive_state: ReceiveState,
     send_state: SendState,
     /// The constraints of the current request. Keep-alive is forbidden when either side ends the connection.
     constraints: ResponseConstraints,
     /// The version of the status lines.
     protocol: Version,
+    observer: O,
 }
 
 /// The next part of a request, as [`ServerMachine::receive`] found it in the input.
@@ -61,12 +63,25 @@ impl ServerMachine {
     /// The state of a new connection. With [`Version::Http10`] every response is sent as HTTP/1.0, whatever version the
     /// client has, and ends the connection unless its own `Connection` says `keep-alive` and the client allows it.
     pub fn new(protocol: Version) -> ServerMachine {
+        ServerMachine::observed(protocol, Unobserved)
+    }
+}
+
+impl<O: TransitionObserver> ServerMachine<O> {
+    /// The state of a new connection, as [`ServerMachine::new`] makes it. Every transition is reported to `observer`.
+    pub fn observed(protocol: Version, observer: O) -> Self {
         ServerMachine {
             receive_state: ReceiveState::Idle,
             send_state: SendState::Idle,
             constraints: ResponseConstraints::default(),
             protocol,
+            observer,
         }
+    }
+
+    /// The observer.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
     }
 
     /// The part of the request that the client still has to send.
@@ -138,7 +153,7 @@ impl ServerMachine {
                 return Ok(RequestEvent::More);
             }
             // From its first byte on a request is under way: it is answered even if the server stops.
-            self.receive_state.enter(ReceiveState::Head(HeadProgress::default()));
+            self.enter_receive(ReceiveState::Head(HeadProgress::default()));
         }
         match self.receive_state {
             ReceiveState::Head(_) => self.receive_head(input, limits, request),
@@ -156,7 +171,7 @@ impl ServerMachine {
             Ok(Decoded::More) => Ok(RequestEvent::More),
             Ok(Decoded::Data(length)) => Ok(RequestEvent::Data(length)),
             Ok(Decoded::End) => {
-                self.receive_state.enter(ReceiveState::Done);
+                self.enter_receive(ReceiveState::Done);
                 self.settle();
                 Ok(RequestEvent::End)
             }
@@ -183,12 +198,12 @@ impl ServerMachine {
         }
         match self.receive_state {
             ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_) => {
-                self.receive_state.enter(ReceiveState::Closed);
+                self.enter_receive(ReceiveState::Closed);
             }
             ReceiveState::Done | ReceiveState::Closed => {}
         }
         if self.send_state == SendState::Idle {
-            self.send_state.enter(SendState::Closed);
+            self.enter_send(SendState::Closed);
         }
         self.settle();
     }
@@ -198,8 +213,8 @@ impl ServerMachine {
         self.constraints.forbid_keep_alive();
         // With a request under way, the end of its response ends the connection.
         if self.is_idle() {
-            self.receive_state.enter(ReceiveState::Closed);
-            self.send_state.enter(SendState::Closed);
+            self.enter_receive(ReceiveState::Closed);
+            self.enter_send(SendState::Closed);
         }
         self.settle();
     }
@@ -209,11 +224,11 @@ impl ServerMachine {
         self.constraints.forbid_keep_alive();
         // A request that is complete keeps its state: only its response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
-            self.receive_state.enter(ReceiveState::Closed);
+            self.enter_receive(ReceiveState::Closed);
         }
         // If the response has begun, it is sent to its end: the client cannot receive another one.
         if self.send_state == SendState::Idle {
-            self.send_state.enter(SendState::Due);
+            self.enter_send(SendState::Due);
         }
         self.settle();
     }
@@ -273,6 +288,7 @@ impl ServerMachine {
             },
         };
         write_head(response, framing, out);
+        self.observer.response(response.status.code(), length);
         let encoder = match length {
             // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
             _ if self.constraints.is_head || response.status.is_bodiless() => None,
@@ -281,7 +297,7 @@ impl ServerMachine {
             None if chunked => Some(Encoder::Chunked),
             None => Some(Encoder::UntilClose),
         };
-        self.send_state.enter(encoder.map_or(SendState::Done, SendState::Body));
+        self.enter_send(encoder.map_or(SendState::Done, SendState::Body));
         self.settle();
         encoder
     }
@@ -289,7 +305,7 @@ impl ServerMachine {
     /// Notes that the whole body of the response is sent, or in the output.
     pub fn body_sent(&mut self) {
         if let SendState::Body(_) = self.send_state {
-            self.send_state.enter(SendState::Done);
+            self.enter_send(SendState::Done);
             self.settle();
         }
     }
@@ -324,11 +340,12 @@ impl ServerMachine {
             Ok(Some((length, constraints))) => {
                 self.constraints = constraints;
                 input.consume(length);
-                self.receive_state.enter(match request.body.is_empty() {
+                self.observer.request(|| request.request_line());
+                self.enter_receive(match request.body.is_empty() {
                     true => ReceiveState::Done,
                     false => ReceiveState::Body(Decoder::new(request.body)),
                 });
-                self.send_state.enter(SendState::Due);
+                self.enter_send(SendState::Due);
                 Ok(RequestEvent::Head)
             }
             Err(violation) => {
@@ -341,20 +358,30 @@ impl ServerMachine {
         }
     }
 
+    fn enter_receive(&mut self, next: ReceiveState) {
+        self.observer.receive_transition(self.receive_state.name(), next.name());
+        self.receive_state.enter(next);
+    }
+
+    fn enter_send(&mut self, next: SendState) {
+        self.observer.send_transition(self.send_state.name(), next.name());
+        self.send_state.enter(next);
+    }
+
     /// Moves both states if each has reached its end. Called whenever one of them has changed.
     fn settle(&mut self) {
         match (&self.receive_state, self.send_state, self.constraints.keep_alive()) {
             (ReceiveState::Done, SendState::Done, true) => {
-                self.receive_state.enter(ReceiveState::Idle);
-                self.send_state.enter(SendState::Idle);
+                self.enter_receive(ReceiveState::Idle);
+                self.enter_send(SendState::Idle);
             }
             (ReceiveState::Done, SendState::Done, false) => {
-                self.receive_state.enter(ReceiveState::Closed);
-                self.send_state.enter(SendState::Closed);
+                self.enter_receive(ReceiveState::Closed);
+                self.enter_send(SendState::Closed);
             }
             // No request will follow, so the rest of this one is of no use.
             (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => {
-                self.send_state.enter(SendState::Closed);
+                self.enter_send(SendState::Closed);
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ use crate::session::Session;
 pub(super) const ACCEPT_BATCH: usize = 64;
 
 /// How long an acceptor waits after the system had no descriptor or memory for another connection (`EMFILE` and alike).
-const BACK_OFF: Duration = Duration::from_millis(100);
+pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A source of new sessions: a listener, or a socket whose datagrams are served one by one.
 pub trait Accept<'s> {
@@ -102,6 +102,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
 pub(super) enum Accepted<'s> {
     /// No connection is pending, or the acceptor backs off.
     Nothing,
+    /// The system has no descriptor or memory for the connection, so that the acceptor begins to back off.
+    Exhausted(io::Error),
     /// A connection was refused.
     Refused,
     /// A connection was accepted.
@@ -158,12 +160,6 @@ impl<'s> Acceptor<'s> {
         self.retry_at
     }
 
-    /// True if the back-off began in the turn of `now`.
-    pub(super) fn has_begun_to_back_off(&self, now: Instant) -> bool {
-        // The clock is read once a turn, so only a back-off of this turn ends exactly then.
-        self.retry_at == now.checked_add(BACK_OFF)
-    }
-
     /// Accepts or refuses one connection.
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
         self.end_back_off(now);
@@ -174,7 +170,10 @@ impl<'s> Acceptor<'s> {
                 // pending connections brings no event until a further connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
                 // The connection stays pending, so trying again at once would spin.
-                Err(error) if is_exhausted(&error) => self.retry_at = Some(now + BACK_OFF),
+                Err(error) if is_exhausted(&error) => {
+                    self.retry_at = Some(now + BACK_OFF);
+                    return Accepted::Exhausted(error);
+                }
                 // The client reset this connection while it was pending. The next one is tried.
                 Err(_) => {}
             }

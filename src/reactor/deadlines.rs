@@ -73,6 +73,11 @@ impl Deadlines {
         Some(key as usize)
     }
 
+    /// The number of entries in the heap, with those that do not count any more.
+    pub(super) fn entries(&self) -> usize {
+        self.heap.len()
+    }
+
     fn nanos(&self, time: Instant) -> u64 {
         // A time beyond 584 years is the last one before `NEVER`.
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)

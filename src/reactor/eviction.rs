@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::acceptor::ACCEPT_BATCH;
 use super::hooks::Capacity;
 use super::table::{SessionEntry, SessionTable};
-use crate::session::TurnClock;
+use crate::observer::LoopObserver;
+use crate::session::{CloseReason, TurnClock};
 
 /// The most stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so that the next
 /// turn may have room enough.
@@ -38,7 +39,7 @@ impl Eviction {
 
     /// Closes the sessions that have been idle longest, as many as one turn accepts connections: the search asks every
     /// session, so it should seldom be repeated.
-    pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>) {
+    pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
         // An idle session whose socket may have input may have a request by now. It is run in the next turn, which
@@ -53,6 +54,7 @@ impl Eviction {
         }
         for (_, key, _) in &idle[..count] {
             sessions.finish(*key);
+            observer.evicted(*key, CloseReason::Idle);
         }
         for (_, key, _) in unsure {
             sessions.queue(key);
@@ -60,7 +62,13 @@ impl Eviction {
     }
 
     /// Closes the sessions that have been stalled longest, if descriptors or memory are short.
-    pub(super) fn evict_stalled(&mut self, sessions: &mut SessionTable<'_>, capacity: Capacity, clock: TurnClock) {
+    pub(super) fn evict_stalled(
+        &mut self,
+        sessions: &mut SessionTable<'_>,
+        capacity: Capacity,
+        clock: TurnClock,
+        observer: &mut impl LoopObserver,
+    ) {
         let crowded = std::mem::take(&mut self.accepted) && sessions.len() > capacity.short;
         let urgent = std::mem::take(&mut self.connection_waits);
         let needed = std::mem::take(&mut self.memory_is_short) || crowded;
@@ -82,6 +90,7 @@ impl Eviction {
         stalled.sort_unstable();
         for (_, key) in stalled.into_iter().take(STALLED_BATCH) {
             sessions.evict(key, clock);
+            observer.evicted(key, CloseReason::Stalled);
         }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! Events and time come from a [`Selector`]: the operating system's, or the script of a test.
 //!
-//! What must stay out: protocols and logs. This module imports [`session`](crate::session) and `listen` only.
+//! What must stay out: protocols and logs. This module imports [`session`](crate::session), `observer` and `listen` only.
 //!
 //! Invariant: an error of one session ends that session, never the loop.
 
@@ -39,8 +39,9 @@ use std::time::Duration;
 
 use mio::{Interest, Poll, Token};
 
+use crate::observer::{LoopObserver, Unobserved, WokenBy};
 use crate::session::{CloseReason, Next, Scratch, StepContext, TurnClock};
-use acceptor::{ACCEPT_BATCH, Accepted};
+use acceptor::{ACCEPT_BATCH, Accepted, BACK_OFF};
 pub use acceptor::{Accept, Acceptor};
 use eviction::Eviction;
 use hooks::Capacity;
@@ -68,7 +69,8 @@ const INPUT_END: Token = Token(usize::MAX - 3);
 const FIRST_ACCEPTOR: usize = usize::MAX - 4;
 
 /// The loop. It runs the sessions that its acceptors produce.
-pub struct Reactor<'s, S: Selector = Poll> {
+pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
+    observer: O,
     selector: &'s mut S,
     stop: &'s StopFlag,
     link: Rc<LoopLink>,
@@ -94,10 +96,27 @@ impl<'s, S: Selector> Reactor<'s, S> {
     pub fn new(
         selector: &'s mut S,
         stop: &'s StopFlag,
+        signals: Option<&'s mut Signals>,
+        acceptors: Vec<Acceptor<'s>>,
+        limits: RunLimits,
+    ) -> io::Result<Reactor<'s, S>> {
+        Reactor::observed(selector, stop, signals, acceptors, limits, Unobserved)
+    }
+}
+
+impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
+    /// A loop without sessions, as [`Reactor::new`] makes it, which reports to `observer`.
+    ///
+    /// # Errors
+    /// As [`Reactor::new`].
+    pub fn observed(
+        selector: &'s mut S,
+        stop: &'s StopFlag,
         mut signals: Option<&'s mut Signals>,
         mut acceptors: Vec<Acceptor<'s>>,
         limits: RunLimits,
-    ) -> io::Result<Reactor<'s, S>> {
+        observer: O,
+    ) -> io::Result<Self> {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
@@ -106,6 +125,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         }
         let (now, wall) = selector.clock();
         Ok(Reactor {
+            observer,
             selector,
             stop,
             link: LoopLink::new(Arc::clone(stop.mailbox())),
@@ -152,12 +172,13 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
         // Called before the first sleep too, because the result limits that sleep.
-        let mut longest = hooks.after_turn(self.clock);
+        let mut longest = self.run_hooks(hooks);
         loop {
             if let Some(end) = self.shutdown.run_end(self.clock.now, self.sessions.len()) {
                 return Ok(end);
             }
             let timeout = self.sleep_time(longest);
+            self.observer.turn_begins(timeout);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
             // Before the sessions run: a response of this turn can then say that the connection ends after it.
@@ -166,10 +187,21 @@ impl<'s, S: Selector> Reactor<'s, S> {
             }
             self.accept();
             self.run_sessions();
-            self.eviction.evict_stalled(&mut self.sessions, self.capacity, self.clock);
+            self.eviction.evict_stalled(&mut self.sessions, self.capacity, self.clock, &mut self.observer);
+            self.observer.reaping_begins(self.sessions.finished());
             self.sessions.reap(self.clock.now);
-            longest = hooks.after_turn(self.clock);
+            self.observer.reaping_ends();
+            longest = self.run_hooks(hooks);
+            self.observer.turn_ends(|| self.sessions.state());
         }
+    }
+
+    /// Calls the hook between two turns, which returns the longest time to sleep.
+    fn run_hooks(&mut self, hooks: &mut dyn TurnHooks) -> Option<Duration> {
+        self.observer.hooks_begin();
+        let longest = hooks.after_turn(self.clock);
+        self.observer.hooks_end();
+        longest
     }
 
     /// The longest time to sleep: until the next deadline or `longest`, and zero while there is work. `None` is for
@@ -195,6 +227,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let slept = self.selector.select(events, timeout);
         let (now, wall) = self.selector.clock();
         self.clock.advance(now, wall);
+        let acceptors = self.acceptors.len();
+        self.observer.woken(|| selector::awakening::<S>(events, timeout, &slept, |token| woken_by(token, acceptors)));
         match slept {
             // A signal handler of the process ran during the sleep. The turn goes on without events.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -221,14 +255,16 @@ impl<'s, S: Selector> Reactor<'s, S> {
                 }
                 token => {
                     let (key, slot) = registrar::key_and_slot(token);
+                    self.observer.event(key, ready);
                     self.sessions.mark_ready(key, slot, ready);
                 }
             }
         }
         for key in self.stop.mailbox().take() {
+            self.observer.wake_up(key);
             self.sessions.queue(key);
         }
-        self.sessions.queue_due(self.clock.now);
+        self.sessions.queue_due(self.clock.now, |key| self.observer.deadline(key));
     }
 
     /// Applies the request of a [`Stopper`], the next stop signal, and the ends that need no request. Returns the end of
@@ -249,6 +285,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         for (action, end) in requested.into_iter().chain(due).chain(signalled) {
             self.announce_stop(hooks);
             if action == SignalAction::Stop {
+                self.observer.stops(true, end.signal());
                 return Some(end);
             }
             // The flag of a stopper stays set until the run ends, so this is reached in every turn of a drain.
@@ -288,7 +325,8 @@ impl<'s, S: Selector> Reactor<'s, S> {
         let signals = self.signals.as_mut()?;
         loop {
             match signals.next()? {
-                (_, SignalAction::Reload) => {
+                (signal, SignalAction::Reload) => {
+                    self.observer.reloads(signal);
                     hooks.reload();
                     // A smaller limit closes no session by itself. It only keeps further connections out.
                     let limits = hooks.limits();
@@ -302,6 +340,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
 
     /// Closes the acceptors and runs every session, so that each sees [`TurnClock::stopping`].
     fn begin_drain(&mut self, end: RunEnd) {
+        self.observer.stops(false, end.signal());
         // First, because a closed listener resets the connections that are pending on it.
         self.accept_backlog();
         self.acceptors.iter_mut().for_each(Acceptor::close);
@@ -317,16 +356,19 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// A run for one session leaves the connections that it was not started for to the next run.
     fn accept_backlog(&mut self) {
         for number in 0..self.acceptors.len() {
+            self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while self.shutdown.drains_backlog() && !self.is_full() {
                 match self.acceptors[number].accept(self.clock.now) {
-                    Accepted::Nothing => break,
-                    Accepted::Refused => {}
+                    Accepted::Nothing | Accepted::Exhausted(_) => break,
+                    Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {
-                        self.sessions.insert(session);
+                        let key = self.sessions.insert(session);
+                        self.observer.accepted(key);
                         self.eviction.note_accepted();
                     }
                 }
             }
+            self.observer.accepting_ends();
         }
     }
 
@@ -335,25 +377,31 @@ impl<'s, S: Selector> Reactor<'s, S> {
         for number in 0..self.acceptors.len() {
             // The batch is bounded, so that a flood of connections does not delay the sessions that are in the table.
             let mut left = ACCEPT_BATCH;
+            self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while left > 0 && self.shutdown.is_accepting() && self.has_capacity(number) {
                 match self.acceptors[number].accept(self.clock.now) {
-                    Accepted::Nothing => {
+                    Accepted::Nothing => break,
+                    Accepted::Exhausted(error) => {
+                        self.observer.rests(BACK_OFF, &error);
                         // The process has no descriptor left (`EMFILE`). Closing idle sessions frees some, which the
                         // acceptor uses when it tries again.
-                        if self.acceptors[number].has_begun_to_back_off(self.clock.now) {
-                            self.eviction.evict_idle(&mut self.sessions);
-                        }
+                        self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
                         break;
                     }
-                    Accepted::Refused => self.shutdown.connection_refused(),
+                    Accepted::Refused => {
+                        self.observer.refused();
+                        self.shutdown.connection_refused();
+                    }
                     Accepted::Session(session) => {
-                        self.sessions.insert(session);
+                        let key = self.sessions.insert(session);
+                        self.observer.accepted(key);
                         self.eviction.note_accepted();
                         self.shutdown.connection_accepted();
                     }
                 }
                 left -= 1;
             }
+            self.observer.accepting_ends();
         }
     }
 
@@ -364,7 +412,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
         // Without the check for a pending connection, a full table would close idle connections that no client
         // replaces.
         if full && self.acceptors[number].has_pending(self.clock.now) {
-            self.eviction.evict_idle(&mut self.sessions);
+            self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
         }
         !full
     }
@@ -393,6 +441,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
             registrar: &mut registrar,
             memory_is_short: false,
         };
+        self.observer.step_begins(key);
         let mut next = entry.session.step(&mut entry.ready, &mut cx);
         self.eviction.note_memory(cx.memory_is_short);
         // A session is registered only when it first has to wait, so a short exchange spares the system call. The poll
@@ -403,11 +452,13 @@ impl<'s, S: Selector> Reactor<'s, S> {
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = registry.register(entry.session.source(), registrar::token(key, 0), interest);
             entry.registered = registered.is_ok();
-            // Without events the session would wait for ever.
-            if registered.is_err() {
-                next = Next::Close(CloseReason::Broken);
+            match registered {
+                Ok(()) => self.observer.registered(key, 0),
+                // Without events the session would wait for ever.
+                Err(_) => next = Next::Close(CloseReason::Broken),
             }
         }
+        self.observer.step_ends(key, next);
         match next {
             Next::Again => self.sessions.queue(key),
             Next::Wait(deadline) => self.sessions.set_deadline(key, deadline),
@@ -416,9 +467,20 @@ impl<'s, S: Selector> Reactor<'s, S> {
     }
 }
 
-impl<S: Selector> Drop for Reactor<'_, S> {
+/// The kind of the source that a token stands for.
+fn woken_by(token: Token, acceptors: usize) -> WokenBy {
+    match token {
+        SIGNALS => WokenBy::Signal,
+        Mailbox::TOKEN => WokenBy::Wake,
+        Token(number) if number > FIRST_ACCEPTOR - acceptors => WokenBy::Acceptor,
+        _ => WokenBy::Event,
+    }
+}
+
+impl<S: Selector, O: LoopObserver> Drop for Reactor<'_, S, O> {
     /// Deregisters the acceptors and the signals, so that the next run can register them with the same selector.
     fn drop(&mut self) {
+        self.observer.run_ends();
         for acceptor in &mut self.acceptors {
             acceptor.deregister(self.selector.registry());
         }

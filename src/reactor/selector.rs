@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token};
 
+use crate::observer::{Awakening, WokenBy};
 use crate::session::Ready;
 
 /// The most events of one sleep. Further ones stay in the poll for the next turn.
@@ -62,6 +63,20 @@ impl Selector for Poll {
     fn clock(&self) -> (Instant, SystemTime) {
         (Instant::now(), SystemTime::now())
     }
+}
+
+/// The end of a sleep of at most `timeout`, for an observer.
+pub(super) fn awakening<S: Selector>(
+    events: &S::Events,
+    timeout: Option<Duration>,
+    slept: &io::Result<()>,
+    woken_by: impl Fn(Token) -> WokenBy,
+) -> Awakening {
+    let count = S::happened(events).count();
+    let is_over = slept.is_ok() && timeout.is_some_and(|timeout| !timeout.is_zero());
+    let without_event = if is_over { WokenBy::Deadline } else { WokenBy::Nothing };
+    let by = S::happened(events).map(|(token, _)| woken_by(token)).min().unwrap_or(without_event);
+    Awakening { events: count, by }
 }
 
 fn readiness(event: &Event) -> Ready {

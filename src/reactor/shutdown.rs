@@ -43,6 +43,16 @@ pub struct Lifetime {
     pub lame_duck: Duration,
 }
 
+impl RunEnd {
+    /// The signal that requested the end.
+    pub(super) fn signal(self) -> Option<i32> {
+        match self {
+            RunEnd::Signal(signal) => Some(signal),
+            _ => None,
+        }
+    }
+}
+
 /// How far a run is on the way to its end.
 pub(super) struct Shutdown {
     phase: Phase,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::deadlines::Deadlines;
+use crate::observer::LoopState;
 use crate::session::{Activity, Ready, Session, TurnClock};
 
 /// All sessions of a loop, by key.
@@ -65,10 +66,17 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// Adds a session and queues it.
-    pub(super) fn insert(&mut self, session: Box<dyn Session + 's>) {
+    /// The numbers of this table for an observer.
+    pub(super) fn state(&self) -> LoopState {
+        LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
+    }
+
+    /// Adds a session and queues it. Returns its key.
+    pub(super) fn insert(&mut self, session: Box<dyn Session + 's>) -> usize {
         let entry = SessionEntry { session, ready: Ready::FRESH, registered: false, queued: true, finished: false };
-        self.runnable.push(self.entries.insert(entry));
+        let key = self.entries.insert(entry);
+        self.runnable.push(key);
+        key
     }
 
     /// The sessions that have not ended, with their keys.
@@ -93,9 +101,10 @@ impl<'s> SessionTable<'s> {
         keys.into_iter().for_each(|key| self.queue(key));
     }
 
-    /// Queues every session whose deadline has passed.
-    pub(super) fn queue_due(&mut self, now: Instant) {
+    /// Queues every session whose deadline has passed, and tells its key.
+    pub(super) fn queue_due(&mut self, now: Instant, mut tell: impl FnMut(usize)) {
         while let Some(key) = self.deadlines.due(now) {
+            tell(key);
             self.queue(key);
         }
     }
@@ -160,6 +169,11 @@ impl<'s> SessionTable<'s> {
     pub(super) fn evict(&mut self, key: usize, clock: TurnClock) {
         self.entries[key].session.evict(clock);
         self.finish(key);
+    }
+
+    /// The keys of the sessions that ended in this turn.
+    pub(super) fn finished(&self) -> &[usize] {
+        &self.finished
     }
 
     /// Drops the sessions that have ended and frees their keys.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use mio::net::TcpStream;
 
 use crate::connection::{HttpSession, ServerState};
+use crate::observer::Unobserved;
 use crate::session::Session;
 use crate::transport::{Narrow, Pace, Paced, Transport};
 
@@ -27,7 +28,7 @@ impl<'s> HttpSessions<'s> {
         }
         match self.pace {
             // The transport's type is known here, so that the compiler makes a session without any indirection.
-            None => Some(Box::new(HttpSession::admit(self.state, stream, peer, now)?.once(self.once))),
+            None => Some(Box::new(HttpSession::admit(self.state, stream, peer, now, Unobserved)?.once(self.once))),
             Some(pace) => self.make_paced(stream, pace, peer, now),
         }
     }
@@ -43,7 +44,7 @@ impl<'s> HttpSessions<'s> {
         let narrow = Narrow::new(stream, pace);
         let gate = narrow.gate();
         let transport: Box<dyn Transport> = Box::new(narrow);
-        let session = HttpSession::admit(self.state, transport, peer, now)?.once(self.once);
+        let session = HttpSession::admit(self.state, transport, peer, now, Unobserved)?.once(self.once);
         Some(Box::new(Paced::new(session, gate)))
     }
 }

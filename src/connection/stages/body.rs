@@ -3,13 +3,14 @@
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Deferred, Stage};
 use crate::http1::RequestEvent;
+use crate::observer::ConnectionObserver;
 use crate::session::{CloseReason, TurnClock};
 
 impl Deferred {
     /// Discards more of the body, and responds at its end.
-    pub(super) fn advance<T>(
+    pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
-        core: &mut ConnectionCore<'_, T>,
+        core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
         match core.machine.receive_body(&mut core.input, &core.limits.message()) {
@@ -40,7 +41,7 @@ impl Deferred {
 }
 
 /// Discards the rest of a body whose request is answered, at most `left` bytes.
-pub(super) fn drain<T>(left: u64, core: &mut ConnectionCore<'_, T>) -> (Stage, Progress) {
+pub(super) fn drain<T, O: ConnectionObserver>(left: u64, core: &mut ConnectionCore<'_, T, O>) -> (Stage, Progress) {
     let stage = match core.machine.receive_body(&mut core.input, &core.limits.message()) {
         Ok(RequestEvent::More) if !core.at_end => return (Stage::Draining(left), core.request_input()),
         Ok(RequestEvent::Data(length)) if length as u64 <= left => {

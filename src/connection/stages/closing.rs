@@ -2,14 +2,15 @@
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::Stage;
+use crate::observer::ConnectionObserver;
 use crate::session::CloseReason;
 use crate::transport::Transport;
 
 /// Shuts the sending side once the output has left, and then lingers until the client has closed its own. Closing a socket whose
 /// peer still sends makes the kernel reset the connection, and the reset discards a response that is on its way.
-pub(super) fn close<T: Transport>(
+pub(super) fn close<T: Transport, O: ConnectionObserver>(
     reason: CloseReason,
-    core: &mut ConnectionCore<'_, T>,
+    core: &mut ConnectionCore<'_, T, O>,
 ) -> Result<(Stage, Progress), CloseReason> {
     if !core.output.is_empty() || core.transport.has_pending() {
         return Ok((Stage::Closing(reason), Progress::Still));
@@ -29,6 +30,7 @@ pub(super) fn close<T: Transport>(
     if core.at_end || is_quiet || core.transport.end().is_err() {
         return Err(reason);
     }
+    core.observer().shut_down();
     // The place in the limit for the client's address is free from now on: a lingering connection must not keep the next one out.
     core.permit = None;
     // Most clients close as soon as they have seen the end. Reading in the next turn finds that end without registering the
@@ -37,9 +39,9 @@ pub(super) fn close<T: Transport>(
 }
 
 /// Discards what the client still sends, until it closes its side.
-pub(super) fn linger<T>(
+pub(super) fn linger<T, O: ConnectionObserver>(
     reason: CloseReason,
-    core: &mut ConnectionCore<'_, T>,
+    core: &mut ConnectionCore<'_, T, O>,
 ) -> Result<(Stage, Progress), CloseReason> {
     // Nothing that arrives now is a request: the response has said that the connection ends.
     core.input.consume(core.input.len());

@@ -5,10 +5,11 @@ use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Deferred, PendingUpstream, Stage};
 use crate::http::{Expect, Request, Status};
 use crate::http1::RequestEvent;
+use crate::observer::ConnectionObserver;
 use crate::service::{Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
-impl<T> ConnectionCore<'_, T> {
+impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Responds to the requests whose heads are complete, until one of them takes longer.
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
@@ -66,6 +67,7 @@ impl<T> ConnectionCore<'_, T> {
                 self.respond(response, request, None, clock)
             }
             Reply::Later(upstream) => {
+                self.observer().upstream_begins();
                 let pending = PendingUpstream { upstream, request: request.clone(), has_whole_body: false };
                 Stage::AwaitingUpstream(Box::new(pending))
             }

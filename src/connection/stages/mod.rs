@@ -10,6 +10,7 @@ mod upstream;
 
 use super::core::{ConnectionCore, Progress};
 use super::stage::Stage;
+use crate::observer::ConnectionObserver;
 use crate::session::{CloseReason, Ready, StepContext};
 use crate::transport::{Handshake, Transport};
 
@@ -22,9 +23,9 @@ impl Stage {
     ///
     /// # Errors
     /// The reason, if the connection can be closed now. A stage that fails while output is left returns [`Stage::Closing`].
-    pub(super) fn advance<T: Transport>(
+    pub(super) fn advance<T: Transport, O: ConnectionObserver>(
         self,
-        core: &mut ConnectionCore<'_, T>,
+        core: &mut ConnectionCore<'_, T, O>,
         ready: &mut Ready,
         cx: &mut StepContext<'_>,
     ) -> Result<(Stage, Progress), CloseReason> {
@@ -43,8 +44,8 @@ impl Stage {
 
 /// Goes on with the transport's handshake. A transport whose handshake fails may have an alert to send, so that the connection
 /// is not closed before its output has left.
-fn handshake<T: Transport>(
-    core: &mut ConnectionCore<'_, T>,
+fn handshake<T: Transport, O: ConnectionObserver>(
+    core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
 ) -> Result<(Stage, Progress), CloseReason> {
     Ok(match core.transport.handshake(ready) {

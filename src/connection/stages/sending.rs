@@ -4,16 +4,20 @@ use super::upstream::FeedError;
 use crate::connection::body_writer::Produced;
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Sending, Stage};
+use crate::observer::ConnectionObserver;
 use crate::session::TurnClock;
 
 impl Sending {
     /// Appends more of the body to the output, and notices its end.
-    pub(super) fn advance<T>(
+    pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
-        core: &mut ConnectionCore<'_, T>,
+        core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
         let mut progress = self.feed_upstream(core);
+        if self.is_waiting {
+            core.observer().upstream_resumed();
+        }
         // Asked before and after producing, because producing is what makes room.
         let wanted = self.wants_body();
         let produced = match self.body.produce(&mut core.output) {
@@ -39,7 +43,7 @@ impl Sending {
         (Stage::Sending(self), progress)
     }
 
-    fn feed_upstream<T>(&mut self, core: &mut ConnectionCore<'_, T>) -> Progress {
+    fn feed_upstream<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) -> Progress {
         let Some(pending) = &mut self.upstream else { return Progress::Still };
         match pending.feed(core) {
             Ok(progress) => progress,
@@ -56,7 +60,7 @@ impl Sending {
     }
 
     /// Logs the response, whose last byte is sent or in the output.
-    fn finish<T>(&self, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+    fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
         // The client has all that was announced, but the service cannot be trusted to keep the connection in step.
         if self.body.overran() {
             core.machine.stop();

@@ -5,13 +5,17 @@ use crate::connection::stage::{PendingUpstream, Stage};
 use crate::connection::timers::Wait;
 use crate::http::{Request, Status};
 use crate::http1::Rejection;
+use crate::observer::ConnectionObserver;
 use crate::service::Response;
 use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl Stage {
     /// The wait of a session that can do nothing now.
-    pub(in crate::connection) fn wait<T: Transport>(&self, core: &ConnectionCore<'_, T>) -> Wait {
+    pub(in crate::connection) fn wait<T: Transport, O: ConnectionObserver>(
+        &self,
+        core: &ConnectionCore<'_, T, O>,
+    ) -> Wait {
         match self {
             Stage::Handshake => Wait::Handshake,
             Stage::Lingering(_) => Wait::Linger,
@@ -33,9 +37,9 @@ impl Stage {
     ///
     /// # Errors
     /// The reason, if the connection is closed without a response.
-    pub(in crate::connection) fn time_out<T: Transport>(
+    pub(in crate::connection) fn time_out<T: Transport, O: ConnectionObserver>(
         self,
-        core: &mut ConnectionCore<'_, T>,
+        core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
@@ -63,7 +67,11 @@ impl Stage {
 }
 
 /// 504: the upstream has not responded in time.
-fn time_out_upstream<T>(pending: &PendingUpstream, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+fn time_out_upstream<T, O: ConnectionObserver>(
+    pending: &PendingUpstream,
+    core: &mut ConnectionCore<'_, T, O>,
+    clock: TurnClock,
+) -> Stage {
     // No other service will read the rest of the body.
     if core.machine.in_body() {
         core.machine.refuse();
@@ -72,7 +80,11 @@ fn time_out_upstream<T>(pending: &PendingUpstream, core: &mut ConnectionCore<'_,
 }
 
 /// 408: the client has not sent the rest of its request in time.
-fn time_out_request<T>(request: &Request, core: &mut ConnectionCore<'_, T>, clock: TurnClock) -> Stage {
+fn time_out_request<T, O: ConnectionObserver>(
+    request: &Request,
+    core: &mut ConnectionCore<'_, T, O>,
+    clock: TurnClock,
+) -> Stage {
     core.machine.refuse();
     core.reject(&Rejection::Timeout, request, clock)
 }

@@ -7,6 +7,7 @@ use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{PendingUpstream, Stage};
 use crate::http::Status;
 use crate::http1::{RequestEvent, Violation};
+use crate::observer::ConnectionObserver;
 use crate::service::Response;
 use crate::session::{CloseReason, StepContext};
 
@@ -28,15 +29,16 @@ impl From<io::Error> for FeedError {
 
 impl PendingUpstream {
     /// Feeds the upstream what has come of the body, and takes its response if it has one.
-    pub(super) fn advance<T>(
+    pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
-        core: &mut ConnectionCore<'_, T>,
+        core: &mut ConnectionCore<'_, T, O>,
         cx: &mut StepContext<'_>,
     ) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let response = match self.feed(core) {
             Ok(fed) => {
                 let wanted = self.wants_body();
+                core.observer().upstream_resumed();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
                 // An upstream that has just begun to want the body gets the part that has already arrived.
@@ -79,7 +81,7 @@ impl PendingUpstream {
 
     /// Appends the interim responses of the upstream to the output. No client waits for them, so they are left out if the
     /// client does not take what is sent.
-    fn send_interim<T>(&mut self, core: &mut ConnectionCore<'_, T>) {
+    fn send_interim<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) {
         while let Some((status, head)) = self.upstream.take_interim() {
             if core.output.len() < GATHER {
                 core.machine.interim(status, &head, &mut core.output);
@@ -88,7 +90,10 @@ impl PendingUpstream {
     }
 
     /// Feeds the upstream what has come of the body.
-    pub(super) fn feed<T>(&mut self, core: &mut ConnectionCore<'_, T>) -> Result<Progress, FeedError> {
+    pub(super) fn feed<T, O: ConnectionObserver>(
+        &mut self,
+        core: &mut ConnectionCore<'_, T, O>,
+    ) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while !self.has_whole_body {
             if !core.machine.in_body() {

@@ -73,7 +73,8 @@ impl ReceiveState {
         *self = next;
     }
 
-    fn name(&self) -> &'static str {
+    /// The name of the state, as the table of transitions has it.
+    pub(super) fn name(&self) -> &'static str {
         match self {
             ReceiveState::Idle => "Idle",
             ReceiveState::Head(_) => "Head",
@@ -95,7 +96,8 @@ impl SendState {
         *self = next;
     }
 
-    fn name(&self) -> &'static str {
+    /// The name of the state, as the table of transitions has it.
+    pub(super) fn name(&self) -> &'static str {
         match self {
             SendState::Idle => "Idle",
             SendState::Due => "Due",
