@@ -58,8 +58,7 @@
 //! | `client` | no | `cookiejar`, the cookies of a client; `docs/client.md` has Python's programs in Rust |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
 //! | `idna` | no | hosts beyond ASCII for `cookiejar`; implies `client` |
-//! | `harness` | yes | for benchmarks and test suites: counters of a server, and services that report them |
-//! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
+//! | `harness` | yes | for benchmarks and test suites: `endpoints`, counters of a server, and services that report them |
 //!
 //! A program that needs only the library sets `default-features = false`.
 //!
@@ -108,6 +107,8 @@ pub mod connection;
 pub mod cookiejar;
 pub mod cookies;
 mod coroutine;
+#[cfg(feature = "harness")]
+pub mod endpoints;
 mod event_loop;
 mod failure;
 pub mod files;

@@ -35,6 +35,8 @@ complete -c serve-forever -l cgi-user -d 'user that scripts run as if the server
 complete -c serve-forever -l cgi-timeout -d 'time for a script from its start to its end, 0 for no limit (default: 900)' -r -f
 complete -c serve-forever -l cgi-first-byte -d 'time for a script to send the head of its response, 0 for no limit (default: 55)' -r -f
 complete -c serve-forever -l cgi-max -d 'scripts that run at a time; further requests wait (default: 64)' -r -f
+complete -c serve-forever -l bench-endpoints -d 'answer paths for benchmarks and tests of clients, such as /bytes/1000, before the files' -r -f
+complete -c serve-forever -l dataset -d 'JSON file with the items of the endpoint /json/N (default: 50 built-in items)' -r -F
 complete -c serve-forever -l max-read -d 'read at most N bytes at a time from a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l max-write -d 'write at most N bytes at a time to a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l slow-motion -d 'milliseconds that a connection pauses after a read of --max-read or a write of --max-write bytes (default: none)' -r -f

@@ -387,6 +387,25 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "scripts that run at a time; further requests wait (default: 64)",
         more: "",
     },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "bench-endpoints",
+        letter: None,
+        action: Action::Maybe("PREFIX", Options::set_bench_endpoints),
+        help: "answer paths for benchmarks and tests of clients, such as /bytes/1000, before the files",
+        more: "The endpoints are below PREFIX, a path such as /httpbin, or at the root. They are for this machine and \
+               test networks: any client may ask for a body of a gibibyte or for a second of the program's time, and \
+               --auth does not apply to them. docs/harness.md lists them.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "dataset",
+        letter: None,
+        action: Action::One("FILE", Options::set_dataset),
+        help: "JSON file with the items of the endpoint /json/N (default: 50 built-in items)",
+        more: "It is an array of objects, each with the whole numbers price and quantity. It has no effect without \
+               --bench-endpoints.",
+    },
     Flag {
         name: "max-read",
         letter: None,

@@ -22,6 +22,8 @@
 //! ask for is decided later (status 1).
 
 mod announcer;
+#[cfg(feature = "harness")]
+mod bench;
 mod config_file;
 mod confine;
 mod conflicts;
@@ -65,6 +67,8 @@ mod words;
 pub use config_file::parse_file;
 pub use exit::{Code, Exit};
 pub use health_check::HealthUrl;
+#[cfg(feature = "harness")]
+pub use options::BenchOptions;
 pub use options::{
     Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,
 };

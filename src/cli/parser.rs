@@ -178,6 +178,8 @@ mod tests {
             quiet: true,
             site: SiteOptions { listing: false, spa: Some("a.html".into()), ..SiteOptions::default() },
             scripts: ScriptOptions::default(),
+            #[cfg(feature = "harness")]
+            bench: crate::cli::BenchOptions::default(),
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
             watch: WatchOptions::default(),
             config: Some("c".into()),

@@ -8,6 +8,8 @@
 
 use std::time::SystemTime;
 
+#[cfg(feature = "harness")]
+use super::bench;
 use super::exit::Exit;
 use super::options::{LifeOptions, Options};
 use super::scripts::{self, Scripts};
@@ -81,6 +83,8 @@ impl Reloader {
         let gate = files.gate();
         let scripts = self.scripts.beside(files, script_user, &options).map_err(Exit::failure)?;
         let service = site::off_loop(gate, scripts);
+        #[cfg(feature = "harness")]
+        let service = bench::before(service, &options)?;
         Ok(Prepared { options, log, service, kept })
     }
 

@@ -12,6 +12,8 @@ use rustix::fs::{FileType, fstat};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::announcer::{Announcer, pin};
+#[cfg(feature = "harness")]
+use super::bench;
 use super::exit::{Code, Exit};
 use super::options::{ExitCodes, LifeOptions, Options};
 use super::ready::{Bound, say};
@@ -82,6 +84,8 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let mut scripts = Scripts::default();
     let gate = files.gate();
     let service = site::off_loop(gate, scripts.beside(files, script_user, options).map_err(Exit::failure)?);
+    #[cfg(feature = "harness")]
+    let service = bench::before(service, options)?;
     let mut server = configured(options, listeners, log, &announcer)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?

@@ -64,6 +64,10 @@ pub(crate) use gates::Gates;
 pub(crate) use lookup::is_hidden;
 #[cfg(feature = "cli")]
 pub(crate) use mime::CODINGS;
+#[cfg(feature = "harness")]
+pub(crate) use preconditions::{PreconditionResult, Validators, evaluate, if_range};
+#[cfg(feature = "harness")]
+pub(crate) use range::{Selection, select};
 #[cfg(feature = "cli")]
 pub(crate) use reserved::{SERVER, reserved};
 pub use service::FileService;

@@ -56,5 +56,7 @@ pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use exchange::Exchange;
+#[cfg(feature = "harness")]
+pub(crate) use query::pairs as query_pairs;
 pub use request_handler::{HandlerError, RequestHandler};
 pub use service::Handlers;

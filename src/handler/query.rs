@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The decoded pairs of a query or a form, in their order. An empty part is skipped; a part without `=` has an empty
 /// value.
-pub(super) fn pairs(query: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn pairs(query: &[u8]) -> Vec<(String, String)> {
     let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
     let pair = |part: &[u8]| {
         let equals = memchr::memchr(b'=', part);

@@ -4,6 +4,8 @@
 //! one group of flags: a setter takes a value as text and stores it in [`Options`] or returns why it is refused.
 //! Nothing here looks at the system: whether a file, a user or an address exists is not checked.
 
+#[cfg(feature = "harness")]
+mod bench;
 mod confinement;
 mod general;
 mod life;
@@ -16,6 +18,8 @@ mod site;
 mod values;
 mod watch;
 
+#[cfg(feature = "harness")]
+pub use bench::BenchOptions;
 pub(super) use model::BadValue;
 pub use model::{
     Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,

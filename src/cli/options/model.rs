@@ -49,6 +49,9 @@ pub struct Options {
     pub confinement: Confinement,
     /// How the program announces itself, and when and how it ends.
     pub life: LifeOptions,
+    /// The endpoints for benchmarks and tests of clients.
+    #[cfg(feature = "harness")]
+    pub bench: super::BenchOptions,
     /// The configuration file.
     pub config: Option<PathBuf>,
 }
@@ -72,6 +75,8 @@ impl Default for Options {
             reuse_port: false,
             confinement: Confinement::default(),
             life: LifeOptions::default(),
+            #[cfg(feature = "harness")]
+            bench: super::BenchOptions::default(),
             config: None,
         }
     }

@@ -67,6 +67,8 @@ pub use html::HtmlPage;
 pub use json::JsonList;
 pub use order::{Order, SortBy};
 pub use page::{ListingTemplate, Page};
+#[cfg(feature = "harness")]
+pub(crate) use text::push_json;
 
 use crate::http::{Request, Status, UrlPath};
 use crate::service::{Body, Response};

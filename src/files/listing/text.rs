@@ -46,7 +46,7 @@ pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends a JSON string, including its quotes (RFC 8259 section 7).
-pub(super) fn push_json(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     push_escaped(text, out, &SPECIAL_IN_JSON, |byte, out| match byte {
         b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),

@@ -1,0 +1,76 @@
+//! A thread that wakes sessions at the times they ask for. It exists only while there is a time to come.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::service::Waker;
+
+/// Wakers with their times. Dropping it ends the thread.
+#[derive(Default)]
+pub(super) struct Alarms(Arc<AlarmShared>);
+
+#[derive(Default)]
+struct AlarmShared {
+    state: Mutex<AlarmState>,
+    /// Notified when an alarm is added, and when the alarms are dropped.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct AlarmState {
+    /// The second part of a key tells alarms of the same time apart.
+    alarms: BTreeMap<(Instant, u64), Waker>,
+    added: u64,
+    is_running: bool,
+    is_closed: bool,
+}
+
+impl Alarms {
+    /// Calls `waker` at this time.
+    pub(super) fn add(&self, time: Instant, waker: Waker) {
+        let mut state = self.0.lock();
+        state.added += 1;
+        let key = (time, state.added);
+        state.alarms.insert(key, waker);
+        if !state.is_running {
+            let shared = Arc::clone(&self.0);
+            // Without a thread, this alarm and the others are rung once a thread can be started.
+            state.is_running = thread::Builder::new().name("alarms".to_owned()).spawn(move || shared.run()).is_ok();
+        }
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Alarms {
+    fn drop(&mut self) {
+        self.0.lock().is_closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl AlarmShared {
+    fn lock(&self) -> MutexGuard<'_, AlarmState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs on the thread until there is no alarm.
+    fn run(&self) {
+        let mut state = self.lock();
+        while let Some(next) = state.alarms.first_entry() {
+            let (time, _) = *next.key();
+            let now = Instant::now();
+            if time <= now {
+                next.remove().wake();
+                continue;
+            }
+            state = self.changed.wait_timeout(state, time - now).unwrap_or_else(PoisonError::into_inner).0;
+            if state.is_closed {
+                break;
+            }
+        }
+        state.is_running = false;
+    }
+}

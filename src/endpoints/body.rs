@@ -1,0 +1,96 @@
+//! Upstreams that read the whole body of a request before they respond: one keeps it, the other counts it.
+
+use std::io;
+use std::time::Instant;
+
+use super::replies::EndpointError;
+use crate::http::Status;
+use crate::service::{Registrar, Reply, Response, Upstream};
+
+/// Makes the response to a request whose body is known.
+type Respond = Box<dyn FnOnce(&[u8]) -> Result<Response, EndpointError>>;
+
+/// Keeps the body of a request, and responds when it is complete and a time has come.
+pub(super) struct BodyCollector {
+    body: Vec<u8>,
+    /// The longest body that is kept; a longer one is 413.
+    most: usize,
+    is_complete: bool,
+    is_too_long: bool,
+    /// The response is made at this time, or later if the body is not complete by then.
+    not_before: Option<Instant>,
+    respond: Option<Respond>,
+}
+
+impl BodyCollector {
+    /// A reply by `respond`, which is called with a body of at most `most` bytes.
+    pub(super) fn reply(
+        most: usize,
+        not_before: Option<Instant>,
+        respond: impl FnOnce(&[u8]) -> Result<Response, EndpointError> + 'static,
+    ) -> Reply {
+        let respond: Option<Respond> = Some(Box::new(respond));
+        let (body, is_complete, is_too_long) = (Vec::new(), false, false);
+        Reply::Later(Box::new(BodyCollector { body, most, is_complete, is_too_long, not_before, respond }))
+    }
+}
+
+impl Upstream for BodyCollector {
+    fn wants_body(&self) -> bool {
+        !self.is_too_long && !self.is_complete
+    }
+
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        if body.len() > self.most - self.body.len() {
+            self.is_too_long = true;
+            return Ok(0);
+        }
+        self.body.extend_from_slice(body);
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.is_complete = true;
+        Ok(())
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        if self.is_too_long {
+            let why = format!("the body is longer than {} bytes", self.most);
+            return Ok(Some(EndpointError::new(Status::CONTENT_TOO_LARGE, why).response()));
+        }
+        if !self.is_complete || self.not_before.is_some_and(|time| registrar.now() < time) {
+            return Ok(None);
+        }
+        let response = self.respond.take().map(|respond| respond(&self.body));
+        Ok(response.map(|result| result.unwrap_or_else(|error| error.response())))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        // A deadline that has passed must not be reported again while the body is still to come: the loop would not sleep.
+        self.not_before.filter(|_| self.is_complete && self.respond.is_some())
+    }
+}
+
+/// Counts the bytes of a body, and responds with their number.
+#[derive(Default)]
+pub(super) struct BodyCounter {
+    count: u64,
+    is_complete: bool,
+}
+
+impl Upstream for BodyCounter {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        self.count += body.len() as u64;
+        Ok(body.len())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.is_complete = true;
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        Ok(self.is_complete.then(|| Response::text(self.count.to_string())))
+    }
+}

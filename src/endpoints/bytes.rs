@@ -1,0 +1,75 @@
+//! Endpoints of bytes: from the generator, counted or in chunks, and bytes that are held in memory until they are sent.
+
+use std::io;
+
+use super::generator;
+use super::params::number;
+use super::replies::{EndpointError, octets};
+use super::routes::EndpointCall;
+use crate::http::Status;
+use crate::service::{Body, Reply, Response, Source};
+
+/// The longest body that is produced while it is sent: 1 GiB.
+pub(super) const MOST_BYTES: u64 = 1 << 30;
+
+/// The longest body that is held in memory: 64 MiB.
+const MOST_HELD: u64 = 64 << 20;
+
+/// The largest chunk that may be asked for: 1 MiB.
+const MOST_CHUNK: u64 = 1 << 20;
+
+/// Bodies of at most this size are made at once, and leave in the packet of their head.
+const AT_ONCE: u64 = 4096;
+
+/// `/bytes/{n}?seed=`: n bytes of the generator, with their length.
+pub(super) fn bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
+    let seed = call.params.seed()?;
+    if length <= AT_ONCE {
+        let mut body = vec![0; length as usize];
+        generator::fill(seed, 0, &mut body);
+        return Ok(octets(body).into());
+    }
+    let mut response = stream(RandomBytes { seed, at: 0, end: length, piece: usize::MAX });
+    response.head.put("Content-Length", length);
+    Ok(response.into())
+}
+
+/// `/stream-bytes/{n}?seed=&chunk_size=`: the same bytes without their length, in chunks.
+pub(super) fn stream_bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
+    let piece = call.params.number("chunk_size", 10_240, 1..=MOST_CHUNK)? as usize;
+    Ok(stream(RandomBytes { seed: call.params.seed()?, at: 0, end: length, piece }).into())
+}
+
+/// `/allocate/{n}`: n bytes `x` in one allocation, which is freed when the last of them has left.
+pub(super) fn allocate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let length = number("the number of bytes", &call.text(), 0..=MOST_HELD)?;
+    Ok(octets(vec![b'x'; length as usize]).into())
+}
+
+fn stream(source: RandomBytes) -> Response {
+    let mut response = Response::new(Status::OK);
+    response.head.put("Content-Type", "application/octet-stream");
+    response.body = Body::Stream(Box::new(source));
+    response
+}
+
+/// The bytes of the generator from `at` to `end`.
+struct RandomBytes {
+    seed: u64,
+    at: u64,
+    end: u64,
+    /// The most bytes of one read, each of which becomes a chunk.
+    piece: usize,
+}
+
+impl Source for RandomBytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let count = buf.len().min(self.piece).min(left);
+        generator::fill(self.seed, self.at, &mut buf[..count]);
+        self.at += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,52 @@
+//! Endpoints with validators: `/etag` and `/cache`.
+
+use super::echo::echo;
+use super::params::number;
+use super::replies::EndpointError;
+use super::routes::EndpointCall;
+use crate::files::{PreconditionResult, Validators, evaluate};
+use crate::http::{HttpDate, Status};
+use crate::service::{Reply, Response};
+
+/// The `ETag` of `/cache`, which never changes.
+const CACHE_ETAG: &str = "\"cache\"";
+
+/// The `Last-Modified` of `/cache`, which never changes: 2001-09-09T01:46:40Z.
+const CACHE_MODIFIED: i64 = 1_000_000_000;
+
+/// `/etag/{etag}`: the request as `/get` shows it, with this entity tag, and with its preconditions (RFC 9110 section 13).
+pub(super) fn etag(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let tag = call.decoded(call.rest)?;
+    // RFC 9110 section 8.8.3, `etagc`; bytes beyond ASCII are left out, because texts are sent as Latin-1.
+    if !tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
+        return Err(EndpointError::bad_request("an entity tag consists of visible ASCII characters without a quote"));
+    }
+    Ok(conditional(call, &format!("\"{tag}\""), None))
+}
+
+/// `/cache`: a constant `ETag` and `Last-Modified`.
+pub(super) fn cache(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    if call.rest.is_empty() {
+        return Ok(conditional(call, CACHE_ETAG, Some(HttpDate::from_unix(CACHE_MODIFIED))));
+    }
+    // `/cache/{s}`: may be kept for this time.
+    let seconds = number("the number of seconds", &call.text(), 0..=u64::from(u32::MAX))?;
+    let mut response = echo(call.request, None);
+    response.head.put("Cache-Control", format_args!("public, max-age={seconds}"));
+    Ok(response.into())
+}
+
+fn conditional(call: &EndpointCall<'_>, etag: &str, modified: Option<HttpDate>) -> Reply {
+    let mut response = match evaluate(call.request.headers(), Validators { etag, modified }) {
+        PreconditionResult::Proceed => echo(call.request, None),
+        PreconditionResult::NotModified => Response::new(Status::NOT_MODIFIED),
+        PreconditionResult::Failed => {
+            EndpointError::new(Status::PRECONDITION_FAILED, "a precondition is false").response()
+        }
+    };
+    response.head.put("ETag", etag);
+    if let Some(modified) = modified {
+        response.head.put("Last-Modified", modified);
+    }
+    response.into()
+}

@@ -1,0 +1,82 @@
+//! Endpoints whose parameters become header fields, and `/basic-auth`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::echo::{lists, member, object, push_lists, text_member};
+use super::replies::EndpointError;
+use super::routes::EndpointCall;
+use super::status::CHALLENGE;
+use crate::http::{FieldBlock, Status, is_token};
+use crate::service::Reply;
+
+/// Fields that the connection sends itself, or that concern the connection.
+const RESERVED: [&str; 10] = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Trailer",
+    "Host",
+    "TE",
+    "Upgrade",
+    "Keep-Alive",
+    "Date",
+    "Server",
+];
+
+/// Types that no browser runs. The body quotes the query, so that another type could let a link run a script.
+const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
+
+/// `/response-headers?NAME=VALUE`: these fields, and a body with the same as JSON.
+pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let pairs = call.params.pairs();
+    let mut response = object(|_| {});
+    let mut body = Vec::new();
+    push_lists(&lists(pairs), &mut body);
+    response.body = crate::service::Body::Bytes(body.into());
+    if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
+        response.head.remove("Content-Type");
+    }
+    add_fields(pairs, &mut response.head)?;
+    Ok(response.into())
+}
+
+/// Adds pairs as header fields.
+pub(super) fn add_fields(pairs: &[(String, String)], head: &mut FieldBlock) -> Result<(), EndpointError> {
+    for (name, value) in pairs {
+        if !is_token(name.as_bytes()) || RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(EndpointError::bad_request(format!("{name:?} cannot be the name of a field here")));
+        }
+        if name.eq_ignore_ascii_case("Content-Type") && !HARMLESS_TYPES.contains(&value.as_str()) {
+            let allowed = HARMLESS_TYPES.join(", ");
+            return Err(EndpointError::bad_request(format!("Content-Type must be one of {allowed}")));
+        }
+        head.add(name, value.as_bytes()).map_err(|why| EndpointError::bad_request(why.to_string()))?;
+    }
+    Ok(())
+}
+
+/// `/basic-auth/{user}/{password}`: 200 for these credentials (RFC 7617), otherwise 401.
+pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    // The path is split before it is decoded, so that a name may contain an encoded slash.
+    let slash = memchr::memchr(b'/', call.rest).unwrap_or(call.rest.len());
+    let user = call.decoded(&call.rest[..slash])?;
+    let password = call.decoded(call.rest.get(slash + 1..).unwrap_or_default())?;
+    let given = call.request.headers().get("Authorization").and_then(credentials);
+    let authenticated = given.as_deref() == Some(format!("{user}:{password}").as_bytes());
+    let mut response = object(|body| {
+        member(body, "authenticated", |body| body.extend_from_slice(authenticated.to_string().as_bytes()));
+        text_member(body, "user", &user);
+    });
+    if !authenticated {
+        response.status = Status::UNAUTHORIZED;
+        response.head.put("WWW-Authenticate", CHALLENGE);
+    }
+    Ok(response.into())
+}
+
+/// The decoded credentials of a field value. The scheme has no case.
+fn credentials(value: &[u8]) -> Option<Vec<u8>> {
+    let (scheme, encoded) = value.split_at_checked("Basic ".len())?;
+    scheme.eq_ignore_ascii_case(b"Basic ").then(|| STANDARD.decode(encoded.trim_ascii()).ok()).flatten()
+}

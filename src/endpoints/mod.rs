@@ -1,0 +1,38 @@
+//! Endpoints for benchmarks and for tests of clients, as a service in front of another one. Every response is
+//! deterministic: random bytes and decisions come from a documented generator with a seed, and no body contains a time.
+//!
+//! [`EndpointService`] finds the endpoint of a path in the table of `routes`, and passes every other request to its
+//! fallback. Each other module has one family of endpoints; `params`, `replies` and `body` are shared by them. The paths and
+//! parameters are in `docs/harness.md`.
+//!
+//! No endpoint waits on the loop's thread, except `/burn`, which is for that: a delay is the deadline of an upstream, and a
+//! long body is produced while it is sent. What stays out: files, and responses that break HTTP (`faults`).
+
+mod alarms;
+mod arithmetic;
+mod body;
+mod bytes;
+mod codings;
+mod conditional;
+mod cookies;
+mod dataset;
+mod echo;
+mod fields;
+pub(crate) mod generator;
+mod items;
+mod letters;
+mod paced;
+mod params;
+mod redirects;
+mod replies;
+mod routes;
+mod service;
+mod status;
+mod suites;
+#[cfg(test)]
+mod tests;
+mod timed;
+mod work;
+
+pub use dataset::InvalidDataset;
+pub use service::EndpointService;

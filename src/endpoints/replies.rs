@@ -1,0 +1,54 @@
+//! Responses that many endpoints send: JSON, errors as JSON, bytes of a type.
+
+use std::borrow::Cow;
+
+use crate::files::listing::push_json;
+use crate::http::Status;
+use crate::service::{Body, Response};
+
+/// The reason why an endpoint refuses a request, for a response in JSON.
+#[derive(Debug)]
+pub(crate) struct EndpointError {
+    status: Status,
+    detail: String,
+}
+
+impl EndpointError {
+    /// An error with this status.
+    pub(crate) fn new(status: Status, detail: impl Into<String>) -> EndpointError {
+        EndpointError { status, detail: detail.into() }
+    }
+
+    /// 400.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> EndpointError {
+        EndpointError::new(Status::BAD_REQUEST, detail)
+    }
+
+    /// The response: `{"status_code":400,"error":"Bad Request","detail":"..."}`.
+    pub(crate) fn response(&self) -> Response {
+        let mut body = format!("{{\"status_code\":{},\"error\":", self.status.code()).into_bytes();
+        push_json(self.status.phrase(), &mut body);
+        body.extend_from_slice(b",\"detail\":");
+        push_json(&self.detail, &mut body);
+        body.push(b'}');
+        json(self.status, body)
+    }
+}
+
+/// A response of JSON.
+pub(super) fn json(status: Status, body: Vec<u8>) -> Response {
+    of_type(status, "application/json", body)
+}
+
+/// A response of bytes without a meaning.
+pub(super) fn octets(body: Vec<u8>) -> Response {
+    of_type(Status::OK, "application/octet-stream", body)
+}
+
+/// A response of this type. The type is a constant, and so a valid field value.
+pub(super) fn of_type(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
+    let mut response = Response::new(status);
+    response.head.put("Content-Type", content_type);
+    response.body = Body::Bytes(body.into());
+    response
+}

@@ -1,0 +1,110 @@
+//! Endpoints that use the processor or another thread: `/burn`, `/offload` and `/wake`.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::params::MOST_TIME;
+use super::replies::EndpointError;
+use super::routes::EndpointCall;
+use super::service::EndpointState;
+use crate::coroutine::{Job, JobHandle, WorkerPool};
+use crate::service::{Registrar, Reply, Response, Upstream};
+
+/// The longest time that a processor is kept busy, in microseconds.
+const MOST_BURNT: u64 = 1_000_000;
+
+/// `/burn?us=`: keeps the loop's thread busy, so that all other clients wait.
+pub(super) fn burn(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let micros = call.params.number("us", 0, 0..=MOST_BURNT)?;
+    keep_busy(micros);
+    Ok(Response::text(micros.to_string()).into())
+}
+
+/// `/offload?us=`: keeps a worker thread busy, while the loop serves other clients.
+pub(super) fn offload(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let micros = call.params.number("us", 0, 0..=MOST_BURNT)?;
+    Ok(JobUpstream::reply(call.state.workers(), micros, move || keep_busy(micros)))
+}
+
+/// `/wake?us=`: responds when another thread wakes the connection after this time.
+pub(super) fn wake(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let micros = call.params.number("us", 0, 0..=MOST_TIME.as_micros() as u64)?;
+    let at = call.request.arrived() + Duration::from_micros(micros);
+    Ok(Reply::Later(Box::new(WakeUpstream { state: Arc::clone(call.state), micros, at, is_set: false })))
+}
+
+fn keep_busy(micros: u64) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(micros) {
+        std::hint::spin_loop();
+    }
+}
+
+/// Responds with a number when a job on a worker thread has ended.
+struct JobUpstream {
+    job: Job,
+    handle: JobHandle<()>,
+    micros: u64,
+}
+
+impl JobUpstream {
+    fn reply(workers: &Arc<WorkerPool>, micros: u64, work: impl FnOnce() + Send + 'static) -> Reply {
+        let (job, handle) = workers.job(work);
+        Reply::Later(Box::new(JobUpstream { job, handle, micros }))
+    }
+}
+
+impl Upstream for JobUpstream {
+    fn wants_body(&self) -> bool {
+        false
+    }
+
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        self.job.start(&registrar.wake());
+        let ended = self.handle.take().transpose()?;
+        Ok(ended.map(|()| Response::text(self.micros.to_string())))
+    }
+}
+
+/// Responds with a number when an alarm has rung.
+struct WakeUpstream {
+    state: Arc<EndpointState>,
+    micros: u64,
+    at: Instant,
+    /// The alarm is set.
+    is_set: bool,
+}
+
+impl Upstream for WakeUpstream {
+    fn wants_body(&self) -> bool {
+        false
+    }
+
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        if registrar.now() >= self.at {
+            return Ok(Some(Response::text(self.micros.to_string())));
+        }
+        // There is no deadline on purpose: the wake-up of the other thread is tested.
+        if !std::mem::replace(&mut self.is_set, true) {
+            self.state.alarms().add(self.at, registrar.wake());
+        }
+        Ok(None)
+    }
+}
