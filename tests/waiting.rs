@@ -8,4 +8,6 @@ mod waiting {
     mod server;
     mod shared;
     mod stop;
+    #[cfg(target_os = "linux")]
+    mod watchdog;
 }

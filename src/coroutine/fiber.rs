@@ -18,6 +18,9 @@ pub(crate) trait Task {
     /// The channel between this task and its connection.
     fn channel(&self) -> &Channel;
 
+    /// Calls `see` with the name of this task, such as its request line. It does not allocate.
+    fn name(&self, see: &mut dyn FnMut(&[u8]));
+
     /// The name of this task in the log, such as its method and path.
     fn describe(&self) -> String;
 }

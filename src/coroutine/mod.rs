@@ -21,6 +21,7 @@ mod stack_pool;
 mod streams;
 mod task_log;
 mod task_runner;
+mod watchdog;
 mod workers;
 
 pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput, WaitReason};

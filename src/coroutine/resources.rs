@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stack_pool::StackPool;
+use super::watchdog::Watchdog;
 use super::workers::WorkerPool;
 
 /// Limits of a server's handlers.
@@ -17,12 +18,19 @@ pub(crate) struct CoroutineSettings {
     pub(crate) max_workers: usize,
     /// A handler that runs this long without suspending is named in the log.
     pub(crate) slow_after: Duration,
+    /// A handler that runs this long without suspending is named on standard error while it runs.
+    pub(crate) stuck_after: Duration,
 }
 
 impl Default for CoroutineSettings {
     fn default() -> Self {
-        let slow_after = Duration::from_millis(100);
-        CoroutineSettings { max_handlers: 1024, stack_size: 1024 * 1024, max_workers: 8, slow_after }
+        CoroutineSettings {
+            max_handlers: 1024,
+            stack_size: 1024 * 1024,
+            max_workers: 8,
+            slow_after: Duration::from_millis(100),
+            stuck_after: Duration::from_secs(5),
+        }
     }
 }
 
@@ -31,13 +39,17 @@ impl Default for CoroutineSettings {
 pub(crate) struct HandlerResources {
     pub(crate) stacks: Arc<StackPool>,
     pub(crate) workers: Arc<WorkerPool>,
+    pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) slow_after: Duration,
 }
 
 impl HandlerResources {
     pub(crate) fn new(settings: &CoroutineSettings) -> HandlerResources {
-        let stacks = StackPool::new(settings.max_handlers, settings.stack_size);
-        let workers = WorkerPool::new(settings.max_workers);
-        HandlerResources { stacks: Arc::new(stacks), workers: Arc::new(workers), slow_after: settings.slow_after }
+        HandlerResources {
+            stacks: Arc::new(StackPool::new(settings.max_handlers, settings.stack_size)),
+            workers: Arc::new(WorkerPool::new(settings.max_workers)),
+            watchdog: Arc::new(Watchdog::new(settings.stuck_after)),
+            slow_after: settings.slow_after,
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::channel::{Channel, WaitReason};
 use super::fiber::{Fiber, Task};
 use super::resources::HandlerResources;
 use super::stack_pool::{StackPool, StackTicket};
+use super::watchdog::Watchdog;
 use crate::session::Registrar;
 
 /// Runs a task, once for each [`enqueue`](TaskRunner::enqueue) or [`start`](TaskRunner::start).
@@ -20,6 +21,7 @@ pub(crate) struct TaskRunner {
     stage: RunnerStage,
     task: Rc<dyn Task>,
     stacks: Arc<StackPool>,
+    watchdog: Arc<Watchdog>,
     /// A task that runs this long without suspending is named in the log.
     slow_after: Duration,
 }
@@ -36,8 +38,8 @@ enum RunnerStage {
 impl TaskRunner {
     /// A runner whose task is not started.
     pub(crate) fn new(task: Rc<dyn Task>, resources: &HandlerResources) -> TaskRunner {
-        let (stacks, slow_after) = (Arc::clone(&resources.stacks), resources.slow_after);
-        TaskRunner { stage: RunnerStage::Over, task, stacks, slow_after }
+        let (stacks, watchdog) = (Arc::clone(&resources.stacks), Arc::clone(&resources.watchdog));
+        TaskRunner { stage: RunnerStage::Over, task, stacks, watchdog, slow_after: resources.slow_after }
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -98,7 +100,9 @@ impl TaskRunner {
             if !channel.state().is_ready(|| began) {
                 return;
             }
+            self.task.name(&mut |name| self.watchdog.begin(name));
             let over = fiber.resume();
+            self.watchdog.end();
             let ended = Instant::now();
             // An addition, because the difference of two times costs many more instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
@@ -144,8 +148,10 @@ impl TaskRunner {
     pub(crate) fn cancel(&mut self) {
         if let RunnerStage::Running(fiber) = &mut self.stage {
             self.task.channel().state_mut().client_gone = true;
+            self.task.name(&mut |name| self.watchdog.begin(name));
             // One resumption lets the handler see the error and return by `?`, instead of being unwound.
             fiber.resume();
+            self.watchdog.end();
         }
         self.end();
     }

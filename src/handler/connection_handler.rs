@@ -136,6 +136,10 @@ impl<H: RequestHandler<Box<dyn Error>>> Task for HandlerTask<H> {
         &self.state.channel
     }
 
+    fn name(&self, see: &mut dyn FnMut(&[u8])) {
+        see(self.request.borrow().request_line());
+    }
+
     fn describe(&self) -> String {
         self.request.borrow().name()
     }

@@ -19,6 +19,9 @@
 //!   resumed: the server hangs. A guard that is dropped before the next wait is harmless. [`Shared::with`] has no guard
 //!   that could be kept, and waiting inside it is an error.
 //!
+//! A handler that keeps the thread for 5 seconds ([`Handlers::stuck_after`]), by such a lock or by computing, is named on
+//! standard error while it does. The loop cannot stop then; a second SIGINT or SIGTERM ends the process.
+//!
 //! # The source
 //!
 //! `service` makes a `connection_handler` for each connection, which starts its handler on each request. `exchange` and

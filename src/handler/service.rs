@@ -78,6 +78,14 @@ where
         self
     }
 
+    /// How long a handler may run without suspending before its request line is written to standard error while it still runs:
+    /// 5 seconds unless set. Such a handler may wait for a lock that only a suspended handler could release; see
+    /// [*Shared state*](super#shared-state). A thread that exists only while handlers run watches them.
+    pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E> {
+        self.settings.stuck_after = time;
+        self
+    }
+
     fn connection_handler(&self, server_name: &str) -> ConnectionHandler<AnyError<H, E>> {
         ConnectionHandler::new(AnyError((self.factory)(), PhantomData), server_name, self.resources().clone())
     }

@@ -1,7 +1,10 @@
 //! Signals as readiness of a descriptor: a signal is handled in the next turn and interrupts no system call.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::{SigId, flag, low_level};
 use signal_hook_mio::v1_0::Signals as Delivery;
 
 /// The signals of the process that a loop handles.
@@ -10,6 +13,10 @@ pub struct Signals {
     actions: Vec<(i32, SignalAction)>,
     /// The descriptor may have a signal to read.
     ready: bool,
+    /// A stop signal has arrived that the loop has not read.
+    unread_stop: Arc<AtomicBool>,
+    /// The actions in the signal handlers that `unread_stop` belongs to.
+    registered: Vec<SigId>,
 }
 
 /// The effect of a signal on a run.
@@ -24,14 +31,23 @@ pub enum SignalAction {
 }
 
 impl Signals {
-    /// Installs handlers for these signals of the process.
+    /// Installs handlers for these signals of the process. If a signal that stops arrives while an earlier one has not been
+    /// read, because the loop is stuck, it ends the process as if it had no handler.
     ///
     /// # Errors
     /// If the system does not allow a handler for one of them.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
+        let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
         // Ready from the start: a signal may arrive before the descriptor is registered with a poll.
-        Ok(Signals { delivery, actions: actions.to_vec(), ready: true })
+        let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
+        for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
+            // In this order, so that a signal does not find the flag that it sets itself.
+            let unread_stop = &signals.unread_stop;
+            signals.registered.push(flag::register_conditional_default(*signal, Arc::clone(unread_stop))?);
+            signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);
+        }
+        Ok(signals)
     }
 
     /// Notes that the descriptor has an event.
@@ -49,6 +65,13 @@ impl Signals {
             self.ready = false;
             return None;
         };
+        self.unread_stop.store(false, Ordering::SeqCst);
         self.actions.iter().find(|(known, _)| *known == signal).copied()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.registered.drain(..).for_each(|id| _ = low_level::unregister(id));
     }
 }

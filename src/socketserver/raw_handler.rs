@@ -37,7 +37,8 @@ impl<'s> RawHandler<'s> {
     {
         let net_peer = peer.net();
         let (workers, handle) = (Arc::clone(&resources.workers), Cell::new(Some(handle)));
-        let task = RawTask { peer, channel: Channel::default(), workers, handle };
+        let name = format!("the handler of {peer}");
+        let task = RawTask { name, channel: Channel::default(), workers, handle };
         let mut runner = TaskRunner::new(Rc::new(task), resources);
         runner.enqueue();
         RawHandler { runner, peer: net_peer, log }
@@ -93,7 +94,7 @@ impl Drop for RawHandler<'_> {
 
 /// Calls a handler once.
 struct RawTask<F> {
-    peer: Address,
+    name: String,
     channel: Channel,
     workers: Arc<WorkerPool>,
     /// `None` once the handler was called.
@@ -112,7 +113,11 @@ impl<F: FnOnce(HandlerIo<'_>) -> io::Result<()>> Task for RawTask<F> {
         &self.channel
     }
 
+    fn name(&self, see: &mut dyn FnMut(&[u8])) {
+        see(self.name.as_bytes());
+    }
+
     fn describe(&self) -> String {
-        format!("the handler of {}", self.peer)
+        self.name.clone()
     }
 }

@@ -13,7 +13,8 @@ use serve_forever::{HttpServer, Stopper};
 
 pub use crate::common::client::{Client, SAFETY};
 
-struct Does<F>(F);
+/// A handler that calls a closure.
+pub struct Does<F>(F);
 
 impl<F: FnMut(&mut Exchange<'_>) -> io::Result<()>> RequestHandler for Does<F> {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -27,13 +28,20 @@ impl<F: FnMut(&mut StreamRequest<'_>) -> io::Result<()>> StreamRequestHandler fo
     }
 }
 
-/// A server that calls a closure for every request.
+/// A service that calls a closure for every request.
+pub fn handlers<F>(handle: F) -> Handlers<impl Fn() -> Does<F>>
+where
+    F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + Send + 'static,
+{
+    Handlers::new(move || Does(handle.clone())).slow_after(Duration::MAX)
+}
+
+/// A server with [`handlers`].
 pub fn http<F>(handle: F) -> HttpServer
 where
     F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + Send + 'static,
 {
-    let handlers = Handlers::new(move || Does(handle.clone())).slow_after(Duration::MAX);
-    HttpServer::bind("127.0.0.1:0").unwrap().service(handlers).log(AccessLog::off())
+    HttpServer::bind("127.0.0.1:0").unwrap().service(handlers(handle)).log(AccessLog::off())
 }
 
 /// [`http`], running.

@@ -1,0 +1,166 @@
+//! `Watchdog`: says which handler keeps the loop, from a thread of its own, while the loop cannot.
+//!
+//! The log of the server stays out: it belongs to the thread that is kept.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// A report follows after as many samples that found the same handler running, and the thread ends after as many that
+/// found none.
+const SAMPLES: u32 = 5;
+
+/// The name of a handler is kept in words, so that the loop writes and the thread reads it without a lock.
+const WORD: usize = size_of::<u64>();
+
+/// The most bytes of a name. The rest is left out.
+const MAX_NAME: usize = 16 * WORD;
+
+/// Names the handler that runs, for a thread that looks if it is always the same one.
+///
+/// The loop pays a few stores for each resumption of a handler, and no system call, lock or allocation. The thread is
+/// started by the first resumption, sleeps between its samples, and ends when no handler runs.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    running: Arc<Running>,
+    interval: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    /// Odd while a handler runs. Each resumption has a number of its own.
+    count: AtomicU64,
+    name: [AtomicU64; MAX_NAME / WORD],
+    name_length: AtomicUsize,
+    /// The thread exists.
+    watched: AtomicBool,
+}
+
+impl Watchdog {
+    /// A watchdog that reports a handler which runs for `stuck_after` without suspending.
+    pub(crate) fn new(stuck_after: Duration) -> Watchdog {
+        // Bounded below so that the thread sleeps, and above so that it ends within seconds.
+        let interval = (stuck_after / SAMPLES).clamp(Duration::from_millis(1), Duration::from_secs(1));
+        Watchdog { running: Arc::default(), interval }
+    }
+
+    /// A handler with this name is resumed now.
+    #[inline]
+    pub(crate) fn begin(&self, name: &[u8]) {
+        let running = &*self.running;
+        running.set_name(&name[..name.len().min(MAX_NAME)]);
+        running.advance();
+        if !running.watched.load(Ordering::Relaxed) {
+            self.start_thread();
+        }
+    }
+
+    /// The handler was suspended or has ended.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.running.advance();
+    }
+
+    #[cold]
+    fn start_thread(&self) {
+        if !self.running.watched.swap(true, Ordering::AcqRel) {
+            let (running, interval) = (Arc::downgrade(&self.running), self.interval);
+            // Without a thread handlers are not watched, which is better than no server.
+            _ = thread::Builder::new().name("watchdog".to_owned()).spawn(move || watch(&running, interval));
+        }
+    }
+}
+
+impl Running {
+    /// Stores the name. The next [`advance`](Running::advance) publishes it.
+    fn set_name(&self, name: &[u8]) {
+        let (words, rest) = name.as_chunks::<WORD>();
+        let mut last = [0; WORD];
+        last[..rest.len()].copy_from_slice(rest);
+        for (to, word) in self.name.iter().zip(words.iter().chain([&last])) {
+            to.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        self.name_length.store(name.len(), Ordering::Relaxed);
+    }
+
+    fn name(&self) -> Vec<u8> {
+        let mut name: Vec<u8> = self.name.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
+        name.truncate(self.name_length.load(Ordering::Relaxed));
+        name
+    }
+
+    /// Begins or ends a resumption. Only the thread of the loop calls this, so a store is enough.
+    fn advance(&self) {
+        self.count.store(self.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+}
+
+/// The thread of a watchdog.
+fn watch(running: &Weak<Running>, interval: Duration) {
+    let (mut last, mut same) = (0, 0);
+    loop {
+        thread::sleep(interval);
+        // Without a strong reference the server was dropped.
+        let Some(running) = running.upgrade() else { return };
+        let count = running.count.load(Ordering::Acquire);
+        same = if count == last { same + 1 } else { 0 };
+        last = count;
+        if count % 2 == 1 && same == SAMPLES {
+            report(&running.name(), interval * SAMPLES);
+        }
+        if count % 2 == 0 && same >= SAMPLES {
+            running.watched.store(false, Ordering::Release);
+            // A handler that began before its thread could see that store is visible after this time.
+            thread::sleep(interval);
+            // A handler that saw the store has started another thread.
+            if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    }
+}
+
+fn report(name: &[u8], after: Duration) {
+    // Standard error may be closed, or full: then only this thread waits.
+    _ = writeln!(
+        io::stderr(),
+        "serve-forever: {} has kept the loop for {after:?} and no other client is served; a lock that a suspended handler \
+         holds does that",
+        name.escape_ascii()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_stored_in_words_and_cut_at_its_bound() {
+        let running = Running::default();
+        let long = "x".repeat(MAX_NAME);
+        for name in ["", "GET /a", "GET /abc", "GET /abcd", &long] {
+            running.set_name(name.as_bytes());
+            assert_eq!(running.name(), name.as_bytes());
+        }
+        let watchdog = Watchdog::new(Duration::from_secs(5));
+        watchdog.begin(&[b'y'; 2 * MAX_NAME]);
+        assert_eq!(watchdog.running.name(), [b'y'; MAX_NAME]);
+    }
+
+    #[test]
+    fn the_thread_ends_when_no_handler_runs_and_a_later_handler_starts_another() {
+        let watchdog = Watchdog::new(Duration::ZERO);
+        for _ in 0..2 {
+            watchdog.begin(b"a");
+            assert!(watchdog.running.watched.load(Ordering::Acquire));
+            watchdog.end();
+            // The thread has the only weak reference.
+            while Arc::weak_count(&watchdog.running) > 0 {
+                thread::yield_now();
+            }
+            assert!(!watchdog.running.watched.load(Ordering::Acquire));
+        }
+    }
+}
