@@ -55,10 +55,11 @@
 //! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
 //! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
 //! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
-//! | `client` | no | `cookiejar`, the cookies of a client; `docs/client.md` has Python's programs in Rust |
+//! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
-//! | `idna` | no | hosts beyond ASCII for `cookiejar`; implies `client` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, counters of a server, and services that report them |
+//! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
+//! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
 //!
@@ -84,7 +85,8 @@
 //! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
 //! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
 //!
-//! [`cookies`] and `cookiejar` are Python's `http.cookies` and `http.cookiejar`; the server does not need them.
+//! [`cookies`], `cookiejar` and `client` are Python's `http.cookies`, `http.cookiejar` and `http.client`; the server does not
+//! need them.
 //!
 //! [`http`] has the types of messages, [`log`](mod@log) a log that does not wait. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
@@ -99,6 +101,8 @@ pub mod cgi;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(not(feature = "internals"))]
 mod connection;
 #[cfg(feature = "internals")]

@@ -173,6 +173,7 @@ fn the_loop_and_raw_servers_know_no_http() {
 const CLOCKS: &[(&str, &str)] = &[
     ("src/cgi/reaper.rs", "the end of a run, when no turn follows"),
     ("src/cli/health_check.rs", "a health check has no loop"),
+    ("src/client/thread.rs", "a client in a thread, which no loop tells the time"),
     ("src/cli/reload.rs", "a reload happens between two turns"),
     ("src/connection/http_session.rs", "the drop of a session that the end of a run cuts off, for its line in the log"),
     ("src/coroutine/io.rs", "a handler asks for the time while it runs"),

@@ -43,6 +43,8 @@ pub struct ClientMachine {
     interim: usize,
     /// False if either side ends the connection after the responses that are awaited.
     persists: bool,
+    /// The bytes after the last response are not HTTP.
+    has_left_http: bool,
     /// The server has ended the connection: no bytes come after those that have arrived.
     has_ended: bool,
     trailers: HeaderList,
@@ -119,6 +121,7 @@ impl ClientMachine {
             awaited: VecDeque::new(),
             interim: 0,
             persists: true,
+            has_left_http: false,
             has_ended: false,
             trailers: HeaderList::new(),
         }
@@ -140,6 +143,12 @@ impl ClientMachine {
         self.persists
     }
 
+    /// True if the connection has become a tunnel, or has switched to another protocol: the bytes after the last response are
+    /// not HTTP.
+    pub fn has_left_http(&self) -> bool {
+        self.has_left_http
+    }
+
     /// The number of requests whose responses are not complete.
     pub fn awaited(&self) -> usize {
         self.awaited.len()
@@ -153,6 +162,11 @@ impl ClientMachine {
     /// True if the request has a body that is not complete.
     pub fn is_sending(&self) -> bool {
         self.request == Outgoing::Body
+    }
+
+    /// True if a part of the response's head is read, and not all of it.
+    pub fn in_head(&self) -> bool {
+        matches!(self.response, Incoming::Head(_))
     }
 
     /// True if the head of the response is read, and its body is not complete.
@@ -328,8 +342,8 @@ impl ClientMachine {
         }
         self.response = Incoming::Body(decoder);
         // After these two, the bytes on the connection are no longer HTTP.
-        let is_http = !is_tunnel && head.status() != Status::SWITCHING_PROTOCOLS;
-        self.persists &= is_http && controls.persists(head.version(), body);
+        self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
+        self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }
 

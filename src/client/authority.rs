@@ -1,0 +1,144 @@
+//! Hosts and ports: those that a connection is made for, and those in the fields of a request.
+
+use std::borrow::Cow;
+
+use super::Error;
+
+/// Splits `host:port`, where the host of IPv6 stands in brackets, which are removed. `port` takes precedence; without any port
+/// it is `None`.
+///
+/// # Errors
+/// [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or has a character that a host cannot
+/// have.
+pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16>), Error> {
+    let invalid = || Error::InvalidUrl(host.to_owned());
+    let after_brackets = host.rfind(']').map_or(0, |at| at + 1);
+    let (name, port) = match (port, host[after_brackets..].rfind(':')) {
+        (Some(_), _) | (None, None) => (host, port),
+        (None, Some(colon)) => {
+            let (name, digits) = (&host[..after_brackets + colon], &host[after_brackets + colon + 1..]);
+            match digits {
+                // As in Python, an empty port is the default port.
+                "" => (name, None),
+                _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    (name, Some(digits.parse().map_err(|_| invalid())?))
+                }
+                _ => return Err(invalid()),
+            }
+        }
+    };
+    let name = name.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).unwrap_or(name);
+    if name.is_empty() || !name.chars().all(is_host_char) {
+        return Err(invalid());
+    }
+    // Refuses a name that has no ASCII form now, not when it is used.
+    ascii(name)?;
+    Ok((name.to_owned(), port))
+}
+
+/// False for characters that would end the host in a URL or a request.
+fn is_host_char(character: char) -> bool {
+    !character.is_ascii_control() && !matches!(character, ' ' | '/' | '?' | '#' | '@' | '\\' | '[' | ']')
+}
+
+/// The host in ASCII: names beyond it in the form of IDNA, which needs the feature `idna`.
+pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
+    if host.is_ascii() {
+        return Ok(Cow::Borrowed(host));
+    }
+    #[cfg(feature = "idna")]
+    if let Some(host) = idna::domain_to_ascii(host).ok().filter(|host| !host.is_empty()) {
+        return Ok(Cow::Owned(host));
+    }
+    Err(Error::InvalidUrl(host.to_owned()))
+}
+
+/// The host as it stands in `Host` and in a target: IPv6 in brackets and without its zone, which has a meaning on this machine
+/// only (RFC 6874).
+pub(super) fn bracketed(host: &str) -> Result<String, Error> {
+    if host.contains(':') {
+        return Ok(format!("[{}]", host.split('%').next().unwrap_or(host)));
+    }
+    ascii(host).map(Cow::into_owned)
+}
+
+/// The value of `Host` for a server: its host, and its port unless that is the default.
+pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<String, Error> {
+    let host = bracketed(host)?;
+    Ok(if port == default_port { host } else { format!("{host}:{port}") })
+}
+
+/// The value of `Host` for an absolute target; `None` for any other target.
+///
+/// # Errors
+/// [`Error::InvalidUrl`] if the authority has userinfo, which must not be sent (RFC 9110 section 4.2.4), or no host.
+pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
+    let Some((scheme, rest)) = target.split_once("://") else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Ok(None);
+    }
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let (host, _) = split(authority, None).map_err(|_| Error::InvalidUrl(target.to_owned()))?;
+    match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((_, port)) => Ok(Some(bracketed(&host)? + port)),
+        None => Ok(Some(authority.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_have_a_port_and_brackets() {
+        for (text, port, host, expected) in [
+            ("www.example", None, "www.example", None),
+            ("www.example:8080", None, "www.example", Some(8080)),
+            ("www.example:", None, "www.example", None),
+            ("[::1]", None, "::1", None),
+            ("[::1]:8080", None, "::1", Some(8080)),
+            ("[::1]:", None, "::1", None),
+            ("[::1]", Some(1), "::1", Some(1)),
+            ("2001:db8::1", Some(82), "2001:db8::1", Some(82)),
+            ("fe80::2%eth0", Some(82), "fe80::2%eth0", Some(82)),
+        ] {
+            assert_eq!(split(text, port).unwrap(), (host.to_owned(), expected), "{text}");
+        }
+        for text in ["", ":80", "h:http", "h:+80", "h:65536", "a b", "a\n", "a\0", "a\x7f", "u@h", "h/x", "h\r\nX: y:1"]
+        {
+            assert!(matches!(split(text, None), Err(Error::InvalidUrl(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_field_leaves_out_the_default_port_and_the_zone() {
+        assert_eq!(host_field("h", 80, 80).unwrap(), "h");
+        assert_eq!(host_field("h", 80, 443).unwrap(), "h:80");
+        assert_eq!(host_field("fe80::2%eth0", 81, 80).unwrap(), "[fe80::2]:81");
+    }
+
+    #[test]
+    fn the_host_field_of_an_absolute_target_is_its_authority() {
+        for (target, host) in [
+            ("/", None),
+            ("*", None),
+            ("ftp://h/", None),
+            ("http://h:8080/x", Some("h:8080")),
+            ("HTTPS://h?x", Some("h")),
+            ("http://[fe80::2%eth0]", Some("[fe80::2]")),
+            ("http://[::1]:81/", Some("[::1]:81")),
+        ] {
+            assert_eq!(host_of_target(target).unwrap().as_deref(), host, "{target}");
+        }
+        for target in ["http://u:p@h/", "http:///x", "http://h:x/"] {
+            assert!(matches!(host_of_target(target), Err(Error::InvalidUrl(_))), "{target}");
+        }
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn a_host_beyond_ascii_is_sent_in_its_ascii_form() {
+        assert_eq!(split("b\u{fc}cher.example", None).unwrap().0, "b\u{fc}cher.example");
+        assert_eq!(host_field("b\u{fc}cher.example", 80, 80).unwrap(), "xn--bcher-kva.example");
+    }
+}

@@ -1,0 +1,287 @@
+//! The body of a request: its kinds, its framing, and sending it.
+
+use std::io::{self, Read};
+
+use super::link::{Link, SendResult};
+use super::settings::WaitLimits;
+use super::{ClientStream, Error};
+use crate::http::HeaderList;
+use crate::http1::{Buffer, Encoder};
+
+/// The body of a request.
+///
+/// `()` is [`RequestBody::Empty`], and bytes are [`RequestBody::Bytes`]. A text has to be encoded by the caller: Python sends
+/// Latin-1.
+#[derive(Default)]
+pub enum RequestBody<'a> {
+    /// No body. POST, PUT and PATCH then say `Content-Length: 0`.
+    #[default]
+    Empty,
+    /// Bytes, also none, with their length.
+    Bytes(&'a [u8]),
+    /// A reader of unknown length, which is sent in chunks.
+    Reader(&'a mut dyn Read),
+    /// A reader of this many bytes, which is sent with its length.
+    Sized(u64, &'a mut dyn Read),
+    /// Pieces that are sent as a chunk each. Empty ones are left out.
+    Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),
+}
+
+impl std::fmt::Debug for RequestBody<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RequestBody::Empty => f.write_str("Empty"),
+            RequestBody::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            RequestBody::Reader(_) => f.write_str("Reader"),
+            RequestBody::Sized(length, _) => write!(f, "Sized({length} bytes)"),
+            RequestBody::Pieces(_) => f.write_str("Pieces"),
+        }
+    }
+}
+
+impl From<()> for RequestBody<'_> {
+    fn from((): ()) -> Self {
+        RequestBody::Empty
+    }
+}
+
+impl<'a> From<&'a [u8]> for RequestBody<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        RequestBody::Bytes(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for RequestBody<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        RequestBody::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        RequestBody::Bytes(bytes)
+    }
+}
+
+/// The field that frames a body, unless the caller has given one, and whether the body is to be chunked.
+pub(super) fn framing(
+    method: &str,
+    body: &RequestBody<'_>,
+    given: &HeaderList,
+    encode_chunked: bool,
+) -> (Option<(&'static str, String)>, bool) {
+    if given.contains("Content-Length") {
+        return (None, false);
+    }
+    if given.contains("Transfer-Encoding") {
+        return (None, encode_chunked);
+    }
+    let length = match body {
+        // These methods have a body by their meaning, so its absence is said (RFC 9110 section 8.6).
+        RequestBody::Empty if ["POST", "PUT", "PATCH"].iter().any(|other| method.eq_ignore_ascii_case(other)) => 0,
+        RequestBody::Empty => return (None, false),
+        RequestBody::Bytes(bytes) => bytes.len() as u64,
+        RequestBody::Sized(length, _) => *length,
+        RequestBody::Reader(_) | RequestBody::Pieces(_) => {
+            return (Some(("Transfer-Encoding", "chunked".to_owned())), true);
+        }
+    };
+    (Some(("Content-Length", length.to_string())), false)
+}
+
+/// A body may be longer or shorter than the head has announced. The server would read the excess as another request, or wait
+/// for the rest.
+const WRONG_LENGTH: Error = Error::InvalidBody("the body does not have the length that the request announces");
+
+impl RequestBody<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, RequestBody::Empty | RequestBody::Bytes([]))
+    }
+
+    /// Checks a length that is known before anything is sent.
+    pub(super) fn check(&self, encoder: Option<Encoder>) -> Result<(), Error> {
+        match (self, encoder) {
+            (RequestBody::Bytes(bytes), Some(Encoder::Counted(length))) if bytes.len() as u64 != length => {
+                Err(WRONG_LENGTH)
+            }
+            (RequestBody::Bytes([_, ..]), None) => Err(WRONG_LENGTH),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: ClientStream> Link<S> {
+    /// Sends `head`, and the body after it. Stops if the final response comes before the end, when `listens`.
+    pub(super) fn send_body(
+        &mut self,
+        head: &mut Buffer,
+        body: RequestBody<'_>,
+        block_size: usize,
+        waits: WaitLimits,
+        listens: bool,
+    ) -> Result<(), Error> {
+        let mut sender = BodySender { link: self, out: head, waits, listens };
+        let mut block =
+            vec![0; if matches!(body, RequestBody::Reader(_) | RequestBody::Sized(..)) { block_size } else { 0 }];
+        let sent = match body {
+            RequestBody::Empty => sender.flush()?,
+            RequestBody::Bytes(bytes) => sender.bytes(bytes)?,
+            RequestBody::Reader(reader) | RequestBody::Sized(_, reader) => sender.pieces(|out| {
+                let count = read_block(reader, &mut block)?;
+                out.extend_from_slice(&block[..count]);
+                Ok(count > 0)
+            })?,
+            RequestBody::Pieces(pieces) => sender.pieces(|out| match pieces.next() {
+                Some(piece) => {
+                    *out = piece;
+                    Ok(true)
+                }
+                None => Ok(false),
+            })?,
+        };
+        match sent {
+            SendResult::Complete => Ok(()),
+            SendResult::Stopped => {
+                self.machine.abandon_body();
+                self.encoder = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends bytes of a body whose head has been sent.
+    pub(super) fn send_more(&mut self, bytes: &[u8], waits: WaitLimits) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut out = Buffer::default();
+        let taken = self.encoder.as_mut().map_or(0, |encoder| encoder.write(bytes, &mut out));
+        if taken < bytes.len() {
+            return Err(WRONG_LENGTH);
+        }
+        self.send_body(&mut out, RequestBody::Empty, 0, waits, true)
+    }
+
+    /// Sends bytes that belong to no request.
+    pub(super) fn send_raw(&mut self, bytes: &[u8], waits: WaitLimits) -> Result<(), Error> {
+        self.machine.abandon_body();
+        self.send(bytes, waits, false).map(drop)
+    }
+
+    /// Notes that the caller sends no more of the body.
+    ///
+    /// # Errors
+    /// If bytes are missing. Without them the server never responds.
+    pub(super) fn end_body(&mut self) -> Result<(), Error> {
+        match self.encoder.take() {
+            Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
+            // The end of an encoded body is sent with it, and the caller has sent the end of a body that it has encoded.
+            Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
+        }
+        self.machine.body_sent();
+        Ok(())
+    }
+}
+
+/// Reads a block, as far as one call gives it.
+fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
+    loop {
+        match reader.read(block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::from),
+        }
+    }
+}
+
+/// Bytes that are copied behind the head, so that both leave in one packet. More are sent from where they are.
+const COPIED: usize = 16 * 1024;
+
+/// A body on its way through its framing.
+struct BodySender<'a, S> {
+    link: &'a mut Link<S>,
+    /// Bytes that are framed and not sent.
+    out: &'a mut Buffer,
+    waits: WaitLimits,
+    listens: bool,
+}
+
+impl<S: ClientStream> BodySender<'_, S> {
+    /// Sends a body that is there as a whole.
+    fn bytes(&mut self, bytes: &[u8]) -> Result<SendResult, Error> {
+        match &mut self.link.encoder {
+            Some(encoder @ (Encoder::Counted(_) | Encoder::UntilClose)) if bytes.len() > COPIED => {
+                encoder.sent(bytes.len() as u64);
+                if self.flush()? == SendResult::Stopped
+                    || self.link.send(bytes, self.waits, self.listens)? == SendResult::Stopped
+                {
+                    return Ok(SendResult::Stopped);
+                }
+            }
+            _ => self.frame(bytes)?,
+        }
+        self.finish()
+    }
+
+    /// Sends the pieces that `next` appends to an empty buffer, until it returns false.
+    fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
+        let mut piece = Vec::new();
+        while next(&mut piece)? {
+            self.frame(&piece)?;
+            piece.clear();
+            // A server that has responded wants no more of the body (RFC 9112 section 9.5).
+            if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
+                return Ok(SendResult::Stopped);
+            }
+        }
+        self.finish()
+    }
+
+    /// Puts a piece into its framing.
+    fn frame(&mut self, piece: &[u8]) -> Result<(), Error> {
+        let taken = self.link.encoder.as_mut().map_or(0, |encoder| encoder.write(piece, self.out));
+        if taken < piece.len() { Err(WRONG_LENGTH) } else { Ok(()) }
+    }
+
+    /// Sends the end of the body.
+    fn finish(&mut self) -> Result<SendResult, Error> {
+        if self.link.encoder.take().is_some_and(|encoder| !encoder.finish(self.out)) {
+            return Err(WRONG_LENGTH);
+        }
+        let sent = self.flush()?;
+        if sent == SendResult::Complete {
+            self.link.machine.body_sent();
+        }
+        Ok(sent)
+    }
+
+    fn flush(&mut self) -> Result<SendResult, Error> {
+        let sent = self.link.send(self.out.bytes(), self.waits, self.listens)?;
+        self.out.consume(self.out.len());
+        Ok(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_framed_unless_the_caller_has_done_it() {
+        let none = HeaderList::new();
+        let length = |length: &str| (Some(("Content-Length", length.to_owned())), false);
+        assert_eq!(framing("GET", &RequestBody::Empty, &none, true), (None, false));
+        assert_eq!(framing("patch", &RequestBody::Empty, &none, true), length("0"));
+        assert_eq!(framing("GET", &RequestBody::Bytes(b""), &none, true), length("0"));
+        assert_eq!(framing("GET", &RequestBody::Bytes(b"abc"), &none, true), length("3"));
+        assert_eq!(framing("PUT", &RequestBody::Sized(9, &mut io::empty()), &none, true), length("9"));
+        let chunked = (Some(("Transfer-Encoding", "chunked".to_owned())), true);
+        assert_eq!(framing("PUT", &RequestBody::Reader(&mut io::empty()), &none, false), chunked);
+        for (name, encode_chunked, encoded) in
+            [("content-length", true, false), ("Transfer-encoding", true, true), ("Transfer-Encoding", false, false)]
+        {
+            let mut given = HeaderList::new();
+            given.add(name, "x").unwrap();
+            assert_eq!(framing("PUT", &RequestBody::Bytes(b"x"), &given, encode_chunked), (None, encoded), "{name}");
+        }
+    }
+}

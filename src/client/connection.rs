@@ -1,0 +1,382 @@
+//! `HttpConnection`: requests to one server, with the methods and the states of Python's `HTTPConnection`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::body::framing;
+use super::link::{Link, SharedLink, borrow};
+use super::settings::WaitLimits;
+use super::tunnel::Tunnel;
+use super::{ClientLimits, ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadConnector, authority};
+use crate::http::{FieldValue, HeaderList};
+use crate::http1::RequestHead;
+
+/// A connection to one server: Python's `HTTPConnection`.
+///
+/// It opens when the first request is sent, and again whenever a request finds it closed. A request is made by
+/// [`request`](HttpConnection::request), or by [`putrequest`](HttpConnection::putrequest),
+/// [`putheader`](HttpConnection::putheader) and [`endheaders`](HttpConnection::endheaders). Then
+/// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request may be sent at once, but its response
+/// can be had only after the body of the last one has been read. After any error of the network or of the server, the
+/// connection is closed and can be used again.
+///
+/// ```no_run
+/// use serve_forever::client::{Error, HttpConnection};
+///
+/// # fn main() -> Result<(), Error> {
+/// let mut connection = HttpConnection::new("www.example:8080")?;
+/// connection.request("GET", "/index.html", (), &[])?;
+/// let mut response = connection.getresponse()?;
+/// println!("{} {}: {} bytes", response.status(), response.reason(), response.read_all()?.len());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct HttpConnection<C: Connector = ThreadConnector> {
+    pub(super) connector: C,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) settings: ClientSettings,
+    pub(super) tunnel: Option<Tunnel>,
+    pub(super) proxy_headers: Option<HeaderList>,
+    /// `None` while the connection is closed.
+    pub(super) shared: Option<SharedLink<C::Stream>>,
+    state: RequestState,
+    /// The request that has been begun.
+    pending: PendingRequest,
+    /// The limits of the waits of the request that was begun last.
+    pub(super) waits: WaitLimits,
+}
+
+/// The request that comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestState {
+    /// No request has been begun.
+    Idle,
+    /// `putrequest` has begun a request.
+    Started,
+    /// The request is sent, and its response is due.
+    Sent,
+}
+
+/// A request that is not sent yet.
+#[derive(Debug, Default)]
+struct PendingRequest {
+    method: String,
+    target: String,
+    fields: HeaderList,
+}
+
+/// Fields that [`HttpConnection::putrequest_with`] leaves out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SkipFields {
+    /// Leaves out `Host`.
+    pub host: bool,
+    /// Leaves out `Accept-Encoding: identity`.
+    pub accept_encoding: bool,
+}
+
+/// The port of `http`.
+const HTTP_PORT: u16 = 80;
+
+impl HttpConnection {
+    /// A connection for a thread, to `host` or `host:port`; the port is 80 unless it is given. An address of IPv6 with a port
+    /// stands in brackets. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`] if the port is not a number, or the host contains a character that it must not.
+    pub fn new(host: &str) -> Result<HttpConnection, Error> {
+        HttpConnection::with_connector(ThreadConnector, host, None)
+    }
+
+    /// As [`HttpConnection::new`], with the port apart from the host.
+    ///
+    /// # Errors
+    /// As for [`HttpConnection::new`].
+    pub fn with_port(host: &str, port: u16) -> Result<HttpConnection, Error> {
+        HttpConnection::with_connector(ThreadConnector, host, Some(port))
+    }
+}
+
+impl<C: Connector> HttpConnection<C> {
+    /// A connection that `connector` opens, and that waits as its streams do.
+    ///
+    /// # Errors
+    /// As for [`HttpConnection::new`].
+    pub fn with_connector(connector: C, host: &str, port: Option<u16>) -> Result<HttpConnection<C>, Error> {
+        let (host, port) = authority::split(host, port)?;
+        Ok(HttpConnection {
+            connector,
+            host,
+            port: port.unwrap_or(HTTP_PORT),
+            settings: ClientSettings::default(),
+            tunnel: None,
+            proxy_headers: None,
+            shared: None,
+            state: RequestState::Idle,
+            pending: PendingRequest::default(),
+            waits: WaitLimits::default(),
+        })
+    }
+
+    /// Replaces all settings.
+    pub fn settings(mut self, settings: ClientSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets [`ClientSettings::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`ClientSettings::total_timeout`].
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.total_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`ClientSettings::source`].
+    pub fn source_address(mut self, address: SocketAddr) -> Self {
+        self.settings.source = Some(address);
+        self
+    }
+
+    /// Sets [`ClientSettings::limits`].
+    pub fn limits(mut self, limits: ClientLimits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// The host, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// True if the connection is open.
+    pub fn is_open(&self) -> bool {
+        // A link that is borrowed elsewhere is open.
+        self.shared.as_ref().is_some_and(|shared| borrow(shared).map_or(true, |state| state.link.is_some()))
+    }
+
+    /// Makes all requests go to `host`, through a tunnel that the server of this connection, a proxy, opens. The proxy gets
+    /// `headers`, and `Host` unless it is among them.
+    ///
+    /// # Errors
+    /// [`Error::TunnelAfterConnect`] if the connection is open, [`Error::InvalidUrl`] or [`Error::InvalidHeader`] if the host
+    /// or a field must not be sent.
+    pub fn set_tunnel(&mut self, host: &str, port: Option<u16>, headers: &[(&str, &str)]) -> Result<(), Error> {
+        if self.is_open() {
+            return Err(Error::TunnelAfterConnect);
+        }
+        self.tunnel = Some(Tunnel::new(host, port, HTTP_PORT, headers)?);
+        Ok(())
+    }
+
+    /// The fields of the proxy's response that opened the tunnel of the last connection.
+    pub fn proxy_headers(&self) -> Option<&HeaderList> {
+        self.proxy_headers.as_ref()
+    }
+
+    /// Opens the connection, and the tunnel through it, if it is closed.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn connect(&mut self) -> Result<(), Error> {
+        if self.state == RequestState::Idle {
+            self.begin_waits();
+        }
+        if self.is_open() { Ok(()) } else { self.open() }
+    }
+
+    /// Closes the connection. A response that has not been read to its end is over, unless the connection ends with it.
+    pub fn close(&mut self) {
+        self.state = RequestState::Idle;
+        if let Some(shared) = self.shared.take()
+            && let Ok(mut state) = borrow(&shared)
+        {
+            state.link = None;
+            state.is_reading = false;
+        }
+    }
+
+    /// Sends a request with a body and fields. `Host`, `Accept-Encoding: identity` and the field that frames the body are added
+    /// before `headers`, unless they are among them.
+    ///
+    /// # Errors
+    /// If a part of the request must not be sent; nothing is sent then. If the connection cannot be opened, or sending fails.
+    pub fn request<'b>(
+        &mut self,
+        method: &str,
+        target: &str,
+        body: impl Into<RequestBody<'b>>,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        let mut fields = HeaderList::new();
+        for (name, value) in headers {
+            fields.add(name, *value)?;
+        }
+        self.request_with(method, target, body.into(), &fields, false)
+    }
+
+    /// Sends a request as [`HttpConnection::request`] does. If `encode_chunked` and the fields contain `Transfer-Encoding`, the
+    /// body is sent in chunks; otherwise the caller has chunked it.
+    ///
+    /// # Errors
+    /// As for [`HttpConnection::request`].
+    pub fn request_with(
+        &mut self,
+        method: &str,
+        target: &str,
+        body: RequestBody<'_>,
+        headers: &HeaderList,
+        encode_chunked: bool,
+    ) -> Result<(), Error> {
+        let skip = SkipFields { host: headers.contains("Host"), accept_encoding: headers.contains("Accept-Encoding") };
+        self.putrequest_with(method, target, skip)?;
+        let (field, encode_chunked) = framing(method, &body, headers, encode_chunked);
+        if let Some((name, value)) = field {
+            self.pending.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        for (name, value) in headers.iter() {
+            self.pending.fields.push(name.as_bytes(), value);
+        }
+        self.endheaders(body, encode_chunked)
+    }
+
+    /// Begins a request. Nothing is sent before [`HttpConnection::endheaders`].
+    ///
+    /// # Errors
+    /// [`Error::CannotSendRequest`] if the last request is not finished, [`Error::InvalidMethod`] or [`Error::InvalidUrl`] if
+    /// the method or the target must not be sent. No request is begun then.
+    pub fn putrequest(&mut self, method: &str, target: &str) -> Result<(), Error> {
+        self.putrequest_with(method, target, SkipFields::default())
+    }
+
+    /// Begins a request without some of the fields that are otherwise added.
+    ///
+    /// # Errors
+    /// As for [`HttpConnection::putrequest`].
+    pub fn putrequest_with(&mut self, method: &str, target: &str, skip: SkipFields) -> Result<(), Error> {
+        if self.state != RequestState::Idle {
+            return Err(Error::CannotSendRequest);
+        }
+        let target = if target.is_empty() { "/" } else { target };
+        let mut fields = HeaderList::new();
+        RequestHead { method, target, fields: &fields, encode_chunked: false }.check()?;
+        // The authority of an absolute target is checked even if it is not sent in `Host`: the target is.
+        let target_host = authority::host_of_target(target)?;
+        if !skip.host {
+            let host = match (target_host, &self.tunnel) {
+                (Some(host), _) => host,
+                (None, Some(tunnel)) => authority::host_field(&tunnel.host, tunnel.port, HTTP_PORT)?,
+                (None, None) => authority::host_field(&self.host, self.port, HTTP_PORT)?,
+            };
+            fields.add("Host", &host)?;
+        }
+        if !skip.accept_encoding {
+            // Bodies are given as they come, so a server must not compress them.
+            fields.add("Accept-Encoding", "identity")?;
+        }
+        self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };
+        self.state = RequestState::Started;
+        self.begin_waits();
+        Ok(())
+    }
+
+    /// Adds a field to the request. A text is written as Latin-1.
+    ///
+    /// # Errors
+    /// [`Error::CannotSendHeader`] if no request has been begun, [`Error::InvalidHeader`] if the field must not be sent. The
+    /// request is then unchanged.
+    pub fn putheader(&mut self, name: &str, value: impl FieldValue) -> Result<(), Error> {
+        if self.state != RequestState::Started {
+            return Err(Error::CannotSendHeader);
+        }
+        Ok(self.pending.fields.add(name, value)?)
+    }
+
+    /// Sends the request that was begun, and its body. The fields must frame the body; nothing is added. With
+    /// `Expect: 100-continue` the body waits for the server. If the response comes before the body is sent, the rest of the
+    /// body is not sent.
+    ///
+    /// # Errors
+    /// [`Error::CannotSendHeader`] if no request has been begun, [`Error::NotConnected`] if the connection is closed and may
+    /// not be opened, or as for [`HttpConnection::request`].
+    pub fn endheaders(&mut self, body: RequestBody<'_>, encode_chunked: bool) -> Result<(), Error> {
+        if self.state != RequestState::Started {
+            return Err(Error::CannotSendHeader);
+        }
+        let request = std::mem::take(&mut self.pending);
+        self.state = RequestState::Idle;
+        let head =
+            RequestHead { method: &request.method, target: &request.target, fields: &request.fields, encode_chunked };
+        body.check(head.framing()?.encoder)?;
+        self.open_for_request()?;
+        match self.send_request(&head, body) {
+            Ok(()) => {
+                self.state = RequestState::Sent;
+                Ok(())
+            }
+            Err(error) => {
+                // A late response must not be taken for that to the next request.
+                self.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends bytes of the body of a request whose head has been sent. Opens the connection if it is closed. Without a request
+    /// the bytes are sent as they are, and no request can follow them on this connection.
+    ///
+    /// # Errors
+    /// [`Error::InvalidBody`] if the body is longer than the request has announced; the excess is not sent.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if !self.is_open() && !self.settings.auto_open {
+            return Err(Error::NotConnected);
+        }
+        self.connect()?;
+        let (waits, is_idle) = (self.waits, self.state == RequestState::Idle);
+        let sent =
+            self.with_link(|link| if is_idle { link.send_raw(bytes, waits) } else { link.send_more(bytes, waits) });
+        if sent.is_err() {
+            self.close();
+        }
+        sent
+    }
+
+    /// Waits for the response to the request that was sent.
+    ///
+    /// # Errors
+    /// [`Error::ResponseNotReady`] if no request was sent, or the last response has not been read to its end. Any other error
+    /// closes the connection.
+    pub fn getresponse(&mut self) -> Result<HttpResponse<C::Stream>, Error> {
+        let Some(shared) = self.shared.clone().filter(|_| self.state == RequestState::Sent) else {
+            return Err(Error::ResponseNotReady);
+        };
+        if borrow(&shared)?.is_reading {
+            return Err(Error::ResponseNotReady);
+        }
+        let response = self.with_link(Link::end_body).and_then(|()| HttpResponse::read_from(&shared, self.waits));
+        match response {
+            Ok(response) => {
+                self.state = RequestState::Idle;
+                // A connection that ends with its response belongs to the response.
+                if response.will_close() {
+                    self.shared = None;
+                }
+                Ok(response)
+            }
+            Err(error) => {
+                // A late response must not be taken for that to the next request.
+                self.close();
+                Err(error)
+            }
+        }
+    }
+}

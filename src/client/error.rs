@@ -1,0 +1,293 @@
+//! `Error`: everything that can fail in a client, by the names of Python's exceptions.
+
+use std::fmt;
+use std::io;
+
+use crate::http::{InvalidHeader, Status};
+use crate::http1::{InvalidRequest, Violation};
+
+/// A failure of a client. The variants are the exceptions of `http.client`, and more precise ones where CPython accepts a
+/// message that this client refuses.
+///
+/// It becomes an [`io::Error`] with `?`, and can be taken out of one again by [`Error::from`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A request was begun before the last one was finished.
+    CannotSendRequest,
+    /// A header field, or the end of the header, without a request that has been begun.
+    CannotSendHeader,
+    /// A response was asked for before its request was sent, or before the previous response was read to its end.
+    ResponseNotReady,
+    /// The connection is not open, and may not be opened automatically.
+    NotConnected,
+    /// The connection is in use by another thread or handler at this moment.
+    InUse,
+    /// A host, a port or a target that must not be sent; holds it.
+    InvalidUrl(String),
+    /// A method that is not a token; holds it.
+    InvalidMethod(String),
+    /// A header field that must not be sent; holds the reason.
+    InvalidHeader(String),
+    /// The body is longer or shorter than its length, or cannot be encoded; holds the reason.
+    InvalidBody(&'static str),
+    /// A major version of HTTP other than 1; holds it.
+    UnknownProtocol(String),
+    /// The response does not begin with a status line; holds what stands in its place.
+    BadStatusLine(String),
+    /// The server has closed the connection without a byte of a response.
+    RemoteDisconnected,
+    /// The response ended before it was complete, or its chunks are malformed.
+    IncompleteRead {
+        /// The bytes of the body that were read by the call that failed.
+        partial: Vec<u8>,
+        /// The number of bytes that are missing, if the length of the body was known.
+        expected: Option<u64>,
+    },
+    /// A line is longer than its limit; holds which.
+    LineTooLong(&'static str),
+    /// More header fields than the limit; holds the limit.
+    TooManyHeaders(usize),
+    /// The whole head is longer than its limit; holds the limit in bytes.
+    HeadTooLarge(usize),
+    /// A field line of the header or the trailer section is malformed.
+    BadHeader,
+    /// The fields that frame the body are malformed or contradict each other; holds the rule.
+    BadFraming(&'static str),
+    /// More interim responses than the limit; holds the limit.
+    TooManyInterim(usize),
+    /// The proxy has refused the tunnel; holds its status and reason phrase.
+    TunnelFailed(Status, String),
+    /// The tunnel was set after the connection was opened.
+    TunnelAfterConnect,
+    /// A wait took longer than its limit; holds what was waited for.
+    Timeout(WaitPhase),
+    /// The name of the host could not be resolved.
+    Resolve(io::Error),
+    /// The connection was refused, was reset, or failed otherwise.
+    Io(io::Error),
+}
+
+/// The part of an exchange in which a wait may take too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitPhase {
+    /// The connection is opened: TCP and the tunnel.
+    Connect,
+    /// The request is sent.
+    Send,
+    /// The head of the response is awaited.
+    Head,
+    /// The body of the response is read.
+    Body,
+}
+
+impl Error {
+    /// The name of the error, as Python or the operating system calls it: `IncompleteRead`, `Timeout`, `ConnectionReset`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Error::CannotSendRequest => "CannotSendRequest",
+            Error::CannotSendHeader => "CannotSendHeader",
+            Error::ResponseNotReady => "ResponseNotReady",
+            Error::NotConnected => "NotConnected",
+            Error::InUse => "InUse",
+            Error::InvalidUrl(_) => "InvalidURL",
+            Error::InvalidMethod(_) => "InvalidMethod",
+            Error::InvalidHeader(_) => "InvalidHeader",
+            Error::InvalidBody(_) => "InvalidBody",
+            Error::UnknownProtocol(_) => "UnknownProtocol",
+            Error::BadStatusLine(_) => "BadStatusLine",
+            Error::RemoteDisconnected => "RemoteDisconnected",
+            Error::IncompleteRead { .. } => "IncompleteRead",
+            Error::LineTooLong(_) => "LineTooLong",
+            Error::TooManyHeaders(_) => "TooManyHeaders",
+            Error::HeadTooLarge(_) => "HeadTooLarge",
+            Error::BadHeader => "BadHeader",
+            Error::BadFraming(_) => "BadFraming",
+            Error::TooManyInterim(_) => "TooManyInterim",
+            Error::TunnelFailed(..) => "TunnelFailed",
+            Error::TunnelAfterConnect => "TunnelAfterConnect",
+            Error::Timeout(_) => "Timeout",
+            Error::Resolve(_) => "ResolveError",
+            Error::Io(error) => io_name(error.kind()),
+        }
+    }
+
+    /// The kind of the [`io::Error`] that this becomes.
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Error::InvalidUrl(_) | Error::InvalidMethod(_) | Error::InvalidHeader(_) | Error::InvalidBody(_) => {
+                io::ErrorKind::InvalidInput
+            }
+            Error::NotConnected => io::ErrorKind::NotConnected,
+            Error::InUse => io::ErrorKind::ResourceBusy,
+            Error::RemoteDisconnected => io::ErrorKind::ConnectionReset,
+            Error::IncompleteRead { .. } => io::ErrorKind::UnexpectedEof,
+            Error::Timeout(_) => io::ErrorKind::TimedOut,
+            Error::Resolve(error) | Error::Io(error) => error.kind(),
+            Error::TunnelFailed(..) => io::ErrorKind::ConnectionRefused,
+            Error::UnknownProtocol(_)
+            | Error::BadStatusLine(_)
+            | Error::LineTooLong(_)
+            | Error::TooManyHeaders(_)
+            | Error::HeadTooLarge(_)
+            | Error::BadHeader
+            | Error::BadFraming(_)
+            | Error::TooManyInterim(_) => io::ErrorKind::InvalidData,
+            Error::CannotSendRequest
+            | Error::CannotSendHeader
+            | Error::ResponseNotReady
+            | Error::TunnelAfterConnect => io::ErrorKind::Other,
+        }
+    }
+
+    /// The error of a call that may have waited, in this phase.
+    pub(super) fn in_phase(error: io::Error, phase: WaitPhase) -> Error {
+        match Error::from(error) {
+            Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(phase),
+            error => error,
+        }
+    }
+}
+
+/// The name of an error of the system, as the exceptions of Python are called without `Error`.
+fn io_name(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ConnectionRefused => "ConnectionRefused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            "ConnectionReset"
+        }
+        io::ErrorKind::TimedOut => "Timeout",
+        _ => "OSError",
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::CannotSendRequest => f.write_str("the last request is not finished"),
+            Error::CannotSendHeader => f.write_str("no request has been begun"),
+            Error::ResponseNotReady => f.write_str("the request is not sent, or the last response is not read"),
+            Error::NotConnected => f.write_str("the connection is not open"),
+            Error::InUse => f.write_str("the connection is in use elsewhere"),
+            Error::InvalidUrl(text) => write!(f, "invalid URL {text:?}"),
+            Error::InvalidMethod(text) => write!(f, "invalid method {text:?}"),
+            Error::InvalidHeader(reason) => f.write_str(reason),
+            Error::InvalidBody(reason) => f.write_str(reason),
+            Error::UnknownProtocol(version) => write!(f, "unknown protocol HTTP/{version}"),
+            Error::BadStatusLine(line) => write!(f, "bad status line '{line}'"),
+            Error::RemoteDisconnected => f.write_str("the server closed the connection without a response"),
+            Error::IncompleteRead { partial, expected: Some(expected) } => {
+                write!(f, "incomplete read: {} bytes read, {expected} more expected", partial.len())
+            }
+            Error::IncompleteRead { partial, expected: None } => {
+                write!(f, "incomplete read: {} bytes read", partial.len())
+            }
+            Error::LineTooLong(line) => write!(f, "the {line} is too long"),
+            Error::TooManyHeaders(limit) => write!(f, "got more than {limit} headers"),
+            Error::HeadTooLarge(limit) => write!(f, "got more than {limit} bytes of headers"),
+            Error::BadHeader => f.write_str("bad header line"),
+            Error::BadFraming(rule) => f.write_str(rule),
+            Error::TooManyInterim(limit) => write!(f, "got more than {limit} interim responses"),
+            Error::TunnelFailed(status, reason) => write!(f, "tunnel connection failed: {} {reason}", status.code()),
+            Error::TunnelAfterConnect => f.write_str("the tunnel must be set before the connection is opened"),
+            Error::Timeout(phase) => f.write_str(match phase {
+                WaitPhase::Connect => "timed out while connecting",
+                WaitPhase::Send => "timed out while sending the request",
+                WaitPhase::Head => "timed out while waiting for the response",
+                WaitPhase::Body => "timed out while reading the body of the response",
+            }),
+            Error::Resolve(error) => write!(f, "the name of the host cannot be resolved: {error}"),
+            Error::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Resolve(error) | Error::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            error => io::Error::new(error.kind(), error),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    /// Takes the error of a client out of an [`io::Error`] that contains one.
+    fn from(error: io::Error) -> Self {
+        error.downcast::<Error>().unwrap_or_else(Error::Io)
+    }
+}
+
+impl From<InvalidHeader> for Error {
+    fn from(error: InvalidHeader) -> Self {
+        Error::InvalidHeader(error.to_string())
+    }
+}
+
+impl From<InvalidRequest> for Error {
+    fn from(error: InvalidRequest) -> Self {
+        match error {
+            InvalidRequest::Method(method) => Error::InvalidMethod(method),
+            InvalidRequest::Target(target) => Error::InvalidUrl(target),
+            error => Error::InvalidHeader(error.to_string()),
+        }
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        match violation {
+            Violation::StatusLine(line) => Error::BadStatusLine(line),
+            Violation::EmptyLines => Error::BadStatusLine(String::new()),
+            Violation::UnsupportedVersion(version) => Error::UnknownProtocol(version),
+            Violation::LongStatusLine(_) => Error::LineTooLong("status line"),
+            Violation::LongField(_) => Error::LineTooLong("header line"),
+            Violation::ChunkOverhead => Error::LineTooLong("extension of a chunk or trailer section"),
+            Violation::ManyFields(limit) => Error::TooManyHeaders(limit),
+            Violation::LongHead(limit) => Error::HeadTooLarge(limit),
+            Violation::ManyInterim(limit) => Error::TooManyInterim(limit),
+            Violation::ContentLength => Error::BadFraming("Content-Length is not one decimal number"),
+            Violation::TwoFramings => Error::BadFraming("Content-Length and Transfer-Encoding in one response"),
+            Violation::TransferEncoding => Error::BadFraming("Transfer-Encoding does not end in one chunked"),
+            Violation::UnknownCoding => Error::BadFraming("unknown transfer coding"),
+            Violation::LargeBody => Error::BadFraming("the body is too long"),
+            // CPython calls a malformed chunk an incomplete read, too.
+            Violation::Chunk => Error::IncompleteRead { partial: Vec::new(), expected: None },
+            _ => Error::BadHeader,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_an_io_error() {
+        let error = io::Error::from(Error::IncompleteRead { partial: b"ab".to_vec(), expected: Some(3) });
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(error.to_string(), "incomplete read: 2 bytes read, 3 more expected");
+        assert!(matches!(Error::from(error), Error::IncompleteRead { expected: Some(3), .. }));
+        let error = io::Error::from(Error::Io(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!((error.kind(), Error::from(error).name()), (io::ErrorKind::BrokenPipe, "ConnectionReset"));
+    }
+
+    #[test]
+    fn a_time_out_names_its_phase() {
+        let error = Error::in_phase(io::ErrorKind::TimedOut.into(), WaitPhase::Head);
+        assert_eq!(
+            (error.name(), error.to_string()),
+            ("Timeout", "timed out while waiting for the response".to_owned())
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! The private half of [`HttpConnection`]: it opens connections, and sends requests over them.
+
+use std::sync::{Arc, Mutex};
+
+use super::link::{Link, LinkState, SendResult, borrow};
+use super::settings::WaitLimits;
+use super::{Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority};
+use crate::http::HeaderList;
+use crate::http1::{Buffer, RequestHead};
+
+impl<C: Connector> HttpConnection<C> {
+    /// Sets the limits of the waits of an exchange that begins now.
+    pub(super) fn begin_waits(&mut self) {
+        let total = self.settings.total_timeout.and_then(|total| self.connector.now().checked_add(total));
+        self.waits = WaitLimits { each: self.settings.timeout, total };
+    }
+
+    pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
+        let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
+        // The response that shared the link may have closed it.
+        work(borrow(shared)?.link.as_mut().ok_or(Error::RemoteDisconnected)?)
+    }
+
+    /// Opens the connection for a request, unless it is open and can take one.
+    pub(super) fn open_for_request(&mut self) -> Result<(), Error> {
+        if let Some(shared) = &self.shared {
+            let mut state = borrow(shared)?;
+            let is_reading = state.is_reading;
+            let is_usable = state.link.as_mut().is_some_and(|link| match is_reading {
+                // Another request may be sent while a response is read. Whatever comes next belongs to that response.
+                true => link.machine.can_request(),
+                false => link.is_usable(),
+            });
+            if is_usable {
+                return Ok(());
+            }
+            drop(state);
+            // A response that is still being read keeps its connection.
+            self.shared = None;
+        }
+        if self.settings.auto_open { self.open() } else { Err(Error::NotConnected) }
+    }
+
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        let (host, port) = self.settings.connect_to.clone().unwrap_or_else(|| (self.host.clone(), self.port));
+        let host = authority::ascii(&host)?.into_owned();
+        let address = ServerAddress { host, port, source: self.settings.source };
+        let waits = WaitLimits { each: self.settings.connect_timeout.or(self.waits.each), ..self.waits };
+        // One deadline for name and address, because the system does both in one call.
+        let until = waits.until(self.connector.now());
+        let mut stream = self.connector.connect(&address, until).map_err(|error| match error {
+            Error::Io(error) => Error::in_phase(error, WaitPhase::Connect),
+            error => error,
+        })?;
+        if let Some(tunnel) = &self.tunnel {
+            let (through, headers) = tunnel.open(stream, self.settings.limits, waits)?;
+            self.proxy_headers = Some(headers);
+            stream = through;
+        }
+        let link = Some(Link::new(stream, self.settings.limits));
+        self.shared = Some(Arc::new(Mutex::new(LinkState { link, is_reading: false })));
+        Ok(())
+    }
+
+    /// Sends a head and a body over the open connection.
+    pub(super) fn send_request(&mut self, head: &RequestHead<'_>, body: RequestBody<'_>) -> Result<(), Error> {
+        let (waits, settings) = (self.waits, &self.settings);
+        let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
+        let mut state = borrow(shared)?;
+        // While a response is read, its bytes are not read ahead: they would take memory.
+        let listens = !state.is_reading;
+        let link = state.link.as_mut().ok_or(Error::NotConnected)?;
+        let mut out = Buffer::default();
+        link.begin_request(head, &mut out)?;
+        let has_body = link.encoder.is_some() && !body.is_empty();
+        if has_body && listens && expects_continue(head.fields) {
+            let sent = link.send(out.bytes(), waits, true)?;
+            out = Buffer::default();
+            let continue_waits = WaitLimits { each: Some(settings.continue_timeout), ..waits };
+            if sent == SendResult::Stopped || link.await_continue(continue_waits)? == SendResult::Stopped {
+                // Without its body the request is incomplete, so the connection ends with the response.
+                link.machine.abandon_body();
+                link.encoder = None;
+                return Ok(());
+            }
+        }
+        match body {
+            // The body may follow by `send`.
+            RequestBody::Empty if link.encoder.is_some() => {
+                let _ = link.send(out.bytes(), waits, listens)?;
+                Ok(())
+            }
+            body => link.send_body(&mut out, body, settings.block_size, waits, listens),
+        }
+    }
+}
+
+fn expects_continue(fields: &HeaderList) -> bool {
+    fields.get("Expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+}

@@ -1,0 +1,241 @@
+//! `Link`: one open connection. It moves bytes between the stream and the protocol's machine, and waits in between.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+use super::settings::WaitLimits;
+use super::{ClientLimits, ClientStream, Error, Readiness, WaitPhase};
+use crate::http::Status;
+use crate::http1::{Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Link<S> {
+    stream: S,
+    pub(super) machine: ClientMachine,
+    pub(super) input: Buffer,
+    limits: MessageLimits,
+    /// The framing of the request's body that is being sent.
+    pub(super) encoder: Option<Encoder>,
+    /// The head that was read last.
+    head: ReceivedHead,
+    /// A final response has come while its request was sent; `head` has its head.
+    has_early_head: bool,
+    /// The statuses of the interim responses before it.
+    interim: Vec<Status>,
+}
+
+/// The part of a connection that an [`HttpConnection`](super::HttpConnection) shares with its response.
+#[derive(Debug)]
+pub(super) struct LinkState<S> {
+    /// `None` once it is closed.
+    pub(super) link: Option<Link<S>>,
+    /// A response has been given to the caller, and its body is not read to its end.
+    pub(super) is_reading: bool,
+}
+
+/// A link with two owners: the connection and its response.
+pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
+
+/// Borrows a link. A wait lasts as long as the borrow, so this never waits for another borrower: on the event loop the other
+/// one could be a handler of the same thread.
+pub(super) fn borrow<S>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
+    match shared.try_lock() {
+        Ok(guard) => Ok(guard),
+        // A panic during a wait leaves a machine that knows how far it has come.
+        Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse),
+    }
+}
+
+/// How sending ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum SendResult {
+    /// All bytes were taken.
+    Complete,
+    /// The server has responded, or ended the connection, before it took all bytes.
+    Stopped,
+}
+
+/// Bytes that are read at a time.
+const READ: usize = 16 * 1024;
+
+/// Bytes of an unread response that are discarded to keep its connection.
+const MOST_DRAINED: usize = 64 * 1024;
+
+impl<S: ClientStream> Link<S> {
+    pub(super) fn new(stream: S, limits: ClientLimits) -> Link<S> {
+        Link {
+            stream,
+            machine: ClientMachine::new(),
+            input: Buffer::default(),
+            limits: limits.message(),
+            encoder: None,
+            head: ReceivedHead::default(),
+            has_early_head: false,
+            interim: Vec::new(),
+        }
+    }
+
+    /// The stream, and the bytes that were read from it and belong to no response.
+    pub(super) fn into_parts(self) -> (S, Buffer) {
+        (self.stream, self.input)
+    }
+
+    /// True if the link is idle and open, and the server has sent nothing that no request has asked for.
+    pub(super) fn is_usable(&mut self) -> bool {
+        let would_block =
+            |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        self.machine.is_reusable(&self.input) && would_block(self.stream.try_read(&mut [0]))
+    }
+
+    /// Writes the head of a request into `out`, and keeps the encoder for its body.
+    pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<(), Error> {
+        self.encoder = self.machine.request(head, out)?;
+        (self.has_early_head, self.interim) = (false, Vec::new());
+        Ok(())
+    }
+
+    /// Sends bytes. If `listens`, it stops when the final response to the request that is being sent arrives.
+    pub(super) fn send(&mut self, mut bytes: &[u8], waits: WaitLimits, listens: bool) -> Result<SendResult, Error> {
+        let what = if listens { Readiness::Either } else { Readiness::Output };
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(0) => return Err(Error::Io(io::ErrorKind::WriteZero.into())),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if listens && self.has_stopped()? {
+                        return Ok(SendResult::Stopped);
+                    }
+                    self.wait(what, waits, WaitPhase::Send)?;
+                }
+                // A server that stops reading may have said why before (RFC 9112 section 9.6).
+                Err(error) => {
+                    return if listens && self.has_stopped()? {
+                        Ok(SendResult::Stopped)
+                    } else {
+                        Err(Error::Io(error))
+                    };
+                }
+            }
+        }
+        Ok(SendResult::Complete)
+    }
+
+    /// Reads what has arrived, without waiting. True if a final response has come, or the connection has ended.
+    pub(super) fn has_stopped(&mut self) -> Result<bool, Error> {
+        loop {
+            match self.machine.receive(&mut self.input, &self.limits, &mut self.head)? {
+                ResponseEvent::Interim => self.interim.push(self.head.status()),
+                ResponseEvent::Head => {
+                    self.has_early_head = true;
+                    return Ok(true);
+                }
+                ResponseEvent::More => match self.read() {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    // The error comes again when the response is read.
+                    Err(_) => return Ok(!self.input.is_empty()),
+                },
+                // An early head was read before, or the connection has ended without one.
+                _ => return Ok(true),
+            }
+        }
+    }
+
+    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. Without any response the body is sent
+    /// after a while, because some servers send none (RFC 9110 section 10.1.1).
+    pub(super) fn await_continue(&mut self, waits: WaitLimits) -> Result<SendResult, Error> {
+        // One deadline for all waits: other interim responses do not extend it.
+        let until = waits.until(self.stream.now());
+        loop {
+            let known = self.interim.len();
+            if self.has_stopped()? {
+                return Ok(SendResult::Stopped);
+            }
+            if self.interim[known..].contains(&Status::CONTINUE) {
+                return Ok(SendResult::Complete);
+            }
+            match self.stream.wait(Readiness::Input, until) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(SendResult::Complete),
+                result => result?,
+            }
+        }
+    }
+
+    /// Reads up to the head of the final response. Returns it, and the statuses of the interim responses before it.
+    pub(super) fn read_head(&mut self, waits: WaitLimits) -> Result<(ReceivedHead, Vec<Status>), Error> {
+        while !std::mem::take(&mut self.has_early_head) {
+            match self.event(waits, WaitPhase::Head)? {
+                ResponseEvent::Interim => self.interim.push(self.head.status()),
+                ResponseEvent::Head => break,
+                ResponseEvent::Cut if self.machine.in_head() => {
+                    return Err(Error::IncompleteRead { partial: self.input.bytes().to_vec(), expected: None });
+                }
+                _ => return Err(Error::RemoteDisconnected),
+            }
+        }
+        Ok((std::mem::take(&mut self.head), std::mem::take(&mut self.interim)))
+    }
+
+    /// The next event of the response, other than `More`.
+    pub(super) fn event(&mut self, waits: WaitLimits, phase: WaitPhase) -> Result<ResponseEvent, Error> {
+        loop {
+            let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head)?;
+            if event != ResponseEvent::More {
+                return Ok(event);
+            }
+            match self.read() {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(Readiness::Input, waits, phase)?,
+                Err(error) => return Err(Error::from(error)),
+            }
+        }
+    }
+
+    /// True if the response is complete with what has arrived. Does not wait, and takes no byte of the body.
+    pub(super) fn ends_here(&mut self) -> bool {
+        // A violation comes again when more is read.
+        let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);
+        event == Ok(ResponseEvent::End)
+    }
+
+    /// Reads and discards the rest of the response, as far as it has arrived. True if it is complete then.
+    pub(super) fn drain(&mut self) -> bool {
+        let mut drained = 0;
+        while drained < MOST_DRAINED {
+            match self.machine.receive(&mut self.input, &self.limits, &mut self.head) {
+                Ok(ResponseEvent::End) => return true,
+                Ok(ResponseEvent::Data(length)) => {
+                    self.machine.take(&mut self.input, length);
+                    drained += length;
+                }
+                Ok(ResponseEvent::More) if self.read().is_ok() => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Reads once, without waiting.
+    fn read(&mut self) -> io::Result<usize> {
+        let stream = &mut self.stream;
+        let count = loop {
+            match self.input.fill(READ, |free| stream.try_read(free)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        if count == 0 {
+            self.machine.end_of_input(&self.input);
+        }
+        Ok(count)
+    }
+
+    fn wait(&mut self, what: Readiness, waits: WaitLimits, phase: WaitPhase) -> Result<(), Error> {
+        let until = waits.until(self.stream.now());
+        self.stream.wait(what, until).map_err(|error| Error::in_phase(error, phase))
+    }
+}

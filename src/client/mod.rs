@@ -1,0 +1,38 @@
+//! Python's `http.client`: a client in blocking style, for threads and for handlers on the event loop.
+//!
+//! [`HttpConnection`] sends requests and gives [`HttpResponse`]s, with the methods and the states of Python's class. It waits
+//! through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol is the client's
+//! side of `http1`. Errors have the names of Python's exceptions.
+//!
+//! | module | content |
+//! |---|---|
+//! | `stream`, `thread` | the waits, as a trait and for threads |
+//! | `authority`, `tunnel` | hosts and ports; `CONNECT` to a proxy |
+//! | `link` | one open connection: bytes, the protocol's machine and the waits between them |
+//! | `connection`, `exchange`, `body` | requests |
+//! | `response` | responses |
+//! | `settings` | times and limits |
+//! | `error` | errors |
+//!
+//! What stays out: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. Nothing here knows the
+//! event loop or the server.
+
+mod authority;
+mod body;
+mod connection;
+mod error;
+mod exchange;
+mod link;
+mod response;
+mod settings;
+mod stream;
+mod thread;
+mod tunnel;
+
+pub use body::RequestBody;
+pub use connection::{HttpConnection, SkipFields};
+pub use error::{Error, WaitPhase};
+pub use response::HttpResponse;
+pub use settings::{ClientLimits, ClientSettings};
+pub use stream::{ClientStream, Connector, Readiness, ServerAddress};
+pub use thread::{ThreadConnector, ThreadStream};

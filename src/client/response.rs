@@ -1,0 +1,295 @@
+//! `HttpResponse`: a response whose body is read from its connection.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read};
+
+use super::link::{Link, SharedLink, borrow};
+use super::settings::WaitLimits;
+use super::{ClientStream, Error, ThreadStream, WaitPhase};
+use crate::http::{HeaderList, Status, Version, latin1};
+use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
+
+/// A response. Its body is read through [`Read`] and [`BufRead`], or with [`HttpResponse::read_all`].
+///
+/// It is independent of the connection that it came from, as in Python: a connection that persists takes the next request as
+/// soon as the body has been read to its end. Dropping an unread response closes its connection, unless the rest of the body
+/// is short and has arrived.
+#[derive(Debug)]
+pub struct HttpResponse<S: ClientStream = ThreadStream> {
+    head: ReceivedHead,
+    interim: Vec<Status>,
+    trailers: HeaderList,
+    /// `None` once the last byte of the body has been taken from the connection.
+    shared: Option<SharedLink<S>>,
+    waits: WaitLimits,
+    will_close: bool,
+    is_chunked: bool,
+    /// Bytes of the body that are still to come, if that is known.
+    length: Option<u64>,
+    /// Bytes that were taken from the connection for [`BufRead`] and are not consumed.
+    piece: Buffer,
+    /// The body has failed; every later read fails, too.
+    has_failed: bool,
+    /// The connection, if it has left HTTP with this response, and the bytes that came after the head.
+    upgraded: Option<(S, Buffer)>,
+}
+
+/// The most bytes that one call of [`BufRead::fill_buf`] gives.
+const PIECE: usize = 8 * 1024;
+
+impl<S: ClientStream> HttpResponse<S> {
+    /// Reads the head of the response on `shared`, which is open. The caller has made sure that no other response is read.
+    pub(super) fn read_from(shared: &SharedLink<S>, waits: WaitLimits) -> Result<HttpResponse<S>, Error> {
+        let mut state = borrow(shared)?;
+        let link = state.link.as_mut().ok_or(Error::RemoteDisconnected)?;
+        let (head, interim) = link.read_head(waits)?;
+        let (will_close, is_chunked) = (!link.machine.persists(), link.machine.is_chunked());
+        let length = link.machine.body_left();
+        state.is_reading = true;
+        drop(state);
+        let shared = Some(SharedLink::clone(shared));
+        let (trailers, piece) = (HeaderList::new(), Buffer::default());
+        let mut response = HttpResponse {
+            head,
+            interim,
+            trailers,
+            shared,
+            waits,
+            will_close,
+            is_chunked,
+            length,
+            piece,
+            has_failed: false,
+            upgraded: None,
+        };
+        response.end_if_complete()?;
+        Ok(response)
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.head.status()
+    }
+
+    /// The reason phrase as Latin-1 text. It may be empty.
+    pub fn reason(&self) -> Cow<'_, str> {
+        self.head.reason()
+    }
+
+    /// The version of the status line.
+    pub fn version(&self) -> Version {
+        self.head.version()
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderList {
+        self.head.headers()
+    }
+
+    /// The value of a field as Latin-1 text. The values of several fields of this name are joined with a comma and a space, as
+    /// Python's `getheader` does.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<Cow<'_, str>> = self.headers().get_all(name).map(latin1).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// The statuses of the interim responses that came before this one.
+    pub fn interim(&self) -> &[Status] {
+        &self.interim
+    }
+
+    /// The trailer fields. Empty before the end of the body.
+    pub fn trailers(&self) -> &HeaderList {
+        &self.trailers
+    }
+
+    /// True if the connection ends with this response.
+    pub fn will_close(&self) -> bool {
+        self.will_close
+    }
+
+    /// True if the body is chunked.
+    pub fn is_chunked(&self) -> bool {
+        self.is_chunked
+    }
+
+    /// Bytes of the body that are still to be read; `None` if the length is unknown before the end.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// True if the body has been read to its end, or the response or its connection was closed.
+    pub fn is_closed(&self) -> bool {
+        if !self.piece.is_empty() {
+            return false;
+        }
+        // A link that is borrowed elsewhere is open.
+        self.shared.as_ref().is_none_or(|shared| borrow(shared).is_ok_and(|state| state.link.is_none()))
+    }
+
+    /// Ends the response. Later reads give nothing. The connection is closed, unless the rest of the body is short and has
+    /// arrived.
+    pub fn close(&mut self) {
+        self.piece = Buffer::default();
+        let Some(shared) = self.shared.take() else { return };
+        let Ok(mut state) = borrow(&shared) else { return };
+        let is_complete = state.link.as_mut().is_some_and(|link| !self.will_close && link.drain());
+        state.is_reading = false;
+        if !is_complete {
+            state.link = None;
+        }
+    }
+
+    /// Reads the body to its end.
+    ///
+    /// # Errors
+    /// [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is malformed; the
+    /// connection is then closed, as after every error.
+    pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
+        self.read_up_to(usize::MAX)
+    }
+
+    /// Reads `count` bytes, or fewer if the body ends before.
+    ///
+    /// # Errors
+    /// As for [`HttpResponse::read_all`].
+    pub fn read_up_to(&mut self, count: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        // Memory grows with the bytes that arrive, not with a length that the server has announced.
+        while bytes.len() < count {
+            let most = count - bytes.len();
+            match self.take_piece(most, |piece| bytes.extend_from_slice(piece)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Error::IncompleteRead { expected, .. }) => {
+                    return Err(Error::IncompleteRead { partial: bytes, expected });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Passes the next bytes of the body to `take`, at most `most` and within one chunk. Returns their number, 0 at the end.
+    fn take_piece(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
+        let kept = self.piece.len().min(most);
+        if kept > 0 {
+            take(&self.piece.bytes()[..kept]);
+            self.consume(kept);
+            return Ok(kept);
+        }
+        let result = self.take_from_link(most, take);
+        match result {
+            Ok(count) => self.length = self.length.map(|length| length - count as u64),
+            Err(Error::InUse) => {}
+            Err(_) => self.fail(),
+        }
+        result
+    }
+
+    fn take_from_link(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
+        if self.has_failed {
+            return Err(Error::IncompleteRead { partial: Vec::new(), expected: self.length });
+        }
+        let Some(shared) = &self.shared else { return Ok(0) };
+        let mut state = borrow(shared)?;
+        let Some(link) = &mut state.link else {
+            drop(state);
+            self.shared = None;
+            return Ok(0);
+        };
+        // Nothing is asked for, so nothing is waited for.
+        if most == 0 {
+            return Ok(0);
+        }
+        match link.event(self.waits, WaitPhase::Body)? {
+            ResponseEvent::Data(length) => {
+                let count = length.min(most);
+                take(&link.input.bytes()[..count]);
+                link.machine.take(&mut link.input, count);
+                drop(state);
+                self.end_if_complete()?;
+                Ok(count)
+            }
+            ResponseEvent::End => {
+                drop(state);
+                self.end()?;
+                Ok(0)
+            }
+            _ => Err(Error::IncompleteRead { partial: Vec::new(), expected: link.machine.body_left() }),
+        }
+    }
+
+    /// Ends the response if the last byte of its body has been taken and its end has arrived.
+    fn end_if_complete(&mut self) -> Result<(), Error> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        let is_complete = borrow(shared)?.link.as_mut().is_some_and(|link| link.ends_here());
+        if is_complete { self.end() } else { Ok(()) }
+    }
+
+    /// Gives the connection back.
+    fn end(&mut self) -> Result<(), Error> {
+        let Some(shared) = self.shared.take() else { return Ok(()) };
+        let mut state = borrow(&shared)?;
+        state.is_reading = false;
+        if let Some(link) = &state.link {
+            self.trailers = link.machine.trailers().clone();
+            let has_left_http = link.machine.has_left_http();
+            if !link.machine.persists() {
+                self.upgraded = state.link.take().filter(|_| has_left_http).map(Link::into_parts);
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection, and the bytes that came after the head, if this response ended HTTP on it: 101 after a request with
+    /// `Upgrade`, or a successful response to CONNECT. `None` for every other response.
+    pub fn into_upgraded(mut self) -> Option<(S, Vec<u8>)> {
+        self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
+    }
+
+    /// Closes the connection after an error: the bytes that may still come belong to no later response.
+    fn fail(&mut self) {
+        self.has_failed = true;
+        if let Some(shared) = self.shared.take()
+            && let Ok(mut state) = borrow(&shared)
+        {
+            state.is_reading = false;
+            state.link = None;
+        }
+    }
+}
+
+impl<S: ClientStream> Drop for HttpResponse<S> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<S: ClientStream> Read for HttpResponse<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = into.len();
+        Ok(self.take_piece(most, |piece| into[..piece.len()].copy_from_slice(piece))?)
+    }
+}
+
+impl<S: ClientStream> BufRead for HttpResponse<S> {
+    /// The next bytes of the body, within one chunk: Python's `peek`.
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.piece.is_empty() {
+            let mut piece = std::mem::take(&mut self.piece);
+            // They count as unread until they are consumed.
+            let length = self.length;
+            let result = self.take_piece(PIECE, |bytes| piece.extend(bytes));
+            self.length = length;
+            self.piece = piece;
+            result?;
+        }
+        Ok(self.piece.bytes())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.piece.consume(count);
+        self.length = self.length.map(|length| length.saturating_sub(count as u64));
+    }
+}

@@ -1,0 +1,91 @@
+//! `ThreadConnector` and `ThreadStream`: connections of a client in an ordinary thread. A wait blocks the thread.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{ClientStream, Connector, Error, Readiness, ServerAddress};
+
+/// Opens connections in a thread. Names are resolved by the system, which blocks without a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ThreadConnector;
+
+impl Connector for ThreadConnector {
+    type Stream = ThreadStream;
+
+    fn connect(&self, to: &ServerAddress, until: Option<Instant>) -> Result<ThreadStream, Error> {
+        let addresses: Vec<SocketAddr> = (&*to.host, to.port).to_socket_addrs().map_err(Error::Resolve)?.collect();
+        let mut last = Error::Resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        for (number, address) in addresses.iter().enumerate() {
+            // Each address gets an equal share of the time that is left, so that a dead one does not use it up.
+            let tries_left = (addresses.len() - number) as u32;
+            let share = until.map(|until| until.saturating_duration_since(self.now()) / tries_left);
+            match connect_to(*address, to.source, share) {
+                Ok(stream) => return Ok(ThreadStream(stream)),
+                Err(error) => last = Error::Io(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Connects to one address, for at most `share` of time.
+fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Duration>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(source) = source {
+        socket.bind(&source.into())?;
+    }
+    match share {
+        // The system takes a time of zero for no limit.
+        Some(share) if share.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+        Some(share) => socket.connect_timeout(&address.into(), share)?,
+        None => socket.connect(&address.into())?,
+    }
+    socket.set_nonblocking(true)?;
+    // A request is written at once, so there is nothing to wait for with a packet that is not full.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
+}
+
+/// A TCP connection of a thread.
+#[derive(Debug)]
+pub struct ThreadStream(TcpStream);
+
+impl ClientStream for ThreadStream {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
+        let events = match what {
+            Readiness::Input => PollFlags::IN,
+            Readiness::Output => PollFlags::OUT,
+            Readiness::Either => PollFlags::IN | PollFlags::OUT,
+        };
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(self.now()));
+            let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+            match poll(&mut [PollFd::new(&self.0, events)], timeout.as_ref()) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
