@@ -265,7 +265,13 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
         loop {
             match session.step(
                 &mut ready,
-                &mut StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false },
+                &mut StepContext {
+                    clock,
+                    scratch: &mut scratch,
+                    registrar: &mut registrar,
+                    memory_is_short: false,
+                    handshakes_left: 1,
+                },
             ) {
                 Next::Again => {}
                 next => break assert!(matches!(next, Next::Wait(Some(_))), "{next:?}"),

@@ -28,6 +28,12 @@ impl Buffer {
         &self.memory[self.start as usize..self.end as usize]
     }
 
+    /// The waiting bytes, to be changed in place.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start as usize..self.end as usize]
+    }
+
     /// The number of waiting bytes.
     #[inline]
     pub fn len(&self) -> usize {

@@ -59,6 +59,7 @@
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
+//! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer` |
 //! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
@@ -146,6 +147,7 @@ pub mod socketserver;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod tls_info;
 #[cfg(not(feature = "internals"))]
 mod transport;
 #[cfg(feature = "internals")]
@@ -156,6 +158,7 @@ pub use limits::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{Lifetime, SignalAction, Stopper};
 pub use server::{HttpServer, Reload};
+pub use tls_info::TlsInfo;
 pub use transport::Pace;
 
 /// Compiles the examples of the README with the other doc tests.

@@ -78,6 +78,9 @@ pub struct Limits {
     /// most a quarter of what `RLIMIT_AS` leaves to the process when the first server is made, and of the memory limit of
     /// its control group. A connection that needs more is closed.
     pub buffers: usize,
+    /// TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 4, and at least 1: one takes a
+    /// fifth of a millisecond, or more with RSA, which is as long as requests of other clients wait for it.
+    pub handshakes: usize,
 }
 
 impl Limits {
@@ -126,6 +129,7 @@ impl Default for Limits {
             connections: None,
             connections_per_peer: None,
             buffers: 256 * 1024 * 1024,
+            handshakes: 4,
         }
     }
 }

@@ -7,6 +7,8 @@ mod sessions;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::ServerState;
@@ -129,6 +131,13 @@ impl HttpServer {
     /// Sets the limits for clients: sizes, times and numbers of connections.
     pub fn limits(self, limits: Limits) -> HttpServer {
         self.state.set_limits(limits);
+        self
+    }
+
+    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> HttpServer {
+        self.state.set_tls(config.into());
         self
     }
 
@@ -344,7 +353,7 @@ impl HttpServer {
         };
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();
-        let sessions = HttpSessions { state: &self.state, verify, pace: self.pace, once };
+        let sessions = HttpSessions::new(&self.state, verify, self.pace, once);
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
         Ok((&mut self.core, Registration::new(acceptors, hooks)))
     }
@@ -354,7 +363,7 @@ impl LoopMember for HttpServer {
     fn register(&mut self) -> Registration<'_> {
         let hooks = HttpHooks::new(&self.state, Callbacks::default());
         let verify = self.verify_request.as_deref();
-        let sessions = HttpSessions { state: &self.state, verify, pace: self.pace, once: false };
+        let sessions = HttpSessions::new(&self.state, verify, self.pace, false);
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
         Registration::new(acceptors, hooks)
     }
@@ -367,6 +376,7 @@ fn acceptors<'s>(
     release_on_drain: bool,
 ) -> Vec<Acceptor<'s>> {
     let acceptor = |listener| {
+        let sessions = sessions.clone();
         let make_session = move |stream, peer, now| sessions.make(stream, peer, now);
         Acceptor::listener(listener, Box::new(make_session), release_on_drain)
     };

@@ -95,6 +95,8 @@ pub struct StepContext<'t> {
     pub registrar: &'t mut dyn Registrar,
     /// Set by a session that had to keep more memory while all sessions together use nearly as much as they may.
     pub memory_is_short: bool,
+    /// The flights of handshakes that may still be computed in this turn, by all sessions together.
+    pub handshakes_left: usize,
 }
 
 /// Registers the descriptors that a session has besides its socket, and hands out a waker for other threads.

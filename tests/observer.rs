@@ -86,7 +86,13 @@ fn an_observer_hears_of_reads_transitions_writes_and_waits_in_order() {
     let mut step = |session: &mut HttpSession<'_, Memory, Notes>| {
         let mut registrar = MemoryRegistrar::without_wakers(now);
         let clock = TurnClock::new(now, UNIX_EPOCH);
-        let mut cx = StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false };
+        let mut cx = StepContext {
+            clock,
+            scratch: &mut scratch,
+            registrar: &mut registrar,
+            memory_is_short: false,
+            handshakes_left: 1,
+        };
         let next = session.step(&mut Ready::FRESH.clone(), &mut cx);
         (next, notes.0.take())
     };

@@ -105,6 +105,7 @@ fn module_of(name: &str) -> &str {
         "Lifetime" | "Stopper" | "SignalAction" => "reactor",
         "ListenOptions" => "listen",
         "Limits" => "limits",
+        "TlsInfo" => "tls_info",
         other => other,
     }
 }
@@ -146,13 +147,21 @@ fn the_loop_and_raw_servers_know_no_http() {
     let allowed = |module: &str| -> &[&str] {
         match module {
             "session" => &["buffer"],
-            "transport" => &["session"],
+            "transport" => &["session", "buffer", "tls_info"],
             "coroutine" => &["session", "failure"],
             "reactor" => &["session", "observer", "listen"],
             "event_loop" => &["session", "reactor"],
-            "socketserver" => {
-                &["session", "reactor", "event_loop", "coroutine", "transport", "listen", "log", "log_hooks"]
-            }
+            "socketserver" => &[
+                "session",
+                "reactor",
+                "event_loop",
+                "coroutine",
+                "transport",
+                "tls_info",
+                "listen",
+                "log",
+                "log_hooks",
+            ],
             "http1" => &["http", "buffer", "observer"],
             _ => &[],
         }

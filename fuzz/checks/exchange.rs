@@ -81,7 +81,13 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
         let clock = TurnClock::new(registrar.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         let next = session.step(
             &mut ready,
-            &mut StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false },
+            &mut StepContext {
+                clock,
+                scratch: &mut scratch,
+                registrar: &mut registrar,
+                memory_is_short: false,
+                handshakes_left: 1,
+            },
         );
         let line = session.transport();
         let deadline = match next {

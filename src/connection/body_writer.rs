@@ -10,7 +10,7 @@ use crate::http1::Encoder;
 use crate::observer::ConnectionObserver;
 use crate::service::{FileSlice, Source};
 use crate::session::CloseReason;
-use crate::transport::Transport;
+use crate::transport::{Transport, read_at};
 
 /// A body that does not leave with its head.
 pub(super) struct BodyWriter {
@@ -247,14 +247,4 @@ impl BodyWriter {
             RestOfBody::Stream(_) | RestOfBody::Finished => {}
         }
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &std::fs::File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buf, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &std::fs::File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
 }

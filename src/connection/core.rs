@@ -1,6 +1,7 @@
 //! The part of a session that outlives its exchanges: transport, protocol machine, buffers and timers, and the server that it
 //! belongs to. What stays out: the stages of an exchange.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -14,7 +15,7 @@ use crate::http1::ServerMachine;
 use crate::limits::Limits;
 use crate::observer::ConnectionObserver;
 use crate::service::Service;
-use crate::session::CloseReason;
+use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 /// The result of one of the operations fill, advance and flush.
@@ -128,6 +129,14 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
     /// Writes a message about this client to the log.
     pub(super) fn log_message(&self, message: &str, wall: SystemTime) {
         self.server.log.borrow_mut().message(Some(self.peer), message, wall);
+    }
+
+    /// Logs a failed handshake of the transport, unless there were many of late.
+    #[cold]
+    pub(super) fn log_failed_handshake(&self, error: &io::Error, clock: TurnClock) {
+        if let Some(line) = self.server.failed_handshakes.line(error, clock.now) {
+            self.log_message(&line, clock.wall);
+        }
     }
 
     /// The time until which another request is awaited although the server is stopping.

@@ -13,6 +13,7 @@
 mod body_writer;
 mod buffers;
 mod core;
+mod failed_handshakes;
 mod http_session;
 mod per_peer;
 mod respond;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::failed_handshakes::FailedHandshakes;
 use super::per_peer::PerPeerLimit;
 use crate::http::{
     ErrorInfo, ErrorPage, ErrorTemplate, FieldBlock, HttpDate, InvalidHeader, Request, Status, Version, latin1,
@@ -49,6 +50,10 @@ pub struct ServerState {
     pub(super) buffered: Cell<usize>,
     /// The most bytes that all buffers may take under the memory limit of the process.
     room: usize,
+    /// The configuration of TLS for connections that begin now; `None` if they are not encrypted.
+    #[cfg(feature = "tls")]
+    tls: RefCell<Option<Arc<rustls::ServerConfig>>>,
+    pub(super) failed_handshakes: FailedHandshakes,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
@@ -85,6 +90,9 @@ impl ServerState {
             request: Cell::default(),
             buffered: Cell::new(0),
             room: room_for_buffers(),
+            #[cfg(feature = "tls")]
+            tls: RefCell::default(),
+            failed_handshakes: FailedHandshakes::default(),
             stamp: RefCell::default(),
             error_fields: OnceCell::new(),
             last_error: RefCell::default(),
@@ -144,6 +152,18 @@ impl ServerState {
     /// Sets the protocol version of connections that begin from now on.
     pub fn set_protocol(&self, protocol: Version) {
         self.protocol.set(protocol);
+    }
+
+    /// The configuration of TLS for connections that begin now.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.borrow().clone()
+    }
+
+    /// Encrypts the connections that begin from now on. Those that exist keep their configuration.
+    #[cfg(feature = "tls")]
+    pub(crate) fn set_tls(&self, config: Arc<rustls::ServerConfig>) {
+        self.tls.replace(Some(config));
     }
 
     /// True if neither the service nor the limits were replaced since [`ServerState::limits`] returned `limits`. The caller holds

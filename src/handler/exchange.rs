@@ -10,6 +10,7 @@ use super::exchange_state::ExchangeState;
 use super::query;
 use crate::coroutine::{HandlerIo, Rfile, Shared, Wfile};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
+use crate::tls_info::TlsInfo;
 
 /// One request and its response, in Python's vocabulary.
 ///
@@ -93,6 +94,12 @@ impl<'y> Exchange<'y> {
     /// The HTTP version that the request is served with.
     pub fn request_version(&self) -> Version {
         self.request.version()
+    }
+
+    /// The result of the TLS handshake of the connection: version, cipher, server name, certificates of the client.
+    /// `None` if the connection is not encrypted.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.request.tls()
     }
 
     /// The header fields of the request.

@@ -3,11 +3,13 @@
 //! What stays out: parsing, which is in `http1`, and the body.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
     Expect, Field, Fields, HttpError, Method, RequestFields, ResponseConstraints, Span, UrlPath, Version, is_token,
 };
+use crate::tls_info::TlsInfo;
 
 /// A request: its line, its header fields, the address of its client and the time at which it was read.
 ///
@@ -31,6 +33,7 @@ pub struct Request {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) arrived: Instant,
+    pub(crate) tls: Option<Arc<TlsInfo>>,
 }
 
 /// The length of a request body, as its framing fields announce it (RFC 9112 section 6.3).
@@ -72,6 +75,7 @@ impl Default for Request {
             peer: unspecified,
             local: unspecified,
             arrived: Instant::now(),
+            tls: None,
         }
     }
 }
@@ -179,6 +183,16 @@ impl Request {
         self.arrived
     }
 
+    /// The scheme of the resource: `https` if the connection is encrypted, otherwise `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The result of the TLS handshake of the connection. `None` if it is not encrypted.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
+    }
+
     /// The request that a redirect within the server leads to (RFC 3875 section 6.2.2): a GET, or a HEAD if this is a
     /// HEAD, for another path and query, without a body and without the fields that describe a body. The request line
     /// stays that of the client, for the log.
@@ -219,6 +233,7 @@ impl Request {
             peer,
             local,
             arrived,
+            tls,
         } = other;
         // Cloning an unknown method allocates, so an equal one is kept.
         if self.method != *method {
@@ -231,6 +246,7 @@ impl Request {
         (self.line, self.target, self.path) = (*line, *target, *path);
         (self.query, self.authority) = (*query, *authority);
         (self.peer, self.local) = (*peer, *local);
+        self.tls.clone_from(tls);
     }
 
     /// Clears the request and keeps its capacity. The addresses stay: they are those of the connection.
@@ -326,6 +342,7 @@ mod tests {
         (other.version, other.body, other.constraints) = (Version::Http10, BodyLength::Chunked, None);
         other.peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         other.local = SocketAddr::from((Ipv4Addr::LOCALHOST, 2));
+        other.tls = Some(Arc::new(TlsInfo { protocol: "TLSv1.3", ..TlsInfo::default() }));
         other.arrived = copy.arrived + std::time::Duration::from_secs(1);
         let old = copy.clone();
         copy.copy_from(&other);

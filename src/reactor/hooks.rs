@@ -39,23 +39,26 @@ pub struct RunLimits {
     pub short: u8,
     /// The longest time from the request to stop until the remaining sessions are closed.
     pub grace: Duration,
+    /// The flights of handshakes that are computed in one turn.
+    pub handshakes: usize,
 }
 
 impl Default for RunLimits {
-    /// No limit for sessions, 90 percent and 5 seconds.
+    /// No limit for sessions, 90 percent, 5 seconds and 4 flights.
     fn default() -> Self {
-        RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5) }
+        RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5), handshakes: 4 }
     }
 }
 
 impl RunLimits {
     /// The limits of two servers on one loop: the smaller number of sessions, so that neither server has more than it
-    /// allows, and the longer grace, so that no session is closed sooner than its server allows.
+    /// allows, the longer grace, so that no session is closed sooner than its server allows, and the smaller number of flights.
     pub(crate) fn and(self, other: RunLimits) -> RunLimits {
         RunLimits {
             sessions: self.sessions.into_iter().chain(other.sessions).min(),
             short: self.short.min(other.short),
             grace: self.grace.max(other.grace),
+            handshakes: self.handshakes.min(other.handshakes),
         }
     }
 

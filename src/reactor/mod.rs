@@ -86,6 +86,10 @@ pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
     is_stop_announced: bool,
     scratch: Scratch,
     clock: TurnClock,
+    /// The flights of handshakes that one turn may compute.
+    handshakes: usize,
+    /// Those that are left for this turn.
+    handshakes_left: usize,
 }
 
 impl<'s, S: Selector> Reactor<'s, S> {
@@ -140,6 +144,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             is_stop_announced: false,
             scratch: Scratch::default(),
             clock: TurnClock::new(now, wall),
+            handshakes: limits.handshakes.max(1),
+            handshakes_left: 0,
         })
     }
 
@@ -332,6 +338,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                     let limits = hooks.limits();
                     self.capacity = limits.capacity();
                     self.shutdown.set_grace(limits.grace);
+                    self.handshakes = limits.handshakes.max(1);
                 }
                 stop => return Some(stop),
             }
@@ -423,6 +430,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
 
     /// Runs every marked session once. A session that returns [`Next::Again`] runs in the next turn.
     fn run_sessions(&mut self) {
+        self.handshakes_left = self.handshakes;
         let mut keys = self.sessions.take_runnable();
         for key in keys.drain(..) {
             self.run_session(key);
@@ -440,10 +448,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             scratch: &mut self.scratch,
             registrar: &mut registrar,
             memory_is_short: false,
+            handshakes_left: self.handshakes_left,
         };
         self.observer.step_begins(key);
         let mut next = entry.session.step(&mut entry.ready, &mut cx);
         self.eviction.note_memory(cx.memory_is_short);
+        self.handshakes_left = cx.handshakes_left;
         // A session is registered only when it first has to wait, so a short exchange spares the system call. The poll
         // reports a source that is ready when it is registered, so no event is lost.
         if let Next::Wait(_) = next

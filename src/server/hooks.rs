@@ -32,7 +32,12 @@ impl<'s> HttpHooks<'s> {
 impl TurnHooks for HttpHooks<'_> {
     fn limits(&self) -> RunLimits {
         let limits = self.state.limits();
-        RunLimits { sessions: limits.connections, short: limits.short, grace: limits.grace }
+        RunLimits {
+            sessions: limits.connections,
+            short: limits.short,
+            grace: limits.grace,
+            handshakes: limits.handshakes,
+        }
     }
 
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::connection::ServerState;
@@ -39,6 +41,12 @@ impl<'s> Reload<'s> {
     /// Replaces the protocol version of the connections that are accepted from now on.
     pub fn set_protocol(&self, protocol: Version) {
         self.0.set_protocol(protocol);
+    }
+
+    /// Replaces the configuration of TLS for the connections that are accepted from now on. The others keep theirs.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&self, config: impl Into<Arc<rustls::ServerConfig>>) {
+        self.0.set_tls(config.into());
     }
 
     /// Replaces the value of `Server` in the responses that begin from now on, as

@@ -2,40 +2,79 @@
 
 use std::net::SocketAddr;
 use std::time::Instant;
+#[cfg(feature = "tls")]
+use std::{rc::Rc, sync::Arc};
 
 use mio::net::TcpStream;
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 
 use crate::connection::{HttpSession, ServerState};
 use crate::observer::Unobserved;
 use crate::session::Session;
+#[cfg(feature = "tls")]
+use crate::transport::tls::{ServerSide, TlsScratch, TlsStream};
 use crate::transport::{Narrow, Pace, Paced, Transport};
 
 /// The settings of a run that decide about a session.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct HttpSessions<'s> {
-    pub(super) state: &'s ServerState,
-    pub(super) verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
-    pub(super) pace: Option<Pace>,
+    state: &'s ServerState,
+    verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
+    pace: Option<Pace>,
     /// Sessions close after their first response.
-    pub(super) once: bool,
+    once: bool,
+    /// The memory in which connections over TLS read and write.
+    #[cfg(feature = "tls")]
+    scratch: Rc<TlsScratch>,
 }
 
 impl<'s> HttpSessions<'s> {
+    pub(super) fn new(
+        state: &'s ServerState,
+        verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
+        pace: Option<Pace>,
+        once: bool,
+    ) -> HttpSessions<'s> {
+        HttpSessions {
+            state,
+            verify,
+            pace,
+            once,
+            #[cfg(feature = "tls")]
+            scratch: Rc::default(),
+        }
+    }
+
     /// Makes the session of a connection that was accepted at the given time, or refuses the connection.
-    pub(super) fn make(self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
+    pub(super) fn make(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
         }
-        match self.pace {
-            // The transport's type is known here, so that the compiler makes a session without any indirection.
-            None => Some(Box::new(HttpSession::admit(self.state, stream, peer, now, Unobserved)?.once(self.once))),
-            Some(pace) => self.make_paced(stream, pace, peer, now),
+        if let Some(pace) = self.pace {
+            return self.make_paced(stream, pace, peer, now);
         }
+        // The transport's type is known here, so that the compiler makes a session without any indirection.
+        #[cfg(feature = "tls")]
+        if let Some(config) = self.state.tls() {
+            return self.admit(self.accept_tls(stream, config)?, peer, now);
+        }
+        self.admit(stream, peer, now)
+    }
+
+    fn admit<T: Transport + 's>(&self, transport: T, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
+        Some(Box::new(HttpSession::admit(self.state, transport, peer, now, Unobserved)?.once(self.once)))
+    }
+
+    /// The server's side of TLS. `None` if the configuration contradicts itself, so that it cannot serve any client.
+    #[cfg(feature = "tls")]
+    fn accept_tls<T: Transport>(&self, socket: T, config: Arc<ServerConfig>) -> Option<TlsStream<T, ServerSide>> {
+        TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
     #[cold]
     fn make_paced(
-        self,
+        &self,
         stream: TcpStream,
         pace: Pace,
         peer: SocketAddr,
@@ -43,6 +82,12 @@ impl<'s> HttpSessions<'s> {
     ) -> Option<Box<dyn Session + 's>> {
         let narrow = Narrow::new(stream, pace);
         let gate = narrow.gate();
+        #[cfg(feature = "tls")]
+        let transport: Box<dyn Transport> = match self.state.tls() {
+            Some(config) => Box::new(self.accept_tls(narrow, config)?),
+            None => Box::new(narrow),
+        };
+        #[cfg(not(feature = "tls"))]
         let transport: Box<dyn Transport> = Box::new(narrow);
         let session = HttpSession::admit(self.state, transport, peer, now, Unobserved)?.once(self.once);
         Some(Box::new(Paced::new(session, gate)))

@@ -8,6 +8,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
@@ -16,13 +18,16 @@ use super::address::Address;
 use super::listener::StreamListener;
 use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
-use super::stream_session::StreamSession;
+use super::stream_session::{StreamSession, TlsCell};
 use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Shared, Wfile};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor};
 use crate::session::Session;
+use crate::tls_info::TlsInfo;
+#[cfg(feature = "tls")]
+use crate::transport::tls::{TlsScratch, TlsStream};
 use crate::{ListenOptions, Stopper};
 
 /// Serves one connection. Python's `StreamRequestHandler`.
@@ -39,6 +44,7 @@ pub trait StreamRequestHandler {
 /// One connection, as its handler sees it.
 pub struct StreamRequest<'y> {
     peer: Address,
+    tls: Option<Arc<TlsInfo>>,
     io: HandlerIo<'y>,
 }
 
@@ -46,6 +52,11 @@ impl StreamRequest<'_> {
     /// The address of the client.
     pub fn client_address(&self) -> &Address {
         &self.peer
+    }
+
+    /// The result of the TLS handshake. `None` if the connection is not encrypted.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     /// The bytes from the client. They end when the client closes its side, or when the server stops.
@@ -135,6 +146,8 @@ pub struct StreamServer<L> {
     settings: CoroutineSettings,
     timeout: Duration,
     log: RefCell<AccessLog>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
     core: LoopCore,
 }
 
@@ -164,6 +177,14 @@ impl TcpServer {
         StreamServer::new(mio::net::TcpListener::from_std(listener), None)
     }
 
+    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one. A
+    /// client has 10 seconds for the handshake; the handler starts after it.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
+        self.tls = Some(config.into());
+        self
+    }
+
     /// The address that the listener is bound to, with the real port.
     ///
     /// # Errors
@@ -190,7 +211,17 @@ impl<L: StreamListener> StreamServer<L> {
     fn new(listener: L, file: Option<PathBuf>) -> io::Result<StreamServer<L>> {
         let (settings, timeout) = (CoroutineSettings::default(), Duration::from_secs(300));
         let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
-        Ok(StreamServer { listener, factory: None, settings, timeout, log, core, _file: file.map(SocketFile) })
+        Ok(StreamServer {
+            _file: file.map(SocketFile),
+            listener,
+            factory: None,
+            settings,
+            timeout,
+            log,
+            #[cfg(feature = "tls")]
+            tls: None,
+            core,
+        })
     }
 
     /// Sets the factory that makes a handler for each connection. Without one, connections are closed at once.
@@ -239,8 +270,8 @@ impl<L: StreamListener> StreamServer<L> {
     /// # Errors
     /// If the system's selector fails. Errors of clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        let registration = register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.serve_forever(vec![registration])
+        let (core, registration) = self.prepare();
+        core.serve_forever(vec![registration])
     }
 
     /// Waits for one connection, at most for `timeout`, and serves it until it ends.
@@ -248,14 +279,28 @@ impl<L: StreamListener> StreamServer<L> {
     /// # Errors
     /// As [`serve_forever`](StreamServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        let registration = register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log);
-        self.core.handle_request(timeout, registration)
+        let (core, registration) = self.prepare();
+        core.handle_request(timeout, registration)
+    }
+
+    /// Lends the loop this server's acceptor and hooks for one run.
+    fn prepare(&mut self) -> (&mut LoopCore, Registration<'_>) {
+        let accept = StreamAccept {
+            listener: &mut self.listener,
+            factory: &self.factory,
+            resources: HandlerResources::new(&self.settings),
+            timeout: self.timeout,
+            log: &self.log,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone().map(|config| (config, Rc::default())),
+        };
+        (&mut self.core, Registration::new(vec![Acceptor::new(accept)], LogHooks(&self.log)))
     }
 }
 
 impl<L: StreamListener> LoopMember for StreamServer<L> {
     fn register(&mut self) -> Registration<'_> {
-        register(&mut self.listener, &self.factory, &self.settings, self.timeout, &self.log)
+        self.prepare().1
     }
 }
 
@@ -265,19 +310,6 @@ impl<L> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// Lends the loop a server's acceptor and hooks for one run.
-fn register<'s, L: StreamListener>(
-    listener: &'s mut L,
-    factory: &'s Option<StreamHandlerFactory>,
-    settings: &CoroutineSettings,
-    timeout: Duration,
-    log: &'s RefCell<AccessLog>,
-) -> Registration<'s> {
-    let resources = HandlerResources::new(settings);
-    let acceptor = Acceptor::new(StreamAccept { listener, factory, resources, timeout, log });
-    Registration::new(vec![acceptor], LogHooks(log))
-}
-
 /// Makes a session of each connection that a listener accepts.
 struct StreamAccept<'s, L> {
     listener: &'s mut L,
@@ -285,6 +317,8 @@ struct StreamAccept<'s, L> {
     resources: HandlerResources,
     timeout: Duration,
     log: &'s RefCell<AccessLog>,
+    #[cfg(feature = "tls")]
+    tls: Option<(Arc<rustls::ServerConfig>, Rc<TlsScratch>)>,
 }
 
 impl<'s, L: StreamListener> Accept<'s> for StreamAccept<'s, L> {
@@ -301,9 +335,18 @@ impl<'s, L: StreamListener> Accept<'s> for StreamAccept<'s, L> {
         let Some(factory) = self.factory else { return Ok(None) };
         // A factory that panics costs its own client only.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
-        let client = peer.clone();
-        let handle = move |io: HandlerIo<'_>| handler.handle(&mut StreamRequest { peer: client, io });
+        let (client, tls) = (peer.clone(), TlsCell::default());
+        let agreed = Rc::clone(&tls);
+        let handle = move |io: HandlerIo<'_>| {
+            let tls = agreed.get().cloned();
+            handler.handle(&mut StreamRequest { peer: client, tls, io })
+        };
         let handler = RawHandler::new(&self.resources, peer, self.log, handle);
-        Ok(Some(Box::new(StreamSession::new(stream, handler, self.timeout, now))))
+        #[cfg(feature = "tls")]
+        if let Some((config, scratch)) = &self.tls {
+            let stream = TlsStream::accept(stream, Arc::clone(config), Rc::clone(scratch)).map_err(io::Error::other)?;
+            return Ok(Some(Box::new(StreamSession::new(stream, handler, tls, self.timeout, now))));
+        }
+        Ok(Some(Box::new(StreamSession::new(stream, handler, tls, self.timeout, now))))
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! The bytes have no meaning here.
 
+use std::cell::OnceCell;
 use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::raw_handler::RawHandler;
 use crate::coroutine::{CHANNEL_CAPACITY, WaitReason};
 use crate::session::{CloseReason, Next, Ready, Session, StepContext};
-use crate::transport::Transport;
+use crate::tls_info::TlsInfo;
+use crate::transport::{Handshake, Transport};
 
 /// The session of one connection of a [`StreamServer`](super::StreamServer).
 pub(super) struct StreamSession<'s, T> {
@@ -20,10 +24,16 @@ pub(super) struct StreamSession<'s, T> {
     /// When the client last sent or received a byte; while lingering, when that began.
     since: Instant,
     phase: StreamPhase,
+    tls: TlsCell,
 }
+
+/// The result of the TLS handshake, which the session sets before it first runs the handler. Empty without TLS.
+pub(super) type TlsCell = Rc<OnceCell<Arc<TlsInfo>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamPhase {
+    /// The transport's own handshake comes before the first byte.
+    Handshake,
     /// The handler has not ended, or its output is not sent.
     Serving,
     /// Our side is shut down, and input is discarded until the client closes. Closing with unread input would reset the
@@ -34,19 +44,43 @@ enum StreamPhase {
 /// How long a session lingers at most.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the handshake of the transport may take, from when the connection was accepted.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How many rounds of reading, running and writing a step makes before other sessions get their turn.
 const MAX_ROUNDS: usize = 8;
 
 impl<'s, T: Transport> StreamSession<'s, T> {
-    pub(super) fn new(transport: T, handler: RawHandler<'s>, timeout: Duration, now: Instant) -> Self {
-        StreamSession { handler, transport, timeout, since: now, phase: StreamPhase::Serving }
+    pub(super) fn new(transport: T, handler: RawHandler<'s>, tls: TlsCell, timeout: Duration, now: Instant) -> Self {
+        let phase = if transport.needs_handshake() { StreamPhase::Handshake } else { StreamPhase::Serving };
+        StreamSession { handler, transport, timeout, since: now, phase, tls }
     }
 }
 
 impl<T: Transport> Session for StreamSession<'_, T> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
+        let next = self.run(ready, cx);
+        if let Next::Close(CloseReason::Idle) = next {
+            // The connection is closed whether or not the notice can leave.
+            _ = self.transport.announce_end();
+        }
+        next
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.transport.source()
+    }
+}
+
+impl<T: Transport> StreamSession<'_, T> {
+    fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         if ready.broken {
             return Next::Close(CloseReason::Broken);
+        }
+        if self.phase == StreamPhase::Handshake
+            && let Some(next) = self.shake(ready, cx)
+        {
+            return next;
         }
         if cx.clock.stopping.is_some() {
             // The client may never send again. With the end of its input a handler that reads can finish.
@@ -69,12 +103,29 @@ impl<T: Transport> Session for StreamSession<'_, T> {
         }
     }
 
-    fn source(&mut self) -> &mut dyn mio::event::Source {
-        self.transport.source()
+    /// Goes on with the handshake. `None` if it is complete.
+    fn shake(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Option<Next> {
+        if cx.clock.stopping.is_some() {
+            return Some(Next::Close(CloseReason::Stopped));
+        }
+        match self.transport.handshake(ready, &mut cx.handshakes_left) {
+            Ok(Handshake::Complete) => {
+                if let Some(info) = self.transport.tls() {
+                    _ = self.tls.set(Arc::clone(info));
+                }
+                (self.phase, self.since) = (StreamPhase::Serving, cx.clock.now);
+                None
+            }
+            Ok(Handshake::Waiting) => Some(self.wait(cx.clock.now)),
+            // The deadline holds for a handshake that waits for its turn, too.
+            Ok(Handshake::NextTurn) => match self.wait(cx.clock.now) {
+                Next::Wait(_) => Some(Next::Again),
+                over => Some(over),
+            },
+            Ok(Handshake::Text) | Err(_) => Some(Next::Close(CloseReason::Broken)),
+        }
     }
-}
 
-impl<T: Transport> StreamSession<'_, T> {
     /// Reads once, runs the handler, and writes once. Returns true if bytes moved or the phase changed.
     fn round(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let read = self.fill(ready, cx)?;
@@ -83,11 +134,16 @@ impl<T: Transport> StreamSession<'_, T> {
         }
         self.handler.run(cx)?;
         let written = self.flush(ready)?;
-        if !self.handler.is_over() || !self.handler.state().output.is_empty() {
+        if !self.handler.is_over() || !self.handler.state().output.is_empty() || self.transport.has_pending() {
             return Ok(read || written);
         }
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
+        }
+        // A connection that ends without the notice of its protocol was cut.
+        self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
+        if self.transport.has_pending() {
+            return Ok(read || written);
         }
         // After the client's end of input nothing can arrive that would reset the connection, so the session does not linger.
         if self.handler.state().input_ended || self.transport.end().is_err() {
@@ -101,7 +157,7 @@ impl<T: Transport> StreamSession<'_, T> {
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let space = match self.phase {
-            StreamPhase::Serving => state.input_space(),
+            StreamPhase::Handshake | StreamPhase::Serving => state.input_space(),
             StreamPhase::Lingering => CHANNEL_CAPACITY,
         };
         if !ready.read || space == 0 || state.input_ended {
@@ -131,13 +187,20 @@ impl<T: Transport> StreamSession<'_, T> {
     /// Writes once, if there is output and the client may receive. Returns true if that may be tried again at once.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
-        if !ready.write || state.output.is_empty() {
+        let (has_output, has_pending) = (!state.output.is_empty(), self.transport.has_pending());
+        if !ready.write || !(has_output || has_pending) {
             return Ok(false);
         }
-        match self.transport.send(&state.output, &[], false) {
+        // Bytes that the transport holds go before those that it has not seen.
+        let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
+        // The transport may have had to send before it could go on reading, which no event announces.
+        ready.read |= has_pending && flushed.is_ok();
+        let sent =
+            flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });
+        match sent {
             Ok(count) => {
                 state.output.drain(..count);
-                Ok(count > 0)
+                Ok(count > 0 || has_pending)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 ready.write = false;
@@ -151,11 +214,13 @@ impl<T: Transport> StreamSession<'_, T> {
     /// Waits for the client, the handler's time or a deadline; closes if the deadline has passed.
     fn wait(&self, now: Instant) -> Next {
         let state = self.handler.state();
+        let has_output = !state.output.is_empty() || self.transport.has_pending();
         let (limit, reason) = match (self.phase, state.wait) {
+            (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
             // A handler that waits for anything else than its client may take any time: the client is not to blame.
-            (StreamPhase::Serving, wait) if state.output.is_empty() => return Next::Wait(wait.deadline()),
+            (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };
         match self.since.checked_add(limit) {
@@ -190,7 +255,8 @@ mod tests {
         let handler = RawHandler::new(&resources, Address::Unix(None), log, |io| {
             io::Write::write_all(&mut io.wfile(), b"goodbye")
         });
-        let session = StreamSession::new(Memory::default(), handler, Duration::from_secs(300), began);
+        let session =
+            StreamSession::new(Memory::default(), handler, TlsCell::default(), Duration::from_secs(300), began);
         Goodbye { session, began }
     }
 
@@ -203,8 +269,13 @@ mod tests {
         fn step_at(&mut self, millis: u64) -> Next {
             let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
             let (mut scratch, mut registrar) = (Scratch::default(), MemoryRegistrar::without_wakers(clock.now));
-            let mut cx =
-                StepContext { clock, scratch: &mut scratch, registrar: &mut registrar, memory_is_short: false };
+            let mut cx = StepContext {
+                clock,
+                scratch: &mut scratch,
+                registrar: &mut registrar,
+                memory_is_short: false,
+                handshakes_left: 1,
+            };
             let mut ready = Ready::FRESH;
             self.session.step(&mut ready, &mut cx)
         }

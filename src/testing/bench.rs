@@ -161,8 +161,13 @@ impl Client<'_> {
         while let Some(session) = &mut self.session {
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             let mut registrar = MemoryRegistrar::new(self.waker.clone(), clock.now);
-            let mut cx =
-                StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
+            let mut cx = StepContext {
+                clock,
+                scratch: &mut self.scratch,
+                registrar: &mut registrar,
+                memory_is_short: false,
+                handshakes_left: 1,
+            };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
             // As most clients do, this one closes its side when it sees the end.

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use super::{Handshake, Transport};
 use crate::session::Ready;
+use crate::tls_info::TlsInfo;
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -39,8 +41,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).needs_handshake()
     }
 
-    fn handshake(&mut self, ready: &mut Ready) -> io::Result<Handshake> {
-        (**self).handshake(ready)
+    fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
+        (**self).handshake(ready, left)
     }
 
     fn has_pending(&self) -> bool {
@@ -57,5 +59,13 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn memory(&self) -> usize {
         (**self).memory()
+    }
+
+    fn is_text(&self) -> bool {
+        (**self).is_text()
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        (**self).tls()
     }
 }

@@ -7,13 +7,17 @@ mod memory;
 mod narrow;
 mod no_source;
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(unix)]
 mod unix;
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use crate::session::Ready;
+use crate::tls_info::TlsInfo;
 
 pub use memory::Memory;
 pub use narrow::{Narrow, Pace, PaceGate, Paced};
@@ -76,10 +80,19 @@ pub trait Transport {
     /// Goes on with the handshake: reads and sends what it needs, as far as that does not block. It clears `ready.read` and
     /// `ready.write` when the socket returns `WouldBlock`.
     ///
+    /// `left` is the number of flights that may still be computed in this turn, for all sessions together: the cryptography of
+    /// one takes longer than many requests. Each flight reduces it by one. At 0 the handshake goes on in the next turn.
+    ///
     /// # Errors
-    /// If the handshake fails. An alert for the peer may then be pending.
-    fn handshake(&mut self, _ready: &mut Ready) -> io::Result<Handshake> {
+    /// If the handshake fails. An alert for the peer may then be pending. `InvalidData` if the peer has made a mistake, or has
+    /// nothing in common with the configuration.
+    fn handshake(&mut self, _ready: &mut Ready, _left: &mut usize) -> io::Result<Handshake> {
         Ok(Handshake::Complete)
+    }
+
+    /// True after [`Handshake::Text`].
+    fn is_text(&self) -> bool {
+        false
     }
 
     /// True if the transport holds output that has not left: bytes that it accepted, or messages of its own protocol.
@@ -110,6 +123,11 @@ pub trait Transport {
     fn memory(&self) -> usize {
         0
     }
+
+    /// The result of the TLS handshake, once it is complete. `None` if the bytes are not encrypted.
+    fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        None
+    }
 }
 
 /// The result of [`Transport::handshake`].
@@ -121,4 +139,18 @@ pub enum Handshake {
     Waiting,
     /// The transport has used its share of this turn, and goes on in the next one.
     NextTurn,
+    /// The peer does not begin a handshake, but sends text. The transport passes bytes on as they are.
+    Text,
+}
+
+/// Reads from a place in a file, which does not move the file's position.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+/// Reads from a place in a file.
+#[cfg(windows)]
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
 }

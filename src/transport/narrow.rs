@@ -8,10 +8,12 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Handshake, Transport};
 use crate::session::{Next, Ready, Session, StepContext, TurnClock};
+use crate::tls_info::TlsInfo;
 
 /// How few bytes a connection may move at a time, and how long it then pauses. See
 /// [`HttpServer::pace`](crate::HttpServer::pace).
@@ -190,8 +192,8 @@ impl<T: Transport> Transport for Narrow<T> {
         self.transport.needs_handshake()
     }
 
-    fn handshake(&mut self, ready: &mut Ready) -> io::Result<Handshake> {
-        self.transport.handshake(ready)
+    fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
+        self.transport.handshake(ready, left)
     }
 
     fn has_pending(&self) -> bool {
@@ -208,6 +210,14 @@ impl<T: Transport> Transport for Narrow<T> {
 
     fn memory(&self) -> usize {
         self.transport.memory()
+    }
+
+    fn is_text(&self) -> bool {
+        self.transport.is_text()
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        self.transport.tls()
     }
 }
 
@@ -314,7 +324,8 @@ mod tests {
         fn step(&mut self) -> Next {
             let clock = TurnClock::new(self.now, SystemTime::UNIX_EPOCH);
             let (scratch, mut registrar) = (&mut self.scratch, MemoryRegistrar::without_wakers(self.now));
-            let mut cx = StepContext { clock, scratch, registrar: &mut registrar, memory_is_short: false };
+            let mut cx =
+                StepContext { clock, scratch, registrar: &mut registrar, memory_is_short: false, handshakes_left: 1 };
             self.session.step(&mut self.ready, &mut cx)
         }
 

@@ -151,8 +151,13 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         let idle_from = self.idle_from.unwrap_or(self.now);
         let clock = TurnClock { stopping: self.stopping, idle_from, ..TurnClock::new(self.now, wall) };
         let mut registrar = MemoryRegistrar::without_wakers(self.now);
-        let mut cx =
-            StepContext { clock, scratch: &mut self.scratch, registrar: &mut registrar, memory_is_short: false };
+        let mut cx = StepContext {
+            clock,
+            scratch: &mut self.scratch,
+            registrar: &mut registrar,
+            memory_is_short: false,
+            handshakes_left: 1,
+        };
         self.next = match &self.gate {
             Some(gate) => gate.step(&mut self.session, &mut self.ready, &mut cx),
             None => self.session.step(&mut self.ready, &mut cx),

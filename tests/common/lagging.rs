@@ -255,7 +255,7 @@ impl<T: Transport> Transport for Lagging<T> {
         self.records.is_some()
     }
 
-    fn handshake(&mut self, ready: &mut Ready) -> io::Result<Handshake> {
+    fn handshake(&mut self, ready: &mut Ready, _: &mut usize) -> io::Result<Handshake> {
         let Some(records) = &mut self.records else { return Ok(Handshake::Complete) };
         if records.random.one_in(4) {
             return Ok(Handshake::NextTurn);

@@ -9,3 +9,5 @@ pub mod lines;
 pub mod program;
 pub mod seeds;
 pub mod service;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -14,6 +14,7 @@ mod acceptors;
 mod checks;
 #[path = "../common/mod.rs"]
 mod common;
+mod handshakes;
 mod model;
 mod script;
 mod selector;
@@ -148,7 +149,7 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Result<u64, Str
     let acceptors = acceptors.collect();
     let most = if fault == Some(Fault::AcceptsOneTooMany) { most + 1 } else { most };
     let running = stop.begin();
-    let limits = RunLimits { sessions: Some(most), short: percent as u8, grace };
+    let limits = RunLimits { sessions: Some(most), short: percent as u8, grace, ..RunLimits::default() };
     let mut reactor = Reactor::new(&mut selector, &stop, None, acceptors, limits).unwrap();
     let ended = reactor.run(mode, &mut ModelHooks(Rc::clone(&world)));
     world.borrow_mut().end(ended);

@@ -6,16 +6,19 @@ use crate::connection::stage::{Deferred, PendingUpstream, Stage};
 use crate::http::{Expect, Request, Status};
 use crate::http1::RequestEvent;
 use crate::observer::ConnectionObserver;
-use crate::service::{Reply, Response};
+use crate::service::{Body, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
+use crate::transport::Transport;
 
-impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
+impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Responds to the requests whose heads are complete, until one of them takes longer.
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
         // One request serves all connections: it is filled and used up within this call, unless a stage copies it.
         let mut request = self.server.borrow_request();
+        // Before the head is read: an https target is only valid over TLS.
+        request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
             // Limits and service are replaced between two requests only: one request sees one version of them.
             if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() {
@@ -32,7 +35,10 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;
-                    stage = self.begin(&request, clock);
+                    stage = match self.transport.is_text() {
+                        true => self.refuse_text(&request, clock),
+                        false => self.begin(&request, clock),
+                    };
                 }
                 // The machine has closed its receiving side: no request follows.
                 Ok(_) => stage = Stage::Closing(CloseReason::Complete),
@@ -45,6 +51,24 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
         self.server.return_request(request);
         (stage, progress)
+    }
+
+    /// Responds to a request that came as text to a port for TLS, and names the URL to use.
+    #[cold]
+    fn refuse_text(&mut self, request: &Request, clock: TurnClock) -> Stage {
+        let mut text = b"This port speaks HTTPS, and the request came as plain HTTP.\n".to_vec();
+        if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
+            text.extend_from_slice(b"Use https://");
+            text.extend_from_slice(authority);
+            text.extend_from_slice(request.path());
+            text.push(b'\n');
+        }
+        self.timers.begin_exchange(&self.limits, clock.now);
+        self.machine.refuse();
+        let mut response = Response::new(Status::BAD_REQUEST).body(Body::Bytes(text.into()));
+        response.head.put("Content-Type", "text/plain; charset=utf-8");
+        response.head.put("X-Content-Type-Options", "nosniff");
+        self.respond(response, request, None, clock)
     }
 
     /// Passes a complete head to the service.

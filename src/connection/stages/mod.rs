@@ -8,6 +8,8 @@ mod sending;
 mod timeout;
 mod upstream;
 
+use std::io;
+
 use super::core::{ConnectionCore, Progress};
 use super::stage::Stage;
 use crate::observer::ConnectionObserver;
@@ -30,7 +32,7 @@ impl Stage {
         cx: &mut StepContext<'_>,
     ) -> Result<(Stage, Progress), CloseReason> {
         Ok(match self {
-            Stage::Handshake => return handshake(core, ready),
+            Stage::Handshake => return handshake(core, ready, cx),
             Stage::Head => core.advance_head(cx.clock),
             Stage::Deferred(deferred) => deferred.advance(core, cx.clock),
             Stage::AwaitingUpstream(pending) => pending.advance(core, cx),
@@ -47,13 +49,23 @@ impl Stage {
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
+    cx: &mut StepContext<'_>,
 ) -> Result<(Stage, Progress), CloseReason> {
-    Ok(match core.transport.handshake(ready) {
+    Ok(match core.transport.handshake(ready, &mut cx.handshakes_left) {
         Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
         // The cryptography of many new clients must not fill a turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
-        Err(_) if core.transport.has_pending() => (Stage::Closing(CloseReason::Broken), Progress::Moved),
-        Err(_) => return Err(CloseReason::Broken),
+        // The response to the first request says what is wrong.
+        Ok(Handshake::Text) => (Stage::Head, Progress::Moved),
+        Err(error) => {
+            if error.kind() == io::ErrorKind::InvalidData {
+                core.log_failed_handshake(&error, cx.clock);
+            }
+            match core.transport.has_pending() {
+                true => (Stage::Closing(CloseReason::Broken), Progress::Moved),
+                false => return Err(CloseReason::Broken),
+            }
+        }
     })
 }

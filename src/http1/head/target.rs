@@ -32,7 +32,7 @@ pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<()
     }
 }
 
-/// Reads an absolute-form target: `http://` authority, path and query (RFC 9112 section 3.2.2).
+/// Reads an absolute-form target: `http://` or `https://`, authority, path and query (RFC 9112 section 3.2.2).
 fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     let scheme = memchr::memmem::find(target, b"://").ok_or(Violation::Target)?;
@@ -50,7 +50,7 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Viola
     }
     // Without TLS the server does not have the authority for an https resource (RFC 9110 section 7.4). A malformed host
     // takes precedence.
-    if secure {
+    if secure && request.tls.is_none() {
         return Err(Violation::Misdirected);
     }
     request.authority = Some(Span::new(authority, authority + length));
@@ -79,6 +79,14 @@ mod tests {
         assert_eq!(target("GET", "http://other?b"), Ok(("/".into(), some("b"), some("other"))));
         assert_eq!(target("GET", "http://other"), Ok(("/".into(), None, some("other"))));
         assert_eq!(target("CONNECT", "other:443"), Ok(("".into(), None, some("other:443"))));
+    }
+
+    #[test]
+    fn an_https_target_is_served_over_tls() {
+        let mut request = Request::builder("GET", "https://other/a").header("Host", "host").build();
+        request.tls = Some(Default::default());
+        read(&mut request, 4, 4 + "https://other/a".len()).unwrap();
+        assert_eq!((request.authority(), request.path()), (Some(&b"other"[..]), &b"/a"[..]));
     }
 
     #[test]

@@ -1,0 +1,55 @@
+//! Bounds the lines about failed handshakes, which anything that scans ports can cause as often as it likes.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+/// Lines in one [`PERIOD`].
+const MOST_LINES: u32 = 10;
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// The lines about failed handshakes of one server.
+#[derive(Default)]
+pub(super) struct FailedHandshakes {
+    /// The beginning of the current period.
+    began: Cell<Option<Instant>>,
+    lines: Cell<u32>,
+    left_out: Cell<u64>,
+}
+
+impl FailedHandshakes {
+    /// The line about a failure at `now`. `None` if the period has had its lines: the next line counts those left out.
+    pub(super) fn line(&self, error: impl Display, now: Instant) -> Option<String> {
+        if self.began.get().is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
+            self.began.set(Some(now));
+            self.lines.set(0);
+        }
+        if self.lines.get() == MOST_LINES {
+            self.left_out.set(self.left_out.get() + 1);
+            return None;
+        }
+        self.lines.set(self.lines.get() + 1);
+        Some(match self.left_out.take() {
+            0 => format!("tls handshake: {error}"),
+            others => format!("tls handshake: {error} ({others} other failed handshakes were not logged)"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_failed_handshakes_in_a_minute_are_logged_and_the_others_counted() {
+        let (failed, start) = (FailedHandshakes::default(), Instant::now());
+        let at = |seconds| failed.line("why", start + Duration::from_secs(seconds));
+        for second in 0..10 {
+            assert_eq!(at(second).unwrap(), "tls handshake: why");
+        }
+        assert_eq!((at(10), at(59)), (None, None));
+        assert_eq!(at(60).unwrap(), "tls handshake: why (2 other failed handshakes were not logged)");
+        assert_eq!(at(61).unwrap(), "tls handshake: why");
+    }
+}

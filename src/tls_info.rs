@@ -1,0 +1,62 @@
+//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. What stays out: the handshake.
+
+use std::fmt;
+
+/// The result of the TLS handshake of a connection.
+///
+/// Names of versions and ciphers are those of OpenSSL, which Python's `ssl` module and CGI scripts use too.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TlsInfo {
+    pub(crate) protocol: &'static str,
+    pub(crate) cipher: &'static str,
+    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) alpn: Option<Box<[u8]>>,
+    pub(crate) is_resumed: bool,
+    pub(crate) peer_certificates: Vec<Box<[u8]>>,
+}
+
+impl TlsInfo {
+    /// The version of the protocol: `TLSv1.2` or `TLSv1.3`. Python's `SSLSocket.version()`.
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// The cipher suite, such as `TLS_AES_256_GCM_SHA384` or `ECDHE-ECDSA-AES128-GCM-SHA256`. Python's
+    /// `SSLSocket.cipher()[0]`.
+    pub fn cipher(&self) -> &'static str {
+        self.cipher
+    }
+
+    /// The name of the server that the client asked for (SNI, RFC 6066 section 3). `None` if it sent no name.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    /// The protocol that was chosen by ALPN (RFC 7301), such as `http/1.1`. `None` if the client offered none.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.alpn.as_deref()
+    }
+
+    /// True if the handshake resumed an earlier session of the client.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// The certificates of the peer in DER, its own first. They are verified. Empty unless the server asked for a
+    /// certificate and the client sent one.
+    pub fn peer_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.peer_certificates.iter().map(AsRef::as_ref)
+    }
+}
+
+impl fmt::Debug for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes of the certificates would fill pages.
+        f.debug_struct("TlsInfo")
+            .field("protocol", &self.protocol)
+            .field("cipher", &self.cipher)
+            .field("server_name", &self.server_name)
+            .field("is_resumed", &self.is_resumed)
+            .finish_non_exhaustive()
+    }
+}

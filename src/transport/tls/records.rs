@@ -1,0 +1,118 @@
+//! Passes records to rustls and takes what it makes of them: plaintext, records of its own, or the leave to send.
+//!
+//! What stays out: sockets, and which bytes are kept until the next call.
+
+use rustls::Error;
+use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
+
+use super::side::TlsSide;
+use crate::buffer::Buffer;
+
+/// Where decrypted bytes go: into the memory of the reader as far as they fit, the rest into a buffer.
+pub(super) struct PlaintextSink<'b> {
+    room: &'b mut [u8],
+    /// Bytes in `room`.
+    pub(super) filled: usize,
+    rest: &'b mut Buffer,
+}
+
+impl<'b> PlaintextSink<'b> {
+    pub(super) fn new(room: &'b mut [u8], rest: &'b mut Buffer) -> PlaintextSink<'b> {
+        PlaintextSink { room, filled: 0, rest }
+    }
+
+    fn take(&mut self, plaintext: &[u8]) {
+        let (fits, rest) = plaintext.split_at(plaintext.len().min(self.room.len() - self.filled));
+        self.room[self.filled..self.filled + fits.len()].copy_from_slice(fits);
+        self.filled += fits.len();
+        if !rest.is_empty() {
+            self.rest.extend(rest);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled == self.room.len()
+    }
+}
+
+/// Why rustls stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// All whole records are processed.
+    Empty,
+    /// The sink is full; whole records may be left.
+    Full,
+    /// The peer has announced its end. What follows is ignored (RFC 8446 section 6.1).
+    PeerEnded,
+}
+
+/// The leave to send: it may be used once.
+pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
+
+/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`. `write` is
+/// called once all records are processed, if the handshake allows sending. Returns how many bytes of `input` are used up.
+///
+/// An alert is in `output` after most errors. The side must not process anything after an error.
+pub(super) fn process<S: TlsSide>(
+    side: &mut S,
+    input: &mut [u8],
+    sink: &mut PlaintextSink<'_>,
+    output: &mut Buffer,
+    write: Writing<'_, S::Data>,
+) -> (usize, Result<Stop, Error>) {
+    let mut used = 0;
+    loop {
+        let UnbufferedStatus { mut discard, state } = side.process(&mut input[used..]);
+        let stop = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                // One record at a time: rustls processes the next one only after this one is taken.
+                while let Some(Ok(record)) = traffic.next_record() {
+                    discard += record.discard;
+                    sink.take(record.payload);
+                }
+                sink.is_full().then_some(Stop::Full)
+            }
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                encode(output, |memory| data.encode(memory));
+                None
+            }
+            // The records are in `output`, in their order, which is all that rustls needs to know.
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                None
+            }
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                write(&mut traffic);
+                Some(Stop::Empty)
+            }
+            Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
+            // Early data is never accepted, and both ends have said that nothing follows.
+            Ok(_) => Some(Stop::Empty),
+            Err(error) => {
+                take_alert(side, output);
+                return (used + discard, Err(error));
+            }
+        };
+        used += discard;
+        if let Some(stop) = stop {
+            return (used, Ok(stop));
+        }
+    }
+}
+
+/// Takes the records that are left after an error: the alert, perhaps with a message that was queued before it.
+fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
+    // rustls must not see the input again, which would fail again.
+    while side.common().wants_write() {
+        let Ok(ConnectionState::EncodeTlsData(mut data)) = side.process(&mut []).state else { return };
+        encode(output, |memory| data.encode(memory));
+    }
+}
+
+/// Appends a record of unknown length.
+fn encode(output: &mut Buffer, mut write: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+    // The refusal of an empty memory says the length.
+    let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = write(&mut []) else { return };
+    let count = output.fill(required_size, |memory| Ok(write(memory).unwrap_or_default()));
+    debug_assert_eq!(count.ok(), Some(required_size));
+}

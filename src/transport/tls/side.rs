@@ -1,0 +1,128 @@
+//! The two sides of a TLS connection as [`TlsStream`](super::TlsStream) sees them. The bytes are not moved here.
+
+use std::sync::Arc;
+
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::UnbufferedStatus;
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
+
+use super::hello::{FirstBytes, look_at};
+use crate::tls_info::TlsInfo;
+
+/// One side of a TLS connection: a connection of rustls that owns no buffers.
+pub trait TlsSide {
+    /// The data of rustls' connection.
+    type Data;
+
+    /// Processes the records in `input` as far as rustls' next state.
+    fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+
+    /// The state that both sides have.
+    fn common(&self) -> &CommonState;
+
+    /// The name of the server that the client asked for.
+    fn server_name(&self) -> Option<&str>;
+
+    /// Looks at the first bytes of the peer before rustls processes them.
+    fn look_at(&mut self, input: &[u8]) -> FirstLook {
+        _ = input;
+        FirstLook::Process
+    }
+}
+
+/// The next step for the first bytes of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstLook {
+    /// rustls processes them.
+    Process,
+    /// More are needed.
+    Wait,
+    /// They are not TLS, but text.
+    Text,
+}
+
+/// The server's side.
+pub struct ServerSide {
+    connection: UnbufferedServerConnection,
+    server_name: Option<Box<str>>,
+    has_seen_hello: bool,
+}
+
+impl ServerSide {
+    /// The server's side of a new connection.
+    ///
+    /// # Errors
+    /// If the configuration contradicts itself, for example by a `max_fragment_size` out of range.
+    pub fn new(config: Arc<ServerConfig>) -> Result<ServerSide, rustls::Error> {
+        let connection = UnbufferedServerConnection::new(config)?;
+        Ok(ServerSide { connection, server_name: None, has_seen_hello: false })
+    }
+}
+
+impl TlsSide for ServerSide {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, ServerConnectionData> {
+        self.connection.process_tls_records(input)
+    }
+
+    fn common(&self) -> &CommonState {
+        &self.connection
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    fn look_at(&mut self, input: &[u8]) -> FirstLook {
+        if self.has_seen_hello {
+            return FirstLook::Process;
+        }
+        match look_at(input) {
+            FirstBytes::Incomplete => return FirstLook::Wait,
+            FirstBytes::Text => return FirstLook::Text,
+            FirstBytes::Hello(name) => self.server_name = name,
+            FirstBytes::Other => {}
+        }
+        self.has_seen_hello = true;
+        FirstLook::Process
+    }
+}
+
+/// The result of a handshake that has completed.
+pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
+    let common = side.common();
+    let certificates = common.peer_certificates().unwrap_or_default();
+    TlsInfo {
+        protocol: common.protocol_version().map_or("", protocol_name),
+        cipher: common.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
+        server_name: side.server_name().map(Into::into),
+        alpn: common.alpn_protocol().map(Into::into),
+        is_resumed: common.handshake_kind() == Some(HandshakeKind::Resumed),
+        peer_certificates: certificates.iter().map(|certificate| (**certificate).into()).collect(),
+    }
+}
+
+fn protocol_name(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        other => other.as_str().unwrap_or_default(),
+    }
+}
+
+/// OpenSSL's name of a cipher suite that rustls has.
+fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        other => other.as_str().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,444 @@
+//! Tests with rustls at both ends: its buffered client on a connection in memory.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error};
+use rustls::{ServerConfig, SignatureScheme, SupportedProtocolVersion};
+
+use super::scratch::MOST_PLAINTEXT;
+use super::*;
+use crate::session::Ready;
+use crate::transport::{Handshake, Memory, Transport};
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+
+fn server_config() -> ServerConfig {
+    let pem = include_bytes!("../../../tests/common/localhost.pem");
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let builder = ServerConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
+    builder.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
+}
+
+/// Accepts every certificate: these tests are about records.
+#[derive(Debug)]
+struct Trusting;
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A server's stream, and the client at its other end.
+struct Ends {
+    server: TlsStream<Memory, ServerSide>,
+    client: ClientConnection,
+    ready: Ready,
+}
+
+impl Ends {
+    fn new(config: ServerConfig, version: &'static SupportedProtocolVersion) -> Ends {
+        let server = TlsStream::accept(Memory::default(), config.into(), Default::default()).unwrap();
+        let builder = ClientConfig::builder_with_provider(default_provider().into());
+        let builder = builder.with_protocol_versions(&[version]).unwrap().dangerous();
+        let mut config = builder.with_custom_certificate_verifier(Arc::new(Trusting)).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let client = ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+        Ends { server, client, ready: Ready::FRESH }
+    }
+
+    /// Both ends of a connection whose handshake is complete.
+    fn connected(version: &'static SupportedProtocolVersion) -> Ends {
+        let mut ends = Ends::new(server_config(), version);
+        assert_eq!(ends.shake(&mut usize::MAX.clone()).unwrap(), Handshake::Complete);
+        ends.receive().unwrap();
+        ends
+    }
+
+    /// Puts bytes of the client on the wire.
+    fn send(&mut self, bytes: &[u8]) {
+        self.server.socket().incoming.extend_from_slice(bytes);
+    }
+
+    /// Takes the bytes that the server has sent.
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.server.socket().sent)
+    }
+
+    /// The records that the client has to send.
+    fn records(&mut self) -> Vec<u8> {
+        let mut records = Vec::new();
+        while self.client.wants_write() {
+            self.client.write_tls(&mut records).unwrap();
+        }
+        records
+    }
+
+    /// Moves records in both directions until the handshake is complete or stops.
+    fn shake(&mut self, left: &mut usize) -> io::Result<Handshake> {
+        loop {
+            let records = self.records();
+            self.send(&records);
+            self.ready.read |= !records.is_empty();
+            match self.server.handshake(&mut self.ready, left)? {
+                Handshake::Waiting if self.receive().is_ok() && self.client.wants_write() => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Passes what the server has sent to the client.
+    fn receive(&mut self) -> Result<Vec<u8>, Error> {
+        let mut plaintext = Vec::new();
+        let sent = self.take();
+        let mut rest = &sent[..];
+        while !rest.is_empty() {
+            self.client.read_tls(&mut rest).unwrap();
+            self.client.process_new_packets()?;
+            match self.client.reader().read_to_end(&mut plaintext) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        Ok(plaintext)
+    }
+
+    /// The client encrypts bytes. They are not on the wire yet.
+    fn encrypt(&mut self, plaintext: &[u8]) -> Vec<u8> {
+        self.client.set_buffer_limit(None);
+        self.client.writer().write_all(plaintext).unwrap();
+        self.records()
+    }
+
+    /// Everything that the server can read, in pieces of `size` bytes.
+    fn read(&mut self, size: usize) -> Vec<u8> {
+        let (mut all, mut part) = (Vec::new(), vec![0; size]);
+        loop {
+            match self.server.recv(&mut part) {
+                Ok(0) => return all,
+                Ok(count) => all.extend_from_slice(&part[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// Bytes that differ from their neighbours.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
+}
+
+/// The lengths of the records in bytes from the wire.
+fn lengths(mut wire: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while let [_, _, _, high, low, rest @ ..] = wire {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        lengths.push(length);
+        wire = &rest[length..];
+    }
+    lengths
+}
+
+#[test]
+fn a_handshake_tells_what_was_agreed_on() {
+    for (version, protocol, cipher) in
+        [(VERSIONS[0], "TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"), (VERSIONS[1], "TLSv1.3", "TLS_AES_256_GCM_SHA384")]
+    {
+        let mut config = server_config();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut ends = Ends::new(config, version);
+        assert!(ends.server.needs_handshake() && ends.server.tls().is_none());
+        assert_eq!(ends.shake(&mut 9).unwrap(), Handshake::Complete);
+        let info = ends.server.tls().unwrap();
+        assert_eq!((info.protocol(), info.cipher()), (protocol, cipher));
+        assert_eq!((info.server_name(), info.alpn()), (Some("localhost"), Some(&b"http/1.1"[..])));
+        assert!(!info.is_resumed() && info.peer_certificates().len() == 0);
+    }
+}
+
+#[test]
+fn bytes_pass_in_both_directions_whatever_the_sizes() {
+    for version in VERSIONS {
+        let mut ends = Ends::connected(version);
+        for size in [1, 100, 16_384, 16_385, 100_000] {
+            let sent = pattern(size);
+            let records = ends.encrypt(&sent);
+            ends.send(&records);
+            assert!(ends.read(1 + size / 3) == sent, "{size} bytes to the server");
+            let (mut rest, mut heard) = (&sent[..], Vec::new());
+            while !rest.is_empty() {
+                let count = ends.server.send(rest, &[], false).unwrap();
+                rest = &rest[count..];
+                heard.extend(ends.receive().unwrap());
+            }
+            assert!(heard == sent, "{size} bytes to the client");
+        }
+        assert_eq!(ends.server.memory(), 0, "nothing waits");
+    }
+}
+
+#[test]
+fn every_split_of_the_records_gives_the_same_plaintext() {
+    let sent = pattern(700);
+    for split in 0..40 {
+        let mut ends = Ends::connected(VERSIONS[1]);
+        let records = ends.encrypt(&sent);
+        let (before, after) = records.split_at(split * records.len() / 40);
+        ends.send(before);
+        let mut heard = ends.read(4096);
+        assert_eq!(ends.server.memory() > 0, !before.is_empty(), "a part of a record waits");
+        ends.send(after);
+        heard.extend(ends.read(4096));
+        assert_eq!(heard, sent, "split at {split}/40");
+        assert_eq!(ends.server.memory(), 0);
+    }
+}
+
+#[test]
+fn a_short_head_and_body_share_one_record() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    let (head, body) = (pattern(200), pattern(100_000));
+    assert_eq!(ends.server.send(&head, &body[..50], false).unwrap(), 250);
+    let wire = ends.take();
+    assert_eq!(lengths(&wire), [250 + 17]);
+    // A longer body fills the record of its head, and then records of its own.
+    let count = ends.server.send(&head, &body, false).unwrap();
+    assert_eq!(count, MOST_PLAINTEXT);
+    assert_eq!(lengths(&ends.take()), [16_384 + 17; 4]);
+}
+
+#[test]
+fn plaintext_that_does_not_fit_is_returned_by_the_next_reads_although_the_socket_is_empty() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    let sent = pattern(5000);
+    let records = ends.encrypt(&sent);
+    ends.send(&records);
+    let mut part = [0; 2000];
+    for expected in sent.chunks(2000) {
+        let count = ends.server.recv(&mut part).unwrap();
+        assert_eq!(&part[..count], expected);
+        // The session would wait for an event that does not come.
+        assert!(count < part.len() || !ends.server.short_read_is_all());
+    }
+    assert_eq!(ends.server.recv(&mut part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_socket_that_takes_nothing_stops_encryption_at_64_kib() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    ends.server.socket().open_window(1000);
+    let body = pattern(200_000);
+    let count = ends.server.send(&body, &[], false).unwrap();
+    assert!(ends.server.has_pending());
+    assert_eq!(count, MOST_PLAINTEXT);
+    assert!(ends.server.memory() <= MOST_PLAINTEXT + 200, "{}", ends.server.memory());
+    let error = ends.server.send(&body[count..], &[], false).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    ends.server.socket().open_window(usize::MAX / 2);
+    ends.server.flush_pending().unwrap();
+    assert!(ends.receive().unwrap() == body[..count]);
+    assert_eq!(ends.server.memory(), 0);
+}
+
+#[test]
+fn a_file_is_read_and_encrypted_in_slices() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    let body = pattern(150_000);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&body).unwrap();
+    let sent = ends.server.send_file(&file, 10, 149_980).unwrap();
+    assert_eq!(sent, 149_980);
+    assert!(ends.receive().unwrap() == body[10..149_990]);
+    assert_eq!(ends.server.send_file(&file, 150_000, 1).unwrap(), 0, "the end of the file");
+    let directory = File::open("src").unwrap();
+    assert_eq!(ends.server.send_file(&directory, 0, 10).unwrap(), 0, "a file that cannot be read");
+}
+
+#[test]
+fn a_polite_end_is_announced_once_and_nothing_follows_it() {
+    for version in VERSIONS {
+        let mut ends = Ends::connected(version);
+        ends.server.announce_end().unwrap();
+        ends.server.announce_end().unwrap();
+        ends.receive().unwrap();
+        assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
+        // A request for new keys would be answered by a message of the server's own.
+        if version == VERSIONS[1] {
+            ends.client.refresh_traffic_keys().unwrap();
+        }
+        let records = ends.encrypt(b"more");
+        ends.send(&records);
+        assert_eq!(ends.read(100), b"more");
+        assert_eq!((ends.take(), ends.server.has_pending()), (Vec::new(), false));
+    }
+}
+
+#[test]
+fn the_clients_end_is_an_end_of_input_and_the_server_may_still_send() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    let mut records = ends.encrypt(b"request");
+    ends.client.send_close_notify();
+    records.extend(ends.records());
+    ends.send(&records);
+    ends.send(b"what follows is ignored");
+    assert_eq!(ends.read(100), b"request");
+    assert_eq!(ends.server.recv(&mut [0; 9]).unwrap(), 0);
+    assert_eq!(ends.server.send(b"response", &[], false).unwrap(), 8);
+    assert_eq!(ends.receive().unwrap(), b"response");
+}
+
+#[test]
+fn a_closed_socket_without_notice_is_an_end_of_input_too() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    let records = ends.encrypt(b"request");
+    ends.send(&records[..records.len() - 1]);
+    ends.server.socket().at_end = true;
+    assert_eq!(ends.server.recv(&mut [0; 9]).unwrap(), 0);
+}
+
+#[test]
+fn a_changed_record_is_answered_by_an_alert_after_the_plaintext_before_it() {
+    for version in VERSIONS {
+        let mut ends = Ends::connected(version);
+        let mut records = ends.encrypt(b"first");
+        records.extend(ends.encrypt(b"second"));
+        *records.last_mut().unwrap() ^= 1;
+        ends.send(&records);
+        let mut part = [0; 100];
+        assert_eq!(ends.server.recv(&mut part).unwrap(), 5);
+        assert_eq!(ends.receive(), Err(Error::AlertReceived(AlertDescription::BadRecordMac)));
+        for _ in 0..2 {
+            assert_eq!(ends.server.recv(&mut part).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+        assert_eq!(ends.server.send(b"x", &[], false).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        ends.server.announce_end().unwrap();
+        assert!(ends.take().is_empty(), "one alert, and nothing after it");
+    }
+}
+
+#[test]
+fn garbage_instead_of_a_hello_gets_an_alert() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    ends.send(&[0x80; 30]);
+    let error = ends.server.handshake(&mut ends.ready, &mut 1).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let alert = ends.take();
+    assert_eq!((alert[0], alert.len()), (21, 7), "{alert:?}");
+}
+
+#[test]
+fn text_instead_of_a_hello_is_passed_on() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    ends.send(b"GET / HTTP/1.1\r\n");
+    assert_eq!(ends.server.handshake(&mut ends.ready, &mut 1).unwrap(), Handshake::Text);
+    assert_eq!(ends.read(10), b"GET / HTTP/1.1\r\n");
+    ends.send(b"Host: x");
+    assert_eq!(ends.read(100), b"Host: x");
+    ends.server.send(b"HTTP/1.1 ", b"400", false).unwrap();
+    ends.server.announce_end().unwrap();
+    assert_eq!(ends.take(), b"HTTP/1.1 400");
+}
+
+#[test]
+fn a_handshake_without_a_share_of_the_turn_is_not_read() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    assert_eq!(ends.shake(&mut 0).unwrap(), Handshake::NextTurn);
+    assert!(ends.take().is_empty() && ends.server.memory() == 0);
+    let mut left = 1;
+    assert_eq!(ends.shake(&mut left).unwrap(), Handshake::NextTurn);
+    assert_eq!(left, 0, "the server's flight is the costly one");
+    assert_eq!(ends.shake(&mut 1).unwrap(), Handshake::Complete);
+}
+
+#[test]
+fn a_half_hello_waits_and_costs_its_own_size() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    let hello = ends.records();
+    let mut left = 1;
+    for (at, byte) in hello.iter().enumerate().take(hello.len() - 1) {
+        ends.send(&[*byte]);
+        ends.ready.read = true;
+        assert_eq!(ends.server.handshake(&mut ends.ready, &mut left).unwrap(), Handshake::Waiting, "byte {at}");
+        assert!(ends.server.memory() <= 2 * (at + 1));
+    }
+    assert_eq!(left, 1);
+    ends.send(&hello[hello.len() - 1..]);
+    ends.ready.read = true;
+    ends.server.handshake(&mut ends.ready, &mut left).unwrap();
+    assert_eq!((left, ends.server.memory()), (0, 0));
+}
+
+#[test]
+fn a_message_that_never_ends_is_refused_at_64_kib() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    // A hello of nearly 64 KiB in records of one byte each, which take six times as much.
+    ends.send(&[22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]);
+    let mut records = 0;
+    while records < 70_000 {
+        ends.send(&[22, 3, 1, 0, 1, 0].repeat(100));
+        records += 100;
+        ends.ready.read = true;
+        if ends.server.handshake(&mut ends.ready, &mut 9).is_err() {
+            break;
+        }
+    }
+    assert!(records < 12_000, "{records} records");
+}
+
+#[test]
+fn new_keys_are_taken_and_an_answer_asked_for_is_given() {
+    let mut ends = Ends::connected(VERSIONS[1]);
+    ends.client.refresh_traffic_keys().unwrap();
+    let records = ends.encrypt(b"with new keys");
+    ends.send(&records);
+    assert_eq!(ends.read(100), b"with new keys");
+    ends.server.send(b"with new keys too", &[], false).unwrap();
+    let wire = ends.take();
+    assert_eq!(lengths(&wire).len(), 2, "the update, and the data");
+    ends.take();
+    let mut rest = &wire[..];
+    while !rest.is_empty() {
+        ends.client.read_tls(&mut rest).unwrap();
+        ends.client.process_new_packets().unwrap();
+    }
+    let mut heard = [0; 17];
+    ends.client.reader().read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"with new keys too");
+}

@@ -1,0 +1,134 @@
+//! Both sides of TLS for tests: a configuration of the server with the certificate of `localhost.pem`, and a client that
+//! accepts any certificate, because these tests are about connections.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, SignatureScheme, StreamOwned,
+};
+
+use super::client::SAFETY;
+
+/// The configuration of a server for `localhost`.
+pub fn server_config() -> Arc<ServerConfig> {
+    static CONFIG: OnceLock<Arc<ServerConfig>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let pem = include_bytes!("localhost.pem");
+        let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+        let builder = ServerConfig::builder_with_provider(default_provider().into());
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        builder.with_single_cert(vec![certificate], key).unwrap().into()
+    });
+    Arc::clone(config)
+}
+
+#[derive(Debug)]
+struct Trusting;
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The configuration of a client that resumes no session.
+pub fn client_config() -> Arc<ClientConfig> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let builder = ClientConfig::builder_with_provider(default_provider().into());
+        let builder = builder.with_safe_default_protocol_versions().unwrap().dangerous();
+        let mut config = builder.with_custom_certificate_verifier(Arc::new(Trusting)).with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        config.into()
+    });
+    Arc::clone(config)
+}
+
+/// A client's side of a new connection to `localhost`.
+pub fn client_connection() -> ClientConnection {
+    ClientConnection::new(client_config(), "localhost".try_into().unwrap()).unwrap()
+}
+
+/// A client on a real socket that waits for what it expects, and never for ever.
+pub struct TlsClient(pub StreamOwned<ClientConnection, TcpStream>);
+
+impl TlsClient {
+    pub fn connect(address: SocketAddr) -> TlsClient {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(SAFETY)).unwrap();
+        stream.set_write_timeout(Some(SAFETY)).unwrap();
+        TlsClient(StreamOwned::new(client_connection(), stream))
+    }
+
+    pub fn say(&mut self, text: &str) -> &mut TlsClient {
+        self.0.write_all(text.as_bytes()).unwrap();
+        self.0.flush().unwrap();
+        self
+    }
+
+    /// The head and the body of a response with a counted body.
+    pub fn answer(&mut self) -> (String, Vec<u8>) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        (head, body)
+    }
+
+    pub fn get(&mut self, target: &str) -> (String, Vec<u8>) {
+        self.say(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")).answer()
+    }
+
+    /// Everything until the end, and true if the end was announced.
+    pub fn rest(&mut self) -> (Vec<u8>, bool) {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) => (rest, true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => (rest, false),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
