@@ -57,7 +57,7 @@
 //! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
 //! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
-//! | `harness` | yes | for benchmarks and test suites: `endpoints`, counters of a server, and services that report them |
+//! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
 //! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer` |
 //! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
@@ -116,6 +116,8 @@ mod coroutine;
 pub mod endpoints;
 mod event_loop;
 mod failure;
+#[cfg(feature = "harness")]
+pub mod faults;
 pub mod files;
 pub mod handler;
 pub mod http;

@@ -17,6 +17,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "harness")]
+mod fault;
 mod into_service;
 mod response;
 #[cfg(test)]
@@ -27,6 +29,11 @@ pub use into_service::{AsItIs, ByValue, IntoService, RequestCopier};
 pub use response::{ErrorText, Response};
 
 use crate::http::{FieldBlock, Request, Status};
+#[cfg(feature = "harness")]
+#[doc(hidden)]
+pub use fault::Fault;
+#[cfg(feature = "harness")]
+pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 
 /// Responds to requests.
 ///
@@ -85,6 +92,15 @@ pub trait Service {
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
+
+    /// True if the connection that is accepted now is never read, for tests of clients. A service that wraps another one
+    /// has to pass it on. `is_loopback` says that only this machine can reach the listener.
+    #[cfg(feature = "harness")]
+    #[doc(hidden)]
+    fn next_is_deaf(&self, is_loopback: bool) -> bool {
+        _ = is_loopback;
+        false
+    }
 }
 
 impl Service for Box<dyn Service + Send> {
@@ -106,6 +122,11 @@ impl Service for Box<dyn Service + Send> {
 
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         (**self).take_notes(note);
+    }
+
+    #[cfg(feature = "harness")]
+    fn next_is_deaf(&self, is_loopback: bool) -> bool {
+        (**self).next_is_deaf(is_loopback)
     }
 }
 
@@ -199,6 +220,14 @@ pub trait Upstream {
 
     /// The time at which [`Upstream::poll`] is called even if no event comes before.
     fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Takes the fault with which the response of the last [`Upstream::poll`] is to be sent: the only way by which a service
+    /// makes a connection break HTTP. It exists for tests of clients, and only this crate can make a fault.
+    #[cfg(feature = "harness")]
+    #[doc(hidden)]
+    fn take_fault(&mut self) -> Option<Fault> {
         None
     }
 }

@@ -23,7 +23,7 @@ _serve__forever() {
 
     case "${cmd}" in
         serve__forever)
-            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --bench-endpoints --dataset --max-read --max-write --slow-motion --port-file --ready --ready-fd --nonce-header --idle-exit --duration --exit-with-stdin --lame-duck --cpu --exit-codes --healthcheck --quiet"
+            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --bench-endpoints --dataset --max-read --max-write --slow-motion --fault --fault-seed --faults-anywhere --port-file --ready --ready-fd --nonce-header --idle-exit --duration --exit-with-stdin --lame-duck --cpu --exit-codes --healthcheck --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -376,6 +376,20 @@ _serve__forever() {
                     return 0
                     ;;
                 --slow-motion)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --fault)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --fault-seed)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -40,6 +40,8 @@ complete -c serve-forever -l dataset -d 'JSON file with the items of the endpoin
 complete -c serve-forever -l max-read -d 'read at most N bytes at a time from a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l max-write -d 'write at most N bytes at a time to a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l slow-motion -d 'milliseconds that a connection pauses after a read of --max-read or a write of --max-write bytes (default: none)' -r -f
+complete -c serve-forever -l fault -d 'give this share of the responses a fault, such as close:0.1:body=100; may be repeated, the first that applies counts' -r -f
+complete -c serve-forever -l fault-seed -d 'seed that decides which responses have a fault (default: 0)' -r -f
 complete -c serve-forever -l port-file -d 'file to write the port to when the program listens; removed at its end' -r -F
 complete -c serve-forever -l ready -d 'the line on standard output when the program is ready: python or json (default: python)' -r -f
 complete -c serve-forever -l ready-fd -d 'open descriptor to write the line of --ready json to when the program is ready, and then to close' -r -f
@@ -59,6 +61,7 @@ complete -c serve-forever -l precompressed -d 'serve app.js.br, app.js.zst or ap
 complete -c serve-forever -l reuse-port -d 'let other processes of the same user listen on the same port'
 complete -c serve-forever -l sandbox -d 'let the kernel restrict the program to reading the served directory (Linux, Landlock)'
 complete -c serve-forever -l cgi -d 'run the programs in /cgi-bin and /htbin of the directory instead of sending them'
+complete -c serve-forever -l faults-anywhere -d 'allow faults on addresses that other machines can reach'
 complete -c serve-forever -l nonce-header -d 'send the nonce of this start in all responses, as X-Serve-Nonce'
 complete -c serve-forever -l exit-with-stdin -d 'end when standard input ends, which must be a pipe or a socket'
 complete -c serve-forever -s q -l quiet -d 'do not log requests'

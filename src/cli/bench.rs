@@ -1,16 +1,46 @@
-//! Builds the services for benchmarks and tests of clients, in front of the files.
+//! Builds the services for benchmarks and tests of clients, in front of the files: endpoints, and faults.
 
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 
 use super::exit::Exit;
 use super::options::Options;
 use crate::endpoints::EndpointService;
+use crate::faults::FaultService;
 use crate::service::Service;
 
-/// Puts the endpoints of `--bench-endpoints` in front of a service.
+/// Refuses faults on addresses that other machines can reach.
+pub(super) fn check_addresses(listeners: &[TcpListener], options: &Options) -> Result<(), Exit> {
+    let is_loopback = |listener: &TcpListener| listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let are_allowed = options.bench.faults.is_empty() || options.bench.faults_anywhere;
+    match are_allowed || listeners.iter().all(is_loopback) {
+        true => Ok(()),
+        false => Err(Exit::usage("argument --fault: other machines can reach the address; use --bind 127.0.0.1")),
+    }
+}
+
+/// Puts the endpoints of `--bench-endpoints` and the faults of `--fault` in front of a service. With the endpoints come the
+/// paths that ask for a fault.
 pub(super) fn before(service: Box<dyn Service + Send>, options: &Options) -> Result<Box<dyn Service + Send>, Exit> {
-    let Some(prefix) = &options.bench.endpoints else { return Ok(service) };
+    let bench = &options.bench;
+    let mut faults = match &bench.endpoints {
+        None if bench.faults.is_empty() => return Ok(service),
+        None => FaultService::new(service),
+        Some(prefix) => FaultService::new(endpoints(service, prefix, options)?).paths(prefix),
+    };
+    faults = faults.seed(bench.fault_seed).anywhere(bench.faults_anywhere);
+    for rule in &bench.faults {
+        faults = faults.fault(rule).map_err(Exit::failure)?;
+    }
+    Ok(Box::new(faults))
+}
+
+fn endpoints(
+    service: Box<dyn Service + Send>,
+    prefix: &str,
+    options: &Options,
+) -> Result<Box<dyn Service + Send>, Exit> {
     let mut endpoints = EndpointService::new(service).prefix(prefix);
     if let Some(path) = &options.bench.dataset {
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;

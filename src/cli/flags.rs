@@ -429,6 +429,33 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "The loop does not sleep: other connections are served meanwhile. A pause longer than --send-timeout ends \
                the connection.",
     },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "fault",
+        letter: None,
+        action: Action::Many("KIND:RATE[:KEY=VALUE,...]", Options::add_fault),
+        help: "give this share of the responses a fault, such as close:0.1:body=100; may be repeated, the first that \
+               applies counts",
+        more: "RATE is a number from 0 to 1. KIND is reset, close, empty, stall, bad-chunk, garbage, drip, rate, \
+               latency, status, length, duplicate-head, early-hints, late-100 or deaf; docs/harness.md has their keys. A \
+               fault has a line in the log. Without --faults-anywhere, the address must be a loopback address.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "fault-seed",
+        letter: None,
+        action: Action::One("N", Options::set_fault_seed),
+        help: "seed that decides which responses have a fault (default: 0)",
+        more: "With the same seed, the same requests have a fault, counted in the order in which they arrive.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "faults-anywhere",
+        letter: None,
+        action: Action::Switch(Options::set_faults_anywhere),
+        help: "allow faults on addresses that other machines can reach",
+        more: "",
+    },
     Flag {
         name: "port-file",
         letter: None,

@@ -63,6 +63,8 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let reads_again = options.config.is_some() || options.site.auth_file.is_some();
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(|error| Exit::of(Code::Bind, error))?;
+    #[cfg(feature = "harness")]
+    bench::check_addresses(&listeners, options)?;
     let bound = Bound::of(&listeners);
     announcer.write_port_file(&options.life, &bound)?;
     // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.

@@ -10,6 +10,8 @@ use super::body_writer::FILE_SLICE;
 use super::buffers::{give_back, lend};
 use super::core::{ConnectionCore, Progress};
 use super::stage::Stage;
+#[cfg(feature = "harness")]
+use super::stages::FaultyResponse;
 use super::stages::GATHER;
 use super::timers::{Timers, Wait};
 use crate::observer::{ConnectionObserver, Unobserved};
@@ -47,6 +49,11 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         let (stage, wait) = match transport.needs_handshake() {
             true => (Stage::Handshake, Wait::Handshake),
             false => (Stage::Head, Wait::First),
+        };
+        #[cfg(feature = "harness")]
+        let stage = match server.next_is_deaf() {
+            true => Stage::Faulty(Box::new(FaultyResponse::deaf(now))),
+            false => stage,
         };
         let timers = Timers::new(wait, now);
         HttpSession { core: ConnectionCore::new(server, transport, peer, timers, observer), stage }
@@ -150,7 +157,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
         // Dropping the stage tells an upstream or a source that the client is gone, and both may then have lines for the log.
-        if matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
+        if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
             // The run is over, unless the cut was logged as such.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
@@ -219,6 +226,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             Stage::Head => core.needs_input && core.output.is_empty() && !core.transport.has_pending(),
             Stage::Handshake | Stage::Closing(_) => false,
             Stage::Lingering(_) => true,
+            #[cfg(feature = "harness")]
+            Stage::Faulty(ref faulty) => faulty.wants_input(core.needs_input),
             _ => core.needs_input,
         };
         if !is_wanted || !ready.read || core.at_end {
@@ -372,8 +381,12 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         let (timers, limits) = (&self.core.timers, &self.core.limits);
         let upstream = match &self.stage {
             Stage::AwaitingUpstream(pending) => pending.upstream.deadline(),
-            Stage::Sending(sending) => sending.upstream.as_ref().and_then(|pending| pending.upstream.deadline()),
-            _ => None,
+            stage => stage.sending().and_then(|sending| sending.upstream.as_ref()?.upstream.deadline()),
+        };
+        #[cfg(feature = "harness")]
+        let upstream = match &self.stage {
+            Stage::Faulty(faulty) => upstream.into_iter().chain(faulty.deadline()).min(),
+            _ => upstream,
         };
         let last_call = self.core.last_call(clock.stopping).filter(|_| timers.awaits_request());
         // The session runs once when it begins to count as stalled, so that the loop finds it if room is short by then.

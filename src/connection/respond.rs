@@ -188,7 +188,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Logs a response that is cut short, with the number of bytes that left before.
     #[cold]
     pub(super) fn log_cut(&self, stage: &Stage, reason: CloseReason, clock: TurnClock) {
-        if let Stage::Sending(sending) = stage
+        if let Some(sending) = stage.sending()
             && !sending.record.is_logged.replace(true)
         {
             let outcome = Outcome { cut: Some(reason), ..sending.outcome() };

@@ -16,6 +16,8 @@ use crate::limits::Limits;
 use crate::listen::unmapped;
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
+#[cfg(feature = "harness")]
+use crate::service::FaultKind;
 use crate::service::{Body, Service};
 
 /// The value of `Server` unless another is set.
@@ -57,6 +59,9 @@ pub struct ServerState {
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
+    /// Faults that were executed, by their kinds.
+    #[cfg(feature = "harness")]
+    faults: [Cell<u64>; FaultKind::ALL.len()],
 }
 
 /// The common header fields, and the second for which they are valid.
@@ -96,7 +101,33 @@ impl ServerState {
             stamp: RefCell::default(),
             error_fields: OnceCell::new(),
             last_error: RefCell::default(),
+            #[cfg(feature = "harness")]
+            faults: Default::default(),
         }
+    }
+
+    /// Counts a fault that is executed.
+    #[cfg(feature = "harness")]
+    pub(super) fn count_fault(&self, kind: FaultKind) {
+        let counter = &self.faults[kind as usize];
+        counter.set(counter.get() + 1);
+    }
+
+    /// The kinds of faults that were executed, with their numbers.
+    #[cfg(feature = "harness")]
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counted = FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.faults[kind as usize].get()));
+        counted.filter(|(_, count)| *count > 0)
+    }
+
+    /// True if the connection that is accepted now is never read.
+    #[cfg(feature = "harness")]
+    pub(super) fn next_is_deaf(&self) -> bool {
+        let is_deaf = self.service.borrow().next_is_deaf(self.local.ip().is_loopback());
+        if is_deaf {
+            self.count_fault(FaultKind::Deaf);
+        }
+        is_deaf
     }
 
     /// Replaces the service for requests that begin from now on. The old one is dropped; its upstreams and sources in flight

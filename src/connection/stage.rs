@@ -22,12 +22,27 @@ pub(super) enum Stage {
     AwaitingUpstream(Box<PendingUpstream>),
     /// The body of the response is being sent.
     Sending(Box<Sending>),
+    /// The response is sent with a fault.
+    #[cfg(feature = "harness")]
+    Faulty(Box<super::stages::FaultyResponse>),
     /// The response is complete; the rest of the request's body is discarded, up to this many bytes.
     Draining(u64),
     /// The output still holds the last bytes of the connection. It is closed for this reason once they have left.
     Closing(CloseReason),
     /// The client was told that no more bytes come; what it still sends is discarded until it closes its side.
     Lingering(CloseReason),
+}
+
+impl Stage {
+    /// The response whose body is being sent.
+    pub(super) fn sending(&self) -> Option<&Sending> {
+        match self {
+            Stage::Sending(sending) => Some(sending),
+            #[cfg(feature = "harness")]
+            Stage::Faulty(faulty) => faulty.sending(),
+            _ => None,
+        }
+    }
 }
 
 /// A response that waits for the end of the request's body.

@@ -35,4 +35,7 @@ mod timed;
 mod work;
 
 pub use dataset::InvalidDataset;
+pub(crate) use params::{Params, decimal, number};
+pub(crate) use replies::EndpointError;
 pub use service::EndpointService;
+pub(crate) use status::final_status;

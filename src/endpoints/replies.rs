@@ -24,6 +24,11 @@ impl EndpointError {
         EndpointError::new(Status::BAD_REQUEST, detail)
     }
 
+    /// The reason in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The response: `{"status_code":400,"error":"Bad Request","detail":"..."}`.
     pub(crate) fn response(&self) -> Response {
         let mut body = format!("{{\"status_code\":{},\"error\":", self.status.code()).into_bytes();

@@ -198,7 +198,7 @@ impl Request {
     /// stays that of the client, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
-        let mut request = self.clone();
+        let mut request = self.retargeted(target);
         if request.method != Method::Head {
             request.method = Method::Get;
         }
@@ -207,6 +207,12 @@ impl Request {
             let name = field.name.slice(&self.head).to_ascii_lowercase();
             !name.starts_with(b"content-") && name != b"transfer-encoding" && name != b"expect"
         });
+        request
+    }
+
+    /// The same request for another path and query. The request line stays that of the client, for the log.
+    pub(crate) fn retargeted(&self, target: &[u8]) -> Request {
+        let mut request = self.clone();
         // The new target is appended to the head, so that the spans of the fields stay valid.
         let start = request.head.len();
         request.head.extend_from_slice(target);

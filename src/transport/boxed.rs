@@ -57,6 +57,16 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).announce_end()
     }
 
+    #[cfg(feature = "harness")]
+    fn unacknowledged(&self) -> Option<u64> {
+        (**self).unacknowledged()
+    }
+
+    #[cfg(feature = "harness")]
+    fn reset_on_drop(&mut self) {
+        (**self).reset_on_drop();
+    }
+
     fn memory(&self) -> usize {
         (**self).memory()
     }

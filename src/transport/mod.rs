@@ -119,6 +119,16 @@ pub trait Transport {
         Ok(())
     }
 
+    /// Bytes that were sent and that the peer's system has not acknowledged. `None` if that is not known.
+    #[cfg(feature = "harness")]
+    fn unacknowledged(&self) -> Option<u64> {
+        None
+    }
+
+    /// Makes the drop of the transport reset the connection, if its protocol has a reset.
+    #[cfg(feature = "harness")]
+    fn reset_on_drop(&mut self) {}
+
     /// Bytes of memory that the transport owns for input and output that wait.
     fn memory(&self) -> usize {
         0

@@ -208,6 +208,16 @@ impl<T: Transport> Transport for Narrow<T> {
         self.transport.announce_end()
     }
 
+    #[cfg(feature = "harness")]
+    fn unacknowledged(&self) -> Option<u64> {
+        self.transport.unacknowledged()
+    }
+
+    #[cfg(feature = "harness")]
+    fn reset_on_drop(&mut self) {
+        self.transport.reset_on_drop();
+    }
+
     fn memory(&self) -> usize {
         self.transport.memory()
     }

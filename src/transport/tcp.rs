@@ -41,9 +41,39 @@ impl Transport for mio::net::TcpStream {
         cfg!(target_os = "linux")
     }
 
+    #[cfg(all(feature = "harness", target_os = "linux"))]
+    fn unacknowledged(&self) -> Option<u64> {
+        // The queue keeps bytes until they are acknowledged. Its memory is more than its bytes, and 0 if it is empty.
+        let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
+        Some(u64::from(memory[option::WRITE_QUEUE]))
+    }
+
+    #[cfg(feature = "harness")]
+    fn reset_on_drop(&mut self) {
+        // If it fails, the connection ends by a FIN.
+        _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
+    }
+
     fn source(&mut self) -> &mut dyn mio::event::Source {
         self
     }
+}
+
+#[cfg(all(feature = "harness", target_os = "linux"))]
+mod option {
+    use nix::{getsockopt_impl, libc, sockopt_impl};
+
+    /// The index of the memory of the write queue, `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
+    pub(super) const WRITE_QUEUE: usize = 5;
+
+    sockopt_impl!(
+        /// The memory that a socket uses: the first six numbers of `SO_MEMINFO`.
+        SocketMemory,
+        GetOnly,
+        libc::SOL_SOCKET,
+        libc::SO_MEMINFO,
+        [u32; WRITE_QUEUE + 1]
+    );
 }
 
 /// Holds back a packet that is not full until the file or the close that follows, which then leaves in the same packet:

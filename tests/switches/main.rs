@@ -7,6 +7,8 @@
 mod common;
 
 mod auth;
+#[cfg(feature = "harness")]
+mod bench;
 mod config;
 mod confine;
 #[cfg(target_os = "linux")]

@@ -1,18 +1,25 @@
-//! The setters for flags of the endpoints for benchmarks.
+//! The setters for flags of the endpoints for benchmarks, and of faults.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::model::{BadValue, Options};
-use super::values::{file, must, text};
+use super::values::{file, invalid, must, text};
+use crate::faults::check_rule;
 
-/// The endpoints for benchmarks and tests of clients.
+/// The endpoints for benchmarks and tests of clients, and the faults of responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BenchOptions {
     /// The path below which the endpoints are; empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
     /// The file with the items of `/json/{count}`. It may not exist.
     pub dataset: Option<PathBuf>,
+    /// The rules by which responses have faults, in order. Each is valid.
+    pub faults: Vec<String>,
+    /// The seed that decides which responses have a fault.
+    pub fault_seed: u64,
+    /// True if addresses that other machines can reach may have faults.
+    pub faults_anywhere: bool,
 }
 
 impl Options {
@@ -24,6 +31,24 @@ impl Options {
     pub(in crate::cli) fn set_dataset(&mut self, value: &OsStr) -> Result<(), BadValue> {
         self.bench.dataset = Some(file(value)?);
         Ok(())
+    }
+
+    pub(in crate::cli) fn add_fault(&mut self, value: &OsStr) -> Result<(), BadValue> {
+        let rule = text("fault", value)?;
+        check_rule(rule).map_err(|why| invalid("fault", value).hint(why))?;
+        self.bench.faults.push(rule.to_owned());
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_fault_seed(&mut self, value: &OsStr) -> Result<(), BadValue> {
+        // `parse` alone would accept a plus sign.
+        let seed = value.to_str().filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
+        self.bench.fault_seed = seed.ok_or_else(|| must("be from 0 to 18446744073709551615", "number", value))?;
+        Ok(())
+    }
+
+    pub(in crate::cli) fn set_faults_anywhere(&mut self) {
+        self.bench.faults_anywhere = true;
     }
 }
 
@@ -40,6 +65,22 @@ fn url_prefix(value: &OsStr) -> Result<&str, BadValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_is_checked_when_it_is_parsed() {
+        let mut options = Options::default();
+        for rule in ["empty:1", "close:0.5:body=3"] {
+            options.add_fault(rule.as_ref()).unwrap();
+        }
+        assert_eq!(options.bench.faults, ["empty:1", "close:0.5:body=3"]);
+        let why = options.add_fault("nothing:1".as_ref()).unwrap_err().to_string();
+        assert_eq!(why, "invalid fault: 'nothing:1' (there is no fault \"nothing\")");
+        options.set_fault_seed("7".as_ref()).unwrap();
+        for seed in ["", "-1", "+1", "x", "18446744073709551616"] {
+            assert!(options.set_fault_seed(seed.as_ref()).is_err(), "{seed}");
+        }
+        assert_eq!(options.bench.fault_seed, 7);
+    }
 
     #[test]
     fn a_prefix_begins_with_a_slash_and_ends_without() {

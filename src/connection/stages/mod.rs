@@ -3,6 +3,8 @@
 
 mod body;
 mod closing;
+#[cfg(feature = "harness")]
+mod faulty;
 mod head;
 mod sending;
 mod timeout;
@@ -15,6 +17,8 @@ use super::stage::Stage;
 use crate::observer::ConnectionObserver;
 use crate::session::{CloseReason, Ready, StepContext};
 use crate::transport::{Handshake, Transport};
+#[cfg(feature = "harness")]
+pub(super) use faulty::FaultyResponse;
 
 /// Bytes of output from which on no further response is added to it. Pipelined responses leave in one write up to there, and
 /// one client cannot make the server produce more than this ahead of what it reads.
@@ -37,6 +41,8 @@ impl Stage {
             Stage::Deferred(deferred) => deferred.advance(core, cx.clock),
             Stage::AwaitingUpstream(pending) => pending.advance(core, cx),
             Stage::Sending(sending) => sending.advance(core, cx.clock),
+            #[cfg(feature = "harness")]
+            Stage::Faulty(faulty) => return faulty.advance(core, ready, cx),
             Stage::Draining(left) => body::drain(left, core),
             Stage::Closing(reason) => return closing::close(reason, core),
             Stage::Lingering(reason) => return closing::linger(reason, core),

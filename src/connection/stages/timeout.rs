@@ -30,6 +30,9 @@ impl Stage {
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
+            // The next bytes come at a time, or never.
+            #[cfg(feature = "harness")]
+            Stage::Faulty(_) => Wait::Source,
         }
     }
 

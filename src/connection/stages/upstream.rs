@@ -69,6 +69,11 @@ impl PendingUpstream {
                     core.machine.send_continue(&mut core.output);
                 }
                 let request = std::mem::take(&mut self.request);
+                #[cfg(feature = "harness")]
+                if let Some(fault) = self.upstream.take_fault() {
+                    let stage = core.respond_with_fault(fault, response, &request, Some(self), cx.clock);
+                    return (stage, Progress::Moved);
+                }
                 core.respond(response, &request, Some(self), cx.clock)
             }
             Err(error) => {

@@ -433,6 +433,16 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
         unless_later(self.flush_pending())
     }
 
+    #[cfg(feature = "harness")]
+    fn unacknowledged(&self) -> Option<u64> {
+        self.socket.unacknowledged()
+    }
+
+    #[cfg(feature = "harness")]
+    fn reset_on_drop(&mut self) {
+        self.socket.reset_on_drop();
+    }
+
     fn memory(&self) -> usize {
         self.received.capacity() + self.plaintext.capacity() + self.pending.capacity()
     }

@@ -1,0 +1,357 @@
+//! Sending a response with a fault. The response is produced as it would be without the fault, into a buffer of its own. From
+//! there its bytes pass to the output, changed, cut or delayed. What stays out: the choice of the fault.
+
+use std::time::{Duration, Instant};
+
+use super::GATHER;
+use crate::buffer::Buffer;
+use crate::connection::core::{ConnectionCore, Progress};
+use crate::connection::stage::{Outcome, PendingUpstream, Sending, Stage};
+use crate::http::Request;
+use crate::observer::{ConnectionObserver, Unobserved};
+use crate::service::{CutEnd, CutPoint, Fault, Response, WireEffect};
+use crate::session::{CloseReason, Ready, StepContext, TurnClock};
+use crate::transport::{Memory, Transport};
+
+/// Time between two looks at the bytes that the peer has not acknowledged.
+const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(2);
+
+/// The longest wait for acknowledgements before a reset.
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The wait before a reset where the acknowledged bytes are not known.
+const RESET_DELAY: Duration = Duration::from_millis(50);
+
+/// The end of a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// A line in the place of a chunk's size that is no number.
+const BAD_SIZE: &[u8] = b"zz\r\n";
+
+/// A response that is sent with a fault.
+pub(in crate::connection) struct FaultyResponse {
+    /// The stage of the exchange as it would be without the fault.
+    inner: Stage,
+    /// Bytes of the response that have not passed to the output.
+    wire: Buffer,
+    head_length: u64,
+    /// Bytes of the response that have passed to the output.
+    passed: u64,
+    /// The number of bytes after which the response is cut.
+    cut: Option<u64>,
+    pace: Option<FaultPace>,
+    /// Appended after the last byte of the response; a chunked body loses its last chunk if this is a bad one.
+    trailer: &'static [u8],
+    /// How the connection ends after the response. `None` if it may go on.
+    end: Option<CutEnd>,
+    /// The connection is never read.
+    is_deaf: bool,
+    /// The time at which all bytes had passed to the output and only the end of the connection was left.
+    over_since: Option<Instant>,
+    /// The next look at the acknowledgements.
+    look_at: Option<Instant>,
+}
+
+/// The speed of a response.
+struct FaultPace {
+    bytes: u64,
+    every: Duration,
+    /// Bytes that may pass now.
+    credit: u64,
+    /// The time of the next credit.
+    next: Instant,
+}
+
+impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
+    /// Responds with a fault. Returns the next stage.
+    pub(in crate::connection) fn respond_with_fault(
+        &mut self,
+        fault: Fault,
+        response: Response,
+        request: &Request,
+        upstream: Option<Box<PendingUpstream>>,
+        clock: TurnClock,
+    ) -> Stage {
+        self.server.count_fault(fault.kind);
+        self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
+        let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
+        // Bytes of earlier responses, which have no fault, stay in the output.
+        let earlier = std::mem::take(&mut self.output);
+        let inner = self.respond(response, request, upstream, clock);
+        let wire = std::mem::replace(&mut self.output, earlier);
+        Stage::Faulty(Box::new(FaultyResponse::new(effect, inner, wire, clock.now)))
+    }
+}
+
+impl FaultyResponse {
+    fn new(effect: WireEffect, inner: Stage, wire: Buffer, now: Instant) -> FaultyResponse {
+        let head_length = memchr::memmem::find(wire.bytes(), b"\r\n\r\n").map_or(wire.len(), |at| at + 4);
+        let mut faulty = FaultyResponse {
+            inner,
+            wire,
+            head_length: head_length as u64,
+            passed: 0,
+            cut: None,
+            pace: None,
+            trailer: b"",
+            end: Some(CutEnd::Close),
+            is_deaf: false,
+            over_since: None,
+            look_at: None,
+        };
+        match effect {
+            WireEffect::Cut(point, end) => {
+                faulty.cut = Some(match point {
+                    CutPoint::Response(bytes) => bytes,
+                    CutPoint::Body(bytes) => faulty.head_length.saturating_add(bytes),
+                });
+                faulty.end = Some(end);
+            }
+            WireEffect::Paced { bytes, every } => {
+                faulty.pace = Some(FaultPace { bytes, every, credit: 0, next: now });
+                faulty.end = None;
+            }
+            WireEffect::Garbage(bytes) => {
+                faulty.cut = Some(bytes.len() as u64);
+                faulty.wire = Buffer::default();
+                faulty.wire.extend(&bytes);
+            }
+            WireEffect::BadChunk => faulty.trailer = BAD_SIZE,
+            WireEffect::Length(by) => faulty.change_head(|head| change_length(head, by)),
+            WireEffect::DuplicateHead => faulty.change_head(|head| [head, head].concat()),
+            WireEffect::Late100 => faulty.trailer = b"HTTP/1.1 100 Continue\r\n\r\n",
+        }
+        faulty
+    }
+
+    /// A connection whose requests are never read.
+    pub(in crate::connection) fn deaf(now: Instant) -> FaultyResponse {
+        let effect = WireEffect::Cut(CutPoint::Response(0), CutEnd::Stall);
+        let inner = Stage::Closing(CloseReason::Complete);
+        FaultyResponse { is_deaf: true, ..FaultyResponse::new(effect, inner, Buffer::default(), now) }
+    }
+
+    /// Replaces the head of the response, which is still in the buffer.
+    fn change_head(&mut self, change: impl FnOnce(&[u8]) -> Vec<u8>) {
+        let (head, body) = self.wire.bytes().split_at(self.head_length as usize);
+        let mut changed = Buffer::default();
+        let head = change(head);
+        changed.extend(&head);
+        changed.extend(body);
+        self.head_length = head.len() as u64;
+        self.wire = changed;
+    }
+
+    /// The response without the fault, while its body is being produced.
+    pub(in crate::connection) fn sending(&self) -> Option<&Sending> {
+        self.inner.sending()
+    }
+
+    /// True if the connection is to be read. `needs_input` says that the response without the fault needs it.
+    pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
+        // A stalled connection discards what it reads, and finds the end that its client sends.
+        let is_stalled = self.over_since.is_some() && self.end == Some(CutEnd::Stall);
+        !self.is_deaf && (is_stalled || needs_input)
+    }
+
+    /// The time at which the session has to run again, besides the deadlines of the response without the fault.
+    pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
+        match (&self.pace, self.look_at) {
+            (_, Some(look_at)) => Some(look_at),
+            // Without bytes to pass, the next credit is of no use.
+            (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
+            _ => None,
+        }
+    }
+
+    /// Passes bytes of the response to the output, and ends the connection after the last one if the fault asks for that.
+    ///
+    /// # Errors
+    /// The reason, once the connection can be closed.
+    pub(in crate::connection) fn advance<T: Transport, O: ConnectionObserver>(
+        mut self: Box<Self>,
+        core: &mut ConnectionCore<'_, T, O>,
+        ready: &mut Ready,
+        cx: &mut StepContext<'_>,
+    ) -> Result<(Stage, Progress), CloseReason> {
+        let clock = cx.clock;
+        if self.over_since.is_some() {
+            return self.finish(core, *ready, clock.now);
+        }
+        let mut progress = self.produce(core, clock);
+        let passed = self.pass(core, clock.now);
+        if passed > 0 {
+            progress = Progress::Moved;
+        }
+        let is_cut = self.cut.is_some_and(|cut| self.passed == cut);
+        if !is_cut && !(self.is_produced() && self.wire.is_empty()) {
+            return Ok((Stage::Faulty(self), progress));
+        }
+        if self.end.is_none() {
+            return Ok((self.inner, Progress::Moved));
+        }
+        self.log_end(core, clock);
+        // Nothing more is needed of the response, so that its upstream ends now.
+        self.inner = Stage::Closing(CloseReason::Complete);
+        self.over_since = Some(clock.now);
+        Ok((Stage::Faulty(self), Progress::Moved))
+    }
+
+    /// True if the whole response was produced.
+    fn is_produced(&self) -> bool {
+        !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
+    }
+
+    /// Produces more of the response, if few bytes of it wait.
+    fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
+        let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
+        if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
+            return Progress::Still;
+        }
+        let mut progress = Progress::Moved;
+        // The stage writes to the output of the connection, which is exchanged for the buffer of the response.
+        std::mem::swap(&mut core.output, &mut self.wire);
+        self.inner = match std::mem::replace(&mut self.inner, Stage::Head) {
+            Stage::Sending(sending) => {
+                let (mut stage, moved) = sending.advance(core, clock);
+                progress = moved;
+                if let Stage::Sending(sending) = &mut stage
+                    && !sending.body.is_streamed()
+                {
+                    copy_body(sending, core);
+                    progress = Progress::Moved;
+                }
+                stage
+            }
+            other => other,
+        };
+        std::mem::swap(&mut core.output, &mut self.wire);
+        if !matches!(self.inner, Stage::Sending(_)) {
+            self.append_trailer();
+        }
+        progress
+    }
+
+    /// Appends the trailer to a response that is complete.
+    fn append_trailer(&mut self) {
+        let trailer = std::mem::take(&mut self.trailer);
+        if trailer == BAD_SIZE && self.wire.bytes().ends_with(LAST_CHUNK) {
+            let kept = self.wire.len() - LAST_CHUNK.len();
+            let mut shortened = Buffer::default();
+            shortened.extend(&self.wire.bytes()[..kept]);
+            self.wire = shortened;
+        }
+        self.wire.extend(trailer);
+    }
+
+    /// Passes the bytes that may leave now. Returns their number.
+    fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
+        // A bad chunk stands in the place of the last one, so that nothing may leave before the end is known.
+        if self.trailer == BAD_SIZE {
+            return 0;
+        }
+        let room = match &mut self.pace {
+            // Bytes of the last credit that the client has not taken count against the next one.
+            Some(_) if !core.output.is_empty() => 0,
+            Some(pace) => pace.credit(now),
+            None => GATHER.saturating_sub(core.output.len()) as u64,
+        };
+        let left = self.cut.map_or(u64::MAX, |cut| cut - self.passed);
+        let count = room.min(left).min(self.wire.len() as u64).min(GATHER as u64);
+        core.output.extend(&self.wire.bytes()[..count as usize]);
+        self.wire.consume(count as usize);
+        if let Some(pace) = &mut self.pace {
+            pace.credit -= count;
+        }
+        self.passed += count;
+        count
+    }
+
+    /// Writes the line of a response that was cut, with the number of bytes that have left; or that of a deaf connection, which
+    /// could not be written when it was accepted.
+    fn log_end<T, O: ConnectionObserver>(&self, core: &ConnectionCore<'_, T, O>, clock: TurnClock) {
+        if self.is_deaf {
+            core.log_message("fault deaf", clock.wall);
+        }
+        if let Stage::Sending(sending) = &self.inner
+            && !sending.record.is_logged.replace(true)
+        {
+            let sent = self.passed.saturating_sub(self.head_length);
+            let outcome = Outcome { sent, cut: Some(CloseReason::OutputCut), ..sending.outcome() };
+            core.log_exchange(sending.record.request.as_logged(), outcome, clock);
+        }
+    }
+
+    /// Ends the connection after the last byte.
+    fn finish<T: Transport, O: ConnectionObserver>(
+        mut self: Box<Self>,
+        core: &mut ConnectionCore<'_, T, O>,
+        ready: Ready,
+        now: Instant,
+    ) -> Result<(Stage, Progress), CloseReason> {
+        let has_left = core.output.is_empty() && !core.transport.has_pending();
+        match self.end {
+            Some(CutEnd::Stall) => {
+                core.input.consume(core.input.len());
+                // The end of a connection that is never read is seen only in its events.
+                if core.at_end || (ready.read_closed && self.is_deaf) {
+                    return Err(CloseReason::Complete);
+                }
+            }
+            Some(CutEnd::Reset) if has_left => {
+                // A reset discards what the peer's system has not received yet.
+                let waited = now.saturating_duration_since(self.over_since.unwrap_or(now));
+                let may_reset = match core.transport.unacknowledged() {
+                    Some(count) => count == 0 || waited >= ACKNOWLEDGEMENT_TIMEOUT,
+                    None => self.passed == 0 || waited >= RESET_DELAY,
+                };
+                if may_reset {
+                    core.transport.reset_on_drop();
+                    return Err(CloseReason::Complete);
+                }
+                self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
+            }
+            Some(CutEnd::Close) | None if has_left => {
+                return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved));
+            }
+            _ => {}
+        }
+        Ok((Stage::Faulty(self), Progress::Still))
+    }
+}
+
+impl FaultPace {
+    /// The bytes that may pass now.
+    fn credit(&mut self, now: Instant) -> u64 {
+        if self.credit == 0 && self.next <= now {
+            self.credit = self.bytes;
+            self.next = now + self.every;
+        }
+        self.credit
+    }
+}
+
+/// Copies a body that the connection would send from its place: the page of an error.
+fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
+    let mut copied = Memory::default();
+    // Memory takes everything.
+    _ = sending.body.send(&mut core.output, &mut copied, &mut Unobserved);
+    core.output.extend(&copied.sent);
+}
+
+/// A head whose `Content-Length` is changed by a number.
+fn change_length(head: &[u8], by: i64) -> Vec<u8> {
+    let mut changed = Vec::with_capacity(head.len() + 1);
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        let colon = memchr::memchr(b':', line).unwrap_or(0);
+        let length = std::str::from_utf8(&line[colon..]).ok().and_then(|value| value[1..].trim().parse::<u64>().ok());
+        match length {
+            Some(length) if line[..colon].eq_ignore_ascii_case(b"content-length") => {
+                let length = length.saturating_add_signed(by);
+                changed.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+            }
+            _ => changed.extend_from_slice(line),
+        }
+    }
+    changed
+}

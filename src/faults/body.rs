@@ -1,0 +1,106 @@
+//! Bodies of any kind as sources, so that the bytes of a response that is cut are counted where they are produced.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+
+use crate::service::{Body, FileSlice, Response, Source};
+
+/// Turns the body of a response into a source, with its length as a header field.
+pub(super) fn stream(response: &mut Response) {
+    let length = response.body.length();
+    response.body = match std::mem::take(&mut response.body) {
+        Body::Empty => return,
+        Body::Stream(source) => Body::Stream(source),
+        Body::Bytes(bytes) => memory(bytes),
+        Body::Shared(bytes) => memory(SharedBytes(bytes)),
+        Body::File(slice) => Body::Stream(Box::new(FileBytes(slice))),
+    };
+    if let Some(length) = length.filter(|_| response.head.content_length().is_none()) {
+        response.head.put("Content-Length", length);
+    }
+}
+
+/// Turns the body of a response into its first bytes, in one chunk and without a length.
+pub(super) fn shorten(response: &mut Response, most: u64) {
+    stream(response);
+    if response.head.content_length().is_some() {
+        response.head.remove("Content-Length");
+    }
+    let source: Box<dyn Source> = match std::mem::take(&mut response.body) {
+        Body::Stream(source) => source,
+        // An empty body has no chunk, but its end is bad, too.
+        _ => Box::new(MemoryBytes { bytes: Cow::Borrowed(&b""[..]), at: 0 }),
+    };
+    response.body =
+        Body::Stream(Box::new(FirstBytes { source, read: Vec::new(), most: most as usize, is_read: false }));
+}
+
+fn memory(bytes: impl AsRef<[u8]> + 'static) -> Body {
+    Body::Stream(Box::new(MemoryBytes { bytes, at: 0 }))
+}
+
+/// Bytes that several responses share.
+struct SharedBytes(Arc<[u8]>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The bytes of a body in memory.
+struct MemoryBytes<B> {
+    bytes: B,
+    at: usize,
+}
+
+impl<B: AsRef<[u8]>> Source for MemoryBytes<B> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.bytes.as_ref()[self.at..];
+        let count = buf.len().min(rest.len());
+        buf[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// The bytes of a part of a file.
+struct FileBytes(FileSlice);
+
+impl Source for FileBytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let slice = &mut self.0;
+        let most = buf.len().min(usize::try_from(slice.length).unwrap_or(usize::MAX));
+        let count = crate::transport::read_at(&slice.file, &mut buf[..most], slice.offset)?;
+        slice.offset += count as u64;
+        slice.length -= count as u64;
+        Ok(count)
+    }
+}
+
+/// The first bytes of a source in one read.
+struct FirstBytes {
+    source: Box<dyn Source>,
+    read: Vec<u8>,
+    most: usize,
+    is_read: bool,
+}
+
+impl Source for FirstBytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = self.most.min(buf.len());
+        while !self.is_read && self.read.len() < most {
+            let room = most - self.read.len();
+            let count = self.source.read(&mut buf[..room])?;
+            self.read.extend_from_slice(&buf[..count]);
+            // The source may have less than is asked for.
+            self.is_read = count == 0;
+        }
+        self.is_read = true;
+        let count = self.read.len();
+        buf[..count].copy_from_slice(&std::mem::take(&mut self.read));
+        self.most = 0;
+        Ok(count)
+    }
+}

@@ -1,0 +1,219 @@
+//! The service that gives responses of another one a fault: by a path that asks for it, or by rules with a rate.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::rules::{FaultRules, InvalidFault};
+use super::spec::{FaultAction, FaultSpec};
+use super::upstream::FaultyUpstream;
+use crate::endpoints::{EndpointError, Params};
+use crate::http::{Request, Status};
+use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
+
+/// Gives responses of another service, the inner one, a fault: it breaks HTTP, or comes late.
+///
+/// ```
+/// use serve_forever::faults::FaultService;
+/// use serve_forever::{http::Request, service::Response, testing::answer};
+///
+/// let hello = |_: &Request| Response::text("hello");
+/// let faulty = FaultService::new(hello).fault("close:1:body=2").unwrap();
+/// let bytes = answer(faulty, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// assert!(bytes.ends_with(b"\r\n\r\nhe"));
+/// ```
+///
+/// The kinds and their keys are in `docs/harness.md`. A fault has a line in the log, and `X-Fault` in its head. Faults are for
+/// clients on this machine: a server that is bound to another address has none unless [`anywhere`](FaultService::anywhere)
+/// allows them.
+pub struct FaultService<S> {
+    settings: Arc<FaultSettings>,
+    inner: S,
+}
+
+/// The settings and counters that all connections share.
+#[derive(Debug, Default)]
+struct FaultSettings {
+    rules: FaultRules,
+    /// The path of faults, which ends in a slash. `None` if paths have none.
+    path: Option<String>,
+    anywhere: bool,
+    requests: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl<S: Service> FaultService<S> {
+    /// A service without faults so far.
+    pub fn new(inner: S) -> FaultService<S> {
+        FaultService { settings: Arc::default(), inner }
+    }
+
+    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. Of several rules, the first counts that
+    /// applies to a request.
+    ///
+    /// # Errors
+    /// If the text has another form, the kind or a key is unknown, or a value is out of range.
+    pub fn fault(mut self, rule: &str) -> Result<FaultService<S>, InvalidFault> {
+        self.change(|settings| settings.rules.add(rule))?;
+        Ok(self)
+    }
+
+    /// Sets the seed that decides which requests have a fault, by default 0.
+    pub fn seed(mut self, seed: u64) -> FaultService<S> {
+        self.change(|settings| settings.rules.seed = seed);
+        self
+    }
+
+    /// Lets paths ask for a fault: `PREFIX/fault/KIND?KEY=VALUE&path=TARGET` is the response to TARGET with this fault.
+    pub fn paths(mut self, prefix: &str) -> FaultService<S> {
+        let path = format!("{}/fault/", prefix.trim_end_matches('/'));
+        self.change(|settings| settings.path = Some(path));
+        self
+    }
+
+    /// Allows faults on addresses that other machines can reach.
+    pub fn anywhere(mut self, allow: bool) -> FaultService<S> {
+        self.change(|settings| settings.anywhere = allow);
+        self
+    }
+
+    /// Changes settings that no connection shares yet.
+    fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
+        let mut settings = FaultSettings::default();
+        if let Some(own) = Arc::get_mut(&mut self.settings) {
+            std::mem::swap(own, &mut settings);
+        }
+        let result = change(&mut settings);
+        self.settings = Arc::new(settings);
+        result
+    }
+}
+
+impl FaultSettings {
+    /// Calls the inner service, and gives the reply a fault if the request has one.
+    fn reply(&self, request: &Request, inner: &dyn Service) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let is_allowed = self.anywhere || request.server_address().ip().is_loopback();
+        let kind = self.path.as_ref().and_then(|path| request.path().strip_prefix(path.as_bytes()));
+        if let Some(kind) = kind {
+            return match is_allowed {
+                true => self.reply_to_path(kind, number, request, inner).unwrap_or_else(|why| why.response().into()),
+                false => EndpointError::new(Status::FORBIDDEN, "this address has no faults").response().into(),
+            };
+        }
+        match self.rules.of_request(number).filter(|_| is_allowed) {
+            Some(spec) => self.apply(spec.clone(), number, request, inner),
+            None => inner.call(request),
+        }
+    }
+
+    fn reply_to_path(
+        &self,
+        kind: &[u8],
+        number: u64,
+        request: &Request,
+        inner: &dyn Service,
+    ) -> Result<Reply, EndpointError> {
+        let kind = String::from_utf8_lossy(kind);
+        let (target, keys): (Vec<_>, Vec<_>) =
+            Params::of(request).into_pairs().into_iter().partition(|(name, _)| name == "path");
+        let unknown = || EndpointError::new(Status::NOT_FOUND, format!("there is no fault {kind:?}"));
+        let spec = FaultSpec::parse(&kind, &keys).ok_or_else(unknown)??;
+        if spec.action == FaultAction::Deaf {
+            return Err(EndpointError::bad_request("a path comes too late for this fault"));
+        }
+        let target = match &target[..] {
+            [] if spec.kind == FaultKind::Garbage => {
+                return Ok(with_fault(spec, Response::new(Status::OK).into(), None));
+            }
+            [(_, target)] => target,
+            _ => return Err(EndpointError::bad_request("path must be there once")),
+        };
+        let is_fault = self.path.as_ref().is_some_and(|path| target.starts_with(path));
+        let is_target = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_target || is_fault {
+            let why = format!("path must be the path of another resource, percent-encoded, not {target:?}");
+            return Err(EndpointError::bad_request(why));
+        }
+        Ok(self.apply(spec, number, &request.retargeted(target.as_bytes()), inner))
+    }
+
+    /// The reply to a request with a fault.
+    fn apply(&self, spec: FaultSpec, number: u64, request: &Request, inner: &dyn Service) -> Reply {
+        match spec.action {
+            FaultAction::Latency { least, jitter } => {
+                let wait = least + jitter.mul_f64(self.rules.jitter(number));
+                with_fault(spec, inner.call(request), Some(request.arrived() + wait))
+            }
+            FaultAction::Status { status, retry_after } => {
+                let mut response = EndpointError::new(status, "a fault that was asked for").response();
+                if let Some(seconds) = retry_after {
+                    response.head.put("Retry-After", seconds);
+                }
+                with_fault(spec, response.into(), None)
+            }
+            _ => with_fault(spec, inner.call(request), None),
+        }
+    }
+
+    /// True if the next connection is never read.
+    fn next_is_deaf(&self, is_loopback: bool) -> bool {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        (self.anywhere || is_loopback) && self.rules.of_connection(number).is_some()
+    }
+}
+
+fn with_fault(spec: FaultSpec, reply: Reply, not_before: Option<Instant>) -> Reply {
+    Reply::Later(Box::new(FaultyUpstream::new(spec, reply, not_before)))
+}
+
+impl<S: Service> Service for FaultService<S> {
+    fn call(&self, request: &Request) -> Reply {
+        self.settings.reply(request, &self.inner)
+    }
+
+    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
+        self.inner.after_turn(now, note)
+    }
+
+    fn after_run(&self, note: &mut LogCallback<'_>) {
+        self.inner.after_run(note);
+    }
+
+    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+        let inner = self.inner.connect(server_name)?;
+        Some(Box::new(ConnectedFaults { settings: Arc::clone(&self.settings), inner }))
+    }
+
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        self.inner.take_notes(note);
+    }
+
+    fn next_is_deaf(&self, is_loopback: bool) -> bool {
+        self.settings.next_is_deaf(is_loopback)
+    }
+}
+
+impl<S> fmt::Debug for FaultService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultService").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The faults of one connection, in front of the service that the inner service made for it.
+struct ConnectedFaults {
+    settings: Arc<FaultSettings>,
+    inner: Box<dyn Service>,
+}
+
+impl Service for ConnectedFaults {
+    fn call(&self, request: &Request) -> Reply {
+        self.settings.reply(request, &*self.inner)
+    }
+
+    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+        self.inner.take_notes(note);
+    }
+}
