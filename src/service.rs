@@ -253,6 +253,7 @@ pub trait Source {
 
 /// The body of a response.
 #[derive(Default)]
+#[non_exhaustive]
 pub enum Body {
     /// No bytes.
     #[default]
@@ -266,6 +267,11 @@ pub enum Body {
     /// Bytes that are produced while they are sent. Counted if the head has a `Content-Length`; otherwise chunked, or for HTTP/1.0
     /// ended by closing the connection.
     Stream(Box<dyn Source>),
+    /// Bytes of another protocol, after a response with status 101 to a request that asked for that protocol (RFC 9110
+    /// section 7.8). The response must come from an [`Upstream`] and have a field `Upgrade`. From then on, the bytes that
+    /// the client sends go to [`Upstream::feed`] as they are, and [`Upstream::end`] means that the client has closed its
+    /// side, or that the server is stopping. The end of the source closes the connection.
+    Upgrade(Box<dyn Source>),
 }
 
 impl fmt::Debug for Body {
@@ -276,6 +282,7 @@ impl fmt::Debug for Body {
             Body::Shared(bytes) => write!(f, "Shared({})", bytes.len()),
             Body::File(slice) => write!(f, "File({}..+{})", slice.offset, slice.length),
             Body::Stream(_) => f.write_str("Stream"),
+            Body::Upgrade(_) => f.write_str("Upgrade"),
         }
     }
 }
@@ -288,7 +295,7 @@ impl Body {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
             Body::Shared(bytes) => Some(bytes.len() as u64),
             Body::File(slice) => Some(slice.length),
-            Body::Stream(_) => None,
+            Body::Stream(_) | Body::Upgrade(_) => None,
         }
     }
 }

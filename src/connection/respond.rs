@@ -53,15 +53,18 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         &mut self,
         response: Response,
         request: &Request,
-        upstream: Option<Box<PendingUpstream>>,
+        mut upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,
     ) -> Stage {
         // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
         let mut response = response;
-        if let Some(fault) = self.fault(&response) {
+        if let Some(fault) = self.fault(&response, request, upstream.is_some()) {
             self.log_message(&fault, clock.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
+        }
+        if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
+            pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
         let (status, user) = (response.status, response.user.take());
@@ -112,16 +115,28 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Refuses a response that would desynchronise the connection: an interim status, or a Content-Length that is not the
-    /// length of the body. Returns the message for the log.
-    fn fault(&self, response: &Response) -> Option<String> {
-        if response.status.class() == StatusClass::Informational {
+    /// Refuses a response that would desynchronise the connection: an interim status, a change of the protocol that the
+    /// client did not ask for, or a Content-Length that is not the length of the body. Returns the message for the log.
+    fn fault(&self, response: &Response, request: &Request, has_upstream: bool) -> Option<String> {
+        let upgrades = matches!(response.body, Body::Upgrade(_));
+        if upgrades && (!has_upstream || !self.may_upgrade(response, request)) {
+            return Some("response with an upgrade that the client did not ask for".to_owned());
+        }
+        if response.status.class() == StatusClass::Informational && !upgrades {
             return Some(format!("response with the interim status {}", response.status.code()));
         }
         let (declared, length) = (response.head.content_length()?, response.body.length()?);
         let has_body = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
         (has_body && declared != length)
             .then(|| format!("response of {length} bytes with a Content-Length of {declared}"))
+    }
+
+    /// True if the response may change the protocol: it is a 101 and names one of the protocols that the request asks for.
+    fn may_upgrade(&self, response: &Response, request: &Request) -> bool {
+        let protocol = response.head.get("Upgrade").and_then(|protocol| std::str::from_utf8(protocol).ok());
+        let asked_for = protocol.is_some_and(|protocol| request.asks_for_upgrade(protocol));
+        let is_101 = response.status == Status::SWITCHING_PROTOCOLS && response.error.is_none();
+        is_101 && asked_for && self.machine.may_switch_protocols()
     }
 
     /// Makes the body of an error response, logs Python's extra line, and returns the reason phrase.
@@ -203,7 +218,7 @@ fn short(body: &Body) -> Option<&[u8]> {
         Body::Empty => &[],
         Body::Bytes(bytes) => bytes,
         Body::Shared(bytes) => bytes,
-        Body::File(_) | Body::Stream(_) => return None,
+        Body::File(_) | Body::Stream(_) | Body::Upgrade(_) => return None,
     };
     (bytes.len() <= COPY_MOST).then_some(bytes)
 }
@@ -214,6 +229,6 @@ fn body_writer(body: Body, encoder: Encoder) -> BodyWriter {
         Body::Bytes(bytes) => BodyWriter::bytes(bytes, encoder),
         Body::Shared(bytes) => BodyWriter::shared(bytes, encoder),
         Body::File(slice) => BodyWriter::file(slice, encoder),
-        Body::Stream(source) => BodyWriter::stream(source, encoder),
+        Body::Stream(source) | Body::Upgrade(source) => BodyWriter::stream(source, encoder),
     }
 }

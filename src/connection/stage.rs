@@ -59,9 +59,16 @@ pub(super) struct PendingUpstream {
     pub(super) request: Request,
     /// [`Upstream::end`] was called.
     pub(super) has_whole_body: bool,
+    /// The connection has left HTTP, so that the upstream gets the client's bytes as they are.
+    pub(super) is_upgraded: bool,
 }
 
 impl PendingUpstream {
+    /// Leaves HTTP: the body of the request has ended, and bytes of another protocol follow.
+    pub(super) fn upgrade(&mut self) {
+        (self.is_upgraded, self.has_whole_body) = (true, false);
+    }
+
     /// True if some of the body is still to come, and the upstream wants it now.
     pub(super) fn wants_body(&self) -> bool {
         !self.has_whole_body && self.upstream.wants_body()
@@ -90,9 +97,10 @@ impl Sending {
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
     }
 
-    /// True if some of the request's body is still to be fed to the upstream.
+    /// True if some of the request's body is still to be fed to the upstream. The bytes of another protocol are not a body,
+    /// which must be complete some time.
     pub(super) fn feeds_upstream(&self) -> bool {
-        self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body)
+        self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)
     }
 
     /// True if the upstream wants more of the request's body now.

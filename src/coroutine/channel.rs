@@ -108,8 +108,8 @@ pub(crate) enum WaitReason {
     Job,
     /// The connection's handle of the loop.
     Handle,
-    /// The notice, this time, or the stop of the loop.
-    Notice { deadline: Option<Instant>, or_stop: bool },
+    /// The notice, this time, the stop of the loop, or bytes from the client or their end.
+    Notice { deadline: Option<Instant>, or_stop: bool, or_input: bool },
 }
 
 impl WaitReason {
@@ -160,18 +160,29 @@ impl ChannelState {
         match self.wait {
             WaitReason::NotWaiting => true,
             // The end of the input resumes the handler, too: its read returns 0 bytes.
-            WaitReason::Input => !self.input.is_empty() || self.input_ended,
+            WaitReason::Input => self.has_input(),
             // Space for one byte is enough, since a write may be short.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
             WaitReason::Handle => self.handle.is_some(),
-            WaitReason::Notice { deadline, or_stop } => {
+            WaitReason::Notice { deadline, or_stop, or_input } => {
                 self.notice.as_ref().is_some_and(|notice| notice.is_given())
                     || deadline.is_some_and(|deadline| deadline <= now())
                     || (or_stop && self.handle.as_ref().is_some_and(|handle| handle.is_stopping()))
+                    || (or_input && self.has_input())
             }
         }
+    }
+
+    /// Begins the input of another protocol, after that of the request has ended.
+    pub(crate) fn begin_upgrade(&mut self) {
+        (self.input_ended, self.read_begun) = (false, true);
+    }
+
+    /// True if there is input, or its end.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty() || self.input_ended
     }
 
     /// How many more bytes of input fit.

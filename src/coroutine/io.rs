@@ -29,6 +29,8 @@ pub(crate) struct HandlerIo<'y> {
     /// How many more bytes of input may be fetched, and the error for more.
     input_limit: Cell<u64>,
     limit_error: Cell<fn() -> io::Error>,
+    /// The longest wait for input; `None` for any. After it, reading is an error of kind `WouldBlock`.
+    read_timeout: Cell<Option<Duration>>,
     /// How many errors have told the handler that its client is gone.
     gone_errors: Cell<u32>,
 }
@@ -51,6 +53,7 @@ impl<'y> HandlerIo<'y> {
             chunk: RefCell::default(),
             input_limit: Cell::new(u64::MAX),
             limit_error: Cell::new(|| io::ErrorKind::InvalidData.into()),
+            read_timeout: Cell::new(None),
             gone_errors: Cell::new(0),
         }
     }
@@ -71,6 +74,16 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn set_input_limit(&self, limit: u64, error: fn() -> io::Error) {
         self.input_limit.set(limit);
         self.limit_error.set(error);
+    }
+
+    /// Sets the longest wait for input.
+    pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) {
+        self.read_timeout.set(timeout);
+    }
+
+    /// Suspends the handler until it is next resumed, so that its connection can act.
+    pub(crate) fn yield_now(&self) -> io::Result<()> {
+        self.suspend(WaitReason::Until(Instant::now()))
     }
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
@@ -106,11 +119,13 @@ impl<'y> HandlerIo<'y> {
         result
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value, or the timeout is over.
+    /// Suspends the handler until `look` returns `Some` for the value, or the timeout is over; with `or_input`, also until
+    /// there is input.
     pub(crate) fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
         timeout: Option<Duration>,
+        or_input: bool,
         mut look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
         self.check()?;
@@ -125,11 +140,12 @@ impl<'y> HandlerIo<'y> {
             if let Some(result) = wait.look(&mut look) {
                 return Ok(Some(result));
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) || (or_stop && handle.is_stopping()) {
+            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_over || (or_stop && handle.is_stopping()) || (or_input && self.channel.state().has_input()) {
                 return Ok(None);
             }
             self.channel.state_mut().notice = Some(Arc::clone(wait.notice()));
-            let resumed = self.suspend(WaitReason::Notice { deadline, or_stop });
+            let resumed = self.suspend(WaitReason::Notice { deadline, or_stop, or_input });
             self.channel.state_mut().notice = None;
             resumed?;
         }
@@ -150,7 +166,7 @@ impl<'y> HandlerIo<'y> {
         let handle = self.handle()?;
         let deadline = Instant::now().checked_add(timeout);
         while !handle.is_stopping() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            self.suspend(WaitReason::Notice { deadline, or_stop: true })?;
+            self.suspend(WaitReason::Notice { deadline, or_stop: true, or_input: false })?;
         }
         Ok(handle.is_stopping())
     }
@@ -251,8 +267,21 @@ impl<'y> HandlerIo<'y> {
             }
             // A suspended handler owns no input buffer.
             chunk.bytes = Vec::new();
-            self.suspend(WaitReason::Input)?;
+            self.wait_for_input()?;
         }
+    }
+
+    /// Suspends the handler until there is input, or its end.
+    ///
+    /// # Errors
+    /// Also of kind `WouldBlock`, after the longest wait.
+    fn wait_for_input(&self) -> io::Result<()> {
+        let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
+        let deadline = Instant::now().checked_add(timeout);
+        if !timeout.is_zero() {
+            self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
+        }
+        if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -21,7 +21,7 @@ pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
     pub(super) state: &'y ExchangeState,
-    io: HandlerIo<'y>,
+    pub(super) io: HandlerIo<'y>,
 }
 
 impl<'y> Exchange<'y> {
@@ -177,7 +177,7 @@ impl<'y> Exchange<'y> {
         timeout: Option<Duration>,
         look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
-        self.io.wait_until(shared, timeout, look)
+        self.io.wait_until(shared, timeout, false, look)
     }
 
     /// True if the server is stopping: it finishes the responses in flight, and closes their connections after

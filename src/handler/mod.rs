@@ -50,6 +50,7 @@ mod response_state;
 mod service;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod upstream;
 
 pub use crate::coroutine::{Rfile, Shared, Wfile};
@@ -63,3 +64,4 @@ pub use exchange::Exchange;
 pub(crate) use query::pairs as query_pairs;
 pub use request_handler::{HandlerError, RequestHandler};
 pub use service::Handlers;
+pub use upgrade::Upgraded;

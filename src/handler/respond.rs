@@ -53,7 +53,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response). 101 is refused, since the server cannot change to another protocol.
+    /// As [`send_response`](Exchange::send_response). 101 is refused; see [`upgrade`](Exchange::upgrade).
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
         match status.code() {
@@ -228,7 +228,7 @@ impl Exchange<'_> {
 
     /// The state of a response that was not begun.
     #[inline]
-    fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
+    pub(super) fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
         let state = self.state.response.borrow_mut();
         state.check_not_begun()?;
         Ok(state)

@@ -120,6 +120,12 @@ impl ResponseState {
             .then(|| format!("the handler wrote {more}{written} bytes with a Content-Length of {declared}"))
     }
 
+    /// True if the handler has asked to leave HTTP.
+    #[inline]
+    pub(super) fn is_upgrade(&self) -> bool {
+        self.status == Some(Status::SWITCHING_PROTOCOLS)
+    }
+
     /// The response with this body. The head must be complete.
     #[inline]
     pub(super) fn take_head(&mut self, body: Body) -> Response {

@@ -2,6 +2,7 @@
 //! `tests/fields.rs`.
 
 mod fields;
+mod upgrade;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, PipeReader, Read, Write};

@@ -15,7 +15,8 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 ///
 /// Names and values are checked when they are added. Three fields concern the connection and are treated differently.
 /// The connection compares `Content-Length` with the length of the body. `Connection` may be `close` or `keep-alive`;
-/// it decides whether the connection persists and is not kept as a line. `Transfer-Encoding` is refused, because the
+/// it decides whether the connection persists and is not kept as a line. Its option `upgrade` is added by the
+/// connection if there is a field `Upgrade`. `Transfer-Encoding` is refused, because the
 /// connection chooses the framing by the body.
 ///
 /// The bytes can be [shared](FieldBlock::share) by many responses: a clone then costs a reference count.
@@ -26,6 +27,7 @@ pub struct FieldBlock {
     keep_alive: Option<bool>,
     has_date: bool,
     has_server: bool,
+    has_upgrade: bool,
 }
 
 /// Field lines, `Name: value\r\n`, one after the other.
@@ -151,6 +153,10 @@ impl FieldBlock {
                 self.has_server |= name.eq_ignore_ascii_case("server");
                 Ok(true)
             }
+            7 => {
+                self.has_upgrade |= name.eq_ignore_ascii_case("upgrade");
+                Ok(true)
+            }
             _ => Ok(true),
         }
     }
@@ -176,6 +182,7 @@ impl FieldBlock {
         self.content_length = self.content_length.or(other.content_length);
         self.has_date |= other.has_date;
         self.has_server |= other.has_server;
+        self.has_upgrade |= other.has_upgrade;
     }
 
     /// Removes all fields of this name, in any case.
@@ -192,6 +199,7 @@ impl FieldBlock {
             "connection" => self.keep_alive = None,
             "date" => self.has_date = false,
             "server" => self.has_server = false,
+            "upgrade" => self.has_upgrade = false,
             _ => {}
         }
     }
@@ -244,6 +252,11 @@ impl FieldBlock {
     /// True if `Server` was added. The connection then adds none.
     pub fn has_server(&self) -> bool {
         self.has_server
+    }
+
+    /// True if `Upgrade` was added. The connection then adds the option `Upgrade` to `Connection` (RFC 9110 section 7.8).
+    pub(crate) fn has_upgrade(&self) -> bool {
+        self.has_upgrade
     }
 
     #[inline]

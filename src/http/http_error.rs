@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::{BadPath, IntoStatus, Status};
+use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 
 /// An error with the status of its error page.
 ///
@@ -21,7 +21,7 @@ use super::{BadPath, IntoStatus, Status};
 /// }
 /// assert_eq!(half("x").unwrap_err().status().code(), 422);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpError {
     page: HttpErrorPage,
 }
@@ -29,17 +29,18 @@ pub struct HttpError {
 /// The status and the message of an [`HttpError`]. It is also the source of that error, so that [`HttpError::find`] finds
 /// it through a wrapper that hides the type of the error that it wraps, such as `anyhow::Error`: no wrapper hides the
 /// source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct HttpErrorPage {
     status: Status,
     message: Option<Cow<'static, str>>,
+    fields: FieldBlock,
 }
 
 impl HttpError {
     /// An error with this status and no message: the status's phrase is used. A number outside 100 to 999 is 500.
     pub fn new(status: impl IntoStatus) -> HttpError {
         let status = status.into_status().unwrap_or(Status::INTERNAL_SERVER_ERROR);
-        HttpError { page: HttpErrorPage { status, message: None } }
+        HttpError { page: HttpErrorPage { status, message: None, fields: FieldBlock::new() } }
     }
 
     /// Sets the message, which is the reason phrase and is shown on the page.
@@ -48,14 +49,29 @@ impl HttpError {
         self
     }
 
+    /// Adds a header field to the response.
+    ///
+    /// ```
+    /// use serve_forever::http::HttpError;
+    /// let error = HttpError::new(405).header("Allow", "GET, HEAD")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the name or the value would not be one field on the wire; see [`FieldBlock::add`].
+    pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<HttpError, InvalidHeader> {
+        self.page.fields.add(name, value)?;
+        Ok(self)
+    }
+
     /// The status.
     pub fn status(&self) -> Status {
         self.page.status
     }
 
-    /// The message that was set.
-    pub(crate) fn message_text(&self) -> Option<&Cow<'static, str>> {
-        self.page.message.as_ref()
+    /// The status, the message that was set, and the fields.
+    pub(crate) fn into_parts(self) -> (Status, Option<Cow<'static, str>>, FieldBlock) {
+        (self.page.status, self.page.message, self.page.fields)
     }
 
     /// The `HttpError` that `error` is, or that is among its sources. If there are several, the outermost one counts.
@@ -83,7 +99,7 @@ impl HttpError {
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HttpErrorPage { status, message } = &self.page;
+        let HttpErrorPage { status, message, .. } = &self.page;
         write!(f, "{status} {}", message.as_deref().unwrap_or_else(|| status.phrase()))
     }
 }
@@ -123,9 +139,10 @@ mod tests {
     fn a_status_is_found_in_an_error_and_among_its_sources() {
         let gone = || HttpError::new(410).message("moved out");
         let wrapped = io::Error::other(io::Error::other(gone()));
-        assert_eq!(HttpError::find(&gone()), Some(gone()));
-        assert_eq!(HttpError::find(&wrapped), Some(gone()));
-        assert_eq!(HttpError::find(&io::Error::other("none")), None);
+        for error in [&gone() as &(dyn Error + 'static), &wrapped] {
+            assert_eq!(HttpError::find(error).unwrap().to_string(), "410 moved out");
+        }
+        assert!(HttpError::find(&io::Error::other("none")).is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::{
     Expect, Field, Fields, HttpError, Method, RequestFields, ResponseConstraints, Span, UrlPath, Version, is_token,
+    list_elements,
 };
 use crate::tls_info::TlsInfo;
 
@@ -149,6 +150,17 @@ impl Request {
     /// The header fields.
     pub fn headers(&self) -> RequestFields<'_> {
         RequestFields { head: &self.head, fields: &self.fields }
+    }
+
+    /// True if the client asks for another protocol on this connection (RFC 9110 section 7.8), such as `websocket`: the
+    /// field `Upgrade` has the protocol, and `Connection` has the option `upgrade`. In HTTP/1.0 the field means nothing. A
+    /// request with a body, or a HEAD, cannot be answered in another protocol here.
+    pub fn asks_for_upgrade(&self, protocol: &str) -> bool {
+        let has = |field: &str, word: &str| {
+            list_elements(self.headers().get_all(field)).any(|element| element.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        let may_switch = self.version == Version::Http11 && self.method != Method::Head && self.body.is_empty();
+        may_switch && has("Upgrade", protocol) && has("Connection", "upgrade")
     }
 
     /// The length of the body.

@@ -132,6 +132,12 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.constraints.persistence == Persistence::LastRequest
     }
 
+    /// True if the response may be 101: the request is complete, and both sides speak HTTP/1.1 (RFC 9110 section 7.8).
+    pub fn may_switch_protocols(&self) -> bool {
+        let both_http11 = !self.constraints.is_http10 && self.protocol == Version::Http11;
+        both_http11 && !self.constraints.is_head && matches!(self.receive_state, ReceiveState::Done)
+    }
+
     /// The value of the request's `Expect`.
     pub fn expect(&self) -> Expect {
         self.constraints.expect
@@ -268,12 +274,17 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// sent. The framing and `Connection` follow from the request, the status and the length (RFC 9112 section 6.3).
     pub fn respond(&mut self, response: &ResponseHead<'_>, out: &mut Buffer) -> Option<Encoder> {
         let length = response.fields.content_length().or(response.length);
+        let switches = response.status == Status::SWITCHING_PROTOCOLS;
         // Responses with these statuses end with their head, so they are not framed (RFC 9112 section 6.3).
         let is_framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
         let needs_framing = length.is_none() && is_framed;
         let chunked = needs_framing && !self.constraints.is_http10 && self.protocol == Version::Http11;
         let wanted = response.fields.keep_alive();
-        self.decide_keep_alive(wanted, needs_framing && !chunked);
+        self.decide_keep_alive(wanted, (needs_framing && !chunked) || switches);
+        if switches {
+            // The client sends on in the other protocol, also if its request said `Connection: close`.
+            self.constraints.persistence = Persistence::Close;
+        }
 
         let has_length = response.fields.content_length().is_some();
         let framing = ResponseFraming {
@@ -281,6 +292,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             length: length.filter(|_| is_framed && !has_length),
             chunked,
             connection: match self.constraints.keep_alive() {
+                false if switches => None,
                 false => Some("close"),
                 // In HTTP/1.1 connections persist without it (RFC 9112 section 9.3).
                 true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
@@ -291,7 +303,10 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.observer.response(response.status.code(), length);
         let encoder = match length {
             // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
-            _ if self.constraints.is_head || response.status.is_bodiless() => None,
+            _ if self.constraints.is_head => None,
+            // The bytes of the other protocol end with the connection.
+            _ if switches => Some(Encoder::UntilClose),
+            _ if response.status.is_bodiless() => None,
             Some(0) => None,
             Some(length) => Some(Encoder::Counted(length)),
             None if chunked => Some(Encoder::Chunked),
@@ -445,6 +460,48 @@ mod tests {
         assert!(head.ends_with("Content-Length: 0\r\n\r\n"), "{head}");
         assert_eq!(encoder, None);
         assert!(machine.is_idle());
+    }
+
+    #[test]
+    fn after_101_the_bytes_of_the_other_protocol_end_with_the_connection() {
+        let switch = |request: &str| {
+            let (mut machine, mut input) = (ServerMachine::new(Version::Http11), Buffer::default());
+            input.extend(request.as_bytes());
+            machine.receive(&mut input, &MessageLimits::default(), &mut Request::default()).unwrap();
+            let (mut out, mut fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
+            fields.put("Upgrade", "x");
+            let status = Status::SWITCHING_PROTOCOLS;
+            let head = ResponseHead { status, reason: None, fields: &fields, length: None, common: &common };
+            let may_switch = machine.may_switch_protocols();
+            let encoder = machine.respond(&head, &mut out);
+            (may_switch, encoder, String::from_utf8_lossy(out.bytes()).into_owned(), machine)
+        };
+        let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
+        for option in ["upgrade", "close, upgrade"] {
+            let (may_switch, encoder, head, mut machine) =
+                switch(&format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: {option}\r\n\r\n"));
+            assert_eq!((may_switch, encoder, head.as_str()), (true, Some(Encoder::UntilClose), expected));
+            assert!(!machine.client_has_finished(), "the client sends on");
+            machine.body_sent();
+            assert!(machine.is_closed());
+        }
+        for request in ["GET / HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"] {
+            assert!(!switch(request).0, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_field_upgrade_is_named_in_connection() {
+        for (version, connection) in [("HTTP/1.1", "Upgrade"), ("HTTP/1.0", "close, Upgrade")] {
+            let mut machine = machine_after_request(Version::Http11, version);
+            let (mut out, mut fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
+            fields.put("Upgrade", "x");
+            let status = Status::UPGRADE_REQUIRED;
+            let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
+            machine.respond(&head, &mut out);
+            let head = String::from_utf8_lossy(out.bytes()).into_owned();
+            assert!(head.contains(&format!("\r\nConnection: {connection}\r\n")), "{head}");
+        }
     }
 
     #[test]

@@ -205,13 +205,11 @@ impl Response {
     }
 }
 
-/// The error page with the status and the message of the error.
+/// The error page with the status and the message of the error, and its fields.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
-        let response = Response::error(error.status());
-        match error.message_text() {
-            Some(message) => response.message(message.clone()),
-            None => response,
-        }
+        let (status, message, head) = error.into_parts();
+        let error = Some(ErrorText { message, ..ErrorText::default() });
+        Response { head, error, ..Response::new(status) }
     }
 }

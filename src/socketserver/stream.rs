@@ -107,7 +107,7 @@ impl StreamRequest<'_> {
         timeout: Option<Duration>,
         look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
-        self.io.wait_until(shared, timeout, look)
+        self.io.wait_until(shared, timeout, false, look)
     }
 
     /// True if the server is stopping. The input of

@@ -92,7 +92,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             }
             Reply::Later(upstream) => {
                 self.observer().upstream_begins();
-                let pending = PendingUpstream { upstream, request: request.clone(), has_whole_body: false };
+                let pending =
+                    PendingUpstream { upstream, request: request.clone(), has_whole_body: false, is_upgraded: false };
                 Stage::AwaitingUpstream(Box::new(pending))
             }
         }

@@ -14,6 +14,13 @@ impl Sending {
         core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
+        // As on a raw connection, the end of its input tells a handler that the server is stopping.
+        if clock.stopping.is_some()
+            && let Some(pending) = self.upstream.as_mut().filter(|pending| pending.is_upgraded)
+        {
+            // An upstream that fails at its end fails as a source too.
+            _ = pending.end_input();
+        }
         let mut progress = self.feed_upstream(core);
         if self.is_waiting {
             core.observer().upstream_resumed();

@@ -94,11 +94,43 @@ impl PendingUpstream {
         }
     }
 
-    /// Feeds the upstream what has come of the body.
+    /// Feeds the upstream bytes of another protocol than HTTP, until the client closes its side.
+    fn feed_upgraded<T, O: ConnectionObserver>(
+        &mut self,
+        core: &mut ConnectionCore<'_, T, O>,
+    ) -> Result<Progress, FeedError> {
+        let mut progress = Progress::Still;
+        while self.wants_body() {
+            if core.input.is_empty() && core.at_end {
+                self.end_input()?;
+                return Ok(Progress::Moved);
+            }
+            if core.input.is_empty() {
+                return Ok(progress.and(core.request_input()));
+            }
+            let taken = self.upstream.feed(core.input.bytes())?.min(core.input.len());
+            if taken == 0 {
+                break;
+            }
+            core.input.consume(taken);
+            progress = Progress::Moved;
+        }
+        Ok(progress)
+    }
+
+    /// Ends the input of an upstream that has left HTTP, unless it has ended.
+    pub(super) fn end_input(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.has_whole_body, true) { Ok(()) } else { self.upstream.end() }
+    }
+
+    /// Feeds the upstream what has come of the body, or of another protocol.
     pub(super) fn feed<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,
     ) -> Result<Progress, FeedError> {
+        if self.is_upgraded {
+            return self.feed_upgraded(core);
+        }
         let mut progress = Progress::Still;
         while !self.has_whole_body {
             if !core.machine.in_body() {

@@ -114,7 +114,7 @@ fn bytes(body: Body) -> Vec<u8> {
             std::os::unix::fs::FileExt::read_exact_at(&*slice.file, &mut bytes, slice.offset).unwrap();
             bytes
         }
-        Body::Stream(mut source) => {
+        Body::Stream(mut source) | Body::Upgrade(mut source) => {
             let mut all = Vec::new();
             let mut buf = [0; 1000];
             while let count @ 1.. = source.read(&mut buf).unwrap() {

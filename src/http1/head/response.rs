@@ -81,9 +81,12 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     if added.chunked {
         out.extend(b"Transfer-Encoding: chunked\r\n");
     }
-    if let Some(option) = added.connection {
+    if added.connection.is_some() || response.fields.has_upgrade() {
         out.extend(b"Connection: ");
-        out.extend(option.as_bytes());
+        out.extend(added.connection.unwrap_or_default().as_bytes());
+        if response.fields.has_upgrade() {
+            out.extend(if added.connection.is_some() { b", Upgrade" } else { b"Upgrade" });
+        }
         out.extend(b"\r\n");
     }
     out.extend(b"\r\n");

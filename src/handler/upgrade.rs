@@ -1,0 +1,143 @@
+//! A connection that leaves HTTP: 101, and the stream of bytes that follows in both directions.
+//!
+//! Moving the bytes stays out; the connection does that.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::time::Duration;
+
+use super::exchange::Exchange;
+use super::response_state::misuse;
+use crate::coroutine::{HandlerIo, Rfile, Shared};
+use crate::http::{HttpError, Status};
+
+impl Exchange<'_> {
+    /// Changes to another protocol on this connection, such as `websocket`: sends 101 with the fields that were set
+    /// before, and returns the stream of bytes. The connection closes when the handler returns, after the bytes that it
+    /// has written were sent.
+    ///
+    /// Nothing that the client has sent after its request is lost. When the client closes its side, or the server
+    /// stops, reading returns 0 bytes. The log has one line for the request, with status 101, when the connection ends.
+    ///
+    /// ```
+    /// use std::io::{self, Read, Write};
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::testing::answer;
+    ///
+    /// /// Sends back every byte in the other case.
+    /// struct Swap;
+    ///
+    /// impl RequestHandler for Swap {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    ///         let mut stream = x.upgrade("swap")?;
+    ///         let mut byte = [0];
+    ///         while stream.read(&mut byte)? > 0 {
+    ///             stream.write_all(&[byte[0] ^ 0x20])?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: swap\r\nConnection: upgrade\r\n\r\nHello";
+    /// let bytes = answer(Handlers::new(|| Swap), request);
+    /// assert!(bytes.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n") && bytes.ends_with(b"\r\n\r\nhELLO"));
+    /// ```
+    ///
+    /// The example `websocket_echo` does the handshake of WebSocket and runs the crate tungstenite on the stream.
+    ///
+    /// # Errors
+    /// An [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask for it (see
+    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a `Content-Length` was set.
+    pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
+        if !self.request().asks_for_upgrade(protocol) {
+            // 426 must say which protocol would do (RFC 9110 section 15.5.22).
+            return Err(HttpError::new(Status::UPGRADE_REQUIRED).header("Upgrade", protocol)?.into());
+        }
+        {
+            let mut state = self.unbegun()?;
+            if state.head.content_length().is_some() {
+                return Err(misuse("101 has no Content-Length"));
+            }
+            state.head.add("Upgrade", protocol)?;
+            state.status = Some(Status::SWITCHING_PROTOCOLS);
+            state.begin_body(false);
+        }
+        // A limit for the body of the request is none for the other protocol.
+        self.io.set_input_limit(u64::MAX, || io::ErrorKind::InvalidData.into());
+        // The connection leaves HTTP while the handler is suspended, so that the stream is the other protocol's from here.
+        self.io.yield_now()?;
+        Ok(Upgraded { io: &self.io, rfile: self.io.rfile() })
+    }
+}
+
+/// The bytes of another protocol in both directions, after [`Exchange::upgrade`].
+///
+/// It reads and writes as [`Rfile`] and [`Wfile`](super::Wfile) do: both may suspend the handler, and other clients are
+/// served meanwhile. Small writes are gathered until the handler suspends or returns. As with a
+/// [`TcpStream`](std::net::TcpStream), reading can be limited in time.
+pub struct Upgraded<'x> {
+    io: &'x HandlerIo<'x>,
+    rfile: Rfile<'x>,
+}
+
+impl Upgraded<'_> {
+    /// Limits the time that a read waits for bytes. A read that has waited for `timeout` is an error of kind
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) and may be tried again. `None`, the default, is no limit.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) {
+        self.io.set_read_timeout(timeout);
+    }
+
+    /// With true, a read never waits: it is an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there are no
+    /// bytes. Writing still waits for the client. The same as a read timeout of zero or of none.
+    pub fn set_nonblocking(&self, nonblocking: bool) {
+        self.io.set_read_timeout(nonblocking.then_some(Duration::ZERO));
+    }
+
+    /// Waits for a change of a shared value as [`Exchange::wait_until`] does, and at the same time for the client: the
+    /// result is also `None` when bytes have arrived, or their end. Together with
+    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler sends what others have to say as soon as they say it,
+    /// and reads what its client sends. The example `websocket_chat` is written like this.
+    ///
+    /// # Errors
+    /// As [`Exchange::wait_until`].
+    pub fn wait_until<T, R>(
+        &self,
+        shared: &Shared<T>,
+        timeout: Option<Duration>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        self.io.wait_until(shared, timeout, true, look)
+    }
+}
+
+impl Read for Upgraded<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.rfile.read(buf)
+    }
+}
+
+impl BufRead for Upgraded<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.rfile.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.rfile.consume(count);
+    }
+}
+
+impl Write for Upgraded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.wfile().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Upgraded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upgraded")
+    }
+}
