@@ -12,6 +12,8 @@ pub(super) fn stream(response: &mut Response) {
     response.body = match std::mem::take(&mut response.body) {
         Body::Empty => return,
         Body::Stream(source) => Body::Stream(source),
+        // It is a source already, and its response has no length.
+        Body::Upgrade(source) => Body::Upgrade(source),
         Body::Bytes(bytes) => memory(bytes),
         Body::Shared(bytes) => memory(SharedBytes(bytes)),
         Body::File(slice) => Body::Stream(Box::new(FileBytes(slice))),
@@ -23,6 +25,10 @@ pub(super) fn stream(response: &mut Response) {
 
 /// Turns the body of a response into its first bytes, in one chunk and without a length.
 pub(super) fn shorten(response: &mut Response, most: u64) {
+    // The bytes of another protocol have no framing that could be wrong.
+    if matches!(response.body, Body::Upgrade(_)) {
+        return;
+    }
     stream(response);
     if response.head.content_length().is_some() {
         response.head.remove("Content-Length");
