@@ -60,6 +60,7 @@
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
 //! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer` |
+//! | `load` | no | the program `load-forever`, a load generator |
 //! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
@@ -127,6 +128,9 @@ mod http1;
 pub mod http1;
 mod limits;
 mod listen;
+#[cfg(feature = "load")]
+#[doc(hidden)]
+pub mod load;
 pub mod log;
 mod log_hooks;
 mod memory;

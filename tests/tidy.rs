@@ -198,6 +198,7 @@ const CLOCKS: &[(&str, &str)] = &[
     ("src/log/sink.rs", "the time of a gap in the log"),
     ("src/log_hooks.rs", "the end of a run"),
     ("src/reactor/selector.rs", "the clock of the loop"),
+    ("src/load/generator.rs", "the clock of the load generator"),
     ("src/server/hooks.rs", "the end of a run"),
     ("src/server/reload.rs", "a reload happens between two turns"),
     ("src/socketserver/raw_handler.rs", "a handler that ends with the run"),

@@ -67,7 +67,7 @@ enum Incoming {
     /// Waits for the first byte of a response.
     Idle,
     /// Waits for the rest of a head.
-    Head(Box<ResponseProgress>),
+    Head(ResponseProgress),
     /// Waits for the rest of a body.
     Body(Decoder),
     /// No further byte is read as a response.
@@ -82,6 +82,16 @@ enum ResponseFor {
     /// After a successful response the connection is a tunnel (RFC 9110 section 9.3.6).
     Connect,
     Other,
+}
+
+impl ResponseFor {
+    fn method(method: &str) -> ResponseFor {
+        match method {
+            "HEAD" => ResponseFor::Head,
+            "CONNECT" => ResponseFor::Connect,
+            _ => ResponseFor::Other,
+        }
+    }
 }
 
 /// The next part of a response, as [`ClientMachine::receive`] found it in the input.
@@ -204,16 +214,23 @@ impl ClientMachine {
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
         write_request_head(head, out);
-        self.awaited.push_back(match head.method {
-            "HEAD" => ResponseFor::Head,
-            "CONNECT" => ResponseFor::Connect,
-            _ => ResponseFor::Other,
-        });
+        self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
         if encoder.is_some() {
             self.request = Outgoing::Body;
         }
         Ok(encoder)
+    }
+
+    /// Notes that a request without a further body is sent again, whose bytes the caller has kept from a call of
+    /// [`ClientMachine::request`]. `closes` says that [`ClientMachine::can_request`] was false after that call.
+    ///
+    /// # Panics
+    /// If [`ClientMachine::can_request`] is false.
+    pub fn repeat_request(&mut self, method: &str, closes: bool) {
+        assert!(self.can_request(), "the connection takes another request");
+        self.awaited.push_back(ResponseFor::method(method));
+        self.persists &= !closes;
     }
 
     /// Notes that the whole body of the request is sent, or in the output.
@@ -281,7 +298,7 @@ impl ClientMachine {
         match &mut self.response {
             Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
             Incoming::Idle => {
-                self.response = Incoming::Head(Box::default());
+                self.response = Incoming::Head(ResponseProgress::default());
                 self.receive_head(input, limits, head)
             }
             Incoming::Head(_) => self.receive_head(input, limits, head),

@@ -17,9 +17,9 @@ fn an_endless_response_ends_with_a_last_event_when_its_server_stops() {
     let server = start(|x| {
         x.send_response(200)?;
         x.end_headers()?;
-        write!(x.wfile(), "first\n")?;
+        writeln!(x.wfile(), "first")?;
         while !x.wait_for_stop(LONG)? {}
-        write!(x.wfile(), "last\n")
+        writeln!(x.wfile(), "last")
     });
     let mut client = Client::connect(server.address());
     client.say("GET / HTTP/1.0\r\n\r\n").head();

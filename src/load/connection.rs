@@ -1,0 +1,292 @@
+//! One connection of the generator: sends prepared requests, reads responses, and tells how each ended. It reads no clock.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use mio::{Registry, Token};
+
+use super::plan::PreparedRequest;
+use super::stream::LoadStream;
+use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseEvent, Violation};
+
+/// Bytes that one read may take. Responses of most benchmarks are shorter.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Reads of one turn. The other connections come next, even if the server sends faster than this one reads.
+const MOST_READS: usize = 16;
+
+/// A connection to the server.
+#[derive(Debug)]
+pub(super) struct LoadConnection {
+    stream: LoadStream,
+    /// When the attempt to connect began; `None` once it has succeeded.
+    pub(super) connecting: Option<Instant>,
+    machine: ClientMachine,
+    input: Buffer,
+    output: Buffer,
+    in_flight: VecDeque<InFlight>,
+    /// The status of the response that is being read, and the bytes of its body so far.
+    status: u16,
+    body: u64,
+    /// True until a read or a write has returned `WouldBlock`.
+    readable: bool,
+    writable: bool,
+    /// The server has closed its side: a read after the last bytes returns the end, and no event follows.
+    read_closed: bool,
+    /// Bytes that may be read and written until the allowances are renewed. `usize::MAX` is no bound.
+    pub(super) read_allowance: usize,
+    pub(super) write_allowance: usize,
+    /// When the connection got room for another request.
+    pub(super) free_since: Instant,
+}
+
+/// A request whose response is not complete.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFlight {
+    /// The time from which its latency counts: when it was due, or when it was sent.
+    pub(super) counts_from: Instant,
+    pub(super) sent: Instant,
+}
+
+/// An event on a connection, for the generator to count.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LoadEvent {
+    /// The connection is established. The attempt began at this time.
+    Connected(Instant),
+    /// Bytes were read.
+    Read(usize),
+    /// A response is complete: its request, its status and the length of its body.
+    Complete(InFlight, u16, u64),
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum LoadEnd {
+    /// Either side has said so, or the server has closed a connection without a request in flight.
+    Closed,
+    /// The error for the requests in flight, or for the attempt to connect.
+    Failed(&'static str),
+}
+
+/// The parts of the generator that the running connection uses.
+#[derive(Debug)]
+pub(super) struct StepParts<'g> {
+    pub(super) limits: &'g MessageLimits,
+    pub(super) head: &'g mut ReceivedHead,
+    /// The events of the connection that runs.
+    pub(super) events: &'g mut Vec<LoadEvent>,
+}
+
+impl LoadConnection {
+    /// Registers a stream that has begun to connect.
+    pub(super) fn new(
+        mut stream: LoadStream,
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+    ) -> io::Result<LoadConnection> {
+        stream.register(registry, token)?;
+        Ok(LoadConnection {
+            stream,
+            connecting: Some(now),
+            machine: ClientMachine::new(),
+            input: Buffer::default(),
+            output: Buffer::default(),
+            in_flight: VecDeque::new(),
+            status: 0,
+            body: 0,
+            // Nothing may be read or written until the poll has reported the stream as writable.
+            readable: false,
+            writable: false,
+            read_closed: false,
+            read_allowance: usize::MAX,
+            write_allowance: usize::MAX,
+            free_since: now,
+        })
+    }
+
+    /// Notes the readiness that the poll has reported.
+    pub(super) fn mark(&mut self, readable: bool, writable: bool, read_closed: bool) {
+        self.read_closed |= read_closed;
+        // In a TLS handshake a write may wait for bytes of the server, and a read for room in the socket.
+        let both = !self.stream.short_read_is_all() && (readable || writable);
+        self.readable |= readable || both;
+        self.writable |= writable || both;
+    }
+
+    /// The number of requests that may be added, of `pipeline` in flight.
+    pub(super) fn room(&self, pipeline: usize) -> usize {
+        if self.connecting.is_some() || !self.machine.can_request() {
+            0
+        } else {
+            pipeline.saturating_sub(self.in_flight.len())
+        }
+    }
+
+    /// The number of requests in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// When the oldest request in flight was sent.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.in_flight.front().map(|request| request.sent)
+    }
+
+    /// Adds a request to the output.
+    pub(super) fn add(&mut self, request: &PreparedRequest, in_flight: InFlight) {
+        self.output.extend(&request.bytes);
+        self.machine.repeat_request(request.method(), request.closes);
+        self.in_flight.push_back(in_flight);
+    }
+
+    /// Sends and reads as far as that goes without waiting.
+    pub(super) fn run(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
+        if !self.connect(shared)? {
+            return Ok(());
+        }
+        self.flush()?;
+        self.read(shared)
+    }
+
+    /// True if the connection is established.
+    fn connect(&mut self, shared: &mut StepParts<'_>) -> Result<bool, LoadEnd> {
+        if let Some(began) = self.connecting {
+            if !self.writable {
+                return Ok(false);
+            }
+            self.stream.take_error().map_err(|error| LoadEnd::Failed(error_name(&error)))?;
+            self.connecting = None;
+            shared.events.push(LoadEvent::Connected(began));
+        }
+        Ok(true)
+    }
+
+    /// Writes output until it is empty, the socket is full, or the allowance is used up.
+    pub(super) fn flush(&mut self) -> Result<(), LoadEnd> {
+        while self.writable && !self.output.is_empty() && self.write_allowance > 0 {
+            let most = self.output.len().min(self.write_allowance);
+            match self.stream.write(&self.output.bytes()[..most]) {
+                Ok(count) => {
+                    self.output.consume(count);
+                    if self.write_allowance != usize::MAX {
+                        self.write_allowance -= count;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        // Records that the socket did not take wait in the TLS connection.
+        if self.writable && !self.stream.short_read_is_all() {
+            match self.stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => return Err(self.failed(&error)),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the socket is empty or the allowance is used up, and takes responses out of the input.
+    fn read(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
+        for _ in 0..MOST_READS {
+            if !self.readable || self.read_allowance == 0 {
+                break;
+            }
+            let (stream, most) = (&mut self.stream, READ_SIZE.min(self.read_allowance));
+            match self.input.fill(most, |free| stream.read(&mut free[..most])) {
+                Ok(0) => {
+                    self.machine.end_of_input(&self.input);
+                    self.receive(shared)?;
+                    return Err(self.ended());
+                }
+                Ok(count) => {
+                    shared.events.push(LoadEvent::Read(count));
+                    if self.read_allowance != usize::MAX {
+                        self.read_allowance -= count;
+                    }
+                    // The poll reports the next bytes. Without this, every response would cost a second read.
+                    self.readable = count == most || self.read_closed || !self.stream.short_read_is_all();
+                    self.receive(shared)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes responses out of the input.
+    fn receive(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
+        loop {
+            match self.machine.receive(&mut self.input, shared.limits, shared.head) {
+                Ok(ResponseEvent::Head) => (self.status, self.body) = (shared.head.status().code(), 0),
+                Ok(ResponseEvent::Interim) => {}
+                Ok(ResponseEvent::Data(count)) => {
+                    self.machine.take(&mut self.input, count);
+                    self.body += count as u64;
+                }
+                Ok(ResponseEvent::End) => {
+                    if let Some(request) = self.in_flight.pop_front() {
+                        shared.events.push(LoadEvent::Complete(request, self.status, self.body));
+                    }
+                    if !self.machine.persists() && self.in_flight.is_empty() {
+                        return Err(LoadEnd::Closed);
+                    }
+                }
+                Ok(ResponseEvent::More) => return Ok(()),
+                Ok(ResponseEvent::Paused) if self.input.is_empty() => return Ok(()),
+                Ok(ResponseEvent::Paused) => return Err(LoadEnd::Failed("UnrequestedResponse")),
+                Ok(ResponseEvent::Cut) => return Err(self.ended()),
+                Err(violation) => return Err(LoadEnd::Failed(violation_name(&violation))),
+            }
+        }
+    }
+
+    /// The end of a connection that the server has closed.
+    fn ended(&self) -> LoadEnd {
+        match (self.in_flight.is_empty(), self.machine.has_begun()) {
+            (true, _) => LoadEnd::Closed,
+            (false, true) => LoadEnd::Failed("IncompleteRead"),
+            (false, false) => LoadEnd::Failed("RemoteDisconnected"),
+        }
+    }
+
+    /// The end of a connection after an error of the system. A reset without a request in flight concerns no request; a
+    /// server may close an idle connection at any time.
+    fn failed(&self, error: &io::Error) -> LoadEnd {
+        match error_name(error) {
+            "ConnectionReset" if self.in_flight.is_empty() => LoadEnd::Closed,
+            name => LoadEnd::Failed(name),
+        }
+    }
+}
+
+/// The name under which an error of the system is counted.
+fn error_name(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "ConnectionRefused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "ConnectionReset",
+        io::ErrorKind::TimedOut => "Timeout",
+        // rustls reports its errors, such as a certificate that it does not trust, as this kind.
+        io::ErrorKind::InvalidData => "TlsError",
+        io::ErrorKind::UnexpectedEof => "IncompleteRead",
+        io::ErrorKind::NotFound => "NotFound",
+        _ => "OtherError",
+    }
+}
+
+/// The name under which a malformed response is counted.
+fn violation_name(violation: &Violation) -> &'static str {
+    match violation {
+        Violation::Chunk | Violation::ChunkOverhead => "BadChunk",
+        Violation::ContentLength | Violation::TwoFramings | Violation::TransferEncoding => "BadFraming",
+        Violation::Field | Violation::BareLf => "BadHeader",
+        Violation::StatusLine(_) | Violation::Version(_) => "BadStatusLine",
+        _ => "BadResponse",
+    }
+}

@@ -1,0 +1,201 @@
+//! The figures of a run: latencies, counts and errors, and the summary that reports are written from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The longest latency that a histogram tells apart, in microseconds. Longer ones count as this.
+const LONGEST: u64 = 60_000_000;
+
+/// Digits of a latency that a histogram keeps.
+const DIGITS: u8 = 3;
+
+/// The percentiles of reports.
+pub(super) const PERCENTILES: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0];
+
+/// A histogram of times in microseconds.
+pub(super) fn histogram() -> Histogram<u64> {
+    // NOTE(unwrap): the bounds are constants that the histogram accepts.
+    Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("the bounds of a histogram")
+}
+
+/// Counts a time.
+pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
+    histogram.saturating_record(micros.clamp(1, LONGEST));
+}
+
+/// All that is counted while a run lasts.
+#[derive(Debug)]
+pub(super) struct Figures {
+    /// Latencies of responses that were complete after the warm-up and before the end.
+    pub(super) latency: Histogram<u64>,
+    /// Times from the beginning of a connection to its establishment, in the whole run.
+    pub(super) connect: Histogram<u64>,
+    /// Responses of the measured time, by status.
+    pub(super) statuses: BTreeMap<u16, u64>,
+    /// Requests that got no complete response, by the kind of the error, in the whole run.
+    pub(super) errors: BTreeMap<&'static str, u64>,
+    /// Responses of the measured time.
+    pub(super) responses: u64,
+    /// Bytes of those responses' bodies.
+    pub(super) body_bytes: u64,
+    /// Bytes read in the whole run.
+    pub(super) read_bytes: u64,
+    /// Requests that were written in the whole run, and those of them that were answered.
+    pub(super) sent: u64,
+    pub(super) answered: u64,
+    /// Connections that were established.
+    pub(super) connections: u64,
+    /// Requests that were due more than a millisecond before they were sent although a connection was free.
+    pub(super) late: u64,
+    /// The measured time.
+    pub(super) measured: Duration,
+    /// The time of the processor that this thread took in the measured time.
+    pub(super) cpu: Duration,
+    /// Requests that a connection may have in flight, over all connections.
+    pub(super) slots: u64,
+    /// True if latencies count from the time at which a request was due.
+    pub(super) is_open: bool,
+}
+
+impl Figures {
+    /// Figures without anything counted.
+    pub(super) fn new(slots: u64, is_open: bool) -> Figures {
+        Figures {
+            latency: histogram(),
+            connect: histogram(),
+            statuses: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            responses: 0,
+            body_bytes: 0,
+            read_bytes: 0,
+            sent: 0,
+            answered: 0,
+            connections: 0,
+            late: 0,
+            measured: Duration::ZERO,
+            cpu: Duration::ZERO,
+            slots,
+            is_open,
+        }
+    }
+
+    /// Counts an error for each of `requests` requests.
+    pub(super) fn fail(&mut self, kind: &'static str, requests: u64) {
+        if requests > 0 {
+            *self.errors.entry(kind).or_default() += requests;
+        }
+    }
+}
+
+/// The figures as reports show them.
+#[derive(Debug)]
+pub(super) struct LoadSummary<'f> {
+    pub(super) figures: &'f Figures,
+    /// The latencies of a closed loop, corrected: a response that took longer than the interval at which its connection
+    /// sends stands also for the requests that were not sent meanwhile. `None` in an open loop, which needs no correction.
+    pub(super) corrected: Option<Histogram<u64>>,
+    /// The interval of the correction, in microseconds.
+    pub(super) expected_interval: u64,
+    pub(super) responses: u64,
+    /// Responses a second.
+    pub(super) rate: f64,
+    pub(super) errors: u64,
+    /// The part of the measured time in which this thread ran, from 0 to 1.
+    pub(super) cpu_share: f64,
+    /// The part of the requests that were sent late by this program, from 0 to 1.
+    pub(super) late_share: f64,
+}
+
+/// From this share of the processor on, the generator itself may be what limits the rate.
+const BUSY: f64 = 0.9;
+
+/// From this share of late requests on, the generator does not keep its schedule.
+const LATE: f64 = 0.01;
+
+impl LoadSummary<'_> {
+    /// Computes the summary.
+    pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
+        let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
+        // Each slot sends again when its response is complete, so this is the mean interval between its requests.
+        let expected_interval = (seconds * 1e6 * figures.slots as f64 / figures.responses.max(1) as f64) as u64;
+        let corrected = (!figures.is_open).then(|| figures.latency.clone_correct(expected_interval.max(1)));
+        LoadSummary {
+            figures,
+            corrected,
+            expected_interval,
+            responses: figures.responses,
+            rate: figures.responses as f64 / seconds,
+            errors: figures.errors.values().sum(),
+            cpu_share: figures.cpu.as_secs_f64() / seconds,
+            late_share: figures.late as f64 / figures.sent.max(1) as f64,
+        }
+    }
+
+    /// The reason to distrust the figures, if the generator itself was the bottleneck.
+    pub(super) fn bottleneck(&self) -> Option<String> {
+        if self.late_share > LATE {
+            return Some(format!(
+                "load-forever was the bottleneck: {:.1} % of the requests were sent more than 1 ms late",
+                self.late_share * 100.0
+            ));
+        }
+        (self.cpu_share > BUSY)
+            .then(|| format!("load-forever was the bottleneck: it used {:.0} % of a processor", self.cpu_share * 100.0))
+    }
+
+    /// Responses of the measured time whose status is 400 or more.
+    pub(super) fn refused(&self) -> u64 {
+        self.figures.statuses.range(400..).map(|(_, count)| count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(is_open: bool) -> Figures {
+        let mut figures = Figures::new(1, is_open);
+        figures.measured = Duration::from_secs(2);
+        for _ in 0..999 {
+            record(&mut figures.latency, Duration::from_millis(1));
+        }
+        record(&mut figures.latency, Duration::from_secs(1));
+        (figures.responses, figures.sent) = (1000, 1000);
+        figures
+    }
+
+    #[test]
+    fn a_stall_in_a_closed_loop_shows_in_the_corrected_percentiles() {
+        let figures = figures(false);
+        let summary = LoadSummary::new(&figures);
+        assert!(figures.latency.value_at_percentile(99.0) < 1_100, "one slow response of a thousand hides");
+        assert!(summary.corrected.as_ref().unwrap().value_at_percentile(99.0) > 900_000);
+        assert_eq!((summary.rate, summary.expected_interval), (500.0, 2_000));
+    }
+
+    #[test]
+    fn an_open_loop_is_not_corrected() {
+        assert!(LoadSummary::new(&figures(true)).corrected.is_none());
+    }
+
+    #[test]
+    fn a_generator_that_is_busy_or_late_says_so() {
+        let mut figures = figures(true);
+        assert_eq!(LoadSummary::new(&figures).bottleneck(), None);
+        figures.cpu = Duration::from_millis(1_900);
+        assert!(LoadSummary::new(&figures).bottleneck().unwrap().contains("95 % of a processor"));
+        figures.late = 20;
+        assert!(LoadSummary::new(&figures).bottleneck().unwrap().contains("2.0 % of the requests"));
+    }
+
+    #[test]
+    fn a_time_beyond_the_histogram_counts_as_its_longest() {
+        let mut times = histogram();
+        record(&mut times, Duration::from_secs(3_600));
+        assert_eq!(times.len(), 1);
+        assert!(times.max() >= 59_000_000);
+    }
+}

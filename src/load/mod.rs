@@ -1,0 +1,84 @@
+//! `load-forever`: a load generator on the machine of the client and one poll. It measures a server with one thread.
+//!
+//! In the *closed loop* a connection sends its next request when a response is complete, so a slow server receives less load and
+//! its stalls hide in the figures. In the *open loop* (`--rate`) request `k` is due at `start + k / rate`, whatever the server
+//! does, and its latency counts from the time at which it was due: a stall of a second shows in the latency of every request
+//! that was due in it. Closed loops are therefore also reported as corrected by the interval that was expected.
+//!
+//! What stays out: handlers, and the reactor of the server, which accepts connections.
+
+mod assertion;
+mod connection;
+mod figures;
+mod generator;
+mod json;
+mod options;
+mod plan;
+mod report;
+mod schedule;
+mod stream;
+mod svg;
+mod target_url;
+#[cfg(test)]
+mod tests;
+mod timer;
+#[cfg(feature = "tls")]
+mod trust;
+mod units;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use figures::LoadSummary;
+use generator::Generator;
+use options::LoadOptions;
+
+/// The exit status after an assertion failed, or if no response was complete.
+const FAILED: u8 = 1;
+
+/// The exit status after an error in the command line.
+const USAGE: u8 = 2;
+
+/// Runs the program: parses the command line, measures, reports.
+pub fn run() -> ExitCode {
+    let options = match LoadOptions::parse(std::env::args_os()) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    };
+    match measure(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            // NOTE: the reader of standard error may be gone; the exit status still tells of the failure.
+            _ = writeln!(io::stderr(), "load-forever: error: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// Measures and reports. False if an assertion failed, or if there was nothing to measure.
+fn measure(options: &LoadOptions) -> io::Result<bool> {
+    let plan = options.plan()?;
+    let figures = Generator::new(&plan, options)?.run()?;
+    let summary = LoadSummary::new(&figures);
+    if let Some(file) = &options.json {
+        json::write(file, options, &summary)?;
+    }
+    if let Some(file) = &options.svg {
+        std::fs::write(file, svg::draw(&summary)).map_err(|error| units::named(error, file))?;
+    }
+    let mut out = io::stdout().lock();
+    if !options.quiet {
+        report::write(&mut out, options, &summary)?;
+    }
+    let mut holds = summary.responses > 0;
+    if !holds {
+        writeln!(out, "no response was complete")?;
+    }
+    for assertion in &options.assertions {
+        let checked = assertion.check(&summary);
+        writeln!(out, "{checked}")?;
+        holds &= checked.holds;
+    }
+    Ok(holds)
+}

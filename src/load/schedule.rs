@@ -1,0 +1,37 @@
+//! When requests are due.
+
+use std::time::{Duration, Instant};
+
+/// The rule for sending requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum SendSchedule {
+    /// A connection sends its next request when it has room for one.
+    Closed,
+    /// Request `k` is due at `start + k / rate`, whether earlier responses have come or not.
+    Open { rate: f64 },
+}
+
+impl SendSchedule {
+    /// The time at which a request is due, counted from the start; `None` in the closed loop.
+    pub(super) fn due(self, start: Instant, number: u64) -> Option<Instant> {
+        match self {
+            SendSchedule::Closed => None,
+            // Computed from the start each time: a sum of intervals would add up their rounding errors.
+            SendSchedule::Open { rate } => Some(start + Duration::from_secs_f64(number as f64 / rate)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_the_open_loop_a_request_is_due_by_its_number() {
+        let start = Instant::now();
+        let schedule = SendSchedule::Open { rate: 3.0 };
+        assert_eq!(schedule.due(start, 0), Some(start));
+        assert_eq!(schedule.due(start, 3_000_000), Some(start + Duration::from_secs(1_000_000)));
+        assert_eq!(SendSchedule::Closed.due(start, 7), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! The connection of a client: TCP, a Unix socket, or TLS over TCP. It never blocks.
+
+use std::io::{self, Read, Write};
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+
+use super::options::LoadOptions;
+use super::plan::Plan;
+use super::target_url::ServerAddress;
+
+/// A stream of bytes to the server.
+#[derive(Debug)]
+pub(super) enum LoadStream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+}
+
+/// Makes connections to one server.
+#[derive(Debug)]
+pub(super) struct LoadConnector {
+    #[cfg(feature = "tls")]
+    tls: Option<super::trust::TlsClient>,
+}
+
+impl LoadConnector {
+    /// A connector for the server of a plan.
+    ///
+    /// # Errors
+    /// If a file of certificates cannot be read.
+    pub(super) fn new(plan: &Plan, options: &LoadOptions) -> io::Result<LoadConnector> {
+        #[cfg(feature = "tls")]
+        let connector = LoadConnector {
+            tls: plan.tls_name.as_ref().map(|name| super::trust::TlsClient::new(name, options)).transpose()?,
+        };
+        #[cfg(not(feature = "tls"))]
+        let connector = match (&plan.tls_name, options) {
+            (None, _) => LoadConnector {},
+            (Some(_), _) => return Err(io::Error::other("https: load-forever was built without TLS")),
+        };
+        Ok(connector)
+    }
+
+    /// Begins to connect. The stream is writable when it is connected, or when that has failed.
+    pub(super) fn connect(&self, server: &ServerAddress) -> io::Result<LoadStream> {
+        let stream = match server {
+            ServerAddress::Tcp(address) => {
+                let stream = TcpStream::connect(*address)?;
+                stream.set_nodelay(true)?;
+                stream
+            }
+            ServerAddress::Unix(path) => return UnixStream::connect(path).map(LoadStream::Unix),
+        };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.wrap(stream).map(|stream| LoadStream::Tls(Box::new(stream)));
+        }
+        Ok(LoadStream::Tcp(stream))
+    }
+}
+
+impl LoadStream {
+    /// The error that has ended the attempt to connect, if one has.
+    pub(super) fn take_error(&self) -> io::Result<()> {
+        let error = match self {
+            LoadStream::Tcp(stream) => stream.take_error()?,
+            LoadStream::Unix(stream) => stream.take_error()?,
+            #[cfg(feature = "tls")]
+            LoadStream::Tls(stream) => stream.sock.take_error()?,
+        };
+        error.map_or(Ok(()), Err)
+    }
+
+    /// True if a read that fills less than its buffer has emptied the socket. Plaintext may wait in a TLS connection.
+    pub(super) fn short_read_is_all(&self) -> bool {
+        matches!(self, LoadStream::Tcp(_) | LoadStream::Unix(_))
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            LoadStream::Tcp(stream) => stream,
+            LoadStream::Unix(stream) => stream,
+            #[cfg(feature = "tls")]
+            LoadStream::Tls(stream) => &mut stream.sock,
+        }
+    }
+
+    /// Registers the stream, edge-triggered, for both directions.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.source().register(registry, token, Interest::READABLE | Interest::WRITABLE)
+    }
+}
+
+impl Read for LoadStream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            LoadStream::Tcp(stream) => stream.read(buf),
+            LoadStream::Unix(stream) => stream.read(buf),
+            #[cfg(feature = "tls")]
+            LoadStream::Tls(stream) => stream.read(buf),
+        }
+    }
+}
+
+impl Write for LoadStream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            LoadStream::Tcp(stream) => stream.write(buf),
+            LoadStream::Unix(stream) => stream.write(buf),
+            #[cfg(feature = "tls")]
+            LoadStream::Tls(stream) => stream.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            LoadStream::Tcp(stream) => stream.flush(),
+            LoadStream::Unix(stream) => stream.flush(),
+            #[cfg(feature = "tls")]
+            LoadStream::Tls(stream) => stream.flush(),
+        }
+    }
+}

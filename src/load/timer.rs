@@ -1,0 +1,65 @@
+//! A timer for the poll with a resolution below that of the poll's time-out, which is a millisecond.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Registry, Token};
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use std::os::fd::{AsRawFd, OwnedFd};
+
+    use mio::Interest;
+    use mio::unix::SourceFd;
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    };
+
+    use super::*;
+
+    /// A `timerfd` that is registered with the poll.
+    #[derive(Debug)]
+    pub(in super::super) struct LoadTimer(OwnedFd);
+
+    impl LoadTimer {
+        /// A timer that is not set. It wakes the poll with `token`.
+        pub(in super::super) fn new(registry: &Registry, token: Token) -> io::Result<LoadTimer> {
+            let descriptor = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+            registry.register(&mut SourceFd(&descriptor.as_raw_fd()), token, Interest::READABLE)?;
+            Ok(LoadTimer(descriptor))
+        }
+
+        /// Sets the timer to wake the poll after `time`. The poll needs no time-out: this returns `None`.
+        pub(in super::super) fn set(&mut self, time: Duration) -> io::Result<Option<Duration>> {
+            // A time of zero would switch the timer off.
+            let time = time.max(Duration::from_nanos(1));
+            let value = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
+            let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+            timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    use super::*;
+
+    /// The poll's own time-out: other systems have no timer that is a descriptor.
+    #[derive(Debug)]
+    pub(in super::super) struct LoadTimer;
+
+    impl LoadTimer {
+        /// A timer.
+        pub(in super::super) fn new(_: &Registry, _: Token) -> io::Result<LoadTimer> {
+            Ok(LoadTimer)
+        }
+
+        /// Returns the time-out for the poll.
+        pub(in super::super) fn set(&mut self, time: Duration) -> io::Result<Option<Duration>> {
+            Ok(Some(time))
+        }
+    }
+}
+
+pub(super) use kernel::LoadTimer;
