@@ -301,7 +301,7 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     say(&mut waiting, "/cgi-bin/s?wait");
     let mut go = File::options().write(true).open(&fifo).unwrap();
     site.change(&program, "cgi = true\ncgi-env = ['WORD']\n");
-    assert_eq!(program.status_and_body("/cgi-bin/s"), (200, "a\r\nhanded-on\n\r\n0\r\n\r\n".into()));
+    assert_eq!(program.status_and_body("/cgi-bin/s"), (200, "A\r\nhanded-on\n\r\n0\r\n\r\n".into()));
     go.write_all(b"at last\n").unwrap();
     drop(go);
     let answer = head(&mut waiting);
