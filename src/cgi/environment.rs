@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::script::{Script, quoted};
+use super::tls_variables::tls_variables;
 use crate::http::{BodyLength, Request};
 
 /// The value of `PATH` if the server's environment has none.
@@ -95,8 +96,15 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     if !server.ip().is_unspecified() {
         set("SERVER_ADDR", server.ip().to_string().as_bytes());
     }
-    if site.https {
+    let tls = request.tls();
+    if site.https || tls.is_some() {
         set("HTTPS", b"on");
+        set("REQUEST_SCHEME", b"https");
+    } else {
+        set("REQUEST_SCHEME", b"http");
+    }
+    if let Some(tls) = tls {
+        tls_variables(tls, &mut set);
     }
     set("DOCUMENT_ROOT", site.root.as_os_str().as_bytes());
 
@@ -221,6 +229,7 @@ mod tests {
             ("REMOTE_HOST", ""),
             ("REMOTE_PORT", "0"),
             ("REQUEST_METHOD", "POST"),
+            ("REQUEST_SCHEME", "http"),
             ("REQUEST_URI", "/cgi-bin/a/in%20fo/?q=%20"),
             ("SCRIPT_FILENAME", "/srv/cgi-bin/a"),
             ("SCRIPT_NAME", "/cgi-bin/a"),
@@ -232,6 +241,18 @@ mod tests {
         let expected: BTreeMap<String, String> =
             expected.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         assert_eq!(variables, expected);
+    }
+
+    #[test]
+    fn a_request_over_tls_says_so_and_no_field_can() {
+        let mut request = Request::builder("GET", "/").header("HTTPS", "on").header("Ssl-Client-Verify", "x").build();
+        let variables = of(&request);
+        assert_eq!((variables.get("HTTPS"), &*variables["HTTP_HTTPS"]), (None, "on"));
+        assert_eq!((variables.get("SSL_CLIENT_VERIFY"), &*variables["REQUEST_SCHEME"]), (None, "http"));
+        request.tls = Some(Default::default());
+        let variables = of(&request);
+        assert_eq!((&*variables["HTTPS"], &*variables["REQUEST_SCHEME"]), ("on", "https"));
+        assert_eq!(variables["SSL_CLIENT_VERIFY"], "NONE");
     }
 
     #[test]

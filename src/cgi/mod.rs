@@ -31,6 +31,7 @@ mod spawn;
 mod stderr;
 #[cfg(test)]
 mod test_registrar;
+mod tls_variables;
 mod user;
 
 pub use limits::CgiLimits;

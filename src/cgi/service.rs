@@ -255,7 +255,8 @@ impl CgiBuilder {
         self
     }
 
-    /// If true, clients use TLS, and scripts get `HTTPS=on`. The default is false.
+    /// If true, clients use TLS with a proxy before this server, and scripts get `HTTPS=on`. The default is false: scripts
+    /// get it for requests that this server receives over TLS.
     pub fn https(mut self, https: bool) -> CgiBuilder {
         self.https = https;
         self

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::record::Record;
+use crate::tls_info::TlsInfo;
 
 /// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the address if
-/// the request was authenticated. At the end, `cut` has the reason if the response was cut short, and `referer` and
-/// `user_agent` are present if the client sent them. The duration is in seconds.
+/// the request was authenticated. At the end, `cut` has the reason if the response was cut short, `referer` and
+/// `user_agent` are present if the client sent them, and `tls` if the connection is encrypted. The duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {
@@ -30,7 +31,20 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
             write_text(out, name, value);
         }
     }
+    if let Some(tls) = record.request.tls {
+        write_tls(out, tls);
+    }
     out.push(b'}');
+}
+
+/// `,"tls":{"version":...,"cipher":...,"sni":...,"resumed":...}`, without `sni` if the client sent no server name.
+fn write_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
+    // Version and cipher are words of this program, so that they need no escapes.
+    _ = write!(out, ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\"", tls.protocol(), tls.cipher());
+    if let Some(name) = tls.server_name() {
+        write_text(out, "sni", name.as_bytes());
+    }
+    _ = write!(out, ",\"resumed\":{}}}", tls.is_resumed());
 }
 
 /// `{"time":...,"address":...,"message":...}`, without `address` if the message is about no peer.
@@ -128,6 +142,21 @@ mod tests {
         let record = Record { cut: Some("client too slow to read"), ..Record::of(b"GET / HTTP/1.1") };
         let value: Value = serde_json::from_str(&request(&record)).unwrap();
         assert_eq!(value["cut"], "client too slow to read");
+    }
+
+    #[test]
+    fn a_request_over_tls_has_an_object_for_it() {
+        let mut tls = TlsInfo { protocol: "TLSv1.3", cipher: "TLS_X", is_resumed: true, ..TlsInfo::default() };
+        let line = |tls: TlsInfo| {
+            let tls = std::sync::Arc::new(tls);
+            let mut record = Record::of(b"GET / HTTP/1.1");
+            record.request.tls = Some(&tls);
+            serde_json::from_str::<Value>(&request(&record)).unwrap()["tls"].to_string()
+        };
+        assert_eq!(line(tls.clone()), r#"{"cipher":"TLS_X","resumed":true,"version":"TLSv1.3"}"#);
+        tls.server_name = Some("a\"b".into());
+        assert_eq!(line(tls), r#"{"cipher":"TLS_X","resumed":true,"sni":"a\"b","version":"TLSv1.3"}"#);
+        assert!(!request(&Record::of(b"GET / HTTP/1.1")).contains("tls"));
     }
 
     #[test]

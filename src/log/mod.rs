@@ -195,12 +195,16 @@ impl AccessLog {
     /// The parts of a request that this log shows. The connection passes them to [`request`](AccessLog::request) when
     /// the response is complete.
     pub fn describe<'r>(&self, request: &'r Request) -> LoggedRequest<'r> {
-        let mut described = LoggedRequest { line: b"", referer: None, user_agent: None, arrived: request.arrived() };
+        let arrived = request.arrived();
+        let mut described = LoggedRequest { line: b"", referer: None, user_agent: None, tls: None, arrived };
         if let Some(open) = &self.open {
             described.line = request.request_line();
             if matches!(open.format, LogFormat::Combined | LogFormat::Json) {
                 described.referer = request.headers().get("Referer");
                 described.user_agent = request.headers().get("User-Agent");
+            }
+            if open.format == LogFormat::Json {
+                described.tls = request.tls.as_ref();
             }
         }
         described

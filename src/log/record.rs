@@ -3,9 +3,11 @@
 //! What stays out: text, times of day and escaping (`format`, `apache`, `json`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::http::Status;
+use crate::tls_info::TlsInfo;
 
 /// One exchange: the client, its request, and the response.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,8 @@ pub struct LoggedRequest<'r> {
     pub referer: Option<&'r [u8]>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
+    /// The result of the TLS handshake; `None` also if the connection is not encrypted.
+    pub tls: Option<&'r Arc<TlsInfo>>,
     /// The time at which the request was read.
     pub arrived: Instant,
 }
@@ -52,6 +56,7 @@ pub struct OwnedLoggedRequest {
     line: Box<[u8]>,
     referer: Option<Box<[u8]>>,
     user_agent: Option<Box<[u8]>>,
+    tls: Option<Arc<TlsInfo>>,
     arrived: Instant,
 }
 
@@ -62,6 +67,7 @@ impl LoggedRequest<'_> {
             line: self.line.into(),
             referer: self.referer.map(Into::into),
             user_agent: self.user_agent.map(Into::into),
+            tls: self.tls.cloned(),
             arrived: self.arrived,
         }
     }
@@ -71,7 +77,7 @@ impl OwnedLoggedRequest {
     /// The copied parts.
     pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
-        LoggedRequest { line: &self.line, referer, user_agent, arrived: self.arrived }
+        LoggedRequest { line: &self.line, referer, user_agent, tls: self.tls.as_ref(), arrived: self.arrived }
     }
 }
 
@@ -83,7 +89,7 @@ impl<'r> Record<'r> {
         Record {
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
             user: None,
-            request: LoggedRequest { line, referer: None, user_agent: None, arrived: now },
+            request: LoggedRequest { line, referer: None, user_agent: None, tls: None, arrived: now },
             status: Status::OK,
             sent: 0,
             is_counted: true,
