@@ -113,6 +113,12 @@ impl<'s> Registration<'s> {
     pub(crate) fn new(acceptors: Vec<Acceptor<'s>>, hooks: impl TurnHooks + 's) -> Registration<'s> {
         Registration { acceptors, hooks: Box::new(hooks) }
     }
+
+    /// The acceptors and hooks of two servers.
+    pub(crate) fn and(mut self, other: Registration<'s>) -> Registration<'s> {
+        self.acceptors.extend(other.acceptors);
+        Registration { acceptors: self.acceptors, hooks: Box::new(AllHooks(vec![self.hooks, other.hooks])) }
+    }
 }
 
 impl fmt::Debug for Registration<'_> {

@@ -59,8 +59,8 @@
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
-//! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer` |
 //! | `load` | no | the program `load-forever`, a load generator |
+//! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer`, and the module `tls` with its configuration |
 //! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
@@ -126,6 +126,7 @@ pub mod http;
 mod http1;
 #[cfg(feature = "internals")]
 pub mod http1;
+mod https_redirect;
 mod limits;
 mod listen;
 #[cfg(feature = "load")]
@@ -160,6 +161,7 @@ mod transport;
 pub mod transport;
 
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};
+pub use https_redirect::HttpsRedirect;
 pub use limits::Limits;
 pub use listen::ListenOptions;
 pub use reactor::{Lifetime, SignalAction, Stopper};
@@ -176,3 +178,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../docs/client.md")]
 struct ClientDocument;
+
+/// Compiles the example of the document about TLS.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../docs/tls.md")]
+struct TlsDocument;

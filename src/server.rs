@@ -51,6 +51,7 @@ pub struct HttpServer {
     on_reload: Option<Box<OnReload>>,
     on_stopping: Option<Box<dyn FnMut() + Send>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
+    companion: Option<Box<HttpServer>>,
     pace: Option<Pace>,
 }
 
@@ -97,6 +98,7 @@ impl HttpServer {
             on_reload: None,
             on_stopping: None,
             verify_request: None,
+            companion: None,
             pace: None,
         })
     }
@@ -138,6 +140,14 @@ impl HttpServer {
     #[cfg(feature = "tls")]
     pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> HttpServer {
         self.state.set_tls(config.into());
+        self
+    }
+
+    /// Adds `Strict-Transport-Security` with this time to all responses over TLS, errors included: browsers then use only HTTPS
+    /// for this host (RFC 6797). With zero they forget that. `None`, the default, leaves the field out.
+    #[cfg(feature = "tls")]
+    pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
+        self.state.set_hsts(max_age);
         self
     }
 
@@ -265,6 +275,25 @@ impl HttpServer {
         self
     }
 
+    /// Runs another server on the loop of this one, for example one that redirects to it. It begins and ends with this one
+    /// and keeps its address, service, log and limits, as in an [`EventLoop`](crate::EventLoop). Its own signals and
+    /// callbacks have no effect. [`handle_request`](HttpServer::handle_request) does not serve it.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let redirect = HttpServer::bind("127.0.0.1:0")?.service(HttpsRedirect::to_port(8443));
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(|_: &Request| Response::text("hello"));
+    /// let server = server.with_companion(redirect);
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn with_companion(mut self, companion: HttpServer) -> HttpServer {
+        self.companion = Some(Box::new(companion));
+        self
+    }
+
     /// Handles these signals of the process while the server runs, each with its action.
     ///
     /// # Errors
@@ -355,7 +384,15 @@ impl HttpServer {
         let verify = self.verify_request.as_deref();
         let sessions = HttpSessions::new(&self.state, verify, self.pace, once);
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
-        Ok((&mut self.core, Registration::new(acceptors, hooks)))
+        let own = Registration::new(acceptors, hooks);
+        let companion = self.companion.as_deref_mut().filter(|_| !once).map(LoopMember::register);
+        Ok((
+            &mut self.core,
+            match companion {
+                Some(companion) => own.and(companion),
+                None => own,
+            },
+        ))
     }
 }
 
@@ -365,7 +402,11 @@ impl LoopMember for HttpServer {
         let verify = self.verify_request.as_deref();
         let sessions = HttpSessions::new(&self.state, verify, self.pace, false);
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
-        Registration::new(acceptors, hooks)
+        let own = Registration::new(acceptors, hooks);
+        match self.companion.as_deref_mut().map(LoopMember::register) {
+            Some(companion) => own.and(companion),
+            None => own,
+        }
     }
 }
 

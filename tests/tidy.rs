@@ -106,6 +106,7 @@ fn module_of(name: &str) -> &str {
         "ListenOptions" => "listen",
         "Limits" => "limits",
         "TlsInfo" => "tls_info",
+        "HttpsRedirect" => "https_redirect",
         other => other,
     }
 }

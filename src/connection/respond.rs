@@ -76,7 +76,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         let is_counted = response.error.is_none() && announced.is_some();
         let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, clock.wall));
         let encoder = {
-            let common = self.server.common_headers(clock.wall);
+            let common = self.server.common_headers(clock.wall, request.tls().is_some());
             let head = ResponseHead {
                 status,
                 reason: message.as_deref().or(response.reason.as_deref()),

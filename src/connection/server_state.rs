@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::failed_handshakes::FailedHandshakes;
 use super::per_peer::PerPeerLimit;
@@ -38,6 +38,8 @@ pub struct ServerState {
     server: RefCell<Vec<u8>>,
     /// The lines of the fields that all responses have.
     common: RefCell<FieldBlock>,
+    /// The field line of `Strict-Transport-Security` with its CRLF, or nothing.
+    hsts: RefCell<Vec<u8>>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
     /// The log of requests.
@@ -69,6 +71,8 @@ pub struct ServerState {
 struct Stamped {
     second: Option<HttpDate>,
     stamp: CommonHeaders,
+    /// The fields of responses over TLS, which have `Strict-Transport-Security` too.
+    secure: CommonHeaders,
 }
 
 /// The page of the last error, and the values that it was rendered from. Errors of one kind often follow each other.
@@ -88,6 +92,7 @@ impl ServerState {
             protocol: Cell::new(Version::Http11),
             server: RefCell::new(format!("Server: {SERVER_NAME}\r\n").into()),
             common: RefCell::default(),
+            hsts: RefCell::default(),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::stderr()),
             local: unmapped(local),
@@ -235,6 +240,15 @@ impl ServerState {
         Ok(())
     }
 
+    /// Sets the seconds for which browsers use only HTTPS, for the responses over TLS that begin from now on. `None` leaves the
+    /// field out.
+    #[cfg_attr(not(any(feature = "tls", test)), expect(dead_code, reason = "without TLS all responses are in clear"))]
+    pub(crate) fn set_hsts(&self, max_age: Option<Duration>) {
+        let line = max_age.map(|age| format!("Strict-Transport-Security: max-age={}\r\n", age.as_secs()));
+        self.hsts.replace(line.unwrap_or_default().into());
+        self.stamp.take();
+    }
+
     /// The header fields of a response with an error page. The page may quote the request, so that no browser may guess another
     /// type or run a script in it.
     pub(super) fn error_fields(&self) -> &FieldBlock {
@@ -277,24 +291,27 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The field lines of `Server` and `Date` at this time and those of the common fields, rendered once a second.
-    pub(super) fn common_headers(&self, wall: SystemTime) -> Ref<'_, CommonHeaders> {
+    /// The field lines that every response has at this time, rendered once a second: `Server`, `Date`, the common
+    /// fields, and over TLS `Strict-Transport-Security`, which must not be sent in clear (RFC 6797 section 7.2).
+    pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
         // `Date` has a resolution of a second, so all responses of a second share these bytes.
         let second = HttpDate::from(wall);
         if self.stamp.borrow().second != Some(second) {
             let date = format!("Date: {second}\r\n");
             let (server, more) = (self.server.borrow(), self.common.borrow());
             let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
-            *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp };
+            let secure = [more.lines(), &self.hsts.borrow()].concat();
+            let secure = CommonHeaders::with_more(&server, &secure, date.as_bytes());
+            *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp, secure };
         }
-        Ref::map(self.stamp.borrow(), |stamped| &stamped.stamp)
+        Ref::map(self.stamp.borrow(), |stamped| if is_secure { &stamped.secure } else { &stamped.stamp })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::http::Request;
@@ -354,7 +371,7 @@ mod tests {
     #[test]
     fn a_new_server_name_is_in_the_next_stamp() {
         let site = site();
-        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis), false).clone();
         let date = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n";
         assert_eq!(at(1000), CommonHeaders::new(format!("Server: {SERVER_NAME}\r\n").as_bytes(), date));
         site.set_server_name("mine/1").unwrap();
@@ -370,7 +387,7 @@ mod tests {
     #[test]
     fn a_common_header_is_in_the_next_stamp() {
         let site = site();
-        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis), false).clone();
         _ = at(1000);
         site.add_common_header("X-A", "1").unwrap();
         let (server, date) = (format!("Server: {SERVER_NAME}\r\n"), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
@@ -379,9 +396,23 @@ mod tests {
     }
 
     #[test]
+    fn only_responses_over_tls_ask_for_https() {
+        let site = site();
+        let at = |is_secure| site.common_headers(UNIX_EPOCH, is_secure).clone();
+        let date = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        site.set_server_name("").unwrap();
+        assert_eq!(at(true), CommonHeaders::new(b"", date));
+        site.set_hsts(Some(Duration::from_secs(60)));
+        assert_eq!(at(false), CommonHeaders::new(b"", date));
+        assert_eq!(at(true), CommonHeaders::with_more(b"", b"Strict-Transport-Security: max-age=60\r\n", date));
+        site.set_hsts(None);
+        assert_eq!(at(true), CommonHeaders::new(b"", date));
+    }
+
+    #[test]
     fn every_second_has_its_stamp() {
         let site = site();
-        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis)).clone();
+        let at = |millis| site.common_headers(UNIX_EPOCH + Duration::from_millis(millis), false).clone();
         let date = |stamp: CommonHeaders| {
             stamp == CommonHeaders::new(&site.server.borrow(), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n")
         };

@@ -49,6 +49,12 @@ impl<'s> Reload<'s> {
         self.0.set_tls(config.into());
     }
 
+    /// Replaces the time of `Strict-Transport-Security`, as [`HttpServer::hsts`](crate::HttpServer::hsts) sets it.
+    #[cfg(feature = "tls")]
+    pub fn set_hsts(&self, max_age: Option<std::time::Duration>) {
+        self.0.set_hsts(max_age);
+    }
+
     /// Replaces the value of `Server` in the responses that begin from now on, as
     /// [`HttpServer::server_name`](crate::HttpServer::server_name) sets it.
     ///

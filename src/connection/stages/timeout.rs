@@ -60,7 +60,8 @@ impl Stage {
             (Wait::Head | Wait::Body, Stage::Head) => {
                 // The head is incomplete. Its first line, as far as it came, names the request in the log.
                 let (peer, local, arrived) = (core.peer, core.server.local, core.timers.since());
-                let mut request = Request { peer, local, arrived, ..Request::default() };
+                let tls = core.transport.tls().cloned();
+                let mut request = Request { peer, local, arrived, tls, ..Request::default() };
                 core.machine.note_line(&core.input, &mut request);
                 Ok(time_out_request(&request, core, clock))
             }
