@@ -1,6 +1,15 @@
 complete -c serve-forever -s b -l bind -d 'address or host name to listen on (default: all interfaces)' -r -f -a "(__fish_print_hostnames)"
 complete -c serve-forever -s d -l directory -d 'directory to serve (default: the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c serve-forever -s p -l protocol -d 'HTTP/1.1, or HTTP/1.0 to close each connection after one response unless the client asks for keep-alive (default: HTTP/1.1)' -r -f
+complete -c serve-forever -l tls-cert -d 'PEM file with a certificate and its chain, to serve HTTPS; may be repeated, each for the DNS names in it' -r -f
+complete -c serve-forever -l tls-key -d 'PEM file with the private key (default: the file of the certificate); may be repeated, one for each --tls-cert' -r -f
+complete -c serve-forever -l tls-password-file -d 'file with the password of encrypted private keys' -r -f
+complete -c serve-forever -l tls-min -d 'lowest version of TLS: 1.2 or 1.3 (default: 1.2)' -r -f
+complete -c serve-forever -l tls-client-ca -d 'PEM file with certificate authorities whose clients are accepted' -r -f
+complete -c serve-forever -l tls-client-auth -d 'certificates of clients are required or optional (default: required)' -r -f
+complete -c serve-forever -l tls-self-signed -d 'serve HTTPS with a certificate made at the start, for development; it is for localhost, the address of --bind and NAME' -r -f
+complete -c serve-forever -l hsts -d 'make browsers use only HTTPS for this host from now on (without SECONDS: for a year)' -r -f
+complete -c serve-forever -l redirect-http -d 'port of unencrypted HTTP that redirects to HTTPS' -r -f
 complete -c serve-forever -s H -l header -d 'header field to add to every successful response; may be repeated' -r -f
 complete -c serve-forever -l content-type -d 'content type of files with an unknown extension (default: application/octet-stream)' -r -f
 complete -c serve-forever -l index -d 'file to serve for a directory (default: index.html, index.htm); may be repeated, the first that exists is served' -r -f

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::exit::{Code, Exit};
 use super::options::{LifeOptions, ReadyForm};
 use super::output_file::OutputFile;
-use super::ready::{Bound, announce, json_line, say};
+use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
@@ -54,10 +54,10 @@ impl Announcer {
     }
 
     /// Announces that the program is ready: on standard output, then by the descriptor, then to the service manager.
-    pub(super) fn ready(&mut self, address: SocketAddr, bound: &[Bound], base_path: &str) {
+    pub(super) fn ready(&mut self, scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {
-            ReadyForm::Python => announce(address, bound, base_path),
+            ReadyForm::Python => announce(scheme, address, bound, base_path),
             // Errors are ignored, as those of Python's line are.
             ReadyForm::Json => _ = say(&line),
         }

@@ -24,14 +24,20 @@ pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     }
 }
 
+/// Changes the root directory, if the options have another one, and switches to `user`, if there is one.
+pub(super) fn give_up(options: &Options, user: Option<&User>) -> Result<(), Exit> {
+    options.confinement.chroot.as_deref().map_or(Ok(()), change_root)?;
+    user.map_or(Ok(()), become_user)
+}
+
 /// Makes `path` the root directory of the process, and its working directory.
-pub(super) fn change_root(path: &Path) -> Result<(), Exit> {
+fn change_root(path: &Path) -> Result<(), Exit> {
     let changed = chroot(path).map_err(std::io::Error::from).and_then(|()| std::env::set_current_dir("/"));
     changed.map_err(|error| Exit::cannot("change the root to", path, error))
 }
 
 /// Switches permanently to `user`, with that user's group and no other groups.
-pub(super) fn become_user(user: &User) -> Result<(), Exit> {
+fn become_user(user: &User) -> Result<(), Exit> {
     let dropped = setgroups(&[user.gid]).and_then(|()| setgid(user.gid)).and_then(|()| setuid(user.uid));
     dropped.map_err(|error| cannot_become(&user.name, error.into()))?;
     // If the process can become root again, it has given up nothing: then do not start.

@@ -3,14 +3,50 @@
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::options::Options;
+use super::options::{Options, TlsOptions};
 use super::words::shown;
 use crate::files::Symlinks;
 
 /// Refuses combinations of options that cannot be fulfilled.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
+    check_tls(&options.tls)?;
     check_scripts(options)?;
     check_confinement(options)
+}
+
+/// Refuses options of TLS without the one that they need. For the first two, the words are Python's.
+fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
+    let requires = |switch, other| Exit::usage(format_args!("{switch} requires {other} to be set"));
+    let first = |set: &[(&'static str, bool)]| set.iter().find(|(_, is_set)| *is_set).map(|(switch, _)| *switch);
+    let for_files = [("--tls-key", !tls.keys.is_empty()), ("--tls-password-file", tls.password_file.is_some())];
+    let for_tls = [
+        ("--tls-min", tls.only_tls13),
+        ("--tls-client-ca", tls.client_ca.is_some()),
+        ("--tls-client-auth", tls.client_auth_is_optional.is_some()),
+        ("--hsts", tls.hsts.is_some()),
+        ("--redirect-http", tls.redirect_http.is_some()),
+    ];
+    if tls.certificates.is_empty()
+        && let Some(switch) = first(&for_files)
+    {
+        return Err(requires(switch, "--tls-cert"));
+    }
+    if !tls.is_on() {
+        return first(&for_tls).map_or(Ok(()), |switch| Err(requires(switch, "--tls-cert or --tls-self-signed")));
+    }
+    match () {
+        () if cfg!(not(feature = "tls")) => Err(Exit::wrong("this program was built without TLS")),
+        () if !tls.certificates.is_empty() && tls.self_signed.is_some() => {
+            Err(Exit::usage("argument --tls-self-signed: not allowed with argument --tls-cert"))
+        }
+        () if !tls.keys.is_empty() && tls.keys.len() != tls.certificates.len() => {
+            Err(Exit::usage("--tls-key must be given once for each --tls-cert, or not at all"))
+        }
+        () if tls.client_auth_is_optional.is_some() && tls.client_ca.is_none() => {
+            Err(requires("--tls-client-auth", "--tls-client-ca"))
+        }
+        () => Ok(()),
+    }
 }
 
 /// Refuses `--cgi` with `--symlinks`, because starting a script follows symbolic links, and the options of scripts
@@ -69,6 +105,49 @@ mod tests {
         options.site.base_path = "/b".into();
         options.site.accounts.push(crate::files::Account::new("a", "b"));
         assert!(check(&options).is_ok());
+    }
+
+    #[test]
+    fn options_of_tls_are_refused_without_the_one_that_they_need() {
+        let file = || vec![std::path::PathBuf::from("x")];
+        let (on, none) = (TlsOptions { certificates: file(), ..TlsOptions::default() }, TlsOptions::default());
+        let or_self_signed = "requires --tls-cert or --tls-self-signed to be set";
+        for (tls, why) in [
+            (TlsOptions { keys: file(), ..none.clone() }, "--tls-key requires --tls-cert to be set".to_owned()),
+            (
+                TlsOptions { password_file: Some("x".into()), self_signed: Some(vec![]), ..none.clone() },
+                "--tls-password-file requires --tls-cert to be set".to_owned(),
+            ),
+            (TlsOptions { only_tls13: true, ..none.clone() }, format!("--tls-min {or_self_signed}")),
+            (TlsOptions { client_ca: Some("x".into()), ..none.clone() }, format!("--tls-client-ca {or_self_signed}")),
+            (
+                TlsOptions { client_auth_is_optional: Some(true), ..none.clone() },
+                format!("--tls-client-auth {or_self_signed}"),
+            ),
+            (TlsOptions { hsts: Some(1), ..none.clone() }, format!("--hsts {or_self_signed}")),
+            (TlsOptions { redirect_http: Some(1), ..none }, format!("--redirect-http {or_self_signed}")),
+            #[cfg(feature = "tls")]
+            (
+                TlsOptions { self_signed: Some(vec![]), ..on.clone() },
+                "argument --tls-self-signed: not allowed with argument --tls-cert".to_owned(),
+            ),
+            #[cfg(feature = "tls")]
+            (
+                TlsOptions { keys: [file(), file()].concat(), ..on.clone() },
+                "--tls-key must be given once for each --tls-cert, or not at all".to_owned(),
+            ),
+            #[cfg(feature = "tls")]
+            (
+                TlsOptions { client_auth_is_optional: Some(false), ..on.clone() },
+                "--tls-client-auth requires --tls-client-ca to be set".to_owned(),
+            ),
+            #[cfg(not(feature = "tls"))]
+            (on, "this program was built without TLS".to_owned()),
+        ] {
+            let options = Options { tls, ..Options::default() };
+            assert_eq!(refused(&options), format!("serve-forever: error: {why}"));
+            assert_eq!(check(&options).unwrap_err().code(), crate::cli::Code::Usage);
+        }
     }
 
     #[test]

@@ -48,6 +48,74 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "",
     },
     Flag {
+        name: "tls-cert",
+        letter: None,
+        action: Action::Many("PATH", Options::add_tls_cert),
+        help: "PEM file with a certificate and its chain, to serve HTTPS; may be repeated, each for the DNS names in it",
+        more: "The first certificate is the default, for all other names. Of several for one name, the first whose kind \
+               of key the client supports is used, so that a client without ECDSA can get one with an RSA key. A \
+               certificate that has expired, or that expires within 7 days, is served with a warning.",
+    },
+    Flag {
+        name: "tls-key",
+        letter: None,
+        action: Action::Many("PATH", Options::add_tls_key),
+        help: "PEM file with the private key (default: the file of the certificate); may be repeated, one for each \
+               --tls-cert",
+        more: "Keys are RSA with 2048 to 4096 bits, P-256, P-384 or Ed25519.",
+    },
+    Flag {
+        name: "tls-password-file",
+        letter: None,
+        action: Action::One("PATH", Options::set_tls_password_file),
+        help: "file with the password of encrypted private keys",
+        more: "Space around the password is removed. The program never asks for a password.",
+    },
+    Flag {
+        name: "tls-min",
+        letter: None,
+        action: Action::One("VERSION", Options::set_tls_min),
+        help: "lowest version of TLS: 1.2 or 1.3 (default: 1.2)",
+        more: "",
+    },
+    Flag {
+        name: "tls-client-ca",
+        letter: None,
+        action: Action::One("PATH", Options::set_tls_client_ca),
+        help: "PEM file with certificate authorities whose clients are accepted",
+        more: "Clients without a certificate of one of them are refused in the handshake. Revocation lists are not \
+               read.",
+    },
+    Flag {
+        name: "tls-client-auth",
+        letter: None,
+        action: Action::One("HOW", Options::set_tls_client_auth),
+        help: "certificates of clients are required or optional (default: required)",
+        more: "With optional, a client may have no certificate; scripts see that in SSL_CLIENT_VERIFY.",
+    },
+    Flag {
+        name: "tls-self-signed",
+        letter: None,
+        action: Action::Maybe("NAME", Options::add_tls_self_signed),
+        help: "serve HTTPS with a certificate made at the start, for development; it is for localhost, the address of \
+               --bind and NAME",
+        more: "It exists in memory only and is valid for 30 days. Its SHA-256 fingerprint is printed to standard error.",
+    },
+    Flag {
+        name: "hsts",
+        letter: None,
+        action: Action::Maybe("SECONDS", Options::set_hsts),
+        help: "make browsers use only HTTPS for this host from now on (without SECONDS: for a year)",
+        more: "Responses have the field Strict-Transport-Security (RFC 6797). 0 ends it.",
+    },
+    Flag {
+        name: "redirect-http",
+        letter: None,
+        action: Action::One("PORT", Options::set_redirect_http),
+        help: "port of unencrypted HTTP that redirects to HTTPS",
+        more: "It listens on the address of --bind. Every response is 308 with the same host, path and query.",
+    },
+    Flag {
         name: "header",
         letter: Some('H'),
         action: Action::Two(["NAME", "VALUE"], Options::add_header),
@@ -191,7 +259,7 @@ pub(super) const FLAGS: &[Flag] = &[
         more: "Other users of this machine can read the command line. To hide the password from them, use --auth-file \
                or the environment, or give a hash instead: sha256:HEX, where HEX is the output of printf %s PASSWORD | \
                sha256sum, or the bcrypt hash of htpasswd -nB USER ($2y$, $2a$ or $2b$, of cost 4 to 17). Other hashes, \
-               such as $apr1$ and {SHA}, are refused. Clients send passwords unencrypted.",
+               such as $apr1$ and {SHA}, are refused. Clients send passwords unencrypted, except with --tls-cert.",
     },
     Flag {
         name: "auth-file",
@@ -306,7 +374,7 @@ pub(super) const FLAGS: &[Flag] = &[
         action: Action::One("NAME", Options::set_user),
         help: "user to switch to after the port is bound and the log is open",
         more: "The program gives up all groups except that user's own. If a step fails, it does not start. For SIGHUP, \
-               the user must be able to open the log file and to read the file of --config.",
+               the user must be able to open the log file and to read the file of --config, certificates and keys.",
     },
     Flag {
         name: "chroot",
@@ -323,7 +391,7 @@ pub(super) const FLAGS: &[Flag] = &[
         letter: None,
         action: Action::Switch(Options::set_sandbox),
         help: "let the kernel restrict the program to reading the served directory (Linux, Landlock)",
-        more: "The program can still write to the folder of the log file. It cannot read the file of --config again, \
+        more: "The program can still write to the folder of the log file, and read the folders of certificates and keys. It cannot read the file of --config again, \
                unless the file is in the directory. It cannot connect to anything. Symbolic links that lead out of the \
                directory are refused. If the kernel has no Landlock, the program does not start. --cgi is refused, \
                because no script could be run.",

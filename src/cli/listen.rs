@@ -12,7 +12,7 @@ use crate::ListenOptions;
 /// the options for port and address.
 pub(super) fn listeners(options: &Options) -> io::Result<Vec<TcpListener>> {
     let inherited = inherited()?;
-    if inherited.is_empty() { Ok(vec![bind(options)?]) } else { Ok(inherited) }
+    if inherited.is_empty() { Ok(vec![bind(options, options.port)?]) } else { Ok(inherited) }
 }
 
 /// The sockets that `LISTEN_FDS` announces to this process; empty if there are none.
@@ -22,11 +22,10 @@ fn inherited() -> io::Result<Vec<TcpListener>> {
     (0..sockets.len()).filter_map(|at| sockets.take_tcp_listener(at).map_err(named).transpose()).collect()
 }
 
-/// Binds the address and the port of the options. Without an address, binds all interfaces: by one IPv6 socket that
+/// Binds the address of the options and a port. Without an address, binds all interfaces: by one IPv6 socket that
 /// also accepts IPv4 where the system can, else by an IPv4 socket.
-fn bind(options: &Options) -> io::Result<TcpListener> {
+pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
     let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
-    let port = options.port;
     let Some(host) = &options.bind else {
         let everywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
         return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);

@@ -8,7 +8,7 @@
 //! * `flag` and `flags`: the table; `options`: the parsed values, with a setter for each flag.
 //! * `parser`, `environment` and `config_file` each produce one layer (`layers`) of flags and values; `sources`
 //!   combines the layers into [`Options`].
-//! * `site`, `scripts`, `logging`, `listen`, `confine` and `sandbox` each build one part of the server from the
+//! * `site`, `tls`, `scripts`, `logging`, `listen`, `confine` and `sandbox` each build one part of the server from the
 //!   options.
 //! * `announcer` tells other programs that this one is ready (`ready`, `ready_fd`, `service_manager`, and `output_file` for
 //!   the port file).
@@ -46,6 +46,7 @@ mod parse_error;
 mod parser;
 mod ready;
 mod ready_fd;
+mod redirect;
 mod reload;
 mod run;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
@@ -62,6 +63,11 @@ mod service_manager;
 mod settings;
 mod site;
 mod sources;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod words;
 
 pub use config_file::parse_file;
@@ -70,7 +76,8 @@ pub use health_check::HealthUrl;
 #[cfg(feature = "harness")]
 pub use options::BenchOptions;
 pub use options::{
-    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,
+    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, TlsOptions,
+    WatchOptions,
 };
 pub use parser::parse;
 pub use run::run;

@@ -127,7 +127,9 @@ mod tests {
 
     use super::*;
     use crate::cli::help::help;
-    use crate::cli::{Code, Confinement, LifeOptions, LogOptions, ScriptOptions, SiteOptions, WatchOptions};
+    use crate::cli::{
+        Code, Confinement, LifeOptions, LogOptions, ScriptOptions, SiteOptions, TlsOptions, WatchOptions,
+    };
     use crate::http::Version;
     use crate::limits::Limits;
     use crate::log::LogFormat;
@@ -181,6 +183,7 @@ mod tests {
             #[cfg(feature = "harness")]
             bench: crate::cli::BenchOptions::default(),
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
+            tls: TlsOptions::default(),
             watch: WatchOptions::default(),
             config: Some("c".into()),
             limits: Limits { grace: Duration::from_secs(1), last_call: LAST_CALL, ..Limits::default() },

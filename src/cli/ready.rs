@@ -10,6 +10,17 @@ use socket2::SockRef;
 
 use super::flags::VERSION;
 
+/// The scheme of the URLs, `http` or `https`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scheme(&'static str);
+
+impl Scheme {
+    /// The scheme of a server.
+    pub(super) fn of(is_encrypted: bool) -> Scheme {
+        Scheme(if is_encrypted { "https" } else { "http" })
+    }
+}
+
 /// The address of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound {
@@ -48,11 +59,11 @@ impl Bound {
 
 /// Announces that the program is ready. The text is flushed, because a process may wait for it. Errors are ignored: the
 /// program serves even if standard output is closed.
-pub(super) fn announce(address: SocketAddr, bound: &[Bound], base_path: &str) {
+pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
     let mut stdout = io::stdout().lock();
-    let mut text = ready_line(address);
+    let mut text = ready_line(scheme, address);
     if stdout.is_terminal() {
-        text += &addresses_line(address, bound, &interfaces(), base_path).unwrap_or_default();
+        text += &addresses_line(scheme, address, bound, &interfaces(), base_path).unwrap_or_default();
     }
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
@@ -74,28 +85,35 @@ pub(super) fn say(text: &str) -> io::Result<()> {
 }
 
 /// The line that Python's `http.server` prints.
-fn ready_line(address: SocketAddr) -> String {
-    format!("Serving HTTP on {} port {} ({}) ...\n", address.ip(), address.port(), url(address, "/"))
+fn ready_line(scheme: Scheme, address: SocketAddr) -> String {
+    let name = scheme.0.to_ascii_uppercase();
+    format!("Serving {name} on {} port {} ({}) ...\n", address.ip(), address.port(), url(scheme, address, "/"))
 }
 
 /// The line with the URLs to open in a browser. `None` if the ready line already has the only one.
-fn addresses_line(address: SocketAddr, bound: &[Bound], interfaces: &[IpAddr], base_path: &str) -> Option<String> {
+fn addresses_line(
+    scheme: Scheme,
+    address: SocketAddr,
+    bound: &[Bound],
+    interfaces: &[IpAddr],
+    base_path: &str,
+) -> Option<String> {
     let mut urls: Vec<String> = Vec::new();
     for address in bound.iter().flat_map(|bound| bound.reached_by(interfaces)) {
-        let url = url(address, base_path);
+        let url = url(scheme, address, base_path);
         if !urls.contains(&url) {
             urls.push(url);
         }
     }
     // With a base path the first line has the URL of the root, which is 404: then the second line is needed.
-    (urls != [url(address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
+    (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 
 /// The URL of an address and a path, such as `http://127.0.0.1:8000/`.
-fn url(address: SocketAddr, path: &str) -> String {
+fn url(Scheme(scheme): Scheme, address: SocketAddr, path: &str) -> String {
     let (ip, port) = (address.ip(), address.port());
     let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
-    format!("http://{host}:{port}{path}")
+    format!("{scheme}://{host}:{port}{path}")
 }
 
 /// The addresses of the interfaces that are up. Loopback addresses are left out, and so are link-local IPv6 addresses,
@@ -118,9 +136,11 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_pythons() {
-        let line = |address: &str| ready_line(address.parse().unwrap());
+        let line = |address: &str| ready_line(Scheme("http"), address.parse().unwrap());
         assert_eq!(line("127.0.0.1:8000"), "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n");
         assert_eq!(line("[::]:80"), "Serving HTTP on :: port 80 (http://[::]:80/) ...\n");
+        let line = ready_line(Scheme("https"), "127.0.0.1:8443".parse().unwrap());
+        assert_eq!(line, "Serving HTTPS on 127.0.0.1 port 8443 (https://127.0.0.1:8443/) ...\n");
     }
 
     #[test]
@@ -141,7 +161,7 @@ mod tests {
     fn second(address: &str, dual_stack: bool, base_path: &str) -> Option<String> {
         let (address, interfaces) = (address.parse().unwrap(), ["192.0.2.7", "2001:db8::7"]);
         let interfaces = interfaces.map(|ip| ip.parse().unwrap());
-        addresses_line(address, &[Bound { address, dual_stack }], &interfaces, base_path)
+        addresses_line(Scheme("http"), address, &[Bound { address, dual_stack }], &interfaces, base_path)
     }
 
     #[test]
@@ -165,7 +185,7 @@ mod tests {
     fn a_url_that_two_listeners_share_is_listed_once() {
         let bound = ["127.0.0.1:80", "127.0.0.1:81", "0.0.0.0:81"];
         let bound = bound.map(|address| Bound { address: address.parse().unwrap(), dual_stack: false });
-        let line = addresses_line(bound[0].address, &bound, &[], "/").unwrap();
+        let line = addresses_line(Scheme("http"), bound[0].address, &bound, &[], "/").unwrap();
         assert_eq!(line, "Open http://127.0.0.1:80/ or http://127.0.0.1:81/\n");
     }
 

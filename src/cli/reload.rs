@@ -15,6 +15,7 @@ use super::options::{LifeOptions, Options};
 use super::scripts::{self, Scripts};
 use super::site::{self, check_file};
 use super::sources::Sources;
+use super::tls::{self, Tls};
 use super::words::shown;
 use super::{conflicts, logging};
 use crate::Reload;
@@ -27,6 +28,8 @@ pub(super) struct Reloader {
     /// The options that the server runs with.
     options: Options,
     scripts: Scripts,
+    /// The configuration of TLS that the server runs with.
+    tls: Option<Tls>,
     /// Standard error, for messages while the access log goes to a file or is off.
     stderr: AccessLog,
 }
@@ -36,28 +39,31 @@ struct Prepared {
     options: Options,
     log: AccessLog,
     service: Box<dyn Service + Send>,
+    tls: Option<Tls>,
     /// The names of the options that differ and only take effect at a start.
     kept: Vec<&'static str>,
 }
 
 impl Reloader {
     /// A reloader for a server that was built from these options.
-    pub(super) fn new(sources: Sources, options: Options, scripts: Scripts) -> Reloader {
-        Reloader { sources, options, scripts, stderr: AccessLog::stderr() }
+    pub(super) fn new(sources: Sources, options: Options, scripts: Scripts, tls: Option<Tls>) -> Reloader {
+        Reloader { sources, options, scripts, tls, stderr: AccessLog::stderr() }
     }
 
     /// Reads the options again and applies them, or logs why not.
     pub(super) fn reload(&mut self, server: &Reload<'_>) {
         match self.prepare() {
-            Ok(Prepared { options, log, service, kept }) => {
+            Ok(Prepared { options, log, service, tls, kept }) => {
                 server.set_service(service);
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
                 // This cannot fail: the name was checked when the options were parsed.
                 _ = server.set_server_name(site::server_name(&options));
                 server.set_log(log);
-                self.options = options;
+                let remarks = tls.as_ref().map(|tls| tls::renew(server, tls, &options)).unwrap_or_default();
+                (self.options, self.tls) = (options, tls);
                 self.say(server, &format!("settings reloaded{}", self.from()));
+                remarks.iter().for_each(|line| self.say(server, line));
                 if !kept.is_empty() {
                     self.say(server, &format!("takes effect only at the next start: {}", kept.join(", ")));
                 }
@@ -77,6 +83,8 @@ impl Reloader {
         let kept = keep(&mut options, &self.options);
         conflicts::check(&options)?;
         options.site.auth_file.iter().try_for_each(|path| check_file(path))?;
+        tls::files(&options.tls).try_for_each(check_file)?;
+        let tls = tls::configuration(&options, self.tls.as_ref())?;
         let script_user = scripts::user(&options)?;
         let files = site::service(&options, site::accounts(&options)?)?;
         let log = logging::log(&options)?;
@@ -85,12 +93,13 @@ impl Reloader {
         let service = site::off_loop(gate, scripts);
         #[cfg(feature = "harness")]
         let service = bench::before(service, &options)?;
-        Ok(Prepared { options, log, service, kept })
+        Ok(Prepared { options, log, service, tls, kept })
     }
 
     /// ` from 'FILE'`.
     fn from(&self) -> String {
-        let file = self.options.config.as_ref().or(self.options.site.auth_file.as_ref());
+        let Options { config, site, tls, .. } = &self.options;
+        let file = config.as_ref().or(site.auth_file.as_ref()).or(tls.certificates.first());
         file.map(|path| format!(" from '{}'", shown(path.as_os_str()))).unwrap_or_default()
     }
 
@@ -119,6 +128,13 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("chroot", &mut changed.chroot, &stands.chroot));
     kept.extend(keep_one("sandbox", &mut changed.sandbox, &stands.sandbox));
     kept.extend(keep_one("cgi", &mut next.scripts.run, &present.scripts.run));
+    let (changed, stands) = (&mut next.tls, &present.tls);
+    kept.extend(keep_one("tls-self-signed", &mut changed.self_signed, &stands.self_signed));
+    kept.extend(keep_one("redirect-http", &mut changed.redirect_http, &stands.redirect_http));
+    // The clients of the port expect the same protocol as before.
+    if changed.certificates.is_empty() != stands.certificates.is_empty() {
+        kept.extend(keep_one("tls-cert", changed, stands));
+    }
     let (changed, stands) = (&mut next.watch.pace, &present.watch.pace);
     kept.extend(keep_one("max-read", &mut changed.max_read, &stands.max_read));
     kept.extend(keep_one("max-write", &mut changed.max_write, &stands.max_write));

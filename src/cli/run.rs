@@ -15,12 +15,14 @@ use super::announcer::{Announcer, pin};
 #[cfg(feature = "harness")]
 use super::bench;
 use super::exit::{Code, Exit};
+use super::flags::NAME;
 use super::options::{ExitCodes, LifeOptions, Options};
-use super::ready::{Bound, say};
+use super::ready::{Bound, Scheme, say};
+use super::redirect::Redirect;
 use super::reload::Reloader;
 use super::scripts::Scripts;
 use super::sources::Sources;
-use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site};
+use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site, tls};
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
 use crate::{HttpServer, Lifetime, SignalAction, Stopped};
@@ -57,31 +59,33 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     conflicts::check(options)?;
     check_input(&options.life)?;
     options.life.cpu.map(pin).transpose()?;
+    // Keys are read while the program may still read them.
+    let tls = tls::configuration(options, None)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
     let mut log = logging::log(options)?;
-    let reads_again = options.config.is_some() || options.site.auth_file.is_some();
+    let reads_again =
+        options.config.is_some() || options.site.auth_file.is_some() || !options.tls.certificates.is_empty();
     let signals = signals(reads_again || log.path().is_some());
     let listeners = listen::listeners(options).map_err(|error| Exit::of(Code::Bind, error))?;
     #[cfg(feature = "harness")]
     bench::check_addresses(&listeners, options)?;
     let bound = Bound::of(&listeners);
     announcer.write_port_file(&options.life, &bound)?;
+    let mut redirect = Redirect::open(options)?;
     // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.
     _ = room_for_buffers();
     // The listeners and the log are open, so privileges can go. The files to serve are looked up afterwards: their
     // paths are relative to the new root, and the new user must be able to read them.
     if let Some(root) = &options.confinement.chroot {
         log = log.below(root);
-        confine::change_root(root)?;
+        redirect = redirect.map(|redirect| redirect.below(root));
     }
-    if let Some(user) = &user {
-        confine::become_user(user)?;
-    }
+    confine::give_up(options, user.as_ref())?;
     let files = site::service(options, accounts)?;
     if options.confinement.sandbox {
-        let pages: Vec<_> = site::pages(options).collect();
-        sandbox::restrict(pages.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
+        let others: Vec<_> = site::pages(options).chain(tls::folders(&options.tls)).collect();
+        sandbox::restrict(others.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
     }
     let mut scripts = Scripts::default();
     let gate = files.gate();
@@ -92,11 +96,20 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(service);
+    if let Some(redirect) = redirect {
+        let port = server.server_address().port();
+        server = server.with_companion(redirect.server(options, port).map_err(Exit::failure)?);
+    }
+    let scheme = Scheme::of(tls.is_some());
+    if let Some(tls) = &tls {
+        tls::remarks(options, tls).iter().for_each(|line| eprintln!("{NAME}: {line}"));
+        server = tls::secured(server, tls, options);
+    }
     if reads_again {
-        let mut reloader = Reloader::new(sources, options.clone(), scripts);
+        let mut reloader = Reloader::new(sources, options.clone(), scripts, tls);
         server = server.on_reload(move |server| reloader.reload(server));
     }
-    announcer.ready(server.server_address(), &bound, &options.site.base_path);
+    announcer.ready(scheme, server.server_address(), &bound, &options.site.base_path);
     let stopped = server.serve_forever().map_err(Exit::failure)?;
     // Only SIGINT has a message, as in Python.
     if stopped == Stopped::BySignal(SIGINT) {

@@ -5,13 +5,14 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
+    StreamOwned,
 };
 
 use super::client::SAFETY;
@@ -68,13 +69,18 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
+/// Builds the configuration of a client that accepts any certificate.
+pub fn client_builder() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let builder = ClientConfig::builder_with_provider(default_provider().into());
+    let builder = builder.with_safe_default_protocol_versions().unwrap().dangerous();
+    builder.with_custom_certificate_verifier(Arc::new(Trusting))
+}
+
 /// The configuration of a client that resumes no session.
 pub fn client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
-        let builder = ClientConfig::builder_with_provider(default_provider().into());
-        let builder = builder.with_safe_default_protocol_versions().unwrap().dangerous();
-        let mut config = builder.with_custom_certificate_verifier(Arc::new(Trusting)).with_no_client_auth();
+        let mut config = client_builder().with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.into()
     });
@@ -91,10 +97,15 @@ pub struct TlsClient(pub StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsClient {
     pub fn connect(address: SocketAddr) -> TlsClient {
+        TlsClient::on(address, client_connection())
+    }
+
+    /// Connects with this client's side.
+    pub fn on(address: SocketAddr, connection: ClientConnection) -> TlsClient {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(SAFETY)).unwrap();
         stream.set_write_timeout(Some(SAFETY)).unwrap();
-        TlsClient(StreamOwned::new(client_connection(), stream))
+        TlsClient(StreamOwned::new(connection, stream))
     }
 
     pub fn say(&mut self, text: &str) -> &mut TlsClient {

@@ -19,6 +19,8 @@ mod logs;
 mod reload;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
+#[cfg(feature = "tls")]
+mod tls;
 mod watch;
 
 use common::program;

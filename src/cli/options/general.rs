@@ -3,18 +3,14 @@
 use std::ffi::OsStr;
 
 use super::model::{BadValue, Options};
-use super::values::{field_value, file, invalid, is_host, is_media_type, must, path, python_int, text};
+use super::values::{field_value, file, invalid, is_host, is_media_type, must, path, port, text};
 use crate::cli::words::shown;
 use crate::files::{SERVER, reserved};
 use crate::http::{FieldBlock, is_token};
 
 impl Options {
     pub(in crate::cli) fn set_port(&mut self, value: &OsStr) -> Result<(), BadValue> {
-        let number = value.to_str().and_then(python_int);
-        let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
-        // A number that does not fit into i64 is out of range too, and gets the same message.
-        let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
-        self.port = port.ok_or_else(|| format!("{number} is not in 0..=65535"))?;
+        self.port = port(value)?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod model;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
 mod site;
+mod tls;
 mod values;
 mod watch;
 
@@ -22,5 +23,6 @@ mod watch;
 pub use bench::BenchOptions;
 pub(super) use model::BadValue;
 pub use model::{
-    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, WatchOptions,
+    Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, TlsOptions,
+    WatchOptions,
 };

@@ -31,6 +31,8 @@ pub struct Options {
     pub server: Option<String>,
     /// The content type of files with an unknown extension. `None` stands for the default.
     pub content_type: Option<String>,
+    /// TLS: certificates, keys, accepted clients.
+    pub tls: TlsOptions,
     /// True to log no requests.
     pub quiet: bool,
     /// How files are served.
@@ -66,6 +68,7 @@ impl Default for Options {
             headers: Vec::new(),
             server: None,
             content_type: None,
+            tls: TlsOptions::default(),
             quiet: false,
             site: SiteOptions::default(),
             scripts: ScriptOptions::default(),
@@ -84,6 +87,36 @@ impl Default for Options {
 
 /// At a drain, an idle connection has this long to send one more request, so that a restart under load loses none.
 const LAST_CALL: Duration = Duration::from_millis(500);
+
+/// How clients are served over TLS. Without a certificate they are served unencrypted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// The files of the certificates. The first is the default.
+    pub certificates: Vec<PathBuf>,
+    /// The files of the keys, one for each certificate. If there are none, each key is in the file of its certificate.
+    pub keys: Vec<PathBuf>,
+    /// The file with the password of encrypted keys.
+    pub password_file: Option<PathBuf>,
+    /// True if TLS 1.2 is refused.
+    pub only_tls13: bool,
+    /// The file of the authorities whose clients are accepted.
+    pub client_ca: Option<PathBuf>,
+    /// True if clients may have no certificate. `None` stands for the default, false.
+    pub client_auth_is_optional: Option<bool>,
+    /// The additional names of a certificate that is made at the start. `None` if none is made.
+    pub self_signed: Option<Vec<String>>,
+    /// The seconds for which browsers use only HTTPS.
+    pub hsts: Option<u32>,
+    /// The port of unencrypted HTTP that redirects to HTTPS.
+    pub redirect_http: Option<u16>,
+}
+
+impl TlsOptions {
+    /// True if clients are served over TLS.
+    pub(in crate::cli) fn is_on(&self) -> bool {
+        !self.certificates.is_empty() || self.self_signed.is_some()
+    }
+}
 
 /// How files are served. For an empty list or `None` the defaults of the file service apply.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,9 +51,18 @@ pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str
     parts.ok_or_else(|| must("contain =", what, value))
 }
 
+/// The number of a port, in the syntax of Python's `int()`. 0 stands for any free port.
+pub(super) fn port(value: &OsStr) -> Result<u16, BadValue> {
+    let number = value.to_str().and_then(python_int);
+    let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
+    // A number that does not fit into i64 is out of range too, and gets the same message.
+    let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
+    port.ok_or_else(|| format!("{number} is not in 0..=65535").into())
+}
+
 /// Normalises a number in the syntax of Python's `int()`: removes spaces around it, a plus sign and underscores, so
 /// that ` +1_0 ` becomes `10`. Unlike Python, accepts ASCII digits only.
-pub(super) fn python_int(text: &str) -> Option<String> {
+fn python_int(text: &str) -> Option<String> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -1,0 +1,46 @@
+//! The unencrypted port of `--redirect-http`: a server of its own beside the one of the files.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+
+use super::exit::{Code, Exit};
+use super::options::Options;
+use super::{listen, logging, site};
+use crate::log::AccessLog;
+use crate::{HttpServer, HttpsRedirect, Limits};
+
+/// The bytes of all buffers of the connections that are redirected: their heads, and short responses.
+const BUFFERS: usize = 16 * 1024 * 1024;
+
+/// The port, bound and not served yet, and the log of its requests.
+pub(super) struct Redirect {
+    listener: TcpListener,
+    log: AccessLog,
+}
+
+impl Redirect {
+    /// Binds the port and opens the log, if the options have such a port.
+    pub(super) fn open(options: &Options) -> Result<Option<Redirect>, Exit> {
+        let Some(port) = options.tls.redirect_http else { return Ok(None) };
+        let listener = listen::bind(options, port).map_err(|error| Exit::of(Code::Bind, error))?;
+        Ok(Some(Redirect { listener, log: logging::log(options)? }))
+    }
+
+    /// Notes that the root of all paths has become this one.
+    pub(super) fn below(self, root: &Path) -> Redirect {
+        Redirect { log: self.log.below(root), ..self }
+    }
+
+    /// The server that redirects to a port.
+    pub(super) fn server(self, options: &Options, port: u16) -> io::Result<HttpServer> {
+        let limits = Limits { buffers: options.limits.buffers.min(BUFFERS), ..options.limits.clone() };
+        Ok(HttpServer::from_listeners(vec![self.listener])?
+            .service(HttpsRedirect::to_port(port))
+            .server_name(site::server_name(options))?
+            .protocol(options.protocol)
+            .limits(limits)
+            .release_on_drain(true)
+            .log(self.log))
+    }
+}

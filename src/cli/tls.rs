@@ -1,0 +1,125 @@
+//! Builds the configuration of TLS from the options. `no_tls.rs` replaces this file in a program that was built without
+//! TLS.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::exit::{Code, Exit};
+use super::options::{Options, TlsOptions};
+use super::words::shown;
+pub(super) use crate::tls::Tls;
+use crate::tls::{ClientAuth, TlsBuilder, TlsError, TlsErrorKind, TlsVersion};
+use crate::{HttpServer, Reload};
+
+/// The names of every certificate of `--tls-self-signed`.
+const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// Reads the files and builds the configuration. `None` if clients are served unencrypted.
+///
+/// `running` is the configuration that the server has at a reload. A self-signed certificate stays then, so that the
+/// browsers that trust it go on trusting it.
+pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<Option<Tls>, Exit> {
+    let tls = &options.tls;
+    if !tls.is_on() {
+        return Ok(None);
+    }
+    if let (Some(_), Some(running)) = (&tls.self_signed, running) {
+        return Ok(Some(running.clone()));
+    }
+    let mut builder = Tls::builder();
+    if let Some(password) = password(tls)? {
+        builder = builder.password(password);
+    }
+    if let Some(file) = &tls.client_ca {
+        let is_optional = tls.client_auth_is_optional.unwrap_or_default();
+        builder = builder.client_ca(file, if is_optional { ClientAuth::Optional } else { ClientAuth::Required });
+    }
+    if tls.only_tls13 {
+        builder = builder.min_version(TlsVersion::Tls13);
+    }
+    if let Some(running) = running {
+        builder = builder.succeeding(running);
+    }
+    let built = with_certificates(builder, options).build();
+    built.map(Some).map_err(|error| Exit::of(Code::Tls, explained(&error)))
+}
+
+/// Adds the certificates, or the names of the one that is to be made.
+fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
+    let tls = &options.tls;
+    if let Some(names) = &tls.self_signed {
+        let all = LOCAL_NAMES.map(str::to_owned).into_iter().chain(options.bind.clone()).chain(host_name());
+        return builder.self_signed(all.chain(names.iter().cloned()).filter(|name| name.is_ascii()));
+    }
+    let keys = if tls.keys.is_empty() { &tls.certificates } else { &tls.keys };
+    tls.certificates.iter().zip(keys).fold(builder, |builder, (certificate, key)| builder.certificate(certificate, key))
+}
+
+/// The name of this machine, for other machines of the local network.
+fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    (!name.is_empty() && name != "localhost" && name != "(none)").then_some(name)
+}
+
+/// The password of encrypted keys. The whole file is the password, without space around it, as in Python.
+fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
+    let Some(path) = &tls.password_file else { return Ok(None) };
+    let read = fs::read_to_string(path);
+    let failed =
+        |error| Exit::usage(format_args!("Failed to read TLS password file: {error}: '{}'", shown(path.as_os_str())));
+    Ok(Some(read.map_err(failed)?.trim().to_owned()))
+}
+
+/// The text of an error. For a missing password it names the option.
+fn explained(error: &TlsError) -> String {
+    match (error.kind(), error.path()) {
+        (TlsErrorKind::PasswordNeeded, Some(path)) => {
+            format!("{}: the key is encrypted: --tls-password-file is needed", shown(path.as_os_str()))
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The server, serving over TLS.
+pub(super) fn secured(server: HttpServer, tls: &Tls, options: &Options) -> HttpServer {
+    server.tls(tls).hsts(hsts(options))
+}
+
+/// Lets connections that begin from now on use this configuration. Returns the remarks about it.
+pub(super) fn renew(server: &Reload<'_>, tls: &Tls, options: &Options) -> Vec<String> {
+    server.set_tls(tls);
+    server.set_hsts(hsts(options));
+    tls.warnings().iter().map(|line| format!("warning: {line}")).collect()
+}
+
+fn hsts(options: &Options) -> Option<Duration> {
+    options.tls.hsts.map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// The lines about the configuration that the operator should see: the fingerprint of a certificate that was made, and
+/// the warnings.
+pub(super) fn remarks(options: &Options, tls: &Tls) -> Vec<String> {
+    let fingerprint = options.tls.self_signed.as_ref().and(tls.fingerprint());
+    let made = fingerprint.map(|digits| format!("self-signed certificate with SHA-256 fingerprint {digits}"));
+    made.into_iter().chain(tls.warnings().iter().map(|line| format!("warning: {line}"))).collect()
+}
+
+/// The files of the options.
+pub(super) fn files(tls: &TlsOptions) -> impl Iterator<Item = &Path> {
+    let all = tls.certificates.iter().chain(&tls.keys).chain(&tls.password_file).chain(&tls.client_ca);
+    all.map(PathBuf::as_path)
+}
+
+/// The folders in which a reload looks for the files: also those to which symbolic links lead, because a renewed
+/// certificate is another file beside the old one.
+pub(super) fn folders(tls: &TlsOptions) -> Vec<PathBuf> {
+    let named = files(tls).map(Path::to_owned);
+    let all = named.flat_map(|file| [fs::canonicalize(&file).ok(), Some(file)]).flatten();
+    let folder = |file: PathBuf| match file.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        Some(folder) => Some(folder.to_owned()),
+        None => None,
+    };
+    all.filter_map(folder).collect()
+}
