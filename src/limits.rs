@@ -17,69 +17,78 @@ use crate::session::before_short;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request line with its CRLF; a longer one is 414. 65,536, as in CPython.
+    /// The most bytes of a request line, with its CRLF. The response to a longer one is 414. Default: 65,536, as in CPython.
     pub request_line: usize,
-    /// Bytes of one field line with its CRLF; a longer one is 431. 65,536, as in CPython.
+    /// The most bytes of one field line, with its CRLF. The response to a longer one is 431. Default: 65,536, as in CPython.
     pub field_line: usize,
-    /// Bytes of a whole head; a longer one is 431. 128 KiB: room for one line of maximum length and an ordinary head.
+    /// The most bytes of a whole head. The response to a longer one is 431. Default: 128 KiB, which is room for one line of the
+    /// greatest length and an ordinary head.
     pub head: usize,
-    /// Header fields of a request; more are 431. 100, as in CPython.
+    /// The largest number of header fields in a request. The response to more is 431. Default: 100, as in CPython.
     pub fields: usize,
-    /// Bytes of a request's body; a longer one is 413. Unlimited by default, because no body is held in memory.
+    /// The most bytes of a request's body. The response to a longer one is 413. Default: no limit, because no body is held in
+    /// memory.
     pub body: u64,
-    /// Bytes of chunk extensions and trailer fields of one body; more are 400. 16 KiB: clients hardly use either, and
-    /// without a limit they are a body that the limit on bodies does not count (RFC 9112 section 7.1.1).
+    /// The most bytes of chunk extensions and trailer fields in one body. The response to more is 400. Default: 16 KiB. Clients
+    /// hardly use either, and without a limit they are a body that the limit on bodies does not count (RFC 9112 section
+    /// 7.1.1).
     pub chunk_overhead: usize,
-    /// Bytes of a body without a reader that are discarded, so that the connection persists or the client receives the
-    /// response before it is closed. 256 KiB: about as much as is on its way at any time.
+    /// The most bytes of a body without a reader that are discarded, so that the connection persists or the client receives the
+    /// response before it is closed. Default: 256 KiB, about as much as is on its way at any time.
     pub drain: u64,
-    /// From the first byte of a head to its last, even if bytes keep arriving. 10 s; then 408.
+    /// The longest time from the first byte of a head to its last, even if bytes keep arriving. The response is then 408. The
+    /// handshake of TLS has as long, from the accept. Default: 10 s.
     pub head_timeout: Duration,
-    /// From a response to the first byte of the next request on the same connection. The loop may add up to an eighth of
-    /// a second. 15 s: browsers return within that time or not at all.
+    /// The longest time from a response to the first byte of the next request on the same connection. The loop may add up to
+    /// an eighth of a second. Default: 15 s, because browsers return within that time or not at all.
     pub idle_timeout: Duration,
-    /// Without progress in a request's body. 30 s, longer than the retries of a lost packet; then 408. A client that has
-    /// taken nothing of its response for as long is stalled: it is closed if room is short (see [`short`](Limits::short)).
+    /// The longest time without progress in a request's body; the response is then 408. A client that takes nothing of its
+    /// response for this time is stalled: it is closed if room is short (see [`short`](Limits::short)). Default: 30 s, which is
+    /// longer than the retries of a lost packet.
     pub stall_timeout: Duration,
-    /// Without progress in sending a response, even if room is not short. 600 s: a client that pauses, such as a process in
-    /// the background or a laptop that sleeps, costs a descriptor and little memory.
+    /// The longest time without progress in sending a response, even if room is not short. Default: 600 s, because a client that
+    /// pauses, such as a process in the background or a laptop that sleeps, costs a descriptor and little memory.
     pub send_timeout: Duration,
-    /// Percent of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), that may be in use before
-    /// room is short. The server then closes stalled clients, the one that has been stalled longest first. 90: the rest is
-    /// for the clients that arrive while the server closes the stalled ones.
+    /// The percentage of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), above which room is
+    /// short. The server then closes stalled clients, the one that has been stalled longest first. Default: 90. The rest is for
+    /// the clients that arrive while the server closes the stalled ones.
     pub short: u8,
-    /// For the whole body of a request, not counting the time in which the server does not read. 30 s, and one second more
-    /// for every [`body_rate`](Limits::body_rate) bytes; then 408.
+    /// The longest time for the whole body of a request, not counting the time in which the server does not read. Every
+    /// [`body_rate`](Limits::body_rate) bytes extend it by a second. The response is then 408. Default: 30 s.
     pub body_timeout: Duration,
-    /// Average bytes per second of a body that takes longer than [`body_timeout`](Limits::body_timeout). 500: less than
-    /// the slowest line, and enough that a client which sends a byte at a time cannot keep a connection for long. 0 for no
-    /// such limit.
+    /// The lowest average rate, in bytes a second, of a body that takes longer than [`body_timeout`](Limits::body_timeout). 0
+    /// means no such limit. Default: 500, which is less than the slowest line, and enough that a client which sends a byte at a
+    /// time cannot keep a connection for long.
     pub body_rate: u64,
-    /// From a complete request to the head of its response, if a handler or a child process makes it. 60 s; then 504.
+    /// The longest time from a complete request to the head of its response, if a handler or a child process makes it. The
+    /// response is then 504. Default: 60 s.
     pub answer_timeout: Duration,
-    /// For a response, or more of it, after the client has closed its side. A closed side may mean that the client waits
-    /// for its response or that it is gone; only sending shows which. 3 s; then the server closes the connection.
+    /// The longest time without a part of the response after the client has closed its side. The server then closes the
+    /// connection: a closed side may mean that the client waits for its response or that it is gone, and only sending shows
+    /// which. Default: 3 s.
     pub half_closed_timeout: Duration,
-    /// From the end of a response to the end of its connection, while the server discards the client's bytes. 2 s.
+    /// The longest time from the end of the last response to the end of its connection, while the server discards the bytes
+    /// that the client still sends. Default: 2 s.
     pub linger_timeout: Duration,
-    /// For unfinished responses once the server is told to stop. 5 s.
+    /// The longest time for unfinished responses after the server is told to stop. Default: 5 s.
     pub grace: Duration,
-    /// For one more request on an idle connection once the server is told to stop. 0 s: idle connections are closed
-    /// at once. A service that restarts under load sets a longer time, so that no client sends a request into a connection
-    /// that is being closed.
+    /// The time in which an idle connection may still send a request after the server is told to stop. A service that restarts
+    /// under load sets it, so that no client sends a request into a connection that is being closed. Default: 0 s, which closes
+    /// idle connections at once.
     pub last_call: Duration,
-    /// Connections at a time. `None` stands for the limit on descriptors less a reserve. At the limit the server stops
-    /// accepting, and closes connections that are idle between two requests, the one that has been idle longest first.
+    /// The largest number of connections at a time. At the limit the server stops accepting, and closes connections that are
+    /// idle between two requests, the one that has been idle longest first. Default: `None`, the limit of the process for
+    /// descriptors less a reserve.
     pub connections: Option<usize>,
-    /// Connections of one client address at a time; further ones are closed without a byte. Unlimited by default, because
-    /// many clients may share an address.
+    /// The largest number of connections of one client address at a time. Further ones are closed without a byte. Default: no
+    /// limit, because many clients may share an address.
     pub connections_per_peer: Option<usize>,
-    /// Bytes of unread input and unsent output that all connections together may keep while they wait. 256 MiB, but at
-    /// most a quarter of what `RLIMIT_AS` leaves to the process when the first server is made, and of the memory limit of
-    /// its control group. A connection that needs more is closed.
+    /// The most bytes of unread input and unsent output that all connections together keep while they wait. A connection that
+    /// needs more is closed. Default: 256 MiB, but at most a quarter of what `RLIMIT_AS` leaves to the process when the first
+    /// server is made, and of the memory limit of its control group.
     pub buffers: usize,
-    /// TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 4, and at least 1: one takes a
-    /// fifth of a millisecond, or more with RSA, which is as long as requests of other clients wait for it.
+    /// The largest number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 0 counts as
+    /// 1. Default: 4. One takes a fifth of a millisecond, or more with RSA, and requests of other clients wait for it.
     pub handshakes: usize,
 }
 

@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 /// The limits of scripts, each with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiLimits {
-    /// The number of scripts that may run at a time; further requests wait in a queue. 64: as many as a small machine
-    /// can run.
+    /// The largest number of scripts that run at a time. Further requests wait in a queue. Default: 64, which is as many as a
+    /// small machine can run.
     pub live: usize,
-    /// From a script's start, or from the last byte of the body that it read, to the end of its head; then the response
-    /// is 504. 55 s: less than the server's `answer_timeout`, so that the log names the script. A request that waits in
-    /// the queue for this long gets 503. Zero means no limit.
+    /// The longest time from a script's start, or from the last byte of the body that it read, to the end of its head. The
+    /// response is then 504, or 503 if the request is still in the queue. Zero means no limit. Default: 55 s, which is less than
+    /// the server's `answer_timeout`, so that the log names the script.
     pub first_byte: Duration,
-    /// From a script's start to its end; then it is terminated, and its response is cut if it is incomplete. 15
-    /// minutes: enough for a long download. Zero is no limit: the script may run until its client disconnects or the
-    /// server stops.
+    /// The longest time from a script's start to its end. The script is then terminated, and its response is cut if it is
+    /// incomplete. With zero the script may run until its client disconnects or the server stops. Default: 15 minutes, which is
+    /// enough for a long download.
     pub whole: Duration,
-    /// From SIGTERM to SIGKILL. 2 s: time to remove temporary files.
+    /// The time between SIGTERM and SIGKILL. Default: 2 s, in which a script can remove temporary files.
     pub kill_after: Duration,
-    /// Bytes of the head of a script's output; the response to a longer one is 502. 64 KiB, as much as a request line.
+    /// The most bytes of the head of a script's output. The response to a longer one is 502. Default: 64 KiB, as much as a
+    /// request line.
     pub head: usize,
 }
 

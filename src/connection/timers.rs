@@ -7,28 +7,29 @@ use crate::limits::Limits;
 use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
-/// The kinds of waits. Each has one deadline.
+/// The kinds of waits. Each has one deadline, from the limit that its comment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the transport's handshake, counted from the accept: `head_timeout`.
+    /// The session waits for the end of the transport's handshake, counted from the accept: `head_timeout`.
     Handshake,
-    /// For the first byte on a fresh connection: `head_timeout`.
+    /// It waits for the first byte on a fresh connection: `head_timeout`.
     First,
-    /// For the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
+    /// It waits for the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
     Idle,
-    /// For the rest of a head, counted from its first byte: `head_timeout`.
+    /// It waits for the rest of a head, counted from its first byte: `head_timeout`.
     Head,
-    /// For more of a request's body, counted from the last that came: `stall_timeout`. For all of it: `body_timeout` and
-    /// `body_rate`.
+    /// It waits for more of a request's body, counted from the last part: `stall_timeout`. All parts together have
+    /// `body_timeout`, which `body_rate` extends.
     Body,
-    /// For the client to take more of a response, counted from the last that it took: `send_timeout`. After
+    /// It waits until the client takes more of a response, counted from the last part that it took: `send_timeout`. After
     /// `stall_timeout` the loop may close the session if room is short.
     Write,
-    /// For an upstream to produce a response: `answer_timeout`. The upstream may have a deadline of its own, too.
+    /// It waits for an upstream to produce a response: `answer_timeout`. The upstream may have a deadline of its own, too.
     Upstream,
-    /// For a source to produce more of a body. Unbounded, except by `half_closed_timeout` once the client has closed its side.
+    /// It waits for a source to produce more of a body. There is no deadline, except `half_closed_timeout` after the client has
+    /// closed its side.
     Source,
-    /// For the client to close its side: `linger_timeout`.
+    /// It waits for the client to close its side: `linger_timeout`.
     Linger,
 }
 

@@ -120,7 +120,7 @@ impl Cookie {
 }
 
 impl fmt::Display for Cookie {
-    /// For people, as Python's `str` of one.
+    /// The text that Python's `str` returns for a cookie.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Cookie {} for {}", self.pair(), self.domain)?;
         if let Some(port) = &self.port {

@@ -228,7 +228,7 @@ fn is_for(policy: &impl CookiePolicy, cookie: &Cookie, url: &RequestUrl, now: i6
 }
 
 impl<P: CookiePolicy> fmt::Display for CookieJar<P> {
-    /// For people, as Python's `str` of one.
+    /// The text that Python's `str` returns for a jar.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cookies: Vec<String> = self.iter().map(Cookie::to_string).collect();
         write!(f, "<CookieJar[{}]>", cookies.join(", "))

@@ -99,14 +99,14 @@ impl From<bool> for AttributeValue {
 }
 
 impl From<i64> for AttributeValue {
-    /// For `Max-Age`, in seconds.
+    /// The value of `Max-Age`, in seconds.
     fn from(number: i64) -> Self {
         AttributeValue::Text(number.to_string())
     }
 }
 
 impl From<HttpDate> for AttributeValue {
-    /// For `expires`.
+    /// The value of `expires`.
     fn from(date: HttpDate) -> Self {
         AttributeValue::Text(date.to_string())
     }

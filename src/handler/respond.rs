@@ -30,7 +30,7 @@ impl Exchange<'_> {
     /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client speaks
     /// HTTP/1.0, or too many wait because the client does not read.
     ///
-    /// For 100, the client is told at once to send its body, instead of when the body is first read. Any other status
+    /// With 100, the client is told at once to send its body, instead of when the body is first read. Any other status
     /// is passed to [`send_response`](Exchange::send_response).
     ///
     /// ```

@@ -28,12 +28,12 @@ pub struct TlsScratch {
 }
 
 impl TlsScratch {
-    /// For records that were received, and for plaintext before it is encrypted.
+    /// Holds records that were received, and plaintext before it is encrypted.
     pub(super) fn input(&self) -> RefMut<'_, Vec<u8>> {
         allocated(&self.input, MOST_UNFINISHED + MOST_READ)
     }
 
-    /// For records that are to be sent.
+    /// Holds records that are to be sent.
     pub(super) fn output(&self) -> RefMut<'_, Vec<u8>> {
         allocated(&self.output, MOST_OUTPUT)
     }
