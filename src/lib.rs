@@ -56,6 +56,8 @@
 //! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
 //! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
 //! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
+//! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
+//! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |

@@ -2,110 +2,26 @@
 //! `tests/responses.rs`.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{self, BufRead, Cursor, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+mod common;
+
+use std::io::{BufRead, Cursor, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use common::scripted::{LONG, Peer, Scripted, replies, script};
 use serve_forever::HttpServer;
 use serve_forever::client::{ClientSettings, Error, HttpConnection, RequestBody, WaitPhase};
 use serve_forever::http::{HeaderList, Request, Status};
 use serve_forever::service::Response;
 use serve_forever::testing::TestServer;
 
-/// One connection of a scripted server, and the bytes that it has received and not looked at.
-struct Peer {
-    stream: TcpStream,
-    seen: Vec<u8>,
-}
-
-type Script = Box<dyn FnOnce(&mut Peer) + Send>;
-
-/// A server that runs one script for each connection, in their order, and then accepts no more.
-struct Scripted {
-    address: SocketAddr,
-    thread: JoinHandle<()>,
-}
-
-/// Longer than any wait of a test that succeeds.
-const LONG: Duration = Duration::from_secs(20);
-
-impl Scripted {
-    fn new(scripts: Vec<Script>) -> Scripted {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let thread = std::thread::spawn(move || {
-            for script in scripts {
-                let (stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(LONG)).unwrap();
-                script(&mut Peer { stream, seen: Vec::new() });
-            }
-        });
-        Scripted { address, thread }
-    }
-
-    fn connection(&self) -> HttpConnection {
-        HttpConnection::new(&self.address.to_string()).unwrap().timeout(LONG)
-    }
-
-    /// Waits until all scripts have run.
-    fn finish(self) {
-        self.thread.join().unwrap();
-    }
-}
-
-impl Peer {
-    /// Everything up to and with `end`.
-    fn until(&mut self, end: &str) -> String {
-        loop {
-            if let Some(at) = self.seen.windows(end.len()).position(|part| part == end.as_bytes()) {
-                let rest = self.seen.split_off(at + end.len());
-                return String::from_utf8(std::mem::replace(&mut self.seen, rest)).unwrap();
-            }
-            let mut piece = [0; 4096];
-            let count = self.stream.read(&mut piece).unwrap();
-            assert!(count > 0, "the end before {end:?}: {}", self.seen.escape_ascii());
-            self.seen.extend_from_slice(&piece[..count]);
-        }
-    }
-
-    fn head(&mut self) -> String {
-        self.until("\r\n\r\n")
-    }
-
-    fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Everything up to the end of the connection.
-    fn rest(&mut self) -> Vec<u8> {
-        let mut rest = std::mem::take(&mut self.seen);
-        // A client that closes with unread input resets the connection.
-        if let Err(error) = self.stream.read_to_end(&mut rest) {
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        }
-        rest
-    }
-}
-
-fn script(run: impl FnOnce(&mut Peer) + Send + 'static) -> Script {
-    Box::new(run)
-}
-
-/// A script that gives each request the next of these responses, and then waits for the end.
-fn replies(responses: &'static [&'static str]) -> Script {
-    script(move |peer| {
-        for response in responses {
-            peer.head();
-            peer.say(response);
-        }
-        assert_eq!(peer.rest(), b"");
-    })
-}
-
 const ONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
 const TWO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
+
+fn connection_to(server: &Scripted) -> HttpConnection {
+    HttpConnection::new(&server.address.to_string()).unwrap().timeout(LONG)
+}
 
 fn fetch(connection: &mut HttpConnection, target: &str) -> Result<Vec<u8>, Error> {
     connection.request("GET", target, (), &[])?;
@@ -146,7 +62,7 @@ fn a_request_is_sent_as_cpython_sends_it() {
         assert_eq!(peer.head(), "BREW /pot HTTP/1.1\r\nA: 1, 2\r\n\r\n");
         peer.say(ONE);
     })]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     fetch(&mut connection, "").unwrap();
     connection.request("POST", "/a?b", b"body", &[("X-b", "1")]).unwrap();
     connection.getresponse().unwrap().read_all().unwrap();
@@ -164,7 +80,7 @@ fn a_request_is_sent_as_cpython_sends_it() {
 #[test]
 fn the_states_are_those_of_cpython() {
     let server = Scripted::new(vec![replies(&[ONE, TWO])]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     assert!(matches!(connection.putheader("A", "1"), Err(Error::CannotSendHeader)));
     assert!(matches!(connection.endheaders(RequestBody::Empty, false), Err(Error::CannotSendHeader)));
     assert!(matches!(connection.getresponse(), Err(Error::ResponseNotReady)));
@@ -186,7 +102,7 @@ fn the_states_are_those_of_cpython() {
 #[test]
 fn a_refused_request_leaves_the_connection_usable() {
     let server = Scripted::new(vec![replies(&[ONE])]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     let mut refused = |method: &str, target: &str, headers: &[(&str, &str)]| {
         connection.request(method, target, b"abcdef", headers).unwrap_err().name()
     };
@@ -209,7 +125,7 @@ fn a_reader_that_does_not_have_its_length_closes_the_connection() {
             peer.head();
             assert!(!peer.rest().ends_with(b"def"));
         })]);
-        let mut connection = server.connection();
+        let mut connection = connection_to(&server);
         let body = RequestBody::Sized(length, &mut &b"abcdef"[..]);
         let sent = connection.request_with("PUT", "/", body, &HeaderList::new(), false);
         assert!(matches!(sent, Err(Error::InvalidBody(_))), "{length}");
@@ -227,7 +143,7 @@ fn a_response_that_ends_its_connection_is_read_beside_the_next_one() {
         peer.say("HTTP/1.0 200 OK\r\n\r\nfirst body");
     };
     let server = Scripted::new(vec![script(first), replies(&[TWO])]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     connection.request("GET", "/1", (), &[]).unwrap();
     let mut first = connection.getresponse().unwrap();
     assert!(first.will_close() && !connection.is_open() && first.length().is_none());
@@ -249,7 +165,7 @@ fn bytes_that_no_request_has_asked_for_never_become_a_response() {
         }),
         replies(&[TWO]),
     ]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"one");
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"two");
     drop(connection);
@@ -264,7 +180,7 @@ fn a_response_that_comes_before_the_body_is_sent_is_not_lost() {
         peer.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nbig!");
         wait.recv().unwrap();
     })]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     // More than the buffers of both sides hold.
     connection.request("POST", "/", &vec![b'x'; 32 << 20], &[]).unwrap();
     let mut response = connection.getresponse().unwrap();
@@ -300,7 +216,7 @@ fn a_body_waits_for_100_if_the_request_expects_it() {
         settings.continue_timeout = LONG;
         settings
     };
-    let mut connection = server.connection().settings(settings());
+    let mut connection = connection_to(&server).settings(settings());
     connection.request("PUT", "/", b"body", &expect).unwrap();
     assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"one");
     connection.close();
@@ -319,7 +235,7 @@ fn a_body_is_sent_without_100_after_a_while() {
     })]);
     let mut settings = ClientSettings::default();
     settings.continue_timeout = Duration::from_millis(1);
-    let mut connection = server.connection().settings(settings);
+    let mut connection = connection_to(&server).settings(settings);
     connection.request("PUT", "/", b"body", &[("Expect", "100-continue")]).unwrap();
     assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"one");
     server.finish();
@@ -334,13 +250,13 @@ fn a_time_out_names_its_phase_and_closes_the_connection() {
         peer.rest();
     };
     let server = Scripted::new(vec![script(silent), script(half), replies(&[ONE])]);
-    let mut connection = server.connection().timeout(Duration::from_millis(50));
+    let mut connection = connection_to(&server).timeout(Duration::from_millis(50));
     assert!(matches!(fetch(&mut connection, "/"), Err(Error::Timeout(WaitPhase::Head))));
     assert!(!connection.is_open());
-    let mut connection = server.connection().total_timeout(Duration::from_millis(50));
+    let mut connection = connection_to(&server).total_timeout(Duration::from_millis(50));
     assert!(matches!(fetch(&mut connection, "/"), Err(Error::Timeout(WaitPhase::Body))));
     assert!(!connection.is_open());
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"one");
     drop(connection);
     server.finish();
@@ -355,7 +271,7 @@ fn the_total_time_ends_a_response_that_keeps_arriving() {
             std::thread::sleep(Duration::from_millis(5));
         }
     })]);
-    let mut connection = server.connection().total_timeout(Duration::from_millis(50));
+    let mut connection = connection_to(&server).total_timeout(Duration::from_millis(50));
     assert!(matches!(fetch(&mut connection, "/"), Err(Error::Timeout(WaitPhase::Head))));
     server.finish();
 }
@@ -367,7 +283,7 @@ fn a_server_that_ends_without_a_response_is_told_apart_from_one_that_answers_in_
         peer.say("HTTP/1.1 2");
     };
     let server = Scripted::new(vec![script(|peer| _ = peer.head()), script(partial), replies(&[ONE])]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     assert!(matches!(fetch(&mut connection, "/"), Err(Error::RemoteDisconnected)));
     match fetch(&mut connection, "/") {
         Err(Error::IncompleteRead { partial, expected: None }) => assert_eq!(partial, b"HTTP/1.1 2"),
@@ -385,7 +301,7 @@ fn every_read_of_a_body_that_was_cut_fails_and_keeps_what_came() {
         peer.say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab\ncd");
     };
     let server = Scripted::new(vec![script(cut), script(cut)]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     match fetch(&mut connection, "/") {
         Err(Error::IncompleteRead { partial, expected }) => {
             assert_eq!((&*partial, expected), (&b"ab\ncd"[..], Some(4)))
@@ -411,7 +327,7 @@ fn a_body_is_read_in_all_the_ways_of_std() {
         peer.say(chunks);
         assert_eq!(peer.rest(), b"");
     })]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     connection.request("GET", "/", (), &[]).unwrap();
     let mut response = connection.getresponse().unwrap();
     assert!(response.is_chunked() && response.length().is_none());
@@ -434,7 +350,7 @@ fn a_body_is_read_in_all_the_ways_of_std() {
 fn an_unread_response_that_is_dropped_costs_its_connection_only_if_more_is_to_come() {
     const LONG_ONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\npart";
     let server = Scripted::new(vec![replies(&[ONE, TWO, LONG_ONE]), replies(&[TWO])]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     connection.request("GET", "/", (), &[]).unwrap();
     let mut response = connection.getresponse().unwrap();
     // With its first byte the whole response has arrived.
@@ -465,7 +381,7 @@ fn a_tunnel_is_opened_for_every_connection() {
         assert_eq!(peer.rest(), b"", "the request does not go to the proxy");
     };
     let server = Scripted::new(vec![script(through), script(through), script(refused)]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     connection.set_tunnel("far.example", None, &[("X", "1")]).unwrap();
     for _ in 0..2 {
         assert_eq!(fetch(&mut connection, "/").unwrap(), b"far");
@@ -485,7 +401,7 @@ fn a_connection_that_has_left_http_is_given_to_the_caller() {
         peer.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfirst");
         assert_eq!(peer.rest(), b"");
     })]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     connection.request("GET", "/", (), &[("Connection", "Upgrade"), ("Upgrade", "x")]).unwrap();
     let response = connection.getresponse().unwrap();
     let (stream, early) = response.into_upgraded().expect("another protocol");
@@ -505,7 +421,7 @@ fn a_connection_may_be_refused_or_half_closed() {
         peer.stream.shutdown(Shutdown::Write).unwrap();
         assert_eq!(peer.rest(), b"");
     })]);
-    let mut connection = server.connection();
+    let mut connection = connection_to(&server);
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"half");
     server.finish();
 }

@@ -56,8 +56,20 @@ pub fn head<S: ClientStream>(response: &HttpResponse<S>) -> Value {
 
 /// The CRC-32 of `zlib.crc32`, continued with the bytes of a piece.
 pub fn crc32(crc: u32, piece: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1)))
-    };
-    !piece.iter().fold(!crc, step)
+    !piece.iter().fold(!crc, |crc, byte| (crc >> 8) ^ CRC_OF_BYTE[((crc ^ u32::from(*byte)) & 0xff) as usize])
 }
+
+/// The remainder of each byte.
+const CRC_OF_BYTE: [u32; 256] = {
+    let (mut table, mut byte) = ([0; 256], 0);
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xedb8_8320 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};

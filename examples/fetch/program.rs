@@ -5,7 +5,12 @@ use std::io::{BufRead, Cursor, Read};
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use serve_forever::client::{ClientSettings, Connector, HttpConnection, HttpResponse, RequestBody, SkipFields};
+#[cfg(feature = "client-tls")]
+use serve_forever::client::ClientTls;
+use serve_forever::client::{
+    ClientSettings, ClientStream, Connector, Error, HttpConnection, HttpResponse, Pool, PoolConnector, PoolSettings,
+    RequestBody, SkipFields,
+};
 use serve_forever::http::HeaderList;
 
 use crate::answers::{Failed, crc32, fields, head, text};
@@ -13,15 +18,19 @@ use crate::request::{Body, Request, bytes};
 
 type Response = Result<Value, Failed>;
 
-pub struct Program<C: Connector> {
+pub struct Program<C: PoolConnector> {
     connector: C,
+    pool: Pool<C>,
+    pool_settings: PoolSettings,
     connection: Option<HttpConnection<C>>,
     responses: HashMap<String, HttpResponse<C::Stream>>,
 }
 
-impl<C: Connector> Program<C> {
+impl<C: PoolConnector> Program<C> {
     pub fn new(connector: C) -> Program<C> {
-        Program { connector, connection: None, responses: HashMap::new() }
+        let (pool_settings, responses) = (PoolSettings::default(), HashMap::new());
+        let pool = Pool::with_connector(connector.clone(), pool_settings.clone());
+        Program { connector, pool, pool_settings, connection: None, responses }
     }
 
     /// Answers one line.
@@ -32,9 +41,10 @@ impl<C: Connector> Program<C> {
     fn answer(&mut self, request: &Request) -> Response {
         match request.need("op")? {
             "reset" => {
-                self.responses.clear();
-                self.connection = None;
+                *self = Program::new(self.connector.clone());
             }
+            "pool" => self.new_pool(request),
+            "fetch" => return self.fetch(request),
             "new" => return self.new_connection(request),
             "getresponse" => {
                 let response = self.connection()?.getresponse()?;
@@ -62,18 +72,68 @@ impl<C: Connector> Program<C> {
     }
 
     fn new_connection(&mut self, request: &Request) -> Response {
-        if request.flag("tls") == Some(true) {
-            return Err(Failed::name("Unsupported"));
-        }
         let made =
             HttpConnection::with_connector(self.connector.clone(), request.need("host")?, request.port("port")?)?;
         let connection = self.connection.insert(made.settings(settings(request)?));
         Ok(json!({ "host": connection.host(), "port": connection.port() }))
     }
+
+    fn new_pool(&mut self, request: &Request) {
+        let mut settings = PoolSettings::default();
+        settings.connection.timeout = request.seconds("timeout");
+        if let Some(most) = request.number("max_idle") {
+            settings.max_idle = most;
+        }
+        if let Some(most) = request.number("max_per_host") {
+            settings.max_per_host = most;
+        }
+        if let Some(timeout) = request.seconds("idle_timeout") {
+            settings.idle_timeout = timeout;
+        }
+        self.pool = Pool::with_connector(self.connector.clone(), settings.clone());
+        self.pool_settings = settings;
+    }
+
+    fn fetch(&mut self, request: &Request) -> Response {
+        let mut settings = self.pool_settings.clone();
+        settings.connection.timeout = request.seconds("timeout").or(settings.connection.timeout);
+        settings.connection.total_timeout = request.seconds("total_timeout");
+        let (pool, headers) = (self.pool.with_settings(settings), header_list(request)?);
+        let (method, url) = (request.need("method")?, request.need("url")?);
+        let mut response = with_body(request.body()?, |body| pool.fetch_with(method, url, body, &headers))?;
+        let data = response.read_all()?;
+        Ok(json!({
+            "status": response.status().code(),
+            "headers": fields(response.headers()),
+            "data": text(&data),
+            "reused": response.was_reused(),
+        }))
+    }
+}
+
+fn header_list(request: &Request) -> Result<HeaderList, Failed> {
+    let mut headers = HeaderList::new();
+    for (name, value) in request.headers() {
+        headers.add(name, value).map_err(Error::from)?;
+    }
+    Ok(headers)
+}
+
+#[cfg(feature = "client-tls")]
+fn tls(request: &Request) -> Result<ClientTls, Failed> {
+    Ok(request.text("cafile").map_or_else(ClientTls::system_roots, ClientTls::ca_file)?)
 }
 
 pub fn settings(request: &Request) -> Result<ClientSettings, Failed> {
     let mut settings = ClientSettings::default();
+    if request.flag("tls") == Some(true) {
+        #[cfg(feature = "client-tls")]
+        {
+            settings.tls = Some(tls(request)?);
+        }
+        #[cfg(not(feature = "client-tls"))]
+        return Err(Failed::name("Unsupported"));
+    }
     settings.timeout = request.seconds("timeout");
     settings.connect_timeout = request.seconds("connect_timeout");
     settings.total_timeout = request.seconds("total_timeout");
@@ -117,10 +177,7 @@ fn send<C: Connector>(connection: &mut HttpConnection<C>, request: &Request) -> 
                 match op {
                     "endheaders" => Ok(connection.endheaders(body, encode_chunked)?),
                     _ => {
-                        let mut headers = HeaderList::new();
-                        for (name, value) in request.headers() {
-                            headers.add(name, value).map_err(serve_forever::client::Error::from)?;
-                        }
+                        let headers = header_list(request)?;
                         let (method, url) = (request.need("method")?, request.need("url")?);
                         Ok(connection.request_with(method, url, body, &headers, encode_chunked)?)
                     }
@@ -143,7 +200,7 @@ pub fn with_body<T>(body: Body, work: impl FnOnce(RequestBody<'_>) -> T) -> T {
 }
 
 /// The operations of a response.
-fn receive<S: serve_forever::client::ClientStream>(response: &mut HttpResponse<S>, request: &Request) -> Response {
+fn receive<S: ClientStream>(response: &mut HttpResponse<S>, request: &Request) -> Response {
     let count = request.number("n").unwrap_or(usize::MAX);
     let data = match request.need("op")? {
         "read" | "readinto" => response.read_up_to(count)?,
@@ -180,7 +237,7 @@ fn receive<S: serve_forever::client::ClientStream>(response: &mut HttpResponse<S
 }
 
 /// Reads to the end in pieces, and keeps none of them.
-fn drain<S: serve_forever::client::ClientStream>(response: &mut HttpResponse<S>) -> Response {
+fn drain<S: ClientStream>(response: &mut HttpResponse<S>) -> Response {
     let (mut piece, mut count, mut crc) = (vec![0; 64 * 1024], 0, 0);
     loop {
         let length = response.read(&mut piece)?;

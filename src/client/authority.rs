@@ -3,6 +3,13 @@
 use std::borrow::Cow;
 
 use super::Error;
+use super::places::PoolKey;
+
+/// The port of `http`.
+pub(super) const HTTP_PORT: u16 = 80;
+
+/// The port of `https`.
+pub(super) const HTTPS_PORT: u16 = 443;
 
 /// Splits `host:port`, where the host of IPv6 stands in brackets, which are removed. `port` takes precedence; without any port
 /// it is `None`.
@@ -85,6 +92,28 @@ pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
     }
 }
 
+/// Splits an absolute URL into its server and its target. The path may be missing.
+///
+/// # Errors
+/// [`Error::InvalidUrl`] for another scheme than `http`, userinfo, or a host that is none. The target is checked when it is
+/// sent.
+pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
+    let invalid = || Error::InvalidUrl(url.to_owned());
+    let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
+    let is_secure = scheme.eq_ignore_ascii_case("https");
+    if !is_secure && !scheme.eq_ignore_ascii_case("http") {
+        return Err(invalid());
+    }
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A query without a path would not be a target (RFC 9112 section 3.2.1).
+    if !target.is_empty() && !target.starts_with('/') {
+        return Err(invalid());
+    }
+    let (host, port) = split(authority, None).map_err(|_| invalid())?;
+    let port = port.unwrap_or(if is_secure { HTTPS_PORT } else { HTTP_PORT });
+    Ok((PoolKey { is_secure, host: host.to_ascii_lowercase(), port }, target))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +161,21 @@ mod tests {
         }
         for target in ["http://u:p@h/", "http:///x", "http://h:x/"] {
             assert!(matches!(host_of_target(target), Err(Error::InvalidUrl(_))), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_url_has_a_server_and_a_target() {
+        for (url, is_secure, host, port, expected) in [
+            ("http://h", false, "h", 80, ""),
+            ("HTTP://Host:81/a?b", false, "host", 81, "/a?b"),
+            ("https://[::1]/", true, "::1", 443, "/"),
+        ] {
+            let (key, target) = split_url(url).unwrap();
+            assert_eq!((key, target), (PoolKey { is_secure, host: host.to_owned(), port }, expected), "{url}");
+        }
+        for url in ["/a", "h/a", "ftp://h/", "http:///a", "http://u@h/", "http://h?a", "http://h#a"] {
+            assert!(matches!(split_url(url), Err(Error::InvalidUrl(_))), "{url}");
         }
     }
 

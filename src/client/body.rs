@@ -98,6 +98,15 @@ impl RequestBody<'_> {
         matches!(self, RequestBody::Empty | RequestBody::Bytes([]))
     }
 
+    /// The same body once more; `None` if it can be read only once.
+    pub(super) fn repeated(&self) -> Option<Self> {
+        match self {
+            RequestBody::Empty => Some(RequestBody::Empty),
+            RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes)),
+            _ => None,
+        }
+    }
+
     /// Checks a length that is known before anything is sent.
     pub(super) fn check(&self, encoder: Option<Encoder>) -> Result<(), Error> {
         match (self, encoder) {
@@ -197,7 +206,7 @@ fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
 const COPIED: usize = 16 * 1024;
 
 /// A body on its way through its framing.
-struct BodySender<'a, S> {
+struct BodySender<'a, S: ClientStream> {
     link: &'a mut Link<S>,
     /// Bytes that are framed and not sent.
     out: &'a mut Buffer,

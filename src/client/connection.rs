@@ -1,17 +1,14 @@
 //! `HttpConnection`: requests to one server, with the methods and the states of Python's `HTTPConnection`.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use super::body::framing;
 use super::link::{Link, SharedLink, borrow};
 use super::settings::WaitLimits;
 use super::tunnel::Tunnel;
-use super::{ClientLimits, ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadConnector, authority};
+use super::{ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadConnector, authority};
 use crate::http::{FieldValue, HeaderList};
 use crate::http1::RequestHead;
 
-/// A connection to one server: Python's `HTTPConnection`.
+/// A connection to one server: Python's `HTTPConnection`, and with the feature `client-tls` its `HTTPSConnection`.
 ///
 /// It opens when the first request is sent, and again whenever a request finds it closed. A request is made by
 /// [`request`](HttpConnection::request), or by [`putrequest`](HttpConnection::putrequest),
@@ -34,7 +31,8 @@ use crate::http1::RequestHead;
 pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) host: String,
-    pub(super) port: u16,
+    /// The port that was given.
+    pub(super) port: Option<u16>,
     pub(super) settings: ClientSettings,
     pub(super) tunnel: Option<Tunnel>,
     pub(super) proxy_headers: Option<HeaderList>,
@@ -45,6 +43,8 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     pending: PendingRequest,
     /// The limits of the waits of the request that was begun last.
     pub(super) waits: WaitLimits,
+    /// The last error came from a connection that ended before a byte of the response.
+    pub(super) failed_unanswered: bool,
 }
 
 /// The request that comes next.
@@ -75,9 +75,6 @@ pub struct SkipFields {
     pub accept_encoding: bool,
 }
 
-/// The port of `http`.
-const HTTP_PORT: u16 = 80;
-
 impl HttpConnection {
     /// A connection for a thread, to `host` or `host:port`; the port is 80 unless it is given. An address of IPv6 with a port
     /// stands in brackets. Nothing is opened yet.
@@ -107,7 +104,7 @@ impl<C: Connector> HttpConnection<C> {
         Ok(HttpConnection {
             connector,
             host,
-            port: port.unwrap_or(HTTP_PORT),
+            port,
             settings: ClientSettings::default(),
             tunnel: None,
             proxy_headers: None,
@@ -115,37 +112,8 @@ impl<C: Connector> HttpConnection<C> {
             state: RequestState::Idle,
             pending: PendingRequest::default(),
             waits: WaitLimits::default(),
+            failed_unanswered: false,
         })
-    }
-
-    /// Replaces all settings.
-    pub fn settings(mut self, settings: ClientSettings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Sets [`ClientSettings::timeout`].
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = Some(timeout);
-        self
-    }
-
-    /// Sets [`ClientSettings::total_timeout`].
-    pub fn total_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.total_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets [`ClientSettings::source`].
-    pub fn source_address(mut self, address: SocketAddr) -> Self {
-        self.settings.source = Some(address);
-        self
-    }
-
-    /// Sets [`ClientSettings::limits`].
-    pub fn limits(mut self, limits: ClientLimits) -> Self {
-        self.settings.limits = limits;
-        self
     }
 
     /// The host, without brackets.
@@ -153,9 +121,9 @@ impl<C: Connector> HttpConnection<C> {
         &self.host
     }
 
-    /// The port.
+    /// The port: the one that was given, or 80, or 443 for `https`.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.unwrap_or_else(|| self.settings.default_port())
     }
 
     /// True if the connection is open.
@@ -174,7 +142,7 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() {
             return Err(Error::TunnelAfterConnect);
         }
-        self.tunnel = Some(Tunnel::new(host, port, HTTP_PORT, headers)?);
+        self.tunnel = Some(Tunnel::new(host, port, self.settings.default_port(), headers)?);
         Ok(())
     }
 
@@ -272,10 +240,11 @@ impl<C: Connector> HttpConnection<C> {
         // The authority of an absolute target is checked even if it is not sent in `Host`: the target is.
         let target_host = authority::host_of_target(target)?;
         if !skip.host {
+            let default_port = self.settings.default_port();
             let host = match (target_host, &self.tunnel) {
                 (Some(host), _) => host,
-                (None, Some(tunnel)) => authority::host_field(&tunnel.host, tunnel.port, HTTP_PORT)?,
-                (None, None) => authority::host_field(&self.host, self.port, HTTP_PORT)?,
+                (None, Some(tunnel)) => authority::host_field(&tunnel.host, tunnel.port, default_port)?,
+                (None, None) => authority::host_field(&self.host, self.port(), default_port)?,
             };
             fields.add("Host", &host)?;
         }
@@ -314,6 +283,7 @@ impl<C: Connector> HttpConnection<C> {
         }
         let request = std::mem::take(&mut self.pending);
         self.state = RequestState::Idle;
+        self.failed_unanswered = false;
         let head =
             RequestHead { method: &request.method, target: &request.target, fields: &request.fields, encode_chunked };
         body.check(head.framing()?.encoder)?;
@@ -324,8 +294,7 @@ impl<C: Connector> HttpConnection<C> {
                 Ok(())
             }
             Err(error) => {
-                // A late response must not be taken for that to the next request.
-                self.close();
+                self.close_after(&error);
                 Err(error)
             }
         }
@@ -344,8 +313,8 @@ impl<C: Connector> HttpConnection<C> {
         let (waits, is_idle) = (self.waits, self.state == RequestState::Idle);
         let sent =
             self.with_link(|link| if is_idle { link.send_raw(bytes, waits) } else { link.send_more(bytes, waits) });
-        if sent.is_err() {
-            self.close();
+        if let Err(error) = &sent {
+            self.close_after(error);
         }
         sent
     }
@@ -373,8 +342,7 @@ impl<C: Connector> HttpConnection<C> {
                 Ok(response)
             }
             Err(error) => {
-                // A late response must not be taken for that to the next request.
-                self.close();
+                self.close_after(&error);
                 Err(error)
             }
         }

@@ -60,8 +60,12 @@ pub enum Error {
     TunnelFailed(Status, String),
     /// The tunnel was set after the connection was opened.
     TunnelAfterConnect,
+    /// All connections of the pool to this server were in use for too long.
+    PoolFull,
     /// A wait took longer than its limit; holds what was waited for.
     Timeout(WaitPhase),
+    /// TLS has failed: the server has no certificate that is trusted for its name, or breaks the protocol; holds the reason.
+    Tls(String),
     /// The name of the host could not be resolved.
     Resolve(io::Error),
     /// The connection was refused, was reset, or failed otherwise.
@@ -74,6 +78,8 @@ pub enum Error {
 pub enum WaitPhase {
     /// The connection is opened: TCP and the tunnel.
     Connect,
+    /// The handshake of TLS.
+    Tls,
     /// The request is sent.
     Send,
     /// The head of the response is awaited.
@@ -107,7 +113,9 @@ impl Error {
             Error::TooManyInterim(_) => "TooManyInterim",
             Error::TunnelFailed(..) => "TunnelFailed",
             Error::TunnelAfterConnect => "TunnelAfterConnect",
+            Error::PoolFull => "PoolFull",
             Error::Timeout(_) => "Timeout",
+            Error::Tls(_) => "TlsError",
             Error::Resolve(_) => "ResolveError",
             Error::Io(error) => io_name(error.kind()),
         }
@@ -123,7 +131,7 @@ impl Error {
             Error::InUse => io::ErrorKind::ResourceBusy,
             Error::RemoteDisconnected => io::ErrorKind::ConnectionReset,
             Error::IncompleteRead { .. } => io::ErrorKind::UnexpectedEof,
-            Error::Timeout(_) => io::ErrorKind::TimedOut,
+            Error::Timeout(_) | Error::PoolFull => io::ErrorKind::TimedOut,
             Error::Resolve(error) | Error::Io(error) => error.kind(),
             Error::TunnelFailed(..) => io::ErrorKind::ConnectionRefused,
             Error::UnknownProtocol(_)
@@ -133,6 +141,7 @@ impl Error {
             | Error::HeadTooLarge(_)
             | Error::BadHeader
             | Error::BadFraming(_)
+            | Error::Tls(_)
             | Error::TooManyInterim(_) => io::ErrorKind::InvalidData,
             Error::CannotSendRequest
             | Error::CannotSendHeader
@@ -191,12 +200,15 @@ impl fmt::Display for Error {
             Error::TooManyInterim(limit) => write!(f, "got more than {limit} interim responses"),
             Error::TunnelFailed(status, reason) => write!(f, "tunnel connection failed: {} {reason}", status.code()),
             Error::TunnelAfterConnect => f.write_str("the tunnel must be set before the connection is opened"),
+            Error::PoolFull => f.write_str("no connection of the pool has become free"),
             Error::Timeout(phase) => f.write_str(match phase {
                 WaitPhase::Connect => "timed out while connecting",
+                WaitPhase::Tls => "timed out in the handshake of TLS",
                 WaitPhase::Send => "timed out while sending the request",
                 WaitPhase::Head => "timed out while waiting for the response",
                 WaitPhase::Body => "timed out while reading the body of the response",
             }),
+            Error::Tls(reason) => write!(f, "TLS: {reason}"),
             Error::Resolve(error) => write!(f, "the name of the host cannot be resolved: {error}"),
             Error::Io(error) => error.fmt(f),
         }

@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::link::{Link, LinkState, SendResult, borrow};
+use super::link::{Link, LinkState, SendResult, SharedLink, borrow};
 use super::settings::WaitLimits;
-use super::{Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority};
+#[cfg(feature = "client-tls")]
+use super::tls::ClientTlsStream;
+use super::{
+    ClientChannel, ClientStream, Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority,
+};
 use crate::http::HeaderList;
 use crate::http1::{Buffer, RequestHead};
 
@@ -13,6 +17,32 @@ impl<C: Connector> HttpConnection<C> {
     pub(super) fn begin_waits(&mut self) {
         let total = self.settings.total_timeout.and_then(|total| self.connector.now().checked_add(total));
         self.waits = WaitLimits { each: self.settings.timeout, total };
+    }
+
+    /// Closes the connection after an error: a late response must not be taken for that to the next request.
+    pub(super) fn close_after(&mut self, error: &Error) {
+        let has_ended = matches!(error.name(), "RemoteDisconnected" | "ConnectionReset");
+        let has_begun = self.with_link(|link| Ok(link.machine.has_begun() || !link.input.is_empty()));
+        self.failed_unanswered = has_ended && !has_begun.unwrap_or(true);
+        self.close();
+    }
+
+    /// True if the last error came from a connection that ended before a byte of the response.
+    pub(super) fn failed_unanswered(&self) -> bool {
+        self.failed_unanswered
+    }
+
+    /// The connection with a link that is open already.
+    pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
+        self.shared = link.map(share);
+        self
+    }
+
+    /// Takes the link away, if it is open and idle.
+    pub(super) fn take_idle_link(&mut self) -> Option<Link<C::Stream>> {
+        // A response that is still being read shares the link.
+        let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
+        state.link.filter(|link| link.machine.is_reusable(&link.input))
     }
 
     pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
@@ -42,24 +72,42 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
-        let (host, port) = self.settings.connect_to.clone().unwrap_or_else(|| (self.host.clone(), self.port));
+        let (host, port) = self.settings.connect_to.clone().unwrap_or_else(|| (self.host.clone(), self.port()));
         let host = authority::ascii(&host)?.into_owned();
         let address = ServerAddress { host, port, source: self.settings.source };
         let waits = WaitLimits { each: self.settings.connect_timeout.or(self.waits.each), ..self.waits };
         // One deadline for name and address, because the system does both in one call.
         let until = waits.until(self.connector.now());
-        let mut stream = self.connector.connect(&address, until).map_err(|error| match error {
+        let stream = self.connector.connect(&address, until).map_err(|error| match error {
             Error::Io(error) => Error::in_phase(error, WaitPhase::Connect),
             error => error,
         })?;
+        let mut stream = ClientChannel::Plain(stream);
         if let Some(tunnel) = &self.tunnel {
             let (through, headers) = tunnel.open(stream, self.settings.limits, waits)?;
             self.proxy_headers = Some(headers);
             stream = through;
         }
-        let link = Some(Link::new(stream, self.settings.limits));
-        self.shared = Some(Arc::new(Mutex::new(LinkState { link, is_reading: false })));
+        #[cfg(feature = "client-tls")]
+        let stream = self.under_tls(stream, waits)?;
+        self.shared = Some(share(Link::new(stream, self.settings.limits)));
         Ok(())
+    }
+
+    /// Makes the handshake of TLS, if this is a connection of `https`.
+    #[cfg(feature = "client-tls")]
+    fn under_tls(
+        &self,
+        stream: ClientChannel<C::Stream>,
+        waits: WaitLimits,
+    ) -> Result<ClientChannel<C::Stream>, Error> {
+        match (&self.settings.tls, stream) {
+            (Some(tls), ClientChannel::Plain(stream)) => {
+                let host = authority::ascii(self.tunnel.as_ref().map_or(&*self.host, |tunnel| &*tunnel.host))?;
+                Ok(ClientChannel::Tls(Box::new(ClientTlsStream::connect(stream, tls, &host, waits)?)))
+            }
+            (_, stream) => Ok(stream),
+        }
     }
 
     /// Sends a head and a body over the open connection.
@@ -93,6 +141,10 @@ impl<C: Connector> HttpConnection<C> {
             body => link.send_body(&mut out, body, settings.block_size, waits, listens),
         }
     }
+}
+
+fn share<S: ClientStream>(link: Link<S>) -> SharedLink<S> {
+    Arc::new(Mutex::new(LinkState { link: Some(link), is_reading: false }))
 }
 
 fn expects_continue(fields: &HeaderList) -> bool {

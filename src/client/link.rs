@@ -4,14 +4,14 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::settings::WaitLimits;
-use super::{ClientLimits, ClientStream, Error, Readiness, WaitPhase};
+use super::{ClientChannel, ClientLimits, ClientStream, Error, Readiness, WaitPhase};
 use crate::http::Status;
 use crate::http1::{Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Link<S> {
-    stream: S,
+pub(super) struct Link<S: ClientStream> {
+    stream: ClientChannel<S>,
     pub(super) machine: ClientMachine,
     pub(super) input: Buffer,
     limits: MessageLimits,
@@ -27,7 +27,7 @@ pub(super) struct Link<S> {
 
 /// The part of a connection that an [`HttpConnection`](super::HttpConnection) shares with its response.
 #[derive(Debug)]
-pub(super) struct LinkState<S> {
+pub(super) struct LinkState<S: ClientStream> {
     /// `None` once it is closed.
     pub(super) link: Option<Link<S>>,
     /// A response has been given to the caller, and its body is not read to its end.
@@ -39,7 +39,7 @@ pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 
 /// Borrows a link. A wait lasts as long as the borrow, so this never waits for another borrower: on the event loop the other
 /// one could be a handler of the same thread.
-pub(super) fn borrow<S>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
+pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
         // A panic during a wait leaves a machine that knows how far it has come.
@@ -65,7 +65,7 @@ const READ: usize = 16 * 1024;
 const MOST_DRAINED: usize = 64 * 1024;
 
 impl<S: ClientStream> Link<S> {
-    pub(super) fn new(stream: S, limits: ClientLimits) -> Link<S> {
+    pub(super) fn new(stream: ClientChannel<S>, limits: ClientLimits) -> Link<S> {
         Link {
             stream,
             machine: ClientMachine::new(),
@@ -79,7 +79,7 @@ impl<S: ClientStream> Link<S> {
     }
 
     /// The stream, and the bytes that were read from it and belong to no response.
-    pub(super) fn into_parts(self) -> (S, Buffer) {
+    pub(super) fn into_parts(self) -> (ClientChannel<S>, Buffer) {
         (self.stream, self.input)
     }
 
@@ -222,16 +222,17 @@ impl<S: ClientStream> Link<S> {
     /// Reads once, without waiting.
     fn read(&mut self) -> io::Result<usize> {
         let stream = &mut self.stream;
-        let count = loop {
+        loop {
             match self.input.fill(READ, |free| stream.try_read(free)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
+                Ok(0) => self.machine.end_of_input(&self.input),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Under TLS, an end that was not announced.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.machine.cut_input(),
+                Err(error) => return Err(error),
             }
-        };
-        if count == 0 {
-            self.machine.end_of_input(&self.input);
+            return Ok(0);
         }
-        Ok(count)
     }
 
     fn wait(&mut self, what: Readiness, waits: WaitLimits, phase: WaitPhase) -> Result<(), Error> {

@@ -8,9 +8,11 @@
 //! |---|---|
 //! | `stream`, `thread` | the waits, as a trait and for threads |
 //! | `authority`, `tunnel` | hosts and ports; `CONNECT` to a proxy |
+//! | `channel`, `tls` | the stream as it is, or under TLS (feature `client-tls`) |
 //! | `link` | one open connection: bytes, the protocol's machine and the waits between them |
-//! | `connection`, `exchange`, `body` | requests |
+//! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
+//! | `pool`, `places` | connections that are kept between requests |
 //! | `settings` | times and limits |
 //! | `error` | errors |
 //!
@@ -19,20 +21,30 @@
 
 mod authority;
 mod body;
+mod channel;
+mod configure;
 mod connection;
 mod error;
 mod exchange;
 mod link;
+mod places;
+mod pool;
 mod response;
 mod settings;
 mod stream;
 mod thread;
+#[cfg(feature = "client-tls")]
+mod tls;
 mod tunnel;
 
 pub use body::RequestBody;
+pub use channel::ClientChannel;
 pub use connection::{HttpConnection, SkipFields};
 pub use error::{Error, WaitPhase};
+pub use pool::{Pool, PoolConnector, PoolSettings, PooledConnection, PooledResponse};
 pub use response::HttpResponse;
 pub use settings::{ClientLimits, ClientSettings};
 pub use stream::{ClientStream, Connector, Readiness, ServerAddress};
-pub use thread::{ThreadConnector, ThreadStream};
+pub use thread::{ThreadConnector, ThreadQueue, ThreadStream};
+#[cfg(feature = "client-tls")]
+pub use tls::{ClientTls, ClientTlsStream};

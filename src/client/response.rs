@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 use super::link::{Link, SharedLink, borrow};
 use super::settings::WaitLimits;
-use super::{ClientStream, Error, ThreadStream, WaitPhase};
+use super::{ClientChannel, ClientStream, Error, ThreadStream, WaitPhase};
 use crate::http::{HeaderList, Status, Version, latin1};
 use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
 
@@ -31,7 +31,7 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
     /// The body has failed; every later read fails, too.
     has_failed: bool,
     /// The connection, if it has left HTTP with this response, and the bytes that came after the head.
-    upgraded: Option<(S, Buffer)>,
+    upgraded: Option<(ClientChannel<S>, Buffer)>,
 }
 
 /// The most bytes that one call of [`BufRead::fill_buf`] gives.
@@ -244,7 +244,7 @@ impl<S: ClientStream> HttpResponse<S> {
 
     /// The connection, and the bytes that came after the head, if this response ended HTTP on it: 101 after a request with
     /// `Upgrade`, or a successful response to CONNECT. `None` for every other response.
-    pub fn into_upgraded(mut self) -> Option<(S, Vec<u8>)> {
+    pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }
 

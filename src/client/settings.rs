@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "client-tls")]
+use super::ClientTls;
+use super::authority::{HTTP_PORT, HTTPS_PORT};
 use crate::http1::MessageLimits;
 
 /// The settings of a connection. The defaults are those of Python, which waits without a limit.
@@ -27,6 +30,9 @@ pub struct ClientSettings {
     pub source: Option<SocketAddr>,
     /// The host and port to connect to, in place of those that the requests name.
     pub connect_to: Option<(String, u16)>,
+    /// Makes the connection one of `https`. Its default port is 443.
+    #[cfg(feature = "client-tls")]
+    pub tls: Option<ClientTls>,
     /// The sizes that bound a response.
     pub limits: ClientLimits,
 }
@@ -42,8 +48,25 @@ impl Default for ClientSettings {
             auto_open: true,
             source: None,
             connect_to: None,
+            #[cfg(feature = "client-tls")]
+            tls: None,
             limits: ClientLimits::default(),
         }
+    }
+}
+
+impl ClientSettings {
+    /// True for `https`.
+    pub(super) fn is_secure(&self) -> bool {
+        #[cfg(feature = "client-tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "client-tls"))]
+        return false;
+    }
+
+    /// The port that a URL without a port means.
+    pub(super) fn default_port(&self) -> u16 {
+        if self.is_secure() { HTTPS_PORT } else { HTTP_PORT }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{ClientStream, Connector, Error, Readiness, ServerAddress};
+use super::{ClientStream, Connector, Error, PoolConnector, Readiness, ServerAddress};
 
 /// Opens connections in a thread. Names are resolved by the system, which blocks without a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +34,38 @@ impl Connector for ThreadConnector {
 
     fn now(&self) -> Instant {
         Instant::now()
+    }
+}
+
+/// The number on whose change the threads of a pool wait.
+#[derive(Debug, Default)]
+pub struct ThreadQueue {
+    number: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl PoolConnector for ThreadConnector {
+    type Queue = ThreadQueue;
+
+    fn number(queue: &ThreadQueue) -> u64 {
+        *queue.number.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notify(queue: &ThreadQueue) {
+        *queue.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        queue.changed.notify_all();
+    }
+
+    fn wait_for_change(&self, queue: &ThreadQueue, seen: u64, until: Option<Instant>) -> io::Result<()> {
+        let mut number = queue.number.lock().unwrap_or_else(PoisonError::into_inner);
+        while *number == seen {
+            number = match until.map(|until| until.saturating_duration_since(self.now())) {
+                Some(Duration::ZERO) => return Err(io::ErrorKind::TimedOut.into()),
+                Some(left) => queue.changed.wait_timeout(number, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => queue.changed.wait(number).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        Ok(())
     }
 }
 

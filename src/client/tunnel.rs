@@ -2,7 +2,7 @@
 
 use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
-use super::{ClientLimits, ClientStream, Error, WaitPhase, authority};
+use super::{ClientChannel, ClientLimits, ClientStream, Error, WaitPhase, authority};
 use crate::http::{HeaderList, StatusClass};
 use crate::http1::{Buffer, RequestHead};
 
@@ -40,10 +40,10 @@ impl Tunnel {
     /// Asks the proxy for the tunnel. Returns the stream, which then leads to the server, and the fields of the proxy.
     pub(super) fn open<S: ClientStream>(
         &self,
-        stream: S,
+        stream: ClientChannel<S>,
         limits: ClientLimits,
         waits: WaitLimits,
-    ) -> Result<(S, HeaderList), Error> {
+    ) -> Result<(ClientChannel<S>, HeaderList), Error> {
         let (mut link, mut out) = (Link::new(stream, limits), Buffer::default());
         let head = RequestHead { method: "CONNECT", target: &self.target, fields: &self.fields, encode_chunked: false };
         link.begin_request(&head, &mut out)?;

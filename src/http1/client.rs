@@ -47,6 +47,8 @@ pub struct ClientMachine {
     has_left_http: bool,
     /// The server has ended the connection: no bytes come after those that have arrived.
     has_ended: bool,
+    /// That end completes a body without a length.
+    ends_bodies: bool,
     trailers: HeaderList,
 }
 
@@ -133,6 +135,7 @@ impl ClientMachine {
             persists: true,
             has_left_http: false,
             has_ended: false,
+            ends_bodies: false,
             trailers: HeaderList::new(),
         }
     }
@@ -279,11 +282,18 @@ impl ClientMachine {
 
     /// Notes that the server has ended the connection: no bytes come after those in `input`. No further request may be sent.
     pub fn end_of_input(&mut self, input: &Buffer) {
-        self.persists = false;
-        self.has_ended = true;
+        self.cut_input();
+        self.ends_bodies = true;
         if let Incoming::Body(decoder) = &mut self.response {
             decoder.end_of_input(input);
         }
+    }
+
+    /// Notes that no bytes come after those that have arrived, and that the server may not have meant it: the end does not
+    /// complete a body that ends with the connection. So ends a connection under TLS without the announcement of its end.
+    pub fn cut_input(&mut self) {
+        self.persists = false;
+        self.has_ended = true;
     }
 
     fn next_event(
@@ -354,7 +364,7 @@ impl ClientMachine {
             ResponseBody::UntilClose => Decoder::until_close(),
         };
         // The whole response may have arrived with the end of the connection.
-        if self.has_ended {
+        if self.ends_bodies {
             decoder.end_of_input(input);
         }
         self.response = Incoming::Body(decoder);

@@ -7,6 +7,7 @@ pub mod lagging;
 pub mod lines;
 #[cfg(unix)]
 pub mod program;
+pub mod scripted;
 pub mod seeds;
 pub mod service;
 #[cfg(feature = "tls")]

@@ -1,0 +1,53 @@
+//! `ClientChannel`: the stream of a connection, as it is or under TLS.
+
+use std::io;
+use std::time::Instant;
+
+#[cfg(feature = "client-tls")]
+use super::tls::ClientTlsStream;
+use super::{ClientStream, Readiness};
+
+/// The stream of a connection: as the [`Connector`](super::Connector) has opened it, or under TLS.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientChannel<S: ClientStream> {
+    /// As it is.
+    Plain(S),
+    /// Under TLS.
+    #[cfg(feature = "client-tls")]
+    Tls(Box<ClientTlsStream<S>>),
+}
+
+impl<S: ClientStream> ClientStream for ClientChannel<S> {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            ClientChannel::Plain(stream) => stream.try_read(into),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.try_read(into),
+        }
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            ClientChannel::Plain(stream) => stream.try_write(bytes),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.try_write(bytes),
+        }
+    }
+
+    fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
+        match self {
+            ClientChannel::Plain(stream) => stream.wait(what, until),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.wait(what, until),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        match self {
+            ClientChannel::Plain(stream) => stream.now(),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.now(),
+        }
+    }
+}

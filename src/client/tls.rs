@@ -1,0 +1,222 @@
+//! TLS of a client: which servers it trusts, and its records over any [`ClientStream`]. rustls does the cryptography.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use super::settings::WaitLimits;
+use super::{ClientStream, Error, Readiness, WaitPhase};
+
+/// The certificates that a client trusts, and its other settings of TLS. Clones are cheap. The name of the server is always
+/// verified, and the versions are TLS 1.2 and 1.3.
+#[derive(Clone)]
+pub struct ClientTls(Arc<ClientConfig>);
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientTls")
+    }
+}
+
+impl PartialEq for ClientTls {
+    /// True for clones of each other.
+    fn eq(&self, other: &ClientTls) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ClientTls {}
+
+impl ClientTls {
+    /// Trusts the roots of the system, as Python does. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. Reads files.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] if the system has no roots that can be read.
+    pub fn system_roots() -> Result<ClientTls, Error> {
+        let found = rustls_native_certs::load_native_certs();
+        ClientTls::trusting(found.certs, "the system has no root certificates")
+    }
+
+    /// Trusts the certificates of a PEM file, and no others.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] if the file cannot be read or has no certificate.
+    pub fn ca_file(path: impl AsRef<Path>) -> Result<ClientTls, Error> {
+        let path = path.as_ref();
+        let failed = |error| Error::Tls(format!("{}: {error}", path.display()));
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
+        ClientTls::trusting(certificates.map_err(failed)?, "the file has no certificate")
+    }
+
+    /// Trusts the roots of Mozilla, which are compiled in. For machines without roots of their own.
+    #[cfg(feature = "webpki-roots")]
+    pub fn compiled_in_roots() -> ClientTls {
+        ClientTls::with_roots(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+    }
+
+    /// Uses a configuration of rustls as it is, except that the protocol is HTTP/1.1 (ALPN).
+    pub fn from_config(config: Arc<ClientConfig>) -> ClientTls {
+        let mut config = Arc::unwrap_or_clone(config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        ClientTls(Arc::new(config))
+    }
+
+    fn trusting(certificates: Vec<CertificateDer<'static>>, none: &str) -> Result<ClientTls, Error> {
+        let mut roots = RootCertStore::empty();
+        // Systems have roots that no verifier accepts any more; the others still count.
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(Error::Tls(none.to_owned()));
+        }
+        Ok(ClientTls::with_roots(roots))
+    }
+
+    fn with_roots(roots: RootCertStore) -> ClientTls {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        // NOTE(unwrap): ring has cipher suites for both versions.
+        let builder = versions.expect("the provider supports the versions");
+        ClientTls::from_config(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    }
+}
+
+/// A TLS connection over another stream.
+#[derive(Debug)]
+pub struct ClientTlsStream<S: ClientStream> {
+    stream: S,
+    tls: ClientConnection,
+}
+
+/// Plaintext and records that wait to be sent. A server that reads nothing must not cost more.
+const MOST_BUFFERED: usize = 64 * 1024;
+
+/// A stream as std's traits, which rustls uses. Neither call waits.
+struct Unwaiting<'s, S>(&'s mut S);
+
+impl<S: ClientStream> Read for Unwaiting<'_, S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(into)
+    }
+}
+
+impl<S: ClientStream> Write for Unwaiting<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_would_block<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl<S: ClientStream> ClientTlsStream<S> {
+    /// Makes the handshake with the server of this name, which is an IP address or a name in ASCII.
+    pub(super) fn connect(stream: S, tls: &ClientTls, host: &str, waits: WaitLimits) -> Result<Self, Error> {
+        // The zone of an IPv6 address is a name of this machine's, which no certificate has.
+        let host = host.split('%').next().unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::InvalidUrl(host.to_owned()))?;
+        let mut connection = ClientConnection::new(Arc::clone(&tls.0), name).map_err(|e| Error::Tls(e.to_string()))?;
+        connection.set_buffer_limit(Some(MOST_BUFFERED));
+        let mut this = ClientTlsStream { stream, tls: connection };
+        let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
+        while this.tls.is_handshaking() {
+            let received = this.receive();
+            // The alert that explains a failure is sent, if the stream takes it.
+            let sent = this.send();
+            match received {
+                Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sent.map_err(in_phase)?;
+                    if this.tls.is_handshaking() {
+                        this.wait(Readiness::Input, waits.until(this.now())).map_err(in_phase)?;
+                    }
+                }
+                Err(error) => return Err(in_phase(error)),
+            }
+        }
+        Ok(this)
+    }
+
+    /// Reads records once, and decrypts them. 0 is the end of the stream below.
+    fn receive(&mut self) -> io::Result<usize> {
+        let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
+        let processed = self.tls.process_new_packets();
+        processed.map_err(|error| io::Error::from(Error::Tls(error.to_string())))?;
+        Ok(count)
+    }
+
+    /// Sends records, as far as the stream takes them.
+    fn send(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            let sent = self.tls.write_tls(&mut Unwaiting(&mut self.stream));
+            if is_would_block(&sent) {
+                return Ok(());
+            }
+            sent?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
+    /// As [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`: anyone on the way could have
+    /// cut the connection.
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.tls.reader().read(into);
+            if !is_would_block(&read) {
+                return read;
+            }
+            // After the end of the stream, the next round says which end it is.
+            self.receive()?;
+            // Some records are answered, such as a new key.
+            self.send()?;
+        }
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send()?;
+        let taken = self.tls.writer().write(bytes)?;
+        if taken == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        // The rest is sent with the next call, or while something is waited for.
+        self.send()?;
+        Ok(taken)
+    }
+
+    fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
+        self.send()?;
+        match (what, self.tls.wants_write()) {
+            // There is room in the buffer.
+            (Readiness::Output | Readiness::Either, false) => Ok(()),
+            (Readiness::Input, false) => self.stream.wait(Readiness::Input, until),
+            (Readiness::Output, true) => self.stream.wait(Readiness::Output, until),
+            // The server may wait for the records before it sends anything.
+            (Readiness::Input | Readiness::Either, true) => self.stream.wait(Readiness::Either, until),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.stream.now()
+    }
+}
+
+impl<S: ClientStream> Drop for ClientTlsStream<S> {
+    /// Announces the end, if the stream takes that at once.
+    fn drop(&mut self) {
+        self.tls.send_close_notify();
+        _ = self.send();
+    }
+}
