@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::assertion::Assertion;
 use super::plan::{Plan, PreparedRequest};
 use super::schedule::SendSchedule;
-use super::target_url::{ServerAddress, TargetUrl};
+use super::target_url::{LoadAddress, TargetUrl};
 use super::units::{named, parse_positive, parse_time};
 use crate::http::HeaderList;
 
@@ -106,7 +106,7 @@ impl LoadOptions {
             fields.add(name, value.as_str()).map_err(|error| io::Error::other(format!("--header {name}: {error}")))?;
         }
         let requests = self.urls.iter().map(|url| PreparedRequest::new(url, &self.method, &fields, &self.body));
-        Plan::new(&self.urls, requests.collect::<io::Result<_>>()?, self.unix.clone().map(ServerAddress::Unix))
+        Plan::new(&self.urls, requests.collect::<io::Result<_>>()?, self.unix.clone().map(LoadAddress::Unix))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::target_url::{ServerAddress, TargetUrl};
+use super::target_url::{LoadAddress, TargetUrl};
 use crate::http::HeaderList;
 use crate::http1::{Buffer, ClientMachine, Encoder, RequestHead};
 
@@ -12,7 +12,7 @@ pub(super) struct Plan {
     requests: Vec<PreparedRequest>,
     /// Indices into `requests`: the order in which they are sent, over and over.
     order: Vec<u16>,
-    pub(super) server: ServerAddress,
+    pub(super) server: LoadAddress,
     /// The name that the certificate of the server has to have; `None` for plain HTTP.
     pub(super) tls_name: Option<String>,
 }
@@ -77,14 +77,14 @@ impl Plan {
     pub(super) fn new(
         urls: &[TargetUrl],
         requests: Vec<PreparedRequest>,
-        unix: Option<ServerAddress>,
+        unix: Option<LoadAddress>,
     ) -> io::Result<Plan> {
         let first = &urls[0];
         if let Some(other) = urls.iter().find(|url| (&url.host, url.port) != (&first.host, first.port)) {
             let text = format!("the URLs name two servers, {} and {}", first.host_field(), other.host_field());
             return Err(io::Error::other(text));
         }
-        let server = unix.map_or_else(|| ServerAddress::of(first), Ok)?;
+        let server = unix.map_or_else(|| LoadAddress::of(first), Ok)?;
         let order = in_turns(urls.iter().map(|url| url.weight));
         Ok(Plan { requests, order, server, tls_name: first.is_https.then(|| first.host.clone()) })
     }

@@ -8,7 +8,7 @@ use mio::{Interest, Registry, Token};
 
 use super::options::LoadOptions;
 use super::plan::Plan;
-use super::target_url::ServerAddress;
+use super::target_url::LoadAddress;
 
 /// A stream of bytes to the server.
 #[derive(Debug)]
@@ -45,14 +45,14 @@ impl LoadConnector {
     }
 
     /// Begins to connect. The stream is writable when it is connected, or when that has failed.
-    pub(super) fn connect(&self, server: &ServerAddress) -> io::Result<LoadStream> {
+    pub(super) fn connect(&self, server: &LoadAddress) -> io::Result<LoadStream> {
         let stream = match server {
-            ServerAddress::Tcp(address) => {
+            LoadAddress::Tcp(address) => {
                 let stream = TcpStream::connect(*address)?;
                 stream.set_nodelay(true)?;
                 stream
             }
-            ServerAddress::Unix(path) => return UnixStream::connect(path).map(LoadStream::Unix),
+            LoadAddress::Unix(path) => return UnixStream::connect(path).map(LoadStream::Unix),
         };
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {

@@ -73,19 +73,19 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
 
 /// The place that connections are made to.
 #[derive(Debug, Clone)]
-pub(super) enum ServerAddress {
+pub(super) enum LoadAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-impl ServerAddress {
+impl LoadAddress {
     /// Resolves the host of a URL, once, before the run begins.
-    pub(super) fn of(url: &TargetUrl) -> io::Result<ServerAddress> {
+    pub(super) fn of(url: &TargetUrl) -> io::Result<LoadAddress> {
         let mut addresses = (url.host.as_str(), url.port)
             .to_socket_addrs()
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", url.host)))?;
         let first = addresses.next();
-        first.map(ServerAddress::Tcp).ok_or_else(|| io::Error::other(format!("{}: no address", url.host)))
+        first.map(LoadAddress::Tcp).ok_or_else(|| io::Error::other(format!("{}: no address", url.host)))
     }
 }
 
