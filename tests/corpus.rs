@@ -71,6 +71,11 @@ fn response() {
 }
 
 #[test]
+fn tls() {
+    replay("tls");
+}
+
+#[test]
 fn every_target_is_replayed_and_registered() {
     let manifest = include_str!("../fuzz/Cargo.toml");
     for target in checks::TARGETS {

@@ -17,8 +17,11 @@ use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::lagging::{LagFault, Lagging, received_by_client, sent_by_client};
+use common::layers::Layers;
 use common::seeds::{Random, simulate};
 use common::service::{TestService, pattern};
+#[cfg(feature = "tls")]
+use common::tls::{TlsEnd, server_config};
 use serve_forever::Limits;
 use serve_forever::connection::ServerState;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -26,6 +29,8 @@ use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service, Source};
 use serve_forever::session::{CloseReason, Next, Scratch, TurnClock};
+#[cfg(feature = "tls")]
+use serve_forever::transport::tls::TlsStream;
 use serve_forever::transport::{Memory, Transport};
 
 /// As many exchanges as take a few seconds unoptimised.
@@ -436,9 +441,12 @@ impl Source for FirstPart {
 /// One client from its first byte to its end.
 struct Run<'s> {
     site: &'s ServerState,
-    dialogue: Dialogue<'s, Lagging<Weather>>,
+    dialogue: Dialogue<'s, Layers<Weather>>,
     /// The transport speaks records.
     lags: bool,
+    /// The client, if the records are those of TLS.
+    #[cfg(feature = "tls")]
+    tls: Option<TlsEnd>,
     script: Vec<u8>,
     /// How much of the script was sent.
     at: usize,
@@ -475,9 +483,17 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     };
     let lag_fault = if let Some(Fault::Lag(fault)) = fault { Some(fault) } else { None };
     let lags = lag_fault.is_some() || random.one_in(3);
+    let is_secure = cfg!(feature = "tls") && lag_fault.is_none() && random.one_in(3);
+    let announces_end = fate == Fate::Closes && seed.is_multiple_of(2);
     let mut wire_until = until;
-    if lags {
-        script = sent_by_client(&script[..until], &mut random, fate == Fate::Closes && seed.is_multiple_of(2));
+    #[cfg(feature = "tls")]
+    let mut tls = is_secure.then(|| TlsEnd::new(script[..until].to_vec(), announces_end));
+    if is_secure {
+        // The client's side of TLS adds to the script as it gets bytes.
+        script.clear();
+        wire_until = 0;
+    } else if lags {
+        script = sent_by_client(&script[..until], &mut random, announces_end);
         wire_until = script.len();
     }
     let weather = Weather {
@@ -494,12 +510,28 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
         fault,
         held_back: Vec::new(),
     };
-    let transport = match lags {
-        true => Lagging::new(weather, Random::new(seed ^ 0x1a6), lag_fault),
-        false => Lagging::plain(weather),
+    let transport = match (is_secure, lags) {
+        #[cfg(feature = "tls")]
+        (true, _) => Layers::Tls(Box::new(TlsStream::accept(weather, server_config(), Default::default()).unwrap())),
+        (_, true) => Layers::Lagging(Lagging::new(weather, Random::new(seed ^ 0x1a6), lag_fault)),
+        (_, false) => Layers::Lagging(Lagging::plain(weather)),
     };
     let dialogue = Dialogue::on(&site, transport);
-    let mut run = Run { site: &site, dialogue, lags, script, at: 0, until, wire_until, event: true, fault, random };
+    let mut run = Run {
+        site: &site,
+        dialogue,
+        lags: lags || is_secure,
+        #[cfg(feature = "tls")]
+        tls: tls.take(),
+        script,
+        at: 0,
+        until,
+        wire_until,
+        event: true,
+        fault,
+        random,
+    };
+    run.pass_records()?;
     run.live(fate == Fate::StopsReading)?;
     let answered = run.end(fate, asks)?;
     let mut log = site.log.borrow_mut();
@@ -512,12 +544,15 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     }
 }
 
+/// Turns in which a client sends little at a time.
+const MOST_TURNS: usize = 2000;
+
 impl Run<'_> {
     /// Until all is sent: things happen in any order.
     fn live(&mut self, stops_reading: bool) -> Result<(), String> {
         let largest = [10, 300, 5000, 100_000][self.random.below(4)];
         let mut turns = 0;
-        while self.at < self.wire_until && self.dialogue.closed().is_none() {
+        while (self.at < self.wire_until || self.has_more(turns)) && self.dialogue.closed().is_none() {
             match self.random.below(8) {
                 0..4 => self.deliver(1 + self.random.clone().below(largest)),
                 4 if !stops_reading => self.give_room(1 + self.random.clone().below(30_000)),
@@ -529,11 +564,53 @@ impl Run<'_> {
             self.turn()?;
             turns += 1;
             // Whoever sends little at a time at last sends the rest at once.
-            if turns > 2000 {
+            if turns > MOST_TURNS {
                 self.deliver(usize::MAX);
             }
         }
         Ok(())
+    }
+
+    /// Passes what the server has sent to the client's side of TLS, which may have something to send then.
+    #[cfg(feature = "tls")]
+    fn pass_records(&mut self) -> Result<(), String> {
+        let Some(client) = &mut self.tls else { return Ok(()) };
+        let sent = std::mem::take(&mut self.dialogue.transport().socket().memory.sent);
+        let records = client.exchange(&sent).map_err(|error| format!("the client does not understand: {error}"))?;
+        self.script.extend(records);
+        self.wire_until = self.script.len();
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn pass_records(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// True if the client has not come to its requests. One that takes nothing may never come to them.
+    #[cfg(feature = "tls")]
+    fn has_more(&mut self, turns: usize) -> bool {
+        let waits = self.tls.as_ref().is_some_and(|client| client.asks.is_some());
+        if waits && turns > MOST_TURNS {
+            self.until = 0;
+        }
+        waits && turns <= MOST_TURNS
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn has_more(&mut self, _: usize) -> bool {
+        false
+    }
+
+    /// The bytes that reached the client, without records, and true if the server has announced its end.
+    fn received(&mut self) -> Result<(Vec<u8>, bool), String> {
+        self.pass_records()?;
+        #[cfg(feature = "tls")]
+        if let Some(client) = &mut self.tls {
+            return Ok((std::mem::take(&mut client.heard), client.is_told_the_end));
+        }
+        let sent = std::mem::take(&mut self.dialogue.transport().socket().memory.sent);
+        if self.lags { received_by_client(&sent) } else { Ok((sent, false)) }
     }
 
     /// One turn of the loop: a step if there is a reason for one.
@@ -541,7 +618,9 @@ impl Run<'_> {
         let due = self.dialogue.patience() == Some(Duration::ZERO) && self.fault != Some(Fault::ForgetsDeadlines);
         if self.event || due || self.dialogue.next == Next::Again {
             self.event = false;
+            self.dialogue.handshakes_left = self.random.below(2);
             self.dialogue.step();
+            self.pass_records()?;
             if self.dialogue.scratch.input.capacity() < SCRATCH || !self.dialogue.scratch.input.is_empty() {
                 return Err("the session kept the loop's buffer, or left something in it".into());
             }
@@ -553,7 +632,7 @@ impl Run<'_> {
     fn deliver(&mut self, count: usize) {
         let end = self.at.saturating_add(count).min(self.wire_until);
         let bytes = self.script[self.at..end].to_vec();
-        self.dialogue.transport().socket.memory.incoming.extend(bytes);
+        self.dialogue.transport().socket().memory.incoming.extend(bytes);
         self.at = end;
         self.readable();
     }
@@ -573,7 +652,7 @@ impl Run<'_> {
     }
 
     fn give_room(&mut self, count: usize) {
-        let memory = &mut self.dialogue.transport().socket.memory;
+        let memory = &mut self.dialogue.transport().socket().memory;
         memory.room = memory.room.saturating_add(count);
         self.writable();
     }
@@ -586,7 +665,7 @@ impl Run<'_> {
 
     /// What was refused without need is announced now.
     fn settle_debts(&mut self) {
-        let weather = &mut self.dialogue.transport().socket;
+        let weather = self.dialogue.transport().socket();
         let (read, write) = (std::mem::take(&mut weather.owes_read), std::mem::take(&mut weather.owes_write));
         if read {
             self.readable();
@@ -611,7 +690,7 @@ impl Run<'_> {
             self.settle_debts();
             let closed = self.dialogue.closed().is_some();
             if closed || !(self.event || self.dialogue.next == Next::Again) {
-                let memory = &self.dialogue.transport().socket.memory;
+                let memory = &self.dialogue.transport().socket().memory;
                 let held = memory.held && memory.room > 0 && !closed;
                 return if held { Err("bytes are held back for nothing".into()) } else { Ok(()) };
             }
@@ -644,14 +723,14 @@ impl Run<'_> {
             Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
             Fate::StopsReading => {}
             Fate::Resets => {
-                self.dialogue.transport().socket.memory.reset = true;
+                self.dialogue.transport().socket().memory.reset = true;
                 self.dialogue.ready.broken = self.random.one_in(2);
                 self.readable();
                 self.writable();
             }
         }
         if fate == Fate::Closes {
-            self.dialogue.transport().socket.memory.at_end = true;
+            self.dialogue.transport().socket().memory.at_end = true;
             self.dialogue.ready.read_closed = true;
             self.readable();
         }
@@ -681,8 +760,7 @@ impl Run<'_> {
             end <= self.until
         });
         let asked = whole.count();
-        let sent = std::mem::take(&mut self.dialogue.transport().socket.memory.sent);
-        let (sent, has_announced_end) = if self.lags { received_by_client(&sent)? } else { (sent, false) };
+        let (sent, has_announced_end) = self.received()?;
         let answered = match compare(&sent, asks) {
             Ok(answered) => answered,
             // Half a request is answered too, when it took too long.
@@ -707,7 +785,7 @@ impl Run<'_> {
         match (fate, reason) {
             // The client is told by the end, and may still read what there is; or all is over, where nothing says
             // which of the two has failed, file or client.
-            (Fate::Stays, None) if is_cut && self.dialogue.transport().socket.memory.ended => Ok(answered),
+            (Fate::Stays, None) if is_cut && self.dialogue.transport().socket().memory.ended => Ok(answered),
             (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
                 if is_cut && reason != CloseReason::Complete =>
             {
@@ -719,7 +797,7 @@ impl Run<'_> {
             (Fate::Stays, None) if !closes => Ok(answered),
             (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(answered),
             // It was told, and has yet to close its side.
-            (Fate::Stays, None) if self.dialogue.transport().socket.memory.ended => Ok(answered),
+            (Fate::Stays, None) if self.dialogue.transport().socket().memory.ended => Ok(answered),
             (Fate::Closes, Some(_)) => Ok(answered),
             (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(answered),
             _ => Err(format!("{fate:?}, and the session ended as {reason:?}")),

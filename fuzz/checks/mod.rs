@@ -23,10 +23,17 @@ mod path;
 mod range;
 mod response;
 mod responses;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+mod tls {
+    pub fn check(_: &[u8]) {}
+}
 
 /// The names of the targets: each has a directory in `corpus/`.
 #[allow(dead_code, reason = "a fuzz target knows its own name")]
-pub const TARGETS: &[&str] = &["head", "exchange", "chunked", "path", "cgi", "range", "config", "cookies", "response"];
+pub const TARGETS: &[&str] =
+    &["head", "exchange", "chunked", "path", "cgi", "range", "config", "cookies", "response", "tls"];
 
 /// Runs the check of one target.
 pub fn run(target: &str, data: &[u8]) {
@@ -40,6 +47,7 @@ pub fn run(target: &str, data: &[u8]) {
         "config" => config::check(data),
         "cookies" => cookies::check(data),
         "response" => response::check(data),
+        "tls" => tls::check(data),
         other => panic!("there is no target {other}"),
     }
 }

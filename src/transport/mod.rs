@@ -110,7 +110,7 @@ pub trait Transport {
     }
 
     /// Adds the notice of an orderly end to the pending output, if the transport's protocol has one, and tries to send it. The
-    /// socket stays as it is. Further calls do nothing. A transport that is dropped without this call ends without notice, so
+    /// socket stays as it is, and what the peer still sends is discarded as it is read. Further calls do nothing. A transport that is dropped without this call ends without notice, so
     /// that its peer can tell a cut connection.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct Dialogue<'s, T> {
     pub steps: usize,
     /// The session has told the loop that the memory of all sessions is short.
     pub memory_is_short: bool,
+    /// The flights of handshakes that a step may compute.
+    pub handshakes_left: usize,
 }
 
 /// A transport that ends in a connection in memory.
@@ -130,6 +132,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             next: Next::Again,
             steps: 0,
             memory_is_short: false,
+            handshakes_left: 1,
         }
     }
 
@@ -156,7 +159,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
             scratch: &mut self.scratch,
             registrar: &mut registrar,
             memory_is_short: false,
-            handshakes_left: 1,
+            handshakes_left: self.handshakes_left,
         };
         self.next = match &self.gate {
             Some(gate) => gate.step(&mut self.session, &mut self.ready, &mut cx),

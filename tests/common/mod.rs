@@ -4,6 +4,7 @@
 pub mod client;
 pub mod dialogue;
 pub mod lagging;
+pub mod layers;
 pub mod lines;
 #[cfg(unix)]
 pub mod program;

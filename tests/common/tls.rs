@@ -1,5 +1,5 @@
-//! Both sides of TLS for tests: a configuration of the server with the certificate of `localhost.pem`, and a client that
-//! accepts any certificate, because these tests are about connections.
+//! Both sides of TLS for tests: a server with the certificate of `localhost.pem`, and a client that accepts any certificate,
+//! because these tests are about connections.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,13 +17,14 @@ use rustls::{
 
 use super::client::SAFETY;
 
+const PEM: &[u8] = include_bytes!("localhost.pem");
+
 /// The configuration of a server for `localhost`.
 pub fn server_config() -> Arc<ServerConfig> {
     static CONFIG: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
-        let pem = include_bytes!("localhost.pem");
-        let certificate = CertificateDer::from_pem_slice(pem).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+        let certificate = CertificateDer::from_pem_slice(PEM).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(PEM).unwrap();
         let builder = ServerConfig::builder_with_provider(default_provider().into());
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         builder.with_single_cert(vec![certificate], key).unwrap().into()
@@ -90,6 +91,50 @@ pub fn client_config() -> Arc<ClientConfig> {
 /// A client's side of a new connection to `localhost`.
 pub fn client_connection() -> ClientConnection {
     ClientConnection::new(client_config(), "localhost".try_into().unwrap()).unwrap()
+}
+
+/// A client of a simulation: it completes the handshake, sends its requests at once, and keeps what it is sent.
+pub struct TlsEnd {
+    connection: ClientConnection,
+    /// The requests, until they are encrypted.
+    pub asks: Option<Vec<u8>>,
+    announces_end: bool,
+    pub heard: Vec<u8>,
+    /// The server has announced its end.
+    pub is_told_the_end: bool,
+}
+
+impl TlsEnd {
+    pub fn new(asks: Vec<u8>, announces_end: bool) -> TlsEnd {
+        let (connection, heard) = (client_connection(), Vec::new());
+        TlsEnd { connection, asks: Some(asks), announces_end, heard, is_told_the_end: false }
+    }
+
+    /// Takes bytes from the server. Returns those that the client sends then.
+    pub fn exchange(&mut self, mut sent: &[u8]) -> Result<Vec<u8>, Error> {
+        self.connection.set_buffer_limit(None);
+        while !sent.is_empty() {
+            self.connection.read_tls(&mut sent).unwrap();
+            let state = self.connection.process_new_packets()?;
+            self.is_told_the_end |= state.peer_has_closed();
+            let mut part = vec![0; state.plaintext_bytes_to_read()];
+            self.connection.reader().read_exact(&mut part).unwrap();
+            self.heard.extend(part);
+        }
+        if !self.connection.is_handshaking()
+            && let Some(asks) = self.asks.take()
+        {
+            self.connection.writer().write_all(&asks).unwrap();
+            if self.announces_end {
+                self.connection.send_close_notify();
+            }
+        }
+        let mut records = Vec::new();
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut records).unwrap();
+        }
+        Ok(records)
+    }
 }
 
 /// A client on a real socket that waits for what it expects, and never for ever.

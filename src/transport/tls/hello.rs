@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// The first bytes of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum FirstBytes {
+pub(super) enum ClientOpening {
     /// A ClientHello of which a part is missing.
     Incomplete,
     /// A whole ClientHello, with the server's name if it has one.
@@ -27,16 +27,16 @@ const CLIENT_HELLO: u8 = 1;
 const MOST_HELLO: usize = 0xffff;
 
 /// Looks at the bytes that have come.
-pub(super) fn look_at(input: &[u8]) -> FirstBytes {
+pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
-        None => return FirstBytes::Incomplete,
-        Some(b'A'..=b'Z') => return FirstBytes::Text,
+        None => return ClientOpening::Incomplete,
+        Some(b'A'..=b'Z') => return ClientOpening::Text,
         Some(_) => {}
     }
     match whole_message(input) {
-        Ok(Some(hello)) => FirstBytes::Hello(server_name(&hello[MESSAGE_HEADER..]).map(Into::into)),
-        Ok(None) => FirstBytes::Incomplete,
-        Err(NotHello) => FirstBytes::Other,
+        Ok(Some(hello)) => ClientOpening::Hello(server_name(&hello[MESSAGE_HEADER..]).map(Into::into)),
+        Ok(None) => ClientOpening::Incomplete,
+        Err(NotHello) => ClientOpening::Other,
     }
 }
 

@@ -9,7 +9,10 @@ pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 /// Plaintext of a record of full length (RFC 8446 section 5.1).
 pub(super) const FULL_RECORD: usize = 16 * 1024;
 
-/// Bytes that are read at a time.
+/// The least number of bytes that are read at a time: a ClientHello, or the records of a short request.
+pub(super) const LEAST_READ: usize = 4096;
+
+/// The most bytes that are read at a time.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
 /// Bytes of an unfinished record, or of an unfinished message of a handshake, that are kept. rustls takes a message of the
@@ -30,7 +33,7 @@ pub struct TlsScratch {
 impl TlsScratch {
     /// Holds records that were received, and plaintext before it is encrypted.
     pub(super) fn input(&self) -> RefMut<'_, Vec<u8>> {
-        allocated(&self.input, MOST_UNFINISHED + MOST_READ)
+        allocated(&self.input, MOST_UNFINISHED + MOST_READ + LEAST_READ)
     }
 
     /// Holds records that are to be sent.

@@ -6,7 +6,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
 use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
-use super::hello::{FirstBytes, look_at};
+use super::hello::{ClientOpening, look_at};
 use crate::tls_info::TlsInfo;
 
 /// One side of a TLS connection: a connection of rustls that owns no buffers.
@@ -22,6 +22,11 @@ pub trait TlsSide {
 
     /// The name of the server that the client asked for.
     fn server_name(&self) -> Option<&str>;
+
+    /// True until the first message of a client, to which the answer is costly, has been processed.
+    fn awaits_hello(&self) -> bool {
+        false
+    }
 
     /// Looks at the first bytes of the peer before rustls processes them.
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
@@ -74,15 +79,19 @@ impl TlsSide for ServerSide {
         self.server_name.as_deref()
     }
 
+    fn awaits_hello(&self) -> bool {
+        !self.has_seen_hello
+    }
+
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         if self.has_seen_hello {
             return FirstLook::Process;
         }
         match look_at(input) {
-            FirstBytes::Incomplete => return FirstLook::Wait,
-            FirstBytes::Text => return FirstLook::Text,
-            FirstBytes::Hello(name) => self.server_name = name,
-            FirstBytes::Other => {}
+            ClientOpening::Incomplete => return FirstLook::Wait,
+            ClientOpening::Text => return FirstLook::Text,
+            ClientOpening::Hello(name) => self.server_name = name,
+            ClientOpening::Other => {}
         }
         self.has_seen_hello = true;
         FirstLook::Process

@@ -10,22 +10,19 @@ use rustls::ServerConfig;
 use rustls::unbuffered::{EncryptError, InsufficientSizeError, WriteTraffic};
 
 use super::records::{PlaintextSink, Stop, process};
-use super::scratch::{FULL_RECORD, MOST_PLAINTEXT, MOST_READ, MOST_UNFINISHED, TlsScratch};
+use super::scratch::{FULL_RECORD, LEAST_READ, MOST_PLAINTEXT, MOST_READ, MOST_UNFINISHED, TlsScratch};
 use super::side::{FirstLook, ServerSide, TlsSide, info};
 use crate::buffer::Buffer;
 use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The least number of bytes that are read at a time: a ClientHello, or the records of a short request.
-const LEAST_READ: usize = 4096;
-
 /// Reads in one call that may give no plaintext, before the other sessions get their turn.
 const MOST_READS: usize = 8;
 
 /// A TLS connection over another byte stream.
 ///
-/// Invariant: rustls processes nothing after an error, and nothing is sent after the announced end.
+/// Invariant: rustls processes nothing after an error or after the announced end. What the peer still sends then is discarded.
 pub struct TlsStream<T, S> {
     socket: T,
     side: S,
@@ -106,10 +103,33 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 self.at_end = true;
                 return Ok(0);
             }
+            // rustls could only respond, which nothing may do after the announced end.
+            if self.has_announced_end {
+                return Ok(0);
+            }
             end += count;
             is_short = count < room && self.socket.short_read_is_all();
+            // The answer to a hello is costly, and a client that has left does not need it. A flood of them would.
+            if self.side.awaits_hello() {
+                match self.socket.recv(&mut input[end..end + LEAST_READ]) {
+                    Ok(0) => return Ok(self.leave(&input[..end])),
+                    Ok(count) => end += count,
+                    Err(error) => unless_later(Err(error))?,
+                }
+            }
         }
         self.process(&mut input[..end], buf, is_short)
+    }
+
+    /// Takes note of a client that has closed its side before the handshake. Returns the number of bytes of plaintext.
+    fn leave(&mut self, input: &[u8]) -> usize {
+        self.at_end = true;
+        // Text gets its response all the same: such a client closes its side when it has sent its request.
+        if self.side.look_at(input) == FirstLook::Text {
+            self.is_text = true;
+            self.keep(input);
+        }
+        0
     }
 
     /// Processes received bytes, and keeps those that rustls does not use up.
@@ -126,11 +146,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
         }
-        // After the announced end, no record of rustls may leave.
-        let mut unsent = Buffer::default();
-        let output = if self.has_announced_end { &mut unsent } else { &mut self.pending };
         let mut sink = PlaintextSink::new(buf, &mut self.plaintext);
-        let (used, stop) = process(&mut self.side, input, &mut sink, output, &mut |_| {});
+        let (used, stop) = process(&mut self.side, input, &mut sink, &mut self.pending, &mut |_| {});
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
@@ -280,7 +297,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(Handshake::NextTurn);
             }
             self.read(&mut []).inspect_err(|error| ready.read = error.kind() != io::ErrorKind::WouldBlock)?;
-            if self.at_end {
+            if self.at_end && !self.is_text {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             ready.read &= ready.read_closed || !self.is_drained;
@@ -428,6 +445,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let mut memory = scratch.output();
             let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
             self.has_announced_end = true;
+            self.has_whole_records = false;
+            self.keep(&[]);
             return self.transmit(&memory[..length], false);
         }
         unless_later(self.flush_pending())

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::SupportedProtocolVersion;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error};
-use rustls::{ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig};
 
 use super::scratch::MOST_PLAINTEXT;
 use super::*;
@@ -18,51 +16,14 @@ use crate::transport::{Handshake, Memory, Transport};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
+/// A certificate for localhost, which is its own issuer, and its key.
+const PEM: &[u8] = include_bytes!("../../../tests/common/localhost.pem");
+
 fn server_config() -> ServerConfig {
-    let pem = include_bytes!("../../../tests/common/localhost.pem");
-    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let certificate = CertificateDer::from_pem_slice(PEM).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(PEM).unwrap();
     let builder = ServerConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
     builder.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
-}
-
-/// Accepts every certificate: these tests are about records.
-#[derive(Debug)]
-struct Trusting;
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        default_provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// A server's stream, and the client at its other end.
@@ -76,8 +37,10 @@ impl Ends {
     fn new(config: ServerConfig, version: &'static SupportedProtocolVersion) -> Ends {
         let server = TlsStream::accept(Memory::default(), config.into(), Default::default()).unwrap();
         let builder = ClientConfig::builder_with_provider(default_provider().into());
-        let builder = builder.with_protocol_versions(&[version]).unwrap().dangerous();
-        let mut config = builder.with_custom_certificate_verifier(Arc::new(Trusting)).with_no_client_auth();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(PEM).unwrap()).unwrap();
+        let builder = builder.with_protocol_versions(&[version]).unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
         Ends { server, client, ready: Ready::FRESH }
@@ -305,7 +268,8 @@ fn a_polite_end_is_announced_once_and_nothing_follows_it() {
         }
         let records = ends.encrypt(b"more");
         ends.send(&records);
-        assert_eq!(ends.read(100), b"more");
+        ends.send(&[0x80; 50]);
+        assert_eq!(ends.read(100), b"", "what still comes is discarded, good or bad");
         assert_eq!((ends.take(), ends.server.has_pending()), (Vec::new(), false));
     }
 }
@@ -385,6 +349,24 @@ fn a_handshake_without_a_share_of_the_turn_is_not_read() {
     assert_eq!(ends.shake(&mut left).unwrap(), Handshake::NextTurn);
     assert_eq!(left, 0, "the server's flight is the costly one");
     assert_eq!(ends.shake(&mut 1).unwrap(), Handshake::Complete);
+}
+
+#[test]
+fn a_client_that_has_left_is_not_worth_a_flight() {
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    let hello = ends.records();
+    ends.send(&hello);
+    ends.server.socket().at_end = true;
+    let mut left = 1;
+    let error = ends.server.handshake(&mut ends.ready, &mut left).unwrap_err();
+    assert_eq!((error.kind(), left), (io::ErrorKind::UnexpectedEof, 1));
+    assert!(ends.take().is_empty());
+    // Text is answered: its client may have closed its side after its request.
+    let mut ends = Ends::new(server_config(), VERSIONS[1]);
+    ends.send(b"GET / HTTP/1.0\r\n\r\n");
+    ends.server.socket().at_end = true;
+    assert_eq!(ends.server.handshake(&mut ends.ready, &mut 1).unwrap(), Handshake::Text);
+    assert_eq!(ends.read(100), b"GET / HTTP/1.0\r\n\r\n");
 }
 
 #[test]
