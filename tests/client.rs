@@ -320,6 +320,27 @@ fn every_read_of_a_body_that_was_cut_fails_and_keeps_what_came() {
 }
 
 #[test]
+fn a_malformed_end_of_a_body_is_told_after_all_of_its_data() {
+    for (end, name) in [("0\r\nno colon\r\n\r\n", "BadHeader"), ("zz\r\n", "IncompleteRead")] {
+        let server = Scripted::new(vec![script(move |peer| {
+            peer.head();
+            // In one piece, so that the fault has arrived when the data is read.
+            peer.say(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n{end}"));
+            assert_eq!(peer.rest(), b"");
+        })]);
+        let mut connection = connection_to(&server);
+        connection.request("GET", "/", (), &[]).unwrap();
+        let mut response = connection.getresponse().unwrap();
+        assert_eq!(response.read_up_to(3).unwrap(), b"abc");
+        let error = response.read_all().unwrap_err();
+        assert_eq!(error.name(), name);
+        assert!(!matches!(error, Error::IncompleteRead { expected: Some(_), .. }), "{error}");
+        assert!(!connection.is_open());
+        server.finish();
+    }
+}
+
+#[test]
 fn a_body_is_read_in_all_the_ways_of_std() {
     let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n3\r\n456\r\n3\r\n789\r\n0\r\nX-Sum: 1\r\n\r\n";
     let server = Scripted::new(vec![script(move |peer| {

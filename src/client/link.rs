@@ -197,7 +197,7 @@ impl<S: ClientStream> Link<S> {
 
     /// True if the response is complete with what has arrived. Does not wait, and takes no byte of the body.
     pub(super) fn ends_here(&mut self) -> bool {
-        // A violation comes again when more is read.
+        // The machine repeats a violation when more is read.
         let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);
         event == Ok(ResponseEvent::End)
     }

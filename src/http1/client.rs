@@ -41,6 +41,8 @@ pub struct ClientMachine {
     awaited: VecDeque<ResponseFor>,
     /// Interim responses before the one that is awaited.
     interim: usize,
+    /// The first violation. It ends everything.
+    violation: Option<Violation>,
     /// False if either side ends the connection after the responses that are awaited.
     persists: bool,
     /// The bytes after the last response are not HTTP.
@@ -132,6 +134,7 @@ impl ClientMachine {
             response: Incoming::Idle,
             awaited: VecDeque::new(),
             interim: 0,
+            violation: None,
             persists: true,
             has_left_http: false,
             has_ended: false,
@@ -254,13 +257,16 @@ impl ClientMachine {
     /// body to [`ClientMachine::take`]. The head is read into `head`, also that of an interim response.
     ///
     /// # Errors
-    /// The first violation. Nothing more is read, and no further request may be sent.
+    /// The first violation, also in every later call. Nothing more is read, and no further request may be sent.
     pub fn receive(
         &mut self,
         input: &mut Buffer,
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
+        if let Some(violation) = &self.violation {
+            return Err(violation.clone());
+        }
         match self.next_event(input, limits, head) {
             Ok(ResponseEvent::More) if self.has_ended => Ok(ResponseEvent::Cut),
             Ok(event) => Ok(event),
@@ -268,6 +274,7 @@ impl ClientMachine {
                 self.response = Incoming::Closed;
                 self.request = Outgoing::Closed;
                 self.persists = false;
+                self.violation = Some(violation.clone());
                 Err(violation)
             }
         }
