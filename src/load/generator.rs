@@ -94,7 +94,7 @@ impl<'p> Generator<'p> {
         (0..self.connections.len()).for_each(|index| self.connect(index, self.start));
         let mut now = self.start;
         while !self.is_over(now) {
-            let timeout = self.timer.set(self.next_event(now).saturating_duration_since(now))?;
+            let timeout = self.timer.set(self.next_event(now), now)?;
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => now = Instant::now(),

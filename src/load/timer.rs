@@ -1,7 +1,7 @@
 //! A timer for the poll with a resolution below that of the poll's time-out, which is a millisecond.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
@@ -19,23 +19,32 @@ mod kernel {
 
     /// A `timerfd` that is registered with the poll.
     #[derive(Debug)]
-    pub(in super::super) struct LoadTimer(OwnedFd);
+    pub(in super::super) struct LoadTimer {
+        descriptor: OwnedFd,
+        /// The time for which the timer is set.
+        target: Option<Instant>,
+    }
 
     impl LoadTimer {
         /// A timer that is not set. It wakes the poll with `token`.
         pub(in super::super) fn new(registry: &Registry, token: Token) -> io::Result<LoadTimer> {
             let descriptor = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
             registry.register(&mut SourceFd(&descriptor.as_raw_fd()), token, Interest::READABLE)?;
-            Ok(LoadTimer(descriptor))
+            Ok(LoadTimer { descriptor, target: None })
         }
 
-        /// Sets the timer to wake the poll after `time`. The poll needs no time-out: this returns `None`.
-        pub(in super::super) fn set(&mut self, time: Duration) -> io::Result<Option<Duration>> {
+        /// Sets the timer to wake the poll at `target`. The poll needs no time-out: this returns `None`.
+        pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
+            // In the closed loop most turns wait for the same tick, which then costs one system call and not one a turn.
+            if self.target == Some(target) && target > now {
+                return Ok(None);
+            }
+            self.target = Some(target);
             // A time of zero would switch the timer off.
-            let time = time.max(Duration::from_nanos(1));
+            let time = target.saturating_duration_since(now).max(Duration::from_nanos(1));
             let value = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
             let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-            timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
+            timerfd_settime(&self.descriptor, TimerfdTimerFlags::empty(), &once)?;
             Ok(None)
         }
     }
@@ -56,8 +65,8 @@ mod kernel {
         }
 
         /// Returns the time-out for the poll.
-        pub(in super::super) fn set(&mut self, time: Duration) -> io::Result<Option<Duration>> {
-            Ok(Some(time))
+        pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
+            Ok(Some(target.saturating_duration_since(now)))
         }
     }
 }
