@@ -26,6 +26,6 @@ impl StreamRequestHandler for Echo {
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let mut server = TcpServer::bind(address)?.handler(|| Echo).stop_on_termination()?;
-    println!("listening on {}", server.server_address()?);
+    println!("listening on {}", server.server_address());
     server.serve_forever().map(drop)
 }

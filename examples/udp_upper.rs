@@ -19,6 +19,6 @@ impl DatagramRequestHandler for Upper {
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let mut server = UdpServer::bind(address)?.handler(|| Upper).max_packet_size(65_535).stop_on_termination()?;
-    println!("listening on {}", server.server_address()?);
+    println!("listening on {}", server.server_address());
     server.serve_forever().map(drop)
 }

@@ -1,6 +1,8 @@
 //! A run of the loop for one server or several: what each server registers, and how the limits and hooks of several
 //! servers are combined. Protocols and logs must stay out: a server brings them along as sessions and hooks.
 
+mod periodic;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::reactor::{
     TurnHooks,
 };
 use crate::session::TurnClock;
+pub(crate) use periodic::Periodic;
 
 /// Several servers on one loop and one thread: HTTP servers, and raw servers for TCP, UDP and Unix sockets.
 ///
@@ -40,9 +43,11 @@ use crate::session::TurnClock;
 /// servers.serve_forever()?; // until another thread or a handler calls stopper.stop()
 /// # Ok(()) }
 /// ```
+#[must_use = "a loop serves nothing until it runs"]
 pub struct EventLoop {
     core: LoopCore,
     members: Vec<Box<dyn LoopMember>>,
+    periodic: Periodic,
 }
 
 impl EventLoop {
@@ -51,19 +56,43 @@ impl EventLoop {
     /// # Errors
     /// If the system has no descriptors for the poll.
     pub fn new() -> io::Result<EventLoop> {
-        Ok(EventLoop { core: LoopCore::new()?, members: Vec::new() })
+        Ok(EventLoop { core: LoopCore::new()?, members: Vec::new(), periodic: Periodic::default() })
     }
 
-    /// Adds a server. It keeps its address, its handlers and its log. Its own [`Stopper`] and signals do not stop the
-    /// loop, and [`service_actions`](crate::HttpServer::service_actions), its poll interval and
-    /// [`on_reload`](crate::HttpServer::on_reload) have no effect.
+    /// Adds a server. It keeps its address, its handlers, its log and its callbacks, such as
+    /// [`service_actions`](crate::HttpServer::service_actions), [`every`](crate::HttpServer::every) and
+    /// [`on_reload`](crate::HttpServer::on_reload). The signals of the first server that has some are those of the loop,
+    /// unless the loop has its own. The server's own [`Stopper`] and its
+    /// [`lifetime`](crate::HttpServer::lifetime) do not stop the loop.
     ///
     /// The loop has one limit for the connections of all its servers together: the smallest
     /// [`connections`](crate::Limits::connections) of them, so that no server has more than it allows. When it
     /// drains, it waits for the longest [`grace`](crate::Limits::grace), so that no response is cut sooner than its
     /// server allows. The grace of a server that does not speak HTTP is 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
+        let mut server = server;
+        if let Some(signals) = server.take_signals() {
+            self.core.signals.get_or_insert(signals);
+        }
         self.members.push(Box::new(server));
+    }
+
+    /// Calls `work` again and again while the loop runs, as [`HttpServer::every`](crate::HttpServer::every).
+    pub fn every(&mut self, interval: Duration, work: impl FnMut() + Send + 'static) {
+        self.periodic.add(interval, work);
+    }
+
+    /// Handles these signals of the process while the loop runs, each with its action.
+    ///
+    /// # Errors
+    /// If the system does not allow a handler for one of them.
+    pub fn stop_on_signals(&mut self, actions: &[(i32, SignalAction)]) -> io::Result<()> {
+        self.core.stop_on_signals(actions)
+    }
+
+    /// Turns off the logs of servers whose log was not set.
+    pub(crate) fn quieten(&mut self) {
+        self.members.iter_mut().for_each(|member| member.quieten());
     }
 
     /// Makes SIGINT and SIGTERM end the loop as
@@ -85,7 +114,8 @@ impl EventLoop {
     /// # Errors
     /// If the system's selector fails. No client can cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        let registrations = self.members.iter_mut().map(|member| member.register()).collect();
+        let mut registrations: Vec<_> = self.members.iter_mut().map(|member| member.register()).collect();
+        registrations.push(Registration::new(Vec::new(), periodic::PeriodicHooks(&mut self.periodic)));
         self.core.serve_forever(registrations)
     }
 }
@@ -101,6 +131,14 @@ pub trait LoopMember: Send {
     /// The acceptors and hooks of this server for one run.
     #[doc(hidden)]
     fn register(&mut self) -> Registration<'_>;
+
+    /// Takes the handlers of signals, which then are those of the loop.
+    #[doc(hidden)]
+    fn take_signals(&mut self) -> Option<Signals>;
+
+    /// Turns the log off, unless the program has set one.
+    #[doc(hidden)]
+    fn quieten(&mut self);
 }
 
 /// One server's acceptors and hooks, borrowed for one run of the loop.
@@ -129,6 +167,7 @@ impl fmt::Debug for Registration<'_> {
 
 /// Why [`HttpServer::serve_forever`](crate::HttpServer::serve_forever) returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stopped {
     /// A [`Stopper`] stopped the server.
     ByStopper,
@@ -141,6 +180,7 @@ pub enum Stopped {
 
 /// The outcome of [`HttpServer::handle_request`](crate::HttpServer::handle_request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Served {
     /// A connection was accepted, its first request was served, and it has ended.
     Request,
@@ -183,6 +223,10 @@ impl LoopCore {
 
     pub(crate) fn stopper(&self) -> Stopper {
         Stopper::new(Arc::clone(&self.stop))
+    }
+
+    pub(crate) fn take_signals(&mut self) -> Option<Signals> {
+        self.signals.take()
     }
 
     pub(crate) fn stop_on_signals(&mut self, actions: &[(i32, SignalAction)]) -> io::Result<()> {

@@ -69,6 +69,32 @@
 //!
 //! The feature `internals` makes the modules of the engine public for tests, fuzz targets and benches.
 //!
+//! # Panics
+//!
+//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets 500, or a cut
+//! connection if the response has begun, the log has the text, and all other clients are served on. A handler that has
+//! panicked is dropped with its connection.
+//!
+//! With `panic = "abort"` in the profile of a program, a panic ends the process with all of its connections. So does a
+//! handler that waits again after the error which says that its client is gone, because the loop then unwinds its stack:
+//! a client can end the process by disconnecting. The setting makes the program smaller. Leave it out of a program with
+//! handlers, unless a supervisor starts the program again and its clients try again.
+//!
+//! # Examples
+//!
+//! Each is a complete program in the folder `examples` of the repository:
+//!
+//! | example | shows |
+//! |---|---|
+//! | `hello`, `routes`, `addition` | a page; paths with a variable part; JSON |
+//! | `echo`, `count_upload`, `upload_form` | bodies of requests: whole, as a stream, multipart |
+//! | `deferred`, `generate` | responses that wait, and that are made while they are sent |
+//! | `cookies`, `error_page`, `rickroll` | cookies; error pages of the program; methods of the program |
+//! | `basic_auth`, `cors_files` | files with passwords, and for scripts of other sites |
+//! | `websocket_echo`, `websocket_chat`, `live_reload` | WebSocket; handlers that wait for each other; server-sent events |
+//! | `line_echo`, `udp_upper` | servers below HTTP |
+//! | `jar` | the cookies of a client |
+//!
 //! # Versions
 //!
 //! Semantic versioning covers the items of this page and of its modules, except `cli` and the modules that only the feature
@@ -161,6 +187,9 @@ mod tls_info;
 mod transport;
 #[cfg(feature = "internals")]
 pub mod transport;
+
+/// The crate mio, whose types are in the signatures of [`service::Registrar`] and of the servers of `socketserver`.
+pub use mio;
 
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};
 pub use https_redirect::HttpsRedirect;

@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "the options listen by `bind`"]
 pub struct ListenOptions {
     /// The number of connections that the system keeps until they are accepted: Python's `request_queue_size`. 1024 by
     /// default, so that a burst of clients is not refused; Python's default is 5.

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::ServerState;
-use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
+use crate::event_loop::{LoopCore, LoopMember, Periodic, Registration, Served, Stopped};
 use crate::handler::{HandlerError, Handlers, RequestHandler};
 use crate::http::{ErrorPage, Request, Status, Version};
 use crate::limits::Limits;
 use crate::listen::ListenOptions;
 use crate::log::AccessLog;
-use crate::reactor::{Acceptor, Lifetime, SignalAction, Stopper};
+use crate::reactor::{Acceptor, Lifetime, SignalAction, Signals, Stopper};
 use crate::service::{IntoService, Response};
 use crate::transport::Pace;
 use hooks::{Callbacks, HttpHooks};
@@ -39,6 +39,7 @@ use sessions::HttpSessions;
 /// server.serve_forever()?; // until another thread or a handler calls stopper.stop()
 /// # Ok(()) }
 /// ```
+#[must_use = "a server serves nothing until it runs"]
 pub struct HttpServer {
     /// `None` for a listener that was closed because of `release_on_drain`.
     listeners: Vec<Option<mio::net::TcpListener>>,
@@ -49,6 +50,7 @@ pub struct HttpServer {
     poll_interval: Option<Duration>,
     service_actions: Option<Box<dyn FnMut() + Send>>,
     on_reload: Option<Box<OnReload>>,
+    periodic: Periodic,
     on_stopping: Option<Box<dyn FnMut() + Send>>,
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
     companion: Option<Box<HttpServer>>,
@@ -96,6 +98,7 @@ impl HttpServer {
             poll_interval: None,
             service_actions: None,
             on_reload: None,
+            periodic: Periodic::default(),
             on_stopping: None,
             verify_request: None,
             companion: None,
@@ -122,6 +125,10 @@ impl HttpServer {
     }
 
     /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
+    ///
+    /// The factory is `Send`, because a server may be moved to another thread before it runs. A handler never leaves the
+    /// thread of its server, so that it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made
+    /// by the factory, or be `Send` itself.
     pub fn handler<H, E>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
     where
         H: RequestHandler<E> + 'static,
@@ -200,6 +207,31 @@ impl HttpServer {
     /// Sets a callback for the end of every turn of the loop.
     pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
         self.service_actions = Some(Box::new(actions));
+        self
+    }
+
+    /// Calls `work` again and again while the server runs, between two turns of the loop, with `interval` between two
+    /// calls. The first call is one interval after the beginning of the run. No client is served during a call; an
+    /// interval of less than a millisecond is one. May be called several times, for more work.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use serve_forever::{HttpServer, service::Response};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut server = HttpServer::bind("127.0.0.1:0")?.service(|_| Response::text("hello"));
+    /// let (stopper, mut calls) = (server.stopper(), 0);
+    /// server = server.every(Duration::from_millis(1), move || {
+    ///     calls += 1;
+    ///     if calls == 3 {
+    ///         stopper.stop();
+    ///     }
+    /// });
+    /// server.serve_forever()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn every(mut self, interval: Duration, work: impl FnMut() + Send + 'static) -> HttpServer {
+        self.periodic.add(interval, work);
         self
     }
 
@@ -374,11 +406,23 @@ impl HttpServer {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
+        Ok(self.split(once))
+    }
+
+    /// True unless the log is off.
+    #[cfg(test)]
+    pub(crate) fn is_logging(&self) -> bool {
+        self.state.log.borrow().is_on()
+    }
+
+    /// The loop of this server, and its acceptors and hooks for a run.
+    fn split(&mut self, once: bool) -> (&mut LoopCore, Registration<'_>) {
         let callbacks = Callbacks {
             service_actions: self.service_actions.as_deref_mut(),
             poll_interval: self.poll_interval,
             on_reload: self.on_reload.as_deref_mut(),
             on_stopping: self.on_stopping.as_deref_mut(),
+            periodic: Some(&mut self.periodic),
         };
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();
@@ -386,27 +430,26 @@ impl HttpServer {
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
         let own = Registration::new(acceptors, hooks);
         let companion = self.companion.as_deref_mut().filter(|_| !once).map(LoopMember::register);
-        Ok((
-            &mut self.core,
-            match companion {
-                Some(companion) => own.and(companion),
-                None => own,
-            },
-        ))
+        let registration = match companion {
+            Some(companion) => own.and(companion),
+            None => own,
+        };
+        (&mut self.core, registration)
     }
 }
 
 impl LoopMember for HttpServer {
     fn register(&mut self) -> Registration<'_> {
-        let hooks = HttpHooks::new(&self.state, Callbacks::default());
-        let verify = self.verify_request.as_deref();
-        let sessions = HttpSessions::new(&self.state, verify, self.pace, false);
-        let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
-        let own = Registration::new(acceptors, hooks);
-        match self.companion.as_deref_mut().map(LoopMember::register) {
-            Some(companion) => own.and(companion),
-            None => own,
-        }
+        self.split(false).1
+    }
+
+    fn take_signals(&mut self) -> Option<Signals> {
+        self.core.take_signals()
+    }
+
+    fn quieten(&mut self) {
+        self.state.log.get_mut().quieten();
+        self.companion.iter_mut().for_each(|companion| companion.quieten());
     }
 }
 

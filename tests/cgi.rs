@@ -661,7 +661,7 @@ fn accounts_guard_scripts() {
 fn scripts_below_a_base_path_and_without_hidden_names() {
     let script = format!("{TEXT}; echo \"$SCRIPT_NAME $PATH_INFO\"");
     let site = Site::built(&[("run", &script), (".run", &script)], Limits::default(), |builder| {
-        builder.base_path("/b").hidden(false)
+        builder.base_path("/b").hidden(true)
     });
     assert!(site.get("/b/cgi-bin/run/x").contains("\r\n/b/cgi-bin/run /x\n"));
     for path in ["/b/cgi-bin/.run", "/b/cgi-bin/run/.x"] {

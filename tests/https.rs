@@ -234,7 +234,7 @@ fn a_raw_server_speaks_tls_too() {
         }
     }
     let mut server = TcpServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().handler(|| Upper).tls(server_config());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     let thread = thread::spawn(move || server.serve_forever());
     let (text, announced) = TlsClient::connect(address).say("hello\n").rest();
     assert!(text.starts_with(b"HELLO\n") && text.len() == 300_006 && announced);

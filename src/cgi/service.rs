@@ -137,6 +137,7 @@ impl fmt::Debug for CgiService {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "a builder makes its service by `build`"]
 pub struct CgiBuilder {
     root: PathBuf,
     directories: Vec<String>,
@@ -224,10 +225,10 @@ impl CgiBuilder {
         self
     }
 
-    /// If true, the default, a segment that begins with a dot may name a script or follow its name. If false, such a
-    /// path is 404. `/.well-known` is never hidden (RFC 8615).
-    pub fn hidden(mut self, serve: bool) -> CgiBuilder {
-        self.hidden = serve;
+    /// Hides paths with a segment that begins with a dot: they are 404, except for `/.well-known` (RFC 8615). Off by
+    /// default.
+    pub fn hidden(mut self, hidden: bool) -> CgiBuilder {
+        self.hidden = !hidden;
         self
     }
 

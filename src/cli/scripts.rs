@@ -41,7 +41,7 @@ impl Scripts {
             .pass_env(&options.scripts.variables)
             .gate_of(&files)
             .base_path(&options.site.base_path)
-            .hidden(options.site.hidden)
+            .hidden(!options.site.hidden)
             .limits(limits(&options.scripts))
             // Safe here: no other part of the program starts children and waits for their status.
             .reap_orphans(true);

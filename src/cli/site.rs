@@ -17,7 +17,7 @@ use crate::service::Service;
 pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileService, Exit> {
     let site = &options.site;
     let mut files = FileService::builder(&options.directory)
-        .hidden(site.hidden)
+        .hidden(!site.hidden)
         .symlinks(site.symlinks)
         .coop_coep(site.coop_coep)
         .clean_urls(site.clean_urls)

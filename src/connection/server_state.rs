@@ -94,7 +94,7 @@ impl ServerState {
             common: RefCell::default(),
             hsts: RefCell::default(),
             error_page: Box::new(ErrorTemplate::default()),
-            log: RefCell::new(AccessLog::stderr()),
+            log: RefCell::new(AccessLog::unless_set()),
             local: unmapped(local),
             peers: PerPeerLimit::default(),
             request: Cell::default(),

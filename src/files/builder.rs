@@ -37,6 +37,7 @@ pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a builder makes its service by `build`"]
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
@@ -213,10 +214,10 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Serves and lists names that begin with a dot. On by default. If off, they are 404, except for `.well-known` at the root,
-    /// which clients look for (RFC 8615).
-    pub fn hidden(mut self, served: bool) -> FileServiceBuilder {
-        self.policy.hidden = served;
+    /// Hides names that begin with a dot: they are 404 and not listed, except for `.well-known` at the root, which clients
+    /// look for (RFC 8615). Off by default, as in Python.
+    pub fn hidden(mut self, hidden: bool) -> FileServiceBuilder {
+        self.policy.hidden = !hidden;
         self
     }
 
@@ -274,6 +275,8 @@ impl FileServiceBuilder {
 
     /// Lets scripts of another origin, such as `https://app.example`, or of any origin for `*`, read responses: adds
     /// `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
+    ///
+    /// The example `cors_files` serves a folder like this.
     pub fn cors(mut self, origin: impl Into<String>) -> FileServiceBuilder {
         self.cors = Some(origin.into());
         self
@@ -318,6 +321,8 @@ impl FileServiceBuilder {
     /// assert_eq!(files.respond(&Request::builder("GET", "/").build()).status, Status::UNAUTHORIZED);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// The example `basic_auth` serves a folder like this.
     pub fn auth(mut self, account: Account) -> FileServiceBuilder {
         self.accounts.push(account);
         self

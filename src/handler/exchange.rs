@@ -85,6 +85,8 @@ impl<'y> Exchange<'y> {
     /// assert!(answer(Handlers::new(|| Users), b"GET //%75sers/ann?x=y HTTP/1.0\r\n\r\n").ends_with(b"hello ann"));
     /// ```
     ///
+    /// The example `routes` selects by path and method.
+    ///
     /// # Errors
     /// An [`HttpError`] with status 400 if the path is malformed.
     pub fn url_path(&self) -> io::Result<UrlPath> {
@@ -114,16 +116,22 @@ impl<'y> Exchange<'y> {
     }
 
     /// The body of the request.
+    ///
+    /// The example `count_upload` reads a body of any length in constant memory.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
 
     /// The body of the response. Writing to it is an error before [`end_headers`](Exchange::end_headers).
+    ///
+    /// The example `generate` writes a body without an end.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
 
     /// Limits the body of the request to `limit` bytes. Reading more is an [`HttpError`] with status 413.
+    ///
+    /// The examples `echo` and `upload_form` limit the bodies that they read.
     ///
     /// # Errors
     /// The same error, if the request announces a longer body.
@@ -136,6 +144,8 @@ impl<'y> Exchange<'y> {
     }
 
     /// Suspends the handler for `time`. Other clients are served meanwhile.
+    ///
+    /// The example `deferred` has a response that waits.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
@@ -167,6 +177,8 @@ impl<'y> Exchange<'y> {
     ///
     /// The head of a response that waits here is awaited for [`Limits::answer_timeout`](crate::Limits::answer_timeout), which
     /// should be longer than `timeout`.
+    ///
+    /// The example `live_reload` sends each change to a page as a server-sent event.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind

@@ -123,6 +123,8 @@ pub trait RequestHandler<E: HandlerError = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
+    /// The example `rickroll` has a method of its own.
+    ///
     /// # Errors
     /// See [`RequestHandler`].
     fn do_method(&mut self, name: &str, x: &mut Exchange<'_>) -> Result<(), E> {

@@ -29,6 +29,7 @@ use crate::service::{Reply, Service};
 /// let server = HttpServer::bind("127.0.0.1:0")?.service(handlers);
 /// # Ok(()) }
 /// ```
+#[must_use = "a service responds only as the service of a server"]
 pub struct Handlers<F, E = io::Error> {
     factory: F,
     /// The error of the handlers.
@@ -58,7 +59,11 @@ where
     }
 
     /// Bytes of the stack that a handler runs on: 1 MiB unless set, with a guard page below. Only pages that a handler
-    /// has touched use memory. A handler that overflows its stack ends the process, as a thread does.
+    /// has touched use memory.
+    ///
+    /// A handler that overflows its stack ends the process by SIGSEGV, without the message that std prints for a thread:
+    /// std knows the guard pages of threads only, and a signal handler of this crate would need unsafe code. Recursion
+    /// over data of a client, such as nested JSON, must have a limit, as it must on a thread.
     pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E> {
         self.settings.stack_size = bytes;
         self

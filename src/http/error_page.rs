@@ -21,6 +21,8 @@ pub struct ErrorInfo<'a> {
 /// itself (500). Takes the place of Python's `error_message_format` and `error_content_type`.
 ///
 /// An implementation must escape all text that comes from the request.
+///
+/// The example `error_page` has a page of its own.
 pub trait ErrorPage: Send {
     /// The value of `Content-Type`.
     fn content_type(&self) -> &str;

@@ -22,6 +22,7 @@ use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 /// assert_eq!(half("x").unwrap_err().status().code(), 422);
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "an error has an effect only if it is returned"]
 pub struct HttpError {
     page: HttpErrorPage,
 }

@@ -33,6 +33,7 @@ pub struct UrlPath {
 
 /// The reason why a path was refused; the response is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BadPath {
     /// A `%` without two hexadecimal digits after it.
     Escape,

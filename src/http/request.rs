@@ -299,6 +299,7 @@ impl Request {
 /// assert_eq!(request.query(), Some(&b"b"[..]));
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "a builder makes its request by `build`"]
 pub struct RequestBuilder {
     method: String,
     target: String,

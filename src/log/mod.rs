@@ -11,11 +11,12 @@
 mod apache;
 mod format;
 mod json;
+mod line_writer;
 mod record;
 mod sink;
 mod target;
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::{Request, Status};
 use format::{Clock, Style, write_error, write_message};
+use line_writer::LineWriter;
 pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
@@ -35,6 +37,7 @@ const LIMIT: usize = 256 * 1024;
 
 /// The format of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An error has another line before it.
     #[default]
@@ -76,6 +79,8 @@ pub enum LogFormat {
 pub struct AccessLog {
     /// `None` if the log is off.
     open: Option<OpenLog>,
+    /// The log of a server whose program has set none.
+    is_default: bool,
 }
 
 #[derive(Debug)]
@@ -95,9 +100,45 @@ impl AccessLog {
         std::io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| AccessLog::off(), AccessLog::to)
     }
 
+    /// The log of a server until the program sets one.
+    pub(crate) fn unless_set() -> AccessLog {
+        AccessLog { is_default: true, ..AccessLog::stderr() }
+    }
+
+    /// Turns the log off, unless the program has set it.
+    pub(crate) fn quieten(&mut self) {
+        if self.is_default {
+            *self = AccessLog::off();
+        }
+    }
+
+    /// A log whose lines, without their newlines, are the arguments of a function, such as one that passes them to the
+    /// crate `tracing`. It is called between two turns of the loop, so that it should not block.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use serve_forever::{log::AccessLog, service::Response, testing::Bench};
+    ///
+    /// let lines = Arc::new(Mutex::new(Vec::new()));
+    /// let sink = Arc::clone(&lines);
+    /// let log = AccessLog::to_fn(move |line| sink.lock().unwrap().push(line.to_owned()));
+    /// Bench::new(|_| Response::text("hello")).log(log).connect().send(b"GET / HTTP/1.0\r\n\r\n");
+    /// assert!(lines.lock().unwrap()[0].ends_with("\"GET / HTTP/1.0\" 200 5"));
+    /// ```
+    pub fn to_fn(receive: impl FnMut(&str) + Send + 'static) -> AccessLog {
+        AccessLog::to_writer(LineWriter { receive, begun: Vec::new() })
+    }
+
+    /// A log that is written to a writer, and flushed after each write. The writer is used between two turns of the
+    /// loop: while it blocks, no client is served. An error loses the lines that are waiting. For a descriptor,
+    /// [`to`](AccessLog::to) writes without blocking.
+    pub fn to_writer(writer: impl Write + Send + 'static) -> AccessLog {
+        AccessLog::on(Target::writer(writer), None)
+    }
+
     /// A log that drops every line and counts none.
     pub fn off() -> AccessLog {
-        AccessLog { open: None }
+        AccessLog { open: None, is_default: false }
     }
 
     /// A log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor do not change,
@@ -118,7 +159,8 @@ impl AccessLog {
 
     fn on(target: Target, path: Option<PathBuf>) -> AccessLog {
         let (sink, clock) = (Sink::new(target, LIMIT), Clock::local());
-        AccessLog { open: Some(OpenLog { sink, clock, format: LogFormat::Python, path, left_behind: None }) }
+        let open = OpenLog { sink, clock, format: LogFormat::Python, path, left_behind: None };
+        AccessLog { open: Some(open), is_default: false }
     }
 
     /// Sets the format of the lines.

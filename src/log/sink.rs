@@ -200,7 +200,7 @@ mod tests {
 
     /// Fills a pipe that is not read and returns the number of bytes that it took.
     fn fill(writer: &PipeWriter) -> usize {
-        let target = Target::new(writer.try_clone().unwrap().into());
+        let mut target = Target::new(writer.try_clone().unwrap().into());
         let mut taken = 0;
         while let Ok(count) = target.write(&[b'.'; 4096]) {
             taken += count;

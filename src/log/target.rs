@@ -1,4 +1,4 @@
-//! The descriptor that the log is written to, and a write that does not block.
+//! The descriptor that the log is written to, and a write that does not block; or a writer of the program.
 //!
 //! The open file description of standard error is shared with the shell or the supervisor that started the server.
 //! `O_NONBLOCK` is a flag of that description, so setting it would change it for those processes, too. Therefore each
@@ -6,6 +6,8 @@
 //!
 //! What stays out: lines that wait (`sink`).
 
+use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -19,15 +21,25 @@ use rustix::net::{SendFlags, send};
 /// writable. POSIX guarantees 512 bytes; on Linux it is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// A descriptor and the method of writing to it.
-#[derive(Debug)]
-pub(super) struct Target {
-    fd: OwnedFd,
-    method: WriteMethod,
+/// The destination of the log.
+pub(super) enum Target {
+    /// A descriptor and the method of writing to it.
+    Descriptor { fd: OwnedFd, method: WriteMethod },
+    /// A writer of the program, which may block.
+    Writer(Box<dyn Write + Send>),
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Descriptor { fd, method } => write!(f, "Descriptor({fd:?}, {method:?})"),
+            Target::Writer(_) => f.write_str("Writer"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WriteMethod {
+pub(super) enum WriteMethod {
     /// `write` on a regular file. The kernel has no non-blocking writes for files.
     File,
     /// Non-blocking `write` on a pipe or device that was opened a second time, and so has flags of its own.
@@ -44,13 +56,13 @@ impl Target {
     /// Chooses the method by the kind of the descriptor. A descriptor of unknown kind is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
-            Ok(FileType::RegularFile) => Target { fd, method: WriteMethod::File },
-            Ok(FileType::Socket) => Target { fd, method: WriteMethod::Socket },
+            Ok(FileType::RegularFile) => Target::Descriptor { fd, method: WriteMethod::File },
+            Ok(FileType::Socket) => Target::Descriptor { fd, method: WriteMethod::Socket },
             Ok(FileType::Fifo | FileType::CharacterDevice) => match reopen(&fd) {
-                Ok(fd) => Target { fd, method: WriteMethod::Own },
-                Err(_) => Target { fd, method: WriteMethod::Polled },
+                Ok(fd) => Target::Descriptor { fd, method: WriteMethod::Own },
+                Err(_) => Target::Descriptor { fd, method: WriteMethod::Polled },
             },
-            _ => Target { fd, method: WriteMethod::Polled },
+            _ => Target::Descriptor { fd, method: WriteMethod::Polled },
         }
     }
 
@@ -62,24 +74,33 @@ impl Target {
         open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
+    /// A writer of the program.
+    pub(super) fn writer(writer: impl Write + Send + 'static) -> Target {
+        Target::Writer(Box::new(writer))
+    }
+
     /// A target that is polled, whatever the kind of its descriptor.
     #[cfg(test)]
     pub(super) fn polled(fd: OwnedFd) -> Target {
-        Target { fd, method: WriteMethod::Polled }
+        Target::Descriptor { fd, method: WriteMethod::Polled }
     }
 
     /// Writes some of the bytes and returns their number.
     ///
     /// # Errors
     /// `AGAIN` if there is no room now; any other error is one of the target.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<usize> {
-        match self.method {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let (fd, method) = match self {
+            Target::Descriptor { fd, method } => (&*fd, *method),
+            Target::Writer(writer) => return write_and_flush(writer, bytes),
+        };
+        match method {
             // A regular file takes any number of bytes at once, so there is no limit to whole lines.
-            WriteMethod::File => write(&self.fd, bytes),
-            WriteMethod::Own => write(&self.fd, whole_lines(bytes)),
-            WriteMethod::Socket => send(&self.fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            WriteMethod::Polled => match self.has_room(Duration::ZERO)? {
-                true => write(&self.fd, whole_lines(bytes)),
+            WriteMethod::File => write(fd, bytes),
+            WriteMethod::Own => write(fd, whole_lines(bytes)),
+            WriteMethod::Socket => send(fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            WriteMethod::Polled => match has_room(fd, Duration::ZERO)? {
+                true => write(fd, whole_lines(bytes)),
                 false => Err(Errno::AGAIN),
             },
         }
@@ -90,10 +111,28 @@ impl Target {
     /// # Errors
     /// `INTR` if a signal came first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
-        let within = Timespec::try_from(within).unwrap_or_default();
-        Ok(poll(&mut fds, Some(&within))? > 0)
+        match self {
+            Target::Descriptor { fd, .. } => has_room(fd, within),
+            // The writer is not asked: it waits by itself.
+            Target::Writer(_) => Ok(true),
+        }
     }
+}
+
+fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+    let within = Timespec::try_from(within).unwrap_or_default();
+    Ok(poll(&mut fds, Some(&within))? > 0)
+}
+
+/// Writes to a writer of the program. An error without a number of the system counts as one of the device.
+fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
+    let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
+    written.map_err(|error| match error.kind() {
+        ErrorKind::Interrupted => Errno::INTR,
+        ErrorKind::WouldBlock => Errno::AGAIN,
+        _ => Errno::IO,
+    })
 }
 
 /// Opens the pipe or device of the descriptor a second time. Fails on systems without `/proc`; the target is then
@@ -121,15 +160,44 @@ mod tests {
 
     use super::*;
 
+    /// Fails with each of these errors, then takes one byte at a time.
+    struct Fails(Vec<ErrorKind>);
+
+    impl Write for Fails {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            self.0.pop().map_or(Ok(1), |kind| Err(kind.into()))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn errors_of_a_writer_are_those_of_a_descriptor() {
+        let mut target = Target::writer(Fails(vec![ErrorKind::Other, ErrorKind::WouldBlock, ErrorKind::Interrupted]));
+        let results: Vec<_> = (0..4).map(|_| target.write(b"line\n")).collect();
+        assert_eq!(results, [Err(Errno::INTR), Err(Errno::AGAIN), Err(Errno::IO), Ok(1)]);
+        assert_eq!(target.has_room(Duration::ZERO), Ok(true));
+    }
+
+    /// The descriptor of a target, and its method.
+    fn parts(target: &Target) -> (&OwnedFd, WriteMethod) {
+        match target {
+            Target::Descriptor { fd, method } => (fd, *method),
+            Target::Writer(_) => panic!("no descriptor"),
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn each_kind_of_descriptor_has_its_method_of_writing() {
         let own_binary = File::open(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(Target::new(own_binary.into()).method, WriteMethod::File);
-        assert_eq!(Target::new(File::create("/dev/null").unwrap().into()).method, WriteMethod::Own);
-        assert_eq!(Target::new(UnixStream::pair().unwrap().0.into()).method, WriteMethod::Socket);
+        assert_eq!(parts(&Target::new(own_binary.into())).1, WriteMethod::File);
+        assert_eq!(parts(&Target::new(File::create("/dev/null").unwrap().into())).1, WriteMethod::Own);
+        assert_eq!(parts(&Target::new(UnixStream::pair().unwrap().0.into())).1, WriteMethod::Socket);
         let (_reader, writer) = pipe().unwrap();
-        assert_eq!(Target::new(writer.into()).method, WriteMethod::Own);
+        assert_eq!(parts(&Target::new(writer.into())).1, WriteMethod::Own);
     }
 
     #[test]
@@ -141,7 +209,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         // The kernel refuses to open the writing end of a FIFO without a reader.
         drop(reader);
-        assert_eq!(Target::new(writer).method, WriteMethod::Polled);
+        assert_eq!(parts(&Target::new(writer)).1, WriteMethod::Polled);
     }
 
     #[cfg(target_os = "linux")]
@@ -151,7 +219,7 @@ mod tests {
         let shared = writer.try_clone().unwrap();
         let before = rustix::fs::fcntl_getfl(&shared).unwrap();
         let target = Target::new(writer.into());
-        assert!(rustix::fs::fcntl_getfl(&target.fd).unwrap().contains(OFlags::NONBLOCK));
+        assert!(rustix::fs::fcntl_getfl(parts(&target).0).unwrap().contains(OFlags::NONBLOCK));
         assert_eq!(rustix::fs::fcntl_getfl(&shared).unwrap(), before);
         assert!(!before.contains(OFlags::NONBLOCK));
     }

@@ -21,6 +21,7 @@ pub struct Signals {
 
 /// The effect of a signal on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SignalAction {
     /// No further connection is accepted, responses in flight may end within the grace period, then the run ends.
     Drain,

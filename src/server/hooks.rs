@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::reload::{OnReload, Reload};
 use crate::connection::ServerState;
+use crate::event_loop::Periodic;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{RunLimits, RunMode, TurnHooks};
 use crate::session::TurnClock;
@@ -14,12 +15,13 @@ pub(super) struct HttpHooks<'s> {
     callbacks: Callbacks<'s>,
 }
 
-/// The callbacks of a program that runs a server by itself. A server of an [`EventLoop`](crate::EventLoop) has none.
+/// The callbacks of a program.
 #[derive(Default)]
 pub(super) struct Callbacks<'s> {
     pub(super) service_actions: Option<&'s mut (dyn FnMut() + Send + 'static)>,
     pub(super) poll_interval: Option<Duration>,
     pub(super) on_reload: Option<&'s mut OnReload>,
+    pub(super) periodic: Option<&'s mut Periodic>,
     pub(super) on_stopping: Option<&'s mut (dyn FnMut() + Send + 'static)>,
 }
 
@@ -48,7 +50,8 @@ impl TurnHooks for HttpHooks<'_> {
         if let Some(actions) = &mut self.callbacks.service_actions {
             actions();
         }
-        [service, log, self.callbacks.poll_interval].into_iter().flatten().min()
+        let periodic = self.callbacks.periodic.as_mut().and_then(|periodic| periodic.run(clock.now));
+        [service, log, self.callbacks.poll_interval, periodic].into_iter().flatten().min()
     }
 
     fn reload(&mut self) {
@@ -107,6 +110,30 @@ mod tests {
         all.0.reverse();
         assert_eq!(all.limits(), limits, "the order of the servers does not matter");
         (limits.capacity().most, limits.capacity().short, limits.grace.as_secs())
+    }
+
+    #[test]
+    fn an_event_loop_calls_the_callbacks_of_its_servers_and_its_own() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        let counts: Vec<Arc<AtomicU32>> = (0..3).map(|_| Arc::default()).collect();
+        let counter = |at: usize| {
+            let count = Arc::clone(&counts[at]);
+            move || _ = count.fetch_add(1, Ordering::Relaxed)
+        };
+        let server = crate::HttpServer::bind("127.0.0.1:0").unwrap().log(AccessLog::off());
+        let server = server.service_actions(counter(0)).every(Duration::from_millis(1), counter(1));
+        let mut servers = crate::EventLoop::new().unwrap();
+        let (stopper, counted) = (servers.stopper(), counts.clone());
+        servers.add(server);
+        servers.every(Duration::from_millis(1), counter(2));
+        servers.every(Duration::from_millis(1), move || {
+            if counted.iter().all(|count| count.load(Ordering::Relaxed) > 2) {
+                stopper.stop();
+            }
+        });
+        servers.serve_forever().unwrap();
     }
 
     #[test]

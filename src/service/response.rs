@@ -11,6 +11,7 @@ use crate::http::{FieldBlock, FieldValue, HttpError, IntoStatus, InvalidHeader, 
 
 /// A response: status, header fields and body.
 #[derive(Debug)]
+#[must_use = "a response is sent only if it is returned"]
 pub struct Response {
     /// The status. An interim one (1xx) is no response: the client gets 500 instead.
     pub status: Status,
@@ -29,6 +30,7 @@ pub struct Response {
 
 /// The texts of an error response. `None` stands for the status's own phrase or description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ErrorText {
     /// The short text: the reason phrase, the page's message and the log's.
     pub message: Option<Cow<'static, str>>,

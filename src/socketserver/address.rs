@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::listen::unmapped;
 
 /// The address of a connection's client, or of a datagram's sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Address {
     /// A network address.
     Net(SocketAddr),
@@ -29,6 +30,16 @@ impl Address {
         match self {
             Address::Net(address) => Some(*address),
             Address::Unix(_) => None,
+        }
+    }
+}
+
+impl Address {
+    /// The path of a Unix socket that is bound to one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Address::Unix(path) => path.as_deref(),
+            Address::Net(_) => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -23,7 +23,7 @@ use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Shared};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
-use crate::reactor::{Accept, Acceptor};
+use crate::reactor::{Accept, Acceptor, Signals};
 use crate::session::Session;
 
 /// Serves one datagram. Python's `DatagramRequestHandler`.
@@ -169,10 +169,12 @@ impl fmt::Debug for DatagramWriter<'_> {
 }
 
 /// A server for datagrams. A handler serves each.
+#[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
     /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     socket: S,
+    address: Address,
     factory: Option<DatagramHandlerFactory>,
     max_packet_size: usize,
     settings: CoroutineSettings,
@@ -183,6 +185,8 @@ pub struct DatagramServer<S> {
 type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
 
 /// A server for UDP. Python's `UDPServer`.
+///
+/// The example `udp_upper` is one.
 pub type UdpServer = DatagramServer<UdpSocket>;
 
 /// A server for datagrams on a Unix socket. Python's `UnixDatagramServer`. The socket's file is removed when the server
@@ -197,15 +201,14 @@ impl UdpServer {
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<UdpServer> {
         let socket = UdpSocket::bind(addresses)?;
         socket.set_nonblocking(true)?;
-        DatagramServer::new(socket, None)
+        let address = Address::Net(socket.local_addr()?);
+        DatagramServer::new(socket, address)
     }
 
     /// The address that the socket is bound to, with the real port.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn server_address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    pub fn server_address(&self) -> SocketAddr {
+        // NOTE(unwrap): `bind` makes every UDP server, and sets a network address.
+        self.address.net().expect("a UDP server has a network address")
     }
 }
 
@@ -217,15 +220,16 @@ impl UnixDatagramServer {
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagramServer> {
         let socket = UnixDatagram::bind(path.as_ref())?;
         socket.set_nonblocking(true)?;
-        DatagramServer::new(socket, Some(path.as_ref().to_owned()))
+        DatagramServer::new(socket, Address::Unix(Some(path.as_ref().to_owned())))
     }
 }
 
 impl<S: DatagramSocket> DatagramServer<S> {
-    fn new(socket: S, file: Option<PathBuf>) -> io::Result<DatagramServer<S>> {
+    fn new(socket: S, address: Address) -> io::Result<DatagramServer<S>> {
         let (settings, max_packet_size) = (CoroutineSettings::default(), 8192);
-        let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
-        Ok(DatagramServer { socket, factory: None, max_packet_size, settings, log, core, _file: file.map(SocketFile) })
+        let (log, core) = (AccessLog::unless_set().into(), LoopCore::new()?);
+        let _file = address.path().map(|path| SocketFile(path.to_owned()));
+        Ok(DatagramServer { socket, address, factory: None, max_packet_size, settings, log, core, _file })
     }
 
     /// Sets the factory that makes a handler for each datagram. Without one, datagrams are discarded.
@@ -283,6 +287,14 @@ impl<S: DatagramSocket> DatagramServer<S> {
 impl<S: DatagramSocket> LoopMember for DatagramServer<S> {
     fn register(&mut self) -> Registration<'_> {
         register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log)
+    }
+
+    fn take_signals(&mut self) -> Option<Signals> {
+        self.core.take_signals()
+    }
+
+    fn quieten(&mut self) {
+        self.log.get_mut().quieten();
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Sh
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
-use crate::reactor::{Accept, Acceptor};
+use crate::reactor::{Accept, Acceptor, Signals};
 use crate::session::Session;
 use crate::tls_info::TlsInfo;
 #[cfg(feature = "tls")]
@@ -137,10 +137,12 @@ impl fmt::Debug for StreamRequest<'_> {
 }
 
 /// A server for connections of any protocol. A handler serves each.
+#[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
     /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     listener: L,
+    address: Address,
     /// Makes the handler of a connection.
     factory: Option<StreamHandlerFactory>,
     settings: CoroutineSettings,
@@ -154,6 +156,8 @@ pub struct StreamServer<L> {
 type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
 
 /// A server for TCP connections. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
+///
+/// The example `line_echo` is one.
 pub type TcpServer = StreamServer<mio::net::TcpListener>;
 
 /// A server on a Unix socket. Python's `UnixStreamServer`. The socket's file is removed when the server is dropped.
@@ -174,7 +178,8 @@ impl TcpServer {
     /// If the listener cannot be made non-blocking.
     pub fn from_listener(listener: std::net::TcpListener) -> io::Result<TcpServer> {
         listener.set_nonblocking(true)?;
-        StreamServer::new(mio::net::TcpListener::from_std(listener), None)
+        let address = Address::Net(listener.local_addr()?);
+        StreamServer::new(mio::net::TcpListener::from_std(listener), address)
     }
 
     /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one. A
@@ -186,11 +191,9 @@ impl TcpServer {
     }
 
     /// The address that the listener is bound to, with the real port.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn server_address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn server_address(&self) -> SocketAddr {
+        // NOTE(unwrap): `from_listener` makes every TCP server, and sets a network address.
+        self.address.net().expect("a TCP server has a network address")
     }
 }
 
@@ -203,17 +206,18 @@ impl UnixStreamServer {
         let path = path.as_ref();
         let listener = mio::net::UnixListener::bind(path)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display())))?;
-        StreamServer::new(listener, Some(path.to_owned()))
+        StreamServer::new(listener, Address::Unix(Some(path.to_owned())))
     }
 }
 
 impl<L: StreamListener> StreamServer<L> {
-    fn new(listener: L, file: Option<PathBuf>) -> io::Result<StreamServer<L>> {
+    fn new(listener: L, address: Address) -> io::Result<StreamServer<L>> {
         let (settings, timeout) = (CoroutineSettings::default(), Duration::from_secs(300));
-        let (log, core) = (AccessLog::stderr().into(), LoopCore::new()?);
+        let (log, core) = (AccessLog::unless_set().into(), LoopCore::new()?);
         Ok(StreamServer {
-            _file: file.map(SocketFile),
+            _file: address.path().map(|path| SocketFile(path.to_owned())),
             listener,
+            address,
             factory: None,
             settings,
             timeout,
@@ -301,6 +305,14 @@ impl<L: StreamListener> StreamServer<L> {
 impl<L: StreamListener> LoopMember for StreamServer<L> {
     fn register(&mut self) -> Registration<'_> {
         self.prepare().1
+    }
+
+    fn take_signals(&mut self) -> Option<Signals> {
+        self.core.take_signals()
+    }
+
+    fn quieten(&mut self) {
+        self.log.get_mut().quieten();
     }
 }
 

@@ -64,7 +64,7 @@ fn ask(stream: &mut (impl Read + Write), text: &str) -> String {
 #[test]
 fn a_tcp_server_serves_several_clients_and_survives_a_panic() {
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     while_serving(
         server,
         stopper,
@@ -95,7 +95,7 @@ fn a_stream_larger_than_all_buffers_is_sent_at_the_pace_of_the_client() {
         }
     }
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| CopiesInput).log(AccessLog::off());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     while_serving(
         server,
         stopper,
@@ -117,7 +117,7 @@ fn a_stream_larger_than_all_buffers_is_sent_at_the_pace_of_the_client() {
 #[test]
 fn a_udp_server_replies_to_datagrams() {
     let server = UdpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).max_packet_size(10).log(AccessLog::off());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     while_serving(
         server,
         stopper,
@@ -160,14 +160,14 @@ fn an_ipv4_client_of_a_dual_stack_server_has_its_ipv4_address() {
     let Ok(udp) = UdpServer::bind("[::]:0") else { return eprintln!("skipped, there is no IPv6") };
     let mut udp = udp.handler(|| Mirror).log(AccessLog::off());
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.send_to(b"x", ("127.0.0.1", udp.server_address().unwrap().port())).unwrap();
+    client.send_to(b"x", ("127.0.0.1", udp.server_address().port())).unwrap();
     assert_eq!(udp.handle_request(None).unwrap(), Served::Request);
     let mut buf = [0; 100];
     let count = client.recv(&mut buf).unwrap();
     assert_eq!(std::str::from_utf8(&buf[..count]).unwrap(), client.local_addr().unwrap().to_string());
 
     let mut tcp = TcpServer::bind("[::]:0").unwrap().handler(|| Mirror).log(AccessLog::off());
-    let mut client = TcpStream::connect(("127.0.0.1", tcp.server_address().unwrap().port())).unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", tcp.server_address().port())).unwrap();
     assert_eq!(tcp.handle_request(None).unwrap(), Served::Request);
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
@@ -207,7 +207,7 @@ fn a_unix_socket_is_removed_with_its_server() {
 fn handle_request_serves_one_connection_or_times_out() {
     let mut server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     assert_eq!(server.handle_request(Some(Duration::ZERO)).unwrap(), Served::TimedOut);
-    let mut client = TcpStream::connect(server.server_address().unwrap()).unwrap();
+    let mut client = TcpStream::connect(server.server_address()).unwrap();
     client.write_all(b"hello\nquit\n").unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(server.handle_request(None).unwrap(), Served::Request);
@@ -219,7 +219,7 @@ fn handle_request_serves_one_connection_or_times_out() {
 #[test]
 fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     let mut client = None;
     while_serving(
         server,
@@ -249,7 +249,7 @@ fn several_servers_share_one_loop() {
     let tcp = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     let udp = UdpServer::bind("[::1]:0").or_else(|_| UdpServer::bind("127.0.0.1:0")).unwrap();
     let udp = udp.handler(|| Upper).log(AccessLog::off());
-    let addresses = (http.server_address(), tcp.server_address().unwrap(), udp.server_address().unwrap());
+    let addresses = (http.server_address(), tcp.server_address(), udp.server_address());
     let mut servers = EventLoop::new().unwrap();
     servers.add(http);
     servers.add(tcp);
@@ -274,7 +274,7 @@ fn a_raw_client_takes_the_place_of_an_idle_http_connection_at_the_cap() {
     let http = HttpServer::bind("127.0.0.1:0").unwrap().service(|_: &Request| Response::text("hello"));
     let http = http.limits(Limits { connections: Some(1), ..Limits::default() }).log(AccessLog::off());
     let tcp = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
-    let addresses = (http.server_address(), tcp.server_address().unwrap());
+    let addresses = (http.server_address(), tcp.server_address());
     let mut servers = EventLoop::new().unwrap();
     servers.add(http);
     servers.add(tcp);

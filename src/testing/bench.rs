@@ -14,6 +14,7 @@ use crate::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, Tu
 use crate::transport::Memory;
 
 use super::registrar::MemoryRegistrar;
+use super::response::TestResponse;
 
 /// A server without sockets, for clients in memory.
 ///
@@ -27,6 +28,7 @@ use super::registrar::MemoryRegistrar;
 /// client.send(b"host\r\n\r\n");
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
+#[must_use = "a bench serves only its clients"]
 pub struct Bench {
     site: ServerState,
 }
@@ -105,6 +107,61 @@ impl Client<'_> {
             session.transport().incoming.extend_from_slice(bytes);
         }
         self.run();
+    }
+
+    /// Sends a GET and waits for its response.
+    ///
+    /// # Panics
+    /// As [`request`](Client::request).
+    pub fn get(&mut self, target: &str) -> TestResponse {
+        self.request("GET", target, &[], b"")
+    }
+
+    /// Sends a request with the fields `Host` and `Content-Length` and these, and waits for its response.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::Bench};
+    /// use std::io::{self, Read};
+    ///
+    /// struct Length;
+    /// impl RequestHandler for Length {
+    ///     fn do_put(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    ///         let length = io::copy(&mut x.rfile(), &mut io::sink())?;
+    ///         x.respond(Response::json(length))
+    ///     }
+    /// }
+    /// let bench = Bench::new(Handlers::new(|| Length));
+    /// let mut client = bench.connect();
+    /// let response = client.request("PUT", "/", &[("Content-Type", "text/plain")], b"hello");
+    /// assert_eq!(response.text(), "5");
+    /// ```
+    ///
+    /// # Panics
+    /// If the server sends no whole response within a minute, or bytes that are no response.
+    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> TestResponse {
+        self.send(&request_bytes(method, target, fields, body));
+        self.response_to(method)
+    }
+
+    /// Waits for the response to a request with this method that was sent before.
+    ///
+    /// # Panics
+    /// As [`request`](Client::request).
+    pub fn response_to(&mut self, method: &str) -> TestResponse {
+        loop {
+            let bytes = self.take();
+            let has_ended = self.session.is_none();
+            if let Some((response, length)) = TestResponse::read(method, &bytes, has_ended) {
+                self.sent = bytes[length..].to_vec();
+                return response;
+            }
+            assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
+            self.sent = bytes;
+            // Without an event in a minute, or a reason to wait for one, the response does not come.
+            let waits = self.wait();
+            assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
+        }
     }
 
     /// Closes the client's side, and runs the server until it waits.
@@ -196,6 +253,19 @@ impl Drop for Client<'_> {
         self.session = None;
         self.site.log.borrow_mut().flush();
     }
+}
+
+/// The bytes of a request.
+pub(super) fn request_bytes(method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
+    for (name, value) in fields {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    // A request without a body has no length, as a browser's GET has none.
+    if !body.is_empty() {
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+    }
+    [&bytes, &b"\r\n"[..], body].concat()
 }
 
 impl fmt::Debug for Client<'_> {

@@ -1,20 +1,43 @@
 //! For the tests of programs that use this library: a service or handler on bytes without a socket, and a server on a
 //! port of its own that ends with the test.
 //!
-//! [`answer`] is the short way: bytes in, bytes out. A [`Bench`] has clients that send and take piece by piece, and
+//! [`get`] is the short way, and [`answer`] the one for bytes. A [`Bench`] has clients that send and take piece by piece, and
 //! [`TestServer`] runs the real thing. None of them reads a clock that could make a test fail on a slow machine.
 
 mod bench;
 mod registrar;
+mod response;
 mod server;
 
 pub use crate::session::CloseReason;
 pub use bench::{Bench, Client};
 #[cfg(any(test, feature = "internals"))]
 pub use registrar::MemoryRegistrar;
-pub use server::TestServer;
+pub use response::TestResponse;
+pub use server::{TestServer, TestableServer};
 
 use crate::service::IntoService;
+
+/// Returns the response of a service to a GET for `target`.
+///
+/// ```
+/// use serve_forever::{http::Request, service::Response, testing};
+///
+/// let service = |request: &Request| match request.url_path()?.route()[..] {
+///     ["hello"] => Ok(Response::text("hello")),
+///     _ => Err(serve_forever::http::HttpError::new(404)),
+/// };
+/// let response = testing::get(service, "/hello");
+/// assert_eq!((response.status().code(), response.text()), (200, "hello"));
+/// assert_eq!(response.header("content-type").unwrap(), "text/plain; charset=utf-8");
+/// assert_eq!(testing::get(service, "/none").status(), 404);
+/// ```
+///
+/// # Panics
+/// If the service does not respond within a minute.
+pub fn get<M>(service: impl IntoService<M, Service: Send + 'static>, target: &str) -> TestResponse {
+    Bench::new(service).connect().get(target)
+}
 
 /// Returns the bytes that a service sends to a client that sends `bytes`, closes its side and waits for the end.
 ///

@@ -1,44 +1,167 @@
 //! A server on a port of its own that ends with the test. What stays out: a client.
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::{HttpServer, Stopped, Stopper};
+use super::bench::request_bytes;
+use super::response::TestResponse;
+use crate::event_loop::LoopMember;
+use crate::{EventLoop, HttpServer, Stopped, Stopper};
 
-/// A server on a thread of its own, which stops when this is dropped.
+/// A server on a thread of its own, which stops when this is dropped. A server whose log was not set does not log.
 ///
 /// ```
-/// use serve_forever::{HttpServer, http::Request, service::Response, testing::TestServer};
-/// use std::io::{Read, Write};
+/// use serve_forever::{HttpServer, service::Response, testing::TestServer};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let server = TestServer::start(HttpServer::bind("127.0.0.1:0")?.service(|_: &Request| Response::text("hello")));
-/// let mut client = std::net::TcpStream::connect(server.address())?;
-/// client.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-/// let mut answer = String::new();
-/// client.read_to_string(&mut answer)?;
-/// assert!(answer.ends_with("hello"));
+/// let server = TestServer::start(HttpServer::bind("127.0.0.1:0")?.service(|_| Response::text("hello")));
+/// assert_eq!(server.get("/")?.text(), "hello");
 /// # Ok(()) }
 /// ```
+///
+/// A raw server, or an [`EventLoop`], runs as well:
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer};
+/// use serve_forever::testing::TestServer;
+///
+/// struct Hello;
+/// impl StreamRequestHandler for Hello {
+///     fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
+///         x.wfile().write_all(b"hello")
+///     }
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let server = TestServer::start(TcpServer::bind("127.0.0.1:0")?.handler(|| Hello));
+/// let mut text = String::new();
+/// std::net::TcpStream::connect(server.address())?.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok(()) }
+/// ```
+#[must_use = "the server stops when this is dropped"]
 pub struct TestServer {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     stopper: Stopper,
     thread: Option<JoinHandle<io::Result<Stopped>>>,
 }
 
+/// A server that a [`TestServer`] runs: every server of this crate, and an [`EventLoop`].
+pub trait TestableServer: Send + 'static {
+    /// The address that clients connect to, if there is one.
+    #[doc(hidden)]
+    fn test_address(&self) -> Option<SocketAddr>;
+
+    #[doc(hidden)]
+    fn test_stopper(&self) -> Stopper;
+
+    /// Turns off the log, unless it was set.
+    #[doc(hidden)]
+    fn test_quieten(&mut self);
+
+    #[doc(hidden)]
+    fn test_run(&mut self) -> io::Result<Stopped>;
+}
+
+/// Implements [`TestableServer`] by the methods of a server.
+macro_rules! testable {
+    ($server:ty, $address:expr) => {
+        impl TestableServer for $server {
+            fn test_address(&self) -> Option<SocketAddr> {
+                let address: fn(&$server) -> Option<SocketAddr> = $address;
+                address(self)
+            }
+
+            fn test_stopper(&self) -> Stopper {
+                self.stopper()
+            }
+
+            fn test_quieten(&mut self) {
+                self.quieten();
+            }
+
+            fn test_run(&mut self) -> io::Result<Stopped> {
+                self.serve_forever()
+            }
+        }
+    };
+}
+
+testable!(HttpServer, |server| Some(server.server_address()));
+testable!(EventLoop, |_| None);
+#[cfg(unix)]
+testable!(crate::socketserver::TcpServer, |server| Some(server.server_address()));
+#[cfg(unix)]
+testable!(crate::socketserver::UdpServer, |server| Some(server.server_address()));
+#[cfg(unix)]
+testable!(crate::socketserver::UnixStreamServer, |_| None);
+#[cfg(unix)]
+testable!(crate::socketserver::UnixDatagramServer, |_| None);
+
+/// The longest time that a request waits for its response.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl TestServer {
     /// Starts the server. It is bound already, so that clients can connect at once.
-    pub fn start(mut server: HttpServer) -> TestServer {
-        let (address, stopper) = (server.server_address(), server.stopper());
-        let thread = std::thread::spawn(move || server.serve_forever());
+    pub fn start(mut server: impl TestableServer) -> TestServer {
+        let (address, stopper) = (server.test_address(), server.test_stopper());
+        server.test_quieten();
+        let thread = std::thread::spawn(move || server.test_run());
         TestServer { address, stopper, thread: Some(thread) }
     }
 
     /// The address that it listens on.
+    ///
+    /// # Panics
+    /// If it is an [`EventLoop`], whose servers have their own addresses, or a server on a Unix socket.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        // NOTE(unwrap): the panic is documented, and fails the test.
+        self.address.expect("an event loop and a Unix socket have no network address of their own")
+    }
+
+    /// Sends a GET on a connection of its own and returns the response.
+    ///
+    /// # Errors
+    /// Those of the connection, also if it is silent for a minute.
+    ///
+    /// # Panics
+    /// As [`request`](TestServer::request).
+    pub fn get(&self, target: &str) -> io::Result<TestResponse> {
+        self.request("GET", target, &[], b"")
+    }
+
+    /// Sends a request with the fields `Host`, `Content-Length` and these on a connection of its own, and returns the
+    /// response.
+    ///
+    /// # Errors
+    /// Those of the connection, also if it is silent for a minute.
+    ///
+    /// # Panics
+    /// If the server sends bytes that are no response, and as [`address`](TestServer::address).
+    pub fn request(
+        &self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<TestResponse> {
+        let mut stream = TcpStream::connect(self.address())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(&request_bytes(method, target, fields, body))?;
+        let (mut received, mut part) = (Vec::new(), [0; 4096]);
+        loop {
+            let count = stream.read(&mut part)?;
+            received.extend_from_slice(&part[..count]);
+            match TestResponse::read(method, &received, count == 0) {
+                Some((response, _)) => return Ok(response),
+                None if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                None => {}
+            }
+        }
     }
 
     /// Stops the server, lets responses in flight end, and returns how the run ended.
@@ -68,5 +191,35 @@ impl Drop for TestServer {
 impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::AccessLog;
+    use crate::service::Response;
+
+    #[test]
+    fn only_a_log_that_was_not_set_is_turned_off() {
+        let server = || HttpServer::bind("127.0.0.1:0").unwrap();
+        for (mut server, is_on) in [(server(), false), (server().log(AccessLog::to_fn(|_| {})), true)] {
+            server.quieten();
+            assert_eq!(server.is_logging(), is_on);
+        }
+    }
+
+    #[test]
+    fn an_event_loop_runs_until_its_test_server_is_stopped() {
+        let http = HttpServer::bind("127.0.0.1:0").unwrap().service(|_| Response::text("hello"));
+        let (address, mut servers) = (http.server_address(), EventLoop::new().unwrap());
+        servers.add(http);
+        let server = TestServer::start(servers);
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
+        assert_eq!(server.stop().unwrap(), Stopped::ByStopper);
     }
 }

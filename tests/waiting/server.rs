@@ -67,7 +67,7 @@ impl RawServer {
     {
         let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(move || Does(handle.clone()));
         let mut server = server.log(AccessLog::off());
-        let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+        let (address, stopper) = (server.server_address(), server.stopper());
         let thread = std::thread::spawn(move || _ = server.serve_forever().unwrap());
         RawServer { address, stopper, thread: Some(thread) }
     }

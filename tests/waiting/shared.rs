@@ -253,7 +253,7 @@ fn a_datagram_handler_waits_for_a_value() {
     let of_server = gate.clone();
     let server = UdpServer::bind("127.0.0.1:0").unwrap().handler(move || Waits(of_server.clone()));
     let mut server = server.log(AccessLog::off());
-    let (address, stopper) = (server.server_address().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     let thread = thread::spawn(move || server.serve_forever().unwrap());
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.set_read_timeout(Some(SAFETY)).unwrap();

@@ -24,7 +24,7 @@ fn hidden_files_are_404_if_denied() {
     let files = [(".env", "secret"), (".git/config", ""), ("sub/.x/y", ""), (".well-known/acme", "token"), ("a", "")];
     let open = TestSite::new(&files);
     assert_eq!(open.get("/.env").text(), "secret");
-    let site = TestSite::with(&files, |builder| builder.hidden(false));
+    let site = TestSite::with(&files, |builder| builder.hidden(true));
     for target in ["/.env", "/%2eenv", "/.git/config", "/.git", "/.git/", "/sub/.x/y", "/.well-known/.x", "/a/.x"] {
         assert_eq!(site.status(target), 404, "{target}");
     }
@@ -101,7 +101,7 @@ fn a_listing_shows_exactly_the_links_that_are_served() {
 #[test]
 fn a_listing_shows_well_known_at_the_base_only_if_hidden_names_are_denied() {
     let files = [(".well-known/a", ""), ("sub/.well-known/a", ""), (".env", "")];
-    let site = TestSite::with(&files, |builder| builder.hidden(false).base_path("/b"));
+    let site = TestSite::with(&files, |builder| builder.hidden(true).base_path("/b"));
     let listed = |target: &str| site.get(target).text().contains("<a href=\".well-known/\">");
     assert!(listed("/b/") && !listed("/b/sub/"));
     assert!(!site.get("/b/").text().contains(".env"));
