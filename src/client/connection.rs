@@ -24,7 +24,8 @@ use crate::http1::RequestHead;
 /// let mut connection = HttpConnection::new("www.example:8080")?;
 /// connection.request("GET", "/index.html", (), &[])?;
 /// let mut response = connection.getresponse()?;
-/// println!("{} {}: {} bytes", response.status(), response.reason(), response.read_all()?.len());
+/// let body = response.read_all()?;
+/// println!("{} {}: {} bytes", response.status().code(), response.reason(), body.len());
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]

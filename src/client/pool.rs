@@ -23,7 +23,7 @@ use crate::http::HeaderList;
 /// let pool = Pool::new();
 /// for page in ["/", "/next"] {
 ///     let mut response = pool.fetch("GET", &format!("http://www.example{page}"), (), &[])?;
-///     println!("{} {} bytes", response.status(), response.read_all()?.len());
+///     println!("{} {} bytes", response.status().code(), response.read_all()?.len());
 /// }
 /// # Ok(()) }
 /// ```
