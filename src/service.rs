@@ -249,6 +249,12 @@ pub trait Source {
     /// # Errors
     /// Any other error cuts the connection: the response was announced and cannot be completed.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end. A body that is not sent in
+    /// chunks, because it has a length or its client speaks HTTP/1.0, leaves them out.
+    fn take_trailers(&mut self) -> FieldBlock {
+        FieldBlock::new()
+    }
 }
 
 /// The body of a response.

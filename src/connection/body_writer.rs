@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
+use crate::http::FieldBlock;
 use crate::http1::Encoder;
 use crate::observer::ConnectionObserver;
 use crate::service::{FileSlice, Source};
@@ -230,8 +231,11 @@ impl BodyWriter {
 
     /// Ends the body. A body that is shorter than announced cuts the connection, which is how the client notices.
     fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
-        self.body = RestOfBody::Finished;
-        if self.encoder.finish(output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
+        let trailers = match std::mem::replace(&mut self.body, RestOfBody::Finished) {
+            RestOfBody::Stream(mut source) => source.take_trailers(),
+            _ => FieldBlock::new(),
+        };
+        if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 
     /// Counts bytes of the body that have left or are in the output.

@@ -1,14 +1,17 @@
 //! Endpoints whose parameters become header fields, and `/basic-auth`.
 
+use std::borrow::Cow;
+use std::io;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::echo::{lists, member, object, push_lists, text_member};
+use super::echo::{echo, lists, member, object, push_lists, text_member};
 use super::replies::EndpointError;
 use super::routes::EndpointCall;
 use super::status::CHALLENGE;
 use crate::http::{FieldBlock, Status, is_token};
-use crate::service::Reply;
+use crate::service::{Body, Reply, Source};
 
 /// Fields that the connection sends itself, or that concern the connection.
 const RESERVED: [&str; 10] = [
@@ -33,12 +36,49 @@ pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, Endpoin
     let mut response = object(|_| {});
     let mut body = Vec::new();
     push_lists(&lists(pairs), &mut body);
-    response.body = crate::service::Body::Bytes(body.into());
+    response.body = Body::Bytes(body.into());
     if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
         response.head.remove("Content-Type");
     }
     add_fields(pairs, &mut response.head)?;
     Ok(response.into())
+}
+
+/// `/trailers?NAME=VALUE`: the request as `/get` shows it, and these fields after the body.
+pub(super) fn trailers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
+    let (pairs, mut trailers) = (call.params.pairs(), FieldBlock::new());
+    add_fields(pairs, &mut trailers)?;
+    let mut response = echo(call.request, None);
+    // RFC 9110 section 6.6.2: the names are announced, so that a client can forward the fields.
+    let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        response.head.put("Trailer", names.join(", "));
+    }
+    if let Body::Bytes(bytes) = std::mem::take(&mut response.body) {
+        response.body = Body::Stream(Box::new(TrailedBody { bytes, at: 0, trailers }));
+    }
+    Ok(response.into())
+}
+
+/// A body in memory with trailer fields.
+struct TrailedBody {
+    bytes: Cow<'static, [u8]>,
+    at: usize,
+    trailers: FieldBlock,
+}
+
+impl Source for TrailedBody {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.bytes[self.at..];
+        let count = buf.len().min(rest.len());
+        buf[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+
+    fn take_trailers(&mut self) -> FieldBlock {
+        std::mem::take(&mut self.trailers)
+    }
 }
 
 /// Adds pairs as header fields.

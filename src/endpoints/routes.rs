@@ -138,6 +138,7 @@ const ROUTES: &[Route] = &[
     row("ip", [0, 0], GET, echo::ip),
     row("user-agent", [0, 0], GET, echo::user_agent),
     row("response-headers", [0, 0], GET_POST, fields::response_headers),
+    row("trailers", [0, 0], GET, fields::trailers),
     row("basic-auth", [2, 2], GET, fields::basic_auth),
     row("cookies", [0, 0], GET, cookies::cookies),
     row("cookies/set", [0, 0], GET, cookies::set),

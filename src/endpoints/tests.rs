@@ -315,6 +315,15 @@ fn fields_that_are_asked_for_are_sent_and_framing_fields_are_refused() {
 }
 
 #[test]
+fn trailers_follow_the_last_chunk() {
+    let answer = get("/trailers?X-One=1&X-Two=a%20b");
+    assert_eq!((answer.status, answer.get("Trailer")), (200, Some("X-One, X-Two")));
+    assert!(answer.body.ends_with(b"\r\n0\r\nX-One: 1\r\nX-Two: a b\r\n\r\n"), "{:?}", answer.text());
+    assert_eq!(get("/trailers").get("Trailer"), None);
+    assert_refused(400, "/trailers?Content-Length=1");
+}
+
+#[test]
 fn a_redirect_stays_on_the_host() {
     for url in ["/get%3Fa", "http://h:8000/get"] {
         let answer = get(&format!("/redirect-to?url={url}"));

@@ -1,5 +1,6 @@
 //! `Encoder`: puts the body of a message into its framing.
 
+use crate::http::FieldBlock;
 use crate::http1::Buffer;
 
 /// Puts the body of a message into its framing (RFC 9112 section 6), for requests and responses alike.
@@ -52,11 +53,19 @@ impl Encoder {
     /// Appends the end of the body to `out`. Returns false if a body of known length is incomplete. The connection must then
     /// be closed, because nothing else tells the peer that bytes are missing.
     pub fn finish(self, out: &mut Buffer) -> bool {
+        self.finish_with(&FieldBlock::new(), out)
+    }
+
+    /// Appends the end of the body with trailer fields (RFC 9112 section 7.1.2). Only a body in chunks can have them: others
+    /// leave them out.
+    pub fn finish_with(self, trailers: &FieldBlock, out: &mut Buffer) -> bool {
         match self {
             // The length in the head has announced the end.
             Encoder::Counted(left) => left == 0,
             Encoder::Chunked => {
-                out.extend(b"0\r\n\r\n");
+                out.extend(b"0\r\n");
+                out.extend(trailers.lines());
+                out.extend(b"\r\n");
                 true
             }
             Encoder::UntilClose => true,
