@@ -39,7 +39,7 @@ pub(super) fn shorten(response: &mut Response, most: u64) {
         _ => Box::new(MemoryBytes { bytes: Cow::Borrowed(&b""[..]), at: 0 }),
     };
     response.body =
-        Body::Stream(Box::new(FirstBytes { source, read: Vec::new(), most: most as usize, is_read: false }));
+        Body::Stream(Box::new(ShortenedBody { source, read: Vec::new(), most: most as usize, is_read: false }));
 }
 
 fn memory(bytes: impl AsRef<[u8]> + 'static) -> Body {
@@ -86,14 +86,14 @@ impl Source for FileBytes {
 }
 
 /// The first bytes of a source in one read.
-struct FirstBytes {
+struct ShortenedBody {
     source: Box<dyn Source>,
     read: Vec<u8>,
     most: usize,
     is_read: bool,
 }
 
-impl Source for FirstBytes {
+impl Source for ShortenedBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = self.most.min(buf.len());
         while !self.is_read && self.read.len() < most {
