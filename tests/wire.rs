@@ -33,8 +33,11 @@ use common::lines::bytes_of;
 use common::service::TestService;
 use serve_forever::Pace;
 use serve_forever::connection::ServerState;
-use serve_forever::http::{ErrorTemplate, Version};
-use serve_forever::http1::{Rejection, Violation};
+use serve_forever::http::{ErrorTemplate, FieldBlock, HeaderList, Request, Status, Version};
+use serve_forever::http1::{
+    Buffer, ClientMachine, CommonHeaders, MessageLimits, ReceivedHead, Rejection, RequestEvent, RequestHead,
+    ResponseEvent, ResponseHead, ServerMachine, Violation,
+};
 use serve_forever::session::CloseReason;
 use serve_forever::transport::Memory;
 
@@ -155,6 +158,80 @@ fn a_wrong_byte_is_noticed() {
     case.rounds[0].server.pop();
     case.rounds[0].server.push("<| hello\\n".into());
     assert!(check(&case).is_err());
+}
+
+/// The mirror: the client's side of the protocol must read all that the server's side sends.
+#[test]
+fn the_client_reads_back_what_the_server_sends() {
+    let (mut failures, mut responses) = (String::new(), 0);
+    for path in files() {
+        for case in read(&std::fs::read_to_string(&path).unwrap()) {
+            match read_back(&case) {
+                Ok(count) => responses += count,
+                Err(failure) => _ = writeln!(failures, "{}: {}: {failure}", path.display(), case.title),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+    assert!(responses > 200, "only {responses} responses were read");
+}
+
+/// Reads all that a case says of the server. Returns the number of responses.
+fn read_back(case: &Case) -> Result<usize, String> {
+    let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
+    let (mut input, fields, mut count) = (Buffer::default(), HeaderList::new(), 0);
+    case.rounds.iter().for_each(|round| input.extend(&heard_as(&round.server)));
+    // A request that was refused has a response, too.
+    for method in methods(case).iter().map(String::as_str).chain(["GET"]) {
+        if input.is_empty() {
+            break;
+        }
+        if !machine.can_request() {
+            return Err(format!("bytes after the last response: {}", input.bytes().escape_ascii()));
+        }
+        let request = RequestHead { method, target: "/", fields: &fields, encode_chunked: false };
+        machine.request(&request, &mut Buffer::default()).map_err(|error| error.to_string())?;
+        loop {
+            match machine.receive(&mut input, &limits, &mut head).map_err(|violation| format!("{violation:?}"))? {
+                ResponseEvent::Data(length) => machine.take(&mut input, length),
+                ResponseEvent::Head => count += 1,
+                ResponseEvent::Interim => {}
+                ResponseEvent::More => machine.end_of_input(&input),
+                ResponseEvent::End if machine.has_left_http() => return Ok(count),
+                ResponseEvent::End => break,
+                // The reason for the end says that the server has cut the response.
+                ResponseEvent::Cut if case.end.contains(':') => return Ok(count),
+                event => return Err(format!("{event:?} after {count} responses")),
+            }
+        }
+    }
+    if input.is_empty() { Ok(count) } else { Err(format!("unread: {}", input.bytes().escape_ascii())) }
+}
+
+/// The methods of the requests in a case, as far as the server's side of the protocol reads them.
+fn methods(case: &Case) -> Vec<String> {
+    let (mut machine, mut request) = (ServerMachine::new(Version::Http11), Request::default());
+    let (mut input, mut methods) = (Buffer::default(), Vec::new());
+    case.rounds.iter().for_each(|round| input.extend(&sent_by(&round.client)));
+    loop {
+        match machine.receive(&mut input, &MessageLimits::default(), &mut request) {
+            Ok(RequestEvent::Head) => {
+                methods.push(request.method().as_str().to_owned());
+                let (fields, common) = (FieldBlock::new(), CommonHeaders::default());
+                let status = Status::NO_CONTENT;
+                let head = ResponseHead { status, reason: None, fields: &fields, length: Some(0), common: &common };
+                machine.respond(&head, &mut Buffer::default());
+            }
+            Ok(RequestEvent::Data(length)) => machine.take(&mut input, length),
+            Ok(RequestEvent::End) => {}
+            Ok(RequestEvent::More | RequestEvent::Paused) => return methods,
+            Err(_) => {
+                let is_head = request.request_line().starts_with(b"HEAD ");
+                methods.push(if is_head { "HEAD" } else { "GET" }.to_owned());
+                return methods;
+            }
+        }
+    }
 }
 
 fn files() -> Vec<PathBuf> {
