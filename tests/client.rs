@@ -388,6 +388,73 @@ fn an_unread_response_that_is_dropped_costs_its_connection_only_if_more_is_to_co
 }
 
 #[test]
+fn the_body_may_follow_its_head_but_not_exceed_its_length() {
+    let server = Scripted::new(vec![script(|peer| {
+        peer.head();
+        peer.until("abcdef");
+        peer.say(ONE);
+        peer.head();
+        assert_eq!(peer.rest(), b"", "nothing of a body that is too long");
+    })]);
+    let mut connection = connection_to(&server);
+    let begin = |connection: &mut HttpConnection| {
+        connection.putrequest("PUT", "/").unwrap();
+        connection.putheader("Content-Length", 6).unwrap();
+        connection.endheaders(RequestBody::Empty, false).unwrap();
+    };
+    begin(&mut connection);
+    connection.send(b"abc").unwrap();
+    connection.send(b"def").unwrap();
+    assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"one");
+    begin(&mut connection);
+    assert!(matches!(connection.send(b"abcdefg"), Err(Error::InvalidBody(_))));
+    assert!(!connection.is_open());
+    server.finish();
+}
+
+#[test]
+fn a_response_cannot_be_had_before_the_body_is_sent() {
+    let server = Scripted::new(vec![script(|peer| _ = peer.rest())]);
+    let mut connection = connection_to(&server);
+    connection.putrequest("PUT", "/").unwrap();
+    connection.putheader("Content-Length", 6).unwrap();
+    connection.endheaders(RequestBody::Empty, false).unwrap();
+    connection.send(b"abc").unwrap();
+    assert!(matches!(connection.getresponse(), Err(Error::InvalidBody(_))), "the server would wait, too");
+    server.finish();
+}
+
+#[test]
+fn a_connection_that_may_not_open_itself_is_opened_by_connect() {
+    let server = Scripted::new(vec![replies(&[ONE])]);
+    let mut settings = ClientSettings::default();
+    settings.auto_open = false;
+    let mut connection = connection_to(&server).settings(settings);
+    assert!(matches!(fetch(&mut connection, "/"), Err(Error::NotConnected)));
+    assert!(matches!(connection.send(b"x"), Err(Error::NotConnected)));
+    connection.connect().unwrap();
+    assert!(matches!(connection.set_tunnel("h", None, &[]), Err(Error::TunnelAfterConnect)));
+    assert_eq!(fetch(&mut connection, "/").unwrap(), b"one");
+    drop(connection);
+    server.finish();
+}
+
+#[test]
+fn names_are_resolved_and_the_source_address_is_used() {
+    let server = Scripted::new(vec![script(|peer| {
+        assert!(peer.head().contains("\r\nHost: localhost:"));
+        let port = peer.stream.peer_addr().unwrap().port();
+        peer.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{port}", port.to_string().len()));
+    })]);
+    // A port that was free a moment ago.
+    let source = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let made = HttpConnection::with_port("localhost", server.address.port()).unwrap().timeout(LONG);
+    let mut connection = made.source_address(source);
+    assert_eq!(fetch(&mut connection, "/").unwrap(), source.port().to_string().into_bytes());
+    server.finish();
+}
+
+#[test]
 fn a_tunnel_is_opened_for_every_connection() {
     let through = |peer: &mut Peer| {
         let connect = "CONNECT far.example:80 HTTP/1.1\r\nHost: far.example:80\r\nX: 1\r\n\r\n";
