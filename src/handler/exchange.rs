@@ -1,14 +1,14 @@
-//! One request and its response in Python's vocabulary: the request, waiting, and the log. The methods that make the
-//! response are in `respond.rs`.
+//! One request and its response in Python's vocabulary: the request and the log. The methods that wait are in
+//! `waiting.rs`, those that make the response in `respond.rs`.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::exchange_state::ExchangeState;
 use super::query;
-use crate::coroutine::{HandlerIo, Rfile, Shared, Wfile};
+use crate::coroutine::{HandlerIo, Rfile, Wfile};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 use crate::tls_info::TlsInfo;
 
@@ -141,91 +141,6 @@ impl<'y> Exchange<'y> {
             BodyLength::Known(length) if length > limit => Err(too_large()),
             _ => Ok(()),
         }
-    }
-
-    /// Suspends the handler for `time`. Other clients are served meanwhile.
-    ///
-    /// The example `deferred` has a response that waits.
-    ///
-    /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
-    pub fn sleep(&self, time: Duration) -> io::Result<()> {
-        self.io.sleep(time)
-    }
-
-    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. Other
-    /// clients are served meanwhile. This replaces Python's `ThreadingMixIn`. If all worker threads (see
-    /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits for one of them.
-    ///
-    /// # Errors
-    /// If `work` panics; the error has the text of the panic. Of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
-    /// end, and its result is dropped.
-    pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        self.io.offload(work)
-    }
-
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
-    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
-    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
-    ///
-    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler which waits
-    /// again and again can ask [`is_stopping`](Self::is_stopping) in between.
-    ///
-    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
-    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
-    ///
-    /// The head of a response that waits here is awaited for [`Limits::answer_timeout`](crate::Limits::answer_timeout), which
-    /// should be longer than `timeout`.
-    ///
-    /// The example `live_reload` sends each change to a page as a server-sent event.
-    ///
-    /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
-    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
-    pub fn wait_until<T, R>(
-        &self,
-        shared: &Shared<T>,
-        timeout: Option<Duration>,
-        look: impl FnMut(&mut T) -> Option<R>,
-    ) -> io::Result<Option<R>> {
-        self.io.wait_until(shared, timeout, false, look)
-    }
-
-    /// True if the server is stopping: it finishes the responses in flight, and closes their connections after
-    /// [`Limits::grace`](crate::Limits::grace). Also true if the client is gone.
-    pub fn is_stopping(&self) -> bool {
-        self.io.is_stopping()
-    }
-
-    /// Suspends the handler until the server is stopping (true) or `timeout` is over (false). A handler that never ends by
-    /// itself waits like this between two parts of its response, so that a server which stops need not wait for it:
-    ///
-    /// ```
-    /// use std::io::{self, Write};
-    /// use std::time::{Duration, SystemTime};
-    /// use serve_forever::handler::{Exchange, RequestHandler};
-    ///
-    /// /// Server-sent events: the time of day, once a second.
-    /// struct Clock;
-    ///
-    /// impl RequestHandler for Clock {
-    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-    ///         x.send_response(200)?;
-    ///         x.send_header("Content-Type", "text/event-stream")?;
-    ///         x.end_headers()?;
-    ///         while !x.wait_for_stop(Duration::from_secs(1))? {
-    ///             write!(x.wfile(), "data: {}\n\n", x.date_time_string(Some(SystemTime::now())))?;
-    ///         }
-    ///         Ok(())
-    ///     }
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
-    pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
-        self.io.wait_for_stop(timeout)
     }
 
     /// Names the user whose credentials the handler has verified, for the log; see

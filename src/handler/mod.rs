@@ -52,6 +52,7 @@ mod service;
 mod tests;
 mod upgrade;
 mod upstream;
+mod waiting;
 
 pub use crate::coroutine::{Rfile, Shared, Wfile};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
