@@ -124,6 +124,12 @@ pub trait Registrar {
 /// The loop as a session reaches it at any time, not only in its step. A session must drop its handles when it ends, because
 /// another session may then have its key.
 pub trait SessionHandle {
+    /// Registers a source as [`Registrar::register`] does.
+    ///
+    /// # Errors
+    /// As those of [`Registrar::register`].
+    fn register(&self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
+
     /// A waker by which any thread can run this session.
     fn wake(&self) -> Waker;
 
@@ -135,6 +141,10 @@ pub trait SessionHandle {
 struct WakeOnly(Waker);
 
 impl SessionHandle for WakeOnly {
+    fn register(&self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
+    }
+
     fn wake(&self) -> Waker {
         self.0.clone()
     }

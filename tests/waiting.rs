@@ -5,6 +5,7 @@
 mod common;
 
 mod waiting {
+    mod outgoing;
     mod server;
     mod shared;
     mod stop;

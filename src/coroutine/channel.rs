@@ -86,6 +86,8 @@ pub(crate) struct ChannelState {
     pub(crate) waker: Option<Waker>,
     /// True if the connection will neither send nor receive for this handler any more.
     pub(crate) client_gone: bool,
+    /// The slots of the session that the handler's connections take, as bits.
+    pub(crate) taken_slots: u8,
     /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
     pub(crate) outcome: Option<TaskOutcome>,
     /// Lines for the server's log.
@@ -104,8 +106,10 @@ pub(crate) enum WaitReason {
     OutputSpace,
     /// This time.
     Until(Instant),
-    /// The end of the job on a worker thread.
-    Job,
+    /// The end of the job on a worker thread, or this time.
+    Job(Option<Instant>),
+    /// An event of one of the handler's sources, or this time.
+    Source(Option<Instant>),
     /// The connection's handle of the loop.
     Handle,
     /// The notice, this time, the stop of the loop, or bytes from the client or their end.
@@ -117,12 +121,8 @@ impl WaitReason {
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             WaitReason::Until(time) => Some(time),
-            WaitReason::Notice { deadline, .. } => deadline,
-            WaitReason::NotWaiting
-            | WaitReason::Input
-            | WaitReason::OutputSpace
-            | WaitReason::Job
-            | WaitReason::Handle => None,
+            WaitReason::Job(deadline) | WaitReason::Source(deadline) | WaitReason::Notice { deadline, .. } => deadline,
+            WaitReason::NotWaiting | WaitReason::Input | WaitReason::OutputSpace | WaitReason::Handle => None,
         }
     }
 }
@@ -134,6 +134,7 @@ impl ChannelState {
         self.input.clear();
         self.output.clear();
         (self.input_ended, self.read_begun, self.client_gone) = (false, false, false);
+        self.taken_slots = 0;
         self.wait = WaitReason::NotWaiting;
         // After most tasks there is no job. This test is cheaper than dropping `None`.
         if self.job.is_some() {
@@ -164,7 +165,11 @@ impl ChannelState {
             // Space for one byte is enough, since a write may be short.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
-            WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
+            WaitReason::Job(deadline) => {
+                self.job.as_ref().is_some_and(Job::is_done) || deadline.is_some_and(|deadline| deadline <= now())
+            }
+            // The loop does not say which event has run the session. The handler tries again and believes only `WouldBlock`.
+            WaitReason::Source(_) => true,
             WaitReason::Handle => self.handle.is_some(),
             WaitReason::Notice { deadline, or_stop, or_input } => {
                 self.notice.as_ref().is_some_and(|notice| notice.is_given())

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::channel::{Channel, HandlerOutput, WaitReason};
 use super::fiber::Yielder;
+use super::outgoing::{OutgoingConnector, OutgoingStream};
+use super::resources::HandlerResources;
 use super::shared::{Shared, check_no_access};
 use super::streams::{InputChunk, Rfile, Wfile};
-use super::workers::WorkerPool;
 use crate::session::SessionHandle;
 
 /// The operations of a handler that may suspend it.
@@ -23,7 +24,7 @@ pub(crate) struct HandlerIo<'y> {
     channel: &'y Channel,
     /// Takes written bytes: the channel itself, or a protocol's rules before it.
     output: &'y dyn HandlerOutput,
-    workers: &'y Arc<WorkerPool>,
+    resources: &'y HandlerResources,
     /// Input that a dropped [`Rfile`] had fetched and not given out.
     chunk: RefCell<InputChunk>,
     /// How many more bytes of input may be fetched, and the error for more.
@@ -33,33 +34,43 @@ pub(crate) struct HandlerIo<'y> {
     read_timeout: Cell<Option<Duration>>,
     /// How many errors have told the handler that its client is gone.
     gone_errors: Cell<u32>,
+    /// How many more bytes the handler may move over its own connections before other sessions get their turn.
+    budget: Cell<usize>,
 }
 
 /// After this many errors for a gone client the handler is unwound at its next operation.
 const MAX_GONE_ERRORS: u32 = 100;
+
+/// Bytes that a handler may move over its own connections in one turn.
+const TURN_BUDGET: usize = 256 * 1024;
 
 impl<'y> HandlerIo<'y> {
     pub(crate) fn new(
         yielder: &'y Yielder,
         channel: &'y Channel,
         output: &'y dyn HandlerOutput,
-        workers: &'y Arc<WorkerPool>,
+        resources: &'y HandlerResources,
     ) -> HandlerIo<'y> {
         HandlerIo {
             yielder,
             channel,
             output,
-            workers,
+            resources,
             chunk: RefCell::default(),
             input_limit: Cell::new(u64::MAX),
             limit_error: Cell::new(|| io::ErrorKind::InvalidData.into()),
             read_timeout: Cell::new(None),
             gone_errors: Cell::new(0),
+            budget: Cell::new(TURN_BUDGET),
         }
     }
 
     pub(crate) fn channel(&self) -> &'y Channel {
         self.channel
+    }
+
+    pub(super) fn resources(&self) -> &'y HandlerResources {
+        self.resources
     }
 
     pub(crate) fn rfile(&self) -> Rfile<'_> {
@@ -97,8 +108,18 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        // Without a deadline there is a result.
+        self.offload_until(None, work)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    /// Offloads work, and returns `None` if the deadline comes before its result.
+    pub(super) fn offload_until<T: Send + 'static>(
+        &self,
+        deadline: Option<Instant>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
         self.check()?;
-        let (job, handle) = self.workers.job(work);
+        let (job, handle) = self.resources.workers.job(work);
         {
             let mut state = self.channel.state_mut();
             // The job is in the channel because it may have to wait for a waker, which only the runner can get.
@@ -108,15 +129,52 @@ impl<'y> HandlerIo<'y> {
         let result = loop {
             // A short job may have ended before the handler suspends.
             if let Some(result) = handle.take() {
-                break result;
+                break result.map(Some);
             }
-            if let Err(error) = self.suspend(WaitReason::Job) {
+            if is_past(deadline) {
+                break Ok(None);
+            }
+            if let Err(error) = self.suspend(WaitReason::Job(deadline)) {
                 break Err(error);
             }
         };
-        // After an error the job may still run. Its result is dropped with it.
+        // After an error or the deadline the job may still run. Its result is dropped with it.
         self.channel.state_mut().job = None;
         result
+    }
+
+    pub(crate) fn connector(&self) -> OutgoingConnector<'_> {
+        OutgoingConnector::new(self)
+    }
+
+    pub(crate) fn connect_tcp(
+        &self,
+        address: &impl fmt::Display,
+        timeout: Option<Duration>,
+    ) -> io::Result<OutgoingStream<'_>> {
+        self.connector().connect(&address.to_string(), timeout)
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Suspends the handler until an event of one of its sources, or the deadline. It may be resumed sooner.
+    pub(super) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.suspend(WaitReason::Source(deadline))
+    }
+
+    /// Counts bytes that the handler has moved over its own connections. A handler that has used its share of a turn is
+    /// suspended until the next one: a connection that always has more would keep the loop otherwise.
+    pub(super) fn spend(&self, count: usize) -> io::Result<()> {
+        let left = self.budget.get().saturating_sub(count);
+        self.budget.set(left);
+        if left > 0 {
+            return Ok(());
+        }
+        self.handle()?.wake().wake();
+        self.suspend(WaitReason::Source(None))
     }
 
     /// Suspends the handler until `look` returns `Some` for the value, or the timeout is over; with `or_input`, also until
@@ -132,16 +190,15 @@ impl<'y> HandlerIo<'y> {
         let handle = self.handle()?;
         // Only the beginning of the drain ends a wait: a loop that waits again and again would never suspend otherwise.
         let or_stop = !handle.is_stopping();
-        // A timeout that overflows the clock has no deadline.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline_after(timeout);
         let wait = shared.begin_wait();
         loop {
             // Looked at before the deadline is checked, so that a change in the last moment counts.
             if let Some(result) = wait.look(&mut look) {
                 return Ok(Some(result));
             }
-            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
-            if is_over || (or_stop && handle.is_stopping()) || (or_input && self.channel.state().has_input()) {
+            if is_past(deadline) || (or_stop && handle.is_stopping()) || (or_input && self.channel.state().has_input())
+            {
                 return Ok(None);
             }
             self.channel.state_mut().notice = Some(Arc::clone(wait.notice()));
@@ -164,15 +221,15 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.check()?;
         let handle = self.handle()?;
-        let deadline = Instant::now().checked_add(timeout);
-        while !handle.is_stopping() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let deadline = deadline_after(Some(timeout));
+        while !handle.is_stopping() && !is_past(deadline) {
             self.suspend(WaitReason::Notice { deadline, or_stop: true, or_input: false })?;
         }
         Ok(handle.is_stopping())
     }
 
     /// The connection's handle of the loop. A handler that runs within `Service::call` is suspended until there is one.
-    fn handle(&self) -> io::Result<Rc<dyn SessionHandle>> {
+    pub(super) fn handle(&self) -> io::Result<Rc<dyn SessionHandle>> {
         loop {
             if let Some(handle) = &self.channel.state().handle {
                 return Ok(Rc::clone(handle));
@@ -222,6 +279,7 @@ impl<'y> HandlerIo<'y> {
             state.shrink();
         }
         self.yielder.suspend(());
+        self.budget.set(TURN_BUDGET);
         self.channel.state_mut().wait = WaitReason::NotWaiting;
         // A handler is also resumed to learn that its client is gone.
         self.check()
@@ -298,6 +356,16 @@ impl<'y> HandlerIo<'y> {
             self.suspend(WaitReason::OutputSpace)?;
         }
     }
+}
+
+/// The deadline of a wait that begins now. A timeout that overflows the clock has none.
+pub(super) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// True if the deadline has passed.
+pub(super) fn is_past(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
 /// The end of a sleep whose length overflows an [`Instant`]: 30 years from now.

@@ -3,7 +3,8 @@
 //! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`] on a stack of the [`StackPool`]. It reads and
 //! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
 //! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
-//! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`].
+//! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`]. A handler connects to other servers by
+//! [`OutgoingStream`].
 //!
 //! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` and `failure.rs` are imported.
 //!
@@ -15,6 +16,7 @@ mod fiber;
 mod io;
 mod notice;
 mod outcome;
+mod outgoing;
 mod resources;
 mod shared;
 mod stack_pool;
@@ -28,6 +30,7 @@ pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput,
 pub(crate) use fiber::{Task, Yielder};
 pub(crate) use io::HandlerIo;
 pub(crate) use outcome::TaskOutcome;
+pub use outgoing::{OutgoingConnector, OutgoingStream};
 pub(crate) use resources::{CoroutineSettings, HandlerResources};
 pub use shared::Shared;
 pub use streams::{Rfile, Wfile};

@@ -1,6 +1,8 @@
 //! The stacks and threads that all handlers of a server share, and their limits.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::stack_pool::StackPool;
@@ -16,6 +18,8 @@ pub(crate) struct CoroutineSettings {
     pub(crate) stack_size: usize,
     /// How many worker threads may run offloaded jobs.
     pub(crate) max_workers: usize,
+    /// How many connections all handlers together may have opened.
+    pub(crate) max_outgoing: usize,
     /// A handler that runs this long without suspending is named in the log.
     pub(crate) slow_after: Duration,
     /// A handler that runs this long without suspending is named on standard error while it runs.
@@ -28,6 +32,7 @@ impl Default for CoroutineSettings {
             max_handlers: 1024,
             stack_size: 1024 * 1024,
             max_workers: 8,
+            max_outgoing: 1024,
             slow_after: Duration::from_millis(100),
             stuck_after: Duration::from_secs(5),
         }
@@ -39,6 +44,7 @@ impl Default for CoroutineSettings {
 pub(crate) struct HandlerResources {
     pub(crate) stacks: Arc<StackPool>,
     pub(crate) workers: Arc<WorkerPool>,
+    pub(crate) outgoing: Arc<OutgoingLimit>,
     pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) slow_after: Duration,
 }
@@ -48,8 +54,42 @@ impl HandlerResources {
         HandlerResources {
             stacks: Arc::new(StackPool::new(settings.max_handlers, settings.stack_size)),
             workers: Arc::new(WorkerPool::new(settings.max_workers)),
+            outgoing: Arc::new(OutgoingLimit { most: settings.max_outgoing, open: AtomicUsize::new(0) }),
             watchdog: Arc::new(Watchdog::new(settings.stuck_after)),
             slow_after: settings.slow_after,
         }
+    }
+}
+
+/// The number of connections that the handlers of a server have opened, and its limit.
+#[derive(Debug)]
+pub(crate) struct OutgoingLimit {
+    most: usize,
+    open: AtomicUsize,
+}
+
+/// The right to one connection. Dropping it gives the right back.
+#[derive(Debug)]
+pub(crate) struct OutgoingPermit(Arc<OutgoingLimit>);
+
+impl OutgoingLimit {
+    /// A permit for one more connection.
+    ///
+    /// # Errors
+    /// Of kind `QuotaExceeded` at the limit.
+    pub(crate) fn permit(self: &Arc<Self>) -> io::Result<OutgoingPermit> {
+        // Made before the comparison, so that its drop corrects the number.
+        let permit = OutgoingPermit(Arc::clone(self));
+        if self.open.fetch_add(1, Ordering::Relaxed) < self.most {
+            return Ok(permit);
+        }
+        let text = format!("the handlers of a server have at most {} outgoing connections", self.most);
+        Err(io::Error::new(io::ErrorKind::QuotaExceeded, text))
+    }
+}
+
+impl Drop for OutgoingPermit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -5,14 +5,13 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::exchange_state::ExchangeState;
 use super::final_response::final_reply;
 use super::request_handler::RequestHandler;
 use super::upstream::HandlerUpstream;
-use crate::coroutine::{Channel, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, WorkerPool, Yielder};
+use crate::coroutine::{Channel, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, Yielder};
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 
@@ -74,8 +73,8 @@ struct HandlerSlot<H> {
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
     fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, resources: &HandlerResources) -> HandlerSlot<H> {
-        let (request, state, workers) = (RefCell::default(), Rc::default(), Arc::clone(&resources.workers));
-        let task = Rc::new(HandlerTask { handler, server_name, request, state, workers });
+        let (request, state) = (RefCell::default(), Rc::default());
+        let task = Rc::new(HandlerTask { handler, server_name, request, state, resources: resources.clone() });
         let runner = TaskRunner::new(Rc::clone(&task) as Rc<dyn Task>, resources);
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
@@ -102,7 +101,7 @@ struct HandlerTask<H> {
     server_name: Rc<str>,
     request: RefCell<Request>,
     state: Rc<ExchangeState>,
-    workers: Arc<WorkerPool>,
+    resources: HandlerResources,
 }
 
 impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
@@ -125,7 +124,7 @@ impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
 impl<H: RequestHandler<Box<dyn Error>>> Task for HandlerTask<H> {
     fn run(&self, yielder: &Yielder) {
         let request = self.request.borrow();
-        let io = HandlerIo::new(yielder, &self.state.channel, &*self.state, &self.workers);
+        let io = HandlerIo::new(yielder, &self.state.channel, &*self.state, &self.resources);
         let mut exchange = Exchange::new(&request, &self.server_name, &self.state, io);
         let outcome = TaskOutcome::of(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
         exchange.close();

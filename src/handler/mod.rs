@@ -54,7 +54,7 @@ mod upgrade;
 mod upstream;
 mod waiting;
 
-pub use crate::coroutine::{Rfile, Shared, Wfile};
+pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};

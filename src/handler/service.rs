@@ -76,6 +76,13 @@ where
         self
     }
 
+    /// How many connections all handlers together may have opened with
+    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp) at a time: 1024 unless set. Each takes a descriptor, and one more is an error.
+    pub fn outgoing(mut self, most: usize) -> Handlers<F, E> {
+        self.settings.max_outgoing = most;
+        self
+    }
+
     /// How long a handler may run without suspending before its method and path are logged: 100 ms unless set. No
     /// other client is served in that time, and the handler cannot be interrupted.
     pub fn slow_after(mut self, time: Duration) -> Handlers<F, E> {

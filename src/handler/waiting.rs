@@ -1,10 +1,11 @@
 //! The methods of an exchange that wait for something else than its client. What stays out: how a handler is suspended.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::exchange::Exchange;
-use crate::coroutine::Shared;
+use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
 
 impl Exchange<'_> {
     /// Suspends the handler for `time`. Other clients are served meanwhile.
@@ -90,5 +91,48 @@ impl Exchange<'_> {
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
+    }
+
+    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
+    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
+    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` is no limit.
+    ///
+    /// A handler has at most 7 connections at a time, and all
+    /// handlers of a server together as many as [`Handlers::outgoing`](super::Handlers::outgoing) says.
+    ///
+    /// ```
+    /// use std::io::{self, BufRead, BufReader, Write};
+    /// use std::time::Duration;
+    /// use serve_forever::handler::{Exchange, RequestHandler};
+    ///
+    /// /// Asks a server that answers each line with a line.
+    /// struct Ask;
+    ///
+    /// impl RequestHandler for Ask {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    ///         let mut server = x.connect_tcp("127.0.0.1:7000", Some(Duration::from_secs(5)))?;
+    ///         writeln!(server, "GET {}", x.path())?;
+    ///         let mut answer = String::new();
+    ///         BufReader::new(server).read_line(&mut answer)?;
+    ///         x.send_response(200)?;
+    ///         x.end_headers()?;
+    ///         x.wfile().write_all(answer.as_bytes())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at a limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
+    /// disconnects first.
+    pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
+        self.io.connect_tcp(&address, timeout)
+    }
+
+    /// Opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp): with the feature `client`, it
+    /// is the connector of an `HttpConnection`.
+    pub fn connector(&self) -> OutgoingConnector<'_> {
+        self.io.connector()
     }
 }

@@ -1,6 +1,6 @@
 //! The tokens of sessions, and the registration of the descriptors that a session has beside its socket.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,16 +25,28 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
+/// The token of a source that a session has beside its socket.
+fn source_token(key: usize, slot: u8) -> io::Result<Token> {
+    let slot = usize::from(slot);
+    // Slot 0 is the session's socket, and a larger slot would be a token of the next session.
+    if !(1..SLOTS).contains(&slot) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("slot {slot} is not in 1..{SLOTS}")));
+    }
+    Ok(token(key, slot))
+}
+
 /// The state of the loop that the handles of its sessions share.
 pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
     /// The loop drains.
     pub(super) stopping: Cell<bool>,
+    /// The registry of the loop, once a handle was made. `None` inside if the system had no descriptor for it.
+    registry: OnceCell<Option<Registry>>,
 }
 
 impl LoopLink {
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Rc<LoopLink> {
-        Rc::new(LoopLink { mailbox, stopping: Cell::new(false) })
+        Rc::new(LoopLink { mailbox, stopping: Cell::new(false), registry: OnceCell::new() })
     }
 
     fn waker(&self, key: usize) -> Waker {
@@ -55,13 +67,7 @@ pub(super) struct SessionRegistrar<'r> {
 
 impl Registrar for SessionRegistrar<'_> {
     fn register(&mut self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
-        let slot = usize::from(slot);
-        // Slot 0 is the session's socket, and a larger slot would be a token of the next session.
-        if !(1..SLOTS).contains(&slot) {
-            let text = format!("slot {slot} is not in 1..{SLOTS}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        self.registry.register(source, token(self.key, slot), interest)
+        self.registry.register(source, source_token(self.key, slot)?, interest)
     }
 
     fn wake(&self) -> Waker {
@@ -73,6 +79,8 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn handle(&self) -> Rc<dyn SessionHandle> {
+        // A registry of its own, because the one of the selector is borrowed for this step. It costs one descriptor a run.
+        self.link.registry.get_or_init(|| self.registry.try_clone().ok());
         Rc::new(KeyHandle { link: Rc::clone(self.link), key: self.key })
     }
 }
@@ -84,6 +92,14 @@ struct KeyHandle {
 }
 
 impl SessionHandle for KeyHandle {
+    fn register(&self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
+        let token = source_token(self.key, slot)?;
+        match self.link.registry.get() {
+            Some(Some(registry)) => registry.register(source, token, interest),
+            _ => Err(io::Error::other("the system had no descriptor for the registry")),
+        }
+    }
+
     fn wake(&self) -> Waker {
         self.link.waker(self.key)
     }

@@ -19,7 +19,7 @@ use super::datagram_session::{DatagramSession, DatagramSocket};
 use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
 use crate::Stopper;
-use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Shared};
+use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, OutgoingStream, Shared};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
@@ -122,6 +122,22 @@ impl DatagramRequest<'_> {
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
+    }
+
+    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
+    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
+    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` is no limit.
+    ///
+    /// A handler has at most 7 connections at a time, and all
+    /// handlers of a server together at most 1024.
+    ///
+    /// # Errors
+    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at a limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server
+    /// stops first.
+    pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
+        self.io.connect_tcp(&address, timeout)
     }
 
     /// Writes a line to the server's log.

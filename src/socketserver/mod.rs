@@ -45,7 +45,7 @@ mod stream_session;
 #[cfg(test)]
 mod tests;
 
-pub use crate::coroutine::{Rfile, Shared, Wfile};
+pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
 pub use address::Address;
 pub use datagram::{
     DatagramRequest, DatagramRequestHandler, DatagramServer, DatagramWriter, UdpServer, UnixDatagramServer,

@@ -6,13 +6,10 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::address::Address;
-use crate::coroutine::{
-    Channel, ChannelState, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, WorkerPool, Yielder,
-};
+use crate::coroutine::{Channel, ChannelState, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, Yielder};
 use crate::log::AccessLog;
 use crate::session::{CloseReason, StepContext};
 
@@ -36,9 +33,9 @@ impl<'s> RawHandler<'s> {
         F: FnOnce(HandlerIo<'_>) -> io::Result<()> + 'static,
     {
         let net_peer = peer.net();
-        let (workers, handle) = (Arc::clone(&resources.workers), Cell::new(Some(handle)));
+        let (resources_of_task, handle) = (resources.clone(), Cell::new(Some(handle)));
         let name = format!("the handler of {peer}");
-        let task = RawTask { name, channel: Channel::default(), workers, handle };
+        let task = RawTask { name, channel: Channel::default(), resources: resources_of_task, handle };
         let mut runner = TaskRunner::new(Rc::new(task), resources);
         runner.enqueue();
         RawHandler { runner, peer: net_peer, log }
@@ -96,7 +93,7 @@ impl Drop for RawHandler<'_> {
 struct RawTask<F> {
     name: String,
     channel: Channel,
-    workers: Arc<WorkerPool>,
+    resources: HandlerResources,
     /// `None` once the handler was called.
     handle: Cell<Option<F>>,
 }
@@ -104,7 +101,7 @@ struct RawTask<F> {
 impl<F: FnOnce(HandlerIo<'_>) -> io::Result<()>> Task for RawTask<F> {
     fn run(&self, yielder: &Yielder) {
         let Some(handle) = self.handle.take() else { return };
-        let io = HandlerIo::new(yielder, &self.channel, &self.channel, &self.workers);
+        let io = HandlerIo::new(yielder, &self.channel, &self.channel, &self.resources);
         let outcome = TaskOutcome::of(|| handle(io));
         self.channel.state_mut().outcome = Some(outcome);
     }

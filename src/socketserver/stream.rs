@@ -19,7 +19,9 @@ use super::listener::StreamListener;
 use super::raw_handler::RawHandler;
 use super::socket_file::SocketFile;
 use super::stream_session::{StreamSession, TlsCell};
-use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, Rfile, Shared, Wfile};
+use crate::coroutine::{
+    CoroutineSettings, HandlerIo, HandlerResources, OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile,
+};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
@@ -122,6 +124,28 @@ impl StreamRequest<'_> {
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
+    }
+
+    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
+    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
+    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` is no limit.
+    ///
+    /// A handler has at most 7 connections at a time, and all
+    /// handlers of a server together at most 1024.
+    ///
+    /// # Errors
+    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at a limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
+    /// disconnects first.
+    pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
+        self.io.connect_tcp(&address, timeout)
+    }
+
+    /// Opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp): with the feature `client`, it
+    /// is the connector of an `HttpConnection`.
+    pub fn connector(&self) -> OutgoingConnector<'_> {
+        self.io.connector()
     }
 
     /// Writes a line to the server's log.

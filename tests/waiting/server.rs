@@ -81,7 +81,7 @@ impl Drop for RawServer {
 }
 
 /// A handler's response of one text.
-pub fn respond(x: &mut Exchange<'_>, text: &str) -> io::Result<()> {
+pub fn respond(x: &Exchange<'_>, text: &str) -> io::Result<()> {
     x.send_response(200)?;
     x.send_header("Content-Length", text.len())?;
     x.end_headers()?;

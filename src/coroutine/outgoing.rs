@@ -1,0 +1,288 @@
+//! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
+//!
+//! Protocols stay out, and so do connections that outlive their handler.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use mio::Interest;
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::io::{HandlerIo, deadline_after, is_past};
+use super::resources::OutgoingPermit;
+
+/// A TCP connection that a handler has opened; see [`Exchange::connect_tcp`](crate::handler::Exchange::connect_tcp).
+///
+/// Reading and writing suspend the handler, and only this one, until the other side has sent or taken bytes. If the handler's
+/// client disconnects, the operation is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Every crate
+/// works with it that takes a [`Read`] and [`Write`]. Dropping it closes the connection.
+pub struct OutgoingStream<'h> {
+    io: &'h HandlerIo<'h>,
+    /// Declared before the slot, which is free again when the socket is closed.
+    socket: TcpStream,
+    timeout: Option<Duration>,
+    slot: OutgoingSlot<'h>,
+}
+
+/// The slot of a session and the place among the connections of a server that a stream takes. Dropping it frees both.
+struct OutgoingSlot<'h> {
+    io: &'h HandlerIo<'h>,
+    number: u8,
+    _permit: OutgoingPermit,
+}
+
+/// Opens connections for one handler, and waits for them as the handler does.
+///
+/// With the feature `client` it is a `client::Connector`, so that an `HttpConnection` runs in the handler.
+#[derive(Clone, Copy)]
+pub struct OutgoingConnector<'h> {
+    io: &'h HandlerIo<'h>,
+}
+
+impl<'h> OutgoingConnector<'h> {
+    pub(super) fn new(io: &'h HandlerIo<'h>) -> OutgoingConnector<'h> {
+        OutgoingConnector { io }
+    }
+
+    /// Connects to `HOST:PORT`, within `timeout`, which is then that of the stream.
+    pub(super) fn connect(self, address: &str, timeout: Option<Duration>) -> io::Result<OutgoingStream<'h>> {
+        let deadline = deadline_after(timeout);
+        let connect = || {
+            let addresses = match address.parse() {
+                Ok(address) => vec![address],
+                Err(_) => {
+                    let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+                    let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+                    self.resolve(host, port, deadline)?
+                }
+            };
+            self.open_first(addresses, None, deadline)
+        };
+        let mut stream = connect().map_err(|error: io::Error| match error.kind() {
+            // The client of the handler is gone, or the handler must not wait now.
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::Deadlock => error,
+            kind => io::Error::new(kind, format!("cannot connect to {address}: {error}")),
+        })?;
+        stream.timeout = timeout;
+        Ok(stream)
+    }
+
+    /// The addresses of a host: at once if it is an address, otherwise from a worker thread, because the resolver of the system
+    /// blocks.
+    pub(crate) fn resolve(self, host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let host = host.to_owned();
+        let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        self.io.offload_until(deadline, work)?.ok_or_else(timed_out)?
+    }
+
+    /// Connects to the first of the addresses that accepts a connection.
+    pub(crate) fn open_first(
+        self,
+        addresses: Vec<SocketAddr>,
+        source: Option<SocketAddr>,
+        deadline: Option<Instant>,
+    ) -> io::Result<OutgoingStream<'h>> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match self.open(address, source, deadline) {
+                Err(error) if !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
+                    last = error;
+                }
+                // The errors that are left do not depend on the address.
+                result => return result,
+            }
+        }
+        Err(last)
+    }
+
+    fn open(
+        self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        deadline: Option<Instant>,
+    ) -> io::Result<OutgoingStream<'h>> {
+        let io = self.io;
+        io.check()?;
+        let (handle, slot) = (io.handle()?, OutgoingSlot::take(io)?);
+        let mut stream = OutgoingStream { io, socket: begin_connect(address, source)?, timeout: None, slot };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        handle.register(&mut stream.socket, stream.slot.number, interest)?;
+        while !stream.is_connected()? {
+            stream.wait(deadline)?;
+        }
+        // Most protocols write a whole message at once, which must not wait for the acknowledgement of the last one.
+        stream.socket.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// The time, for deadlines.
+    pub(crate) fn now(self) -> Instant {
+        self.io.now()
+    }
+}
+
+impl fmt::Debug for OutgoingConnector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OutgoingConnector")
+    }
+}
+
+fn timed_out() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "timed out")
+}
+
+impl<'h> OutgoingStream<'h> {
+    /// How long each wait for this connection may take: the `timeout` of `connect_tcp` unless set. `None` is no limit. A wait
+    /// that takes longer is an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Closes one side of the connection, or both. After [`Shutdown::Write`] the other side reads the end.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+
+    /// True once the connection is open.
+    fn is_connected(&self) -> io::Result<bool> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        match self.socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The connector of the handler that owns the stream.
+    pub(crate) fn connector(&self) -> OutgoingConnector<'h> {
+        OutgoingConnector { io: self.io }
+    }
+
+    /// Suspends the handler until the socket may be ready, or something else has run its session. The caller tries again.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
+        if is_past(deadline) {
+            return Err(timed_out());
+        }
+        self.io.wait_for_source(deadline)
+    }
+
+    /// Reads without waiting for the other side. Ends the handler's turn if it has moved its share of bytes.
+    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.moved(|socket| socket.read(into))
+    }
+
+    /// Writes without waiting for the other side, as [`try_read`](Self::try_read) reads.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.moved(|socket| socket.write(bytes))
+    }
+
+    fn moved(&mut self, call: impl FnOnce(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        self.io.check()?;
+        let count = call(&mut self.socket)?;
+        self.io.spend(count)?;
+        Ok(count)
+    }
+
+    /// Repeats a call that moves bytes until it does not have to wait.
+    fn until_ready(&mut self, mut call: impl FnMut(&mut Self) -> io::Result<usize>) -> io::Result<usize> {
+        let mut deadline = None;
+        loop {
+            match call(self) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let deadline = *deadline.get_or_insert_with(|| deadline_after(self.timeout));
+                    self.wait(deadline)?;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// A socket whose connection is being opened.
+fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(address) };
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&source.into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        result => result?,
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+impl Read for OutgoingStream<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // A read of 0 bytes from the socket could not be told from its end.
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        self.until_ready(|stream| stream.try_read(buf))
+    }
+}
+
+impl Write for OutgoingStream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.until_ready(|stream| stream.try_write(bytes))
+    }
+
+    /// Does nothing: no written byte is held back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for OutgoingStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingStream").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// The slots of a session beside that of its own socket.
+const SLOTS: std::ops::RangeInclusive<u8> = 1..=7;
+
+impl<'h> OutgoingSlot<'h> {
+    fn take(io: &'h HandlerIo<'h>) -> io::Result<OutgoingSlot<'h>> {
+        let permit = io.resources().outgoing.permit()?;
+        let mut state = io.channel().state_mut();
+        let number = SLOTS.into_iter().find(|number| state.taken_slots & (1 << number) == 0).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::QuotaExceeded, "a handler has at most 7 outgoing connections")
+        })?;
+        state.taken_slots |= 1 << number;
+        Ok(OutgoingSlot { io, number, _permit: permit })
+    }
+}
+
+impl Drop for OutgoingSlot<'_> {
+    fn drop(&mut self) {
+        self.io.channel().state_mut().taken_slots &= !(1 << self.number);
+    }
+}
