@@ -8,9 +8,10 @@
 //! {"op": "read"}
 //! ```
 //!
-//! Text stands for bytes: the character U+00E9 is the byte 0xE9.
+//! Text stands for bytes: the character U+00E9 is the byte 0xE9. With `--in-handler` the client runs in a handler of a server.
 
 mod answers;
+mod in_handler;
 mod program;
 mod request;
 
@@ -21,6 +22,9 @@ use serve_forever::client::ThreadConnector;
 use program::Program;
 
 fn main() -> io::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("--in-handler") {
+        return in_handler::run();
+    }
     let mut program = Program::new(ThreadConnector);
     for line in io::stdin().lock().lines() {
         let response = program.answer_line(&line?);

@@ -156,6 +156,7 @@ impl<'y> HandlerIo<'y> {
     }
 
     /// The time.
+    #[cfg(feature = "client")]
     pub(super) fn now(&self) -> Instant {
         Instant::now()
     }

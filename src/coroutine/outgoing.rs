@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 
 use mio::Interest;
 use mio::net::TcpStream;
+#[cfg(feature = "client")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::io::{HandlerIo, deadline_after, is_past};
 use super::resources::OutgoingPermit;
+#[cfg(feature = "client")]
+use super::shared::Shared;
 
 /// A TCP connection that a handler has opened; see [`Exchange::connect_tcp`](crate::handler::Exchange::connect_tcp).
 ///
@@ -121,7 +125,20 @@ impl<'h> OutgoingConnector<'h> {
         Ok(stream)
     }
 
+    /// Waits for a shared value as the handler does.
+    #[cfg(feature = "client")]
+    pub(crate) fn wait_until<T, R>(
+        self,
+        shared: &Shared<T>,
+        until: Option<Instant>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        let timeout = until.map(|until| until.saturating_duration_since(self.now()));
+        self.io.wait_until(shared, timeout, false, look)
+    }
+
     /// The time, for deadlines.
+    #[cfg(feature = "client")]
     pub(crate) fn now(self) -> Instant {
         self.io.now()
     }
@@ -181,12 +198,26 @@ impl<'h> OutgoingStream<'h> {
     }
 
     /// The connector of the handler that owns the stream.
+    #[cfg(feature = "client")]
     pub(crate) fn connector(&self) -> OutgoingConnector<'h> {
         OutgoingConnector { io: self.io }
     }
 
+    /// Suspends the handler until one of these conditions of the socket holds.
+    #[cfg(feature = "client")]
+    pub(crate) fn wait_for(&self, conditions: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+        loop {
+            self.wait(deadline)?;
+            // The caller limits each wait by a time, so a wait must not end because of an event of another source.
+            // After an error of poll the caller tries, too.
+            if poll(&mut [PollFd::new(&self.socket, conditions)], Some(&Timespec::default())) != Ok(0) {
+                return Ok(());
+            }
+        }
+    }
+
     /// Suspends the handler until the socket may be ready, or something else has run its session. The caller tries again.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
+    fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
         if is_past(deadline) {
             return Err(timed_out());
         }

@@ -43,6 +43,8 @@ mod delegate;
 mod exchange;
 mod exchange_state;
 mod final_response;
+#[cfg(feature = "client")]
+mod outbound;
 mod query;
 mod request_handler;
 mod respond;
@@ -61,6 +63,8 @@ pub use cookie::{Cookie, SameSite};
 #[cfg(feature = "cookie")]
 pub use cookies::Cookies;
 pub use exchange::Exchange;
+#[cfg(feature = "client")]
+pub use outbound::HandlerQueue;
 #[cfg(feature = "harness")]
 pub(crate) use query::pairs as query_pairs;
 pub use request_handler::{HandlerError, RequestHandler};

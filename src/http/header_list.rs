@@ -110,7 +110,7 @@ impl HeaderList {
         &self.lines
     }
 
-    fn view(&self) -> RequestFields<'_> {
+    pub(super) fn view(&self) -> RequestFields<'_> {
         RequestFields { head: &self.lines, fields: &self.fields }
     }
 }

@@ -8,6 +8,7 @@
 //! can split a response.
 
 mod date;
+mod end_to_end;
 mod error_page;
 mod escape;
 mod field_block;

@@ -1,0 +1,76 @@
+//! The fields of a message that a proxy passes on.
+//!
+//! What stays out: fields that a proxy adds, such as `Via`.
+
+use super::{HeaderList, RequestFields, list_elements};
+
+/// Fields for the next recipient only, beside those that `Connection` names (RFC 9110 section 7.6.1). Fields whose names begin
+/// with `Proxy-` are for a proxy, too.
+const HOP_BY_HOP: [&str; 6] = ["Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
+
+impl RequestFields<'_> {
+    /// The fields that a proxy passes on: without those that concern only this connection, which are `Connection` and the fields
+    /// that it names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1). A
+    /// `Content-Length` beside `Transfer-Encoding` is left out: it does not frame the body (RFC 9112 section 6.3).
+    pub fn end_to_end(self) -> HeaderList {
+        let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();
+        let is_chunked = self.contains("Transfer-Encoding");
+        let is_kept = |name: &str| {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            let is_for_a_proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("Proxy-"));
+            !is_for_a_proxy
+                && !HOP_BY_HOP.into_iter().any(is)
+                && !(is_chunked && is("Content-Length"))
+                && !named.iter().any(|other| name.as_bytes().eq_ignore_ascii_case(other))
+        };
+        let mut kept = HeaderList::new();
+        for (name, value) in self.iter().filter(|(name, _)| is_kept(name)) {
+            kept.push(name.as_bytes(), value);
+        }
+        kept
+    }
+}
+
+impl HeaderList {
+    /// The fields that a proxy passes on, as [`RequestFields::end_to_end`] chooses them.
+    pub fn end_to_end(&self) -> HeaderList {
+        self.view().end_to_end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed_on(fields: &[(&str, &str)]) -> String {
+        let mut list = HeaderList::new();
+        fields.iter().for_each(|(name, value)| list.add(name, *value).unwrap());
+        String::from_utf8(list.end_to_end().lines().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn fields_of_this_connection_and_those_that_it_names_are_left_out() {
+        let fields = [
+            ("Host", "a"),
+            ("connection", "close, X-One"),
+            ("x-one", "1"),
+            ("X-Two", "2"),
+            ("Connection", "x-three"),
+            ("X-Three", "3"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Authorization", "Basic eA=="),
+            ("TE", "trailers"),
+            ("Trailer", "X-Sum"),
+            ("Upgrade", "h2c"),
+            ("Content-Length", "5"),
+            ("Proxy", "kept"),
+        ];
+        assert_eq!(passed_on(&fields), "Host: a\r\nX-Two: 2\r\nContent-Length: 5\r\nProxy: kept\r\n");
+    }
+
+    #[test]
+    fn a_content_length_beside_a_transfer_encoding_is_left_out() {
+        let fields = [("Content-Length", "5"), ("Transfer-Encoding", "chunked"), ("X", "1")];
+        assert_eq!(passed_on(&fields), "X: 1\r\n");
+    }
+}

@@ -1,0 +1,225 @@
+//! The examples that ask other servers from a handler, between a client on a raw socket and servers that misbehave.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use common::client::{Client, SAFETY};
+use common::program::Program;
+
+/// Examples are built beside the tests: by `cargo test`, and by `cargo test --examples --test proxies`.
+fn example(name: &str, words: &[String]) -> Program {
+    let test = std::env::current_exe().unwrap();
+    let program: PathBuf = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(program.exists(), "{} has to be built first: cargo build --examples", program.display());
+    Program::of(Command::new(program).arg("127.0.0.1:0").args(words).stderr(Stdio::null()))
+}
+
+/// A server that reads a head, and passes it on to a closure that responds.
+fn origin(respond: impl Fn(String, TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (respond, mut stream) = (respond.clone(), stream.unwrap());
+            thread::spawn(move || {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    if stream.read(&mut byte).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    head.push(byte[0]);
+                }
+                respond(String::from_utf8(head).unwrap(), stream);
+            });
+        }
+    });
+    address
+}
+
+fn proxy(origin: SocketAddr) -> Program {
+    example("reverse_proxy", &[origin.to_string()])
+}
+
+#[test]
+fn a_proxy_passes_on_the_fields_for_the_other_side_and_no_others() {
+    let (heads, head) = channel();
+    let origin = origin(move |head, mut stream| {
+        heads.send(head).unwrap();
+        let fields = "Connection: X-Mine\r\nX-Mine: 1\r\nKeep-Alive: timeout=1\r\nX-Yours: 2\r\nContent-Length: 5\r\n";
+        _ = write!(stream, "HTTP/1.1 203 Fine\r\n{fields}\r\nhello");
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    for part in
+        ["GET /a?b HTTP/1.1\r\nHost: exam", "ple\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\n", "\r\n"]
+    {
+        client.say(part);
+    }
+    let answer = client.answer();
+    assert_eq!((answer.status(), &answer.body[..]), (203, &b"hello"[..]));
+    assert_eq!((answer.field("X-Mine"), answer.field("Keep-Alive"), answer.field("X-Yours")), (None, None, Some("2")));
+    let head = head.recv_timeout(SAFETY).unwrap();
+    assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
+    for (field, is_there) in [
+        ("Host: example", true),
+        ("X-End: 2", true),
+        ("X-Forwarded-For: 127.0.0.1", true),
+        ("Via: 1.1 reverse_proxy", true),
+        ("X-Hop", false),
+        ("Connection", false),
+    ] {
+        assert_eq!(head.contains(&format!("\r\n{field}")), is_there, "{field} in {head}");
+    }
+    assert_eq!(client.get("/again").status(), 203, "the connection of the client persists");
+}
+
+#[test]
+fn a_proxy_streams_both_bodies_with_and_without_a_length() {
+    let origin = origin(|head, mut stream| {
+        let is_chunked = head.contains("\r\nTransfer-Encoding: chunked\r\n");
+        assert!(is_chunked || head.contains("\r\nContent-Length: 5\r\n"), "{head}");
+        let wanted: &[u8] = if is_chunked { b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n" } else { b"abcde" };
+        let mut body = vec![0; wanted.len()];
+        stream.read_exact(&mut body).unwrap();
+        // The proxy may send other chunks than it has received.
+        assert!(is_chunked || body == wanted);
+        _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfgh\r\n0\r\n\r\n");
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    client.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab").say("cde");
+    // The response is complete when the proxy responds, so it has a length.
+    assert_eq!(client.answer().body, b"fgh");
+    client.say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n");
+    assert_eq!(client.say("3\r\ncde\r\n0\r\n\r\n").answer().body, b"fgh");
+}
+
+#[test]
+fn a_server_that_fails_is_502_and_a_body_that_ends_too_soon_cuts_the_response() {
+    let origin = origin(|head, mut stream| {
+        let long;
+        let response: &[u8] = match head.split(' ').nth(1).unwrap() {
+            "/nothing" => b"",
+            "/garbage" => b"SMTP ready\r\n\r\n",
+            "/two-lengths" => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+            "/split" => b"HTTP/1.1 200 OK\r\nX: a\r\n : b\r\nContent-Length: 0\r\n\r\n",
+            "/short" => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+            _ => {
+                long = [&b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"[..], &[b'x'; 200_000]].concat();
+                &long
+            }
+        };
+        _ = stream.write_all(response);
+    });
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(proxy(closed).client().get("/").status(), 502);
+    let proxy = proxy(origin);
+    for path in ["/nothing", "/garbage", "/two-lengths", "/split", "/short"] {
+        assert_eq!(proxy.client().get(path).status(), 502, "{path}");
+    }
+    let mut client = proxy.client();
+    client.say("GET /long HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 200 OK\r\n"), "a part of the body was passed on");
+    assert!(client.rest().len() <= 200_000);
+}
+
+#[test]
+fn a_client_that_leaves_a_proxy_ends_the_request_to_the_server() {
+    let (ends, ended) = channel();
+    let (begins, begun) = channel();
+    let origin = origin(move |_, mut stream| {
+        begins.send(()).unwrap();
+        ends.send(stream.read(&mut [0; 1]).unwrap_or(0)).unwrap();
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    client.say(common::client::HELLO);
+    begun.recv_timeout(SAFETY).unwrap();
+    client.reset();
+    assert_eq!(ended.recv_timeout(SAFETY).unwrap(), 0);
+}
+
+#[test]
+fn a_slow_client_holds_back_the_server_and_costs_the_proxy_no_memory() {
+    const SIZE: usize = 64 << 20;
+    let origin = origin(|_, mut stream| {
+        _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+        let piece = vec![b'z'; 1 << 20];
+        for _ in 0..SIZE / piece.len() {
+            if stream.write_all(&piece).is_err() {
+                return;
+            }
+        }
+    });
+    let proxy = proxy(origin);
+    let memory = || proxy.facts("VmHWM")[0].parse::<usize>().unwrap();
+    assert_eq!(proxy.client().get("/").body.len(), SIZE);
+    let before = memory();
+    let mut slow: Vec<Client> = (0..5).map(|_| proxy.client()).collect();
+    for client in &mut slow {
+        client.say(common::client::HELLO).head();
+    }
+    assert_eq!(slow[0].exactly(SIZE).len(), SIZE);
+    assert!(memory() < before + 8 * 1024, "{} kB more", memory() - before);
+}
+
+#[test]
+fn a_gateway_asks_its_servers_at_the_same_time_and_reports_the_one_that_fails() {
+    let barrier = Arc::new(Barrier::new(2));
+    let waits = |text: &'static str| {
+        let barrier = Arc::clone(&barrier);
+        origin(move |_, mut stream| {
+            // Neither responds before both are asked.
+            barrier.wait();
+            _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        })
+    };
+    let fails = origin(|_, mut stream| _ = stream.write_all(b"what?\r\n"));
+    let servers = [waits("one"), waits("two"), fails].map(|address| address.to_string());
+    let gateway = example("gateway", &servers);
+    let answer: serde_json::Value = serde_json::from_slice(&gateway.client().get("/").body).unwrap();
+    let expected = serde_json::json!({
+        &servers[0]: { "status": 200, "body": "one" },
+        &servers[1]: { "status": 200, "body": "two" },
+        &servers[2]: { "error": "BadStatusLine" },
+    });
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn a_mirror_downloads_a_tree_and_continues_a_file_that_is_there_in_part() {
+    use serve_forever::HttpServer;
+    use serve_forever::files::FileService;
+    use serve_forever::log::AccessLog;
+    use serve_forever::testing::TestServer;
+
+    let files = [("a.txt", "0123456789"), ("sub/b & c.txt", "bc"), ("sub/deeper/d", "")];
+    let (site, copy) = (common::program::tree(&files), common::program::tree(&[("a.txt", "0123x")]));
+    let service = FileService::new(site.path()).unwrap();
+    let server = HttpServer::bind("127.0.0.1:0").unwrap().service(service).log(AccessLog::off());
+    let server = TestServer::start(server);
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().unwrap().parent().unwrap().join("examples").join("mirror");
+    let run = || {
+        let mut command = Command::new(&program);
+        let output = command.arg(format!("http://{}/", server.address())).arg(copy.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = run();
+    assert!(told.contains("/a.txt: 5 bytes\n"), "{told}");
+    let read = |name: &str| std::fs::read_to_string(copy.path().join(name)).unwrap();
+    assert_eq!([read("a.txt"), read("sub/b & c.txt"), read("sub/deeper/d")], ["0123x56789", "bc", ""]);
+    assert!(!run().contains("a.txt"), "a complete file is not downloaded again");
+}
