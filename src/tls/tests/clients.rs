@@ -209,23 +209,6 @@ fn a_client_that_offers_only_other_protocols_is_refused() {
 }
 
 #[test]
-fn a_client_of_an_old_version_is_refused() {
-    // A hello of TLS 1.1, whose only extension is the curves.
-    let mut body = vec![3, 2];
-    body.extend([7; 32]);
-    body.extend([0, 0, 4, 0xc0, 0x09, 0xc0, 0x13, 1, 0, 0, 8, 0, 10, 0, 4, 0, 2, 0, 23]);
-    let message = [&[1, 0, 0, u8::try_from(body.len()).unwrap()], &body[..]].concat();
-    let record = [&[22, 3, 1, 0, u8::try_from(message.len()).unwrap()], &message[..]].concat();
-    let mut connection = ServerConnection::new(Arc::clone(server().server_config())).unwrap();
-    connection.read_tls(&mut &record[..]).unwrap();
-    let refused = connection.process_new_packets().unwrap_err();
-    assert!(matches!(refused, Error::PeerIncompatible(_)), "{refused}");
-    let mut alert = Vec::new();
-    connection.write_tls(&mut alert).unwrap();
-    assert_eq!((alert[0], alert[5]), (21, 2), "a fatal alert");
-}
-
-#[test]
 fn every_suite_has_forward_secrecy_and_an_aead_and_there_is_no_early_data() {
     let tls = server();
     let config = tls.server_config();

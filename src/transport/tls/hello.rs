@@ -12,6 +12,8 @@ pub(super) enum ClientOpening {
     Incomplete,
     /// A whole ClientHello, with the server's name if it has one.
     Hello(Option<Box<str>>),
+    /// A whole ClientHello whose newest version is older than TLS 1.2.
+    TooOld,
     /// Text that begins as a method of HTTP does: a client that does not know that this is a port for TLS.
     Text,
     /// Anything else.
@@ -34,6 +36,8 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
         Some(_) => {}
     }
     match whole_message(input) {
+        // TLS 1.3 writes the version 1.2 here, and its own into an extension.
+        Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => ClientOpening::Hello(server_name(&hello[MESSAGE_HEADER..]).map(Into::into)),
         Ok(None) => ClientOpening::Incomplete,
         Err(NotHello) => ClientOpening::Other,

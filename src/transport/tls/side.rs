@@ -44,6 +44,8 @@ pub enum FirstLook {
     Wait,
     /// They are not TLS, but text.
     Text,
+    /// They are a hello of a version that nothing here supports.
+    TooOld,
 }
 
 /// The server's side.
@@ -90,6 +92,7 @@ impl TlsSide for ServerSide {
         match look_at(input) {
             ClientOpening::Incomplete => return FirstLook::Wait,
             ClientOpening::Text => return FirstLook::Text,
+            ClientOpening::TooOld => return FirstLook::TooOld,
             ClientOpening::Hello(name) => self.server_name = name,
             ClientOpening::Other => {}
         }

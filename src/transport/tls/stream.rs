@@ -6,8 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::unbuffered::{EncryptError, InsufficientSizeError, WriteTraffic};
+use rustls::{PeerIncompatible, ServerConfig};
 
 use super::records::{PlaintextSink, Stop, process};
 use super::scratch::{FULL_RECORD, LEAST_READ, MOST_PLAINTEXT, MOST_READ, MOST_UNFINISHED, TlsScratch};
@@ -16,6 +16,9 @@ use crate::buffer::Buffer;
 use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
+
+/// The record of a fatal alert protocol_version (RFC 5246 section 7.2), in clear.
+const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// Reads in one call that may give no plaintext, before the other sessions get their turn.
 const MOST_READS: usize = 8;
@@ -144,6 +147,11 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 self.is_text = true;
                 self.keep(input);
                 return Ok(0);
+            }
+            FirstLook::TooOld => {
+                // rustls would miss an extension first, and send the alert for that.
+                self.pending.extend(&PROTOCOL_VERSION_ALERT);
+                return Err(self.fail(PeerIncompatible::Tls12NotOffered.into()));
             }
         }
         let mut sink = PlaintextSink::new(buf, &mut self.plaintext);

@@ -328,6 +328,20 @@ fn garbage_instead_of_a_hello_gets_an_alert() {
 }
 
 #[test]
+fn a_hello_of_an_old_version_gets_the_alert_for_its_version() {
+    for minor in 0..=2 {
+        let mut ends = Ends::new(server_config(), VERSIONS[0]);
+        // No session, two suites, no compression, and no extensions, which clients of these versions need not send.
+        let body = [&[3, minor][..], &[7; 32], &[0, 0, 4, 0xc0, 0x09, 0xc0, 0x13, 1, 0]].concat();
+        let length = u8::try_from(body.len()).unwrap();
+        ends.send(&[&[22, 3, 1, 0, length + 4, 1, 0, 0, length], &body[..]].concat());
+        let refused = ends.server.handshake(&mut ends.ready, &mut usize::MAX.clone()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(ends.take(), [21, 3, 1, 0, 2, 2, 70], "{minor}");
+    }
+}
+
+#[test]
 fn text_instead_of_a_hello_is_passed_on() {
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
     ends.send(b"GET / HTTP/1.1\r\n");
