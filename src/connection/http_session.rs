@@ -172,9 +172,12 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         // Nothing that is sent would arrive, so that a handler or script must not go on working for it.
-        if ready.broken {
+        if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }
+        // The poll also reports a connection as broken when both sides have closed it, which is how lingering ends. The
+        // read tells an end from a reset.
+        ready.read |= ready.broken;
         if ready.read_closed {
             self.core.timers.note_closed(cx.clock.now);
         }
