@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::Poll;
 
+use crate::observer::{LoopObserver, Unobserved};
 #[cfg(unix)]
 use crate::reactor::InputEnd;
 use crate::reactor::{
@@ -253,7 +254,15 @@ impl LoopCore {
     }
 
     pub(crate) fn serve_forever<'s>(&'s mut self, registrations: Vec<Registration<'s>>) -> io::Result<Stopped> {
-        match self.run(RunMode::UntilStopped, registrations)? {
+        self.serve_forever_observed(registrations, Unobserved)
+    }
+
+    pub(crate) fn serve_forever_observed<'s>(
+        &'s mut self,
+        registrations: Vec<Registration<'s>>,
+        observer: impl LoopObserver,
+    ) -> io::Result<Stopped> {
+        match self.run(RunMode::UntilStopped, registrations, observer)? {
             RunEnd::Signal(signal) => Ok(Stopped::BySignal(signal)),
             RunEnd::Expired => Ok(Stopped::ByLifetime),
             _ => Ok(Stopped::ByStopper),
@@ -265,8 +274,17 @@ impl LoopCore {
         timeout: Option<Duration>,
         registration: Registration<'s>,
     ) -> io::Result<Served> {
+        self.handle_request_observed(timeout, registration, Unobserved)
+    }
+
+    pub(crate) fn handle_request_observed<'s>(
+        &'s mut self,
+        timeout: Option<Duration>,
+        registration: Registration<'s>,
+        observer: impl LoopObserver,
+    ) -> io::Result<Served> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(match self.run(RunMode::OneSession(deadline), vec![registration])? {
+        Ok(match self.run(RunMode::OneSession(deadline), vec![registration], observer)? {
             RunEnd::Served => Served::Request,
             RunEnd::Refused => Served::Refused,
             RunEnd::TimedOut => Served::TimedOut,
@@ -274,15 +292,20 @@ impl LoopCore {
         })
     }
 
-    fn run<'s>(&'s mut self, mode: RunMode, registrations: Vec<Registration<'s>>) -> io::Result<RunEnd> {
+    fn run<'s>(
+        &'s mut self,
+        mode: RunMode,
+        registrations: Vec<Registration<'s>>,
+        observer: impl LoopObserver,
+    ) -> io::Result<RunEnd> {
         let _running = self.stop.begin();
         let (mut acceptors, mut hooks) = (Vec::new(), AllHooks(Vec::new()));
         for registration in registrations {
             acceptors.extend(registration.acceptors);
             hooks.0.push(registration.hooks);
         }
-        let limits = hooks.limits();
-        let mut reactor = Reactor::new(&mut self.poll, &self.stop, self.signals.as_mut(), acceptors, limits)?;
+        let (limits, signals) = (hooks.limits(), self.signals.as_mut());
+        let mut reactor = Reactor::observed(&mut self.poll, &self.stop, signals, acceptors, limits, observer)?;
         reactor.set_lifetime(self.lifetime);
         #[cfg(unix)]
         if let Some(input) = &mut self.input_end {

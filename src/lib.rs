@@ -179,6 +179,8 @@ mod session;
 pub mod session;
 #[cfg(unix)]
 pub mod socketserver;
+#[cfg(feature = "harness")]
+pub mod statistics;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -159,6 +159,10 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The result of sending the output that the transport itself holds.
     fn flushed(&mut self, result: &io::Result<()>) {}
 
+    /// No output is left: the system has taken all bytes so far. With `is_in_exchange` the response has more to come, or a
+    /// request has no response yet. It may be called again although nothing was sent since.
+    fn all_sent(&mut self, is_in_exchange: bool) {}
+
     /// The sending side of the socket was shut.
     fn shut_down(&mut self) {}
 

@@ -7,7 +7,7 @@ mod sessions;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "harness", feature = "tls"))]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,11 @@ use crate::listen::ListenOptions;
 use crate::log::AccessLog;
 use crate::reactor::{Acceptor, Lifetime, SignalAction, Signals, Stopper};
 use crate::service::{IntoService, Response};
+#[cfg(feature = "harness")]
+use crate::statistics::{LoopMeter, Statistics};
 use crate::transport::Pace;
+#[cfg(feature = "harness")]
+use hooks::MeteredHooks;
 use hooks::{Callbacks, HttpHooks};
 use reload::OnReload;
 pub use reload::Reload;
@@ -55,6 +59,8 @@ pub struct HttpServer {
     verify_request: Option<Box<dyn Fn(SocketAddr) -> bool + Send>>,
     companion: Option<Box<HttpServer>>,
     pace: Option<Pace>,
+    #[cfg(feature = "harness")]
+    statistics: Option<Arc<Statistics>>,
 }
 
 impl HttpServer {
@@ -103,6 +109,8 @@ impl HttpServer {
             verify_request: None,
             companion: None,
             pace: None,
+            #[cfg(feature = "harness")]
+            statistics: None,
         })
     }
 
@@ -284,6 +292,18 @@ impl HttpServer {
         self
     }
 
+    /// Counts what the server and its companion do from now on. The same counters may be given to a
+    /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections and
+    /// turns are not counted, because they belong to all of its servers.
+    #[cfg(feature = "harness")]
+    pub fn statistics(mut self, statistics: Arc<Statistics>) -> HttpServer {
+        if let Some(companion) = &mut self.companion {
+            companion.statistics = Some(Arc::clone(&statistics));
+        }
+        self.statistics = Some(statistics);
+        self
+    }
+
     /// Stops the server, as [`Stopper::stop`] does, when this pipe or socket reaches its end or breaks: the process that
     /// holds the other end has ended then. The bytes that it brings are discarded.
     #[cfg(unix)]
@@ -379,6 +399,11 @@ impl HttpServer {
     /// # Errors
     /// If the system's selector fails. No client can cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
+        #[cfg(feature = "harness")]
+        if let Some(meter) = self.loop_meter() {
+            let (core, registration) = self.prepare(false)?;
+            return core.serve_forever_observed(vec![registration], meter);
+        }
         let (core, registration) = self.prepare(false)?;
         core.serve_forever(vec![registration])
     }
@@ -397,8 +422,19 @@ impl HttpServer {
     /// # Errors
     /// As [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
+        #[cfg(feature = "harness")]
+        if let Some(meter) = self.loop_meter() {
+            let (core, registration) = self.prepare(true)?;
+            return core.handle_request_observed(timeout, registration, meter);
+        }
         let (core, registration) = self.prepare(true)?;
         core.handle_request(timeout, registration)
+    }
+
+    /// The observer of the next run, if this server counts.
+    #[cfg(feature = "harness")]
+    fn loop_meter(&self) -> Option<LoopMeter> {
+        self.statistics.as_ref().map(|statistics| LoopMeter::new(Arc::clone(statistics)))
     }
 
     /// Lends the loop this server's acceptors and hooks. With `once`, a session closes after its first response.
@@ -427,8 +463,16 @@ impl HttpServer {
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();
         let sessions = HttpSessions::new(&self.state, verify, self.pace, once);
+        #[cfg(feature = "harness")]
+        let sessions = sessions.counted_by(self.statistics.as_ref());
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
+        #[cfg(not(feature = "harness"))]
         let own = Registration::new(acceptors, hooks);
+        #[cfg(feature = "harness")]
+        let own = match self.statistics.as_deref() {
+            Some(statistics) => Registration::new(acceptors, MeteredHooks { hooks, statistics }),
+            None => Registration::new(acceptors, hooks),
+        };
         let companion = self.companion.as_deref_mut().filter(|_| !once).map(LoopMember::register);
         let registration = match companion {
             Some(companion) => own.and(companion),

@@ -103,32 +103,39 @@ pub trait Service {
     }
 }
 
-impl Service for Box<dyn Service + Send> {
-    fn call(&self, request: &Request) -> Reply {
-        (**self).call(request)
-    }
+/// Boxed services are services. One implementation for all boxes would overlap with that for closures.
+macro_rules! service_for_box {
+    ($($service:ty),*) => {
+        $(impl Service for Box<$service> {
+            fn call(&self, request: &Request) -> Reply {
+                (**self).call(request)
+            }
 
-    fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
-        (**self).after_turn(now, note)
-    }
+            fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
+                (**self).after_turn(now, note)
+            }
 
-    fn after_run(&self, note: &mut LogCallback<'_>) {
-        (**self).after_run(note);
-    }
+            fn after_run(&self, note: &mut LogCallback<'_>) {
+                (**self).after_run(note);
+            }
 
-    fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
-        (**self).connect(server_name)
-    }
+            fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
+                (**self).connect(server_name)
+            }
 
-    fn take_notes(&self, note: &mut dyn FnMut(&str)) {
-        (**self).take_notes(note);
-    }
+            fn take_notes(&self, note: &mut dyn FnMut(&str)) {
+                (**self).take_notes(note);
+            }
 
-    #[cfg(feature = "harness")]
-    fn next_is_deaf(&self, is_loopback: bool) -> bool {
-        (**self).next_is_deaf(is_loopback)
-    }
+            #[cfg(feature = "harness")]
+            fn next_is_deaf(&self, is_loopback: bool) -> bool {
+                (**self).next_is_deaf(is_loopback)
+            }
+        })*
+    };
 }
+
+service_for_box!(dyn Service, dyn Service + Send);
 
 /// Writes a line to the server's log. The arguments are the client that the line is about, if any, and the text.
 pub type LogCallback<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;

@@ -151,7 +151,7 @@ fn the_loop_and_raw_servers_know_no_http() {
             "transport" => &["session", "buffer", "tls_info"],
             "coroutine" => &["session", "failure"],
             "reactor" => &["session", "observer", "listen"],
-            "event_loop" => &["session", "reactor"],
+            "event_loop" => &["session", "observer", "reactor"],
             "socketserver" => &[
                 "session",
                 "reactor",
@@ -204,6 +204,8 @@ const CLOCKS: &[(&str, &str)] = &[
     ("src/server/reload.rs", "a reload happens between two turns"),
     ("src/socketserver/raw_handler.rs", "a handler that ends with the run"),
     ("src/tls/configuration.rs", "the validity of certificates, when they are read or made"),
+    ("src/statistics/loop_meter.rs", "the time of a turn without its sleep"),
+    ("src/statistics/statistics.rs", "the times of a report, which no turn passes on"),
     ("src/testing/bench.rs", "the clock of connections in memory"),
 ];
 

@@ -186,6 +186,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let filled = self.fill(ready)?;
             let advanced = self.advance_and_gather(ready, cx)?;
             let flushed = self.flush_or_cut(ready, cx.clock)?;
+            self.note_all_sent();
             let moved = filled || flushed.is_some() || advanced == Progress::Moved;
             sent += flushed.unwrap_or_default();
             let wait = self.stage.wait(&self.core);
@@ -211,6 +212,21 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
         self.core.observer().budget_used_up(sent);
         Ok(true)
+    }
+
+    /// Tells the observer if no output is left.
+    fn note_all_sent(&mut self) {
+        let core = &mut self.core;
+        if core.output.is_empty() && !core.transport.has_pending() {
+            let goes_on = match self.stage {
+                Stage::Deferred(_) | Stage::AwaitingUpstream(_) | Stage::Sending(_) => true,
+                // A response with a fault is complete only once its stage has ended.
+                #[cfg(feature = "harness")]
+                Stage::Faulty(_) => true,
+                _ => false,
+            };
+            core.observer().all_sent(goes_on);
+        }
     }
 
     /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read. It saves

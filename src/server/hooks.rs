@@ -8,6 +8,8 @@ use crate::event_loop::Periodic;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{RunLimits, RunMode, TurnHooks};
 use crate::session::TurnClock;
+#[cfg(feature = "harness")]
+use crate::statistics::Statistics;
 
 pub(super) struct HttpHooks<'s> {
     state: &'s ServerState,
@@ -73,6 +75,48 @@ impl TurnHooks for HttpHooks<'_> {
         self.state.with_service(|service| service.after_run(&mut write_line));
         // Last, because the service writes to it.
         self.log.after_run(mode);
+    }
+}
+
+/// The hooks of a server that counts: it tells its counters what its log has dropped, and which faults it has made.
+#[cfg(feature = "harness")]
+pub(super) struct MeteredHooks<'s> {
+    pub(super) hooks: HttpHooks<'s>,
+    pub(super) statistics: &'s Statistics,
+}
+
+#[cfg(feature = "harness")]
+impl TurnHooks for MeteredHooks<'_> {
+    fn limits(&self) -> RunLimits {
+        self.hooks.limits()
+    }
+
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
+        let longest = self.hooks.after_turn(clock);
+        self.tell();
+        longest
+    }
+
+    fn reload(&mut self) {
+        self.hooks.reload();
+    }
+
+    fn stopping(&mut self) {
+        self.hooks.stopping();
+    }
+
+    fn after_run(&mut self, mode: RunMode) {
+        self.hooks.after_run(mode);
+        self.tell();
+    }
+}
+
+#[cfg(feature = "harness")]
+impl MeteredHooks<'_> {
+    fn tell(&self) {
+        let state = self.hooks.state;
+        self.statistics.note_log_dropped(state.log.borrow().dropped());
+        self.statistics.note_faults(state.faults());
     }
 }
 

@@ -1,17 +1,21 @@
 //! The sessions of accepted connections: which connections get one, and of which type it is.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 #[cfg(feature = "tls")]
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
+#[cfg(any(feature = "harness", feature = "tls"))]
+use std::sync::Arc;
+use std::time::Instant;
 
 use mio::net::TcpStream;
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 
 use crate::connection::{HttpSession, ServerState};
-use crate::observer::Unobserved;
+use crate::observer::{ConnectionObserver, Unobserved};
 use crate::session::Session;
+#[cfg(feature = "harness")]
+use crate::statistics::{ConnectionMeter, Statistics};
 #[cfg(feature = "tls")]
 use crate::transport::tls::{ServerSide, TlsScratch, TlsStream};
 use crate::transport::{Narrow, Pace, Paced, Transport};
@@ -24,6 +28,9 @@ pub(super) struct HttpSessions<'s> {
     pace: Option<Pace>,
     /// Sessions close after their first response.
     once: bool,
+    /// The counters of a server that counts.
+    #[cfg(feature = "harness")]
+    statistics: Option<&'s Arc<Statistics>>,
     /// The memory in which connections over TLS read and write.
     #[cfg(feature = "tls")]
     scratch: Rc<TlsScratch>,
@@ -41,9 +48,17 @@ impl<'s> HttpSessions<'s> {
             verify,
             pace,
             once,
+            #[cfg(feature = "harness")]
+            statistics: None,
             #[cfg(feature = "tls")]
             scratch: Rc::default(),
         }
+    }
+
+    /// Counts the connections, if there are counters.
+    #[cfg(feature = "harness")]
+    pub(super) fn counted_by(self, statistics: Option<&'s Arc<Statistics>>) -> HttpSessions<'s> {
+        HttpSessions { statistics, ..self }
     }
 
     /// Makes the session of a connection that was accepted at the given time, or refuses the connection.
@@ -51,19 +66,39 @@ impl<'s> HttpSessions<'s> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
         }
+        #[cfg(feature = "harness")]
+        if let Some(statistics) = self.statistics {
+            return self.make_observed(stream, peer, now, ConnectionMeter::new(Arc::clone(statistics)));
+        }
+        self.make_observed(stream, peer, now, Unobserved)
+    }
+
+    fn make_observed<O: ConnectionObserver + 's>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        now: Instant,
+        observer: O,
+    ) -> Option<Box<dyn Session + 's>> {
         if let Some(pace) = self.pace {
-            return self.make_paced(stream, pace, peer, now);
+            return self.make_paced(stream, pace, peer, now, observer);
         }
         // The transport's type is known here, so that the compiler makes a session without any indirection.
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {
-            return self.admit(self.accept_tls(stream, config)?, peer, now);
+            return self.admit(self.accept_tls(stream, config)?, peer, now, observer);
         }
-        self.admit(stream, peer, now)
+        self.admit(stream, peer, now, observer)
     }
 
-    fn admit<T: Transport + 's>(&self, transport: T, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
-        Some(Box::new(HttpSession::admit(self.state, transport, peer, now, Unobserved)?.once(self.once)))
+    fn admit<T: Transport + 's, O: ConnectionObserver + 's>(
+        &self,
+        transport: T,
+        peer: SocketAddr,
+        now: Instant,
+        observer: O,
+    ) -> Option<Box<dyn Session + 's>> {
+        Some(Box::new(HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once)))
     }
 
     /// The server's side of TLS. `None` if the configuration contradicts itself, so that it cannot serve any client.
@@ -79,6 +114,7 @@ impl<'s> HttpSessions<'s> {
         pace: Pace,
         peer: SocketAddr,
         now: Instant,
+        observer: impl ConnectionObserver + 's,
     ) -> Option<Box<dyn Session + 's>> {
         let narrow = Narrow::new(stream, pace);
         let gate = narrow.gate();
@@ -89,7 +125,7 @@ impl<'s> HttpSessions<'s> {
         };
         #[cfg(not(feature = "tls"))]
         let transport: Box<dyn Transport> = Box::new(narrow);
-        let session = HttpSession::admit(self.state, transport, peer, now, Unobserved)?.once(self.once);
+        let session = HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once);
         Some(Box::new(Paced::new(session, gate)))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Handshake, Transport};
-use crate::session::{Next, Ready, Session, StepContext, TurnClock};
+use crate::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
 use crate::tls_info::TlsInfo;
 
 /// How few bytes a connection may move at a time, and how long it then pauses. See
@@ -256,6 +256,10 @@ impl<S: Session> Session for Paced<S> {
 
     fn idle_since(&self) -> Option<Instant> {
         self.session.idle_since()
+    }
+
+    fn activity(&self) -> Activity {
+        self.session.activity()
     }
 
     fn stalled_since(&self, now: Instant) -> Option<Instant> {

@@ -1,0 +1,29 @@
+//! One number that the loop's thread changes and any thread reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter. Only the loop's thread changes it, so a change is a plain load and a plain store, without a lock.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn add(&self, more: u64) {
+        self.set(self.get().wrapping_add(more));
+    }
+
+    /// Sets the counter to `value` if that is larger.
+    pub(super) fn raise_to(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A histogram of times with 64 buckets. The bound of each is the square root of two times the one before.
+
+use std::time::Duration;
+
+use super::counter::Counter;
+
+/// The number of buckets.
+pub(super) const BUCKETS: usize = 64;
+
+/// The bound of the first bucket. That of the last one is six minutes.
+const FIRST: u64 = 125;
+
+/// Counts of times by bucket, their sum and the largest. The counts never go down; a window counts from its beginning.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    counts: [Counter; BUCKETS],
+    /// The counts at the beginning of the window.
+    before: [Counter; BUCKETS],
+    /// Nanoseconds.
+    sum: Counter,
+    /// The largest of the window, in nanoseconds.
+    largest: Counter,
+}
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        let zeros = || std::array::from_fn(|_| Counter::default());
+        Histogram { counts: zeros(), before: zeros(), sum: Counter::default(), largest: Counter::default() }
+    }
+}
+
+impl Histogram {
+    pub(super) fn record(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.counts[bucket(nanos)].add(1);
+        self.sum.add(nanos);
+        self.largest.raise_to(nanos);
+    }
+
+    /// Begins another window.
+    pub(super) fn begin_window(&self) {
+        for (before, count) in self.before.iter().zip(&self.counts) {
+            before.set(count.get());
+        }
+        self.largest.set(0);
+    }
+
+    /// The sum of all times.
+    pub(super) fn sum(&self) -> Duration {
+        Duration::from_nanos(self.sum.get())
+    }
+
+    /// The largest time of the window.
+    pub(super) fn largest(&self) -> Duration {
+        Duration::from_nanos(self.largest.get())
+    }
+
+    /// The time that `percent` of the times of the window do not exceed: the bound of a bucket, or the largest time.
+    pub(super) fn percentile(&self, percent: u64) -> Duration {
+        let counts = || self.counts.iter().zip(&self.before).map(|(count, before)| count.get() - before.get());
+        let rank = (counts().sum::<u64>() * percent).div_ceil(100);
+        let mut sum = 0;
+        let reaches = counts().position(|count| {
+            sum += count;
+            sum >= rank
+        });
+        reaches.map_or(Duration::ZERO, bound).min(self.largest())
+    }
+
+    /// The bound of each bucket, with the number of times since the beginning that do not exceed it.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let mut sum = 0;
+        self.counts.iter().enumerate().map(move |(at, count)| {
+            sum += count.get();
+            (bound(at), sum)
+        })
+    }
+}
+
+/// The first bucket whose bound a time does not exceed; the last one takes all that are longer.
+fn bucket(nanos: u64) -> usize {
+    // With one less, a time that equals a bound is in the bucket of that bound.
+    let below = nanos.saturating_sub(1);
+    let Some(octave) = (below / FIRST).checked_ilog2() else { return 0 };
+    // In the upper half of an octave, the square is at least twice that of its beginning.
+    let begin = u128::from(FIRST) << octave;
+    // Times of more than a century need not be told apart, and their squares would not fit.
+    let (begin, nanos) = (begin.min(1 << 62), u128::from(nanos.min(1 << 62)));
+    let is_upper = nanos * nanos > 2 * begin * begin;
+    (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS - 1)
+}
+
+/// The bound of a bucket.
+fn bound(at: usize) -> Duration {
+    let begin = FIRST << (at / 2);
+    let square = u128::from(begin) * u128::from(begin);
+    Duration::from_nanos(if at.is_multiple_of(2) { begin } else { (2 * square).isqrt() as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(nanos: u64) -> Duration {
+        Duration::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_time_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
+        assert_eq!([bound(0), bound(1), bound(2)], [nanos(125), nanos(176), nanos(250)]);
+        for at in 0..BUCKETS {
+            let bound = u64::try_from(bound(at).as_nanos()).unwrap();
+            assert_eq!(bucket(bound), at, "{bound}");
+            // The bound of an odd bucket is no whole number, so that one more is in the next bucket in any case.
+            assert_eq!(bucket(bound + 1), (at + 1).min(BUCKETS - 1), "{bound} + 1");
+        }
+        assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, BUCKETS - 1));
+    }
+
+    #[test]
+    fn percentiles_and_the_largest_are_those_of_the_window() {
+        let histogram = Histogram::default();
+        assert_eq!((histogram.percentile(50), histogram.largest()), (Duration::ZERO, Duration::ZERO));
+        for _ in 0..9 {
+            histogram.record(nanos(200));
+        }
+        histogram.record(nanos(1_000_000));
+        assert_eq!(
+            [50, 90, 99].map(|percent| histogram.percentile(percent)),
+            [nanos(250), nanos(250), nanos(1_000_000)]
+        );
+        histogram.begin_window();
+        assert_eq!((histogram.percentile(99), histogram.largest()), (Duration::ZERO, Duration::ZERO));
+        histogram.record(nanos(300));
+        assert_eq!((histogram.percentile(50), histogram.largest()), (nanos(300), nanos(300)), "not above the largest");
+        assert_eq!(histogram.cumulative().last(), Some((bound(63), 11)), "the counts do not go down");
+        assert_eq!(histogram.sum(), nanos(9 * 200 + 1_000_000 + 300));
+    }
+}
