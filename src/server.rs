@@ -342,6 +342,8 @@ impl HttpServer {
     /// # Ok(()) }
     /// ```
     pub fn with_companion(mut self, companion: HttpServer) -> HttpServer {
+        #[cfg(feature = "harness")]
+        let companion = HttpServer { statistics: self.statistics.clone(), ..companion };
         self.companion = Some(Box::new(companion));
         self
     }

@@ -54,6 +54,11 @@ complete -c serve-forever -l fault-seed -d 'seed that decides which responses ha
 complete -c serve-forever -l port-file -d 'file to write the port to when the program listens; removed at its end' -r -F
 complete -c serve-forever -l ready -d 'the line on standard output when the program is ready: python or json (default: python)' -r -f
 complete -c serve-forever -l ready-fd -d 'open descriptor to write the line of --ready json to when the program is ready, and then to close' -r -f
+complete -c serve-forever -l stats -d 'report counters at a URL path: JSON, or text for Prometheus (without PATH: /__stats)' -r -f
+complete -c serve-forever -l stats-from -d 'network whose clients get the report of --stats, such as 10.0.0.0/8, instead of loopback; may be repeated' -r -f
+complete -c serve-forever -l stats-on-exit -d 'write the counters as one line of JSON at the end (without FILE: to standard output)' -r -F
+complete -c serve-forever -l health -d 'respond at a URL path with 200, and with 503 once the end has begun (without PATH: /__health)' -r -f
+complete -c serve-forever -l exit-after -d 'end after N responses' -r -f
 complete -c serve-forever -l idle-exit -d 'end after this time without a request' -r -f
 complete -c serve-forever -l duration -d 'end after this time' -r -f
 complete -c serve-forever -l lame-duck -d 'time to go on serving after SIGTERM or SIGINT, before --grace begins' -r -f

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::exit::{Code, Exit};
@@ -53,6 +54,11 @@ impl Announcer {
         Ok(())
     }
 
+    /// The directory of the port file, which is removed at the end.
+    pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
+        self.port_file.as_ref().map(|port_file| port_file.file.directory())
+    }
+
     /// Announces that the program is ready: on standard output, then by the descriptor, then to the service manager.
     pub(super) fn ready(&mut self, scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
         let line = json_line(address, bound, &self.nonce);
@@ -68,7 +74,7 @@ impl Announcer {
     }
 
     /// A callback that tells the service manager that the program ends.
-    pub(super) fn stopping(&self) -> impl FnMut() + Send + 'static {
+    pub(super) fn stopping(&self) -> impl FnMut() + Send + use<> {
         let manager = Arc::clone(&self.manager);
         move || manager.tell("STOPPING=1")
     }

@@ -556,6 +556,50 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "send the nonce of this start in all responses, as X-Serve-Nonce",
         more: "A client that knows the nonce of --ready json can tell this program from an older one on the same port.",
     },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "stats",
+        letter: None,
+        action: Action::Maybe("PATH", Options::set_stats),
+        help: "report counters at a URL path: JSON, or text for Prometheus (without PATH: /__stats)",
+        more: "?format=prometheus gives the text, and so does an Accept field with text/plain;version=0.0.4. POST to \
+               PATH/reset begins a new window for percentiles and maxima. Clients on loopback addresses get the \
+               report; for all others there is nothing at the path.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "stats-from",
+        letter: None,
+        action: Action::Many("NETWORK", Options::add_stats_from),
+        help: "network whose clients get the report of --stats, such as 10.0.0.0/8, instead of loopback; may be \
+               repeated",
+        more: "Only the address of the connection counts, and no field of the request.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "stats-on-exit",
+        letter: None,
+        action: Action::Maybe("FILE", Options::set_stats_on_exit),
+        help: "write the counters as one line of JSON at the end (without FILE: to standard output)",
+        more: "",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "health",
+        letter: None,
+        action: Action::Maybe("PATH", Options::set_health),
+        help: "respond at a URL path with 200, and with 503 once the end has begun (without PATH: /__health)",
+        more: "With --lame-duck, a load balancer can see it in time.",
+    },
+    #[cfg(feature = "harness")]
+    Flag {
+        name: "exit-after",
+        letter: None,
+        action: Action::One("N", Options::set_exit_after),
+        help: "end after N responses",
+        more: "Every final response counts when its last byte has left, errors included. Requests that have begun are \
+               answered too.",
+    },
     Flag {
         name: "idle-exit",
         letter: None,

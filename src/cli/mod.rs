@@ -63,6 +63,11 @@ mod service_manager;
 mod settings;
 mod site;
 mod sources;
+#[cfg(feature = "harness")]
+mod statistics;
+#[cfg(not(feature = "harness"))]
+#[path = "no_statistics.rs"]
+mod statistics;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -74,7 +79,7 @@ pub use config_file::parse_file;
 pub use exit::{Code, Exit};
 pub use health_check::HealthUrl;
 #[cfg(feature = "harness")]
-pub use options::BenchOptions;
+pub use options::{BenchOptions, Network, StatisticsOptions};
 pub use options::{
     Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, TlsOptions,
     WatchOptions,

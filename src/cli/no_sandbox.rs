@@ -1,10 +1,15 @@
 //! Replaces `sandbox.rs` in a program that was built without the sandbox.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use super::exit::Exit;
 
 /// Always an error: if the operator asks for the sandbox, the program must not run without it.
-pub(super) fn restrict<'p>(_: impl IntoIterator<Item = &'p Path>, _: Option<&Path>) -> Result<(), Exit> {
+pub(super) fn restrict<'p>(
+    _: impl IntoIterator<Item = &'p Path>,
+    _: Option<&Path>,
+    _: &[BorrowedFd<'_>],
+) -> Result<(), Exit> {
     Err(Exit::failure("cannot sandbox: this program was built without the sandbox"))
 }

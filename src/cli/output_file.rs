@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
@@ -31,6 +31,11 @@ impl OutputFile {
         Ok(OutputFile { directory, name })
     }
 
+    /// The directory of the file.
+    pub(super) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
     /// Replaces the content of the file, or creates it.
     pub(super) fn replace(&self, content: &[u8]) -> io::Result<()> {
         let temporary = self.temporary();
@@ -41,6 +46,14 @@ impl OutputFile {
             _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
         }
         replaced
+    }
+
+    /// Creates the temporary file and removes it again, to find out early that the file cannot be written.
+    #[cfg(feature = "harness")]
+    pub(super) fn try_out(&self) -> io::Result<()> {
+        let temporary = self.temporary();
+        self.create(&temporary)?;
+        Ok(unlinkat(&self.directory, &temporary, AtFlags::empty())?)
     }
 
     /// Removes the file if its content is still this one: another process may have replaced it.
@@ -83,6 +96,8 @@ mod tests {
         fs::hard_link(&path, folder.path().join("link")).unwrap();
         fs::write(folder.path().join("port.tmp"), "left over").unwrap();
         let file = OutputFile::at(&path).unwrap();
+        #[cfg(feature = "harness")]
+        file.try_out().unwrap();
         file.replace(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read(folder.path().join("link")).unwrap(), b"old", "the old file is not written to");

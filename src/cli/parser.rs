@@ -182,6 +182,8 @@ mod tests {
             scripts: ScriptOptions::default(),
             #[cfg(feature = "harness")]
             bench: crate::cli::BenchOptions::default(),
+            #[cfg(feature = "harness")]
+            statistics: crate::cli::StatisticsOptions::default(),
             log: LogOptions { format: LogFormat::Json, file: Some("l".into()) },
             tls: TlsOptions::default(),
             watch: WatchOptions::default(),
@@ -296,11 +298,11 @@ mod tests {
     fn an_ambiguous_abbreviation_lists_its_candidates() {
         assert_eq!(
             refused(&["--he"]),
-            "ambiguous option: --he could match --help, --header, --head-timeout, --healthcheck"
+            "ambiguous option: --he could match --help, --header, --head-timeout, --health, --healthcheck"
         );
         assert_eq!(
             refused(&["--he=1"]),
-            "ambiguous option: --he could match --help, --header, --head-timeout, --healthcheck"
+            "ambiguous option: --he could match --help, --header, --head-timeout, --health, --healthcheck"
         );
     }
 

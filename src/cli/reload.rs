@@ -15,6 +15,7 @@ use super::options::{LifeOptions, Options};
 use super::scripts::{self, Scripts};
 use super::site::{self, check_file};
 use super::sources::Sources;
+use super::statistics::Reports;
 use super::tls::{self, Tls};
 use super::words::shown;
 use super::{conflicts, logging};
@@ -30,6 +31,7 @@ pub(super) struct Reloader {
     scripts: Scripts,
     /// The configuration of TLS that the server runs with.
     tls: Option<Tls>,
+    reports: Reports,
     /// Standard error, for messages while the access log goes to a file or is off.
     stderr: AccessLog,
 }
@@ -46,8 +48,14 @@ struct Prepared {
 
 impl Reloader {
     /// A reloader for a server that was built from these options.
-    pub(super) fn new(sources: Sources, options: Options, scripts: Scripts, tls: Option<Tls>) -> Reloader {
-        Reloader { sources, options, scripts, tls, stderr: AccessLog::stderr() }
+    pub(super) fn new(
+        sources: Sources,
+        options: Options,
+        scripts: Scripts,
+        tls: Option<Tls>,
+        reports: Reports,
+    ) -> Reloader {
+        Reloader { sources, options, scripts, tls, reports, stderr: AccessLog::stderr() }
     }
 
     /// Reads the options again and applies them, or logs why not.
@@ -93,6 +101,7 @@ impl Reloader {
         let service = site::off_loop(gate, scripts);
         #[cfg(feature = "harness")]
         let service = bench::before(service, &options)?;
+        let service = self.reports.before(service, &options);
         Ok(Prepared { options, log, service, tls, kept })
     }
 
@@ -140,6 +149,14 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("max-write", &mut changed.max_write, &stands.max_write));
     kept.extend(keep_one("slow-motion", &mut changed.pause, &stands.pause));
     keep_life(&mut next.life, &present.life, &mut kept);
+    // What counts was decided at the start, and the paths of the reports belong to it.
+    #[cfg(feature = "harness")]
+    {
+        let (changed, stands) = (&mut next.statistics, &present.statistics);
+        kept.extend(keep_one("exit-after", &mut changed.exit_after, &stands.exit_after));
+        kept.extend(keep_one("stats", &mut changed.path, &stands.path));
+        kept.extend(keep_one("stats-on-exit", &mut changed.on_exit, &stands.on_exit));
+    }
     kept
 }
 

@@ -22,6 +22,7 @@ use super::redirect::Redirect;
 use super::reload::Reloader;
 use super::scripts::Scripts;
 use super::sources::Sources;
+use super::statistics::Reports;
 use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site, tls};
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
@@ -73,6 +74,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let bound = Bound::of(&listeners);
     announcer.write_port_file(&options.life, &bound)?;
     let mut redirect = Redirect::open(options)?;
+    let reports = Reports::new(options, &announcer)?;
     // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.
     _ = room_for_buffers();
     // The listeners and the log are open, so privileges can go. The files to serve are looked up afterwards: their
@@ -85,14 +87,17 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let files = site::service(options, accounts)?;
     if options.confinement.sandbox {
         let others: Vec<_> = site::pages(options).chain(tls::folders(&options.tls)).collect();
-        sandbox::restrict(others.iter().map(PathBuf::as_path).chain([options.directory.as_path()]), log.path())?;
+        let readable = others.iter().map(PathBuf::as_path).chain([options.directory.as_path()]);
+        let folders: Vec<_> = announcer.folder().into_iter().chain(reports.folder()).collect();
+        sandbox::restrict(readable, log.path(), &folders)?;
     }
     let mut scripts = Scripts::default();
     let gate = files.gate();
     let service = site::off_loop(gate, scripts.beside(files, script_user, options).map_err(Exit::failure)?);
     #[cfg(feature = "harness")]
     let service = bench::before(service, options)?;
-    let mut server = configured(options, listeners, log, &announcer)
+    let service = reports.before(service, options);
+    let mut server = configured(options, listeners, log, &announcer, &reports)
         .and_then(|server| server.stop_on_signals(&signals))
         .map_err(Exit::failure)?
         .service(service);
@@ -106,7 +111,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
         server = tls::secured(server, tls, options);
     }
     if reads_again {
-        let mut reloader = Reloader::new(sources, options.clone(), scripts, tls);
+        let mut reloader = Reloader::new(sources, options.clone(), scripts, tls, reports.clone());
         server = server.on_reload(move |server| reloader.reload(server));
     }
     announcer.ready(scheme, server.server_address(), &bound, &options.site.base_path);
@@ -115,6 +120,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     if stopped == Stopped::BySignal(SIGINT) {
         _ = say("\nKeyboard interrupt received, exiting.\n");
     }
+    reports.finish(options)?;
     Ok(if server.cut_responses() > 0 { Code::Cut } else { Code::Success })
 }
 
@@ -124,6 +130,7 @@ fn configured(
     listeners: Vec<TcpListener>,
     log: AccessLog,
     announcer: &Announcer,
+    reports: &Reports,
 ) -> io::Result<HttpServer> {
     let life = &options.life;
     let lifetime = Lifetime { duration: life.duration, idle: life.idle_exit, lame_duck: life.lame_duck };
@@ -134,7 +141,7 @@ fn configured(
         .release_on_drain(true)
         .pace(options.watch.pace)
         .lifetime(lifetime)
-        .on_stopping(announcer.stopping())
+        .on_stopping(stopping(announcer, reports))
         .log(log);
     if life.nonce_header {
         server = server.common_header(NONCE, announcer.nonce())?;
@@ -142,7 +149,16 @@ fn configured(
     if life.exit_with_stdin {
         server = server.stop_at_end_of(io::stdin().as_fd().try_clone_to_owned()?);
     }
-    Ok(server)
+    Ok(reports.observe(server, options))
+}
+
+/// A callback that reports that the end has begun.
+fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + use<> {
+    let (mut announce, reports) = (announcer.stopping(), reports.clone());
+    move || {
+        reports.set_draining();
+        announce();
+    }
 }
 
 /// Refuses an input that cannot end as a pipe does. A file ends at once, and a terminal is not read.

@@ -1,7 +1,9 @@
-//! Restricts the process with Landlock: it can read the served files, write to the folder of its log, and nothing else.
+//! Restricts the process with Landlock: it can read the served files, write to the folders of its log and of
+//! other files that it was asked to write, and nothing else.
 //! `no_sandbox.rs` replaces this file in a program that was built without it.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use landlock::{
@@ -16,7 +18,12 @@ use super::exit::Exit;
 /// sockets any more; its open sockets remain usable.
 ///
 /// On older kernels some restrictions are missing. A kernel that cannot restrict access to files is an error.
-pub(super) fn restrict<'p>(readable: impl IntoIterator<Item = &'p Path>, log: Option<&Path>) -> Result<(), Exit> {
+/// The process may replace and remove files in `folders`.
+pub(super) fn restrict<'p>(
+    readable: impl IntoIterator<Item = &'p Path>,
+    log: Option<&Path>,
+    folders: &[BorrowedFd<'_>],
+) -> Result<(), Exit> {
     // errno is the kernel's reason. The error of the crate only names the call that failed.
     let refused = |_| Exit::failure(format_args!("cannot sandbox: {}", io::Error::last_os_error()));
     let mut rules = ruleset().map_err(refused)?;
@@ -28,6 +35,10 @@ pub(super) fn restrict<'p>(readable: impl IntoIterator<Item = &'p Path>, log: Op
     if let Some(folder) = log.and_then(Path::parent) {
         let access = AccessFs::WriteFile | AccessFs::MakeReg;
         rules = rules.add_rule(PathBeneath::new(open(folder)?, access)).map_err(refused)?;
+    }
+    for folder in folders {
+        let access = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::ReadFile;
+        rules = rules.add_rule(PathBeneath::new(folder, access)).map_err(refused)?;
     }
     match rules.restrict_self().map_err(refused)?.ruleset {
         RulesetStatus::NotEnforced => Err(Exit::failure("cannot sandbox: this kernel has no Landlock")),

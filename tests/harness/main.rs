@@ -9,4 +9,6 @@ mod announcements;
 mod client;
 mod ends;
 mod process;
+#[cfg(feature = "harness")]
+mod reports;
 mod statuses;

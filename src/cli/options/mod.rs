@@ -15,6 +15,8 @@ mod model;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod scripts;
 mod site;
+#[cfg(feature = "harness")]
+mod statistics;
 mod tls;
 mod values;
 mod watch;
@@ -26,3 +28,5 @@ pub use model::{
     Confinement, ExitCodes, LifeOptions, LogOptions, Options, ReadyForm, ScriptOptions, SiteOptions, TlsOptions,
     WatchOptions,
 };
+#[cfg(feature = "harness")]
+pub use statistics::{Network, StatisticsOptions};

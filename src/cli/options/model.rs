@@ -54,6 +54,9 @@ pub struct Options {
     /// The endpoints for benchmarks and tests of clients.
     #[cfg(feature = "harness")]
     pub bench: super::BenchOptions,
+    /// The reports of counters and health.
+    #[cfg(feature = "harness")]
+    pub statistics: super::StatisticsOptions,
     /// The configuration file.
     pub config: Option<PathBuf>,
 }
@@ -80,6 +83,8 @@ impl Default for Options {
             life: LifeOptions::default(),
             #[cfg(feature = "harness")]
             bench: super::BenchOptions::default(),
+            #[cfg(feature = "harness")]
+            statistics: super::StatisticsOptions::default(),
             config: None,
         }
     }
