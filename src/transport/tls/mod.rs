@@ -7,10 +7,12 @@
 mod hello;
 mod records;
 mod scratch;
+mod sending;
 mod side;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 pub use scratch::TlsScratch;
 pub use side::{ServerSide, TlsSide};

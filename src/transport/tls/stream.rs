@@ -1,52 +1,47 @@
 //! `TlsStream`: a transport that speaks TLS over another one. It keeps what rustls does not: the bytes that wait.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustls::unbuffered::{EncryptError, InsufficientSizeError, WriteTraffic};
 use rustls::{PeerIncompatible, ServerConfig};
 
 use super::records::{PlaintextSink, Stop, process};
-use super::scratch::{FULL_RECORD, LEAST_READ, MOST_PLAINTEXT, MOST_READ, MOST_UNFINISHED, TlsScratch};
+use super::scratch::{LEAST_READ, MOST_READ, MOST_UNFINISHED, TlsScratch};
 use super::side::{FirstLook, ServerSide, TlsSide, info};
 use crate::buffer::Buffer;
 use crate::session::Ready;
 use crate::tls_info::TlsInfo;
-use crate::transport::{Handshake, Transport, read_at};
+use crate::transport::{Handshake, Transport};
 
 /// The record of a fatal alert protocol_version (RFC 5246 section 7.2), in clear.
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
-
-/// Reads in one call that may give no plaintext, before the other sessions get their turn.
-const MOST_READS: usize = 8;
 
 /// A TLS connection over another byte stream.
 ///
 /// Invariant: rustls processes nothing after an error or after the announced end. What the peer still sends then is discarded.
 pub struct TlsStream<T, S> {
-    socket: T,
-    side: S,
-    scratch: Rc<TlsScratch>,
+    pub(super) socket: T,
+    pub(super) side: S,
+    pub(super) scratch: Rc<TlsScratch>,
     /// Received bytes that rustls has not used up: an unfinished record or message, or the records that follow a full read.
-    received: Buffer,
+    pub(super) received: Buffer,
     /// Decrypted bytes that did not fit into the memory of the reader.
-    plaintext: Buffer,
+    pub(super) plaintext: Buffer,
     /// Records that the socket did not take.
-    pending: Buffer,
-    info: Option<Arc<TlsInfo>>,
-    failure: Option<Box<rustls::Error>>,
+    pub(super) pending: Buffer,
+    pub(super) info: Option<Arc<TlsInfo>>,
+    pub(super) failure: Option<Box<rustls::Error>>,
     /// The peer has sent text before any TLS: everything is passed on as it is.
-    is_text: bool,
+    pub(super) is_text: bool,
     /// There may be whole records in `received`.
-    has_whole_records: bool,
+    pub(super) has_whole_records: bool,
     /// The last read took everything that the socket had, and it was decrypted and returned.
-    is_drained: bool,
+    pub(super) is_drained: bool,
     /// The peer has announced its end, or closed its side.
-    at_end: bool,
-    has_announced_end: bool,
+    pub(super) at_end: bool,
+    pub(super) has_announced_end: bool,
 }
 
 impl<T: Transport> TlsStream<T, ServerSide> {
@@ -86,7 +81,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
 
     /// Reads once from the socket, unless records wait, and processes what is there. Returns the number of bytes of plaintext in
     /// `buf`: 0 after a read that gave none.
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         self.is_drained = false;
         let scratch = Rc::clone(&self.scratch);
@@ -173,7 +168,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     }
 
     /// Keeps these bytes for the next read, in place of those that were kept before.
-    fn keep(&mut self, rest: &[u8]) {
+    pub(super) fn keep(&mut self, rest: &[u8]) {
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -183,7 +178,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     }
 
     /// Notes an error, after which rustls processes nothing more, and tries to send its alert.
-    fn fail(&mut self, error: rustls::Error) -> io::Error {
+    pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
         // The alert is pending if it cannot leave now.
         _ = self.flush_pending();
@@ -191,98 +186,15 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
 
-    fn check(&self) -> io::Result<()> {
+    pub(super) fn check(&self) -> io::Result<()> {
         match &self.failure {
             Some(error) => Err(io::Error::new(io::ErrorKind::InvalidData, (**error).clone())),
             None => Ok(()),
         }
     }
 
-    /// Writes records to `memory[at..]`, which grows if they do not fit: `write` writes them. Returns their length.
-    fn seal(&mut self, memory: &mut Vec<u8>, at: usize, write: &mut SealFn<'_, S::Data>) -> io::Result<usize> {
-        self.check()?;
-        let mut sealed = None;
-        let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
-            let mut result = write(traffic, &mut memory[at..]);
-            if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
-                memory.resize(at + required_size, 0);
-                result = write(traffic, &mut memory[at..]);
-            }
-            sealed = Some(result);
-        };
-        // Records that were received and not processed come first: rustls takes everything in its order.
-        let mut is_blocked = false;
-        while !is_blocked {
-            let mut sink = PlaintextSink::new(&mut [], &mut self.plaintext);
-            let received = self.received.bytes_mut();
-            let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
-            self.received.consume(used);
-            match stop {
-                Ok(Stop::Full) => {}
-                Ok(Stop::PeerEnded) => {
-                    self.at_end = true;
-                    self.keep(&[]);
-                }
-                Ok(Stop::Empty) => is_blocked = true,
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-        match sealed {
-            Some(Ok(length)) => Ok(length),
-            // The keys are used up (RFC 8446 section 5.5), which takes hundreds of gigabytes.
-            Some(Err(error)) => Err(io::Error::other(error)),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// Encrypts plaintext to `memory[at..]`. Returns the length of the records.
-    fn encrypt(&mut self, plaintext: &[u8], memory: &mut Vec<u8>, at: usize) -> io::Result<usize> {
-        self.seal(memory, at, &mut |traffic, memory| traffic.encrypt(plaintext, memory))
-    }
-
-    /// Encrypts some of both parts. Returns how many bytes of them, and the length of the records.
-    fn encrypt_parts(&mut self, first: &[u8], second: &[u8], memory: &mut Vec<u8>) -> io::Result<(usize, usize)> {
-        if second.is_empty() || first.len() >= FULL_RECORD {
-            let part = &first[..first.len().min(MOST_PLAINTEXT)];
-            return Ok((part.len(), self.encrypt(part, memory, 0)?));
-        }
-        // A head and the beginning of its body share a record, which costs a copy, but no record more.
-        let scratch = Rc::clone(&self.scratch);
-        let mut joined = scratch.input();
-        let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));
-        let length = first.len() + start.len();
-        joined[..first.len()].copy_from_slice(first);
-        joined[first.len()..length].copy_from_slice(start);
-        let mut end = self.encrypt(&joined[..length], memory, 0)?;
-        let rest = &rest[..rest.len().min(MOST_PLAINTEXT - FULL_RECORD)];
-        if !rest.is_empty() {
-            end += self.encrypt(rest, memory, end)?;
-        }
-        Ok((length + rest.len(), end))
-    }
-
-    /// Sends records. Those that the socket does not take are pending.
-    fn transmit(&mut self, records: &[u8], more: bool) -> io::Result<()> {
-        // Messages that rustls had queued go before the records that were encrypted after them.
-        if !self.pending.is_empty() {
-            self.pending.extend(records);
-            return unless_later(self.flush_pending());
-        }
-        let sent = match self.socket.send(records, &[], more) {
-            Ok(sent) => sent,
-            Err(error) => {
-                unless_later(Err(error))?;
-                0
-            }
-        };
-        if sent < records.len() {
-            self.pending.extend(&records[sent..]);
-        }
-        Ok(())
-    }
-
     /// Reads on until the handshake needs something that is not there.
-    fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
+    pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
                 if !ready.write {
@@ -316,166 +228,11 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     }
 }
 
-/// Writes records with the leave of rustls.
-type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
-
 /// Passes over the errors that only mean that the same can be tried again later.
-fn unless_later(result: io::Result<()>) -> io::Result<()> {
+pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
         other => other,
-    }
-}
-
-impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
-    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let waiting = if self.is_text { &mut self.received } else { &mut self.plaintext };
-        if !waiting.is_empty() {
-            let count = waiting.len().min(buf.len());
-            buf[..count].copy_from_slice(&waiting.bytes()[..count]);
-            waiting.consume(count);
-            if waiting.is_empty() {
-                *waiting = Buffer::default();
-            }
-            return Ok(count);
-        }
-        if self.is_text {
-            return self.socket.recv(buf);
-        }
-        for _ in 0..MOST_READS {
-            if self.at_end {
-                return Ok(0);
-            }
-            let count = self.read(buf)?;
-            if count > 0 {
-                return Ok(count);
-            }
-        }
-        // The peer sends records without plaintext, as fast as they are read.
-        Err(io::ErrorKind::Interrupted.into())
-    }
-
-    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
-        if self.is_text {
-            return self.socket.send(first, second, more);
-        }
-        if self.has_pending() {
-            self.flush_pending()?;
-        }
-        let scratch = Rc::clone(&self.scratch);
-        let mut memory = scratch.output();
-        let (count, length) = self.encrypt_parts(first, second, &mut memory)?;
-        self.transmit(&memory[..length], more)?;
-        Ok(count)
-    }
-
-    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-        if self.is_text {
-            return self.socket.send_file(file, offset, length);
-        }
-        if self.has_pending() {
-            self.flush_pending()?;
-        }
-        let scratch = Rc::clone(&self.scratch);
-        let (mut memory, mut plaintext) = (scratch.output(), scratch.input());
-        let mut sent = 0;
-        while sent < length && !self.has_pending() {
-            let most = usize::try_from(length - sent).unwrap_or(usize::MAX).min(MOST_PLAINTEXT);
-            let count = match read_at(file, &mut plaintext[..most], offset + sent) {
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // The client can only be told by a cut connection, as if the file had ended.
-                Err(_) => 0,
-            };
-            if count == 0 {
-                break;
-            }
-            let end = self.encrypt(&plaintext[..count], &mut memory, 0)?;
-            self.transmit(&memory[..end], sent + (count as u64) < length)?;
-            sent += count as u64;
-        }
-        Ok(sent)
-    }
-
-    fn cork(&mut self, on: bool) {
-        self.socket.cork(on);
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.has_announced_end = true;
-        self.socket.end()
-    }
-
-    fn short_read_is_all(&self) -> bool {
-        if self.is_text { self.socket.short_read_is_all() } else { self.is_drained }
-    }
-
-    fn source(&mut self) -> &mut dyn mio::event::Source {
-        self.socket.source()
-    }
-
-    fn needs_handshake(&self) -> bool {
-        true
-    }
-
-    fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
-        match self.shake(ready, left) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Handshake::Waiting),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Handshake::NextTurn),
-            other => other,
-        }
-    }
-
-    fn is_text(&self) -> bool {
-        self.is_text
-    }
-
-    fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    fn flush_pending(&mut self) -> io::Result<()> {
-        while !self.pending.is_empty() {
-            let count = self.socket.send(self.pending.bytes(), &[], false)?;
-            self.pending.consume(count);
-        }
-        // An idle connection owns no buffer.
-        self.pending = Buffer::default();
-        Ok(())
-    }
-
-    fn announce_end(&mut self) -> io::Result<()> {
-        if self.info.is_none() || self.failure.is_some() {
-            return Ok(());
-        }
-        if !self.has_announced_end {
-            let scratch = Rc::clone(&self.scratch);
-            let mut memory = scratch.output();
-            let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
-            self.has_announced_end = true;
-            self.has_whole_records = false;
-            self.keep(&[]);
-            return self.transmit(&memory[..length], false);
-        }
-        unless_later(self.flush_pending())
-    }
-
-    #[cfg(feature = "harness")]
-    fn unacknowledged(&self) -> Option<u64> {
-        self.socket.unacknowledged()
-    }
-
-    #[cfg(feature = "harness")]
-    fn reset_on_drop(&mut self) {
-        self.socket.reset_on_drop();
-    }
-
-    fn memory(&self) -> usize {
-        self.received.capacity() + self.plaintext.capacity() + self.pending.capacity()
-    }
-
-    fn tls(&self) -> Option<&Arc<TlsInfo>> {
-        self.info.as_ref()
     }
 }
 

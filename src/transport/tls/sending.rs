@@ -1,0 +1,110 @@
+//! The sending half of a TLS stream: plaintext becomes records, and records go to the socket or wait. What stays out: reading.
+
+use std::io;
+use std::rc::Rc;
+
+use rustls::unbuffered::{EncryptError, InsufficientSizeError, WriteTraffic};
+
+use super::records::{PlaintextSink, Stop, process};
+use super::scratch::{FULL_RECORD, MOST_PLAINTEXT};
+use super::side::TlsSide;
+use super::stream::{TlsStream, unless_later};
+use crate::transport::Transport;
+
+/// Writes records with the leave of rustls.
+type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
+
+impl<T: Transport, S: TlsSide> TlsStream<T, S> {
+    /// Writes records to `memory[at..]`, which grows if they do not fit: `write` writes them. Returns their length.
+    pub(super) fn seal(
+        &mut self,
+        memory: &mut Vec<u8>,
+        at: usize,
+        write: &mut SealFn<'_, S::Data>,
+    ) -> io::Result<usize> {
+        self.check()?;
+        let mut sealed = None;
+        let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
+            let mut result = write(traffic, &mut memory[at..]);
+            if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
+                memory.resize(at + required_size, 0);
+                result = write(traffic, &mut memory[at..]);
+            }
+            sealed = Some(result);
+        };
+        // Records that were received and not processed come first: rustls takes everything in its order.
+        let mut is_blocked = false;
+        while !is_blocked {
+            let mut sink = PlaintextSink::new(&mut [], &mut self.plaintext);
+            let received = self.received.bytes_mut();
+            let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
+            self.received.consume(used);
+            match stop {
+                Ok(Stop::Full) => {}
+                Ok(Stop::PeerEnded) => {
+                    self.at_end = true;
+                    self.keep(&[]);
+                }
+                Ok(Stop::Empty) => is_blocked = true,
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        match sealed {
+            Some(Ok(length)) => Ok(length),
+            // The keys are used up (RFC 8446 section 5.5), which takes hundreds of gigabytes.
+            Some(Err(error)) => Err(io::Error::other(error)),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Encrypts plaintext to `memory[at..]`. Returns the length of the records.
+    pub(super) fn encrypt(&mut self, plaintext: &[u8], memory: &mut Vec<u8>, at: usize) -> io::Result<usize> {
+        self.seal(memory, at, &mut |traffic, memory| traffic.encrypt(plaintext, memory))
+    }
+
+    /// Encrypts some of both parts. Returns how many bytes of them, and the length of the records.
+    pub(super) fn encrypt_parts(
+        &mut self,
+        first: &[u8],
+        second: &[u8],
+        memory: &mut Vec<u8>,
+    ) -> io::Result<(usize, usize)> {
+        if second.is_empty() || first.len() >= FULL_RECORD {
+            let part = &first[..first.len().min(MOST_PLAINTEXT)];
+            return Ok((part.len(), self.encrypt(part, memory, 0)?));
+        }
+        // A head and the beginning of its body share a record, which costs a copy, but no record more.
+        let scratch = Rc::clone(&self.scratch);
+        let mut joined = scratch.input();
+        let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));
+        let length = first.len() + start.len();
+        joined[..first.len()].copy_from_slice(first);
+        joined[first.len()..length].copy_from_slice(start);
+        let mut end = self.encrypt(&joined[..length], memory, 0)?;
+        let rest = &rest[..rest.len().min(MOST_PLAINTEXT - FULL_RECORD)];
+        if !rest.is_empty() {
+            end += self.encrypt(rest, memory, end)?;
+        }
+        Ok((length + rest.len(), end))
+    }
+
+    /// Sends records. Those that the socket does not take are pending.
+    pub(super) fn transmit(&mut self, records: &[u8], more: bool) -> io::Result<()> {
+        // Messages that rustls had queued go before the records that were encrypted after them.
+        if !self.pending.is_empty() {
+            self.pending.extend(records);
+            return unless_later(self.flush_pending());
+        }
+        let sent = match self.socket.send(records, &[], more) {
+            Ok(sent) => sent,
+            Err(error) => {
+                unless_later(Err(error))?;
+                0
+            }
+        };
+        if sent < records.len() {
+            self.pending.extend(&records[sent..]);
+        }
+        Ok(())
+    }
+}
