@@ -59,6 +59,7 @@
 //! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
 //! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
+//! | `trace` | yes | `trace`, to watch the loop at work: `HttpServer::trace`, `HttpServer::explain`; part of `cli` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
 //! | `load` | no | the program `load-forever`, a load generator |
@@ -185,6 +186,8 @@ pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tls_info;
+#[cfg(feature = "trace")]
+pub mod trace;
 #[cfg(not(feature = "internals"))]
 mod transport;
 #[cfg(feature = "internals")]

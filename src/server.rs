@@ -3,6 +3,7 @@
 mod hooks;
 mod reload;
 mod sessions;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -29,6 +30,7 @@ use hooks::{Callbacks, HttpHooks};
 use reload::OnReload;
 pub use reload::Reload;
 use sessions::HttpSessions;
+use watch::{PreparedRun, Watch, WatchedServer};
 
 /// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
 ///
@@ -61,6 +63,7 @@ pub struct HttpServer {
     pace: Option<Pace>,
     #[cfg(feature = "harness")]
     statistics: Option<Arc<Statistics>>,
+    watch: WatchedServer,
 }
 
 impl HttpServer {
@@ -111,6 +114,7 @@ impl HttpServer {
             pace: None,
             #[cfg(feature = "harness")]
             statistics: None,
+            watch: WatchedServer::default(),
         })
     }
 
@@ -403,11 +407,10 @@ impl HttpServer {
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         #[cfg(feature = "harness")]
         if let Some(meter) = self.loop_meter() {
-            let (core, registration) = self.prepare(false)?;
+            let PreparedRun { core, registration, .. } = self.prepare(false)?;
             return core.serve_forever_observed(vec![registration], meter);
         }
-        let (core, registration) = self.prepare(false)?;
-        core.serve_forever(vec![registration])
+        self.prepare(false)?.serve_forever()
     }
 
     /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
@@ -426,25 +429,26 @@ impl HttpServer {
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         #[cfg(feature = "harness")]
         if let Some(meter) = self.loop_meter() {
-            let (core, registration) = self.prepare(true)?;
+            let PreparedRun { core, registration, .. } = self.prepare(true)?;
             return core.handle_request_observed(timeout, registration, meter);
         }
-        let (core, registration) = self.prepare(true)?;
-        core.handle_request(timeout, registration)
+        self.prepare(true)?.handle_request(timeout)
     }
 
     /// The observer of the next run, if this server counts.
     #[cfg(feature = "harness")]
     fn loop_meter(&self) -> Option<LoopMeter> {
-        self.statistics.as_ref().map(|statistics| LoopMeter::new(Arc::clone(statistics)))
+        // A loop has one observer.
+        let statistics = self.statistics.as_ref().filter(|_| !self.watch.is_watched());
+        statistics.map(|statistics| LoopMeter::new(Arc::clone(statistics)))
     }
 
     /// Lends the loop this server's acceptors and hooks. With `once`, a session closes after its first response.
-    fn prepare(&mut self, once: bool) -> io::Result<(&mut LoopCore, Registration<'_>)> {
+    fn prepare(&mut self, once: bool) -> io::Result<PreparedRun<'_>> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
         }
-        Ok(self.split(once))
+        Ok(self.split(once, true))
     }
 
     /// True unless the log is off.
@@ -453,8 +457,10 @@ impl HttpServer {
         self.state.log.borrow().is_on()
     }
 
-    /// The loop of this server, and its acceptors and hooks for a run.
-    fn split(&mut self, once: bool) -> (&mut LoopCore, Registration<'_>) {
+    /// The loop of this server, its acceptors and hooks for a run, and its recorder if the run is `watched`.
+    fn split(&mut self, once: bool, watched: bool) -> PreparedRun<'_> {
+        let addresses = self.server_addresses();
+        let watch = if watched { self.watch.begin_run(&addresses) } else { Watch::default() };
         let callbacks = Callbacks {
             service_actions: self.service_actions.as_deref_mut(),
             poll_interval: self.poll_interval,
@@ -464,7 +470,7 @@ impl HttpServer {
         };
         let hooks = HttpHooks::new(&self.state, callbacks);
         let verify = self.verify_request.as_deref();
-        let sessions = HttpSessions::new(&self.state, verify, self.pace, once);
+        let sessions = HttpSessions::new(&self.state, verify, self.pace, watch, once);
         #[cfg(feature = "harness")]
         let sessions = sessions.counted_by(self.statistics.as_ref());
         let acceptors = acceptors(&mut self.listeners, sessions, self.release_on_drain);
@@ -480,13 +486,13 @@ impl HttpServer {
             Some(companion) => own.and(companion),
             None => own,
         };
-        (&mut self.core, registration)
+        PreparedRun { core: &mut self.core, registration, watch }
     }
 }
 
 impl LoopMember for HttpServer {
     fn register(&mut self) -> Registration<'_> {
-        self.split(false).1
+        self.split(false, false).registration
     }
 
     fn take_signals(&mut self) -> Option<Signals> {

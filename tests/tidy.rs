@@ -202,6 +202,7 @@ const CLOCKS: &[(&str, &str)] = &[
     ("src/load/generator.rs", "the clock of the load generator"),
     ("src/server/hooks.rs", "the end of a run"),
     ("src/server/reload.rs", "a reload happens between two turns"),
+    ("src/server/watch.rs", "the beginning of a run, for its trace"),
     ("src/socketserver/raw_handler.rs", "a handler that ends with the run"),
     ("src/tls/configuration.rs", "the validity of certificates, when they are read or made"),
     ("src/statistics/loop_meter.rs", "the time of a turn without its sleep"),

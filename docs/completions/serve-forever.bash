@@ -23,7 +23,7 @@ _serve__forever() {
 
     case "${cmd}" in
         serve__forever)
-            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --tls-cert --tls-key --tls-password-file --tls-min --tls-client-ca --tls-client-auth --tls-self-signed --hsts --redirect-http --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --bench-endpoints --dataset --max-read --max-write --slow-motion --fault --fault-seed --faults-anywhere --port-file --ready --ready-fd --nonce-header --stats --stats-from --stats-on-exit --health --exit-after --idle-exit --duration --exit-with-stdin --lame-duck --cpu --exit-codes --healthcheck --quiet"
+            opts="-h -V -b -d -p -H -q --help --version --bind --directory --protocol --tls-cert --tls-key --tls-password-file --tls-min --tls-client-ca --tls-client-auth --tls-self-signed --hsts --redirect-http --header --content-type --index --spa --error-page --no-listing --folders-first --hidden --symlinks --cors --coop-coep --cache --mime --encoding --charset --clean-urls --precompressed --auth --auth-file --base-path --log-format --log-file --grace --reuse-port --max-connections --max-connections-per-peer --head-timeout --idle-timeout --stall-timeout --send-timeout --body-timeout --body-rate --user --chroot --sandbox --config --cgi --cgi-env --cgi-user --cgi-timeout --cgi-first-byte --cgi-max --bench-endpoints --dataset --trace --trace-connections --trace-limit --explain --max-read --max-write --slow-motion --fault --fault-seed --faults-anywhere --port-file --ready --ready-fd --nonce-header --stats --stats-from --stats-on-exit --health --exit-after --idle-exit --duration --exit-with-stdin --lame-duck --cpu --exit-codes --healthcheck --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -421,6 +421,42 @@ _serve__forever() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --trace-connections)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --trace-limit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
                     fi
                     return 0
                     ;;

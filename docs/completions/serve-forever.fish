@@ -46,6 +46,10 @@ complete -c serve-forever -l cgi-first-byte -d 'time for a script to send the he
 complete -c serve-forever -l cgi-max -d 'scripts that run at a time; further requests wait (default: 64)' -r -f
 complete -c serve-forever -l bench-endpoints -d 'answer paths for benchmarks and tests of clients, such as /bytes/1000, before the files' -r -f
 complete -c serve-forever -l dataset -d 'JSON file with the items of the endpoint /json/N (default: 50 built-in items)' -r -F
+complete -c serve-forever -l trace -d 'write a trace of the loop and the first connections to FILE, for https://ui.perfetto.dev' -r -F
+complete -c serve-forever -l trace-connections -d 'connections that the trace shows, counted from the start (default: 64)' -r -f
+complete -c serve-forever -l trace-limit -d 'largest size of the trace in MiB (default: 64)' -r -f
+complete -c serve-forever -l explain -d 'say in sentences on standard error what happens to the N-th connection, or to all (without N: the first)' -r -f
 complete -c serve-forever -l max-read -d 'read at most N bytes at a time from a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l max-write -d 'write at most N bytes at a time to a client, once a turn of the loop (default: no limit)' -r -f
 complete -c serve-forever -l slow-motion -d 'milliseconds that a connection pauses after a read of --max-read or a write of --max-write bytes (default: none)' -r -f

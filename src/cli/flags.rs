@@ -475,6 +475,36 @@ pub(super) const FLAGS: &[Flag] = &[
                --bench-endpoints.",
     },
     Flag {
+        name: "trace",
+        letter: None,
+        action: Action::One("FILE", Options::set_trace),
+        help: "write a trace of the loop and the first connections to FILE, for https://ui.perfetto.dev",
+        more: "It shows every turn of the loop, and of each connection the states, the waits, and every read and write. A \
+               request line is the only text of a client in it. An existing file is emptied. A trace is for looking, not for \
+               load: a request takes about 2 kB.",
+    },
+    Flag {
+        name: "trace-connections",
+        letter: None,
+        action: Action::One("N", Options::set_trace_connections),
+        help: "connections that the trace shows, counted from the start (default: 64)",
+        more: "The loop itself is always shown.",
+    },
+    Flag {
+        name: "trace-limit",
+        letter: None,
+        action: Action::One("MIB", Options::set_trace_limit),
+        help: "largest size of the trace in MiB (default: 64)",
+        more: "The last event of a full trace says that it is full.",
+    },
+    Flag {
+        name: "explain",
+        letter: None,
+        action: Action::Maybe("N", Options::set_explain),
+        help: "say in sentences on standard error what happens to the N-th connection, or to all (without N: the first)",
+        more: "",
+    },
+    Flag {
         name: "max-read",
         letter: None,
         action: Action::One("N", Options::set_max_read),

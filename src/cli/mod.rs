@@ -73,6 +73,7 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod watching;
 mod words;
 
 pub use config_file::parse_file;

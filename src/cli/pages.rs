@@ -44,8 +44,8 @@ keys, password and client authorities.
 The command line and the environment still take precedence. The new settings apply to requests that begin afterwards. No connection is
 closed. A line on standard error confirms the reload. If a file has an error, the line names the file, its line and the
 error, and all settings stay as they were. Another line names the options that differ but take effect only at the next
-start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, tls\\-self\\-signed, redirect\\-http, max\\-read, max\\-write, slow\\-motion, the directory of a
-sandbox, and the options of the start and the end of the program, from port\\-file to exit\\-codes.
+start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, tls\\-self\\-signed, redirect\\-http, max\\-read, max\\-write, slow\\-motion, trace,
+trace\\-connections, trace\\-limit, explain, the directory of a sandbox, and the options of the start and the end of the program, from port\\-file to exit\\-codes.
 Without any of these files, SIGHUP is ignored. If in addition standard error is a terminal, SIGHUP ends the program at
 once, because the terminal is gone.
 .SH READINESS

@@ -148,6 +148,11 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("max-read", &mut changed.max_read, &stands.max_read));
     kept.extend(keep_one("max-write", &mut changed.max_write, &stands.max_write));
     kept.extend(keep_one("slow-motion", &mut changed.pause, &stands.pause));
+    let (changed, stands) = (&mut next.watch, &present.watch);
+    kept.extend(keep_one("trace", &mut changed.trace, &stands.trace));
+    kept.extend(keep_one("trace-connections", &mut changed.trace_connections, &stands.trace_connections));
+    kept.extend(keep_one("trace-limit", &mut changed.trace_limit, &stands.trace_limit));
+    kept.extend(keep_one("explain", &mut changed.explain, &stands.explain));
     keep_life(&mut next.life, &present.life, &mut kept);
     // What counts was decided at the start, and the paths of the reports belong to it.
     #[cfg(feature = "harness")]

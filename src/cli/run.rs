@@ -23,7 +23,7 @@ use super::reload::Reloader;
 use super::scripts::Scripts;
 use super::sources::Sources;
 use super::statistics::Reports;
-use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site, tls};
+use super::{confine, conflicts, health_check, listen, logging, sandbox, scripts, site, tls, watching};
 use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
 use crate::{HttpServer, Lifetime, SignalAction, Stopped};
@@ -65,6 +65,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
     let mut log = logging::log(options)?;
+    let trace = watching::open(options)?;
     let reads_again =
         options.config.is_some() || options.site.auth_file.is_some() || !options.tls.certificates.is_empty();
     let signals = signals(reads_again || log.path().is_some());
@@ -110,6 +111,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
         tls::remarks(options, tls).iter().for_each(|line| eprintln!("{NAME}: {line}"));
         server = tls::secured(server, tls, options);
     }
+    server = watching::watch(server, options, trace);
     if reads_again {
         let mut reloader = Reloader::new(sources, options.clone(), scripts, tls, reports.clone());
         server = server.on_reload(move |server| reloader.reload(server));
@@ -139,7 +141,6 @@ fn configured(
         .protocol(options.protocol)
         .limits(options.limits.clone())
         .release_on_drain(true)
-        .pace(options.watch.pace)
         .lifetime(lifetime)
         .on_stopping(stopping(announcer, reports))
         .log(log);

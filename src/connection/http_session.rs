@@ -181,8 +181,9 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         if ready.read_closed {
             self.core.timers.note_closed(cx.clock.now);
         }
-        let mut sent = 0;
+        let (mut sent, mut rounds) = (0, 0);
         for _ in 0..ROUNDS {
+            rounds += 1;
             let filled = self.fill(ready)?;
             let advanced = self.advance_and_gather(ready, cx)?;
             let flushed = self.flush_or_cut(ready, cx.clock)?;
@@ -210,7 +211,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                 break;
             }
         }
-        self.core.observer().budget_used_up(sent);
+        self.core.observer().budget_used_up(rounds, sent);
         Ok(true)
     }
 

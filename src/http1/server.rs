@@ -373,11 +373,14 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
+    // Inlined, because a state is large: moving it into a call costs more than the transition.
+    #[inline(always)]
     fn enter_receive(&mut self, next: ReceiveState) {
         self.observer.receive_transition(self.receive_state.name(), next.name());
         self.receive_state.enter(next);
     }
 
+    #[inline(always)]
     fn enter_send(&mut self, next: SendState) {
         self.observer.send_transition(self.send_state.name(), next.name());
         self.send_state.enter(next);

@@ -11,6 +11,7 @@ use mio::net::TcpStream;
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 
+use super::watch::Watch;
 use crate::connection::{HttpSession, ServerState};
 use crate::observer::{ConnectionObserver, Unobserved};
 use crate::session::Session;
@@ -26,6 +27,7 @@ pub(super) struct HttpSessions<'s> {
     state: &'s ServerState,
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     pace: Option<Pace>,
+    watch: Watch<'s>,
     /// Sessions close after their first response.
     once: bool,
     /// The counters of a server that counts.
@@ -41,12 +43,14 @@ impl<'s> HttpSessions<'s> {
         state: &'s ServerState,
         verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
         pace: Option<Pace>,
+        watch: Watch<'s>,
         once: bool,
     ) -> HttpSessions<'s> {
         HttpSessions {
             state,
             verify,
             pace,
+            watch,
             once,
             #[cfg(feature = "harness")]
             statistics: None,
@@ -65,6 +69,9 @@ impl<'s> HttpSessions<'s> {
     pub(super) fn make(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
+        }
+        if self.watch.is_on() {
+            return self.make_recorded(stream, peer, now);
         }
         #[cfg(feature = "harness")]
         if let Some(statistics) = self.statistics {
@@ -107,6 +114,18 @@ impl<'s> HttpSessions<'s> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
+    /// Makes a session that is recorded. Its transport is boxed, because it does not have to be fast.
+    #[cold]
+    fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
+        let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());
+        let observer = self.watch.observer(peer, now, limit);
+        if let Some(pace) = self.pace {
+            return self.make_paced(stream, pace, peer, now, observer);
+        }
+        let session = HttpSession::admit(self.state, self.boxed(stream)?, peer, now, observer)?;
+        Some(Box::new(session.once(self.once)))
+    }
+
     #[cold]
     fn make_paced(
         &self,
@@ -118,14 +137,16 @@ impl<'s> HttpSessions<'s> {
     ) -> Option<Box<dyn Session + 's>> {
         let narrow = Narrow::new(stream, pace);
         let gate = narrow.gate();
-        #[cfg(feature = "tls")]
-        let transport: Box<dyn Transport> = match self.state.tls() {
-            Some(config) => Box::new(self.accept_tls(narrow, config)?),
-            None => Box::new(narrow),
-        };
-        #[cfg(not(feature = "tls"))]
-        let transport: Box<dyn Transport> = Box::new(narrow);
-        let session = HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once);
+        let session = HttpSession::admit(self.state, self.boxed(narrow)?, peer, now, observer)?.once(self.once);
         Some(Box::new(Paced::new(session, gate)))
+    }
+
+    /// The transport on a socket: TLS if the server is configured for it.
+    fn boxed(&self, socket: impl Transport + 'static) -> Option<Box<dyn Transport>> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = self.state.tls() {
+            return Some(Box::new(self.accept_tls(socket, config)?));
+        }
+        Some(Box::new(socket))
     }
 }

@@ -1,10 +1,10 @@
-//! The switches for watching the loop: small reads and writes, slow motion.
+//! The options for watching the loop: the trace, its sentences, small reads and writes, slow motion.
 
-use super::program::{Program, field, tree};
+use super::program::{Program, field, refusal, tree, until};
 
 /// What does not depend on the time of the response.
 fn comparable(response: &str) -> String {
-    response.replace(field(response, "Date").unwrap(), "now")
+    response.replace(&format!("\r\nDate: {}", field(response, "Date").unwrap()), "")
 }
 
 #[test]
@@ -29,4 +29,54 @@ fn slow_motion_does_not_delay_a_connection_below_the_limits() {
     }
     let twice = "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     assert_eq!(program.send(twice.as_bytes()).matches("HTTP/1.1 200 OK").count(), 2);
+}
+
+#[test]
+fn a_trace_that_a_kill_cuts_can_be_read() {
+    let root = tree(&[("a", "b")]);
+    let file = root.path().join("trace.json");
+    let program = Program::start(root.path(), &["-q", "--trace", file.to_str().unwrap()]);
+    assert_eq!(program.status("/a"), 200);
+    let text = || std::fs::read_to_string(&file).unwrap();
+    // The turn in which the connection ended is written before the loop sleeps.
+    until("the connection is closed", || text().contains("\"name\":\"close\""));
+    program.signal(rustix::process::Signal::KILL);
+    assert_eq!(program.rest().0, None);
+    assert!(text().starts_with("[\n{\"name\":\"process_name\""), "{}", text());
+    assert_eq!(serve_forever::trace::faults(&text()), Vec::<String>::new());
+}
+
+#[test]
+fn explain_says_in_sentences_what_happens_to_a_connection() {
+    let root = tree(&[("a", "b")]);
+    let program = Program::start(root.path(), &["-q", "--explain=2"]);
+    program.status("/a");
+    program.status("/a");
+    let (code, text) = program.end();
+    assert_eq!(code, Some(0));
+    assert!(text.contains(" s] The request is complete.\n"), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("[conn 2 +") && line.ends_with('.')), "{text}");
+}
+
+#[test]
+fn a_trace_file_has_to_be_a_regular_file_and_is_emptied() {
+    let root = tree(&[("a", "b"), ("old", "text"), ("directory/x", "")]);
+    let fifo = root.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+    for name in ["fifo", "directory", "/dev/null", "missing/file"] {
+        let (code, line) = refusal(root.path(), &["--trace", name]);
+        assert_eq!(code, 1, "{line}");
+        assert!(line.starts_with(&format!("serve-forever: error: cannot write '{name}': ")), "{line}");
+    }
+    let program = Program::start(root.path(), &["-q", "--trace", "old"]);
+    assert_eq!(program.end(), (Some(0), String::new()));
+    assert!(std::fs::read_to_string(root.path().join("old")).unwrap().starts_with("[\n{"));
+}
+
+#[cfg(feature = "harness")]
+#[test]
+fn a_trace_excludes_counters() {
+    let root = tree(&[]);
+    let (code, line) = refusal(root.path(), &["--trace", "t", "--exit-after", "1"]);
+    assert_eq!((code, &*line), (2, "serve-forever: error: argument --trace: not allowed with argument --exit-after"));
 }

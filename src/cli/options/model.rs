@@ -10,6 +10,7 @@ use crate::files::{Account, Symlinks};
 use crate::http::{Status, Version};
 use crate::limits::Limits;
 use crate::log::LogFormat;
+use crate::trace::Explain;
 use crate::transport::Pace;
 
 /// Everything that the command line, the environment and the configuration file can set.
@@ -220,6 +221,14 @@ pub struct LogOptions {
 pub struct WatchOptions {
     /// How few bytes every connection moves at a time, and how long it pauses.
     pub pace: Pace,
+    /// The file for the trace.
+    pub trace: Option<PathBuf>,
+    /// The number of connections that the trace shows. `None` is the default of the recorder.
+    pub trace_connections: Option<u32>,
+    /// The most MiB of the trace. `None` is the default of the recorder.
+    pub trace_limit: Option<u64>,
+    /// The connections that are explained.
+    pub explain: Option<Explain>,
 }
 
 /// The privileges that the program gives up before it accepts connections.

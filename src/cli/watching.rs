@@ -1,0 +1,53 @@
+//! Opens the file of `--trace` and connects the server with it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use super::exit::Exit;
+use super::options::Options;
+use crate::HttpServer;
+
+/// Opens the file of `--trace`, empty.
+pub(super) fn open(options: &Options) -> Result<Option<File>, Exit> {
+    let Some(path) = &options.watch.trace else { return Ok(None) };
+    create(path).map(Some).map_err(|error| Exit::cannot("write", path, error))
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.write(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a FIFO would wait for its reader.
+        how.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = how.open(path)?;
+    // The loop writes the trace itself, and only regular files never make it wait.
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    // A trace begins with the first byte of its file.
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// Makes the server write its trace to `file`, and its explanations to standard error.
+pub(super) fn watch(mut server: HttpServer, options: &Options, file: Option<File>) -> HttpServer {
+    let watch = &options.watch;
+    server = server.pace(watch.pace);
+    if let Some(file) = file {
+        server = server.trace(file);
+        if let Some(most) = watch.trace_connections {
+            server = server.trace_connections(most);
+        }
+        if let Some(limit) = watch.trace_limit {
+            server = server.trace_limit(limit.saturating_mul(1 << 20));
+        }
+    }
+    match watch.explain {
+        Some(which) => server.explain(which, io::stderr()),
+        None => server,
+    }
+}

@@ -1,0 +1,167 @@
+//! Watching a server: its recorder, and a run with or without one. Without the feature `trace` there is never one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::event_loop::{LoopCore, Registration, Served, Stopped};
+
+#[cfg(feature = "trace")]
+pub(super) use recorded::{Watch, WatchedServer};
+#[cfg(not(feature = "trace"))]
+pub(super) use unrecorded::{Watch, WatchedServer};
+
+/// Everything that a run of the loop needs from a server.
+pub(super) struct PreparedRun<'s> {
+    pub(super) core: &'s mut LoopCore,
+    pub(super) registration: Registration<'s>,
+    pub(super) watch: Watch<'s>,
+}
+
+impl PreparedRun<'_> {
+    pub(super) fn serve_forever(self) -> io::Result<Stopped> {
+        let registrations = vec![self.registration];
+        match self.watch.recorder() {
+            Some(recorder) => self.core.serve_forever_observed(registrations, recorder),
+            None => self.core.serve_forever(registrations),
+        }
+    }
+
+    pub(super) fn handle_request(self, timeout: Option<Duration>) -> io::Result<Served> {
+        match self.watch.recorder() {
+            Some(recorder) => self.core.handle_request_observed(timeout, self.registration, recorder),
+            None => self.core.handle_request(timeout, self.registration),
+        }
+    }
+}
+
+#[cfg(feature = "trace")]
+mod recorded {
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::time::SystemTime;
+
+    use super::{Duration, Instant, SocketAddr};
+    use crate::HttpServer;
+    use crate::trace::{ConnectionRecorder, Explain, Recorder};
+
+    /// The recorder of a server, if it is watched.
+    #[derive(Default)]
+    pub(in crate::server) struct WatchedServer(Option<Box<RefCell<Recorder>>>);
+
+    impl WatchedServer {
+        /// True if the server has a recorder.
+        pub(in crate::server) fn is_watched(&self) -> bool {
+            self.0.is_some()
+        }
+
+        fn recorder(&mut self) -> &mut Recorder {
+            self.0.get_or_insert_default().get_mut()
+        }
+
+        /// Notes that a run begins on these addresses.
+        pub(in crate::server) fn begin_run(&self, addresses: &[SocketAddr]) -> Watch<'_> {
+            if let Some(recorder) = &self.0 {
+                recorder.borrow_mut().begin_run(addresses, SystemTime::now());
+            }
+            Watch(self.0.as_deref())
+        }
+    }
+
+    /// The recorder of a run, if there is one.
+    #[derive(Clone, Copy, Default)]
+    pub(in crate::server) struct Watch<'s>(Option<&'s RefCell<Recorder>>);
+
+    impl<'s> Watch<'s> {
+        pub(in crate::server) fn is_on(self) -> bool {
+            self.0.is_some()
+        }
+
+        pub(in crate::server) fn recorder(self) -> Option<&'s RefCell<Recorder>> {
+            self.0
+        }
+
+        /// The observer of a connection that was accepted at `now` and has until `limit` to send its first byte.
+        pub(in crate::server) fn observer(
+            self,
+            peer: SocketAddr,
+            now: Instant,
+            limit: Option<Duration>,
+        ) -> Option<ConnectionRecorder<'s>> {
+            self.0.map(|recorder| ConnectionRecorder::new(recorder, peer, now, limit))
+        }
+    }
+
+    impl HttpServer {
+        /// Writes a trace of the loop and of the first connections to `out`: one JSON event a line, which
+        /// [Perfetto](https://ui.perfetto.dev) opens, also if the trace was cut. `docs/watching-the-loop.md` lists the
+        /// events.
+        ///
+        /// The events are gathered and written before the loop sleeps, so `out` should be a file: a pipe whose reader is
+        /// slow would stop the server. A server of an [`EventLoop`](crate::EventLoop) is not traced. A server that is traced
+        /// or explained does not count for statistics.
+        pub fn trace(mut self, out: impl Write + Send + 'static) -> HttpServer {
+            self.watch.recorder().trace_to(out);
+            self
+        }
+
+        /// Sets the number of connections, in the order of acceptance, that the trace shows. 64 unless set. The loop itself
+        /// is always shown.
+        pub fn trace_connections(mut self, most: u32) -> HttpServer {
+            self.watch.recorder().set_connections(most);
+            self
+        }
+
+        /// Sets the most bytes of the trace. 64 MiB unless set. The last event of a full trace says that it is full.
+        pub fn trace_limit(mut self, bytes: u64) -> HttpServer {
+            self.watch.recorder().set_limit(bytes);
+            self
+        }
+
+        /// Writes one sentence to `out` for each event of these connections, when it happens.
+        pub fn explain(mut self, which: Explain, out: impl Write + Send + 'static) -> HttpServer {
+            self.watch.recorder().explain_to(which, out);
+            self
+        }
+    }
+}
+
+#[cfg(not(feature = "trace"))]
+mod unrecorded {
+    use std::marker::PhantomData;
+
+    use super::{Duration, Instant, SocketAddr};
+    use crate::observer::Unobserved;
+
+    /// No recorder.
+    #[derive(Default)]
+    pub(in crate::server) struct WatchedServer;
+
+    impl WatchedServer {
+        pub(in crate::server) fn is_watched(&self) -> bool {
+            false
+        }
+
+        pub(in crate::server) fn begin_run(&self, _: &[SocketAddr]) -> Watch<'_> {
+            Watch::default()
+        }
+    }
+
+    /// No recorder.
+    #[derive(Clone, Copy, Default)]
+    pub(in crate::server) struct Watch<'s>(PhantomData<&'s ()>);
+
+    impl Watch<'_> {
+        pub(in crate::server) fn is_on(self) -> bool {
+            false
+        }
+
+        pub(in crate::server) fn recorder(self) -> Option<Unobserved> {
+            None
+        }
+
+        pub(in crate::server) fn observer(self, _: SocketAddr, _: Instant, _: Option<Duration>) -> Unobserved {
+            Unobserved
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Writes sentences about connections, as they happen. What stays out: the sentences themselves.
+
+use std::io::Write;
+
+/// The connections that are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explain {
+    /// The connection with this number, counted from 1 in the order of acceptance.
+    Connection(u32),
+    /// All connections.
+    All,
+}
+
+/// The sentences and the place to which they are written.
+pub(super) struct Explainer {
+    which: Explain,
+    out: Box<dyn Write + Send>,
+}
+
+impl Explainer {
+    pub(super) fn new(which: Explain, out: Box<dyn Write + Send>) -> Explainer {
+        Explainer { which, out }
+    }
+
+    pub(super) fn is_about(&self, connection: u32) -> bool {
+        match self.which {
+            Explain::Connection(number) => number == connection,
+            Explain::All => true,
+        }
+    }
+
+    /// Writes a sentence about a connection, `nanos` after it was accepted. `%s` and each `%d` are replaced by `values`, in
+    /// order.
+    pub(super) fn write(&mut self, connection: u32, nanos: u64, sentence: &str, values: &[String]) {
+        let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1000 % 1_000_000);
+        let mut line = format!("[conn {connection} +{seconds}.{:03} {:03} s] ", micros / 1000, micros % 1000);
+        let mut values = values.iter();
+        let mut parts = sentence.split("%d").flat_map(|part| part.split("%s"));
+        line.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            line.push_str(values.next().map_or("", String::as_str));
+            line.push_str(part);
+        }
+        line.push('\n');
+        // One call for the line, so that lines of other writers do not come between. A reader that is gone needs no sentence.
+        _ = self.out.write_all(line.as_bytes());
+    }
+}
+
+/// A moment as text, counted from when the connection was accepted. Without a point, which would look like the end of a
+/// sentence.
+pub(super) fn moment(nanos: u64) -> String {
+    let millis = nanos / 1_000_000;
+    if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }
+}
