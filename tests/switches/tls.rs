@@ -19,7 +19,7 @@ fn fixture(name: &str) -> String {
     format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn with_certificate<'w>(words: &[&'w str]) -> Vec<String> {
+fn with_certificate(words: &[&str]) -> Vec<String> {
     let pair = ["--tls-cert".to_owned(), fixture("ec.crt"), "--tls-key".to_owned(), fixture("ec.key")];
     pair.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect()
 }
