@@ -70,7 +70,13 @@ impl LiveReload {
 }
 
 /// A number that changes when a file below the folder is written, made or removed.
-fn fingerprint(folder: &Path, hash: &mut DefaultHasher) {
+fn fingerprint(folder: &Path) -> u64 {
+    let mut hash = DefaultHasher::new();
+    hash_files(folder, &mut hash);
+    hash.finish()
+}
+
+fn hash_files(folder: &Path, hash: &mut DefaultHasher) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut entries: Vec<_> = entries.map(|entry| (entry.path(), entry.metadata())).collect();
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -78,16 +84,14 @@ fn fingerprint(folder: &Path, hash: &mut DefaultHasher) {
         let Ok(metadata) = metadata else { continue };
         (&path, metadata.len(), metadata.modified().ok()).hash(hash);
         if metadata.is_dir() {
-            fingerprint(&path, hash);
+            hash_files(&path, hash);
         }
     }
 }
 
 fn watch(folder: &Path, version: &Shared<u64>) {
     loop {
-        let mut hash = DefaultHasher::new();
-        fingerprint(folder, &mut hash);
-        let found = hash.finish();
+        let found = fingerprint(folder);
         // An access wakes every page that waits, so that there is one only for a change.
         if version.with(|version| *version) != found {
             version.with(|version| *version = found);
@@ -101,7 +105,7 @@ fn main() -> io::Result<()> {
     let address = args.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let folder = PathBuf::from(args.next().unwrap_or_else(|| ".".to_owned()));
     FileService::new(&folder)?;
-    let version = Shared::new(0);
+    let version = Shared::new(fingerprint(&folder));
     let (watched, watched_version) = (folder.clone(), version.clone());
     std::thread::spawn(move || watch(&watched, &watched_version));
     let handler = move || {

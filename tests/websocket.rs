@@ -1,11 +1,12 @@
 //! WebSocket on an upgraded connection, with tungstenite on both sides: the examples `websocket_echo` and
-//! `websocket_chat`.
+//! `websocket_chat`. And the server-sent events of the example `live_reload`.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
 /// Starts an example, which `cargo test` has built beside the tests.
-fn start(example: &str) -> Program {
+fn start(example: &str, more: &[&Path]) -> Program {
     let test = std::env::current_exe().unwrap();
     let program = test.parent().unwrap().parent().unwrap().join("examples").join(example);
-    Program::of(Command::new(program).arg("127.0.0.1:0"))
+    Program::of(Command::new(program).arg("127.0.0.1:0").args(more))
 }
 
 fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
@@ -29,7 +30,7 @@ fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
 
 #[test]
 fn text_binary_ping_and_close_are_answered() {
-    let program = start("websocket_echo");
+    let program = start("websocket_echo", &[]);
     let mut socket = connect(program.address);
     for message in [Message::text(""), Message::text("h\u{e9}llo"), Message::binary(vec![0, 255, 13, 10])] {
         socket.send(message.clone()).unwrap();
@@ -45,7 +46,7 @@ fn text_binary_ping_and_close_are_answered() {
 
 #[test]
 fn messages_of_a_mebibyte_are_echoed_whole() {
-    let program = start("websocket_echo");
+    let program = start("websocket_echo", &[]);
     let mut socket = connect(program.address);
     for round in 0..3_u8 {
         let message = Message::binary((0..1 << 20).map(|at: u32| at as u8 ^ round).collect::<Vec<u8>>());
@@ -58,7 +59,7 @@ fn messages_of_a_mebibyte_are_echoed_whole() {
 #[test]
 fn many_sockets_are_served_at_once() {
     let count = std::env::var("WEBSOCKETS").map_or(50, |count| count.parse().unwrap());
-    let program = start("websocket_echo");
+    let program = start("websocket_echo", &[]);
     let mut sockets: Vec<_> = (0..count).map(|_| connect(program.address)).collect();
     for round in 0..3 {
         for (number, socket) in sockets.iter_mut().enumerate() {
@@ -72,7 +73,7 @@ fn many_sockets_are_served_at_once() {
 
 #[test]
 fn a_request_that_is_no_handshake_gets_the_page_or_an_error() {
-    let program = start("websocket_echo");
+    let program = start("websocket_echo", &[]);
     let page = program.client().get("/");
     assert!(page.status() == 200 && String::from_utf8_lossy(&page.body).contains("new WebSocket"));
     let ask = |fields: &str| {
@@ -89,7 +90,7 @@ fn a_request_that_is_no_handshake_gets_the_page_or_an_error() {
 
 #[test]
 fn all_sockets_of_a_chat_read_every_line_in_one_order() {
-    let program = start("websocket_chat");
+    let program = start("websocket_chat", &[]);
     let mut sockets: Vec<_> = (0..10).map(|_| connect(program.address)).collect();
     // A socket whose handler has its own line back waits for the lines of others from then on.
     for (number, socket) in sockets.iter_mut().enumerate() {
@@ -111,4 +112,21 @@ fn all_sockets_of_a_chat_read_every_line_in_one_order() {
     for socket in &mut sockets[1..] {
         assert_eq!(heard(socket), first);
     }
+}
+
+#[test]
+fn a_page_of_live_reload_learns_of_a_changed_file() {
+    let folder = common::program::tree(&[("index.html", "<p>one"), ("style.css", "p {}")]);
+    let program = start("live_reload", &[folder.path()]);
+    let page = program.client().get("/");
+    let text = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(text.starts_with("<p>one") && text.contains("EventSource('/_changes')"), "{text}");
+    assert_eq!(program.client().get("/style.css").body, b"p {}");
+
+    let mut events = program.client();
+    events.say("GET /_changes HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(events.head().contains("Content-Type: text/event-stream\r\n"));
+    assert_eq!(events.chunk(), "retry: 300\n\n");
+    std::fs::write(folder.path().join("style.css"), "p { color: red }").unwrap();
+    assert_eq!(events.chunk(), "data: changed\n\n");
 }

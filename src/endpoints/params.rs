@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::replies::EndpointError;
-use crate::handler::query_pairs;
 use crate::http::Request;
+use crate::http::query_pairs;
 
 /// The longest time that a parameter may ask for.
 pub(crate) const MOST_TIME: Duration = Duration::from_secs(60);

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use super::exchange_state::ExchangeState;
-use super::query;
 use crate::coroutine::{HandlerIo, Rfile, Wfile};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 use crate::tls_info::TlsInfo;
@@ -112,7 +111,12 @@ impl<'y> Exchange<'y> {
     /// The pairs of the query in their order, decoded as a form: `+` is a space, `%XX` a byte, and invalid UTF-8 is
     /// replaced. A name may occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
     pub fn query(&self) -> Vec<(String, String)> {
-        query::pairs(self.request.query().unwrap_or_default())
+        self.request.query_pairs()
+    }
+
+    /// The first value of this name in the query, decoded; see [`query`](Exchange::query).
+    pub fn param(&self, name: &str) -> Option<String> {
+        self.request.param(name)
     }
 
     /// The body of the request.

@@ -45,7 +45,6 @@ mod exchange_state;
 mod final_response;
 #[cfg(feature = "client")]
 mod outbound;
-mod query;
 mod request_handler;
 mod respond;
 mod response_state;
@@ -65,8 +64,6 @@ pub use cookies::Cookies;
 pub use exchange::Exchange;
 #[cfg(feature = "client")]
 pub use outbound::HandlerQueue;
-#[cfg(feature = "harness")]
-pub(crate) use query::pairs as query_pairs;
 pub use request_handler::{HandlerError, RequestHandler};
 pub use service::Handlers;
 pub use upgrade::Upgraded;

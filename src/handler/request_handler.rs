@@ -33,9 +33,7 @@ use crate::http::{Method, Status};
 /// struct Twice;
 /// impl RequestHandler<anyhow::Error> for Twice {
 ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> anyhow::Result<()> {
-///         let query = x.query();
-///         let (_, number) = query.iter().find(|(name, _)| name == "n").ok_or(HttpError::new(422))?;
-///         let number: u32 = number.parse()?;
+///         let number: u32 = x.param("n").ok_or(HttpError::new(422))?.parse()?;
 ///         Ok(x.respond(Response::text(format!("{}", 2 * number)))?)
 ///     }
 /// }

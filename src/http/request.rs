@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{
     Expect, Field, Fields, HttpError, Method, RequestFields, ResponseConstraints, Span, UrlPath, Version, is_token,
-    list_elements,
+    list_elements, query_pairs,
 };
 use crate::tls_info::TlsInfo;
 
@@ -140,6 +140,25 @@ impl Request {
     /// The part of the target after the first `?`, not decoded.
     pub fn query(&self) -> Option<&[u8]> {
         self.query.map(|span| span.slice(&self.head))
+    }
+
+    /// The pairs of the query in their order, decoded as a form: `+` is a space, `%XX` a byte, and invalid UTF-8 is
+    /// replaced. A name may occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
+    pub fn query_pairs(&self) -> Vec<(String, String)> {
+        query_pairs(self.query().unwrap_or_default())
+    }
+
+    /// The first value of this name in the query, decoded as by [`query_pairs`](Request::query_pairs).
+    ///
+    /// ```
+    /// use serve_forever::http::Request;
+    /// let request = Request::builder("GET", "/?q=one+two&page=2").build();
+    /// assert_eq!(request.param("q").as_deref(), Some("one two"));
+    /// assert_eq!(request.param("page").and_then(|page| page.parse().ok()), Some(2));
+    /// assert_eq!(request.param("none"), None);
+    /// ```
+    pub fn param(&self, name: &str) -> Option<String> {
+        self.query_pairs().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The host and port of the request: those of an absolute-form target, otherwise those of `Host`.

@@ -41,9 +41,20 @@ pub struct ErrorText {
 }
 
 impl Response {
-    /// A response without fields and body.
-    pub fn new(status: Status) -> Response {
-        Response { status, reason: None, head: FieldBlock::new(), body: Body::Empty, user: None, error: None }
+    /// A response with this status, or its number, and without fields and body. A number outside 100 to 999 makes it a
+    /// [failure](Response::failure).
+    ///
+    /// ```
+    /// use serve_forever::service::Response;
+    /// assert_eq!(Response::new(204).status.phrase(), "No Content");
+    /// ```
+    pub fn new(status: impl IntoStatus) -> Response {
+        match status.into_status() {
+            Ok(status) => {
+                Response { status, reason: None, head: FieldBlock::new(), body: Body::Empty, user: None, error: None }
+            }
+            Err(error) => Response::failure(error),
+        }
     }
 
     /// 200 with a text, as `text/plain; charset=utf-8`.

@@ -92,6 +92,7 @@ fn a_wrong_value_in_a_response_is_500_with_its_cause_in_the_log() {
             "invalid value for header \"Location\"",
         ),
         (|_| Response::bytes("a\nb", b""), "invalid value for header \"Content-type\""),
+        (|_| Response::new(99), "status code 99 is not in 100..=999"),
         (|_| Response::text("x").status(99), "status code 99 is not in 100..=999"),
         (|_| Response::error(1000), "status code 1000 is not in 100..=999"),
     ] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The decoded pairs of a query or a form, in their order. An empty part is skipped; a part without `=` has an empty
 /// value.
-pub(crate) fn pairs(query: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn query_pairs(query: &[u8]) -> Vec<(String, String)> {
     let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
     let pair = |part: &[u8]| {
         let equals = memchr::memchr(b'=', part);
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn a_query_is_decoded_once_and_keeps_its_order() {
-        let pairs = pairs(b"q=a+b&&q=%2541&empty&x=1=2&bad=%zz&umlaut=%C3%BC&broken=%FF");
+        let pairs = query_pairs(b"q=a+b&&q=%2541&empty&x=1=2&bad=%zz&umlaut=%C3%BC&broken=%FF");
         let expected = [
             ("q", "a b"),
             ("q", "%41"),
