@@ -12,6 +12,7 @@
 
 mod answers;
 mod in_handler;
+mod parallel;
 mod program;
 mod request;
 

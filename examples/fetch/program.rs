@@ -45,6 +45,10 @@ impl<C: PoolConnector> Program<C> {
             }
             "pool" => self.new_pool(request),
             "fetch" => return self.fetch(request),
+            "parallel" => {
+                let urls: Vec<String> = request.texts("urls").into_iter().map(|url| url.to_string()).collect();
+                return Ok(json!({ "statuses": crate::parallel::statuses(&urls)? }));
+            }
             "new" => return self.new_connection(request),
             "getresponse" => {
                 let response = self.connection()?.getresponse()?;

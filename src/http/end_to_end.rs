@@ -15,16 +15,14 @@ impl RequestFields<'_> {
     pub fn end_to_end(self) -> HeaderList {
         let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();
         let is_chunked = self.contains("Transfer-Encoding");
-        let is_kept = |name: &str| {
+        let is_left_out = |name: &str| {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             let is_for_a_proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("Proxy-"));
-            !is_for_a_proxy
-                && !HOP_BY_HOP.into_iter().any(is)
-                && !(is_chunked && is("Content-Length"))
-                && !named.iter().any(|other| name.as_bytes().eq_ignore_ascii_case(other))
+            let is_named = named.iter().any(|other| name.as_bytes().eq_ignore_ascii_case(other));
+            is_for_a_proxy || is_named || HOP_BY_HOP.into_iter().any(is) || (is_chunked && is("Content-Length"))
         };
         let mut kept = HeaderList::new();
-        for (name, value) in self.iter().filter(|(name, _)| is_kept(name)) {
+        for (name, value) in self.iter().filter(|(name, _)| !is_left_out(name)) {
             kept.push(name.as_bytes(), value);
         }
         kept
