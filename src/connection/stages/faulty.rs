@@ -184,7 +184,8 @@ impl FaultyResponse {
             progress = Progress::Moved;
         }
         let is_cut = self.cut.is_some_and(|cut| self.passed == cut);
-        if !is_cut && !(self.is_produced() && self.wire.is_empty()) {
+        let is_whole = self.is_produced() && self.wire.is_empty();
+        if !is_cut && !is_whole {
             return Ok((Stage::Faulty(self), progress));
         }
         if self.end.is_none() {
