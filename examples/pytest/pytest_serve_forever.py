@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -37,7 +38,7 @@ class Server:
         self._errors = tempfile.TemporaryFile()
         ready, ready_of_server = os.pipe()
         command = [
-            program(), "0", "--bind", "127.0.0.1", "--directory", os.fspath(directory), "--bench-endpoints",
+            program(), "0", "--bind", "127.0.0.1", "--directory", os.fspath(directory), "--bench-endpoints", "--stats",
             "--log-format", "json", "--exit-with-stdin", "--ready-fd", str(ready_of_server), *options,
         ]
         try:
@@ -71,6 +72,11 @@ class Server:
         other = Server(*self._options, *options, "--fault-seed", str(seed), directory=self._directory)
         self._others.append(other)
         return other
+
+    def stats(self):
+        """The counters of the server."""
+        with urllib.request.urlopen(self.url_for("/__stats"), timeout=PATIENCE) as response:
+            return json.load(response)
 
     @property
     def log(self):

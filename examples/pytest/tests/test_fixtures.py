@@ -43,6 +43,13 @@ def test_the_log_has_the_requests(serve_forever_factory):
     assert (line["request"], line["status"], line["bytes"]) == ("GET /plaintext HTTP/1.1", 200, 13)
 
 
+def test_the_counters_know_the_requests(serve_forever_factory):
+    server = serve_forever_factory()
+    for _ in range(3):
+        get(server.url_for("/plaintext"))
+    assert server.stats()["requests"]["by_status"] == {"200": 3}
+
+
 def test_a_fault_of_one_response(serve_forever):
     with pytest.raises(http.client.IncompleteRead):
         get(serve_forever.fault_url("close", "/bytes/1000", body=10))
