@@ -143,7 +143,7 @@ fn requests_know_that_they_came_over_tls() {
             let tls = x.tls().unwrap();
             let text = format!("{} {} {:?}", x.request().scheme(), tls.protocol(), tls.server_name());
             x.send_response(200)?;
-            x.send_header("Content-Length", &text.len().to_string())?;
+            x.send_header("Content-Length", text.len().to_string())?;
             x.end_headers()?;
             x.wfile().write_all(text.as_bytes())
         }
