@@ -51,6 +51,7 @@ mod recorded {
 
     impl WatchedServer {
         /// True if the server has a recorder.
+        #[cfg(feature = "harness")]
         pub(in crate::server) fn is_watched(&self) -> bool {
             self.0.is_some()
         }
@@ -135,9 +136,10 @@ mod unrecorded {
 
     /// No recorder.
     #[derive(Default)]
-    pub(in crate::server) struct WatchedServer;
+    pub(in crate::server) struct WatchedServer(());
 
     impl WatchedServer {
+        #[cfg(feature = "harness")]
         pub(in crate::server) fn is_watched(&self) -> bool {
             false
         }
