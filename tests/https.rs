@@ -135,6 +135,18 @@ fn a_client_that_has_announced_its_end_gets_its_response() {
     assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
 }
 
+/// Also a client that has said `Connection: close` sends its own notice of the end. A socket that is closed would answer it by a
+/// reset, which discards the end of a response that is on its way.
+#[test]
+fn after_the_last_response_the_server_reads_on_for_the_notice_of_its_client() {
+    let server = Running::new(bind());
+    let mut client = server.client();
+    client.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(client.rest().1, "the server has announced its end");
+    client.0.sock.write_all(b"a byte of it").unwrap();
+    assert!(client.0.sock.take_error().unwrap().is_none(), "the connection was reset");
+}
+
 #[test]
 fn requests_know_that_they_came_over_tls() {
     struct Tells;

@@ -25,8 +25,10 @@ pub(super) fn close<T: Transport, O: ConnectionObserver>(
         }
     }
     // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so that no reset can follow: the
-    // connection is closed at once, which costs a short connection two system calls less.
-    let is_quiet = reason == CloseReason::Complete && core.machine.client_has_finished() && core.input.is_empty();
+    // connection is closed at once, which costs a short connection two system calls less. Over TLS it still sends its own
+    // notice of the end.
+    let says_nothing = core.machine.client_has_finished() && core.input.is_empty() && !core.transport.needs_handshake();
+    let is_quiet = reason == CloseReason::Complete && says_nothing;
     if core.at_end || is_quiet || core.transport.end().is_err() {
         return Err(reason);
     }
