@@ -13,7 +13,7 @@ use serve_forever::HttpServer;
 use serve_forever::files::FileService;
 use serve_forever::log::AccessLog;
 
-/// A file of about a kilobyte that nobody changes: one that has just changed is not kept in memory.
+/// A file of about a kilobyte that does not change: one that has just changed is not kept in memory.
 const FILE: &str = "LICENSE-MIT";
 
 const FEW: u64 = 100;

@@ -274,7 +274,7 @@ fn deferred() {
     // The watchdog's thread exists while handlers run, and for some time after the last one.
     assert!(program.count("task") <= threads + 1, "{} threads", program.count("task"));
     drop(slow);
-    // The last of them has closed when a newcomer is answered behind it.
+    // When a new connection is answered, the last of the closed ones has been dropped.
     has(&program.get("/nowhere"), &["HTTP/1.1 404 "]);
     assert!(program.count("fd") <= descriptors + 1);
     program.stop();

@@ -124,7 +124,7 @@ fn a_failed_start_is_one_line_and_status_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     complains(&[&port, "--bind", "127.0.0.1", "-d", directory], 1, &["127.0.0.1", &port, "in use"]);
-    // TEST-NET-1 is nobody's address (RFC 5737).
+    // TEST-NET-1 is the address of no interface (RFC 5737).
     complains(&["0", "--bind", "192.0.2.1", "-d", directory], 1, &["192.0.2.1"]);
     complains(&["0", "--bind", "127.0.0.1", "-d", "/no/such/directory"], 1, &["/no/such/directory"]);
     complains(&["0", "--bind", "127.0.0.1", "-d", file.to_str().unwrap()], 1, &["a.txt"]);
@@ -272,7 +272,7 @@ fn a_closed_log_fails_no_request() {
     }
 }
 
-/// The program, and the end of the pipe that it logs to, which nobody reads yet.
+/// The program, and the end of the pipe that it logs to, which has no reader yet.
 fn logging_to_a_pipe(directory: &Path) -> (Program, PipeReader) {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut command = Command::new(PROGRAM);

@@ -699,7 +699,7 @@ impl Run<'_> {
         Err("the session runs in a circle".into())
     }
 
-    /// Lets deadline after deadline pass; nobody may wait for ever.
+    /// Lets deadline after deadline pass. No session may wait for ever.
     fn wait_for_the_end(&mut self) -> Result<(), String> {
         for _ in 0..100 {
             self.settle()?;
@@ -1107,7 +1107,7 @@ fn a_buffer_of_the_loop_that_has_grown_is_made_small_again() {
     assert_eq!(dialogue.scratch.output.capacity(), Scratch::SIZE);
 }
 
-/// While nobody wants the body, its client is not to blame that it does not come.
+/// While the service does not want the body, the time without progress is not the client's.
 #[test]
 fn what_is_not_waited_for_costs_a_body_no_time() {
     let mut site = site(TestService);
@@ -1291,7 +1291,7 @@ fn every_answer_has_all_of_its_time() {
     dialogue.say(HELLO).pass(Duration::from_secs(5)).say((later(100) + &later(40_000) + &later(100_000)).as_bytes());
     dialogue.pass(Duration::from_millis(100)).pass(Duration::from_secs(40));
     assert!(dialogue.heard().ends_with("at last\n"));
-    assert_eq!(dialogue.patience(), Some(answer), "whoever is asked last was asked now");
+    assert_eq!(dialogue.patience(), Some(answer), "the time of the upstream begins when it is asked");
     let mut dialogue = Dialogue::new(&site);
     dialogue.say(HELLO).pass(Duration::from_secs(5)).say(later(100_000).as_bytes());
     assert_eq!(dialogue.patience(), Some(answer), "the time before is none of its");
@@ -1302,7 +1302,7 @@ fn an_upstream_is_asked_again_when_it_wants_to_be() {
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
     dialogue.say(b"GET /later?60000 HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert_eq!(dialogue.patience(), Some(Duration::from_secs(60)), "whoever answers has its own deadline");
+    assert_eq!(dialogue.patience(), Some(Duration::from_secs(60)), "an upstream has a deadline of its own");
     dialogue.pass(Duration::from_secs(59));
     assert_eq!(dialogue.heard(), "");
     dialogue.pass(Duration::from_secs(1));
