@@ -28,8 +28,7 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// When a run drains by itself, and how long it goes on after a signal. It counts only in the mode
-/// [`RunMode::UntilStopped`].
+/// When a run drains by itself, and how long it goes on after a signal. It has no effect on a run for one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The time from the beginning of the run until it drains.
