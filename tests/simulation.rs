@@ -483,7 +483,8 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     };
     let lag_fault = if let Some(Fault::Lag(fault)) = fault { Some(fault) } else { None };
     let lags = lag_fault.is_some() || random.one_in(3);
-    let is_secure = cfg!(feature = "tls") && lag_fault.is_none() && random.one_in(3);
+    let leaves_tls_out = std::env::var_os("SIM_WITHOUT_TLS").is_some();
+    let is_secure = cfg!(feature = "tls") && lag_fault.is_none() && random.one_in(3) && !leaves_tls_out;
     let announces_end = fate == Fate::Closes && seed.is_multiple_of(2);
     let mut wire_until = until;
     #[cfg(feature = "tls")]
