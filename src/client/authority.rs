@@ -95,7 +95,7 @@ pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
 /// Splits an absolute URL into its server and its target. The path may be missing.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] for another scheme than `http`, userinfo, or a host that is none. The target is checked when it is
+/// [`Error::InvalidUrl`] for another scheme than `http`, userinfo, or a malformed host. The target is checked when it is
 /// sent.
 pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
     let invalid = || Error::InvalidUrl(url.to_owned());

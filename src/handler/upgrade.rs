@@ -62,7 +62,7 @@ impl Exchange<'_> {
             state.status = Some(Status::SWITCHING_PROTOCOLS);
             state.begin_body(false);
         }
-        // A limit for the body of the request is none for the other protocol.
+        // The limit on the body of the request does not apply to the bytes of the other protocol.
         self.io.set_input_limit(u64::MAX, || io::ErrorKind::InvalidData.into());
         // The connection leaves HTTP while the handler is suspended, so that the stream is the other protocol's from here.
         self.io.yield_now()?;

@@ -153,7 +153,7 @@ impl<T: Transport> Transport for Narrow<T> {
         let limit = limit.get();
         let of_first = first.len().min(limit);
         let of_second = second.len().min(limit - of_first);
-        // What is left out does not follow at once, so that a packet that is not full must not wait for it.
+        // The bytes beyond the limit are sent later, so a packet that is not full must not wait for them.
         let more = more && of_first == first.len() && of_second == second.len();
         self.gate.write.attempt(limit, || self.transport.send(&first[..of_first], &second[..of_second], more))
     }
