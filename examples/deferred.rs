@@ -1,4 +1,4 @@
-//! A slow answer that keeps nobody waiting but who asked for it: `curl 127.0.0.1:8000/slow`.
+//! A slow response, during which other clients are served: `curl 127.0.0.1:8000/slow`.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -19,11 +19,11 @@ const FILE: &str = "LICENSE-MIT";
 const FEW: u64 = 100;
 const MANY: u64 = 1_000;
 
-/// How many allocations more there may be in the longer run: less than one for ten rounds, and enough for what is made
-/// anew each second on the slowest of machines.
+/// The most allocations by which the longer run may exceed the shorter one: less than one for ten rounds, and enough
+/// for the dates that are formatted anew each second on a slow machine.
 const SLACK: u64 = (MANY - FEW) / 10;
 
-/// What is asked for at a time, and what each answer begins with.
+/// The requests of one round, and the beginning of each response.
 struct Round {
     requests: String,
     count: usize,
@@ -66,7 +66,7 @@ fn allocates_nothing(round: &Round) {
     assert!(many < few + SLACK, "{few} in {FEW} rounds, {many} in {MANY}");
 }
 
-/// How often a loop allocates that answers so many rounds over one connection.
+/// The number of allocations of a loop that responds to this number of rounds over one connection.
 fn run(round: &Round, rounds: u64) -> u64 {
     let log = AccessLog::to(tempfile::tempfile().unwrap().into());
     let mut server = HttpServer::bind("127.0.0.1:0").unwrap().service(FileService::new(root()).unwrap()).log(log);
@@ -97,7 +97,7 @@ fn ask(address: SocketAddr, round: &Round, rounds: u64) {
     }
 }
 
-/// Whether all answers are there, which are equally long.
+/// True if all responses of a round have arrived. They are equally long.
 fn is_complete(answers: &[u8], round: &Round) -> bool {
     let Some(head) = answers.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     assert!(answers.starts_with(round.begins.as_bytes()), "{}", String::from_utf8_lossy(&answers[..head]));

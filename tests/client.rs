@@ -1,4 +1,4 @@
-//! The client in a thread, against servers that follow a script and against our own. What it makes of malformed responses is in
+//! The client in a thread, against servers that follow a script and against our own. Malformed responses are in
 //! `tests/responses.rs`.
 #![allow(clippy::unwrap_used)]
 

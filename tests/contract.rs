@@ -1,6 +1,6 @@
 //! `docs/contract.md` is complete and true to its sources: every row id that the repository names is a row of the page,
-//! every id is used once, and every test that the page names exists. Whether a test holds what its row says is for
-//! review; what the other documents say is checked in `tests/docs.rs`.
+//! every id is used once, and every test that the page names exists. A review has to decide if a test proves its row.
+//! The other documents are checked in `tests/docs.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! No descriptor stays open that nobody needs. In a process of its own, where nobody else opens any.
+//! Descriptors that are not needed are closed. In a process of its own, because other tests would open some meanwhile.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 

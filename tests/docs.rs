@@ -1,4 +1,4 @@
-//! What the documents say, held against what is there.
+//! The documents agree with the repository: links, names of files, functions and tests, generated diagrams.
 #![allow(clippy::unwrap_used)]
 
 use std::ffi::OsStr;
@@ -105,7 +105,7 @@ fn normalized(path: &Path) -> String {
     PathBuf::from_iter(parts).to_string_lossy().into_owned()
 }
 
-/// What looks like a file of ours: in backquotes, or as the target of a link.
+/// Texts that look like files of this repository: in backquotes, or as the target of a link.
 fn names(text: &str) -> Vec<String> {
     let quoted = text.split('`').skip(1).step_by(2);
     let linked = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());

@@ -113,7 +113,7 @@ fn addition() {
     let answer = program.ask(ask(r#"{"val_a":2,"val_b":3}"#).as_bytes());
     has(&answer, &["HTTP/1.1 200 OK\r\n", "Content-type: application/json\r\n", "Content-Length: 9\r\n"]);
     assert_eq!(body(&answer), r#"{"sum":5}"#);
-    // One connection survives whatever is wrong with the body.
+    // The connection persists after each kind of malformed body.
     let dialogue = ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &ask("{"), &ask(r#"{"val_a":"2","val_b":3}"#)]
         .concat()
         + &ask(r#"{"val_a":0.5,"val_b":-1}"#);
@@ -217,7 +217,7 @@ fn generate() {
         let mut part = [0; 500];
         stream.read_exact(&mut part).unwrap();
         String::from_utf8_lossy(&part).into_owned()
-        // The client goes in the middle.
+        // The client disconnects in the middle of the response.
     };
     has(&chunked, &["Transfer-Encoding: chunked\r\n"]);
     program.stop();

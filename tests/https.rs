@@ -197,7 +197,7 @@ fn a_failed_handshake_is_one_line_of_the_log() {
     scanner.stream.write_all(&[0x80; 50]).unwrap();
     let alert = scanner.rest();
     assert_eq!((alert[0], alert.len()), (21, 7), "{alert:?}");
-    // A client that leaves without a byte is not worth a line.
+    // A client that disconnects without sending a byte has no line in the log.
     drop(Client::connect(server.address));
     server.client().get("/");
     drop(server);

@@ -1,4 +1,4 @@
-//! An observer of a connection hears of everything that the connection does, in order.
+//! An observer of a connection is called for every event of the connection, in order.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -16,7 +16,7 @@ use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClo
 use serve_forever::testing::MemoryRegistrar;
 use serve_forever::transport::Memory;
 
-/// Writes down what it hears.
+/// Records the calls.
 #[derive(Clone, Default)]
 struct Notes(Rc<RefCell<Vec<String>>>);
 

@@ -45,7 +45,8 @@ fn ends(args: &[&str]) -> Output {
     Output { stdout: first.unwrap_or_default().into_bytes(), ..output }
 }
 
-/// It ends with this status, prints nothing, and complains in one last line that has these words.
+/// Asserts that the program ends with this status, prints nothing to standard output, and has these words in its last
+/// line of standard error.
 fn complains(args: &[&str], code: i32, words: &[&str]) {
     let output = ends(args);
     let text = String::from_utf8(output.stderr).unwrap();
@@ -277,12 +278,12 @@ fn logging_to_a_pipe(directory: &Path) -> (Program, PipeReader) {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(directory).stderr(writer);
-    // The command holds the other end, and goes with it.
+    // The command owns the other end of the pipe, so it is dropped to close that end.
     (Program::of(&mut command), reader)
 }
 
 #[test]
-fn a_log_that_nobody_reads_fails_no_request() {
+fn a_log_without_a_reader_fails_no_request() {
     let site = site();
     let (program, reader) = logging_to_a_pipe(site.path());
     let mut client = program.client();
@@ -294,7 +295,7 @@ fn a_log_that_nobody_reads_fails_no_request() {
     let log = lines(reader);
     assert!(log.recv_timeout(SAFETY).unwrap().contains("code 404"));
     let dropped = std::iter::from_fn(|| log.recv_timeout(SAFETY).ok()).any(|line| line.contains("log lines dropped"));
-    assert!(dropped, "lines were lost, and nobody was told");
+    assert!(dropped, "lines were dropped without a line that says so");
     program.signal(Signal::INT);
     assert_eq!(program.outputs().0, Some(0));
 }

@@ -1,4 +1,4 @@
-//! The README says what is true: its first command comes first, and its options are those of the program.
+//! The README agrees with the program: its options are those of the program, and its first command comes early.
 
 #![cfg(feature = "cli")]
 #![cfg_attr(not(all(feature = "cgi", target_os = "linux")), allow(unused_imports))]

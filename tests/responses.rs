@@ -21,9 +21,9 @@
 //! = reusable              what becomes of the connection: reusable, unusable, or waiting for more
 //! ```
 //!
-//! Every case is told whole, byte by byte, and in two pieces at every place. The client asks again when a response is
-//! complete and bytes are left, as far as the connection takes another request.
-//! `UPDATE_WIRE=1` writes what was read into the files; the difference is then to be read with care.
+//! Every case is read whole, byte by byte, and in two pieces at every place. The client asks again when a response is
+//! complete and bytes are left, as far as the connection takes another request. `UPDATE_WIRE=1` writes what was read
+//! into the files; the difference is then to be read with care.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -84,7 +84,7 @@ impl Source for Cut {
     }
 }
 
-/// An echo that wants the request body only after its first poll, which already returns the response.
+/// An echo that wants the request body only after its first `poll`, which returns the response already.
 struct AtOnce {
     begun: bool,
     fed: Rc<RefCell<VecDeque<u8>>>,

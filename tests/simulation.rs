@@ -6,7 +6,7 @@
 //! stream fails. The session is stepped only when an event or a deadline says so, as by the loop; what it
 //! sent must be what the model says, and it may never wait for something that has happened already.
 //!
-//! `SEED=n` replays one seed, `SIM_STEPS=n` runs so many exchanges. A failure is shrunk before it is shown.
+//! `SEED=n` replays one seed, `SIM_STEPS=n` runs `n` exchanges. A failure is shrunk before it is printed.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -41,7 +41,7 @@ fn sessions_answer_as_the_model_does() {
     simulate(EXCHANGES, asks, |seed, asks| run(seed, asks, None).map(|()| asks.len() as u64));
 }
 
-/// Each of these would be a fault of ours if it were in the session or the loop: the simulation has to see it.
+/// Each of these stands for a fault in the session or the loop, which the simulation has to find.
 #[test]
 fn planted_faults_are_found() {
     for fault in [
@@ -64,7 +64,7 @@ fn planted_faults_are_found() {
     }
 }
 
-// What is asked, and what has to be answered.
+// Requests, and the responses that the model expects.
 
 #[derive(Debug, Clone, Copy)]
 struct Ask {
@@ -90,7 +90,7 @@ enum What {
     StreamEcho(usize, Framing),
     Unwanted(usize, Framing),
     Early(usize),
-    /// What cannot be had: a file that has become shorter, one that cannot be read, a stream that fails.
+    /// Bodies that cannot be produced: a file that has become shorter, one that cannot be read, a stream that fails.
     Truncated(usize),
     Unreadable(usize),
     Broken(usize),
@@ -103,12 +103,12 @@ enum Framing {
     Chunks(usize),
 }
 
-/// What the model says: a head, and how the body behind it is framed.
+/// A response of the model: a head, and the framing of the body after it.
 struct Answer {
     head: String,
     body: Vec<u8>,
     chunked: bool,
-    /// Nothing comes behind this: the body is shorter than announced.
+    /// No response follows this one: the body is shorter than announced.
     cut: bool,
 }
 
@@ -144,7 +144,7 @@ fn what(random: &mut Random) -> What {
         10 => What::StreamEcho(size, framing),
         11 => What::Unwanted(size, framing),
         12 => What::Early(size),
-        // Few, because nothing is answered behind them.
+        // Few, because no response follows one of these.
         13 if random.one_in(3) => [What::Truncated, What::Unreadable, What::Broken][random.below(3)](1 + size),
         _ => What::File(size),
     }
@@ -287,9 +287,9 @@ fn unchunked(mut sent: &[u8]) -> Result<(Vec<u8>, Option<&[u8]>), ()> {
     }
 }
 
-// What the world does.
+// The client and the network.
 
-/// What becomes of the client after so many bytes of its requests.
+/// The fate of the client after a number of bytes of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Stays,
@@ -320,9 +320,9 @@ enum Fault {
 struct Weather {
     memory: Memory,
     random: Random,
-    /// One in so many calls is refused, interrupted or shortened; 0 for none.
+    /// One call in this number is refused, interrupted or shortened; 0 for none.
     roughness: u64,
-    /// It refused although it could, and has to say so later.
+    /// A call was refused although it was possible, so an event has to follow.
     owes_read: bool,
     owes_write: bool,
     fault: Option<Fault>,
@@ -459,7 +459,7 @@ struct Run<'s> {
     random: Random,
 }
 
-/// Runs the requests under what the seed says; an error tells what went wrong.
+/// Runs the requests under the conditions of the seed. The error is the first difference from the model.
 fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     let mut random = Random::new(seed ^ 0x5eed);
     let mut site = if fault == Some(Fault::EndsStreamsEarly) { site(EndsEarly) } else { site(TestService) };
@@ -564,7 +564,7 @@ impl Run<'_> {
             self.random.next();
             self.turn()?;
             turns += 1;
-            // Whoever sends little at a time at last sends the rest at once.
+            // A client that sends a little at a time sends the rest at once in the end.
             if turns > MOST_TURNS {
                 self.deliver(usize::MAX);
             }
@@ -664,7 +664,7 @@ impl Run<'_> {
         self.event = true;
     }
 
-    /// What was refused without need is announced now.
+    /// Announces readiness for the calls that were refused although they were possible.
     fn settle_debts(&mut self) {
         let weather = self.dialogue.transport().socket();
         let (read, write) = (std::mem::take(&mut weather.owes_read), std::mem::take(&mut weather.owes_write));
@@ -685,7 +685,7 @@ impl Run<'_> {
         }
     }
 
-    /// Turns until nothing happens by itself any more. What was sent must have left then.
+    /// Runs turns until no further event occurs. All bytes that were sent must have left then.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..100_000 {
             self.settle_debts();
@@ -718,7 +718,7 @@ impl Run<'_> {
         Err("the session outlives a hundred deadlines".into())
     }
 
-    /// The client's fate, and what must have come of it.
+    /// Applies the fate of the client, and checks its consequences.
     fn end(&mut self, fate: Fate, asks: &[Ask]) -> Result<usize, String> {
         match fate {
             Fate::Stays | Fate::Closes | Fate::FallsSilent => self.give_room(usize::MAX),
@@ -784,8 +784,8 @@ impl Run<'_> {
             return Err(format!("{fate:?}: the connection ends without notice, {reason:?}"));
         }
         match (fate, reason) {
-            // The client is told by the end, and may still read what there is; or all is over, where nothing says
-            // which of the two has failed, file or client.
+            // A body was cut: either the client reads the end of the connection, or the connection is broken, and
+            // nothing shows whether the file or the client has failed.
             (Fate::Stays, None) if is_cut && self.dialogue.transport().socket().memory.ended => Ok(answered),
             (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
                 if is_cut && reason != CloseReason::Complete =>
@@ -797,7 +797,7 @@ impl Run<'_> {
             }
             (Fate::Stays, None) if !closes => Ok(answered),
             (Fate::Stays, Some(CloseReason::Complete | CloseReason::LingerOver)) if closes => Ok(answered),
-            // It was told, and has yet to close its side.
+            // The client has read the end, and has yet to close its side.
             (Fate::Stays, None) if self.dialogue.transport().socket().memory.ended => Ok(answered),
             (Fate::Closes, Some(_)) => Ok(answered),
             (Fate::Resets, Some(_)) | (Fate::FallsSilent, Some(_)) | (Fate::StopsReading, Some(_)) => Ok(answered),
@@ -975,7 +975,7 @@ fn a_body_that_drips_has_so_much_time_in_all() {
         for _ in 0..10 {
             dialogue.pass(5 * second).say(&[b'x'; 2500]);
         }
-        // Each of these is worth the five hundredth part of a second, so that the 30 seconds are over soon.
+        // Each of these is worth the five hundredth part of a second, so that the 30 seconds have soon passed.
         for _ in 0..29 {
             dialogue.pass(second).say(b"x");
         }
@@ -997,7 +997,7 @@ fn every_body_has_all_of_its_time() {
     }
 }
 
-/// Takes nothing of a body, and its time; beforehand it may say so.
+/// Takes nothing of the body for a time. It may respond before that.
 struct Dawdles;
 
 impl RequestHandler for Dawdles {
@@ -1013,7 +1013,7 @@ impl RequestHandler for Dawdles {
     }
 }
 
-/// Whoever waits for a handler is not to blame that it does not read.
+/// A client whose body the handler does not read is not timed out.
 #[test]
 fn a_body_that_its_handler_does_not_take_may_stay_away() {
     let site = site(Handlers::new(|| Dawdles));
@@ -1255,7 +1255,7 @@ fn a_time_limit_of_zero_is_none() {
     expects_nothing(&site, "room", &|dialogue| _ = dialogue.make_room(5).say(&get("/file?30000")));
 }
 
-/// Whoever keeps sending must not keep a connection that was refused.
+/// A client that keeps sending must not keep a connection whose request was refused.
 #[test]
 fn lingering_ends_also_while_the_client_sends() {
     let site = site(TestService);
@@ -1271,7 +1271,7 @@ fn lingering_ends_also_while_the_client_sends() {
     assert_eq!(dialogue.closed(), Some(CloseReason::LingerOver));
 }
 
-/// Nobody waits for early hints: those that would only pile up are left out.
+/// Early hints that a client does not read are left out instead of buffered.
 #[test]
 fn a_client_that_takes_no_early_hints_costs_no_memory_by_them() {
     let site = site(TestService);

@@ -62,7 +62,7 @@ struct Round {
 enum Arrival {
     Whole,
     ByteByByte,
-    /// In two pieces, the first of them so long.
+    /// In two pieces; the number is the length of the first.
     Split(usize),
     /// Whole, with another request right behind.
     Followed,
@@ -84,7 +84,7 @@ const END: &str = "> (end)";
 const LONG: usize = 1000;
 const PIECE: usize = 97;
 
-/// What is sent behind a case, and what it is answered with.
+/// The request that is sent after a case, and its response.
 const FOLLOWER: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const HELLO: &str = "Content-type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\nhello\n";
 
@@ -145,7 +145,7 @@ fn every_way_to_be_refused_has_a_dialogue() {
     }
 }
 
-/// A test that cannot fail is none: every dialogue must notice when another byte comes than the one it expects.
+/// Every dialogue must fail if one byte of the response differs from the expected one.
 #[test]
 fn a_wrong_byte_is_noticed() {
     let path = files().into_iter().find(|path| path.ends_with("answers.txt")).unwrap();
@@ -320,7 +320,7 @@ impl Case {
     }
 }
 
-/// What was heard in each round, and how it ended.
+/// The bytes that the client received in each round, and the end of the dialogue.
 fn play(case: &Case, site: &ServerState, arrival: Arrival, speed: Speed) -> (Vec<Vec<u8>>, String) {
     let memory = Memory { no_sendfile: case.has("no sendfile"), ..Memory::default() };
     let limit = NonZeroUsize::new(1).filter(|_| speed == Speed::Narrow);

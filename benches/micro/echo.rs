@@ -22,7 +22,7 @@ pub fn path_by_handler() -> Box<dyn FnMut()> {
     serve(Handlers::new(|| Echo), GET, b"/hello%20world")
 }
 
-/// A closure does not see the body, so it hands over to somebody who does.
+/// A closure does not get the body, so it returns an upstream that does.
 pub fn body_by_upstream() -> Box<dyn FnMut()> {
     serve(|_: &Request| Box::new(Gather::default()), POST, b"0123456789abcdef")
 }

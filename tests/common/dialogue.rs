@@ -20,7 +20,7 @@ pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 /// The size of the buffers that the loop lends.
 pub const SCRATCH: usize = 8 * 1024;
 
-/// More steps than any dialogue needs: a session that takes them all runs in a circle.
+/// More steps than any dialogue needs: a session that takes them all never waits.
 const MOST_STEPS: usize = 1_000_000;
 
 /// A site without a log that calls itself `test`.
@@ -40,9 +40,9 @@ pub struct Dialogue<'s, T> {
     pub scratch: Scratch,
     pub now: Instant,
     stopping: Option<Instant>,
-    /// From when on the session counts as idle if it falls idle; `None` is the time of the step.
+    /// The time from which the session counts as idle if it becomes idle; `None` is the time of the step.
     pub idle_from: Option<Instant>,
-    /// What the session wanted after its last step.
+    /// The result of the session's last step.
     pub next: Next,
     pub steps: usize,
     /// The session has told the loop that the memory of all sessions is short.
@@ -104,14 +104,14 @@ impl<T: EndsInMemory> Dialogue<'_, T> {
         self.run()
     }
 
-    /// The client takes so many bytes more.
+    /// The client takes this number of bytes more.
     pub fn make_room(&mut self, room: usize) -> &mut Self {
         self.client().room = room;
         self.ready.write = true;
         self.run()
     }
 
-    /// What the server sent since the last call.
+    /// The bytes that the server has sent since the last call.
     pub fn heard(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.client().sent)).into_owned()
     }
@@ -170,7 +170,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         self.next
     }
 
-    /// Since when the session is stalled, for the loop to choose whom it closes.
+    /// The time since which the session is stalled. The loop closes the sessions with the earliest time.
     pub fn stalled_since(&self) -> Option<Instant> {
         self.session.stalled_since(self.now)
     }

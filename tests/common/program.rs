@@ -125,7 +125,7 @@ impl Program {
         self.child.id()
     }
 
-    /// The folder in which the system shows what it knows of its process.
+    /// The folder of its process under `/proc`.
     pub fn proc(&self) -> PathBuf {
         format!("/proc/{}", self.child.id()).into()
     }
@@ -149,7 +149,7 @@ impl Program {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines}\r\n").as_bytes())
     }
 
-    /// What comes back for these bytes until the server closes.
+    /// The response to these bytes, up to the end of the connection.
     pub fn send(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();

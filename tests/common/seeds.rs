@@ -1,9 +1,9 @@
-//! Simulations: scripts made from seeds, and what becomes of one that fails.
+//! Simulations: scripts made from seeds, and the shrinking of one that fails.
 
 use std::fmt::Debug;
 
-/// Runs the scripts of seed after seed until so many steps are done, or `SIM_STEPS` of them; or only that of `SEED`.
-/// One that fails is shrunk, by leaving out what the failure does not need, and shown.
+/// Runs the scripts of seed after seed until `steps` or `SIM_STEPS` steps are done, or only that of `SEED`. A script
+/// that fails is shrunk, by leaving out steps that the failure does not need, and printed.
 pub fn simulate<T: Clone + Debug>(
     steps: u64,
     script: impl Fn(u64) -> Vec<T>,

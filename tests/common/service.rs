@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serve_forever::http::{BodyLength, FieldBlock, Method, Request, Status};
 use serve_forever::service::{Body, FileSlice, Registrar, Reply, Response, Service, Source, Upstream};
 
-/// What is told of a path is `/name` or `/name?number`.
+/// A path has the form `/name` or `/name?number`.
 #[derive(Debug, Default)]
 pub struct TestService;
 
@@ -149,7 +149,7 @@ struct Echo {
 
 impl Upstream for Echo {
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
-        // Somebody who takes a little at a time: all of it must come all the same.
+        // Takes a few bytes at a time: the connection must pass on all of them.
         let count = body.len().min(777);
         self.body.extend_from_slice(&body[..count]);
         Ok(count)
@@ -246,7 +246,7 @@ impl Source for Received {
     }
 }
 
-/// Answers when a time has come, and throws the body away meanwhile.
+/// Responds at a given time, and discards the body until then.
 struct Later {
     after: Duration,
     due: Option<Instant>,
@@ -271,7 +271,7 @@ impl Upstream for Later {
     }
 }
 
-/// Has so many early hints, and then the answer.
+/// Has this number of early hints, and then the response.
 struct Hints {
     left: u64,
 }
@@ -297,7 +297,7 @@ impl Upstream for Hints {
     }
 }
 
-/// Answers after so many bytes of body, whatever else comes; after none of them, it does not want any.
+/// Responds after this number of bytes of the body. With 0 it wants no body.
 struct Early {
     bytes: usize,
     seen: usize,
@@ -377,6 +377,6 @@ impl Upstream for Fails {
     }
 
     fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        Err(io::Error::other("nobody there"))
+        Err(io::Error::other("the upstream has failed"))
     }
 }

@@ -194,7 +194,7 @@ fn a_service_manager_is_told_of_the_beginning_and_of_the_end() {
     process.signal(rustix::process::Signal::TERM);
     assert_eq!(next(), "STOPPING=1", "it comes at the beginning of the lame duck");
     assert_eq!(process.client().get("/a").body, b"hello");
-    // The second signal ends the lame duck, and nothing is told twice.
+    // The second signal ends the lame duck, and no announcement is repeated.
     assert_eq!(process.end(), 0);
     socket.set_nonblocking(true).unwrap();
     assert_eq!(socket.recv(&mut [0; 64]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);

@@ -1,6 +1,6 @@
 //! The switches for test suites and benchmarks, asked of the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
-// This is a test from end to end, the parts that are no `#[test]` too.
+// An end-to-end test: helpers may unwrap, too.
 #![allow(clippy::unwrap_used)]
 
 mod announcements;

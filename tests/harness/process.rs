@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 
-/// Nothing here should take as long; it keeps a failing test from hanging.
+/// Longer than any step of these tests. It keeps a failing test from hanging.
 pub const SAFETY: Duration = Duration::from_secs(20);
 
 /// The size of a file that no socket buffers hold as a whole.

@@ -1,4 +1,4 @@
-//! What the program gives up before it serves. Some of it only root can give up: without root those tests say so.
+//! The privileges that the program gives up before it serves. Tests that need root say so and pass without it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,7 +12,7 @@ use crate::program::{Program, command, refusal, tree, wait_for};
 /// A user that every system has.
 const NOBODY: &str = "nobody";
 
-/// Whether a test that needs root can be done; says so if not.
+/// True if the test runs as root. Prints that the test is skipped otherwise.
 fn can(what: &str) -> bool {
     if !geteuid().is_root() {
         eprintln!("skipped, only root can {what}");
@@ -20,7 +20,7 @@ fn can(what: &str) -> bool {
     geteuid().is_root()
 }
 
-/// A tree that everybody can read, but for `secret`.
+/// A tree that every user can read, except `secret`.
 fn open_tree(files: &[(&str, &str)]) -> TempDir {
     let root = tree(files);
     fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
@@ -55,12 +55,12 @@ fn who_cannot_become_that_user_does_not_start() {
         assert_eq!(refusal(root.path(), &["--user=root"]), why(error));
         return;
     }
-    // From root to nobody, who then asks for root back.
+    // Switches from root to the user `nobody`, and then tries to become root again.
     let root = open_tree(&[]);
     let mut command = std::process::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_serve-forever")]);
     match command.args(["0", "--user=root"]).current_dir(root.path()).output() {
-        // What setpriv says if that user cannot even reach the program.
+        // The status of setpriv if that user cannot execute the program.
         Ok(output) if output.status.code() == Some(126) => eprintln!("skipped, nobody cannot run the program"),
         Ok(output) => {
             assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! What happens when the program may open nothing more.
+//! The program at its limit of descriptors.
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use crate::program::{Program, command, tree, until};
 /// As many descriptors as the program may have.
 const MOST: usize = 40;
 
-/// The program with so many descriptors, and no cap on connections that would keep it from using them up.
+/// The program with this limit of descriptors, and without a limit on connections that would be reached first.
 fn start(root: &Path) -> Program {
     let plain = command(["--max-connections=10000", "--head-timeout=1000", "--quiet"]);
     let mut limited = Command::new("sh");
@@ -26,7 +26,7 @@ fn start(root: &Path) -> Program {
     Program::of(&mut limited)
 }
 
-/// How many of them are in use. What it was given beyond them, by whoever started the test, does not count.
+/// The number of descriptors in use. Those above the limit, which the program has inherited, do not count.
 fn open(program: &Program) -> usize {
     let names = fs::read_dir(program.proc().join("fd")).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_str().is_some_and(|name| name.parse::<usize>().unwrap() < MOST)).count()
@@ -42,7 +42,7 @@ fn sleeps_and_ticks(program: &Program) -> (u64, u64) {
     (sleeps, ticks)
 }
 
-/// A connection on which half a request was sent: it is not idle, so that nobody closes it to make room.
+/// A connection on which half a request was sent: it is not idle, so that it is not closed to make room.
 fn half_a_request(program: &Program) -> TcpStream {
     let mut stream = program.connect();
     stream.write_all(b"GET /").unwrap();
@@ -87,7 +87,7 @@ fn without_descriptors_it_waits_says_503_and_recovers() {
     drop(clients);
     let mut answer = String::new();
     outside.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "who waited outside is served: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "the pending connection is served: {answer}");
     assert_eq!(program.status("/big"), 200);
     if cfg!(feature = "cgi") {
         assert_eq!(program.status("/cgi-bin/s"), 200);

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::program::{Program, refusal, tree, until};
 
-/// Nothing here should take as long; it keeps a failing test from hanging.
+/// Longer than any step of these tests. It keeps a failing test from hanging.
 const SAFETY: Duration = Duration::from_secs(20);
 
 /// The program on a socket that its parent has bound, as systemd hands it down. Only the process that becomes the
@@ -126,10 +126,14 @@ fn two_processes_on_one_port() {
     assert_eq!(second.address, first.address);
     drop(first);
     assert_eq!(second.status("/a"), 200);
-    assert_eq!(start(&[]).output().unwrap().status.code(), Some(1), "who does not share it does not get it");
+    assert_eq!(
+        start(&[]).output().unwrap().status.code(),
+        Some(1),
+        "a second program without the option cannot bind the port"
+    );
 }
 
-/// What comes on a connection until the server closes it.
+/// The bytes that arrive on a connection until the server closes it.
 fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -165,7 +169,7 @@ fn connections_are_bounded() {
     first.read_line(&mut String::new()).unwrap();
     let mut second = program.connect();
     second.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    // It is gone without a byte; what it had sent by then makes that a reset.
+    // The connection was closed without a byte. If the client has sent something before, that is a reset.
     let end = second.read(&mut [0]);
     assert!(matches!(&end, Ok(0)) || end.as_ref().is_err_and(|e| e.kind() == ErrorKind::ConnectionReset), "{end:?}");
 
@@ -178,7 +182,7 @@ fn connections_are_bounded() {
     idle.read_to_end(&mut left).unwrap();
 }
 
-/// Whoever has come and says nothing takes no place: for a second, the system keeps its connection to itself.
+/// A silent client uses no place in the limit of connections: the system reports its connection after a second.
 #[test]
 #[cfg(target_os = "linux")]
 fn who_says_nothing_yet_takes_nobodys_place() {
@@ -188,7 +192,8 @@ fn who_says_nothing_yet_takes_nobodys_place() {
     assert_eq!(program.status("/a"), 200);
 }
 
-/// How much of a download arrives if the client goes on reading once the server, asked to end, lets nobody in any more.
+/// The number of bytes of a download that arrive if the client reads on after the server has begun to drain and closed
+/// its listener.
 fn downloaded(size: u64, words: &[&str]) -> u64 {
     let root = tree(&[]);
     std::fs::File::create(root.path().join("big")).unwrap().set_len(size).unwrap();
@@ -202,7 +207,7 @@ fn downloaded(size: u64, words: &[&str]) -> u64 {
         head.extend(byte);
     }
     program.signal(Signal::TERM);
-    until("it lets nobody in", || TcpStream::connect(program.address).is_err());
+    until("the listener is closed", || TcpStream::connect(program.address).is_err());
     let (mut part, mut arrived) = (vec![0; 1 << 16], 0);
     // A reset is an end, too.
     while let Ok(count @ 1..) = slow.read(&mut part) {
@@ -223,7 +228,8 @@ fn answers_in_flight_have_the_grace_and_no_more() {
     assert_eq!(downloaded(SIZE, &[]), SIZE, "the grace is long unless a switch says otherwise");
 }
 
-/// The program is held while everybody asks, so that it finds all of it and the signal at once.
+/// The program is stopped by SIGSTOP while the requests and the signal are sent, so that it finds all of them in one
+/// turn.
 #[cfg(target_os = "linux")]
 #[test]
 fn whoever_has_asked_before_sigterm_is_answered_and_told_that_it_was_the_last() {
@@ -236,7 +242,7 @@ fn whoever_has_asked_before_sigterm_is_answered_and_told_that_it_was_the_last() 
     }
     let mut half = program.connect();
     half.write_all(b"GET /a HT").unwrap();
-    // Whoever is accepted later was read later.
+    // A connection that is accepted later is read later.
     program.status("/a");
     program.signal(Signal::STOP);
     until("it stops", || program.facts("State")[0] == "T");
@@ -296,7 +302,7 @@ fn under_a_limit_of_address_space_large_heads_end_no_server() {
     let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{}", format!("X: {}\r\n", "x".repeat(9_995)).repeat(6));
     let send = |_| {
         let mut stream = program.connect();
-        // One that is closed for want of room may be so while this is sent.
+        // A connection may be closed for lack of memory while this is sent.
         _ = stream.write_all(head.as_bytes());
         stream
     };

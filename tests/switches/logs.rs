@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::program::{Program, refusal, tree, wait_for};
 
-/// What no client can get into a line: quotes, backslashes, C0, DEL, and C1 as bytes and as UTF-8.
+/// Characters that the log escapes: quotes, backslashes, C0, DEL, and C1 as bytes and as UTF-8.
 const NASTY: &[u8] = b"a\"b\\c\x1b[31m\x7f\x9b\xc2\x9b\xff\td";
 
-/// Asks for `/a` with a referer, and a user agent of all that is nasty; then sends what is no request at all.
+/// Requests `/a` with a referer and a user agent of these characters, then sends them as a malformed request.
 fn provoke(program: &Program) {
     let head = b"GET /a?\"\\ HTTP/1.1\r\nHost: h\r\nConnection: close\r\nReferer: http://h/\r\nUser-Agent: ";
     let nasty: Vec<u8> = NASTY.iter().copied().filter(|byte| !matches!(byte, 0x1b | 0x7f)).collect();

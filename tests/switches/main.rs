@@ -1,6 +1,6 @@
 //! The options of the program, tested on the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
-// The helpers of these tests may unwrap, too.
+// Helpers of tests may unwrap, too.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! SIGHUP: what is read again, what is not, and what becomes of those who are being served.
+//! SIGHUP: the settings that are read again, those that are not, and the connections that exist at that time.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -31,14 +31,14 @@ impl Site {
         fs::write(self.config.path().join("c.toml"), settings).unwrap();
     }
 
-    /// Has other settings read, and waits until they stand.
+    /// Writes other settings, sends SIGHUP, and waits until they are in effect.
     fn change(&self, program: &Program, settings: &str) {
         self.write(settings);
         program.signal(Signal::HUP);
         program.says("settings reloaded from '");
     }
 
-    /// Has settings read that will not do: why.
+    /// Writes settings that are refused, sends SIGHUP, and returns the reason in the log.
     fn refused(&self, program: &Program, settings: &str) -> String {
         self.write(settings);
         program.signal(Signal::HUP);
@@ -179,7 +179,7 @@ fn limits_are_read_again() {
     head(&mut first);
     first.read_exact(&mut [0]).unwrap();
     site.change(&program, "max-connections-per-peer = 1\nhead-timeout = 0.05\n");
-    // Who came before is not counted; who comes now is.
+    // Connections from before the reload are not counted, later ones are.
     let mut second = program.connect();
     say(&mut second, "/a");
     head(&mut second);
@@ -206,7 +206,7 @@ fn the_grace_is_read_again() {
     say(&mut slow, "/big");
     head(&mut slow);
     site.change(&program, "grace = 0\n");
-    assert_eq!(program.end().0, Some(0), "it does not wait for who takes nothing");
+    assert_eq!(program.end().0, Some(0), "it does not wait for a client that takes nothing");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn users_are_read_again_also_without_a_file_of_settings() {
     fs::write(&users, "# nobody\n").unwrap();
     program.signal(Signal::HUP);
     program.says("users: the file contains no user");
-    assert_eq!(status(bob), "200", "nobody has been let in without a password");
+    assert_eq!(status(bob), "200", "a reload without accounts must not admit clients without a password");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn scripts_run_on_and_the_next_ones_see_the_change() {
     let mut body = [0; 8 + 3];
     waiting.read_exact(&mut body).unwrap();
     assert!(body.ends_with(b"at last\n"), "{:?}", body.escape_ascii().to_string());
-    // Those that were started before are looked after by whoever came after.
+    // Scripts that were started before the reload belong to the new service.
     program.says("'/cgi-bin/s': complaint");
     let task = fs::read_dir(program.proc().join("task")).unwrap().next().unwrap().unwrap();
     crate::program::until("all scripts are reaped", || {
