@@ -104,7 +104,7 @@ pub enum WokenBy {
     Acceptor,
     /// A source of a session.
     Event,
-    /// The time is over.
+    /// The timeout has passed.
     Deadline,
     /// No other cause: the sleep was to take no time, or the system call was interrupted.
     Nothing,

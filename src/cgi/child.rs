@@ -56,7 +56,7 @@ pub(super) struct ChildLabel {
 /// The phases of a child's life, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// It runs and is terminated at this time; `None` is never.
+    /// It runs, and is terminated at this time unless that is `None`.
     Running(Option<Instant>),
     /// SIGTERM was sent. `kill_at` is set at the end of that turn.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },

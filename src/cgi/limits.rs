@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The limits of scripts, each with its reason.
+/// The number of scripts at a time, their times, and the size of their heads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiLimits {
     /// The largest number of scripts that run at a time. Further requests wait in a queue. Default: 64, which is as many as a

@@ -28,7 +28,7 @@ use crate::service::{Body, Registrar, Response};
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// Bytes of a script's output that are read at a time, as long as they are not the body of a response.
+/// The size of one read of output that is not passed to the client: the head, and output that is dropped.
 const PIECE: usize = 8 * 1024;
 
 /// The number of pieces of unwanted output that are read in a turn of the loop.

@@ -14,7 +14,7 @@ use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
-/// The ways of one start to tell other programs about it.
+/// Announces to other programs, in the ways that the options ask for, that this one is ready and that it ends.
 #[derive(Debug)]
 pub(super) struct Announcer {
     /// 16 hexadecimal digits that are new at each start, by which a client tells this program from an older one on the
@@ -31,7 +31,7 @@ impl Announcer {
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
-            // The keys of the hasher are random, and nothing is hashed with them.
+            // The random keys of the hasher are the source: the hash of no input depends on them only.
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
             ready: life.ready,
             manager: Arc::new(ServiceManager::from_environment()),
@@ -54,7 +54,7 @@ impl Announcer {
         Ok(())
     }
 
-    /// The directory of the port file, which is removed at the end.
+    /// The directory of the port file: removing the file at the end needs access to it.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.port_file.as_ref().map(|port_file| port_file.file.directory())
     }

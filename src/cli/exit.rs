@@ -30,7 +30,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The exit status. Without the fine ones, a failure is 1 and a clean end is 0, as of Python's program.
+    /// The exit status. Without `--exit-codes fine`, a failure is 1 and a clean end is 0, as in Python's program.
     pub fn status(self, codes: ExitCodes) -> u8 {
         match (codes, self) {
             (ExitCodes::Coarse, Code::Bind | Code::File | Code::Tls) => Code::Failure as u8,

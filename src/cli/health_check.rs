@@ -1,4 +1,5 @@
-//! `--healthcheck`: asks a server once whether it is well, so that a container needs no other program for that.
+//! `--healthcheck`: requests one URL and checks the status, so that a container needs no other program for its health
+//! check.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -51,7 +52,7 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port > 0)
 }
 
-/// Asks for the URL by GET.
+/// Requests the URL by GET.
 ///
 /// # Errors
 /// A failure, unless the status of the response is from 200 to 299 and arrives in time.

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use super::exit::Exit;
 
 /// Takes over an open descriptor. Must be called before anything else is opened, because a number that the parent has
-/// not opened could then be one of ours.
+/// not opened could then be that of another file of this program.
 pub(super) fn take_over(number: i32) -> Result<File, Exit> {
     // The number itself is not owned by any type here, so it is duplicated, and closed below.
     let file = duplicate(number).or_else(|_| reopen(number)).map_err(|error| {
@@ -18,7 +18,7 @@ pub(super) fn take_over(number: i32) -> Result<File, Exit> {
     Ok(file)
 }
 
-/// Writes the line. A reader that is gone is no reason not to serve.
+/// Writes the line. An error is ignored: the program also serves if the pipe has no reader.
 pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }
@@ -30,7 +30,7 @@ fn duplicate(number: i32) -> io::Result<File> {
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    // This descriptor may have got the number, which then was not open before.
+    // If the new descriptor has this number, the number was not open before.
     if process.as_raw_fd() == number {
         return Err(rustix::io::Errno::BADF.into());
     }

@@ -27,7 +27,7 @@ impl Redirect {
         Ok(Some(Redirect { listener, log: logging::log(options)? }))
     }
 
-    /// Notes that the root of all paths has become this one.
+    /// Notes that the process has changed its root to this directory.
     pub(super) fn below(self, root: &Path) -> Redirect {
         Redirect { log: self.log.below(root), ..self }
     }

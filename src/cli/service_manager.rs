@@ -18,7 +18,7 @@ impl ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }
 
-    /// Tells the manager a new state. A notice that cannot be sent is no reason to end.
+    /// Sends a new state to the manager. An error is ignored: the program serves without the manager, too.
     pub(super) fn tell(&self, state: &str) {
         if let Some(socket) = &self.0 {
             _ = socket.send(state.as_bytes());

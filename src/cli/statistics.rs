@@ -86,7 +86,7 @@ impl Reports {
             (Some(file), Some(path)) => {
                 file.replace(statistics.to_json().as_bytes()).map_err(|error| Exit::cannot("write", path, error))
             }
-            // A reader that is gone is no reason for another status.
+            // An error is ignored: it does not change the exit status.
             _ => {
                 _ = say(&statistics.to_json());
                 Ok(())

@@ -12,7 +12,7 @@ pub(super) use crate::tls::Tls;
 use crate::tls::{ClientAuth, TlsBuilder, TlsError, TlsErrorKind, TlsVersion};
 use crate::{HttpServer, Reload};
 
-/// The names of every certificate of `--tls-self-signed`.
+/// Names that every certificate of `--tls-self-signed` is for, in addition to those of the option.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Reads the files and builds the configuration. `None` if clients are served unencrypted.

@@ -17,7 +17,7 @@ pub enum RequestBody<'a> {
     /// No body. POST, PUT and PATCH then say `Content-Length: 0`.
     #[default]
     Empty,
-    /// Bytes, also none, with their length.
+    /// Bytes, sent with their length, which may be 0.
     Bytes(&'a [u8]),
     /// A reader of unknown length, which is sent in chunks.
     Reader(&'a mut dyn Read),
@@ -120,7 +120,7 @@ impl RequestBody<'_> {
 }
 
 impl<S: ClientStream> Link<S> {
-    /// Sends `head`, and the body after it. Stops if the final response comes before the end, when `listens`.
+    /// Sends `head`, and the body after it. If `listens` is true, stops when the final response comes before the end.
     pub(super) fn send_body(
         &mut self,
         head: &mut Buffer,
@@ -192,7 +192,7 @@ impl<S: ClientStream> Link<S> {
     }
 }
 
-/// Reads a block, as far as one call gives it.
+/// Reads a block by one call of `read`, which may be short.
 fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     loop {
         match reader.read(block) {
@@ -202,13 +202,14 @@ fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
-/// Bytes that are copied behind the head, so that both leave in one packet. More are sent from where they are.
+/// The longest body that is copied after the head, so that both leave in one packet. A longer one is sent from the
+/// caller's memory.
 const COPIED: usize = 16 * 1024;
 
-/// A body on its way through its framing.
+/// A body that is being framed and sent.
 struct BodySender<'a, S: ClientStream> {
     link: &'a mut Link<S>,
-    /// Bytes that are framed and not sent.
+    /// Framed bytes that are not sent yet.
     out: &'a mut Buffer,
     waits: WaitLimits,
     listens: bool,
@@ -245,7 +246,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Puts a piece into its framing.
+    /// Frames a piece.
     fn frame(&mut self, piece: &[u8]) -> Result<(), Error> {
         let taken = self.link.encoder.as_mut().map_or(0, |encoder| encoder.write(piece, self.out));
         if taken < piece.len() { Err(WRONG_LENGTH) } else { Ok(()) }

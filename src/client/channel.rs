@@ -1,4 +1,4 @@
-//! `ClientChannel`: the stream of a connection, as it is or under TLS.
+//! `ClientChannel`: the stream of a connection, without TLS or with it.
 
 use std::io;
 use std::time::Instant;
@@ -7,13 +7,13 @@ use std::time::Instant;
 use super::tls::ClientTlsStream;
 use super::{ClientStream, Readiness};
 
-/// The stream of a connection: as the [`Connector`](super::Connector) has opened it, or under TLS.
+/// The stream that a [`Connector`](super::Connector) has opened, without TLS or with it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientChannel<S: ClientStream> {
-    /// As it is.
+    /// Without TLS.
     Plain(S),
-    /// Under TLS.
+    /// With TLS.
     #[cfg(feature = "client-tls")]
     Tls(Box<ClientTlsStream<S>>),
 }

@@ -48,7 +48,7 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) failed_unanswered: bool,
 }
 
-/// The request that comes next.
+/// The state of the current request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestState {
     /// No request has been begun.
@@ -163,7 +163,8 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() { Ok(()) } else { self.open() }
     }
 
-    /// Closes the connection. A response that has not been read to its end is over, unless the connection ends with it.
+    /// Closes the connection. The unread rest of a response is lost, except that of a response which ends with its
+    /// connection: such a response owns the connection.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()
@@ -250,7 +251,7 @@ impl<C: Connector> HttpConnection<C> {
             fields.add("Host", &host)?;
         }
         if !skip.accept_encoding {
-            // Bodies are given as they come, so a server must not compress them.
+            // No coding of a body is decoded here, so the server must not compress it.
             fields.add("Accept-Encoding", "identity")?;
         }
         self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };

@@ -159,7 +159,7 @@ impl Error {
     }
 }
 
-/// The name of an error of the system, as the exceptions of Python are called without `Error`.
+/// The name of an error of the system: that of Python's exception for it, without `Error`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",

@@ -42,7 +42,7 @@ pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
-        // A panic during a wait leaves a machine that knows how far it has come.
+        // A panic poisons the mutex and leaves the machine in a valid state, so the poison is ignored.
         Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
     }
@@ -83,7 +83,7 @@ impl<S: ClientStream> Link<S> {
         (self.stream, self.input)
     }
 
-    /// True if the link is idle and open, and the server has sent nothing that no request has asked for.
+    /// True if the link is idle and open, and no byte has arrived that belongs to no response.
     pub(super) fn is_usable(&mut self) -> bool {
         let would_block =
             |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);

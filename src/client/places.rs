@@ -122,7 +122,7 @@ impl<C: PoolConnector> Places<C> {
         C::notify(&self.queue);
     }
 
-    /// The connection of this server that was used last, if it is still good.
+    /// The connection of this server that was used last, of those that can take another request.
     pub(super) fn idle_link(&self, key: &PoolKey, now: Instant, timeout: Duration) -> Option<Link<C::Stream>> {
         loop {
             let idle = {
@@ -159,7 +159,7 @@ impl<C: PoolConnector> Places<C> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts<C::Stream>> {
-        // No code of a caller runs while it is locked, and a wait never happens then.
+        // No code of a caller runs under the lock, so a poisoned mutex has valid data. No wait happens under it either.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -51,13 +51,13 @@ pub trait PoolConnector: Connector {
     /// A number that all users of a pool see, and on whose change they can wait.
     type Queue: Default;
 
-    /// The number.
+    /// The current number.
     fn number(queue: &Self::Queue) -> u64;
 
     /// Increases the number, and wakes everything that waits for its change.
     fn notify(queue: &Self::Queue);
 
-    /// Waits until the number is not `seen` any more.
+    /// Waits until the number differs from `seen`.
     ///
     /// # Errors
     /// `TimedOut` if `until` comes first; another error if waiting is not possible any more.

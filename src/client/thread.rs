@@ -82,7 +82,7 @@ fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Dur
         None => socket.connect(&address.into())?,
     }
     socket.set_nonblocking(true)?;
-    // A request is written at once, so there is nothing to wait for with a packet that is not full.
+    // A request is written in one call, so Nagle's algorithm would only delay its last packet.
     socket.set_tcp_nodelay(true)?;
     Ok(socket.into())
 }

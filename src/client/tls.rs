@@ -122,7 +122,7 @@ fn is_would_block<T>(result: &io::Result<T>) -> bool {
 impl<S: ClientStream> ClientTlsStream<S> {
     /// Makes the handshake with the server of this name, which is an IP address or a name in ASCII.
     pub(super) fn connect(stream: S, tls: &ClientTls, host: &str, waits: WaitLimits) -> Result<Self, Error> {
-        // The zone of an IPv6 address is a name of this machine's, which no certificate has.
+        // The zone of an IPv6 address names an interface of this machine, which no certificate contains.
         let host = host.split('%').next().unwrap_or(host);
         let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::InvalidUrl(host.to_owned()))?;
         let mut connection = ClientConnection::new(Arc::clone(&tls.0), name).map_err(|e| Error::Tls(e.to_string()))?;
@@ -170,17 +170,17 @@ impl<S: ClientStream> ClientTlsStream<S> {
 }
 
 impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
-    /// As [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`: anyone on the way could have
-    /// cut the connection.
+    /// As [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`: an attacker on the
+    /// network could have cut the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.tls.reader().read(into);
             if !is_would_block(&read) {
                 return read;
             }
-            // After the end of the stream, the next round says which end it is.
+            // After the end of the stream, the next round returns 0 or `UnexpectedEof`.
             self.receive()?;
-            // Some records are answered, such as a new key.
+            // rustls responds to some records, such as a request for new keys.
             self.send()?;
         }
     }
@@ -199,7 +199,7 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
         self.send()?;
         match (what, self.tls.wants_write()) {
-            // There is room in the buffer.
+            // rustls has no records to send, so its buffer takes more plaintext at once.
             (Readiness::Output | Readiness::Either, false) => Ok(()),
             (Readiness::Input, false) => self.stream.wait(Readiness::Input, until),
             (Readiness::Output, true) => self.stream.wait(Readiness::Output, until),

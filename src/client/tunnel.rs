@@ -58,7 +58,7 @@ impl Tunnel {
             return Err(Error::TunnelFailed(head.status(), head.reason().into_owned()));
         }
         let (stream, early) = link.into_parts();
-        // The server waits for this side, so these bytes come from the proxy, which has no business to send any.
+        // The server sends nothing before this side does, so these bytes come from the proxy, which must not send any.
         if !early.is_empty() {
             return Err(Error::BadStatusLine(early.bytes().escape_ascii().to_string()));
         }

@@ -111,6 +111,7 @@ impl BodyWriter {
             RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
             RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
+            // A source says itself when it has ended, so it is read even if the announced length is complete.
             RestOfBody::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
@@ -128,6 +129,7 @@ impl BodyWriter {
         observer: &mut impl ConnectionObserver,
     ) -> io::Result<u64> {
         let (rest, more): (&[u8], bool) = match &self.body {
+            // The output, which holds the head, and the body leave in one `writev`.
             RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
             RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
             RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
@@ -143,6 +145,7 @@ impl BodyWriter {
             return Ok(0);
         }
         let result = transport.send(output.bytes(), rest, more);
+        // Before `?`: an observer also sees a write that would block.
         observer.sent(output.len() + rest.len(), more, &result);
         let count = result?;
         let of_output = count.min(output.len());
@@ -166,12 +169,14 @@ impl BodyWriter {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 if *mode == SendMode::Corked && count == slice.length {
+                    // The last slice has left, so nothing follows for which a packet could wait.
                     transport.cork(false);
                 }
                 self.advance(count);
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                // By hand the bytes leave through the output, where `more` does the work of the cork.
                 if std::mem::replace(mode, SendMode::ByHand) == SendMode::Corked {
                     transport.cork(false);
                 }
@@ -196,6 +201,7 @@ impl BodyWriter {
                 self.advance(count as u64);
                 Ok(Produced::Some)
             }
+            // A signal interrupted the read. The next round reads again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Produced::Some),
             Err(_) => Err(CloseReason::OutputCut),
         }
@@ -217,6 +223,7 @@ impl BodyWriter {
                 self.sent += taken as u64;
                 // More than the announced length would be taken for the next response, so that the surplus is left out.
                 self.overran = taken < count;
+                // The rest of the source is not read: all announced bytes are there.
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }
             }
             // The announced length is complete. Such a source need not report its end.
@@ -235,6 +242,8 @@ impl BodyWriter {
             RestOfBody::Stream(mut source) => source.take_trailers(),
             _ => FieldBlock::new(),
         };
+        // False if announced bytes are missing. Only a cut connection tells the client, so the response must not look
+        // complete.
         if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 

@@ -121,6 +121,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
 
     /// Writes the lines that the service of this connection has for the log.
     pub(super) fn log_notes(&self, wall: SystemTime) {
+        // The notes of the server's own service are written by its hook `after_turn`.
         if let Some(own) = &self.own_service {
             own.take_notes(&mut |note| self.log_message(note, wall));
         }
@@ -163,6 +164,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// [`CloseReason::Memory`] if this session needs more and the sum would exceed its limit.
     pub(super) fn update_account(&mut self, is_short: &mut bool) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
+        // The common case: most sessions own no buffer before and after a step.
         if kept == self.accounted {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Bounds the lines about failed handshakes, which anything that scans ports can cause as often as it likes.
+//! Bounds the number of lines about failed handshakes: a port scanner can cause any number of failures.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -32,6 +32,7 @@ impl FailedHandshakes {
         self.lines.set(self.lines.get() + 1);
         Some(match self.left_out.take() {
             0 => format!("tls handshake: {error}"),
+            // Counted since the last line, also if periods without a line lie between.
             others => format!("tls handshake: {error} ({others} other failed handshakes were not logged)"),
         })
     }

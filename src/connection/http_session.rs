@@ -158,7 +158,8 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
         // Dropping the stage tells an upstream or a source that the client is gone, and both may then have lines for the log.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
-            // The run is over, unless the cut was logged as such.
+            // Only the end of the run drops a session in these stages without a line in the log: `log_cut` writes it,
+            // unless another end has.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
             self.stage = Stage::Head;
@@ -193,7 +194,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // A client that keeps sending always makes progress, and must not keep the connection by that.
+                // Reading and discarding counts as progress, so a client that keeps sending never gets to the check of
+                // the deadline below.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {

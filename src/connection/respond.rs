@@ -17,8 +17,8 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
-/// A body in memory of at most this size is copied behind its head, so that pipelined responses leave in one write. A larger one
-/// is sent from where it is: copying it would cost more than a second write.
+/// A body in memory of at most this size is copied after its head, so that pipelined responses leave in one write. A
+/// larger one is sent from its own memory: copying it would cost more than a second write.
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
@@ -29,6 +29,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         // A panic in a service must not end the loop, which serves all other clients.
         let call = || {
             if !*has_connected {
+                // Made with the first request and not with the connection, so that an idle or refused connection costs
+                // no handler.
                 *own = server.with_server_name(|name| service.connect(name));
                 *has_connected = true;
             }
@@ -59,11 +61,14 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
         let mut response = response;
+        // A response that the framing would contradict becomes a 500: after it, the client could take the rest of one
+        // response for another.
         if let Some(fault) = self.fault(&response, request, upstream.is_some()) {
             self.log_message(&fault, clock.wall);
             response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
+            // Before the head is written: from here on, the bytes in the input are those of the other protocol.
             pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
@@ -88,6 +93,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         };
         // The outcome counts no bytes yet: without an encoder, as for HEAD and 304, no body is sent.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
+        // The body of such a response is dropped here, and a source with it.
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
         if let Some(bytes) = short(&response.body) {
             outcome.sent = encoder.write(bytes, &mut self.output) as u64;
@@ -126,6 +132,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             return Some(format!("response with the interim status {}", response.status.code()));
         }
         let (declared, length) = (response.head.content_length()?, response.body.length()?);
+        // A response to HEAD or a 304 may announce a length that its body does not have: the body is not sent. An error
+        // page replaces the body, and its own length is announced.
         let has_body = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
         (has_body && declared != length)
             .then(|| format!("response of {length} bytes with a Content-Length of {declared}"))
@@ -151,12 +159,14 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(cause) = &text.cause {
             self.log_message(&format!("{}: {cause}", request.name()), wall);
         }
+        // CPython's texts for a status without a name.
         let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));
         self.server.log.borrow_mut().error(self.peer, status, &message, wall);
         // The page replaces whatever body the service has set.
         response.body = Body::Empty;
+        // An error with a status such as 204 or 304 has no page, because no body may follow.
         if !status.is_bodiless() {
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             let body = self.server.error_body(&error);

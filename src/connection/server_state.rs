@@ -139,7 +139,7 @@ impl ServerState {
     pub fn set_service(&self, service: impl Service + Send + 'static) {
         // `replace` returns the old service, so that it is dropped after the borrow has ended: its drop may use this state.
         let _before = self.service.replace(Box::new(service));
-        // The connections see by the limits that the service is another one.
+        // A new allocation of the limits is how connections notice that the service was replaced.
         let limits = Limits::clone(&self.limits.borrow());
         self.set_limits(limits);
     }
@@ -171,6 +171,7 @@ impl ServerState {
     /// The most bytes that the buffers of all connections may take: [`Limits::buffers`], or less if the memory of the process is
     /// limited.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
+        // `room` is fixed at the start: in a sandbox, the files that it was read from cannot be read again.
         limits.buffers.min(self.room)
     }
 
@@ -210,6 +211,7 @@ impl ServerState {
     /// Calls `tell` with the value of `Server`: the empty text if the field is left out.
     pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
         let line = self.server.borrow();
+        // The line is kept ready to be sent, so the name is cut out of it. An empty line has no colon.
         let colon = memchr::memchr(b':', &line);
         tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
@@ -258,6 +260,7 @@ impl ServerState {
             if let Some(policy) = self.error_page.content_security_policy() {
                 head.put("Content-Security-Policy", policy);
             }
+            // Shared, so that each error response copies a reference instead of the bytes.
             head.share()
         })
     }
@@ -299,6 +302,7 @@ impl ServerState {
             let date = format!("Date: {second}\r\n");
             let (server, more) = (self.server.borrow(), self.common.borrow());
             let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
+            // Both are rendered even without TLS: once a second, that costs less than to ask which one is needed.
             let secure = [more.lines(), &self.hsts.borrow()].concat();
             let secure = CommonHeaders::with_more(&server, &secure, date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp, secure };

@@ -97,8 +97,8 @@ impl Sending {
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
     }
 
-    /// True if some of the request's body is still to be fed to the upstream. The bytes of another protocol are not a body,
-    /// which must be complete some time.
+    /// True if some of the request's body is still to be fed to the upstream. Bytes of another protocol are not a body:
+    /// no limit applies to the time until their end.
     pub(super) fn feeds_upstream(&self) -> bool {
         self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)
     }

@@ -76,7 +76,8 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has ended by this time, in seconds since 1970. The second in which it ends is too late.
+    /// True if the cookie has expired at this time, in seconds since 1970. It has expired in the second `expires`
+    /// itself.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-/// True for an address, which has no domain above it: of IPv4, or of IPv6 in brackets.
+/// True for an IPv4 address, or an IPv6 address in brackets. An address has no parent domain.
 pub(super) fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
 }

@@ -191,8 +191,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Adds the cookies of a file to the jar, all of them or, after an error, none. With `replace` the cookies that are in
-    /// the jar go.
+    /// Adds the cookies of a file to the jar, all of them or, after an error, none. With `replace` the cookies that are
+    /// in the jar are removed.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -278,7 +278,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         let scratch = target.with_file_name(scratch);
         match options.open(&scratch) {
             Ok(file) => return Ok((scratch, file)),
-            // It is left from a process of the same number that was killed, or belongs to another thread.
+            // The file was left by a killed process with the same id, or belongs to another thread.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

@@ -57,8 +57,8 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values of
     /// its `Set-Cookie` fields, in their order; text is Latin-1.
     ///
-    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie whose
-    /// date is over removes the one that it would replace.
+    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie that
+    /// has expired already removes the one that it would replace.
     pub fn extract<F: AsRef<str>>(&mut self, url: &RequestUrl, fields: impl IntoIterator<Item = F>, now: i64) {
         for field in fields {
             let cookie = match self.policy.settings().standard {

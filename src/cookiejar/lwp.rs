@@ -77,7 +77,7 @@ fn is_writable_name(name: &str) -> bool {
     is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
 }
 
-/// True if the reader takes the text for one name.
+/// True if a reader of the format parses the text as a single name.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && !text.contains(ends_token)
 }

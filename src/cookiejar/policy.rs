@@ -159,13 +159,13 @@ pub trait CookiePolicy {
     /// The settings, which also say how cookies are read, ordered and limited in number.
     fn settings(&self) -> &Policy;
 
-    /// True if this cookie of a response to this request is taken. A cookie with a date that is over is asked for as well:
-    /// it removes the one that it would replace.
+    /// True if this cookie of a response to this request is taken. The policy is also asked about a cookie that has
+    /// expired already: it removes the one that it would replace.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }
 
-    /// True if this cookie is sent with this request. Cookies that have ended are not asked for.
+    /// True if this cookie is sent with this request. The policy is not asked about expired cookies.
     fn return_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().return_ok(cookie, url)
     }

@@ -57,7 +57,7 @@ impl Store {
         domains.into_iter().flat_map(|domain| &domain.cookies)
     }
 
-    /// All cookies, in an order that may be any.
+    /// All cookies, in no particular order.
     pub(super) fn unordered(&self) -> impl Iterator<Item = &Stored> {
         self.domains.values().flat_map(|domain| &domain.cookies)
     }

@@ -19,7 +19,7 @@ pub struct RequestUrl {
     origin: Option<String>,
 }
 
-/// A URL that no request can have for which cookies are asked.
+/// A URL that the jar cannot use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(String);
 
@@ -125,7 +125,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(feature = "idna")]
 fn canonical(host: &str) -> Option<String> {
-    // The names of ASCII are not judged: IDNA refuses some that exist, such as those with an underscore.
+    // ASCII names are not checked: IDNA refuses some that exist, such as those with an underscore.
     if host.is_ascii() {
         Some(host.to_ascii_lowercase())
     } else {

@@ -8,7 +8,7 @@ pub(super) struct Item<'t> {
     pub(super) value: Option<&'t str>,
 }
 
-/// The items of a text, until the first place that is not one: CPython's reader stops there without a word.
+/// The items of a text, until the first place that is not one: CPython's reader stops there without an error.
 #[derive(Debug, Clone)]
 pub(super) struct Items<'t> {
     rest: &'t str,

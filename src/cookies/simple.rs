@@ -174,7 +174,7 @@ impl SimpleCookie {
 }
 
 impl fmt::Display for SimpleCookie {
-    /// The same as [`output`](SimpleCookie::output), as Python's `str` of one.
+    /// The text of [`output`](SimpleCookie::output), as Python's `str` returns it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.output())
     }

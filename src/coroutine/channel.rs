@@ -143,6 +143,7 @@ impl ChannelState {
         if self.notice.is_some() {
             self.notice = None;
         }
+        // The next request may come in another session's step, so the handle of this one must not outlive it.
         (self.handle, self.waker) = (None, None);
         self.outcome = None;
     }
@@ -222,6 +223,7 @@ impl ChannelState {
     pub(crate) fn take_output(&mut self, buf: &mut [u8]) -> usize {
         let count = buf.len().min(self.output.len());
         buf[..count].copy_from_slice(&self.output[..count]);
+        // Mostly all of it: the connection's buffer is at least as large as the channel.
         self.output.drain(..count);
         count
     }
@@ -240,6 +242,7 @@ impl ChannelState {
     /// job. Each is made once for a request, because making one allocates.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
+        // The usual handler waits for its client only, and the connection resumes it without a waker.
         if !needs_waker && self.wait != WaitReason::Handle {
             return;
         }

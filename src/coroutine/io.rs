@@ -101,6 +101,7 @@ impl<'y> HandlerIo<'y> {
         self.check()?;
         // A sleep that is longer than the clock can count lasts until the client disconnects.
         let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
+        // In a loop: the handler may be resumed earlier, by a deadline of its connection.
         while Instant::now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
@@ -174,6 +175,7 @@ impl<'y> HandlerIo<'y> {
         if left > 0 {
             return Ok(());
         }
+        // Nothing else would end the wait: the handler's own connections may all be ready, and no event follows.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
     }
@@ -288,7 +290,8 @@ impl<'y> HandlerIo<'y> {
 
     /// An error if the handler must not wait: the client is gone, or the handler is inside [`Shared::with`].
     ///
-    /// Called by every operation that may suspend, also if it need not now, so that a first test finds a fault.
+    /// Every operation that may suspend calls this, even if it has no need to suspend now, so that a misuse fails in
+    /// its first test.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         check_no_access()?;
@@ -319,6 +322,7 @@ impl<'y> HandlerIo<'y> {
                 std::mem::swap(&mut state.input, &mut chunk.bytes);
                 state.input_ended
             };
+            // Checked here and not in the channel, so that all bytes up to the limit reach the handler first.
             let left = self.input_limit.get().checked_sub(chunk.bytes.len() as u64);
             self.input_limit.set(left.ok_or_else(|| (self.limit_error.get())())?);
             if ended || !chunk.bytes.is_empty() {
@@ -337,6 +341,7 @@ impl<'y> HandlerIo<'y> {
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = Instant::now().checked_add(timeout);
+        // With zero, the input that has arrived is all that counts, and the handler is not suspended.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }
@@ -350,6 +355,7 @@ impl<'y> HandlerIo<'y> {
         }
         loop {
             self.check()?;
+            // May be fewer than `bytes` has. `Write::write_all` of the caller repeats the call for the rest.
             let count = self.output.write(bytes)?;
             if count > 0 {
                 return Ok(count);

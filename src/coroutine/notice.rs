@@ -19,6 +19,7 @@ impl ResumeNotice {
     pub(crate) fn give(&self) {
         let mut state = self.lock();
         if !state.given {
+            // Stored even if there is a waker: the runner asks the notice itself whether the handler can continue.
             state.given = true;
             state.waker.iter().for_each(Waker::wake);
         }

@@ -55,9 +55,11 @@ impl<'h> OutgoingConnector<'h> {
     pub(super) fn connect(self, address: &str, timeout: Option<Duration>) -> io::Result<OutgoingStream<'h>> {
         let deadline = deadline_after(timeout);
         let connect = || {
+            // An address needs no resolver, and so no worker thread.
             let addresses = match address.parse() {
                 Ok(address) => vec![address],
                 Err(_) => {
+                    // The last colon: an IPv6 address in brackets has parsed above, and a name has no other colon.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
                     let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
                     self.resolve(host, port, deadline)?
@@ -82,6 +84,7 @@ impl<'h> OutgoingConnector<'h> {
         }
         let host = host.to_owned();
         let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // The resolver cannot be interrupted. After the deadline its thread works on, and the result is dropped.
         self.io.offload_until(deadline, work)?.ok_or_else(timed_out)?
     }
 
@@ -113,6 +116,7 @@ impl<'h> OutgoingConnector<'h> {
     ) -> io::Result<OutgoingStream<'h>> {
         let io = self.io;
         io.check()?;
+        // The handle comes first, because the handler may be suspended for it and should not hold a slot meanwhile.
         let (handle, slot) = (io.handle()?, OutgoingSlot::take(io)?);
         let mut stream = OutgoingStream { io, socket: begin_connect(address, source)?, timeout: None, slot };
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -187,9 +191,11 @@ impl<'h> OutgoingStream<'h> {
 
     /// True once the connection is open.
     fn is_connected(&self) -> io::Result<bool> {
+        // A failed attempt also makes the socket writable. Its error is stored in the socket.
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
         }
+        // Without an error, only a connected socket has a peer. An event alone may be spurious.
         match self.socket.peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
@@ -235,6 +241,7 @@ impl<'h> OutgoingStream<'h> {
     }
 
     fn moved(&mut self, call: impl FnOnce(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        // Checked even if the call would succeed: a handler whose client is gone has to end.
         self.io.check()?;
         let count = call(&mut self.socket)?;
         self.io.spend(count)?;
@@ -248,6 +255,8 @@ impl<'h> OutgoingStream<'h> {
             match call(self) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Set by the first wait: spurious events between do not extend it, and a call that does not wait
+                    // reads no clock.
                     let deadline = *deadline.get_or_insert_with(|| deadline_after(self.timeout));
                     self.wait(deadline)?;
                 }
@@ -264,6 +273,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
     socket.set_nonblocking(true)?;
     socket.bind(&source.into())?;
     match socket.connect(&address.into()) {
+        // The connection is being opened. `is_connected` finds out how that ends.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         result => result?,
     }

@@ -143,12 +143,12 @@ impl<T: Default> Default for Shared<T> {
 
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value may be in use by another thread, and waiting for it would make the output of a log a lock.
+        // The value may be in use by another thread, and formatting must not wait for a lock.
         f.write_str("Shared")
     }
 }
 
-/// SharedAccess to a shared value. Dropping it ends the waits for the value.
+/// Access to a shared value. Dropping it ends the waits for the value.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
     /// `None` only while the access is dropped.
@@ -170,6 +170,7 @@ impl<T> SharedAccess<'_, T> {
 
 impl<T> Drop for SharedAccess<'_, T> {
     fn drop(&mut self) {
+        // All waits are taken: each of them looks again, and puts itself back into the list if its value has not come.
         let waits = if self.changed { std::mem::take(&mut self.state().waits) } else { BTreeMap::new() };
         self.holder.store(0, Ordering::Relaxed);
         DEPTH.set(DEPTH.get() - 1);
@@ -196,12 +197,14 @@ impl<T> SharedWait<'_, T> {
 
     /// Calls `look` with the value. If the result is `None`, the next change gives the notice.
     pub(super) fn look<R>(&self, look: &mut impl FnMut(&mut T) -> Option<R>) -> Option<R> {
+        // Before the look, so that a change during it gives the notice anew.
         self.notice.clear();
         let mut access = self.shared.access();
         let result = look(access.value());
         // A look that succeeded may have changed the value, such as by taking an element, for which others wait.
         access.changed = result.is_some();
         let state = access.state();
+        // A wait keeps its place over all of its looks, so that waits are served in the order in which they began.
         let place = self.place.get().unwrap_or_else(|| {
             state.next_wait += 1;
             state.next_wait

@@ -31,6 +31,7 @@ impl<'l> Rfile<'l> {
 impl BufRead for Rfile<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.chunk.read < self.chunk.bytes.len() {
+            // Refused although the bytes are there: otherwise only a request with a longer body would show the misuse.
             check_no_access()?;
         } else {
             self.io.fetch(&mut self.chunk)?;
@@ -71,6 +72,7 @@ impl Read for Rfile<'_> {
 
 impl Drop for Rfile<'_> {
     fn drop(&mut self) {
+        // A handler may call `rfile` again for each line. The bytes after the line must not be lost between.
         self.io.keep_chunk(&mut self.chunk);
     }
 }

@@ -112,6 +112,7 @@ impl TaskRunner {
             if over {
                 return self.end();
             }
+            // The handler has suspended. What it waits for may need the registrar of this step.
             let mut state = channel.state_mut();
             state.provide(registrar);
             // A handle needs no wait if there is a registrar.
@@ -127,6 +128,7 @@ impl TaskRunner {
         let stack = match ticket {
             // With a ticket, a stack is handed over by the pool. Asking it again would lose the place in the queue.
             Some(ticket) => ticket.redeem(),
+            // No ticket yet: the task was enqueued in a call without a registrar, which could not make a waker.
             None => self.stacks.take()?,
         };
         match stack {

@@ -40,7 +40,7 @@ pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = call.text();
     let weighted = text.split(',').map(weighted_status).collect::<Result<Vec<_>, _>>()?;
     let status = match weighted[..] {
-        // Needs no draw, so that it counts as none.
+        // A single status needs no draw, so the count stays as it is.
         [(only, weight)] if weight > 0.0 => only,
         _ => pick(&weighted, next_draw(call, "status")?)?,
     };

@@ -41,7 +41,7 @@ fn keep_busy(micros: u64) {
     }
 }
 
-/// Responds with a number when a job on a worker thread has ended.
+/// Responds with `micros` when a job on a worker thread has ended.
 struct JobUpstream {
     job: Job,
     handle: JobHandle<()>,
@@ -75,7 +75,7 @@ impl Upstream for JobUpstream {
     }
 }
 
-/// Responds with a number when an alarm has rung.
+/// Responds with `micros` after the thread of the alarms has woken the connection.
 struct WakeUpstream {
     state: Arc<EndpointState>,
     micros: u64,
@@ -101,7 +101,8 @@ impl Upstream for WakeUpstream {
         if registrar.now() >= self.at {
             return Ok(Some(Response::text(self.micros.to_string())));
         }
-        // There is no deadline on purpose: the wake-up of the other thread is tested.
+        // Without a deadline only the wake-up from the other thread can run the session again, which is what this
+        // endpoint tests.
         if !std::mem::replace(&mut self.is_set, true) {
             self.state.alarms().add(self.at, registrar.wake());
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The most credentials that are remembered of each kind, right and wrong.
 const MAX_CREDENTIALS: usize = 1024;
 
-/// A keyed hash of credentials: equal for equal credentials, and useless to anyone without the key.
+/// A keyed hash of credentials: equal for equal credentials, and useless without the key.
 pub(super) type CredentialDigest = [u8; 32];
 
 /// Credentials that were verified lately.

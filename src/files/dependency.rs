@@ -18,7 +18,7 @@ impl CacheDependency {
         CacheDependency { path, file: None }
     }
 
-    /// True if the fact is still one.
+    /// True if the fact still holds.
     pub(crate) fn holds(&self, tree: &Tree) -> bool {
         tree.regular_file(&self.path) == self.file
     }

@@ -21,7 +21,7 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                // A response that was begun and not ended is the more common fault.
+                // Most often the handler has begun a response and not called `end_headers`, so the message names that.
                 let begun = response_state.status.is_some();
                 let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };
                 channel.log.add(format!("{}: {fault}", name()));

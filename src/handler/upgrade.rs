@@ -50,7 +50,7 @@ impl Exchange<'_> {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
-            // 426 must say which protocol would do (RFC 9110 section 15.5.22).
+            // 426 must name a protocol that is accepted (RFC 9110 section 15.5.22).
             return Err(HttpError::new(Status::UPGRADE_REQUIRED).header("Upgrade", protocol)?.into());
         }
         {
@@ -95,8 +95,8 @@ impl Upgraded<'_> {
 
     /// Waits for a change of a shared value as [`Exchange::wait_until`] does, and at the same time for the client: the
     /// result is also `None` when bytes have arrived, or their end. Together with
-    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler sends what others have to say as soon as they say it,
-    /// and reads what its client sends. The example `websocket_chat` is written like this.
+    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler sends the messages of other handlers at once, and
+    /// reads what its client sends. The example `websocket_chat` is written like this.
     ///
     /// # Errors
     /// As [`Exchange::wait_until`].

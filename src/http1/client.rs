@@ -41,7 +41,7 @@ pub struct ClientMachine {
     awaited: VecDeque<ResponseFor>,
     /// Interim responses before the one that is awaited.
     interim: usize,
-    /// The first violation. It ends everything.
+    /// The first violation. After it nothing is read, and no request is sent.
     violation: Option<Violation>,
     /// False if either side ends the connection after the responses that are awaited.
     persists: bool,
@@ -217,19 +217,22 @@ impl ClientMachine {
     /// # Panics
     /// If [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
+        // A request that the server does not read would wait for its response for ever.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
+        // Everything has been checked, so an error leaves both `out` and the machine unchanged.
         write_request_head(head, out);
         self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
         if encoder.is_some() {
+            // Without a body the request is complete, and the next one may be sent before its response comes.
             self.request = Outgoing::Body;
         }
         Ok(encoder)
     }
 
-    /// Notes that a request without a further body is sent again, whose bytes the caller has kept from a call of
-    /// [`ClientMachine::request`]. `closes` says that [`ClientMachine::can_request`] was false after that call.
+    /// Notes that the caller sends the bytes of an earlier [`ClientMachine::request`] again, which included the whole
+    /// body. `closes` is true if [`ClientMachine::can_request`] was false after that call.
     ///
     /// # Panics
     /// If [`ClientMachine::can_request`] is false.
@@ -265,9 +268,11 @@ impl ClientMachine {
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
         if let Some(violation) = &self.violation {
+            // The position in the input is lost after a violation, so that no later byte may be read as a response.
             return Err(violation.clone());
         }
         match self.next_event(input, limits, head) {
+            // Bytes that arrived before the end are read first. Only when they do not suffice, the response is cut.
             Ok(ResponseEvent::More) if self.has_ended => Ok(ResponseEvent::Cut),
             Ok(event) => Ok(event),
             Err(violation) => {
@@ -296,8 +301,9 @@ impl ClientMachine {
         }
     }
 
-    /// Notes that no bytes come after those that have arrived, and that the server may not have meant it: the end does not
-    /// complete a body that ends with the connection. So ends a connection under TLS without the announcement of its end.
+    /// Notes that no bytes come after those that have arrived, and that the server may not have meant it: the end does
+    /// not complete a body that ends with the connection. A TLS connection that closes without `close_notify` ends like
+    /// this.
     pub fn cut_input(&mut self) {
         self.persists = false;
         self.has_ended = true;
@@ -309,10 +315,13 @@ impl ClientMachine {
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
+        // Unrequested bytes stay in the input, where `is_reusable` finds them.
         if self.awaited.is_empty() {
             return Ok(ResponseEvent::Paused);
         }
         match &mut self.response {
+            // The state changes with the first byte, so that `has_begun` is false for a connection that the server has
+            // closed unused.
             Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
             Incoming::Idle => {
                 self.response = Incoming::Head(ResponseProgress::default());
@@ -341,9 +350,11 @@ impl ClientMachine {
         };
         input.consume(length);
         let is_interim = head.status().class() == StatusClass::Informational;
+        // 101 is final although its class is that of interim responses: no other response follows it.
         if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
             self.interim += 1;
             self.response = Incoming::Idle;
+            // Another head follows, for the same request.
             return if self.interim > MOST_INTERIM {
                 Err(Violation::ManyInterim(MOST_INTERIM))
             } else {
@@ -364,8 +375,10 @@ impl ClientMachine {
     ) -> Result<(), Violation> {
         let awaited = self.awaited.front().copied();
         let is_tunnel = awaited == Some(ResponseFor::Connect) && head.status().class() == StatusClass::Success;
+        // The request decides, too: the response to HEAD announces a body that does not follow, and a tunnel has none.
         let body = controls.body(head.status(), is_tunnel || awaited == Some(ResponseFor::Head), limits)?;
         let mut decoder = match body {
+            // A caller may want the trailer fields. A server has no use for them and uses the other constructor.
             ResponseBody::Framed(BodyLength::Chunked) => Decoder::Chunked(Box::new(ChunkedDecoder::keeping_trailers())),
             ResponseBody::Framed(length) => Decoder::new(length),
             ResponseBody::UntilClose => Decoder::until_close(),
@@ -377,18 +390,21 @@ impl ClientMachine {
         self.response = Incoming::Body(decoder);
         // After these two, the bytes on the connection are no longer HTTP.
         self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
+        // Never set to true again: once either side has announced the end, no later response takes that back.
         self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }
 
-    /// Ends the response that is read.
+    /// Marks the current response as complete.
     fn complete(&mut self) -> ResponseEvent {
+        // Responses to further requests that were sent before the end was known do not come any more.
         let next = if self.persists { Incoming::Idle } else { Incoming::Closed };
         self.trailers = match std::mem::replace(&mut self.response, next) {
             Incoming::Body(Decoder::Chunked(decoder)) => decoder.into_trailers(),
             _ => HeaderList::new(),
         };
         self.awaited.pop_front();
+        // The limit on interim responses is one for each request.
         self.interim = 0;
         ResponseEvent::End
     }

@@ -63,7 +63,7 @@ pub(super) enum LoadEvent {
 /// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
-    /// Either side has said so, or the server has closed a connection without a request in flight.
+    /// Either side has announced the end, or the server has closed a connection without a request in flight.
     Closed,
     /// The error for the requests in flight, or for the attempt to connect.
     Failed(&'static str),
@@ -141,7 +141,7 @@ impl LoadConnection {
         self.in_flight.push_back(in_flight);
     }
 
-    /// Sends and reads as far as that goes without waiting.
+    /// Sends and reads until neither is possible without waiting.
     pub(super) fn run(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         if !self.connect(shared)? {
             return Ok(());

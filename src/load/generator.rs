@@ -279,7 +279,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Looks at everything that no event reports.
+    /// Handles everything that no event reports: time-outs, allowances, failed connections.
     fn tick(&mut self, now: Instant) {
         self.next_tick = now + TICK;
         for index in 0..self.connections.len() {

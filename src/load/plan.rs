@@ -102,7 +102,8 @@ fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let mut credits = vec![0; weights.len()];
     let mut order = Vec::new();
     for _ in 0..total {
-        // Each index gains its weight a round, and the richest pays for its turn.
+        // In each round every index gains its weight. The one with the largest sum is next, and loses the sum of all
+        // weights.
         credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
         let richest = (0..credits.len()).rev().max_by_key(|index| credits[*index]).unwrap_or(0);
         credits[richest] -= total;

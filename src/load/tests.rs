@@ -100,7 +100,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        // 50 requests a 40 bytes at least; they are all here when the last of them was due.
+        // 50 requests of at least 40 bytes each. All of them have arrived when the last one is due.
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut heads = 0;
         while heads < REQUESTS {

@@ -23,7 +23,7 @@ pub(super) fn parse_positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("{text:?} is not a number above 0"))
 }
 
-/// A time in microseconds, with three digits that count.
+/// A time in microseconds, with three significant digits.
 pub(super) fn time_text(micros: f64) -> String {
     match micros {
         micros if micros < 1e3 => format!("{micros:.0} us"),

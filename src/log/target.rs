@@ -113,7 +113,7 @@ impl Target {
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),
-            // The writer is not asked: it waits by itself.
+            // A writer has no readiness that could be polled: its own write waits.
             Target::Writer(_) => Ok(true),
         }
     }

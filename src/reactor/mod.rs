@@ -122,11 +122,13 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         observer: O,
     ) -> io::Result<Self> {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
+            // Their tokens come from the other end of the range than those of sessions, so the two never meet.
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
         if let Some(signals) = &mut signals {
             selector.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
+        // By the selector's clock, so that a simulation decides the time of the start, too.
         let (now, wall) = selector.clock();
         Ok(Reactor {
             observer,
@@ -366,6 +368,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while self.shutdown.drains_backlog() && !self.is_full() {
                 match self.acceptors[number].accept(self.clock.now) {
+                    // Without a descriptor, the connection is lost with the listener: no later turn could accept it.
                     Accepted::Nothing | Accepted::Exhausted(_) => break,
                     Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {

@@ -145,6 +145,7 @@ impl Shutdown {
     /// Begins the time in which the run goes on after a signal. False if there is no such time, or it has begun already.
     pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
         let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
+        // A time of zero, the default, is no such time: the drain begins at once.
         let until = now.checked_add(self.lifetime.lame_duck).filter(|until| is_first && *until > now);
         until.inspect(|until| self.phase = Phase::LameDuck { end, until: *until }).is_some()
     }
@@ -186,6 +187,7 @@ impl Shutdown {
         match self.phase {
             Phase::Accepting if self.mode == RunMode::UntilStopped => None,
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
+            // `drain_due` ends this time by a drain, not the run itself.
             Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
             // A refused connection has no session, so the run ends without waiting for one.

@@ -101,7 +101,7 @@ impl<'s> SessionTable<'s> {
         keys.into_iter().for_each(|key| self.queue(key));
     }
 
-    /// Queues every session whose deadline has passed, and tells its key.
+    /// Queues every session whose deadline has passed, and calls `tell` with its key.
     pub(super) fn queue_due(&mut self, now: Instant, mut tell: impl FnMut(usize)) {
         while let Some(key) = self.deadlines.due(now) {
             tell(key);

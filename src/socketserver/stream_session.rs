@@ -103,7 +103,7 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Goes on with the handshake. `None` if it is complete.
+    /// Continues the handshake. `None` if it is complete.
     fn shake(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Option<Next> {
         if cx.clock.stopping.is_some() {
             return Some(Next::Close(CloseReason::Stopped));
@@ -219,7 +219,7 @@ impl<T: Transport> StreamSession<'_, T> {
             (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // A handler that waits for anything else than its client may take any time: the client is not to blame.
+            // The time limit is one for the client: it does not apply while the handler waits for anything else.
             (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };

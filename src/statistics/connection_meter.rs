@@ -12,7 +12,7 @@ pub(crate) struct ConnectionMeter {
     statistics: Arc<Statistics>,
     /// Requests whose response has not been sent as a whole.
     unsent: u32,
-    /// The head of a response has to come for the last request.
+    /// The head of the response to the last request has not been written.
     awaits_response: bool,
     /// Bytes of this connection in the sum of all buffers.
     buffers: usize,

@@ -1,4 +1,4 @@
-//! The service that says whether the server is well: 200 while it serves, 503 once its end has begun.
+//! The service that reports the health of the server: 200 while it serves, 503 once its end has begun.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ const PATH: &str = "/__health";
 pub struct Health(Arc<AtomicBool>);
 
 impl Health {
-    /// A server that is well.
+    /// The state of a server that serves.
     pub fn new() -> Health {
         Health::default()
     }

@@ -80,7 +80,7 @@ impl<S: Service> StatisticsService<S> {
     }
 }
 
-/// A response that is true at its moment only.
+/// A response that must not be cached, because its values change.
 pub(super) fn of_moment(status: Status, media_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status).body(Body::Bytes(body.into()));
     response.head.put("Content-Type", media_type);

@@ -86,7 +86,7 @@ impl fmt::Debug for Bench {
 /// How long a client waits for something to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client in memory. When it is dropped, it is gone without a word.
+/// A client in memory. Dropping it drops the session, as when a connection breaks.
 pub struct Client<'b> {
     site: &'b ServerState,
     /// `None` once the server has closed the connection.
@@ -189,9 +189,9 @@ impl Client<'_> {
         self.run();
     }
 
-    /// Waits for something to happen to the connection besides its client, a deadline or a word from another thread,
-    /// and has the server do what it can then. False if there is nothing to wait for, or nothing has happened for a
-    /// minute: a test of a server that forgets its client fails then, and does not hang.
+    /// Waits until a deadline of the connection has passed or another thread has woken it, and runs the server. Returns
+    /// false if the connection is closed, or if a minute passes without either: a test of a server that never responds
+    /// then fails instead of hanging.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;

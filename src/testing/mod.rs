@@ -1,8 +1,9 @@
 //! For the tests of programs that use this library: a service or handler on bytes without a socket, and a server on a
 //! port of its own that ends with the test.
 //!
-//! [`get`] is the short way, and [`answer`] the one for bytes. A [`Bench`] has clients that send and take piece by piece, and
-//! [`TestServer`] runs the real thing. None of them reads a clock that could make a test fail on a slow machine.
+//! [`get`] is the short way, and [`answer`] the one for bytes. A [`Bench`] has clients that send and take piece by
+//! piece, and [`TestServer`] runs a server on a socket. None of them reads a clock that could make a test fail on a
+//! slow machine.
 
 mod bench;
 mod registrar;

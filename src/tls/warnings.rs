@@ -39,7 +39,7 @@ pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     nameless.map(line).collect()
 }
 
-/// A predicate about the validity of the certificate, if it is not valid now or soon not any more.
+/// The rest of a sentence about the certificate, if it is not valid now or expires soon.
 fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     let time = |seconds| Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.to_string());
     let (begin, end) = (certificate.not_before, certificate.not_after);
@@ -51,8 +51,8 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     }
 }
 
-/// The permissions of the key's file, if other users can read it. Root's file for one group is the way in which a system
-/// shares a key with a service, so it is as it should be.
+/// The permissions of the key's file, if other users can read it. A file of root that one group can read is not
+/// reported: that is how systems share a key with a service.
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

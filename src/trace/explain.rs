@@ -42,13 +42,14 @@ impl Explainer {
             line.push_str(part);
         }
         line.push('\n');
-        // One call for the line, so that lines of other writers do not come between. A reader that is gone needs no sentence.
+        // One call for the line, so that lines of other writers do not come between. An error is ignored: the server
+        // goes on without a reader.
         _ = self.out.write_all(line.as_bytes());
     }
 }
 
-/// A moment as text, counted from when the connection was accepted. Without a point, which would look like the end of a
-/// sentence.
+/// A moment as text, counted from when the connection was accepted. It has no decimal point, which would look like the
+/// end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
     let millis = nanos / 1_000_000;
     if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }

@@ -38,6 +38,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 
     fn needs_handshake(&self) -> bool {
+        // Forwarded like all methods with a default: without this, the default would replace the inner transport's
+        // method.
         (**self).needs_handshake()
     }
 

@@ -56,6 +56,7 @@ impl Default for Memory {
 impl Memory {
     /// Lets the server send `bytes` more. An unbounded window becomes one of `bytes`.
     pub fn open_window(&mut self, bytes: usize) {
+        // The unbounded window stands for "no bound yet", so the first call replaces it instead of adding to it.
         self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
@@ -96,6 +97,7 @@ impl Transport for Memory {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.writes += 1;
+        // On a socket these bytes could stay in the kernel until more is sent or the cork is removed.
         self.held = more || self.corked;
         Ok(self.accept(first) + self.accept(second))
     }
@@ -117,6 +119,7 @@ impl Transport for Memory {
 
     fn cork(&mut self, on: bool) {
         self.corked = on;
+        // Removing the cork sends what waits. Setting it holds back nothing that was sent before.
         self.held &= on;
     }
 

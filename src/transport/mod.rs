@@ -77,8 +77,8 @@ pub trait Transport {
         false
     }
 
-    /// Goes on with the handshake: reads and sends what it needs, as far as that does not block. It clears `ready.read` and
-    /// `ready.write` when the socket returns `WouldBlock`.
+    /// Continues the handshake: reads and sends what it needs, as far as that does not block. It clears `ready.read`
+    /// and `ready.write` when the socket returns `WouldBlock`.
     ///
     /// `left` is the number of flights that may still be computed in this turn, for all sessions together: the cryptography of
     /// one takes longer than many requests. Each flight reduces it by one. At 0 the handshake goes on in the next turn.

@@ -103,6 +103,7 @@ impl Direction {
     /// Ends a turn. Returns the time at which a refused attempt may be made again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
+            // A zero pause gives `now`, which is past in the next turn: the direction opens there.
             self.opens_at.set(Some(now + pause.min(LONGEST_PAUSE)));
         }
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
@@ -111,11 +112,15 @@ impl Direction {
     /// Makes an attempt to move at most `limit` bytes, unless the direction is closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
+            // To the session this is an ordinary `WouldBlock`. `end_turn` then announces the time of the next attempt,
+            // because the poll will not.
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        // After an error the direction stays open: no byte was moved, and the poll reports the socket when it is ready.
         let count = call()?;
         self.is_closed.set(true);
+        // A shorter count means that the socket was the limit, so no pause follows.
         self.is_limited.set(count >= limit);
         Ok(count)
     }
@@ -134,6 +139,7 @@ impl PaceGate {
         ready.read |= read.is_some();
         ready.write |= write.is_some();
         match (next, read.into_iter().chain(write).min()) {
+            // With a pause of zero the direction opens in the next turn.
             (Next::Wait(_), Some(opens)) if opens <= now => Next::Again,
             (Next::Wait(deadline), Some(opens)) => Next::Wait(Some(deadline.map_or(opens, |end| end.min(opens)))),
             (next, _) => next,
@@ -143,6 +149,7 @@ impl PaceGate {
 
 impl<T: Transport> Transport for Narrow<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // Without a limit for a direction, its calls go straight through and are not counted as attempts.
         let Some(limit) = self.gate.pace.max_read else { return self.transport.recv(buf) };
         let room = buf.len().min(limit.get());
         self.gate.read.attempt(limit.get(), || self.transport.recv(&mut buf[..room]))

@@ -73,7 +73,7 @@ impl Options {
     }
 }
 
-/// A time that is longer than nothing.
+/// A time above zero.
 fn some_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let time = seconds(value).ok().filter(|time| !time.is_zero());
     time.ok_or_else(|| invalid("number of seconds", value).hint("must be more than 0, such as 2.5"))

@@ -279,7 +279,7 @@ pub enum ReadyForm {
     Json,
 }
 
-/// Which exit statuses the program has for failures.
+/// The exit statuses of failures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExitCodes {
     /// 1 for every failure.

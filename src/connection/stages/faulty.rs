@@ -74,6 +74,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         self.server.count_fault(fault.kind);
         self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
+        // The service has made the wrong response itself, or has delayed it. It is sent as any other.
         let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
         // Bytes of earlier responses, which have no fault, stay in the output.
         let earlier = std::mem::take(&mut self.output);
@@ -111,6 +112,8 @@ impl FaultyResponse {
                 faulty.pace = Some(FaultPace { bytes, every, credit: 0, next: now });
                 faulty.end = None;
             }
+            // The random bytes take the place of the whole response, head included, and the cut comes after the last of
+            // them.
             WireEffect::Garbage(bytes) => {
                 faulty.cut = Some(bytes.len() as u64);
                 faulty.wire = Buffer::default();
@@ -188,6 +191,7 @@ impl FaultyResponse {
         if !is_cut && !is_whole {
             return Ok((Stage::Faulty(self), progress));
         }
+        // A slow response is valid, so its connection may serve another request.
         if self.end.is_none() {
             return Ok((self.inner, Progress::Moved));
         }
@@ -206,6 +210,7 @@ impl FaultyResponse {
     /// Produces more of the response, if few bytes of it wait.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
+        // Bytes beyond the cut are not produced: the upstream might wait for a client that will not read them.
         if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
             return Progress::Still;
         }
@@ -293,6 +298,8 @@ impl FaultyResponse {
         let has_left = core.output.is_empty() && !core.transport.has_pending();
         match self.end {
             Some(CutEnd::Stall) => {
+                // The client may send further requests, which are not answered. Discarding them keeps the memory
+                // bounded.
                 core.input.consume(core.input.len());
                 // The end of a connection that is never read is seen only in its events.
                 if core.at_end || (ready.read_closed && self.is_deaf) {
@@ -310,6 +317,7 @@ impl FaultyResponse {
                     core.transport.reset_on_drop();
                     return Err(CloseReason::Complete);
                 }
+                // No event announces an acknowledgement, so the session looks again after a short time.
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
             Some(CutEnd::Close) | None if has_left => {
@@ -332,10 +340,10 @@ impl FaultPace {
     }
 }
 
-/// Copies a body that the connection would send from its place: the page of an error.
+/// Copies a body that the connection would send from its own memory, such as the page of an error, into the output.
 fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
     let mut copied = Memory::default();
-    // Memory takes everything.
+    // A connection in memory takes all bytes in one call, and has no errors.
     _ = sending.body.send(&mut core.output, &mut copied, &mut Unobserved);
     core.output.extend(&copied.sent);
 }
@@ -344,6 +352,7 @@ fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut Connect
 fn change_length(head: &[u8], by: i64) -> Vec<u8> {
     let mut changed = Vec::with_capacity(head.len() + 1);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
+        // The status line may have no colon. `line[0..]` then is no number, and the line stays as it is.
         let colon = memchr::memchr(b':', line).unwrap_or(0);
         let length = std::str::from_utf8(&line[colon..]).ok().and_then(|value| value[1..].trim().parse::<u64>().ok());
         match length {

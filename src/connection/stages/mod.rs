@@ -50,8 +50,8 @@ impl Stage {
     }
 }
 
-/// Goes on with the transport's handshake. A transport whose handshake fails may have an alert to send, so that the connection
-/// is not closed before its output has left.
+/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so that the
+/// connection is not closed before its output has left.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
@@ -62,7 +62,7 @@ fn handshake<T: Transport, O: ConnectionObserver>(
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
         // The cryptography of many new clients must not fill a turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
-        // The response to the first request says what is wrong.
+        // The client speaks HTTP without TLS. Its first request is answered by a 400 that says so.
         Ok(Handshake::Text) => (Stage::Head, Progress::Moved),
         Err(error) => {
             if error.kind() == io::ErrorKind::InvalidData {

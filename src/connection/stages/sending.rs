@@ -66,9 +66,10 @@ impl Sending {
         }
     }
 
-    /// Logs the response, whose last byte is sent or in the output.
+    /// Logs the response. Its last byte is sent or in the output.
     fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
-        // The client has all that was announced, but the service cannot be trusted to keep the connection in step.
+        // The client has all announced bytes. The connection closes all the same, because the service is wrong about
+        // its lengths.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

@@ -26,11 +26,11 @@ impl Stage {
             Stage::Deferred(_) | Stage::Draining(_) => Wait::Body,
             Stage::AwaitingUpstream(pending) if !pending.has_whole_body && core.needs_input => Wait::Body,
             Stage::AwaitingUpstream(_) => Wait::Upstream,
-            // The source may be waiting for the client's body: then the client is the one to blame.
+            // The source may be waiting for the client's body: then the time limit of the body applies.
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
-            // The next bytes come at a time, or never.
+            // The fault decides when the next bytes leave, if ever. Its stage has a deadline of its own.
             #[cfg(feature = "harness")]
             Stage::Faulty(_) => Wait::Source,
         }
@@ -47,7 +47,7 @@ impl Stage {
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
             (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
-            // A cut response is the reason that the log shows, not the client that went on sending.
+            // The log shows why the response was cut, not that the client kept sending.
             (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
             (Wait::Linger, _) => Err(CloseReason::LingerOver),
             (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),

@@ -101,6 +101,7 @@ impl PendingUpstream {
     ) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while self.wants_body() {
+            // The end is passed on after the last byte, so that the other protocol sees both in order.
             if core.input.is_empty() && core.at_end {
                 self.end_input()?;
                 return Ok(Progress::Moved);
@@ -108,6 +109,7 @@ impl PendingUpstream {
             if core.input.is_empty() {
                 return Ok(progress.and(core.request_input()));
             }
+            // `min` guards against an upstream that claims more bytes than it was given.
             let taken = self.upstream.feed(core.input.bytes())?.min(core.input.len());
             if taken == 0 {
                 break;
@@ -135,12 +137,14 @@ impl PendingUpstream {
         while !self.has_whole_body {
             if !core.machine.in_body() {
                 self.has_whole_body = true;
+                // Set before the call: an upstream that fails in `end` must not be told of the end again.
                 self.upstream.end()?;
                 return Ok(Progress::Moved);
             }
             if !self.upstream.wants_body() {
                 break;
             }
+            // Only now: a client that waits for 100 is told to send its body when the upstream wants it, not before.
             core.machine.send_continue(&mut core.output);
             match core.machine.receive_body(&mut core.input, &core.limits.message()) {
                 Ok(RequestEvent::Data(length)) => {

@@ -6,7 +6,7 @@ use crate::cookiejar::domain::effective_host;
 use crate::cookiejar::path::{default_path, escape_path};
 use crate::cookiejar::{Cookie, RequestUrl};
 
-/// Reads a field; `None` for one that CPython ignores. A cookie that is to be removed has a date that is over.
+/// Reads a field; `None` for one that CPython ignores. A field that removes a cookie gives one that has expired.
 pub(in crate::cookiejar) fn parse(field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     let mut parts = field.split(';').map(split_part);
     let (name, value) = parts.next().filter(|(name, _)| !name.is_empty())?;

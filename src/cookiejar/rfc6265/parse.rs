@@ -12,7 +12,7 @@ const MAX_PAIR: usize = 4096;
 /// The most bytes of an attribute's value; a longer attribute is left out (section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// Reads a field; `None` for one that must be ignored. A cookie that is to be removed has a date that is over.
+/// Reads a field; `None` for one that must be ignored. A field that removes a cookie gives one that has expired.
 pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     if field.contains(|c: char| c.is_ascii_control() && c != '\t') {
         return None;

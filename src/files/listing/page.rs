@@ -40,8 +40,8 @@ impl Page {
 
 /// Writes the page of a listing piece by piece, so that a large page is never in memory as a whole.
 ///
-/// Every method appends to `out`, which may contain other bytes already. An implementation must escape the names and the path
-/// for the language it writes: everyone with write access to the directory chooses them.
+/// Every method appends to `out`, which may contain other bytes already. An implementation must escape the names and
+/// the path for the language it writes: any user with write access to the directory can choose them.
 pub trait ListingTemplate: Send + Sync {
     /// The value of `Content-type`.
     fn content_type(&self) -> &str;

@@ -57,6 +57,7 @@ impl ReceivedHead {
         self.reason.extend_from_slice(trim_ows(&head[StatusLine::WITHOUT_REASON..line_end]));
         self.headers.clear();
 
+        // One of the two is used: an array for the usual number of fields, an allocation for more.
         let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW_FIELDS], Vec::new());
         let room = match few.get_mut(..found.fields) {
             Some(room) => room,
@@ -91,6 +92,7 @@ impl ResponseProgress {
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<Option<(usize, ResponseControls)>, Violation> {
+        // Responses have no fast way: a client reads few, and the network takes far longer.
         let Some(found) = self.0.advance(bytes, limits)? else { return Ok(None) };
         head.read(bytes, &found).map(|controls| Some((found.end, controls)))
     }

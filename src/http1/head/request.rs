@@ -31,6 +31,8 @@ impl HeadProgress {
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
         // Once a scan has begun it continues: the two faster ways have declined this head.
         if self.0.is_none() {
+            // A comparison of bytes is the cheapest way, and clients such as browsers and benchmarks repeat their
+            // heads.
             if let Some(repeated) = read_again(bytes, limits, request) {
                 return Ok(Some(repeated));
             }
@@ -41,6 +43,7 @@ impl HeadProgress {
         match self.0.get_or_insert_default().advance(bytes, limits) {
             Ok(None) => Ok(None),
             Ok(Some(found)) => {
+                // Cleared only here: until the head is complete, `request` may be needed to recognise a repeat.
                 request.clear();
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
@@ -94,6 +97,7 @@ fn read_whole(
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
+    // More fields are an error of httparse here. The scan then allocates as many places as it has counted.
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -108,6 +112,7 @@ fn read_whole(
     // Both are left to the scan, which decides whether to refuse them. Each field line must come after a CRLF.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
+        // A field name begins right after its line's predecessor, so the two bytes before it are that line's end.
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
     if !is_strict || !is_short(length, headers.len(), limits) || !is_target(target) {
@@ -131,6 +136,7 @@ fn read(
 ) -> Result<ResponseConstraints, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
+    // The scan has counted the fields and compared the number with the limit, so a client cannot make this large.
     let mut room = vec![httparse::EMPTY_HEADER; found.fields];
     match parse_fields(lines, &mut room) {
         Ok(headers) => take_apart(head, found.line, headers, limits, request),

@@ -81,6 +81,7 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     if added.chunked {
         out.extend(b"Transfer-Encoding: chunked\r\n");
     }
+    // An `Upgrade` field takes effect only if `Connection` names it (RFC 9110 section 7.8).
     if added.connection.is_some() || response.fields.has_upgrade() {
         out.extend(b"Connection: ");
         out.extend(added.connection.unwrap_or_default().as_bytes());

@@ -75,6 +75,7 @@ impl RequestHead<'_> {
         if !is_token(self.method.as_bytes()) {
             return Err(InvalidRequest::Method(self.method.to_owned()));
         }
+        // A space or a line end in the target would begin another part of the request, or another request.
         if self.target.is_empty() || !is_target(self.target.as_bytes()) {
             return Err(InvalidRequest::Target(self.target.to_owned()));
         }
@@ -83,6 +84,7 @@ impl RequestHead<'_> {
             framing.note(name, value).map_err(InvalidRequest::Framing)?;
         }
         let encoder = match framing.body_to_send().map_err(InvalidRequest::Framing)? {
+            // There is nothing to encode, so the request is complete with its head.
             BodyLength::None | BodyLength::Known(0) => None,
             BodyLength::Known(length) => Some(Encoder::Counted(length)),
             BodyLength::Chunked if self.encode_chunked => Some(Encoder::Chunked),

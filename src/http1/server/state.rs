@@ -92,6 +92,7 @@ impl SendState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: SendState) {
+        // As for `ReceiveState`: an unlisted transition fails every test that meets it.
         debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }

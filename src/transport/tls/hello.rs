@@ -32,6 +32,7 @@ const MOST_HELLO: usize = 0xffff;
 pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
         None => return ClientOpening::Incomplete,
+        // The methods of HTTP are in capital letters. TLS begins with a record type, which is below 0x20.
         Some(b'A'..=b'Z') => return ClientOpening::Text,
         Some(_) => {}
     }
@@ -50,9 +51,11 @@ struct NotHello;
 fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     let mut message = Cow::Borrowed(&[][..]);
     loop {
+        // Every byte that has come is checked, so that other protocols are refused without waiting for a whole header.
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),
+            // An empty record would let a client make the server wait for ever with records that add nothing.
             [_, _, _, 0, 0, ..] => return Err(NotHello),
             _ => {}
         }
@@ -74,12 +77,15 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         if let Some(&[_, high, middle, low]) = message.first_chunk::<MESSAGE_HEADER>() {
             let whole = MESSAGE_HEADER + u32::from_be_bytes([0, high, middle, low]) as usize;
+            // The announced length is checked before the bytes arrive, so a client cannot make the server keep more
+            // than this.
             match message.len() {
                 _ if whole > MOST_HELLO => return Err(NotHello),
                 length if length >= whole => return Ok(Some(message)),
                 _ => {}
             }
         }
+        // The record is incomplete, so no other one follows it in the input.
         if payload.len() < length {
             return Ok(None);
         }

@@ -70,6 +70,8 @@ pub(super) fn process<S: TlsSide>(
                     discard += record.discard;
                     sink.take(record.payload);
                 }
+                // A full sink stops the loop here, because rustls would decrypt all records that have arrived into its
+                // overflow buffer.
                 sink.is_full().then_some(Stop::Full)
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {

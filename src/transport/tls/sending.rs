@@ -27,6 +27,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
             let mut result = write(traffic, &mut memory[at..]);
             if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
+                // rustls checks the size before it encrypts, so that the second call is the first to use up a record
+                // number.
                 memory.resize(at + required_size, 0);
                 result = write(traffic, &mut memory[at..]);
             }
@@ -40,6 +42,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
             self.received.consume(used);
             match stop {
+                // The sink has no room of its own, so it is full after each record, and the loop continues with the
+                // next one.
                 Ok(Stop::Full) => {}
                 Ok(Stop::PeerEnded) => {
                     self.at_end = true;
@@ -53,6 +57,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             Some(Ok(length)) => Ok(length),
             // The keys are used up (RFC 8446 section 5.5), which takes hundreds of gigabytes.
             Some(Err(error)) => Err(io::Error::other(error)),
+            // rustls did not offer to write: the handshake is not complete, or this side has announced its end.
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -69,6 +74,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         second: &[u8],
         memory: &mut Vec<u8>,
     ) -> io::Result<(usize, usize)> {
+        // `first` fills a record by itself, so joining it with the body would save none.
         if second.is_empty() || first.len() >= FULL_RECORD {
             let part = &first[..first.len().min(MOST_PLAINTEXT)];
             return Ok((part.len(), self.encrypt(part, memory, 0)?));
@@ -98,6 +104,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let sent = match self.socket.send(records, &[], more) {
             Ok(sent) => sent,
             Err(error) => {
+                // `WouldBlock` is a count of 0 here: the records are encrypted and have to be kept.
                 unless_later(Err(error))?;
                 0
             }

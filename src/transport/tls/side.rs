@@ -90,12 +90,16 @@ impl TlsSide for ServerSide {
             return FirstLook::Process;
         }
         match look_at(input) {
+            // rustls would process a part of a hello, and the server name in it could not be read any more.
             ClientOpening::Incomplete => return FirstLook::Wait,
             ClientOpening::Text => return FirstLook::Text,
             ClientOpening::TooOld => return FirstLook::TooOld,
             ClientOpening::Hello(name) => self.server_name = name,
+            // rustls refuses these bytes with the alert that fits.
             ClientOpening::Other => {}
         }
+        // Set after the first message only: a second ClientHello, after a HelloRetryRequest, goes to rustls as any
+        // other record.
         self.has_seen_hello = true;
         FirstLook::Process
     }
@@ -104,6 +108,7 @@ impl TlsSide for ServerSide {
 /// The result of a handshake that has completed.
 pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     let common = side.common();
+    // The handshake is complete, so the verifier has accepted them.
     let certificates = common.peer_certificates().unwrap_or_default();
     TlsInfo {
         protocol: common.protocol_version().map_or("", protocol_name),
@@ -126,6 +131,7 @@ fn protocol_name(version: ProtocolVersion) -> &'static str {
 /// OpenSSL's name of a cipher suite that rustls has.
 fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {
+        // The suites of rustls' ring provider. In TLS 1.3 the names of OpenSSL are those of the RFC.
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",

@@ -92,22 +92,28 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut end = kept;
         let mut is_short = false;
         if !self.has_whole_records {
+            // No record and no message of a handshake that rustls accepts is as long. Reading on would fill the memory
+            // of the server.
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
+            // Plaintext is shorter than its records, so reading as much as `buf` holds rarely leaves plaintext over.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
             if count == 0 {
                 self.at_end = true;
                 return Ok(0);
             }
-            // rustls could only respond, which nothing may do after the announced end.
+            // rustls could only produce responses to these bytes, and nothing may be sent after the announced end.
             if self.has_announced_end {
                 return Ok(0);
             }
             end += count;
+            // A short read has emptied the socket. `short_read_is_all` passes that on if no plaintext is left over
+            // either.
             is_short = count < room && self.socket.short_read_is_all();
-            // The answer to a hello is costly, and a client that has left does not need it. A flood of them would.
+            // A response to a hello costs a signature. A client that has already closed its side gets none, so that a
+            // flood of such clients costs little.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -119,10 +125,11 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         self.process(&mut input[..end], buf, is_short)
     }
 
-    /// Takes note of a client that has closed its side before the handshake. Returns the number of bytes of plaintext.
+    /// Handles a client that has closed its side before the handshake. Returns the number of bytes of plaintext, which
+    /// is 0.
     fn leave(&mut self, input: &[u8]) -> usize {
         self.at_end = true;
-        // Text gets its response all the same: such a client closes its side when it has sent its request.
+        // Plain HTTP still gets a response: its client may have closed its side after the request.
         if self.side.look_at(input) == FirstLook::Text {
             self.is_text = true;
             self.keep(input);
@@ -154,7 +161,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
+            // Only here the socket and all buffers are empty, so that the session may wait for the poll without another
+            // read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
+            // No event will announce these records: the socket has given them away. The next read processes them first.
             Ok(Stop::Full) => self.has_whole_records = used < input.len(),
             Ok(Stop::PeerEnded) => self.at_end = true,
             Err(error) => {
@@ -169,6 +179,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
 
     /// Keeps these bytes for the next read, in place of those that were kept before.
     pub(super) fn keep(&mut self, rest: &[u8]) {
+        // `rest` is the unprocessed end of the old bytes and the new ones, in shared memory, so it replaces them.
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -197,6 +208,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
+                // The response of rustls has to leave before the peer can go on, so nothing is read before.
                 if !ready.write {
                     return Ok(Handshake::Waiting);
                 }
@@ -220,15 +232,19 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if self.at_end && !self.is_text {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            // With the end of the input still to be read, an empty socket stays readable: that end is not reported
+            // twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
+                // A flight of rustls is the sign of cryptography, such as a signature. Reading alone costs next to
+                // nothing.
                 *left -= 1;
             }
         }
     }
 }
 
-/// Passes over the errors that only mean that the same can be tried again later.
+/// Ignores the errors after which the same call can be repeated later.
 pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

@@ -24,13 +24,16 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             buf[..count].copy_from_slice(&waiting.bytes()[..count]);
             waiting.consume(count);
             if waiting.is_empty() {
+                // Frees the memory, so that an idle connection owns no buffer.
                 *waiting = Buffer::default();
             }
             return Ok(count);
         }
         if self.is_text {
+            // The first bytes of the text, which were read before it was known to be one, have been returned above.
             return self.socket.recv(buf);
         }
+        // A read may give no plaintext: a part of a record, or a message of the protocol such as a ticket.
         for _ in 0..MOST_READS {
             if self.at_end {
                 return Ok(0);
@@ -49,11 +52,15 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return self.socket.send(first, second, more);
         }
         if self.has_pending() {
+            // Records leave in the order of their numbers, so nothing is encrypted before the pending ones have left.
+            // This also bounds them: one call encrypts at most 64 KiB.
             self.flush_pending()?;
         }
         let scratch = Rc::clone(&self.scratch);
         let mut memory = scratch.output();
         let (count, length) = self.encrypt_parts(first, second, &mut memory)?;
+        // Bytes count as sent once they are encrypted: a record cannot be taken back. Those that the socket refuses are
+        // pending.
         self.transmit(&memory[..length], more)?;
         Ok(count)
     }
@@ -68,6 +75,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
         let scratch = Rc::clone(&self.scratch);
         let (mut memory, mut plaintext) = (scratch.output(), scratch.input());
         let mut sent = 0;
+        // Ends as soon as the socket is full: a record more would only wait in memory.
         while sent < length && !self.has_pending() {
             let most = usize::try_from(length - sent).unwrap_or(usize::MAX).min(MOST_PLAINTEXT);
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
@@ -76,6 +84,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
                 // The client can only be told by a cut connection, as if the file had ended.
                 Err(_) => 0,
             };
+            // The file has become shorter. The caller sees it by the number of bytes, and cuts the connection.
             if count == 0 {
                 break;
             }
@@ -91,6 +100,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        // After the FIN rustls must not write anything either, not even a response to what the peer still sends.
         self.has_announced_end = true;
         self.socket.end()
     }
@@ -109,6 +119,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
 
     fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         match self.shake(ready, left) {
+            // `shake` has cleared the flag of the direction that blocked, so the next event runs the session again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Handshake::Waiting),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Handshake::NextTurn),
             other => other,
@@ -134,6 +145,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn announce_end(&mut self) -> io::Result<()> {
+        // Before the end of the handshake there is nothing to announce, and after an error the alert was the last
+        // record.
         if self.info.is_none() || self.failure.is_some() {
             return Ok(());
         }
@@ -143,6 +156,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
             self.has_announced_end = true;
             self.has_whole_records = false;
+            // Received bytes are discarded from now on, so those that wait are, too.
             self.keep(&[]);
             return self.transmit(&memory[..length], false);
         }
