@@ -48,9 +48,9 @@ impl Explainer {
     }
 }
 
-/// A moment as text, counted from when the connection was accepted. It has no decimal point, which would look like the
-/// end of a sentence.
+/// A moment as text, rounded and counted from when the connection was accepted. It has no decimal point, which would look
+/// like the end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
-    let millis = nanos / 1_000_000;
+    let millis = (nanos + 500_000) / 1_000_000;
     if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }
 }

@@ -6,6 +6,8 @@ pub mod dialogue;
 pub mod lagging;
 pub mod layers;
 pub mod lines;
+#[cfg(feature = "trace")]
+pub mod network;
 #[cfg(unix)]
 pub mod program;
 pub mod scripted;

@@ -1,0 +1,182 @@
+//! One connection in memory, and the server's end of it as a transport.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::rc::Rc;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use serve_forever::session::Ready;
+use serve_forever::transport::{Memory, Transport};
+
+use super::super::seeds::Random;
+use super::{Event, NOT_READY};
+
+/// One connection: the bytes on their way in both directions, and what the selector has to report of it.
+pub struct Line {
+    pub memory: Memory,
+    /// The token of the session's socket, once it is registered.
+    pub token: Option<Token>,
+    /// The readiness has changed since it was last reported.
+    pub has_changed: bool,
+    /// The client has reset the connection.
+    pub is_reset: bool,
+    /// The server has dropped its end.
+    pub is_dropped: bool,
+    pub weather: Weather,
+}
+
+pub type SharedLine = Rc<RefCell<Line>>;
+
+/// The disturbance of the calls of a server: one in `roughness` is refused, interrupted or shortened; 0 for none.
+pub struct Weather {
+    pub random: Random,
+    pub roughness: u64,
+}
+
+impl Weather {
+    pub fn calm() -> Weather {
+        Weather { random: Random::new(0), roughness: 0 }
+    }
+
+    fn disturbs(&mut self) -> bool {
+        self.roughness > 0 && self.random.one_in(self.roughness)
+    }
+
+    /// At most `most`, and at least 1.
+    fn shortened(&mut self, most: usize) -> usize {
+        if self.disturbs() { 1 + self.random.below(most.max(1)) } else { most }
+    }
+}
+
+impl Line {
+    pub fn new(memory: Memory, weather: Weather) -> SharedLine {
+        let line = Line { memory, token: None, has_changed: false, is_reset: false, is_dropped: false, weather };
+        Rc::new(RefCell::new(line))
+    }
+
+    /// The client has sent these bytes.
+    pub fn arrive(&mut self, bytes: &[u8]) {
+        self.memory.incoming.extend_from_slice(bytes);
+        self.has_changed = true;
+    }
+
+    /// The client can take this number of bytes more. The first call bounds a window without a bound.
+    pub fn open_window(&mut self, bytes: usize) {
+        self.memory.open_window(bytes);
+        self.has_changed = true;
+    }
+
+    /// The client closes its side.
+    pub fn end(&mut self) {
+        self.memory.at_end = true;
+        self.has_changed = true;
+    }
+
+    /// The client resets the connection.
+    pub fn reset(&mut self) {
+        (self.memory.reset, self.is_reset) = (true, true);
+        self.has_changed = true;
+    }
+
+    /// As edge-triggered epoll does, an event reports all readiness that there is, once after each change.
+    pub fn event(&mut self) -> Option<Event> {
+        let token = self.token.filter(|_| !self.is_dropped)?;
+        let has_changed = std::mem::take(&mut self.has_changed);
+        Some((token, self.readiness())).filter(|(_, ready)| has_changed && *ready != NOT_READY)
+    }
+
+    fn readiness(&self) -> Ready {
+        let Memory { incoming, at_end, room, ended, .. } = &self.memory;
+        Ready {
+            read: !incoming.is_empty() || *at_end || self.is_reset,
+            write: *room > 0 || self.is_reset,
+            read_closed: *at_end || self.is_reset,
+            broken: self.is_reset || (*at_end && *ended),
+        }
+    }
+
+    /// Refuses a call that could succeed. Its readiness is reported again later.
+    fn refuse(&mut self) -> io::Result<()> {
+        if !self.weather.disturbs() {
+            return Ok(());
+        }
+        if self.weather.random.one_in(3) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.has_changed = true;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// The server's end of a connection.
+pub struct ServerEnd(pub SharedLine);
+
+impl Drop for ServerEnd {
+    fn drop(&mut self) {
+        self.0.borrow_mut().is_dropped = true;
+    }
+}
+
+impl Transport for ServerEnd {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut line = self.0.borrow_mut();
+        line.refuse()?;
+        let most = if line.memory.short_read_is_all { buf.len() } else { line.weather.shortened(buf.len()) };
+        line.memory.recv(&mut buf[..most])
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
+        let mut line = self.0.borrow_mut();
+        line.refuse()?;
+        let most = line.weather.shortened(first.len() + second.len());
+        let of_first = first.len().min(most);
+        let of_second = second.len().min(most - of_first);
+        line.memory.send(&first[..of_first], &second[..of_second], more)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
+        let mut line = self.0.borrow_mut();
+        line.refuse()?;
+        let most = line.weather.shortened(usize::try_from(length).unwrap());
+        line.memory.send_file(file, offset, most as u64)
+    }
+
+    fn cork(&mut self, on: bool) {
+        self.0.borrow_mut().memory.cork(on);
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let mut line = self.0.borrow_mut();
+        // Both sides are closed now: epoll reports a hang-up.
+        line.has_changed |= line.memory.at_end;
+        line.memory.end()
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        self.0.borrow().memory.short_read_is_all
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        self
+    }
+}
+
+impl Source for ServerEnd {
+    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
+        let mut line = self.0.borrow_mut();
+        // The registration itself reports the readiness that there is.
+        (line.token, line.has_changed) = (Some(token), true);
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        self.0.borrow_mut().token = None;
+        Ok(())
+    }
+}
