@@ -483,8 +483,7 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     };
     let lag_fault = if let Some(Fault::Lag(fault)) = fault { Some(fault) } else { None };
     let lags = lag_fault.is_some() || random.one_in(3);
-    let leaves_tls_out = std::env::var_os("SIM_WITHOUT_TLS").is_some();
-    let is_secure = cfg!(feature = "tls") && lag_fault.is_none() && random.one_in(3) && !leaves_tls_out;
+    let is_secure = cfg!(feature = "tls") && lag_fault.is_none() && random.one_in(3);
     let announces_end = fate == Fate::Closes && seed.is_multiple_of(2);
     let mut wire_until = until;
     #[cfg(feature = "tls")]
@@ -1231,6 +1230,59 @@ fn a_connection_that_lingers_is_read_once_before_it_waits() {
     assert!(dialogue.transport().ended);
     dialogue.transport().at_end = true;
     assert_eq!(dialogue.step(), Next::Close(CloseReason::Complete), "no event has said that the client has closed");
+}
+
+/// A transport whose first attempt to send is always interrupted: it sends when it is flushed.
+struct Delayed {
+    memory: Memory,
+    pending: Vec<u8>,
+}
+
+impl Transport for Delayed {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.memory.recv(buf)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
+        assert!(self.pending.is_empty(), "pending output goes first");
+        self.pending = [first, second].concat();
+        Ok(self.pending.len())
+    }
+
+    fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.memory.end()
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        true
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.memory.source()
+    }
+
+    fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    fn flush_pending(&mut self) -> io::Result<()> {
+        let count = self.memory.send(&self.pending, &[], false)?;
+        self.pending.drain(..count);
+        if self.pending.is_empty() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+}
+
+#[test]
+fn a_session_does_not_wait_while_its_transport_can_send_pending_output() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::on(&site, Delayed { memory: Memory::default(), pending: Vec::new() });
+    dialogue.transport().memory.incoming.extend_from_slice(HELLO);
+    dialogue.run();
+    assert!(dialogue.transport().memory.sent.ends_with(b"hello\n"), "no event would report that the rest can be sent");
 }
 
 #[test]

@@ -237,7 +237,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
-        is_quiet && matches!(self.stage, Stage::Head)
+        // A send that a signal interrupted leaves output in the transport, and no event reports that it can be sent.
+        is_quiet && matches!(self.stage, Stage::Head) && !core.transport.has_pending()
     }
 
     /// Reads once, if bytes are wanted and some may have come.

@@ -143,7 +143,8 @@ impl<T: Transport> StreamSession<'_, T> {
         // A connection that ends without the notice of its protocol was cut.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
-            return Ok(read || written);
+            // The next round sends it, or finds that the client has to make room first.
+            return Ok(true);
         }
         // After the client's end of input nothing can arrive that would reset the connection, so the session does not linger.
         if self.handler.state().input_ended || self.transport.end().is_err() {
