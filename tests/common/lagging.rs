@@ -49,6 +49,8 @@ struct Records {
     sends_no_more: bool,
     /// The peer has announced its end.
     at_end: bool,
+    /// The last call of `recv` took everything that the socket had. An earlier one says nothing: more may have come since.
+    is_drained: bool,
 }
 
 impl<T> Lagging<T> {
@@ -60,8 +62,9 @@ impl<T> Lagging<T> {
     /// Speaks records over `socket`.
     pub fn new(socket: T, random: Random, fault: Option<LagFault>) -> Lagging<T> {
         let (received, plaintext, pending) = (Vec::new(), VecDeque::new(), Vec::new());
-        let (handshake, sends_no_more, at_end) = (3, false, false);
-        let records = Records { random, fault, handshake, received, plaintext, pending, sends_no_more, at_end };
+        let (handshake, sends_no_more, at_end, is_drained) = (3, false, false, false);
+        let records =
+            Records { random, fault, handshake, received, plaintext, pending, sends_no_more, at_end, is_drained };
         Lagging { socket, records: Some(records) }
     }
 }
@@ -115,6 +118,7 @@ impl Records {
     fn read<T: Transport>(&mut self, socket: &mut T) -> io::Result<bool> {
         let mut part = [0; 700];
         let count = socket.recv(&mut part)?;
+        self.is_drained = count < part.len() && socket.short_read_is_all();
         self.received.extend_from_slice(&part[..count]);
         self.take_records();
         Ok(count > 0)
@@ -185,6 +189,7 @@ impl Records {
 impl<T: Transport> Transport for Lagging<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(records) = &mut self.records else { return self.socket.recv(buf) };
+        records.is_drained = false;
         loop {
             if !records.plaintext.is_empty() {
                 let most = if records.random.one_in(3) { 1 + records.random.below(buf.len()) } else { buf.len() };
@@ -244,7 +249,10 @@ impl<T: Transport> Transport for Lagging<T> {
     }
 
     fn short_read_is_all(&self) -> bool {
-        self.records.is_none() && self.socket.short_read_is_all()
+        match &self.records {
+            Some(records) => records.is_drained && records.plaintext.is_empty(),
+            None => self.socket.short_read_is_all(),
+        }
     }
 
     fn source(&mut self) -> &mut dyn mio::event::Source {
