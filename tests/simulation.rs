@@ -13,6 +13,8 @@ mod common;
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
@@ -27,7 +29,7 @@ use serve_forever::connection::ServerState;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::service::{Body, Reply, Response, Service, Source};
+use serve_forever::service::{Body, Registrar, Reply, Response, Service, Source, Upstream};
 use serve_forever::session::{CloseReason, Next, Scratch, TurnClock};
 #[cfg(feature = "tls")]
 use serve_forever::transport::tls::TlsStream;
@@ -1082,6 +1084,57 @@ fn a_slow_reader_that_has_shut_its_side_is_not_taken_for_gone() {
     assert_eq!(dialogue.patience(), Some(gone), "the handler has three seconds from the last byte on");
     assert_eq!(dialogue.pass(gone - JUST_LESS).closed(), None);
     assert!(dialogue.pass(JUST_LESS).closed().is_some());
+}
+
+/// Responds with a stream of as many bytes as the test has stored.
+struct Drips(Arc<AtomicUsize>);
+
+impl Service for Drips {
+    fn call(&self, _: &Request) -> Reply {
+        Reply::Later(Box::new(Drips(Arc::clone(&self.0))))
+    }
+}
+
+impl Upstream for Drips {
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        Ok(Some(Response::new(200).body(Body::Stream(Box::new(Drips(Arc::clone(&self.0)))))))
+    }
+}
+
+impl Source for Drips {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.swap(0, Ordering::Relaxed) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => {
+                buf[..count].fill(b'x');
+                Ok(count)
+            }
+        }
+    }
+}
+
+/// Each byte leaves in the step in which it is produced, so that the session waits for the source all the time.
+#[test]
+fn a_source_that_produces_in_time_keeps_a_client_that_has_shut_its_side() {
+    let bytes = Arc::new(AtomicUsize::new(1));
+    let site = site(Drips(Arc::clone(&bytes)));
+    let gone = Limits::default().half_closed_timeout;
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(&get("/")).end();
+    for _ in 0..5 {
+        bytes.store(1, Ordering::Relaxed);
+        assert_eq!(dialogue.pass(gone - JUST_LESS).closed(), None);
+        assert_eq!(dialogue.patience(), Some(gone));
+    }
+    assert!(dialogue.pass(gone).closed().is_some());
 }
 
 /// Requests that arrive together are answered together, up to a bound: an answer is longer than its request.

@@ -190,7 +190,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let flushed = self.flush_or_cut(ready, cx.clock)?;
             self.note_all_sent();
             let moved = filled || flushed.is_some() || advanced == Progress::Moved;
-            sent += flushed.unwrap_or_default();
+            let flushed = flushed.unwrap_or_default();
+            if flushed > 0 {
+                self.core.timers.note_sent(cx.clock.now);
+            }
+            sent += flushed;
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {

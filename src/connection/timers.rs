@@ -57,7 +57,8 @@ pub(super) struct Timers {
     since: Instant,
     /// Nanoseconds that the body of the current request may still be waited for, as of `since`.
     body_budget: u64,
-    /// When the client was first seen to have closed its side, whether or not all that it sent has been read.
+    /// When the client was first seen to have closed its side, whether or not all that it sent has been read; or when it
+    /// last took bytes after that.
     closed_at: Option<Instant>,
 }
 
@@ -82,6 +83,13 @@ impl Timers {
     /// Notes that the client has closed its side.
     pub(super) fn note_closed(&mut self, now: Instant) {
         self.closed_at.get_or_insert(now);
+    }
+
+    /// Notes that the client has taken bytes. If it has closed its side, that shows that it is still there.
+    pub(super) fn note_sent(&mut self, now: Instant) {
+        if let Some(at) = &mut self.closed_at {
+            *at = now;
+        }
     }
 
     /// Begins the waits of an exchange, whose head is complete.
@@ -142,8 +150,8 @@ impl Timers {
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// The time from which on a client that has closed its side is presumed gone. It may as well wait for the response; only
-    /// sending would tell, and nothing was sent since.
+    /// The time from which on a client that has closed its side is presumed gone: it may also wait for its response, but it has
+    /// taken no bytes that would show which of the two it does.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
