@@ -1,7 +1,61 @@
-//! The texts of errors and panics, for the log. What stays out: the log, and the response to a failure.
+//! Errors of services and handlers as `Box<dyn Error>`, and the texts of errors and panics, for the log. What stays out: the
+//! log, and the response to a failure.
 
 use std::any::Any;
 use std::error::Error;
+
+/// An error by which a service or a handler may fail: any [`Error`], a text, `anyhow::Error`, `Box<dyn Error>`, and
+/// `Box<dyn Error + Send + Sync>`.
+///
+/// std converts all of them but the last into `Box<dyn Error>`. `M` distinguishes the two cases; the compiler infers it.
+///
+/// ```
+/// use std::error::Error;
+/// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+/// use serve_forever::{http::Request, service::Response, testing};
+///
+/// type AnyError = Box<dyn Error + Send + Sync>;
+///
+/// fn double(request: &Request) -> Result<Response, AnyError> {
+///     let number: i64 = request.param("n").ok_or("no number")?.parse()?;
+///     Ok(Response::text((2 * number).to_string()))
+/// }
+/// assert_eq!(testing::get(double, "/?n=21").text(), "42");
+/// assert_eq!(testing::get(double, "/?n=many").status(), 500);
+///
+/// struct Doubles;
+/// impl RequestHandler<AnyError> for Doubles {
+///     fn do_get(&mut self, x: &mut Exchange<'_>) -> Result<(), AnyError> {
+///         Ok(x.respond(double(x.request())?)?)
+///     }
+/// }
+/// assert_eq!(testing::get(Handlers::new(|| Doubles), "/?n=21").text(), "42");
+/// assert_eq!(testing::get(Handlers::new(|| Doubles), "/").status(), 500);
+/// ```
+pub trait IntoError<M> {
+    /// Boxes the error, unless it is boxed.
+    fn into_error(self) -> Box<dyn Error>;
+}
+
+/// The marker of [`IntoError`] for errors that std converts.
+#[derive(Debug)]
+pub struct ByInto;
+
+/// The marker of [`IntoError`] for `Box<dyn Error + Send + Sync>`.
+#[derive(Debug)]
+pub struct SendSync;
+
+impl<E: Into<Box<dyn Error>>> IntoError<ByInto> for E {
+    fn into_error(self) -> Box<dyn Error> {
+        self.into()
+    }
+}
+
+impl IntoError<SendSync> for Box<dyn Error + Send + Sync> {
+    fn into_error(self) -> Box<dyn Error> {
+        self
+    }
+}
 
 /// The text of an error and of its sources, from the outermost to the innermost.
 pub(crate) fn error_chain(error: &dyn Error) -> String {

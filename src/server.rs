@@ -141,10 +141,11 @@ impl HttpServer {
     /// The factory is `Send`, because a server may be moved to another thread before it runs. A handler never leaves the
     /// thread of its server, so that it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made
     /// by the factory, or be `Send` itself.
-    pub fn handler<H, E>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
+    pub fn handler<H, E, M>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
     where
         H: RequestHandler<E> + 'static,
-        E: HandlerError,
+        E: HandlerError<M>,
+        M: 'static,
     {
         self.service(Handlers::new(factory))
     }

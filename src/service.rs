@@ -24,8 +24,9 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+pub use crate::failure::{ByInto, IntoError, SendSync};
 pub use crate::session::{Registrar, Waker};
-pub use into_service::{AsItIs, ByValue, IntoService, RequestCopier};
+pub use into_service::{AsItIs, ByValue, FallibleClosure, IntoService, RequestCopier};
 pub use response::{ErrorText, Response};
 
 use crate::http::{FieldBlock, Request, Status};

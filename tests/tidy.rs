@@ -157,6 +157,7 @@ fn the_loop_and_raw_servers_know_no_http() {
                 "reactor",
                 "event_loop",
                 "coroutine",
+                "failure",
                 "transport",
                 "tls_info",
                 "listen",

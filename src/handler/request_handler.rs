@@ -2,11 +2,11 @@
 //!
 //! When and on which stack a method is called stays out.
 
-use std::error::Error;
 use std::io;
 
 use super::exchange::Exchange;
 use crate::http::{Method, Status};
+use crate::service::{ByInto, IntoError};
 
 /// Responds to the requests of one connection, in code that reads and writes as if it had a thread of its own.
 ///
@@ -62,7 +62,7 @@ use crate::http::{Method, Status};
 /// HttpServer::bind("127.0.0.1:8000")?.handler(|| Hello).serve_forever()?;
 /// # Ok::<(), io::Error>(())
 /// ```
-pub trait RequestHandler<E: HandlerError = io::Error> {
+pub trait RequestHandler<E: From<io::Error> = io::Error> {
     /// Responds to GET.
     ///
     /// # Errors
@@ -169,13 +169,14 @@ pub trait RequestHandler<E: HandlerError = io::Error> {
 /// The error of a handler's methods. An [`io::Error`] of the exchange becomes one by `?`, and it has a text and sources for
 /// the log.
 ///
-/// Every type with these two conversions is one, such as [`io::Error`], `Box<dyn Error>` and `anyhow::Error`.
-pub trait HandlerError: From<io::Error> + Into<Box<dyn Error>> + 'static {}
+/// Every type with these two conversions is one, such as [`io::Error`], `Box<dyn Error>`, `Box<dyn Error + Send + Sync>` and
+/// `anyhow::Error`. The compiler infers `M`.
+pub trait HandlerError<M = ByInto>: From<io::Error> + IntoError<M> + 'static {}
 
-impl<E: From<io::Error> + Into<Box<dyn Error>> + 'static> HandlerError for E {}
+impl<M, E: From<io::Error> + IntoError<M> + 'static> HandlerError<M> for E {}
 
 /// Sends Python's error page for a method that the handler does not implement.
-fn unsupported<E: HandlerError>(x: &mut Exchange<'_>) -> Result<(), E> {
+fn unsupported<E: From<io::Error>>(x: &mut Exchange<'_>) -> Result<(), E> {
     // The method is part of the reason phrase, and a client may send one of any length.
     let method: String = x.command().chars().take(64).collect();
     Ok(x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)?)

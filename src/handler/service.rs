@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::request_handler::{HandlerError, RequestHandler};
 use crate::coroutine::{CoroutineSettings, HandlerResources};
 use crate::http::Request;
-use crate::service::{Reply, Service};
+use crate::service::{ByInto, IntoError, Reply, Service};
 
 /// A service that responds by [`RequestHandler`]s. A factory makes one for each connection.
 ///
@@ -30,30 +30,31 @@ use crate::service::{Reply, Service};
 /// # Ok(()) }
 /// ```
 #[must_use = "a service responds only as the service of a server"]
-pub struct Handlers<F, E = io::Error> {
+pub struct Handlers<F, E = io::Error, M = ByInto> {
     factory: F,
-    /// The error of the handlers.
-    error: PhantomData<fn() -> E>,
+    /// The error of the handlers, and the marker of its [`HandlerError`].
+    error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,
     /// Made for the first connection, when the settings are final.
     resources: OnceCell<HandlerResources>,
 }
 
-impl<F, H, E> Handlers<F, E>
+impl<F, H, E, M> Handlers<F, E, M>
 where
     F: Fn() -> H,
     H: RequestHandler<E> + 'static,
-    E: HandlerError,
+    E: HandlerError<M>,
+    M: 'static,
 {
     /// A service whose connections each get a handler, which `factory` makes before the first request.
-    pub fn new(factory: F) -> Handlers<F, E> {
+    pub fn new(factory: F) -> Handlers<F, E, M> {
         let settings = CoroutineSettings::default();
         Handlers { factory, error: PhantomData, settings, resources: OnceCell::new() }
     }
 
     /// How many handlers may run or be suspended at a time: 1024 unless set. A request beyond that waits until one of
     /// them ends.
-    pub fn most(mut self, most: usize) -> Handlers<F, E> {
+    pub fn most(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_handlers = most;
         self
     }
@@ -64,28 +65,28 @@ where
     /// A handler that overflows its stack ends the process by SIGSEGV, without the message that std prints for a thread:
     /// std knows the guard pages of threads only, and a signal handler of this crate would need unsafe code. Recursion
     /// over data of a client, such as nested JSON, must have a limit, as it must on a thread.
-    pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E> {
+    pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E, M> {
         self.settings.stack_size = bytes;
         self
     }
 
     /// How many worker threads run the code of [`Exchange::offload`](super::Exchange::offload): at most 8 unless set.
     /// They are started when there is work.
-    pub fn workers(mut self, workers: usize) -> Handlers<F, E> {
+    pub fn workers(mut self, workers: usize) -> Handlers<F, E, M> {
         self.settings.max_workers = workers;
         self
     }
 
     /// How many connections all handlers together may have opened with
     /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp) at a time: 1024 unless set. Each takes a descriptor, and one more is an error.
-    pub fn outgoing(mut self, most: usize) -> Handlers<F, E> {
+    pub fn outgoing(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_outgoing = most;
         self
     }
 
     /// How long a handler may run without suspending before its method and path are logged: 100 ms unless set. No
     /// other client is served in that time, and the handler cannot be interrupted.
-    pub fn slow_after(mut self, time: Duration) -> Handlers<F, E> {
+    pub fn slow_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.slow_after = time;
         self
     }
@@ -93,12 +94,12 @@ where
     /// How long a handler may run without suspending before its request line is written to standard error while it still runs:
     /// 5 seconds unless set. Such a handler may wait for a lock that only a suspended handler could release; see
     /// [*Shared state*](super#shared-state). A thread that exists only while handlers run watches them.
-    pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E> {
+    pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.stuck_after = time;
         self
     }
 
-    fn connection_handler(&self, server_name: &str) -> ConnectionHandler<AnyError<H, E>> {
+    fn connection_handler(&self, server_name: &str) -> ConnectionHandler<AnyError<H, E, M>> {
         ConnectionHandler::new(AnyError((self.factory)(), PhantomData), server_name, self.resources().clone())
     }
 
@@ -107,11 +108,12 @@ where
     }
 }
 
-impl<F, H, E> Service for Handlers<F, E>
+impl<F, H, E, M> Service for Handlers<F, E, M>
 where
     F: Fn() -> H,
     H: RequestHandler<E> + 'static,
-    E: HandlerError,
+    E: HandlerError<M>,
+    M: 'static,
 {
     /// Responds by a handler that is made for this request alone.
     fn call(&self, request: &Request) -> Reply {
@@ -124,15 +126,15 @@ where
 }
 
 /// A handler whose errors are boxed, so that a connection need not name their type.
-struct AnyError<H, E>(H, PhantomData<fn() -> E>);
+struct AnyError<H, E, M>(H, PhantomData<fn() -> (E, M)>);
 
-impl<H: RequestHandler<E>, E: HandlerError> RequestHandler<Box<dyn Error>> for AnyError<H, E> {
+impl<H: RequestHandler<E>, E: HandlerError<M>, M> RequestHandler<Box<dyn Error>> for AnyError<H, E, M> {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> Result<(), Box<dyn Error>> {
-        self.0.handle_one_request(x).map_err(Into::into)
+        self.0.handle_one_request(x).map_err(IntoError::into_error)
     }
 }
 
-impl<F, E> fmt::Debug for Handlers<F, E> {
+impl<F, E, M> fmt::Debug for Handlers<F, E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handlers").field("settings", &self.settings).finish_non_exhaustive()
     }

@@ -1,14 +1,18 @@
-//! The arguments that a server accepts as its service: a [`Service`], or a closure that takes the request by value.
+//! The arguments that a server accepts as its service: a [`Service`], or a closure that takes the request by value, or one
+//! that fails with `Box<dyn Error + Send + Sync>`.
 
+use std::error::Error;
 use std::fmt;
+use std::marker::PhantomData;
 
-use super::{Reply, Service};
+use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or a closure that takes the [`Request`] by value and gets a copy of it.
+/// A [`Service`], or a closure that is none: one that takes the [`Request`] by value and gets a copy of it, or one that fails
+/// with `Box<dyn Error + Send + Sync>`.
 ///
 /// A closure whose argument has no type, such as `|_| Response::text("hello")`, takes it by value. One with the type
-/// `&Request` is a `Service` itself, and copies nothing. `M` distinguishes the two; the compiler infers it.
+/// `&Request` is a `Service` itself, and copies nothing. `M` distinguishes the cases; the compiler infers it.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};
@@ -49,12 +53,24 @@ where
     type Service = RequestCopier<F>;
 
     fn into_service(self) -> RequestCopier<F> {
-        RequestCopier(self)
+        RequestCopier(self, PhantomData)
+    }
+}
+
+impl<F, T> IntoService<(ByValue, SendSync)> for F
+where
+    F: Fn(Request) -> Result<T, Box<dyn Error + Send + Sync>>,
+    T: Into<Reply>,
+{
+    type Service = RequestCopier<F, SendSync>;
+
+    fn into_service(self) -> RequestCopier<F, SendSync> {
+        RequestCopier(self, PhantomData)
     }
 }
 
 /// A service that calls a closure with a copy of each request.
-pub struct RequestCopier<F>(F);
+pub struct RequestCopier<F, M = ByInto>(F, PhantomData<fn() -> M>);
 
 impl<F, R> Service for RequestCopier<F>
 where
@@ -66,8 +82,53 @@ where
     }
 }
 
-impl<F> fmt::Debug for RequestCopier<F> {
+impl<F, T> Service for RequestCopier<F, SendSync>
+where
+    F: Fn(Request) -> Result<T, Box<dyn Error + Send + Sync>>,
+    T: Into<Reply>,
+{
+    fn call(&self, request: &Request) -> Reply {
+        reply((self.0)(request.clone()))
+    }
+}
+
+impl<F, M> fmt::Debug for RequestCopier<F, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RequestCopier")
+    }
+}
+
+impl<F, T> IntoService<SendSync> for F
+where
+    F: Fn(&Request) -> Result<T, Box<dyn Error + Send + Sync>>,
+    T: Into<Reply>,
+{
+    type Service = FallibleClosure<F>;
+
+    fn into_service(self) -> FallibleClosure<F> {
+        FallibleClosure(self)
+    }
+}
+
+/// A service that calls a closure which fails with `Box<dyn Error + Send + Sync>`.
+pub struct FallibleClosure<F>(F);
+
+impl<F, T> Service for FallibleClosure<F>
+where
+    F: Fn(&Request) -> Result<T, Box<dyn Error + Send + Sync>>,
+    T: Into<Reply>,
+{
+    fn call(&self, request: &Request) -> Reply {
+        reply((self.0)(request))
+    }
+}
+
+fn reply(result: Result<impl Into<Reply>, Box<dyn Error + Send + Sync>>) -> Reply {
+    result.map_or_else(|error| Response::failure(error).into(), Into::into)
+}
+
+impl<F> fmt::Debug for FallibleClosure<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FallibleClosure")
     }
 }

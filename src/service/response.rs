@@ -1,12 +1,11 @@
 //! The response of a service: status, header fields, body, and the texts of an error. What stays out: framing and sending.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use super::Body;
-use crate::failure::error_chain;
+use crate::failure::{IntoError, error_chain};
 use crate::http::{FieldBlock, FieldValue, HttpError, IntoStatus, InvalidHeader, Status};
 
 /// A response: status, header fields and body.
@@ -129,16 +128,15 @@ impl Response {
     /// the error page with its status. Otherwise the page of 500, and a line in the log with the error and all of its
     /// sources. The error is not shown to the client.
     ///
-    /// A service that returns this error by `?` gives this response. `E` is any [`Error`], a text, `Box<dyn Error>`, or
-    /// `anyhow::Error`.
+    /// A service that returns this error by `?` gives this response. [`IntoError`] lists the types of errors.
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing::answer};
     /// let service = |_: &Request| -> anyhow::Result<Response> { Ok(Response::text(std::fs::read_to_string("none")?)) };
     /// assert!(answer(service, b"GET / HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 500 "));
     /// ```
-    pub fn failure<E: Into<Box<dyn Error>>>(error: E) -> Response {
-        let error = error.into();
+    pub fn failure<M>(error: impl IntoError<M>) -> Response {
+        let error = error.into_error();
         match HttpError::find(&*error) {
             Some(found) => found.into(),
             None => Response::error(Status::INTERNAL_SERVER_ERROR)

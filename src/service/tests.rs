@@ -59,6 +59,20 @@ fn an_http_error_among_the_sources_has_its_status_and_is_no_failure() {
 }
 
 #[test]
+fn a_closure_may_fail_with_a_box_that_is_send_and_sync() {
+    type AnyError = Box<dyn Error + Send + Sync>;
+    let by_value = |_| -> Result<Response, AnyError> { Err(io::Error::other("the disk is full"))? };
+    let by_reference = |_: &Request| -> Result<Response, AnyError> { Err(io::Error::other("the disk is full"))? };
+    for (response, log) in [response_and_log(by_value), response_and_log(by_reference)] {
+        assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+        assert_eq!(log, "GET /a?b=c: the service failed: the disk is full");
+    }
+    let not_found = |_: &Request| -> Result<Response, AnyError> { Err(HttpError::new(404))? };
+    assert!(response(not_found).starts_with("HTTP/1.1 404 Not Found\r\n"));
+    assert!(response(|_| -> Result<Response, AnyError> { Ok(Response::text("fine")) }).ends_with("fine"));
+}
+
+#[test]
 fn a_panic_of_a_service_is_logged_with_its_request_and_text() {
     let (response, log) = response_and_log(|_| -> Response { panic!("asked for") });
     assert!(response.starts_with("HTTP/1.1 500 "), "{response}");

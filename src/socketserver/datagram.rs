@@ -3,6 +3,7 @@
 //! A datagram that is being served is in `datagram_session.rs`.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
@@ -16,24 +17,33 @@ use mio::{Interest, Registry, Token};
 
 use super::address::Address;
 use super::datagram_session::{DatagramSession, DatagramSocket};
-use super::raw_handler::RawHandler;
+use super::raw_handler::{BoxedErrors, RawHandler};
 use super::socket_file::SocketFile;
 use crate::Stopper;
 use crate::coroutine::{CoroutineSettings, HandlerIo, HandlerResources, OutgoingStream, Shared};
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
+use crate::failure::IntoError;
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor, Signals};
 use crate::session::Session;
 
 /// Serves one datagram. Python's `DatagramRequestHandler`.
-pub trait DatagramRequestHandler {
+///
+/// `E` is the error of `handle`: [`io::Error`], unless the implementation names another one; see [`IntoError`].
+pub trait DatagramRequestHandler<E = io::Error> {
     /// Reads a datagram, and may write a reply, which is sent as one datagram after the return. If nothing was written,
     /// nothing is sent.
     ///
     /// # Errors
     /// Any error is written to the log, and no reply is sent.
-    fn handle(&mut self, x: &mut DatagramRequest<'_>) -> io::Result<()>;
+    fn handle(&mut self, x: &mut DatagramRequest<'_>) -> Result<(), E>;
+}
+
+impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Box<dyn Error>> for BoxedErrors<H, E, M> {
+    fn handle(&mut self, x: &mut DatagramRequest<'_>) -> Result<(), Box<dyn Error>> {
+        self.0.handle(x).map_err(IntoError::into_error)
+    }
 }
 
 /// One datagram, as its handler sees it.
@@ -198,7 +208,7 @@ pub struct DatagramServer<S> {
     core: LoopCore,
 }
 
-type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler> + Send>;
+type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler<Box<dyn Error>>> + Send>;
 
 /// A server for UDP. Python's `UDPServer`.
 ///
@@ -249,8 +259,13 @@ impl<S: DatagramSocket> DatagramServer<S> {
     }
 
     /// Sets the factory that makes a handler for each datagram. Without one, datagrams are discarded.
-    pub fn handler<H: DatagramRequestHandler + 'static>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self {
-        self.factory = Some(Box::new(move || Box::new(factory())));
+    pub fn handler<H, E, M>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self
+    where
+        H: DatagramRequestHandler<E> + 'static,
+        E: IntoError<M> + 'static,
+        M: 'static,
+    {
+        self.factory = Some(Box::new(move || Box::new(BoxedErrors::new(factory()))));
         self
     }
 

@@ -46,6 +46,7 @@ mod stream_session;
 mod tests;
 
 pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
+pub use crate::failure::IntoError;
 pub use address::Address;
 pub use datagram::{
     DatagramRequest, DatagramRequestHandler, DatagramServer, DatagramWriter, UdpServer, UnixDatagramServer,

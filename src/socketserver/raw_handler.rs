@@ -3,7 +3,8 @@
 //! Sockets stay out: the sessions move the bytes of the channel.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::io;
+use std::error::Error;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -30,7 +31,7 @@ impl<'s> RawHandler<'s> {
         handle: F,
     ) -> RawHandler<'s>
     where
-        F: FnOnce(HandlerIo<'_>) -> io::Result<()> + 'static,
+        F: FnOnce(HandlerIo<'_>) -> Result<(), Box<dyn Error>> + 'static,
     {
         let net_peer = peer.net();
         let (resources_of_task, handle) = (resources.clone(), Cell::new(Some(handle)));
@@ -89,6 +90,15 @@ impl Drop for RawHandler<'_> {
     }
 }
 
+/// A handler whose errors are boxed, so that a server need not name their type.
+pub(super) struct BoxedErrors<H, E, M>(pub(super) H, PhantomData<fn() -> (E, M)>);
+
+impl<H, E, M> BoxedErrors<H, E, M> {
+    pub(super) fn new(handler: H) -> BoxedErrors<H, E, M> {
+        BoxedErrors(handler, PhantomData)
+    }
+}
+
 /// Calls a handler once.
 struct RawTask<F> {
     name: String,
@@ -98,7 +108,7 @@ struct RawTask<F> {
     handle: Cell<Option<F>>,
 }
 
-impl<F: FnOnce(HandlerIo<'_>) -> io::Result<()>> Task for RawTask<F> {
+impl<F: FnOnce(HandlerIo<'_>) -> Result<(), Box<dyn Error>>> Task for RawTask<F> {
     fn run(&self, yielder: &Yielder) {
         let Some(handle) = self.handle.take() else { return };
         let io = HandlerIo::new(yielder, &self.channel, &self.channel, &self.resources);

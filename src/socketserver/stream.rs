@@ -3,6 +3,7 @@
 //! A connection itself is in `stream_session.rs`.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -16,13 +17,14 @@ use mio::{Interest, Registry, Token};
 
 use super::address::Address;
 use super::listener::StreamListener;
-use super::raw_handler::RawHandler;
+use super::raw_handler::{BoxedErrors, RawHandler};
 use super::socket_file::SocketFile;
 use super::stream_session::{StreamSession, TlsCell};
 use crate::coroutine::{
     CoroutineSettings, HandlerIo, HandlerResources, OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile,
 };
 use crate::event_loop::{LoopCore, LoopMember, Registration, Served, Stopped};
+use crate::failure::IntoError;
 use crate::log::AccessLog;
 use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor, Signals};
@@ -33,14 +35,41 @@ use crate::transport::tls::{TlsScratch, TlsStream};
 use crate::{ListenOptions, Stopper};
 
 /// Serves one connection. Python's `StreamRequestHandler`.
-pub trait StreamRequestHandler {
+///
+/// `E` is the error of `handle`: [`io::Error`], unless the implementation names another one, such as `anyhow::Error` or
+/// `Box<dyn Error>`; see [`IntoError`].
+///
+/// ```
+/// use std::error::Error;
+/// use std::io::{BufRead, Write};
+/// use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer};
+///
+/// struct Double;
+/// impl StreamRequestHandler<Box<dyn Error>> for Double {
+///     fn handle(&mut self, x: &mut StreamRequest<'_>) -> Result<(), Box<dyn Error>> {
+///         for line in x.rfile().lines() {
+///             writeln!(x.wfile(), "{}", 2 * line?.parse::<i64>()?)?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// let server = TcpServer::bind("127.0.0.1:0")?.handler(|| Double);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait StreamRequestHandler<E = io::Error> {
     /// Reads from the client and writes to it. After the return, the written bytes are sent and the connection is
     /// closed.
     ///
     /// # Errors
     /// Any error closes the connection and is written to the log. The error for a client that has disconnected is not
     /// logged.
-    fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()>;
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> Result<(), E>;
+}
+
+impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dyn Error>> for BoxedErrors<H, E, M> {
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> Result<(), Box<dyn Error>> {
+        self.0.handle(x).map_err(IntoError::into_error)
+    }
 }
 
 /// One connection, as its handler sees it.
@@ -177,7 +206,7 @@ pub struct StreamServer<L> {
     core: LoopCore,
 }
 
-type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler> + Send>;
+type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler<Box<dyn Error>>> + Send>;
 
 /// A server for TCP connections. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
 ///
@@ -253,8 +282,13 @@ impl<L: StreamListener> StreamServer<L> {
     }
 
     /// Sets the factory that makes a handler for each connection. Without one, connections are closed at once.
-    pub fn handler<H: StreamRequestHandler + 'static>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self {
-        self.factory = Some(Box::new(move || Box::new(factory())));
+    pub fn handler<H, E, M>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self
+    where
+        H: StreamRequestHandler<E> + 'static,
+        E: IntoError<M> + 'static,
+        M: 'static,
+    {
+        self.factory = Some(Box::new(move || Box::new(BoxedErrors::new(factory()))));
         self
     }
 

@@ -254,7 +254,7 @@ mod tests {
         let began = Instant::now();
         let resources = HandlerResources::new(&CoroutineSettings::default());
         let handler = RawHandler::new(&resources, Address::Unix(None), log, |io| {
-            io::Write::write_all(&mut io.wfile(), b"goodbye")
+            Ok(io::Write::write_all(&mut io.wfile(), b"goodbye")?)
         });
         let session =
             StreamSession::new(Memory::default(), handler, TlsCell::default(), Duration::from_secs(300), began);

@@ -1,7 +1,10 @@
 //! Raw servers over real sockets on the loopback interface.
 
+use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::marker::PhantomData;
 use std::net::{TcpStream, UdpSocket};
+use std::num::ParseIntError;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
@@ -234,6 +237,53 @@ fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     let mut rest = String::new();
     client.unwrap().read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "bye\n");
+}
+
+/// Fails with one of three types of errors, by the line that it reads.
+struct Fails<E>(PhantomData<E>);
+
+impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails<E> {
+    fn handle(&mut self, x: &mut StreamRequest<'_>) -> Result<(), E> {
+        let mut line = String::new();
+        x.rfile().read_line(&mut line)?;
+        let number: u32 = line.trim_end().parse()?;
+        Ok(write!(x.wfile(), "{number}")?)
+    }
+}
+
+/// The response to a line, and the log of the server.
+fn response_and_log_of<E, M: 'static>(line: &str) -> (String, String)
+where
+    E: From<io::Error> + From<ParseIntError> + IntoError<M> + 'static,
+{
+    let (mut reader, writer) = io::pipe().unwrap();
+    let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Fails::<E>(PhantomData));
+    let server = server.log(AccessLog::to(writer.into()));
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let mut response = String::new();
+    let serve = |server: &mut TcpServer| _ = server.serve_forever().unwrap();
+    while_serving(server, stopper, serve, || {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(line.as_bytes()).unwrap();
+        client.read_to_string(&mut response).unwrap();
+    });
+    let mut log = String::new();
+    reader.read_to_string(&mut log).unwrap();
+    (response, log)
+}
+
+#[test]
+fn a_raw_handler_fails_with_any_error() {
+    for call in [
+        response_and_log_of::<anyhow::Error, _>,
+        response_and_log_of::<Box<dyn Error>, _>,
+        response_and_log_of::<Box<dyn Error + Send + Sync>, _>,
+    ] {
+        assert_eq!(call("42\n"), ("42".to_owned(), String::new()));
+        let (response, log) = call("many\n");
+        assert_eq!(response, "");
+        assert!(log.ends_with("the handler failed: invalid digit found in string\n"), "{log}");
+    }
 }
 
 /// Serves on another thread while `client` runs.
