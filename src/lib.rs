@@ -192,6 +192,7 @@ pub mod trace;
 mod transport;
 #[cfg(feature = "internals")]
 pub mod transport;
+mod watchdog;
 
 /// The crate mio, whose types are in the signatures of [`service::Registrar`] and of the servers of `socketserver`.
 pub use mio;

@@ -24,6 +24,7 @@ use crate::service::{IntoService, Response};
 #[cfg(feature = "harness")]
 use crate::statistics::{LoopMeter, Statistics};
 use crate::transport::Pace;
+use crate::watchdog::{STUCK_AFTER, Watchdog};
 #[cfg(feature = "harness")]
 use hooks::MeteredHooks;
 use hooks::{Callbacks, HttpHooks};
@@ -98,11 +99,13 @@ impl HttpServer {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
+        let mut state = ServerState::new(unsupported, address);
+        state.watchdog = Some(Watchdog::new(STUCK_AFTER));
         Ok(HttpServer {
             listeners: listeners.into_iter().map(|listener| Some(mio::net::TcpListener::from_std(listener))).collect(),
             release_on_drain: false,
             address,
-            state: ServerState::new(unsupported, address),
+            state,
             core: LoopCore::new()?,
             poll_interval: None,
             service_actions: None,
@@ -207,6 +210,15 @@ impl HttpServer {
     /// Sets the log. The default is standard error.
     pub fn log(mut self, log: AccessLog) -> HttpServer {
         self.state.log = log.into();
+        self
+    }
+
+    /// How long a call of the service may take before its request line is written to standard error while it still
+    /// runs: 5 seconds unless set. No other client is served in that time. A thread that exists only while requests
+    /// come watches the calls. [`FileService`](crate::files::FileService) is not watched, and handlers have
+    /// [`Handlers::stuck_after`].
+    pub fn stuck_after(mut self, time: Duration) -> HttpServer {
+        self.state.watchdog = Some(Watchdog::new(time));
         self
     }
 

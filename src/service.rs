@@ -30,6 +30,7 @@ pub use into_service::{AsItIs, ByValue, FallibleClosure, IntoService, RequestCop
 pub use response::{ErrorText, Response};
 
 use crate::http::{FieldBlock, Request, Status};
+use crate::watchdog::Watchdog;
 #[cfg(feature = "harness")]
 #[doc(hidden)]
 pub use fault::Fault;
@@ -61,7 +62,20 @@ pub trait Service {
     /// Responds to one request. Called as soon as its head is complete, before its body is read.
     ///
     /// It runs on the loop's only thread: while it runs, no other client is served.
+    ///
+    /// A call that takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after) is named on standard
+    /// error.
     fn call(&self, request: &Request) -> Reply;
+
+    /// [`Service::call`], with a watchdog that names the request if the call keeps the loop. A service whose calls are
+    /// short leaves the watchdog out, and so does one whose handlers have their own.
+    #[doc(hidden)]
+    fn call_watched(&self, request: &Request, watchdog: Option<&Watchdog>) -> Reply {
+        match watchdog {
+            Some(watchdog) => watchdog.watch(request.request_line(), || self.call(request)),
+            None => self.call(request),
+        }
+    }
 
     /// Called at the end of every turn of the loop, which began at `now`: for work that no client waits for any more, such as a
     /// child process that ended after its connection. `note` writes to the server's log, about a client
@@ -110,6 +124,10 @@ macro_rules! service_for_box {
         $(impl Service for Box<$service> {
             fn call(&self, request: &Request) -> Reply {
                 (**self).call(request)
+            }
+
+            fn call_watched(&self, request: &Request, watchdog: Option<&Watchdog>) -> Reply {
+                (**self).call_watched(request, watchdog)
             }
 
             fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {

@@ -149,7 +149,7 @@ fn the_loop_and_raw_servers_know_no_http() {
         match module {
             "session" => &["buffer"],
             "transport" => &["session", "buffer", "tls_info"],
-            "coroutine" => &["session", "failure"],
+            "coroutine" => &["session", "failure", "watchdog"],
             "reactor" => &["session", "observer", "listen"],
             "event_loop" => &["session", "observer", "reactor"],
             "socketserver" => &[

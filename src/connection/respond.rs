@@ -34,7 +34,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                 *own = server.with_server_name(|name| service.connect(name));
                 *has_connected = true;
             }
-            own.as_deref().unwrap_or(&**service).call(request)
+            own.as_deref().unwrap_or(&**service).call_watched(request, server.watchdog.as_ref())
         };
         catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
             self.log_message(&format!("{}: the service panicked: {}", request.name(), panic_text(&*payload)), wall);

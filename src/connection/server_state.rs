@@ -19,6 +19,7 @@ use crate::memory::room_for_buffers;
 #[cfg(feature = "harness")]
 use crate::service::FaultKind;
 use crate::service::{Body, Service};
+use crate::watchdog::Watchdog;
 
 /// The value of `Server` unless another is set.
 pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_VERSION"));
@@ -44,6 +45,8 @@ pub struct ServerState {
     pub error_page: Box<dyn ErrorPage>,
     /// The log of requests.
     pub log: RefCell<AccessLog>,
+    /// Names requests whose service keeps the loop. `None` where no loop runs.
+    pub(crate) watchdog: Option<Watchdog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
@@ -95,6 +98,7 @@ impl ServerState {
             hsts: RefCell::default(),
             error_page: Box::new(ErrorTemplate::default()),
             log: RefCell::new(AccessLog::unless_set()),
+            watchdog: None,
             local: unmapped(local),
             peers: PerPeerLimit::default(),
             request: Cell::default(),

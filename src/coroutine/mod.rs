@@ -6,7 +6,8 @@
 //! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`]. A handler connects to other servers by
 //! [`OutgoingStream`].
 //!
-//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs` and `failure.rs` are imported.
+//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs`, `failure.rs` and
+//! `watchdog.rs` are imported.
 //!
 //! Invariant: a fiber never leaves its thread and never suspends while it panics, and its runner unwinds it when the
 //! connection ends.
@@ -23,7 +24,6 @@ mod stack_pool;
 mod streams;
 mod task_log;
 mod task_runner;
-mod watchdog;
 mod workers;
 
 pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput, WaitReason};

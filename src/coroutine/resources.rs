@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::stack_pool::StackPool;
-use super::watchdog::Watchdog;
 use super::workers::WorkerPool;
+use crate::watchdog::{STUCK_AFTER, Watchdog};
 
 /// Limits of a server's handlers.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Default for CoroutineSettings {
             max_workers: 8,
             max_outgoing: 1024,
             slow_after: Duration::from_millis(100),
-            stuck_after: Duration::from_secs(5),
+            stuck_after: STUCK_AFTER,
         }
     }
 }

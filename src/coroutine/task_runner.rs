@@ -13,8 +13,8 @@ use super::channel::{Channel, WaitReason};
 use super::fiber::{Fiber, Task};
 use super::resources::HandlerResources;
 use super::stack_pool::{StackPool, StackTicket};
-use super::watchdog::Watchdog;
 use crate::session::Registrar;
+use crate::watchdog::Watchdog;
 
 /// Runs a task, once for each [`enqueue`](TaskRunner::enqueue) or [`start`](TaskRunner::start).
 pub(crate) struct TaskRunner {

@@ -13,6 +13,7 @@ use super::gates::Gates;
 use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
+use crate::watchdog::Watchdog;
 
 /// The most worker threads. Clients that guess passwords can keep these busy, and no other thread.
 const THREADS: usize = 2;
@@ -80,6 +81,11 @@ impl Service for AuthOffload {
             return busy.into();
         }
         Reply::Later(Box::new(self.verification(Arc::clone(gate), credentials, request)))
+    }
+
+    fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
+        // The service is one for files, or one for scripts in front of it.
+        self.call(request)
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {

@@ -25,6 +25,7 @@ use super::representation::Representation;
 use super::tree::Tree;
 use crate::http::{HttpDate, Method, Request, Status, UrlPath, list_elements};
 use crate::service::{LogCallback, Reply, Response, Service};
+use crate::watchdog::Watchdog;
 
 /// Serves the files below a directory.
 ///
@@ -58,6 +59,10 @@ pub struct FileService {
 impl Service for FileService {
     fn call(&self, request: &Request) -> Reply {
         Reply::Now(self.respond(request))
+    }
+
+    fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
+        self.call(request)
     }
 
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {

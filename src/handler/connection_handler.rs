@@ -14,6 +14,7 @@ use super::upstream::HandlerUpstream;
 use crate::coroutine::{Channel, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, Yielder};
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
+use crate::watchdog::Watchdog;
 
 /// The handler of one connection.
 pub(super) struct ConnectionHandler<H> {
@@ -54,6 +55,11 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
             true => final_reply(&slot.task.state, || slot.task.describe()),
             false => slot.upstream(),
         }
+    }
+
+    fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
+        // The runner of the handler has a watchdog, which also sees the resumptions after this call.
+        self.call(request)
     }
 
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {

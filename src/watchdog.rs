@@ -1,6 +1,7 @@
-//! `Watchdog`: says which handler keeps the loop, from a thread of its own, while the loop cannot.
+//! `Watchdog`: names the handler or the request to a service that keeps the loop, from a thread of its own, because the
+//! loop cannot.
 //!
-//! The log of the server stays out: it belongs to the thread that is kept.
+//! The log of the server stays out: it belongs to the thread of the loop.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -8,9 +9,12 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// A report follows after as many samples that found the same handler running, and the thread ends after as many that
-/// found none.
+/// The thread reports a handler that this number of samples in a row has found running, and ends after this number of samples
+/// in a row that found none.
 const SAMPLES: u32 = 5;
+
+/// The time after which a handler is reported unless another is set.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// The name of a handler is kept in words, so that the loop writes and the thread reads it without a lock.
 const WORD: usize = size_of::<u64>();
@@ -18,12 +22,14 @@ const WORD: usize = size_of::<u64>();
 /// The most bytes of a name. The rest is left out.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Names the handler that runs, for a thread that looks if it is always the same one.
+/// Names the handler that runs, for a thread that finds out if it is always the same one. A call of a service counts as the
+/// resumption of a handler.
 ///
-/// The loop pays a few stores for each resumption of a handler, and no system call, lock or allocation. The thread is
-/// started by the first resumption, sleeps between its samples, and ends when no handler runs.
+/// The loop pays a few stores for each resumption, and no system call, lock or allocation. The thread is started by the first
+/// resumption, sleeps between its samples, and ends when no handler runs.
 #[derive(Debug)]
-pub(crate) struct Watchdog {
+#[doc(hidden)]
+pub struct Watchdog {
     running: Arc<Running>,
     interval: Duration,
 }
@@ -63,6 +69,14 @@ impl Watchdog {
         self.running.advance();
     }
 
+    /// Runs `call` as a handler with this name.
+    pub(crate) fn watch<R>(&self, name: &[u8], call: impl FnOnce() -> R) -> R {
+        self.begin(name);
+        // Dropped also when `call` panics: the connection catches the panic, and the loop goes on.
+        let _end = WatchEnd(self);
+        call()
+    }
+
     #[cold]
     fn start_thread(&self) {
         if !self.running.watched.swap(true, Ordering::AcqRel) {
@@ -70,6 +84,15 @@ impl Watchdog {
             // Without a thread handlers are not watched, which is better than no server.
             _ = thread::Builder::new().name("watchdog".to_owned()).spawn(move || watch(&running, interval));
         }
+    }
+}
+
+/// Ends a watched call when it is dropped.
+struct WatchEnd<'w>(&'w Watchdog);
+
+impl Drop for WatchEnd<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -112,9 +135,10 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler that began before its thread could see that store is visible after this time.
+            // A handler may have begun just before the store, and seen that there is a thread. It is visible in `count`
+            // after this sleep, and this thread goes on for it.
             thread::sleep(interval);
-            // A handler that saw the store has started another thread.
+            // A handler that began after the store has started another thread, which takes over.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
                 return;
             }
