@@ -56,24 +56,24 @@ pub(super) struct ChildLabel {
 /// The phases of a child's life, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// It runs, and is terminated at this time unless that is `None`.
+    /// The child runs, and is terminated at this time unless that is `None`.
     Running(Option<Instant>),
     /// SIGTERM was sent. `kill_at` is set at the end of that turn.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, and the exit of the child is not reported yet.
     Killed { timed_out: bool },
-    /// It is reaped.
+    /// The child is reaped.
     Reaped { timed_out: bool },
 }
 
 /// The part of a child's phase that its connection needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildState {
-    /// It runs, or was sent a signal and has not ended.
+    /// The child runs, or was sent a signal and has not ended.
     Running,
-    /// It has ended: all of its output is in the pipe.
+    /// The child has ended: all of its output is in the pipe.
     Ended,
-    /// It was terminated because of [`CgiLimits::whole`](super::limits::CgiLimits::whole).
+    /// The child was terminated because of [`CgiLimits::whole`](super::limits::CgiLimits::whole).
     TimedOut,
 }
 

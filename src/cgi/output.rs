@@ -127,7 +127,7 @@ struct HeadReader {
     location: Option<Vec<u8>>,
     content_type: bool,
     fields: FieldBlock,
-    /// There is a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
+    /// The head has a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
     more: bool,
 }
 

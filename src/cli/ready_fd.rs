@@ -30,7 +30,7 @@ fn duplicate(number: i32) -> io::Result<File> {
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    // If the new descriptor has this number, the number was not open before.
+    // The kernel gives the lowest free number: if that is `number`, it was not open before.
     if process.as_raw_fd() == number {
         return Err(rustix::io::Errno::BADF.into());
     }

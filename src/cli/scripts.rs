@@ -43,7 +43,8 @@ impl Scripts {
             .base_path(&options.site.base_path)
             .hidden(!options.site.hidden)
             .limits(limits(&options.scripts))
-            // Safe here: no other part of the program starts children and waits for their status.
+            // Reaping takes the exit status of any child. No other part of the program starts children and waits for
+            // their status.
             .reap_orphans(true);
         if let Some(user) = user {
             scripts = scripts.user(user);

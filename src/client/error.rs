@@ -44,7 +44,7 @@ pub enum Error {
         /// The number of bytes that are missing, if the length of the body was known.
         expected: Option<u64>,
     },
-    /// A line is longer than its limit; holds which.
+    /// A line is longer than its limit; holds the name of the line.
     LineTooLong(&'static str),
     /// More header fields than the limit; holds the limit.
     TooManyHeaders(usize),

@@ -57,7 +57,7 @@ impl<C: Connector> HttpConnection<C> {
             let mut state = borrow(shared)?;
             let is_reading = state.is_reading;
             let is_usable = state.link.as_mut().is_some_and(|link| match is_reading {
-                // Another request may be sent while a response is read. Whatever comes next belongs to that response.
+                // Another request may be sent while a response is read. The next bytes belong to that response.
                 true => link.machine.can_request(),
                 false => link.is_usable(),
             });

@@ -278,7 +278,7 @@ impl<S: ClientStream> BufRead for HttpResponse<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.piece.is_empty() {
             let mut piece = std::mem::take(&mut self.piece);
-            // They count as unread until they are consumed.
+            // The bytes count as unread until they are consumed.
             let length = self.length;
             let result = self.take_piece(PIECE, |bytes| piece.extend(bytes));
             self.length = length;

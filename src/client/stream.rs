@@ -43,7 +43,7 @@ pub enum Readiness {
     Input,
     /// The stream takes output.
     Output,
-    /// Either of the two.
+    /// Input or output.
     Either,
 }
 

@@ -386,8 +386,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Closes a connection that waits for a request while the server is stopping and the last call is over. A response that left
-    /// in this step may still be on its way, so its connection closes in stages: returns true.
+    /// Closes a connection that waits for a request while the server is stopping and the last call has ended. A
+    /// response that left in this step may still be on its way, so its connection closes in stages: returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
         // A request that has begun to arrive is answered: only waits for a new one end here.
         match self.core.last_call(clock.stopping) {

@@ -10,26 +10,26 @@ use crate::session::TurnClock;
 /// The kinds of waits. Each has one deadline, from the limit that its comment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// The session waits for the end of the transport's handshake, counted from the accept: `head_timeout`.
+    /// For the end of the transport's handshake, counted from the accept: `head_timeout`.
     Handshake,
-    /// It waits for the first byte on a fresh connection: `head_timeout`.
+    /// For the first byte on a fresh connection: `head_timeout`.
     First,
-    /// It waits for the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
+    /// For the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
     Idle,
-    /// It waits for the rest of a head, counted from its first byte: `head_timeout`.
+    /// For the rest of a head, counted from its first byte: `head_timeout`.
     Head,
-    /// It waits for more of a request's body, counted from the last part: `stall_timeout`. All parts together have
+    /// For more of a request's body, counted from the last part: `stall_timeout`. All parts together have
     /// `body_timeout`, which `body_rate` extends.
     Body,
-    /// It waits until the client takes more of a response, counted from the last part that it took: `send_timeout`. After
+    /// For the client to take more of a response, counted from the last part that it took: `send_timeout`. After
     /// `stall_timeout` the loop may close the session if room is short.
     Write,
-    /// It waits for an upstream to produce a response: `answer_timeout`. The upstream may have a deadline of its own, too.
+    /// For an upstream to produce a response: `answer_timeout`. The upstream may have a deadline of its own, too.
     Upstream,
-    /// It waits for a source to produce more of a body. There is no deadline, except `half_closed_timeout` after the client has
-    /// closed its side.
+    /// For a source to produce more of a body. Without a deadline, except `half_closed_timeout` after the client has
+    /// closed its side, or has taken bytes after that.
     Source,
-    /// It waits for the client to close its side: `linger_timeout`.
+    /// For the client to close its side: `linger_timeout`.
     Linger,
 }
 

@@ -180,8 +180,8 @@ impl<'y> HandlerIo<'y> {
         self.suspend(WaitReason::Source(None))
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value, or the timeout is over; with `or_input`, also until
-    /// there is input.
+    /// Suspends the handler until `look` returns `Some` for the value, or the timeout has passed; with `or_input`, also
+    /// until there is input.
     pub(crate) fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -220,7 +220,7 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// Suspends the handler until the server drains (true) or the timeout is over (false).
+    /// Suspends the handler until the server drains (true) or the timeout has passed (false).
     pub(crate) fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.check()?;
         let handle = self.handle()?;

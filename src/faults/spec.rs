@@ -31,7 +31,7 @@ pub(super) enum FaultAction {
     BadChunk(u64),
     /// The response comes later, by a time and a drawn share of a second time.
     Latency { least: Duration, jitter: Duration },
-    /// Another response.
+    /// Another response is sent instead.
     Status { status: Status, retry_after: Option<u64> },
     /// An interim response comes first.
     EarlyHints,

@@ -28,7 +28,7 @@ pub(crate) enum Charset {
     Undeclared,
     /// No parameter.
     Absent,
-    /// This one, whatever the text declares.
+    /// This charset, whatever the text declares.
     Named(String),
 }
 

@@ -63,8 +63,9 @@ impl Exchange<'_> {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` is over (false). A handler that never ends by
-    /// itself waits like this between two parts of its response, so that a server which stops need not wait for it:
+    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false). A handler that never
+    /// ends by itself waits like this between two parts of its response, so that a server which stops need not wait for
+    /// it:
     ///
     /// ```
     /// use std::io::{self, Write};

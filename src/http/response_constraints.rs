@@ -32,19 +32,20 @@ impl ResponseConstraints {
 /// The future of a connection after the response to a request (RFC 9112 sections 9.3 and 9.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
-    /// It ends, and the client may still send something: the rest of a body, or a request that it sent in advance.
+    /// The connection ends, and the client may still send something: the rest of a body, or a request that it sent in
+    /// advance.
     #[default]
     Close,
-    /// It ends, and the client sends nothing more: the request says `Connection: close` and has no body.
+    /// The connection ends, and the client sends nothing more: the request says `Connection: close` and has no body.
     LastRequest,
-    /// It may persist.
+    /// The connection may persist.
     KeepAlive,
 }
 
 /// The value of `Expect` (RFC 9110 section 10.1.1). The field is ignored in HTTP/1.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expect {
-    /// There is no such field.
+    /// The request has no such field.
     #[default]
     None,
     /// `100-continue`: the client does not send its body until it receives 100 or a final response.

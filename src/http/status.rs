@@ -75,7 +75,7 @@ impl Status {
     }
 }
 
-/// One table makes the constants, their documentation, the texts and the list of all.
+/// Declares the constants, their documentation, the texts and the list of all statuses from one table.
 macro_rules! statuses {
     ($($code:literal $name:ident $phrase:literal $description:literal)*) => {
         impl Status {

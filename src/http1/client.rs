@@ -49,7 +49,7 @@ pub struct ClientMachine {
     has_left_http: bool,
     /// The server has ended the connection: no bytes come after those that have arrived.
     has_ended: bool,
-    /// That end completes a body without a length.
+    /// The end of the connection completes a body without a length.
     ends_bodies: bool,
     trailers: HeaderList,
 }
@@ -404,7 +404,7 @@ impl ClientMachine {
             _ => HeaderList::new(),
         };
         self.awaited.pop_front();
-        // The limit on interim responses is one for each request.
+        // Interim responses are counted for each request.
         self.interim = 0;
         ResponseEvent::End
     }

@@ -1,4 +1,5 @@
-//! One connection of the generator: sends prepared requests, reads responses, and tells how each ended. It reads no clock.
+//! One connection of the generator: sends prepared requests, reads responses, and reports how each ended. It reads no
+//! clock.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

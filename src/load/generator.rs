@@ -15,7 +15,7 @@ use super::stream::{LoadConnector, LoadStream};
 use super::timer::LoadTimer;
 use crate::http1::{MessageLimits, ReceivedHead};
 
-/// The interval at which time-outs, allowances, failed connections and the progress line are looked at.
+/// The interval at which time-outs, allowances, failed connections and the progress line are handled.
 const TICK: Duration = Duration::from_millis(100);
 
 /// From this lateness on, a request counts as sent late.
@@ -85,7 +85,7 @@ impl<'p> Generator<'p> {
         })
     }
 
-    /// Runs until the time is over or the last request is answered, and returns the figures.
+    /// Runs until the time has passed or the last request is answered, and returns the figures.
     pub(super) fn run(mut self) -> io::Result<Figures> {
         let mut events = Events::with_capacity(EVENTS);
         self.start = Instant::now();

@@ -49,7 +49,7 @@ impl InputEnd {
         self.ready && !self.has_ended
     }
 
-    /// True if the input has ended or failed. Discards what it still brings.
+    /// True if the input has ended or failed. Discards the bytes that have arrived.
     pub(super) fn has_ended(&mut self) -> bool {
         if !self.is_ready() {
             return self.has_ended;

@@ -88,7 +88,7 @@ pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
     clock: TurnClock,
     /// The flights of handshakes that one turn may compute.
     handshakes: usize,
-    /// Those that are left for this turn.
+    /// The flights that are left for this turn.
     handshakes_left: usize,
 }
 
@@ -286,7 +286,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 self.announce_stop(hooks);
                 return None;
             }
-            // Another signal means that what has begun takes too long for its sender: the drain, or the time before it.
+            // A further signal means that the drain, or the lame duck before it, takes too long for the sender.
             let action = if self.shutdown.is_draining() { SignalAction::Stop } else { action };
             Some((action, end))
         });

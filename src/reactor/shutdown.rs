@@ -18,7 +18,7 @@ pub enum RunEnd {
     Stopped,
     /// This signal requested it.
     Signal(i32),
-    /// [`Lifetime::duration`] or [`Lifetime::idle`] is over.
+    /// [`Lifetime::duration`] or [`Lifetime::idle`] has passed.
     Expired,
     /// [`RunMode::OneSession`]: the session has ended.
     Served,
@@ -161,7 +161,7 @@ impl Shutdown {
         }
     }
 
-    /// True if the sessions have to be asked whether [`Lifetime::idle`] is over.
+    /// True if the sessions have to be asked whether [`Lifetime::idle`] has passed.
     pub(super) fn is_idle_check_due(&self, now: Instant) -> bool {
         let counts = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         counts && self.idle_check.is_some_and(|check| check <= now)
@@ -181,7 +181,7 @@ impl Shutdown {
         self.phase = Phase::Draining { end, deadline: now.checked_add(self.grace) };
     }
 
-    /// Why the run is over at `now` with `sessions` in the table; `None` if it goes on.
+    /// Why the run ends at `now` with `sessions` in the table; `None` if it continues.
     pub(super) fn run_end(&self, now: Instant, sessions: usize) -> Option<RunEnd> {
         let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
         match self.phase {

@@ -134,7 +134,7 @@ mod unrecorded {
     use super::{Duration, Instant, SocketAddr};
     use crate::observer::Unobserved;
 
-    /// No recorder.
+    /// In place of the recorder of a server, in a build without recorders.
     #[derive(Default)]
     pub(in crate::server) struct WatchedServer(());
 
@@ -149,7 +149,7 @@ mod unrecorded {
         }
     }
 
-    /// No recorder.
+    /// In place of the recorder of a run.
     #[derive(Clone, Copy, Default)]
     pub(in crate::server) struct Watch<'s>(PhantomData<&'s ()>);
 

@@ -97,7 +97,7 @@ pub(crate) enum WireEffect {
     Cut(CutPoint, CutEnd),
     /// At most `bytes` bytes leave at a time, and the next ones after `every`.
     Paced { bytes: u64, every: Duration },
-    /// These bytes instead of the response, and then the end.
+    /// The bytes replace the response, and then the connection ends.
     Garbage(Vec<u8>),
     /// The last chunk, which ends the body, is replaced by one whose size is no number; then the end.
     BadChunk,
@@ -121,10 +121,10 @@ pub(crate) enum CutPoint {
 /// How a connection ends after a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutEnd {
-    /// It is reset.
+    /// The connection is reset.
     Reset,
-    /// Its sending side is closed.
+    /// The sending side is closed.
     Close,
-    /// It stays open until the client closes it.
+    /// The connection stays open until the client closes it.
     Stall,
 }

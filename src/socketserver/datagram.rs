@@ -126,7 +126,7 @@ impl DatagramRequest<'_> {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` is over (false).
+    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false).
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.

@@ -147,7 +147,7 @@ impl StreamRequest<'_> {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` is over (false).
+    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false).
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.

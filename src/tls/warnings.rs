@@ -56,7 +56,7 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    // A pipe or a socket has no readers but those that have it open.
+    // Only processes that have a pipe or a socket open can read from it.
     let mode = key.mode() & 0o777;
     let is_shared_by_root = key.uid() == 0 && mode & 0o037 == 0;
     (key.is_file() && mode & 0o077 != 0 && !is_shared_by_root).then_some(mode)

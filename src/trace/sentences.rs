@@ -66,7 +66,7 @@ pub(super) fn transition(table: &'static [Explained], from: &str, to: &str) -> O
     table.iter().find(|(before, after, ..)| (*before, *after) == (from, to))
 }
 
-/// The sentence for a name.
+/// The sentence for the wait or the event of this name.
 pub(super) fn sentence(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     table.iter().find(|(other, _)| *other == name).map(|(_, sentence)| *sentence)
 }

@@ -27,7 +27,8 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(target_os = "linux")]
     fn cork(&mut self, on: bool) {
-        // It only saves packets. A socket on which it fails is broken, which the next call that sends says.
+        // The option only saves packets. If setting it fails, the socket is broken, and the next call that sends
+        // returns the error.
         let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }
 

@@ -15,7 +15,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
-        // One request serves all connections: it is filled and used up within this call, unless a stage copies it.
+        // All connections share the memory of one request: it is filled and used within this call, unless a stage
+        // copies it.
         let mut request = self.server.borrow_request();
         // Before the head is read: an https target is only valid over TLS.
         request.tls = self.transport.tls().cloned();

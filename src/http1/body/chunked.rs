@@ -120,7 +120,8 @@ impl ChunkedDecoder {
             ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
-        // `line` has only made sure that the line is not much too long: it does not know how many of its bytes are digits.
+        // The limit is exact here. `line` allows a few bytes more, because it does not know which bytes of a size line
+        // are digits.
         self.overhead += overhead;
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }

@@ -36,8 +36,8 @@ impl StartLine for RequestLine {
     /// bytes after `checked` keeps a line that arrives byte by byte from costing quadratic time.
     fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
-        // A byte that is wrong within the limit takes precedence over the length, because a line that arrives byte by byte
-        // is refused for that byte. Bytes beyond the limit are not looked at.
+        // A byte that is wrong within the limit takes precedence over the length, because a line that arrives byte by
+        // byte is refused for that byte. Bytes beyond the limit are not checked.
         let within = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(within, checked, limit)?;
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }

@@ -122,14 +122,14 @@ fn take_number(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*number))
 }
 
-/// Takes bytes that have their number in one byte before them.
+/// Takes bytes that are preceded by their length in one byte.
 fn take_short<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (&length, after) = rest.split_first()?;
     *rest = after;
     take(rest, usize::from(length))
 }
 
-/// Takes bytes that have their number in two bytes before them.
+/// Takes bytes that are preceded by their length in two bytes.
 fn take_long<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take_number(rest)?;
     take(rest, usize::from(length))

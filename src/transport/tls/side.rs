@@ -38,13 +38,13 @@ pub trait TlsSide {
 /// The next step for the first bytes of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLook {
-    /// rustls processes them.
+    /// rustls processes the bytes.
     Process,
-    /// More are needed.
+    /// More bytes are needed.
     Wait,
-    /// They are not TLS, but text.
+    /// The bytes are not TLS, but text.
     Text,
-    /// They are a hello of a version that nothing here supports.
+    /// The bytes are a hello of a version that is not supported.
     TooOld,
 }
 

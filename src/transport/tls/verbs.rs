@@ -75,7 +75,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
         let scratch = Rc::clone(&self.scratch);
         let (mut memory, mut plaintext) = (scratch.output(), scratch.input());
         let mut sent = 0;
-        // Ends as soon as the socket is full: a record more would only wait in memory.
+        // Ends as soon as the socket is full: the next record would only wait in memory.
         while sent < length && !self.has_pending() {
             let most = usize::try_from(length - sent).unwrap_or(usize::MAX).min(MOST_PLAINTEXT);
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
