@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::flag::Flag;
-use super::flags::{ABOUT, FLAGS, NAME};
+use super::flags::{self, ABOUT, NAME};
 
 /// The maximum width of a line: terminals have at least 80 columns.
 const WIDTH: usize = 80;
@@ -14,7 +14,7 @@ const COLUMN: usize = 24;
 /// The usage, with a newline at its end: `usage: serve-forever [-h] [-V] [-b ADDRESS]`, and so on.
 pub(super) fn usage() -> String {
     let start = format!("usage: {NAME} ");
-    let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = FLAGS.iter().partition(|flag| flag.is_positional());
+    let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = flags::all().partition(|flag| flag.is_positional());
     let words = flags.into_iter().chain(positional).map(|flag| format!("[{}]", shortest(flag)));
     let indent = start.len();
     let mut text = start;
@@ -35,7 +35,7 @@ pub(super) fn help() -> String {
 /// Appends a heading and the flags for which `belongs` is true.
 fn section(text: &mut String, heading: &str, belongs: impl Fn(&Flag) -> bool) {
     _ = writeln!(text, "\n{heading}:");
-    for flag in FLAGS.iter().filter(|flag| belongs(flag)) {
+    for flag in flags::all().filter(|flag| belongs(flag)) {
         explain(text, flag);
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn the_help_has_every_name_and_value() {
         let help = help();
-        for flag in FLAGS {
+        for flag in flags::all() {
             assert!(help.contains(&format!("\n  {}", all_names(flag))), "{flag}");
         }
         assert!(help.contains("\n  -H, --header NAME VALUE\n                        header field"), "{help}");

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::exit::Exit;
 use super::flag::Flag;
-use super::flags::FLAGS;
+use super::flags;
 use super::options::{BadValue, Options};
 
 /// The values of each occurrence of a flag.
@@ -67,7 +67,7 @@ impl Options {
     /// values of a flag come from the first layer that mentions it.
     pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
         let mut options = Options::default();
-        for flag in FLAGS {
+        for flag in flags::all() {
             let first = layers.iter().find_map(|layer| Some((layer, layer.occurrences(flag)?)));
             let Some((layer, occurrences)) = first else { continue };
             flag.apply(occurrences, &mut options).map_err(|why| layer.bad_value(flag, &why))?;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::exit::Exit;
 use super::flag::{Action, Flag};
-use super::flags::{ABOUT, FLAGS, NAME, VERSION};
+use super::flags::{self, ABOUT, NAME, VERSION};
 use super::layers::{Layer, Occurrences, Origin};
 use super::options::Options;
 use super::parse_error::{detached, ending};
@@ -43,7 +43,7 @@ pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, 
         return Err(exit);
     }
     let mut layer = Layer::new(Origin::CommandLine);
-    for flag in FLAGS {
+    for flag in flags::all() {
         if matches.value_source(flag.name) == Some(ValueSource::CommandLine) {
             layer.note(flag, occurrences(flag, &matches));
         }
@@ -61,7 +61,7 @@ pub(super) fn command() -> Command {
         .disable_version_flag(true)
         .infer_long_args(true)
         .args_override_self(true)
-        .args(FLAGS.iter().map(argument))
+        .args(flags::all().map(argument))
 }
 
 /// One flag as an argument of clap. `Append` keeps each occurrence apart.
