@@ -466,6 +466,30 @@ mod tests {
     }
 
     #[test]
+    fn a_response_that_rules_a_body_out_ends_with_its_head_whatever_its_length() {
+        for (status, length) in [(204, None), (204, Some(3)), (304, None), (304, Some(3))] {
+            let mut machine = machine_after_request(Version::Http11, "HTTP/1.1");
+            let (fields, common, status) = (FieldBlock::new(), CommonHeaders::default(), Status::new(status).unwrap());
+            let head = ResponseHead { status, reason: None, fields: &fields, length, common: &common };
+            assert_eq!(machine.respond(&head, &mut Buffer::default()), None, "{status} {length:?}");
+            assert!(machine.is_idle());
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_request_that_is_not_complete_can_be_noted() {
+        let (mut machine, mut input) = (ServerMachine::new(Version::Http11), Buffer::default());
+        let mut request = Request::builder("GET", "/before").build();
+        machine.note_line(&input, &mut request);
+        assert_eq!(request.request_line(), b"", "the next request has not begun");
+        input.extend(b"PUT /slow HTTP/1.1\r\nHost: h\r\n");
+        let event = machine.receive(&mut input, &MessageLimits::default(), &mut Request::default());
+        assert_eq!(event, Ok(RequestEvent::More));
+        machine.note_line(&input, &mut request);
+        assert_eq!(request.request_line(), b"PUT /slow HTTP/1.1");
+    }
+
+    #[test]
     fn after_101_the_bytes_of_the_other_protocol_end_with_the_connection() {
         let switch = |request: &str| {
             let (mut machine, mut input) = (ServerMachine::new(Version::Http11), Buffer::default());

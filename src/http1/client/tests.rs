@@ -118,6 +118,7 @@ fn either_side_may_end_the_connection() {
         ("HTTP/1.0 200 OK\r\nContent-Length: 0", false),
         ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive", true),
         ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nProxy-Connection: keep-alive", true),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nX-Any-Connection: keep-alive", false),
         ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=5", true),
         ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive, close", false),
         ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive", false),
@@ -190,13 +191,47 @@ fn a_tunnel_and_another_protocol_end_http_on_the_connection() {
         let mut client = Client::sent(method);
         let events = client.receive(format!("{head}\r\n\r\nother bytes").as_bytes());
         assert_eq!(events, Ok(vec![Head, End, Paused]), "{head}");
-        assert!(!client.machine.can_request());
+        assert!(!client.machine.can_request() && client.machine.has_left_http());
         assert_eq!(client.input.bytes(), b"other bytes");
     }
     let mut client = Client::sent("CONNECT");
     let events = client.receive(b"HTTP/1.1 407 Auth\r\nContent-Length: 2\r\n\r\nno");
     assert_eq!(events, Ok(vec![Head, Data(2), End, Paused]), "a refusal is an ordinary response");
-    assert!(client.is_reusable());
+    assert!(client.is_reusable() && !client.machine.has_left_http());
+}
+
+#[test]
+fn the_state_shows_the_part_of_the_response_that_is_read() {
+    let mut client = Client::sent("GET");
+    let state = |client: &Client| (client.machine.has_begun(), client.machine.in_head(), client.machine.is_chunked());
+    assert_eq!(client.receive(b""), Ok(vec![]));
+    assert_eq!(state(&client), (false, false, false), "no byte has arrived");
+    client.receive(b"HTTP/1.1 200 OK\r\n").unwrap();
+    assert_eq!(state(&client), (true, true, false));
+    client.receive(b"Transfer-Encoding: chunked\r\n\r\n").unwrap();
+    assert_eq!(state(&client), (true, false, true));
+    client.receive(b"0\r\n\r\n").unwrap();
+    assert_eq!(state(&client), (false, false, false));
+    client.request("GET", &[]).unwrap();
+    client.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n").unwrap();
+    assert_eq!(state(&client), (true, false, false), "a body with a length is not chunked");
+}
+
+#[test]
+fn a_repeated_request_awaits_a_response_and_may_be_the_last() {
+    let mut client = Client::new();
+    client.machine.repeat_request("HEAD", false);
+    assert!(client.machine.can_request() && client.machine.awaited() == 1);
+    let events = client.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+    assert_eq!(events, Ok(vec![Head, End, Paused]), "a response to HEAD has no body");
+    client.machine.repeat_request("GET", true);
+    assert!(!client.machine.can_request() && client.machine.awaited() == 1);
+    // A request that does not close does not revive a connection that ends.
+    let mut client = Client::sent("GET");
+    client.receive(b"HTTP/1.1 204 No Content\r\n").unwrap();
+    client.machine.repeat_request("GET", false);
+    client.machine.end_of_input(&client.input);
+    assert!(!client.machine.persists());
 }
 
 #[test]

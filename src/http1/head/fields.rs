@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_ends_before_the_last_of_its_lines_is_malformed() {
+        let parse =
+            |lines: &str| super::parse_fields(lines.as_bytes(), &mut [httparse::EMPTY_HEADER; 4]).map(<[_]>::len);
+        assert_eq!(parse("A: 1\r\nB: 2\r\n\r\n"), Ok(2));
+        assert_eq!(parse("A: 1\r\n\r\nB: 2\r\n\r\n"), Err(Violation::Field));
+    }
+
+    #[test]
     fn content_length_is_one_decimal_number() {
         assert_eq!(fields("Content-Length: 0010\r\n").unwrap().0.body_length(), BodyLength::Known(10));
         assert_eq!(fields("CONTENT-LENGTH:\t10 \r\n").unwrap().0.body_length(), BodyLength::Known(10));

@@ -98,5 +98,7 @@ mod tests {
         assert_eq!(expect("200-ok"), Expect::Unknown);
         let (_, constraints) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
         assert_eq!(constraints.expect, Expect::None);
+        // A field whose name has as many letters is not an expectation.
+        assert_eq!(fields("Origin: 100-continue\r\n").unwrap().1.expect, Expect::None);
     }
 }

@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_names_the_part_that_must_not_be_sent() {
+        for (refusal, text) in [
+            (InvalidRequest::Method("GE T".to_owned()), "invalid method \"GE T\""),
+            (InvalidRequest::Target("/\n".to_owned()), "invalid request target \"/\\n\""),
+            (InvalidRequest::Framing(Violation::TwoFramings), "Content-Length and Transfer-Encoding in one request"),
+            (InvalidRequest::Framing(Violation::ContentLength), "Content-Length is not one decimal number"),
+            (InvalidRequest::Framing(Violation::TransferEncoding), "Transfer-Encoding does not end in one chunked"),
+        ] {
+            assert_eq!(refusal.to_string(), text);
+        }
+    }
+
+    #[test]
     fn the_fields_frame_the_body() {
         let (length, coding) = ("Content-Length", "Transfer-Encoding");
         for (fields, encode_chunked, encoder) in [
