@@ -421,6 +421,25 @@ mod tests {
     }
 
     #[test]
+    fn only_the_json_log_keeps_the_result_of_the_handshake() {
+        let mut request = Request::builder("GET", "/").build();
+        request.tls = Some(std::sync::Arc::default());
+        for format in [LogFormat::Python, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
+            let described = log_to_pipe().1.format(format).describe(&request).tls.is_some();
+            assert_eq!(described, format == LogFormat::Json, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_server_turns_off_its_own_log_and_not_that_of_the_program() {
+        let (mut own, mut set) = (AccessLog::unless_set(), AccessLog::stderr());
+        assert!(own.is_on() && set.is_on());
+        own.quieten();
+        set.quieten();
+        assert!(!own.is_on() && set.is_on());
+    }
+
+    #[test]
     fn other_formats_have_one_line_for_an_error() {
         for (format, message) in [(LogFormat::Common, "] hello\n"), (LogFormat::Json, "\"message\":\"hello\"}\n")] {
             let (reader, log) = log_to_pipe();

@@ -358,6 +358,21 @@ mod tests {
     }
 
     #[test]
+    fn after_an_error_between_two_lines_the_next_begins_without_an_empty_line() {
+        let (reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 1000);
+        put(&mut sink, "one");
+        put(&mut sink, "two");
+        sink.target.write(&sink.lines[..4]).unwrap();
+        sink.advance(4);
+        sink.give_up();
+        put(&mut sink, "next");
+        assert_eq!(sink.flush(), None);
+        drop(sink);
+        assert_eq!(rest_of(reader), "one\n1 log line dropped\nnext\n");
+    }
+
+    #[test]
     fn writing_each_line_at_once_does_not_allocate() {
         let mut sink = Sink::new(Target::new(File::create("/dev/null").unwrap().into()), 1000);
         put(&mut sink, "a line like all others");
@@ -382,6 +397,45 @@ mod tests {
             }
             assert!(sink.lines.len() <= 12_000 + 1000, "{}", sink.lines.len());
         }
+    }
+
+    /// A writer that returns one of these results for each write, the last one first, and then takes everything.
+    struct Scripted(Vec<std::io::Result<usize>>);
+
+    impl std::io::Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.pop().unwrap_or(Ok(bytes.len()))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_target_that_takes_no_byte_loses_the_lines() {
+        let mut sink = Sink::new(Target::writer(Scripted(vec![Ok(0)])), 1000);
+        put(&mut sink, "one");
+        assert_eq!(sink.flush(), None);
+        assert_eq!((sink.dropped(), sink.is_empty()), (1, true));
+    }
+
+    #[test]
+    fn without_time_left_the_last_lines_are_tried_once() {
+        let would_block = Err(std::io::ErrorKind::WouldBlock.into());
+        let mut sink = Sink::new(Target::writer(Scripted(vec![would_block])), 1000);
+        put(&mut sink, "one");
+        sink.finish(Duration::ZERO);
+        assert!(!sink.is_empty(), "the target would take it now, but the time is over");
+    }
+
+    #[test]
+    fn lines_of_exactly_the_limit_are_kept() {
+        let (_reader, writer) = pipe().unwrap();
+        let mut sink = Sink::new(Target::new(writer.into()), 8);
+        put(&mut sink, "one");
+        put(&mut sink, "two");
+        assert_eq!((sink.dropped(), &sink.lines[..]), (0, &b"one\ntwo\n"[..]));
     }
 
     #[test]

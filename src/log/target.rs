@@ -155,7 +155,7 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::pipe;
+    use std::io::{Read, pipe};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -222,6 +222,20 @@ mod tests {
         assert!(rustix::fs::fcntl_getfl(parts(&target).0).unwrap().contains(OFlags::NONBLOCK));
         assert_eq!(rustix::fs::fcntl_getfl(&shared).unwrap(), before);
         assert!(!before.contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_full_descriptor_has_no_room_until_it_is_read() {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        let mut target = Target::new(writer.into());
+        assert_eq!(target.has_room(Duration::ZERO), Ok(true));
+        let mut taken = 0;
+        while let Ok(count) = target.write(&[b'.'; PIPE_BUF]) {
+            taken += count;
+        }
+        assert_eq!(target.has_room(Duration::ZERO), Ok(false));
+        reader.read_exact(&mut vec![0; taken]).unwrap();
+        assert_eq!(target.has_room(Duration::ZERO), Ok(true));
     }
 
     #[test]
