@@ -261,3 +261,93 @@ impl BodyWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::{TransitionObserver, Unobserved};
+    use crate::transport::Memory;
+
+    /// Returns one of these results for each read, the last one first, and then `WouldBlock`.
+    struct Scripted(Vec<io::Result<&'static str>>);
+
+    impl Source for Scripted {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let text = self.0.pop().unwrap_or(Err(io::ErrorKind::WouldBlock.into()))?;
+            buf[..text.len()].copy_from_slice(text.as_bytes());
+            Ok(text.len())
+        }
+    }
+
+    /// A file of this many zeros.
+    fn zeros(length: u64) -> FileSlice {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(length).unwrap();
+        FileSlice { file: Arc::new(file), offset: 0, length }
+    }
+
+    #[test]
+    fn a_body_in_memory_is_sent_as_room_permits_and_ends_after_its_last_byte() {
+        let writers = [
+            BodyWriter::bytes(Cow::Borrowed(b"hello"), Encoder::Counted(5)),
+            BodyWriter::shared(Arc::from(&b"hello"[..]), Encoder::Counted(5)),
+        ];
+        for mut writer in writers {
+            let (mut output, mut transport) = (Buffer::default(), Memory { room: 2, ..Memory::default() });
+            assert!(!writer.is_streamed());
+            for sent in [2, 4, 5] {
+                assert_eq!(writer.produce(&mut output), Ok(Produced::Nothing), "bytes are left");
+                writer.send(&mut output, &mut transport, &mut Unobserved).unwrap();
+                assert_eq!((writer.sent(), transport.sent.len()), (sent, sent as usize));
+                transport.room = 2;
+            }
+            assert_eq!(writer.produce(&mut output), Ok(Produced::All));
+            assert_eq!(transport.sent, b"hello");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_of_a_file_that_has_no_bytes_left() {
+        let mut writer = BodyWriter::file(zeros(0), Encoder::Counted(0));
+        let sent = writer.send(&mut Buffer::default(), &mut Memory::default(), &mut Unobserved);
+        assert_eq!(sent.unwrap(), 0);
+    }
+
+    #[test]
+    fn only_a_file_of_more_than_one_slice_corks_the_transport() {
+        for (length, corked) in [(FILE_SLICE, false), (FILE_SLICE + 1, true)] {
+            let mut writer = BodyWriter::file(zeros(length), Encoder::Counted(length));
+            let mut transport = Memory { room: 1000, ..Memory::default() };
+            writer.send(&mut Buffer::default(), &mut transport, &mut Unobserved).unwrap();
+            assert_eq!(transport.corked, corked, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_complete_with_its_last_announced_byte() {
+        let stream = |encoder| BodyWriter::stream(Box::new(Scripted(vec![Ok("hello")])), encoder);
+        for (encoder, end) in [(Encoder::Counted(5), Produced::All), (Encoder::Chunked, Produced::Waiting)] {
+            let (mut writer, mut output) = (stream(encoder), Buffer::default());
+            assert!(writer.is_streamed());
+            assert_eq!(writer.produce(&mut output), Ok(Produced::Some));
+            assert_eq!(writer.produce(&mut output), Ok(end), "{encoder:?}");
+        }
+    }
+
+    #[test]
+    fn an_observer_sees_the_length_of_output_and_body_together() {
+        #[derive(Default)]
+        struct Wanted(Vec<usize>);
+        impl TransitionObserver for Wanted {}
+        impl ConnectionObserver for Wanted {
+            fn sent(&mut self, wanted: usize, _: bool, _: &io::Result<usize>) {
+                self.0.push(wanted);
+            }
+        }
+        let mut writer = BodyWriter::bytes(Cow::Borrowed(b"hello"), Encoder::Counted(5));
+        let (mut output, mut observer) = (Buffer::default(), Wanted::default());
+        output.extend(b"head");
+        writer.send(&mut output, &mut Memory::default(), &mut observer).unwrap();
+        assert_eq!(observer.0, [9]);
+    }
+}
