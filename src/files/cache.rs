@@ -220,7 +220,7 @@ mod tests {
             let content = CachedContent::of(&loaded, &path);
             let first = CacheDependency::on_absence(self.dir.path().join("first"));
             let entry = CacheEntry {
-                dependencies: vec![CacheDependency { path, file: Some(identity) }, first],
+                dependencies: vec![CacheDependency { path: path.into(), file: Some(identity) }, first],
                 representation,
                 content,
             };

@@ -2,29 +2,29 @@
 
 use std::path::PathBuf;
 
-use super::stat::Identity;
+use super::stat::{Identity, SystemPath};
 use super::tree::Tree;
 
 /// A fact that a cached response depends on: which regular file is at `path`, or that none is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheDependency {
-    pub(crate) path: PathBuf,
+    pub(crate) path: SystemPath,
     pub(crate) file: Option<Identity>,
 }
 
 impl CacheDependency {
     /// The response depends on there being no regular file at `path`.
     pub(crate) fn on_absence(path: PathBuf) -> CacheDependency {
-        CacheDependency { path, file: None }
+        CacheDependency { path: path.into(), file: None }
     }
 
     /// True if the fact still holds.
     pub(crate) fn holds(&self, tree: &Tree) -> bool {
-        tree.regular_file(&self.path) == self.file
+        tree.regular_file_again(&self.path) == self.file
     }
 
     /// The memory that this takes, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<CacheDependency>() + self.path.as_os_str().len()
+        size_of::<CacheDependency>() + self.path.as_path().as_os_str().len()
     }
 }

@@ -70,7 +70,7 @@ impl Loader<'_> {
         let content = CachedContent::of(&loaded, path);
         let entry = loaded.cacheable.then(|| {
             // The identities are those that were found. A file that has changed since shows a new one in the next turn.
-            let mut dependencies = vec![CacheDependency { path: file.path, file: Some(original) }];
+            let mut dependencies = vec![CacheDependency { path: file.path.into(), file: Some(original) }];
             dependencies.extend(file.outranked_by);
             if !accepted.is_empty() {
                 dependencies.extend(siblings.dependencies());

@@ -25,7 +25,7 @@ impl Siblings {
         }
         let candidate = |coding: Coding| {
             let path = with_suffix(original, coding.suffix());
-            (coding, CacheDependency { file: tree.regular_file(&path), path })
+            (coding, CacheDependency { file: tree.regular_file(&path), path: path.into() })
         };
         Siblings { candidates: Coding::ALL.map(candidate).into() }
     }

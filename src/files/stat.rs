@@ -1,11 +1,15 @@
 //! The state of a file as the system reports it: its kind, and the identity that tells one state of a file from another.
 //! Opening files and the rules for symbolic links stay in `tree`.
 
+#[cfg(unix)]
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 #[cfg(not(unix))]
 use std::fs::Metadata;
 use std::io;
-use std::path::Path;
+#[cfg(unix)]
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 #[cfg(unix)]
 use rustix::fs::FileType;
@@ -88,6 +92,47 @@ impl Stat {
     }
 }
 
+/// A path in the form that the system call takes, for a file whose state is read again and again: on Unix with the NUL at its
+/// end, which a call with a `Path` adds to a copy each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
+
+impl From<PathBuf> for SystemPath {
+    #[cfg(unix)]
+    fn from(path: PathBuf) -> SystemPath {
+        // No file has a NUL in its name. The empty path names no file either.
+        SystemPath(CString::new(path.into_os_string().into_vec()).unwrap_or_default())
+    }
+
+    #[cfg(not(unix))]
+    fn from(path: PathBuf) -> SystemPath {
+        SystemPath(path)
+    }
+}
+
+impl SystemPath {
+    #[cfg(unix)]
+    pub(crate) fn as_path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.0.as_bytes()))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The state of the file at this path. Symbolic links are followed.
+    #[cfg(unix)]
+    pub(super) fn stat(&self) -> io::Result<Stat> {
+        Ok(Stat::from(&rustix::fs::stat(&*self.0)?))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn stat(&self) -> io::Result<Stat> {
+        Stat::at(&self.0)
+    }
+}
+
 #[cfg(unix)]
 impl From<&rustix::fs::Stat> for Stat {
     #[allow(clippy::unnecessary_cast, reason = "the fields have different types on different systems")]
@@ -124,5 +169,23 @@ impl From<&Metadata> for Stat {
         // modification alone tell the states of a file apart.
         let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
         Stat { kind, identity }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_path_names_the_file_of_its_path_and_none_if_it_has_a_nul() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "text").unwrap();
+        let system_path = SystemPath::from(path.clone());
+        assert_eq!(system_path.as_path(), path);
+        assert_eq!(system_path.stat().unwrap(), Stat::at(&path).unwrap());
+        // Cut at its NUL, the path would name the file.
+        let with_nul = SystemPath::from(PathBuf::from(format!("{}\0.html", path.display())));
+        assert_eq!(with_nul.stat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

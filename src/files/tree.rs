@@ -12,7 +12,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::listing::CheckLink;
-use super::stat::{Identity, Stat};
+use super::stat::{Identity, Stat, SystemPath};
 use confined::Access;
 
 mod confined;
@@ -97,6 +97,15 @@ impl Tree {
     /// `NotFound` if the path names another kind of file; otherwise the system's error.
     pub(crate) fn identify(&self, path: &Path) -> io::Result<Identity> {
         self.stat(path)?.regular()
+    }
+
+    /// [`regular_file`](Tree::regular_file) for a path that is read again and again.
+    pub(crate) fn regular_file_again(&self, path: &SystemPath) -> Option<Identity> {
+        let stat = match self.symlinks {
+            Symlinks::Follow => path.stat(),
+            _ => self.stat(path.as_path()),
+        };
+        stat.and_then(|stat| stat.regular()).ok()
     }
 
     /// The identity of the regular file at a path; `None` for any other kind and on any error.
