@@ -10,6 +10,8 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "harness")]
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serve_forever::connection::{HttpSession, ServerState};
@@ -19,8 +21,11 @@ use serve_forever::http1::{
     Buffer, CommonHeaders, Decoded, Decoder, MessageLimits, RequestEvent, ResponseHead, ServerMachine,
 };
 use serve_forever::log::AccessLog;
+use serve_forever::observer::{ConnectionObserver, Unobserved};
 use serve_forever::service::{Body, Reply, Service};
 use serve_forever::session::{Next, Ready, Scratch, Session, StepContext, TurnClock};
+#[cfg(feature = "harness")]
+use serve_forever::statistics::{ConnectionMeter, Statistics};
 use serve_forever::testing::MemoryRegistrar;
 use serve_forever::transport::Transport;
 
@@ -39,6 +44,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("chunked-64k", chunked),
     ("session-get-1k", session_get),
     ("session-get-1k-again", session_get_again),
+    #[cfg(feature = "harness")]
+    ("session-get-1k-counted", session_counted),
     ("session-get-1k-x16", session_pipelined),
     ("session-304", session_not_modified),
     ("session-404", session_not_found),
@@ -99,7 +106,7 @@ const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
     Connection: keep-alive\r\n\
     Sec-Fetch-Dest: style\r\n\
     Sec-Fetch-Mode: no-cors\r\n\
-    Sec-Fetch-ServerState: same-origin\r\n\
+    Sec-Fetch-Site: same-origin\r\n\
     Priority: u=2\r\n\r\n";
 
 /// What a load generator sends.
@@ -232,8 +239,23 @@ fn session_not_found() -> Box<dyn FnMut()> {
     session([head.to_vec(), other(head)], b"HTTP/1.1 404 ")
 }
 
+/// [`session_get_again`] with the counters of `--stats`.
+#[cfg(feature = "harness")]
+fn session_counted() -> Box<dyn FnMut()> {
+    let meter = ConnectionMeter::new(Arc::new(Statistics::new("")));
+    observed_session([SHORT.to_vec(), SHORT.to_vec()], b"HTTP/1.1 200 ", meter)
+}
+
 /// Steps a session on a folder with two files; each round is a turn of the loop, with one of the requests.
-fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()> {
+fn session(requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()> {
+    observed_session(requests, begins, Unobserved)
+}
+
+fn observed_session(
+    mut requests: [Vec<u8>; 2],
+    begins: &'static [u8],
+    observer: impl ConnectionObserver + 'static,
+) -> Box<dyn FnMut()> {
     let folder = tempfile::tempdir().unwrap();
     for name in ["1k.txt", "0k.txt"] {
         let path = folder.path().join(name);
@@ -249,7 +271,7 @@ fn session(mut requests: [Vec<u8>; 2], begins: &'static [u8]) -> Box<dyn FnMut()
     let site = Box::leak(Box::new(ServerState::new(FileService::new(folder.path()).unwrap(), peer)));
     site.log = AccessLog::off().into();
     let mut clock = TurnClock::new(Instant::now(), SystemTime::now());
-    let mut session = HttpSession::new(site, Line::default(), peer, clock.now);
+    let mut session = HttpSession::observed(site, Line::default(), peer, clock.now, observer);
     let mut registrar = MemoryRegistrar::without_wakers(clock.now);
     let (mut scratch, mut ready) = (Scratch::default(), Ready::FRESH);
     Box::new(move || {

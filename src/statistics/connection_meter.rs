@@ -8,7 +8,7 @@ use crate::observer::{ConnectionObserver, TransitionObserver};
 
 /// Counts the requests, the responses and the bytes of one connection.
 #[derive(Debug)]
-pub(crate) struct ConnectionMeter {
+pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
     /// Requests whose response has not been sent as a whole.
     unsent: u32,
@@ -20,7 +20,7 @@ pub(crate) struct ConnectionMeter {
 
 impl ConnectionMeter {
     /// Counts a connection that was accepted.
-    pub(crate) fn new(statistics: Arc<Statistics>) -> ConnectionMeter {
+    pub fn new(statistics: Arc<Statistics>) -> ConnectionMeter {
         ConnectionMeter { statistics, unsent: 0, awaits_response: false, buffers: 0 }
     }
 

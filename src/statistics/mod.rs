@@ -17,7 +17,10 @@ mod service;
 #[allow(clippy::module_inception)]
 mod statistics;
 
+#[cfg(not(feature = "internals"))]
 pub(crate) use connection_meter::ConnectionMeter;
+#[cfg(feature = "internals")]
+pub use connection_meter::ConnectionMeter;
 pub use health::{Health, HealthService};
 pub(crate) use loop_meter::LoopMeter;
 pub use service::StatisticsService;
