@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use serve_forever::HttpServer;
-use serve_forever::client::{Error, HttpConnection};
-use serve_forever::handler::{Exchange, OutgoingConnector, RequestHandler};
+use serve_forever::client::{Error, PooledConnection};
+use serve_forever::handler::{Exchange, Handlers, OutgoingConnector, RequestHandler};
+use serve_forever::http::Status;
 
 /// The addresses of the servers.
 struct Gateway(Vec<String>);
@@ -17,10 +18,7 @@ impl RequestHandler for Gateway {
         let asked: Vec<_> = self.0.iter().map(|server| ask(x, server)).collect();
         let mut answers = Map::new();
         for (server, connection) in self.0.iter().zip(asked) {
-            let answer = connection.and_then(|mut connection| {
-                let mut response = connection.getresponse()?;
-                Ok((response.status(), response.read_all()?))
-            });
+            let answer = connection.and_then(|connection| receive(x, server, connection));
             // A server that fails costs its own part only.
             answers.insert(
                 server.clone(),
@@ -38,17 +36,37 @@ impl RequestHandler for Gateway {
 }
 
 /// A connection to a server that has been sent the request.
-fn ask<'x>(x: &'x Exchange<'_>, server: &str) -> Result<HttpConnection<OutgoingConnector<'x>>, Error> {
-    let mut connection = x.connect(server)?.timeout(Duration::from_secs(10));
+fn ask<'x>(x: &'x Exchange<'_>, server: &str) -> Result<PooledConnection<OutgoingConnector<'x>>, Error> {
+    let mut connection = x.pool().connection(&format!("http://{server}"))?;
     connection.request("GET", x.path(), (), &[])?;
     Ok(connection)
+}
+
+/// The status and the body of its response.
+fn receive(
+    x: &Exchange<'_>,
+    server: &str,
+    mut connection: PooledConnection<OutgoingConnector<'_>>,
+) -> Result<(Status, Vec<u8>), Error> {
+    match connection.getresponse() {
+        Ok(mut response) => Ok((response.status(), response.read_all()?)),
+        // The server may have closed a connection that was idle when the request was on its way.
+        Err(_) if connection.was_used() => {
+            drop(connection);
+            let mut response = x.fetch("GET", &format!("http://{server}{}", x.path()), (), &[])?;
+            Ok((response.status(), response.read_all()?))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let servers: Vec<_> = arguments.collect();
-    let mut server = HttpServer::bind(address)?.handler(move || Gateway(servers.clone())).stop_on_termination()?;
+    let handlers = Handlers::new(move || Gateway(servers.clone()))
+        .pool(|pool| pool.connection.timeout = Some(Duration::from_secs(10)));
+    let mut server = HttpServer::bind(address)?.service(handlers).stop_on_termination()?;
     println!("listening on {}", server.server_address());
     server.serve_forever().map(drop)
 }

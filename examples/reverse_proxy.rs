@@ -1,19 +1,19 @@
 //! A reverse proxy: passes every request on to one server, and its response back. Both bodies are streamed at the pace of the
-//! slower side. `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
+//! slower side, and the connections to the server are kept for later requests. `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
 
 use std::io;
 use std::time::Duration;
 
 use serve_forever::HttpServer;
 use serve_forever::client::{Error, RequestBody};
-use serve_forever::handler::{Exchange, HttpError, RequestHandler};
+use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler};
 use serve_forever::http::BodyLength;
 
+/// The URL of the server, without a path.
 struct Proxy(String);
 
 impl RequestHandler for Proxy {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        let mut upstream = x.connect(&self.0).map_err(HttpError::from)?.timeout(Duration::from_secs(30));
         let mut headers = x.headers().end_to_end();
         headers.add("X-Forwarded-For", x.client_address().ip().to_string()).map_err(io::Error::other)?;
         headers.add("Via", "1.1 reverse_proxy").map_err(io::Error::other)?;
@@ -24,8 +24,8 @@ impl RequestHandler for Proxy {
             BodyLength::Chunked => RequestBody::Reader(&mut input),
         };
         // A server that fails is 502, and 504 if it takes too long.
-        upstream.request_with(x.command(), x.path(), body, &headers, false).map_err(HttpError::from)?;
-        let mut response = upstream.getresponse().map_err(HttpError::from)?;
+        let upstream = x.pool().connection(&self.0).map_err(HttpError::from)?;
+        let mut response = upstream.fetch_with(x.command(), x.path(), body, &headers).map_err(HttpError::from)?;
         x.send_response(response.status())?;
         for (name, value) in response.headers().end_to_end().iter() {
             x.send_header(name, value)?;
@@ -40,7 +40,9 @@ fn main() -> io::Result<()> {
     let mut addresses = std::env::args().skip(1);
     let address = addresses.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let upstream = addresses.next().unwrap_or_else(|| "127.0.0.1:9000".to_owned());
-    let mut server = HttpServer::bind(address)?.handler(move || Proxy(upstream.clone())).stop_on_termination()?;
+    let handlers = Handlers::new(move || Proxy(format!("http://{upstream}")))
+        .pool(|pool| pool.connection.timeout = Some(Duration::from_secs(30)));
+    let mut server = HttpServer::bind(address)?.service(handlers).stop_on_termination()?;
     println!("listening on {}", server.server_address());
     server.serve_forever().map(drop)
 }

@@ -130,6 +130,12 @@ pub trait SessionHandle {
     /// As those of [`Registrar::register`].
     fn register(&self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
+    /// Ends the registration of a source that stays open, so that another session can register it.
+    ///
+    /// # Errors
+    /// Those of the operating system's selector.
+    fn deregister(&self, source: &mut dyn mio::event::Source) -> io::Result<()>;
+
     /// A waker by which any thread can run this session.
     fn wake(&self) -> Waker;
 
@@ -143,6 +149,10 @@ struct WakeOnly(Waker);
 impl SessionHandle for WakeOnly {
     fn register(&self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
+    }
+
+    fn deregister(&self, _: &mut dyn mio::event::Source) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn wake(&self) -> Waker {

@@ -77,6 +77,43 @@ fn a_connection_that_ends_or_is_not_read_is_not_kept() {
 }
 
 #[test]
+fn a_connection_is_not_used_under_settings_that_lead_elsewhere() {
+    let (named, other) = (Scripted::new(vec![replies(&[ONE, TWO])]), Scripted::new(vec![replies(&[ONE])]));
+    let pool = pool(|_| {});
+    assert_eq!(fetched(&pool, &named), ("one".into(), false));
+    let mut elsewhere = PoolSettings::default();
+    elsewhere.connection.connect_to = Some(("127.0.0.1".to_owned(), other.address.port()));
+    assert_eq!(fetched(&pool.with_settings(elsewhere), &named), ("one".into(), false));
+    assert_eq!(fetched(&pool, &named), ("two".into(), true));
+    drop(pool);
+    named.finish();
+    other.finish();
+}
+
+#[test]
+fn a_tunnel_is_not_kept_for_the_proxy_that_has_opened_it() {
+    let proxy = Scripted::new(vec![
+        script(|peer| {
+            assert!(peer.head().starts_with("CONNECT far.example:80 "));
+            peer.say("HTTP/1.1 200 Tunnel\r\n\r\n");
+            peer.head();
+            peer.say(ONE);
+            assert_eq!(peer.rest(), b"");
+        }),
+        replies(&[TWO]),
+    ]);
+    let pool = pool(|_| {});
+    let mut connection = pool.connection(&url(&proxy)).unwrap();
+    connection.set_tunnel("far.example", None, &[]).unwrap();
+    connection.request("GET", "/", (), &[]).unwrap();
+    assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"one");
+    drop(connection);
+    assert_eq!(fetched(&pool, &proxy), ("two".into(), false));
+    drop(pool);
+    proxy.finish();
+}
+
+#[test]
 fn a_pool_without_idle_connections_or_time_keeps_none() {
     for set in [|s: &mut PoolSettings| s.max_idle = 0, |s: &mut PoolSettings| s.idle_timeout = Duration::ZERO] {
         let server = Scripted::new(vec![replies(&[ONE]), replies(&[TWO])]);

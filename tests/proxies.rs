@@ -15,6 +15,7 @@ use std::thread;
 
 use common::client::{Client, SAFETY};
 use common::program::Program;
+use common::scripted::{Scripted, replies, script};
 
 /// Examples are built beside the tests: by `cargo test`, and by `cargo test --examples --test proxies`.
 fn example(name: &str, words: &[String]) -> Program {
@@ -82,6 +83,27 @@ fn a_proxy_passes_on_the_fields_for_the_other_side_and_no_others() {
         assert_eq!(head.contains(&format!("\r\n{field}")), is_there, "{field} in {head}");
     }
     assert_eq!(client.get("/again").status(), 203, "the connection of the client persists");
+}
+
+#[test]
+fn a_proxy_keeps_its_connection_to_the_server_and_replaces_one_that_has_ended() {
+    let one = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
+    let server = Scripted::new(vec![
+        script(move |peer| {
+            for _ in 0..2 {
+                assert!(peer.head().starts_with("GET /"));
+                peer.say(one);
+            }
+            // Ends unanswered, as if the request had come just when the idle time was over.
+            peer.head();
+        }),
+        replies(&["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"]),
+    ]);
+    let proxy = proxy(server.address);
+    let bodies: Vec<_> = (0..3).map(|_| proxy.client().get("/").body).collect();
+    assert_eq!(bodies, [b"one", b"one", b"two"]);
+    drop(proxy);
+    server.finish();
 }
 
 #[test]

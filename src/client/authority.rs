@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Error;
 use super::places::PoolKey;
+use super::settings::ConnectionRoute;
 
 /// The port of `http`.
 pub(super) const HTTP_PORT: u16 = 80;
@@ -111,7 +112,8 @@ pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
     }
     let (host, port) = split(authority, None).map_err(|_| invalid())?;
     let port = port.unwrap_or(if is_secure { HTTPS_PORT } else { HTTP_PORT });
-    Ok((PoolKey { is_secure, host: host.to_ascii_lowercase(), port }, target))
+    let key = PoolKey { is_secure, host: host.to_ascii_lowercase(), port, route: ConnectionRoute::default() };
+    Ok((key, target))
 }
 
 #[cfg(test)]
@@ -172,7 +174,7 @@ mod tests {
             ("https://[::1]/", true, "::1", 443, "/"),
         ] {
             let (key, target) = split_url(url).unwrap();
-            assert_eq!((key, target), (PoolKey { is_secure, host: host.to_owned(), port }, expected), "{url}");
+            assert_eq!((key.is_secure, &*key.host, key.port, target), (is_secure, host, port, expected), "{url}");
         }
         for url in ["/a", "h/a", "ftp://h/", "http:///a", "http://u@h/", "http://h?a", "http://h#a"] {
             assert!(matches!(split_url(url), Err(Error::InvalidUrl(_))), "{url}");

@@ -18,6 +18,17 @@ pub enum ClientChannel<S: ClientStream> {
     Tls(Box<ClientTlsStream<S>>),
 }
 
+impl<S: ClientStream> ClientChannel<S> {
+    /// The channel over another stream, which `change` makes from this one.
+    pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<ClientChannel<T>> {
+        Ok(match self {
+            ClientChannel::Plain(stream) => ClientChannel::Plain(change(stream)?),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => ClientChannel::Tls(Box::new(stream.over(change)?)),
+        })
+    }
+}
+
 impl<S: ClientStream> ClientStream for ClientChannel<S> {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -38,8 +38,11 @@ impl<C: Connector> HttpConnection<C> {
         self
     }
 
-    /// Takes the link away, if it is open and idle.
+    /// Takes the link away, if it is open and idle, and leads to the server of the connection itself.
     pub(super) fn take_idle_link(&mut self) -> Option<Link<C::Stream>> {
+        if self.tunnel.is_some() {
+            return None;
+        }
         // A response that is still being read shares the link.
         let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
         state.link.filter(|link| link.machine.is_reusable(&link.input))

@@ -83,6 +83,14 @@ impl<S: ClientStream> Link<S> {
         (self.stream, self.input)
     }
 
+    /// The idle link over another stream, which `change` makes from this one.
+    pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Link<T>> {
+        let Link { stream, machine, limits, encoder, head, has_early_head, interim, .. } = self;
+        let stream = stream.over(change)?;
+        // The input is empty, and an idle link keeps no memory for it.
+        Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
+    }
+
     /// True if the link is idle and open, and no byte has arrived that belongs to no response.
     pub(super) fn is_usable(&mut self) -> bool {
         let would_block =

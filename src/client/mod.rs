@@ -12,7 +12,7 @@
 //! | `link` | one open connection: bytes, the protocol's machine and the waits between them |
 //! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
-//! | `pool`, `places` | connections that are kept between requests |
+//! | `pool`, `places`, `pooled` | connections that are kept between requests |
 //! | `settings` | times and limits |
 //! | `error` | errors |
 //!
@@ -29,6 +29,7 @@ mod exchange;
 mod link;
 mod places;
 mod pool;
+mod pooled;
 mod response;
 mod settings;
 mod stream;
@@ -41,7 +42,9 @@ pub use body::RequestBody;
 pub use channel::ClientChannel;
 pub use connection::{HttpConnection, SkipFields};
 pub use error::{Error, WaitPhase};
-pub use pool::{Pool, PoolConnector, PoolSettings, PooledConnection, PooledResponse};
+pub(crate) use places::Places;
+pub use pool::{Pool, PoolConnector, PoolQueue, PoolSettings};
+pub use pooled::{PooledConnection, PooledResponse};
 pub use response::HttpResponse;
 pub use settings::{ClientLimits, ClientSettings};
 pub use stream::{ClientStream, Connector, Readiness, ServerAddress};

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use super::{ClientStream, Error, PoolConnector};
+use super::settings::ConnectionRoute;
+use super::{ClientStream, Error, PoolConnector, PoolQueue};
 
 /// The server of a connection. Connections of different keys are never exchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,21 +16,22 @@ pub(super) struct PoolKey {
     /// In lower case.
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) route: ConnectionRoute,
 }
 
-/// The connections of a pool.
-pub(super) struct Places<C: PoolConnector> {
-    hosts: Mutex<Hosts<C::Stream>>,
-    queue: C::Queue,
+/// The connections of a pool. `P` is an idle one.
+pub(crate) struct Places<P: ClientStream, Q> {
+    hosts: Mutex<Hosts<P>>,
+    queue: Q,
 }
 
-type Hosts<S> = HashMap<PoolKey, HostPlaces<S>>;
+type Hosts<P> = HashMap<PoolKey, HostPlaces<P>>;
 
 /// The connections of one server.
 #[derive(Debug)]
-struct HostPlaces<S: ClientStream> {
+struct HostPlaces<P: ClientStream> {
     /// The one that was used last is at the end.
-    idle: Vec<IdleLink<S>>,
+    idle: Vec<IdleLink<P>>,
     in_use: usize,
     /// The tickets of the requests that wait, in their order.
     waiting: VecDeque<u64>,
@@ -37,26 +39,26 @@ struct HostPlaces<S: ClientStream> {
 }
 
 #[derive(Debug)]
-struct IdleLink<S: ClientStream> {
-    link: Link<S>,
+struct IdleLink<P: ClientStream> {
+    link: Link<P>,
     since: Instant,
 }
 
-impl<S: ClientStream> Default for HostPlaces<S> {
+impl<P: ClientStream> Default for HostPlaces<P> {
     fn default() -> Self {
         HostPlaces { idle: Vec::new(), in_use: 0, waiting: VecDeque::new(), next_ticket: 0 }
     }
 }
 
-impl<C: PoolConnector> Default for Places<C> {
+impl<P: ClientStream, Q: Default> Default for Places<P, Q> {
     fn default() -> Self {
-        Places { hosts: Mutex::default(), queue: C::Queue::default() }
+        Places { hosts: Mutex::default(), queue: Q::default() }
     }
 }
 
-impl<S: ClientStream> HostPlaces<S> {
+impl<P: ClientStream> HostPlaces<P> {
     fn close_idle(&mut self, now: Instant, timeout: Duration) {
-        self.idle.retain(|idle| now.saturating_duration_since(idle.since) <= timeout);
+        self.idle.retain(|idle| now.saturating_duration_since(idle.since) < timeout);
     }
 
     fn is_empty(&self) -> bool {
@@ -64,13 +66,19 @@ impl<S: ClientStream> HostPlaces<S> {
     }
 }
 
-impl<C: PoolConnector> Places<C> {
-    /// Takes one of the `most` places of a server. Waits for one, after the requests that wait already.
-    pub(super) fn enter(&self, connector: &C, key: &PoolKey, most: usize, until: Option<Instant>) -> Result<(), Error> {
+impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
+    /// Takes one of the `most` places of a server. Waits for one as `connector` does, after the requests that wait already.
+    pub(super) fn enter(
+        &self,
+        connector: &impl PoolConnector<Queue = Q>,
+        key: &PoolKey,
+        most: usize,
+        until: Option<Instant>,
+    ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
             // The number is read first: a place that is given back after this changes it.
-            let seen = C::number(&self.queue);
+            let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());
             }
@@ -106,7 +114,7 @@ impl<C: PoolConnector> Places<C> {
             host.waiting.retain(|other| Some(*other) != ticket);
         }
         // The next in the queue may be the first now.
-        C::notify(&self.queue);
+        self.queue.notify();
     }
 
     /// Gives a place back.
@@ -119,11 +127,11 @@ impl<C: PoolConnector> Places<C> {
             }
         }
         drop(hosts);
-        C::notify(&self.queue);
+        self.queue.notify();
     }
 
-    /// The connection of this server that was used last, of those that can take another request.
-    pub(super) fn idle_link(&self, key: &PoolKey, now: Instant, timeout: Duration) -> Option<Link<C::Stream>> {
+    /// Takes the connection of this server that was used last, of those that can take another request.
+    pub(super) fn take_idle(&self, key: &PoolKey, now: Instant, timeout: Duration) -> Option<Link<P>> {
         loop {
             let idle = {
                 let mut hosts = self.lock();
@@ -139,7 +147,7 @@ impl<C: PoolConnector> Places<C> {
     }
 
     /// Keeps a connection. If there are more than `most` then, the one that is idle longest is closed.
-    pub(super) fn keep(&self, key: &PoolKey, link: Link<C::Stream>, now: Instant, most: usize) {
+    pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
         let mut hosts = self.lock();
         hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
         if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
@@ -151,14 +159,23 @@ impl<C: PoolConnector> Places<C> {
         }
     }
 
-    /// Closes the connections that have been idle for longer than `timeout`.
-    pub(super) fn close_idle(&self, now: Instant, timeout: Duration) {
+    /// Closes the connections that have been idle for `timeout`. Returns the time until another one has been.
+    pub(crate) fn close_idle(&self, now: Instant, timeout: Duration) -> Option<Duration> {
         let mut hosts = self.lock();
         hosts.values_mut().for_each(|host| host.close_idle(now, timeout));
         hosts.retain(|_, host| !host.is_empty());
+        let oldest = hosts.values().filter_map(|host| host.idle.first()).map(|idle| idle.since).min()?;
+        Some(timeout.saturating_sub(now.saturating_duration_since(oldest)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Hosts<C::Stream>> {
+    /// Closes all idle connections.
+    pub(crate) fn close_all(&self) {
+        let mut hosts = self.lock();
+        hosts.values_mut().for_each(|host| host.idle.clear());
+        hosts.retain(|_, host| !host.is_empty());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hosts<P>> {
         // No code of a caller runs under the lock, so a poisoned mutex has valid data. No wait happens under it either.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,13 @@
-//! `Pool`: connections that are kept open between requests, for several servers at once.
+//! `Pool`: connections that are kept open between requests, for several servers at once. A connection in use is in `pooled.rs`.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
-use std::ops::{Deref, DerefMut};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::places::{Places, PoolKey};
-use super::{ClientSettings, Connector, Error, HttpConnection, HttpResponse, RequestBody, ThreadConnector, authority};
+use super::pooled::{PooledConnection, PooledResponse};
+use super::{ClientSettings, ClientStream, Connector, Error, HttpConnection, RequestBody, ThreadConnector, authority};
 use crate::http::HeaderList;
 
 /// Connections that are kept open between requests.
@@ -28,9 +28,9 @@ use crate::http::HeaderList;
 /// # Ok(()) }
 /// ```
 pub struct Pool<C: PoolConnector = ThreadConnector> {
-    connector: C,
-    settings: Arc<PoolSettings>,
-    places: Arc<Places<C>>,
+    pub(super) connector: C,
+    pub(super) settings: Arc<PoolSettings>,
+    pub(super) places: Arc<Places<C::Parked, C::Queue>>,
 }
 
 impl<C: PoolConnector> Clone for Pool<C> {
@@ -46,22 +46,40 @@ impl<C: PoolConnector> fmt::Debug for Pool<C> {
     }
 }
 
-/// A [`Connector`] whose users can wait until one of them gives a connection back.
+/// A [`Connector`] whose connections and waits a pool can pass from one user to another.
 pub trait PoolConnector: Connector {
-    /// A number that all users of a pool see, and on whose change they can wait.
-    type Queue: Default;
+    /// An idle connection, which has no user.
+    type Parked: ClientStream;
 
-    /// The current number.
-    fn number(queue: &Self::Queue) -> u64;
+    /// Takes an idle connection from its user.
+    ///
+    /// # Errors
+    /// If it cannot be kept; it is closed then.
+    fn park(stream: Self::Stream) -> io::Result<Self::Parked>;
 
-    /// Increases the number, and wakes everything that waits for its change.
-    fn notify(queue: &Self::Queue);
+    /// Gives an idle connection to the user of this connector.
+    ///
+    /// # Errors
+    /// If the user cannot have a connection now; it is closed then.
+    fn unpark(&self, parked: Self::Parked) -> io::Result<Self::Stream>;
+
+    /// The number on whose change users wait.
+    type Queue: PoolQueue;
 
     /// Waits until the number differs from `seen`.
     ///
     /// # Errors
     /// `TimedOut` if `until` comes first; another error if waiting is not possible any more.
     fn wait_for_change(&self, queue: &Self::Queue, seen: u64, until: Option<Instant>) -> io::Result<()>;
+}
+
+/// A number that all users of a pool see, and on whose change they can wait.
+pub trait PoolQueue: Default {
+    /// The number.
+    fn number(&self) -> u64;
+
+    /// Increases the number, and wakes everything that waits for its change.
+    fn notify(&self);
 }
 
 /// The settings of a pool.
@@ -112,11 +130,22 @@ impl<C: PoolConnector> Pool<C> {
     }
 
     /// The same pool for another user: `connector` does its waiting, and opens its connections.
-    pub fn for_connector(&self, connector: C) -> Pool<C> {
-        Pool { connector, ..self.clone() }
+    pub fn for_connector<D>(&self, connector: D) -> Pool<D>
+    where
+        D: PoolConnector<Parked = C::Parked, Queue = C::Queue>,
+    {
+        Pool::from_parts(connector, Arc::clone(&self.settings), Arc::clone(&self.places))
     }
 
-    /// The same connections under other settings.
+    pub(crate) fn from_parts(
+        connector: C,
+        settings: Arc<PoolSettings>,
+        places: Arc<Places<C::Parked, C::Queue>>,
+    ) -> Pool<C> {
+        Pool { connector, settings, places }
+    }
+
+    /// The same pool under other settings. An idle connection is used only under the TLS settings and addresses that it was opened with.
     pub fn with_settings(&self, settings: PoolSettings) -> Pool<C> {
         Pool { settings: Arc::new(settings), ..self.clone() }
     }
@@ -157,17 +186,7 @@ impl<C: PoolConnector> Pool<C> {
         headers: &HeaderList,
     ) -> Result<PooledResponse<C>, Error> {
         let (key, target) = authority::split_url(url)?;
-        let mut connection = self.take(key.clone(), false)?;
-        let again = body.repeated().filter(|_| connection.was_used && is_idempotent(method));
-        match connection.exchange(method, target, body, headers) {
-            Err(_) if connection.failed_unanswered() && again.is_some() => {
-                drop(connection);
-                let mut connection = self.take(key, true)?;
-                let response = connection.exchange(method, target, again.unwrap_or_default(), headers)?;
-                Ok(PooledResponse { response, connection })
-            }
-            result => Ok(PooledResponse { response: result?, connection }),
-        }
+        self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
     /// A connection to the server of an absolute URL, whose path plays no part. It is given back when it is dropped. A response
@@ -182,23 +201,34 @@ impl<C: PoolConnector> Pool<C> {
     /// Closes the connections that have been idle for too long. Without it this happens when the next one of the same server is
     /// used.
     pub fn close_idle(&self) {
-        self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
+        _ = self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
     }
 
     /// Takes a place, and with it a connection that is idle unless `fresh`.
-    fn take(&self, key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
+    pub(super) fn take(&self, mut key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
         let settings = connection_settings(&self.settings.connection, key.is_secure)?;
-        let now = self.connector.now();
-        let until = settings.connect_timeout.or(settings.timeout).and_then(|wait| now.checked_add(wait));
+        key.route = settings.route();
+        let until =
+            settings.connect_timeout.or(settings.timeout).and_then(|wait| self.connector.now().checked_add(wait));
         self.places.enter(&self.connector, &key, self.settings.max_per_host, until)?;
-        let link = if fresh { None } else { self.places.idle_link(&key, now, self.settings.idle_timeout) };
-        let was_used = link.is_some();
-        let made = HttpConnection::with_connector(self.connector.clone(), &key.host, Some(key.port));
-        let connection = made.map(|made| made.settings(settings).with_open_link(link));
-        if connection.is_err() {
+        let made = self.open(&key, settings, fresh);
+        if made.is_err() {
             self.places.leave(&key);
         }
-        Ok(PooledConnection { connection: connection?, key, was_used, pool: self.clone() })
+        let (connection, was_used) = made?;
+        Ok(PooledConnection::new(connection, key, was_used, self.clone()))
+    }
+
+    /// A connection for a place that was taken, and true if it was used before.
+    fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<(HttpConnection<C>, bool), Error> {
+        let idle = match fresh {
+            true => None,
+            false => self.places.take_idle(key, self.connector.now(), self.settings.idle_timeout),
+        };
+        let link = idle.map(|idle| idle.over(|parked| self.connector.unpark(parked))).transpose()?;
+        let was_used = link.is_some();
+        let made = HttpConnection::with_connector(self.connector.clone(), &key.host, Some(key.port))?;
+        Ok((made.settings(settings).with_open_link(link), was_used))
     }
 }
 
@@ -215,117 +245,4 @@ fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<Client
     // The program does not open the connections of a pool itself.
     settings.auto_open = true;
     Ok(settings)
-}
-
-/// True for the methods that may be repeated (RFC 9110 section 9.2.2).
-fn is_idempotent(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
-}
-
-/// A connection of a [`Pool`]. It is given back when it is dropped.
-pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
-    connection: HttpConnection<C>,
-    key: PoolKey,
-    was_used: bool,
-    pool: Pool<C>,
-}
-
-impl<C: PoolConnector> PooledConnection<C> {
-    /// True if another request was sent over the connection before.
-    pub fn was_used(&self) -> bool {
-        self.was_used
-    }
-
-    fn exchange(
-        &mut self,
-        method: &str,
-        target: &str,
-        body: RequestBody<'_>,
-        headers: &HeaderList,
-    ) -> Result<HttpResponse<C::Stream>, Error> {
-        self.connection.request_with(method, target, body, headers, false)?;
-        self.connection.getresponse()
-    }
-}
-
-impl<C: PoolConnector> fmt::Debug for PooledConnection<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PooledConnection")
-            .field("to", &self.key)
-            .field("was_used", &self.was_used)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<C: PoolConnector> Deref for PooledConnection<C> {
-    type Target = HttpConnection<C>;
-
-    fn deref(&self) -> &HttpConnection<C> {
-        &self.connection
-    }
-}
-
-impl<C: PoolConnector> DerefMut for PooledConnection<C> {
-    fn deref_mut(&mut self) -> &mut HttpConnection<C> {
-        &mut self.connection
-    }
-}
-
-impl<C: PoolConnector> Drop for PooledConnection<C> {
-    fn drop(&mut self) {
-        if let Some(link) = self.connection.take_idle_link() {
-            self.pool.places.keep(&self.key, link, self.pool.connector.now(), self.pool.settings.max_idle);
-        }
-        self.pool.places.leave(&self.key);
-    }
-}
-
-/// The response to [`Pool::fetch`], with its connection, which is given back when this is dropped.
-pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
-    // The response is dropped first: the connection is then idle, or closed.
-    response: HttpResponse<C::Stream>,
-    connection: PooledConnection<C>,
-}
-
-impl<C: PoolConnector> PooledResponse<C> {
-    /// True if another request was sent over the connection before.
-    pub fn was_reused(&self) -> bool {
-        self.connection.was_used
-    }
-}
-
-impl<C: PoolConnector> fmt::Debug for PooledResponse<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PooledResponse").field("status", &self.response.status()).finish_non_exhaustive()
-    }
-}
-
-impl<C: PoolConnector> Deref for PooledResponse<C> {
-    type Target = HttpResponse<C::Stream>;
-
-    fn deref(&self) -> &HttpResponse<C::Stream> {
-        &self.response
-    }
-}
-
-impl<C: PoolConnector> DerefMut for PooledResponse<C> {
-    fn deref_mut(&mut self) -> &mut HttpResponse<C::Stream> {
-        &mut self.response
-    }
-}
-
-impl<C: PoolConnector> Read for PooledResponse<C> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.response.read(into)
-    }
-}
-
-impl<C: PoolConnector> BufRead for PooledResponse<C> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.response.fill_buf()
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.response.consume(count);
-    }
 }

@@ -64,10 +64,29 @@ impl ClientSettings {
         return false;
     }
 
+    pub(super) fn route(&self) -> ConnectionRoute {
+        ConnectionRoute {
+            source: self.source,
+            connect_to: self.connect_to.clone(),
+            #[cfg(feature = "client-tls")]
+            tls: self.tls.clone(),
+        }
+    }
+
     /// The port that a URL without a port means.
     pub(super) fn default_port(&self) -> u16 {
         if self.is_secure() { HTTPS_PORT } else { HTTP_PORT }
     }
+}
+
+/// The settings that decide where a connection leads and which server it trusts. An idle connection is used only under the
+/// settings that have opened it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct ConnectionRoute {
+    source: Option<SocketAddr>,
+    connect_to: Option<(String, u16)>,
+    #[cfg(feature = "client-tls")]
+    tls: Option<ClientTls>,
 }
 
 /// The sizes that bound a response. A body has no limit, because it is read in pieces.

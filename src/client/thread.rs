@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{ClientStream, Connector, Error, PoolConnector, Readiness, ServerAddress};
+use super::{ClientStream, Connector, Error, PoolConnector, PoolQueue, Readiness, ServerAddress};
 
 /// Opens connections in a thread. Names are resolved by the system, which blocks without a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,16 +44,27 @@ pub struct ThreadQueue {
     changed: Condvar,
 }
 
-impl PoolConnector for ThreadConnector {
-    type Queue = ThreadQueue;
-
-    fn number(queue: &ThreadQueue) -> u64 {
-        *queue.number.lock().unwrap_or_else(PoisonError::into_inner)
+impl PoolQueue for ThreadQueue {
+    fn number(&self) -> u64 {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notify(queue: &ThreadQueue) {
-        *queue.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        queue.changed.notify_all();
+    fn notify(&self) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+    }
+}
+
+impl PoolConnector for ThreadConnector {
+    type Queue = ThreadQueue;
+    type Parked = ThreadStream;
+
+    fn park(stream: ThreadStream) -> io::Result<ThreadStream> {
+        Ok(stream)
+    }
+
+    fn unpark(&self, stream: ThreadStream) -> io::Result<ThreadStream> {
+        Ok(stream)
     }
 
     fn wait_for_change(&self, queue: &ThreadQueue, seen: u64, until: Option<Instant>) -> io::Result<()> {

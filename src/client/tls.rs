@@ -1,6 +1,7 @@
 //! TLS of a client: which servers it trusts, and its records over any [`ClientStream`]. rustls does the cryptography.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,12 @@ impl PartialEq for ClientTls {
 }
 
 impl Eq for ClientTls {}
+
+impl Hash for ClientTls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
 
 impl ClientTls {
     /// Trusts the roots of the system, as Python does. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. Reads files.
@@ -87,8 +94,17 @@ impl ClientTls {
 }
 
 /// A TLS connection over another stream.
+///
+/// Dropping it announces the end, if the stream takes that at once.
 #[derive(Debug)]
 pub struct ClientTlsStream<S: ClientStream> {
+    /// `None` only after the records have been moved to another stream.
+    records: Option<TlsRecords<S>>,
+}
+
+/// The records of a TLS connection, and the stream below them.
+#[derive(Debug)]
+struct TlsRecords<S: ClientStream> {
     stream: S,
     tls: ClientConnection,
 }
@@ -127,7 +143,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::InvalidUrl(host.to_owned()))?;
         let mut connection = ClientConnection::new(Arc::clone(&tls.0), name).map_err(|e| Error::Tls(e.to_string()))?;
         connection.set_buffer_limit(Some(MOST_BUFFERED));
-        let mut this = ClientTlsStream { stream, tls: connection };
+        let mut this = TlsRecords { stream, tls: connection };
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
@@ -145,9 +161,26 @@ impl<S: ClientStream> ClientTlsStream<S> {
                 Err(error) => return Err(in_phase(error)),
             }
         }
-        Ok(this)
+        Ok(ClientTlsStream { records: Some(this) })
     }
 
+    /// The connection over another stream, which `change` makes from this one.
+    pub(super) fn over<T: ClientStream>(
+        mut self,
+        change: impl FnOnce(S) -> io::Result<T>,
+    ) -> io::Result<ClientTlsStream<T>> {
+        // NOTE(unwrap): only this function takes the records, and it takes the whole stream.
+        let TlsRecords { stream, tls } = self.records.take().expect("a stream has its records");
+        Ok(ClientTlsStream { records: Some(TlsRecords { stream: change(stream)?, tls }) })
+    }
+
+    fn records(&mut self) -> &mut TlsRecords<S> {
+        // NOTE(unwrap): after `over` the stream does not exist any more.
+        self.records.as_mut().expect("a stream has its records")
+    }
+}
+
+impl<S: ClientStream> TlsRecords<S> {
     /// Reads records once, and decrypts them. 0 is the end of the stream below.
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
@@ -169,7 +202,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
     }
 }
 
-impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
+impl<S: ClientStream> ClientStream for TlsRecords<S> {
     /// As [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`: an attacker on the
     /// network could have cut the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -213,10 +246,31 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
     }
 }
 
+impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.records().try_read(into)
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.records().try_write(bytes)
+    }
+
+    fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
+        self.records().wait(what, until)
+    }
+
+    fn now(&self) -> Instant {
+        // NOTE(unwrap): as for `records`.
+        self.records.as_ref().expect("a stream has its records").now()
+    }
+}
+
 impl<S: ClientStream> Drop for ClientTlsStream<S> {
     /// Announces the end, if the stream takes that at once.
     fn drop(&mut self) {
-        self.tls.send_close_notify();
-        _ = self.send();
+        if let Some(records) = &mut self.records {
+            records.tls.send_close_notify();
+            _ = records.send();
+        }
     }
 }

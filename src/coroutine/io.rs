@@ -156,12 +156,6 @@ impl<'y> HandlerIo<'y> {
         self.connector().connect(&address.to_string(), timeout)
     }
 
-    /// The time.
-    #[cfg(feature = "client")]
-    pub(super) fn now(&self) -> Instant {
-        Instant::now()
-    }
-
     /// Suspends the handler until an event of one of its sources, or the deadline. It may be resumed sooner.
     pub(super) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
         self.suspend(WaitReason::Source(deadline))
@@ -363,6 +357,12 @@ impl<'y> HandlerIo<'y> {
             self.suspend(WaitReason::OutputSpace)?;
         }
     }
+}
+
+/// The time.
+#[cfg(feature = "client")]
+pub(super) fn now() -> Instant {
+    Instant::now()
 }
 
 /// The deadline of a wait that begins now. A timeout that overflows the clock has none.

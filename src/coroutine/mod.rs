@@ -30,6 +30,8 @@ pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput,
 pub(crate) use fiber::{Task, Yielder};
 pub(crate) use io::HandlerIo;
 pub(crate) use outcome::TaskOutcome;
+#[cfg(feature = "client")]
+pub use outgoing::ParkedStream;
 pub use outgoing::{OutgoingConnector, OutgoingStream};
 pub(crate) use resources::{CoroutineSettings, HandlerResources};
 pub use shared::Shared;

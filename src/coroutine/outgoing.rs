@@ -1,6 +1,6 @@
 //! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
 //!
-//! Protocols stay out, and so do connections that outlive their handler.
+//! Protocols stay out, and so does the decision which connection outlives its handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,6 +13,8 @@ use mio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
+#[cfg(feature = "client")]
+use super::io::now;
 use super::io::{HandlerIo, deadline_after, is_past};
 use super::resources::OutgoingPermit;
 #[cfg(feature = "client")]
@@ -29,6 +31,19 @@ pub struct OutgoingStream<'h> {
     socket: TcpStream,
     timeout: Option<Duration>,
     slot: OutgoingSlot<'h>,
+}
+
+/// A connection that a handler has opened, without a handler: it waits for the next one, and no poll watches it.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub struct ParkedStream(pub(crate) TcpStream);
+
+#[cfg(feature = "client")]
+impl ParkedStream {
+    /// The time, for deadlines.
+    pub(crate) fn time(&self) -> Instant {
+        now()
+    }
 }
 
 /// The slot of a session and the place among the connections of a server that a stream takes. Dropping it frees both.
@@ -114,18 +129,29 @@ impl<'h> OutgoingConnector<'h> {
         source: Option<SocketAddr>,
         deadline: Option<Instant>,
     ) -> io::Result<OutgoingStream<'h>> {
-        let io = self.io;
-        io.check()?;
-        // The handle comes first, because the handler may be suspended for it and should not hold a slot meanwhile.
-        let (handle, slot) = (io.handle()?, OutgoingSlot::take(io)?);
-        let mut stream = OutgoingStream { io, socket: begin_connect(address, source)?, timeout: None, slot };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        handle.register(&mut stream.socket, stream.slot.number, interest)?;
+        let stream = self.add(|| begin_connect(address, source))?;
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
         // Most protocols write a whole message at once, which must not wait for the acknowledgement of the last one.
         stream.socket.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Gives a parked connection to the handler.
+    #[cfg(feature = "client")]
+    pub(crate) fn unpark(self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
+        self.add(|| Ok(parked.0))
+    }
+
+    /// Takes a slot of the handler's session for the socket that `open` returns, and registers it.
+    fn add(self, open: impl FnOnce() -> io::Result<TcpStream>) -> io::Result<OutgoingStream<'h>> {
+        let io = self.io;
+        io.check()?;
+        // The handle comes first, because the handler may be suspended for it and should not hold a slot meanwhile.
+        let (handle, slot) = (io.handle()?, OutgoingSlot::take(io)?);
+        let mut stream = OutgoingStream { io, socket: open()?, timeout: None, slot };
+        handle.register(&mut stream.socket, stream.slot.number, Interest::READABLE | Interest::WRITABLE)?;
         Ok(stream)
     }
 
@@ -144,7 +170,7 @@ impl<'h> OutgoingConnector<'h> {
     /// The time, for deadlines.
     #[cfg(feature = "client")]
     pub(crate) fn now(self) -> Instant {
-        self.io.now()
+        now()
     }
 }
 
@@ -238,6 +264,16 @@ impl<'h> OutgoingStream<'h> {
     /// Writes without waiting for the other side, as [`try_read`](Self::try_read) reads.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.moved(|socket| socket.write(bytes))
+    }
+
+    /// Takes the connection from its handler, whose slot is then free.
+    #[cfg(feature = "client")]
+    pub(crate) fn park(self) -> io::Result<ParkedStream> {
+        let OutgoingStream { io, mut socket, .. } = self;
+        let handle = io.channel().state().handle.clone();
+        // An event of a parked socket would run the session that has the key then.
+        handle.ok_or(io::ErrorKind::NotConnected)?.deregister(&mut socket)?;
+        Ok(ParkedStream(socket))
     }
 
     fn moved(&mut self, call: impl FnOnce(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {

@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::rc::Rc;
 
+use super::context::HandlerContext;
 use super::exchange::Exchange;
 use super::exchange_state::ExchangeState;
 use super::final_response::final_reply;
 use super::request_handler::RequestHandler;
 use super::upstream::HandlerUpstream;
-use crate::coroutine::{Channel, HandlerIo, HandlerResources, Task, TaskOutcome, TaskRunner, Yielder};
+use crate::coroutine::{Channel, Task, TaskOutcome, TaskRunner, Yielder};
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 use crate::watchdog::Watchdog;
@@ -20,13 +21,13 @@ use crate::watchdog::Watchdog;
 pub(super) struct ConnectionHandler<H> {
     /// Used again for the next request, unless an upstream or a body of the last request still exists.
     slot: RefCell<HandlerSlot<H>>,
-    resources: HandlerResources,
+    context: HandlerContext,
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
-    pub(super) fn new(handler: H, server_name: &str, resources: HandlerResources) -> ConnectionHandler<H> {
-        let slot = HandlerSlot::new(Rc::new(RefCell::new(handler)), server_name.into(), &resources);
-        ConnectionHandler { slot: RefCell::new(slot), resources }
+    pub(super) fn new(handler: H, server_name: &str, context: HandlerContext) -> ConnectionHandler<H> {
+        let slot = HandlerSlot::new(Rc::new(RefCell::new(handler)), server_name.into(), &context);
+        ConnectionHandler { slot: RefCell::new(slot), context }
     }
 }
 
@@ -34,7 +35,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     /// Starts the handler at once if there is a stack and no body to wait for.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
-            self.slot.replace_with(|slot| slot.for_same_handler(&self.resources));
+            self.slot.replace_with(|slot| slot.for_same_handler(&self.context));
         }
         let slot = self.slot.borrow();
         if let Some(refusal) = slot.task.refuse_after_panic() {
@@ -78,16 +79,16 @@ struct HandlerSlot<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
-    fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, resources: &HandlerResources) -> HandlerSlot<H> {
+    fn new(handler: Rc<RefCell<H>>, server_name: Rc<str>, context: &HandlerContext) -> HandlerSlot<H> {
         let (request, state) = (RefCell::default(), Rc::default());
-        let task = Rc::new(HandlerTask { handler, server_name, request, state, resources: resources.clone() });
-        let runner = TaskRunner::new(Rc::clone(&task) as Rc<dyn Task>, resources);
+        let task = Rc::new(HandlerTask { handler, server_name, request, state, context: context.clone() });
+        let runner = TaskRunner::new(Rc::clone(&task) as Rc<dyn Task>, &context.resources);
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
 
     /// A new slot for the handler of this one.
-    fn for_same_handler(&self, resources: &HandlerResources) -> HandlerSlot<H> {
-        HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), resources)
+    fn for_same_handler(&self, context: &HandlerContext) -> HandlerSlot<H> {
+        HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }
 
     /// True if no upstream and no body of the last request exists, either of which shares the runner.
@@ -107,7 +108,7 @@ struct HandlerTask<H> {
     server_name: Rc<str>,
     request: RefCell<Request>,
     state: Rc<ExchangeState>,
-    resources: HandlerResources,
+    context: HandlerContext,
 }
 
 impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
@@ -130,8 +131,7 @@ impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
 impl<H: RequestHandler<Box<dyn Error>>> Task for HandlerTask<H> {
     fn run(&self, yielder: &Yielder) {
         let request = self.request.borrow();
-        let io = HandlerIo::new(yielder, &self.state.channel, &*self.state, &self.resources);
-        let mut exchange = Exchange::new(&request, &self.server_name, &self.state, io);
+        let mut exchange = Exchange::new(&request, &self.server_name, &self.state, yielder, &self.context);
         let outcome = TaskOutcome::of(|| self.handler.borrow_mut().handle_one_request(&mut exchange));
         exchange.close();
         self.state.channel.state_mut().outcome = Some(outcome);

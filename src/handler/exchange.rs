@@ -6,8 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use super::context::HandlerContext;
 use super::exchange_state::ExchangeState;
-use crate::coroutine::{HandlerIo, Rfile, Wfile};
+#[cfg(feature = "client")]
+use super::outbound::HandlerPool;
+use crate::coroutine::{HandlerIo, Rfile, Wfile, Yielder};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 use crate::tls_info::TlsInfo;
 
@@ -21,6 +24,8 @@ pub struct Exchange<'y> {
     server_name: &'y str,
     pub(super) state: &'y ExchangeState,
     pub(super) io: HandlerIo<'y>,
+    #[cfg(feature = "client")]
+    pub(super) pool: &'y HandlerPool,
 }
 
 impl<'y> Exchange<'y> {
@@ -28,9 +33,17 @@ impl<'y> Exchange<'y> {
         request: &'y Request,
         server_name: &'y str,
         state: &'y ExchangeState,
-        io: HandlerIo<'y>,
+        yielder: &'y Yielder,
+        context: &'y HandlerContext,
     ) -> Exchange<'y> {
-        Exchange { request, server_name, state, io }
+        Exchange {
+            request,
+            server_name,
+            state,
+            io: HandlerIo::new(yielder, &state.channel, state, &context.resources),
+            #[cfg(feature = "client")]
+            pool: &context.pool,
+        }
     }
 
     /// The request, with the methods that have no counterpart in Python.

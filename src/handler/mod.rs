@@ -37,6 +37,7 @@
 
 mod body;
 mod connection_handler;
+mod context;
 #[cfg(feature = "cookie")]
 mod cookies;
 mod delegate;
@@ -55,6 +56,8 @@ mod upgrade;
 mod upstream;
 mod waiting;
 
+#[cfg(feature = "client")]
+pub use crate::coroutine::ParkedStream;
 pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]

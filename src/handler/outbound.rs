@@ -3,14 +3,19 @@
 //! The protocol stays out, and so does the socket (`coroutine/outgoing.rs`).
 
 use std::io;
+use std::io::{Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
 use super::exchange::Exchange;
-use crate::client::{ClientStream, Connector, Error, HttpConnection, PoolConnector, Readiness, ServerAddress};
-use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
+use crate::client::{
+    ClientStream, Connector, Error, HttpConnection, Places, Pool, PoolConnector, PoolQueue, PoolSettings,
+    PooledResponse, Readiness, RequestBody, ServerAddress,
+};
+use crate::coroutine::{OutgoingConnector, OutgoingStream, ParkedStream, Shared};
 use crate::http::{HttpError, Status};
 
 impl Exchange<'_> {
@@ -42,6 +47,82 @@ impl Exchange<'_> {
     pub fn connect(&self, host: &str) -> Result<HttpConnection<OutgoingConnector<'_>>, Error> {
         HttpConnection::with_connector(self.connector(), host, None)
     }
+
+    /// The connections to other servers that the handlers of this server keep between requests, for this handler. A connection
+    /// that one handler has given back is used by the next one that asks the same server, also after its own request has
+    /// ended. The settings are those of [`Handlers::pool`](super::Handlers::pool).
+    ///
+    /// An idle connection that has been idle for too long is closed by the loop. One that its server has closed in the meantime
+    /// is found when it would be used; see [`Pool::fetch`] for a request that meets such an end. When the server stops, idle
+    /// connections are closed.
+    ///
+    /// ```
+    /// use std::io;
+    /// use serve_forever::client::RequestBody;
+    /// use serve_forever::handler::{Exchange, HttpError, RequestHandler};
+    ///
+    /// /// Passes requests without a body on to another server.
+    /// struct Proxy;
+    ///
+    /// impl RequestHandler for Proxy {
+    ///     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+    ///         let origin = x.pool().connection("http://127.0.0.1:9000").map_err(HttpError::from)?;
+    ///         let fetched = origin.fetch_with("GET", x.path(), RequestBody::Empty, &x.headers().end_to_end());
+    ///         let mut page = fetched.map_err(HttpError::from)?;
+    ///         x.send_response(page.status())?;
+    ///         x.end_headers()?;
+    ///         io::copy(&mut page, &mut x.wfile()).map(drop)
+    ///     }
+    /// }
+    /// ```
+    pub fn pool(&self) -> Pool<OutgoingConnector<'_>> {
+        let HandlerPool { settings, places } = self.pool;
+        Pool::from_parts(self.connector(), Arc::clone(settings), Arc::clone(places))
+    }
+
+    /// Sends a request to the server of an absolute URL over a connection of [`pool`](Exchange::pool), and waits for the
+    /// response: [`Pool::fetch`].
+    ///
+    /// # Errors
+    /// As for [`Pool::fetch`].
+    pub fn fetch<'b>(
+        &self,
+        method: &str,
+        url: &str,
+        body: impl Into<RequestBody<'b>>,
+        headers: &[(&str, &str)],
+    ) -> Result<PooledResponse<OutgoingConnector<'_>>, Error> {
+        self.pool().fetch(method, url, body, headers)
+    }
+}
+
+/// The pool that the handlers of a server share.
+#[derive(Clone)]
+pub(super) struct HandlerPool {
+    settings: Arc<PoolSettings>,
+    places: Arc<Places<ParkedStream, HandlerQueue>>,
+}
+
+impl HandlerPool {
+    pub(super) fn new(settings: PoolSettings) -> HandlerPool {
+        HandlerPool { settings: Arc::new(settings), places: Arc::default() }
+    }
+
+    /// The settings of a pool that were not set.
+    pub(super) fn default_settings() -> PoolSettings {
+        // A proxy needs as many connections as it has clients: a few slow clients must not hold all others up.
+        PoolSettings { max_per_host: usize::MAX, ..PoolSettings::default() }
+    }
+
+    /// Closes the connections that have been idle for too long. Returns the time until the next one has been.
+    pub(super) fn close_idle(&self, now: Instant) -> Option<Duration> {
+        self.places.close_idle(now, self.settings.idle_timeout)
+    }
+
+    /// Closes all idle connections.
+    pub(super) fn close_all(&self) {
+        self.places.close_all();
+    }
 }
 
 impl<'h> Connector for OutgoingConnector<'h> {
@@ -69,20 +150,31 @@ pub struct HandlerQueue {
     changed: Shared<()>,
 }
 
-impl PoolConnector for OutgoingConnector<'_> {
-    type Queue = HandlerQueue;
-
-    fn number(queue: &HandlerQueue) -> u64 {
-        queue.number.load(Ordering::Acquire)
+impl PoolQueue for HandlerQueue {
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
     }
 
-    fn notify(queue: &HandlerQueue) {
-        queue.number.fetch_add(1, Ordering::AcqRel);
-        queue.changed.with(|()| ());
+    fn notify(&self) {
+        self.number.fetch_add(1, Ordering::AcqRel);
+        self.changed.with(|()| ());
+    }
+}
+
+impl<'h> PoolConnector for OutgoingConnector<'h> {
+    type Queue = HandlerQueue;
+    type Parked = ParkedStream;
+
+    fn park(stream: OutgoingStream<'h>) -> io::Result<ParkedStream> {
+        stream.park()
+    }
+
+    fn unpark(&self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
+        OutgoingConnector::unpark(*self, parked)
     }
 
     fn wait_for_change(&self, queue: &HandlerQueue, seen: u64, until: Option<Instant>) -> io::Result<()> {
-        let look = |(): &mut ()| (Self::number(queue) != seen).then_some(());
+        let look = |(): &mut ()| (queue.number() != seen).then_some(());
         match self.wait_until(&queue.changed, until, look)? {
             None if until.is_some_and(|until| until <= self.now()) => Err(io::ErrorKind::TimedOut.into()),
             // A server that begins to stop ends the wait, too. The pool then waits again.
@@ -111,6 +203,26 @@ impl ClientStream for OutgoingStream<'_> {
 
     fn now(&self) -> Instant {
         OutgoingConnector::now(self.connector())
+    }
+}
+
+/// The stream of an idle connection, which is only asked if it is still usable.
+impl ClientStream for ParkedStream {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// An error: no handler is there to be suspended.
+    fn wait(&mut self, _: Readiness, _: Option<Instant>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn now(&self) -> Instant {
+        self.time()
     }
 }
 

@@ -1,17 +1,28 @@
 //! The public service that makes a handler for each connection, and its limits.
 
+#[cfg(feature = "client")]
+use std::cell::Cell;
 use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
+#[cfg(feature = "client")]
+use std::time::Instant;
 
 use super::connection_handler::ConnectionHandler;
+use super::context::HandlerContext;
 use super::exchange::Exchange;
+#[cfg(feature = "client")]
+use super::outbound::HandlerPool;
 use super::request_handler::{HandlerError, RequestHandler};
+#[cfg(feature = "client")]
+use crate::client::PoolSettings;
 use crate::coroutine::{CoroutineSettings, HandlerResources};
 use crate::http::Request;
+#[cfg(feature = "client")]
+use crate::service::LogCallback;
 use crate::service::{ByInto, IntoError, Reply, Service};
 
 /// A service that responds by [`RequestHandler`]s. A factory makes one for each connection.
@@ -35,8 +46,13 @@ pub struct Handlers<F, E = io::Error, M = ByInto> {
     /// The error of the handlers, and the marker of its [`HandlerError`].
     error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,
+    #[cfg(feature = "client")]
+    pool: PoolSettings,
+    /// The time at which an idle connection of the pool has been idle for too long; `None` if none was idle.
+    #[cfg(feature = "client")]
+    next_look: Cell<Option<Instant>>,
     /// Made for the first connection, when the settings are final.
-    resources: OnceCell<HandlerResources>,
+    context: OnceCell<HandlerContext>,
 }
 
 impl<F, H, E, M> Handlers<F, E, M>
@@ -48,8 +64,16 @@ where
 {
     /// A service whose connections each get a handler, which `factory` makes before the first request.
     pub fn new(factory: F) -> Handlers<F, E, M> {
-        let settings = CoroutineSettings::default();
-        Handlers { factory, error: PhantomData, settings, resources: OnceCell::new() }
+        Handlers {
+            factory,
+            error: PhantomData,
+            settings: CoroutineSettings::default(),
+            #[cfg(feature = "client")]
+            pool: HandlerPool::default_settings(),
+            #[cfg(feature = "client")]
+            next_look: Cell::new(None),
+            context: OnceCell::new(),
+        }
     }
 
     /// How many handlers may run or be suspended at a time: 1024 unless set. A request beyond that waits until one of
@@ -84,6 +108,23 @@ where
         self
     }
 
+    /// Changes the settings of [`Exchange::pool`](super::Exchange::pool). They are those of [`PoolSettings`], except that
+    /// `max_per_host` is no limit: [`outgoing`](Handlers::outgoing) limits the connections to all servers together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use serve_forever::handler::{Handlers, RequestHandler};
+    ///
+    /// struct Proxy;
+    /// impl RequestHandler for Proxy {}
+    /// let handlers = Handlers::new(|| Proxy).pool(|pool| pool.connection.timeout = Some(Duration::from_secs(30)));
+    /// ```
+    #[cfg(feature = "client")]
+    pub fn pool(mut self, set: impl FnOnce(&mut PoolSettings)) -> Handlers<F, E, M> {
+        set(&mut self.pool);
+        self
+    }
+
     /// How long a handler may run without suspending before its method and path are logged: 100 ms unless set. No
     /// other client is served in that time, and the handler cannot be interrupted.
     pub fn slow_after(mut self, time: Duration) -> Handlers<F, E, M> {
@@ -100,11 +141,15 @@ where
     }
 
     fn connection_handler(&self, server_name: &str) -> ConnectionHandler<AnyError<H, E, M>> {
-        ConnectionHandler::new(AnyError((self.factory)(), PhantomData), server_name, self.resources().clone())
+        ConnectionHandler::new(AnyError((self.factory)(), PhantomData), server_name, self.context().clone())
     }
 
-    pub(super) fn resources(&self) -> &HandlerResources {
-        self.resources.get_or_init(|| HandlerResources::new(&self.settings))
+    pub(super) fn context(&self) -> &HandlerContext {
+        self.context.get_or_init(|| HandlerContext {
+            resources: HandlerResources::new(&self.settings),
+            #[cfg(feature = "client")]
+            pool: HandlerPool::new(self.pool.clone()),
+        })
     }
 }
 
@@ -122,6 +167,24 @@ where
 
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         Some(Box::new(self.connection_handler(server_name)))
+    }
+
+    /// Closes connections to other servers that have been idle for too long.
+    #[cfg(feature = "client")]
+    fn after_turn(&self, now: Instant, _: &mut LogCallback<'_>) -> Option<Duration> {
+        // While the oldest has time left, no younger one has to be looked for.
+        if self.next_look.get().is_none_or(|next| next <= now) {
+            let left = self.context.get()?.pool.close_idle(now);
+            self.next_look.set(left.and_then(|left| now.checked_add(left)));
+        }
+        self.next_look.get().map(|next| next.saturating_duration_since(now))
+    }
+
+    #[cfg(feature = "client")]
+    fn after_run(&self, _: &mut LogCallback<'_>) {
+        if let Some(context) = self.context.get() {
+            context.pool.close_all();
+        }
     }
 }
 

@@ -717,7 +717,7 @@ fn operations_of_a_handler_fail_when_its_client_is_gone() {
             }
             Err(error)
         });
-        let pool = Arc::clone(&handlers.resources().stacks);
+        let pool = Arc::clone(&handlers.context().resources.stacks);
         let (bench, log) = logged(handlers);
         let mut client = bench.connect();
         client.open_window(0);
@@ -747,7 +747,7 @@ fn a_handler_that_ignores_a_gone_client_is_unwound() {
         }
         Ok(())
     });
-    let pool = Arc::clone(&handlers.resources().stacks);
+    let pool = Arc::clone(&handlers.context().resources.stacks);
     let bench = Bench::new(handlers);
     let mut client = bench.connect();
     client.send(GET);
@@ -827,7 +827,7 @@ fn a_handler_beyond_the_cap_waits_for_a_stack() {
         ok(x, &text)
     })
     .most(1);
-    let pool = Arc::clone(&handlers.resources().stacks);
+    let pool = Arc::clone(&handlers.context().resources.stacks);
     let bench = Bench::new(handlers);
     let (mut first, mut second) = (bench.connect(), bench.connect());
     const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n";

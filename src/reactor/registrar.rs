@@ -91,13 +91,20 @@ struct KeyHandle {
     key: usize,
 }
 
+impl KeyHandle {
+    fn registry(&self) -> io::Result<&Registry> {
+        let registry = self.link.registry.get().and_then(Option::as_ref);
+        registry.ok_or_else(|| io::Error::other("the system had no descriptor for the registry"))
+    }
+}
+
 impl SessionHandle for KeyHandle {
     fn register(&self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
-        let token = source_token(self.key, slot)?;
-        match self.link.registry.get() {
-            Some(Some(registry)) => registry.register(source, token, interest),
-            _ => Err(io::Error::other("the system had no descriptor for the registry")),
-        }
+        self.registry()?.register(source, source_token(self.key, slot)?, interest)
+    }
+
+    fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
+        self.registry()?.deregister(source)
     }
 
     fn wake(&self) -> Waker {

@@ -1,0 +1,151 @@
+//! `PooledConnection` and `PooledResponse`: a connection of a pool while it is in use, and the response that it carries.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::ops::{Deref, DerefMut};
+
+use super::places::PoolKey;
+use super::{Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
+use crate::http::HeaderList;
+
+/// True for the methods that may be repeated (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}
+
+/// A connection of a [`Pool`]. It is given back when it is dropped.
+pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
+    connection: HttpConnection<C>,
+    key: PoolKey,
+    was_used: bool,
+    pool: Pool<C>,
+}
+
+impl<C: PoolConnector> PooledConnection<C> {
+    pub(super) fn new(connection: HttpConnection<C>, key: PoolKey, was_used: bool, pool: Pool<C>) -> Self {
+        PooledConnection { connection, key, was_used, pool }
+    }
+
+    /// True if another request was sent over the connection before.
+    pub fn was_used(&self) -> bool {
+        self.was_used
+    }
+
+    /// Sends a request, waits for its response, and repeats the request over a new connection as [`Pool::fetch`] does.
+    ///
+    /// # Errors
+    /// As for [`HttpConnection::request`] and [`HttpConnection::getresponse`].
+    pub fn fetch_with(
+        mut self,
+        method: &str,
+        target: &str,
+        body: RequestBody<'_>,
+        headers: &HeaderList,
+    ) -> Result<PooledResponse<C>, Error> {
+        let again = body.repeated().filter(|_| self.was_used && is_idempotent(method));
+        let result = self.exchange(method, target, body, headers);
+        if let (Err(_), true, Some(body)) = (&result, self.connection.failed_unanswered(), again) {
+            let (pool, key) = (self.pool.clone(), self.key.clone());
+            // The place is given back first: it may be the only one.
+            drop(self);
+            let mut connection = pool.take(key, true)?;
+            let response = connection.exchange(method, target, body, headers)?;
+            return Ok(PooledResponse { response, connection });
+        }
+        Ok(PooledResponse { response: result?, connection: self })
+    }
+
+    fn exchange(
+        &mut self,
+        method: &str,
+        target: &str,
+        body: RequestBody<'_>,
+        headers: &HeaderList,
+    ) -> Result<HttpResponse<C::Stream>, Error> {
+        self.connection.request_with(method, target, body, headers, false)?;
+        self.connection.getresponse()
+    }
+}
+
+impl<C: PoolConnector> fmt::Debug for PooledConnection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledConnection")
+            .field("to", &self.key)
+            .field("was_used", &self.was_used)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: PoolConnector> Deref for PooledConnection<C> {
+    type Target = HttpConnection<C>;
+
+    fn deref(&self) -> &HttpConnection<C> {
+        &self.connection
+    }
+}
+
+impl<C: PoolConnector> DerefMut for PooledConnection<C> {
+    fn deref_mut(&mut self) -> &mut HttpConnection<C> {
+        &mut self.connection
+    }
+}
+
+impl<C: PoolConnector> Drop for PooledConnection<C> {
+    fn drop(&mut self) {
+        let link = self.connection.take_idle_link();
+        if let Some(Ok(link)) = link.map(|link| link.over(C::park)) {
+            self.pool.places.keep(&self.key, link, self.pool.connector.now(), self.pool.settings.max_idle);
+        }
+        self.pool.places.leave(&self.key);
+    }
+}
+
+/// The response to [`Pool::fetch`], with its connection, which is given back when this is dropped.
+pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
+    // The response is dropped first: the connection is then idle, or closed.
+    response: HttpResponse<C::Stream>,
+    connection: PooledConnection<C>,
+}
+
+impl<C: PoolConnector> PooledResponse<C> {
+    /// True if another request was sent over the connection before.
+    pub fn was_reused(&self) -> bool {
+        self.connection.was_used
+    }
+}
+
+impl<C: PoolConnector> fmt::Debug for PooledResponse<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledResponse").field("status", &self.response.status()).finish_non_exhaustive()
+    }
+}
+
+impl<C: PoolConnector> Deref for PooledResponse<C> {
+    type Target = HttpResponse<C::Stream>;
+
+    fn deref(&self) -> &HttpResponse<C::Stream> {
+        &self.response
+    }
+}
+
+impl<C: PoolConnector> DerefMut for PooledResponse<C> {
+    fn deref_mut(&mut self) -> &mut HttpResponse<C::Stream> {
+        &mut self.response
+    }
+}
+
+impl<C: PoolConnector> Read for PooledResponse<C> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.response.read(into)
+    }
+}
+
+impl<C: PoolConnector> BufRead for PooledResponse<C> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.response.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.response.consume(count);
+    }
+}

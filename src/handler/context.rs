@@ -1,0 +1,13 @@
+//! `HandlerContext`: everything that the handlers of one server share. The handlers themselves stay out.
+
+#[cfg(feature = "client")]
+use super::outbound::HandlerPool;
+use crate::coroutine::HandlerResources;
+
+/// The stacks, threads and outgoing connections that the handlers of a server share.
+#[derive(Clone)]
+pub(super) struct HandlerContext {
+    pub(super) resources: HandlerResources,
+    #[cfg(feature = "client")]
+    pub(super) pool: HandlerPool,
+}
