@@ -1,10 +1,12 @@
 """Compares serve-forever with other static-file servers on this machine, and writes docs/benchmarks.md and docs/growth.md.
 
-    cargo build --release --bins --example raw-epoll && python3 benches/compare
+    cargo build --release --bins --example raw-epoll && cargo build --release --features client --example reverse_proxy
+    python3 benches/compare
     python3 benches/compare --servers serve-forever,nginx --work W1,W3 --rounds 7 --seconds 3 --print
 
 It needs Linux, two cores, Python 3.11 and wrk, and to be root if it is to have a loopback of its own (see loopback.py).
-The peers are those that are found: Debian packages nginx-light, lighttpd, darkhttpd, busybox; `cargo install miniserve
+The peers are those that are found: Debian packages nginx-light, lighttpd,
+lighttpd-mod-openssl, haproxy, darkhttpd, busybox; `cargo install miniserve
 static-web-server`; and the Python that runs this. With strace, system calls are counted. Each server runs on one core
 and the load on another. In every round each server is asked once, one after the other, so that whatever else the machine
 does meets all of them; what is printed is the median of the rounds, and ratios are taken within a round first. All

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import tempfile
@@ -59,6 +60,7 @@ class Work:
     pipeline: int = 1
     connections: int = 64
     files: int = 1
+    secure: bool = False
 
     def script(self) -> str:
         if self.files > 1:
@@ -79,6 +81,10 @@ class Sample:
 def check(running: Running, work: Work) -> None:
     """Makes sure that the answer is the one that is to be measured."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
+    if work.secure:
+        # The certificate was made for this run.
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=PATIENCE, context=context)
     connection.request("GET", work.path, headers=dict(header.split(": ", 1) for header in work.headers))
     response = connection.getresponse()
     length = len(response.read())
@@ -97,7 +103,8 @@ def ask(running: Running, work: Work, seconds: float, core: int) -> tuple[int, f
             script.write(text)
             script.flush()
             command += ["-s", script.name]
-        command.append(f"http://127.0.0.1:{running.port}{work.path}")
+        scheme = "https" if work.secure else "http"
+        command.append(f"{scheme}://127.0.0.1:{running.port}{work.path}")
         output = output_of(command, seconds, core)
     found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)\b", output)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)

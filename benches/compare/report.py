@@ -12,13 +12,15 @@ from pathlib import Path
 
 import loopback
 import plots
+from fronts import REVERSE_PROXY
 from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
-from load import Effort, Rows, median
+from load import Effort, Rows, Work, median
 from servers import OURS, RAW, REFERENCE, SCRIPT_USER, Server
 from targets import MOST_FOR_THE_LOG, ratio, targets, times_less
-from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, STARTS, Footprint, Measured
+from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, PROXY, STARTS, TLS, TLS_RSA
+from tables import Footprint, Measured
 
-WORKS = {**FILES, **LISTING, **CGI}
+WORKS = {**FILES, **LISTING, **CGI, **TLS, **TLS_RSA, **PROXY}
 NOT_COUNTED = "CPU not counted"
 
 
@@ -67,7 +69,8 @@ def conditions(effort: Effort, command: str) -> list[str]:
         "work).",
         "",
         "```sh",
-        f"cargo build --release --bins --example {RAW} && {command}",
+        f"cargo build --release --bins --example {RAW} && cargo build --release --features client --example {REVERSE_PROXY}",
+        command,
         "```",
         "",
     ]
@@ -176,6 +179,14 @@ def about_listings() -> str:
     )
 
 
+ABOUT_TLS = """All servers have the same certificate and speak TLS 1.3 with the load generator, which resumes no session: a connection
+each is a full handshake each.
+"""
+
+ABOUT_PROXIES = f"""*reverse_proxy* is `examples/reverse_proxy.rs`, a handler on coroutines. Each proxy is before the same {OURS}, which runs on
+the core of the load, and has one thread. Only the CPU of the proxy counts.
+"""
+
 ABOUT_PACING = """## Why the run has its own loopback
 
 With `net.ipv4.tcp_congestion_control = bbr`, the kernel paces the data of a socket by a timer, also on the loopback. A server
@@ -196,11 +207,18 @@ def benchmarks(
 ) -> str:
     """The text of docs/benchmarks.md; if there is docs/growth.md, with a link to it."""
     files = {name: rows for name, rows in measured.works.items() if name in FILES}
-    others = {name: rows for name, rows in measured.works.items() if name not in FILES}
+    others = {name: rows for name, rows in measured.works.items() if name in LISTING or name in CGI}
+    secure = {name: rows for name, rows in measured.works.items() if name in TLS or name in TLS_RSA}
+    proxied = {name: rows for name, rows in measured.works.items() if name in PROXY}
     lines = ["# Benchmarks", "", LEGEND, *conditions(effort, command), *workload_table(files), ""]
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
     if others:
         lines += ["## Listings and scripts", "", *workload_table(others), "", about_listings()]
+    if secure:
+        lines += ["## TLS", "", *workload_table(secure), "", ABOUT_TLS, "![server CPU a request over TLS](benchmarks-tls.svg)", ""]
+    if proxied:
+        lines += ["## Reverse proxies", "", *workload_table(proxied), "", ABOUT_PROXIES]
+        lines += ["![CPU of a proxy a request](benchmarks-proxies.svg)", ""]
     lines += [*targets_section(measured), ABOUT_PACING, *large_file_section(measured.large), *log_section(measured.log)]
     lines += [*footprint_section(measured.footprints), "## Versions", ""]
     lines += [f"* {server.name}: {server.version()}" for server in present if server.version_arguments]
@@ -365,5 +383,12 @@ def growth_plots(docs: Path, growth: Growth) -> None:
 
 def benchmark_plots(docs: Path, results: dict[str, dict[str, Rows]]) -> None:
     cpu, rate = "Server CPU a request (shorter is better)", "Requests a second (longer is better)"
-    plots.bars(docs / "benchmarks-cpu.svg", cpu, results, WORKS, lambda row: row.cpu, "us", True)
-    plots.bars(docs / "benchmarks-rate.svg", rate, results, WORKS, lambda row: row.rate / 1000, "k/s", False)
+    def of(works: dict[str, Work]) -> dict[str, dict[str, Rows]]:
+        return {name: rows for name, rows in results.items() if name in works}
+
+    plain = of({**FILES, **LISTING, **CGI})
+    plots.bars(docs / "benchmarks-cpu.svg", cpu, plain, WORKS, lambda row: row.cpu, "us", True)
+    plots.bars(docs / "benchmarks-rate.svg", rate, plain, WORKS, lambda row: row.rate / 1000, "k/s", False)
+    for name, chosen in (("tls", of({**TLS, **TLS_RSA})), ("proxies", of(PROXY))):
+        if chosen:
+            plots.bars(docs / f"benchmarks-{name}.svg", cpu, chosen, WORKS, lambda row: row.cpu, "us", True)

@@ -36,7 +36,7 @@ http {{
     types {{ text/plain txt; }} {more}
     client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy; fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
-    server {{ listen 127.0.0.1:{port} backlog=4096; root {site}; }}
+    server {{ listen 127.0.0.1:{port} {ssl} backlog=4096; root {site}; {locations} }}
 }}
 """
 
@@ -99,6 +99,8 @@ def file_servers(ours: Path) -> list[Server]:
         "user": "user root;" if os.geteuid() == 0 else "",
         "log": "off",
         "sendfile": "on",
+        "ssl": "",
+        "locations": "",
         "more": "",
     }
     cached = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 1s; open_file_cache_min_uses 1;"

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fronts import ECDSA, RSA, certificate, proxies, tls_servers
 from load import Effort, Rows, Work, ask, download_cpu, idle_connections, in_turn, reason, rounds, warm
-from servers import Running, Server, cgi_servers, each_running, listing_servers, logging_servers
+from servers import OURS, Running, Server, cgi_servers, each_running, listing_servers, logging_servers
 from stages import begin, say
 
 SINCE = "Sat, 01 Aug 2026 10:00:00 GMT"
@@ -35,6 +36,18 @@ FILES = {
     "W9": Work("304, keep-alive", "/1k.txt", status=304, headers=["If-Modified-Since: " + SINCE]),
 }
 LISTING = {"W10": Work(f"listing of {ENTRIES:,} entries", "/entries/", connections=4)}
+TLS = {
+    "T1": Work("1 KB file over TLS, keep-alive", "/1k.txt", length=1024, secure=True),
+    "T4": Work("100 KB file over TLS, keep-alive", "/100k.bin", length=102400, secure=True),
+    "T3": Work("1 KB file, a handshake each, ECDSA P-256", "/1k.txt", length=1024, headers=["Connection: close"], secure=True),
+}
+TLS_RSA = {
+    "T5": Work("1 KB file, a handshake each, RSA 2048", "/1k.txt", length=1024, headers=["Connection: close"], secure=True)
+}
+PROXY = {
+    "P1": Work("1 KB file through a proxy, keep-alive", "/1k.txt", length=1024),
+    "P4": Work("100 KB file through a proxy, keep-alive", "/100k.bin", length=102400),
+}
 CGI = {"W11": Work("CGI: a shell script that says hello", "/cgi-bin/hello.sh", length=6, connections=8)}
 
 SCRIPT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nhello\\n'\n"
@@ -68,10 +81,26 @@ def compare(servers: Sequence[Server], works: dict[str, Work], site: Path, effor
 
 def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
     results: dict[str, dict[str, Rows]] = {}
-    for who, works in ((servers, FILES), (listing_servers(servers), LISTING), (cgi_servers(servers), CGI)):
+    keys = site.parent
+    kinds = [(servers, FILES), (listing_servers(servers), LISTING), (cgi_servers(servers), CGI)]
+    for kind, works in ((ECDSA, TLS), (RSA, TLS_RSA)):
+        if set(works) & set(wanted):
+            kinds.append((tls_servers(servers, *certificate(keys, kind[0].partition(":")[0], kind)), works))
+    for who, works in kinds:
         if chosen := {name: work for name, work in works.items() if name in wanted}:
             results.update(compare(who, chosen, site, effort))
+    if chosen := {name: work for name, work in PROXY.items() if name in wanted}:
+        results.update(compare_proxies(servers, chosen, site, effort))
     return results
+
+
+def compare_proxies(servers: Sequence[Server], works: dict[str, Work], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
+    """The same through proxies, all before one server of ours. That one runs on the core of the load: it is not measured."""
+    ours = next((server for server in servers if server.name == OURS), None)
+    if ours is None:
+        return {}
+    with Running(ours, site, effort.load_core) as upstream:
+        return compare(proxies(servers, upstream.port), works, site, effort)
 
 
 def large_file(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, list[float] | str]:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fronts import REVERSE_PROXY
 from load import Rows, median
 from servers import OURS, RAW, REFERENCE
 from tables import Footprint, Measured
@@ -21,9 +22,14 @@ TIMES = (
     ("W4", REFERENCE, 1.15),
     ("W7", REFERENCE, 1.15),
     ("W9", REFERENCE, 1.4),
+    ("T1", REFERENCE, 1.33),
+    ("T3", REFERENCE, 1.8),
+    ("T5", REFERENCE, 0.87),
 )
 # And at most so many times that of a program that does nothing but receive and send.
 MOST_OVER_RAW = 1.15
+# A request over TLS takes at most this many times the CPU of the same request without.
+MOST_OVER_PLAIN = 1.8
 # More requests a second than another server answers.
 FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
 
@@ -93,6 +99,13 @@ def of_workloads(results: dict[str, dict[str, Rows]]) -> Iterator[Target]:
     rows = results.get("W1", {})
     if measured := ratio(rows.get(OURS, ""), rows.get(RAW, "")):
         yield Target(f"W1: CPU over that of {RAW}", measured, MOST_OVER_RAW, ".2f", cost=division(rows[OURS]))
+    plain, secure = (results.get(work, {}).get(OURS, "") for work in ("W1", "T1"))
+    if measured := ratio(secure, plain):
+        yield Target("T1: CPU over that of W1", measured, MOST_OVER_PLAIN, ".2f", cost=division(secure))
+    rows = results.get("P1", {})
+    if measured := ratio(rows.get(REFERENCE, ""), rows.get(REVERSE_PROXY, "")):
+        cost = division(rows[REVERSE_PROXY])
+        yield Target(f"P1: times less CPU than {REFERENCE} as a proxy", measured, 1.0, ".2f", True, cost)
     for work, other in FASTER:
         ours, theirs = (results.get(work, {}).get(server, "") for server in (OURS, other))
         if ours and theirs and not isinstance(ours, str) and not isinstance(theirs, str):

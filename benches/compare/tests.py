@@ -18,6 +18,7 @@ from pathlib import Path
 
 import growth
 import report
+from fronts import REVERSE_PROXY, tls_servers
 from growth import Curve, Growth
 from load import Effort, Sample
 from servers import OURS, RAW, Server, cgi_servers, each_running, file_servers, listing_servers
@@ -67,6 +68,22 @@ class Aims(unittest.TestCase):
         raw = next(server for server in file_servers(Path("serve-forever")) if server.name == RAW)
         self.assertEqual([name for name in report.WORKS if raw.can(name)], ["W1"])
         self.assertNotIn(raw.name, [server.name for server in [*listing_servers([raw]), *cgi_servers([raw])]])
+
+
+    def test_what_tls_and_a_proxy_cost_is_compared_with_the_same_without(self) -> None:
+        rows = {OURS: [Sample(6, 100, 1)] * 3, "nginx": [Sample(12, 50)] * 3}
+        proxied = {REVERSE_PROXY: [Sample(10, 50, 5)] * 3, "nginx": [Sample(8, 60)] * 3}
+        found = targets(Measured({"W1": {OURS: [Sample(5, 100, 1)] * 3}, "T1": rows, "P1": proxied}))
+        self.assertEqual([(round(target.measured, 2), target.is_met()) for target in found], [(2.0, True), (1.2, True), (0.8, False)])
+
+
+class Fronts(unittest.TestCase):
+    def test_the_servers_with_tls_have_the_certificate(self) -> None:
+        servers = tls_servers(file_servers(Path("serve-forever")), Path("/keys/ec.pem"), Path("/keys/ec.key"))
+        self.assertEqual([server.name for server in servers], [OURS, "nginx", "lighttpd"])
+        self.assertEqual(servers[0].arguments[-4:], ["--tls-cert", "/keys/ec.pem", "--tls-key", "/keys/ec.key"])
+        self.assertEqual(servers[1].values["more"], "ssl_certificate /keys/ec.pem; ssl_certificate_key /keys/ec.key;")
+        self.assertIn("/keys/ec.both", servers[2].values["more"])
 
 
 class Pages(unittest.TestCase):

@@ -1,0 +1,72 @@
+"""The servers with TLS, and servers that pass requests on to another one."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from servers import OURS, Server
+
+# The kinds of keys that are compared, as `openssl req -newkey` names them.
+ECDSA = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+RSA = ["rsa:2048"]
+REVERSE_PROXY = "reverse_proxy"
+
+HAPROXY = """
+global
+    maxconn {connections}
+    nbthread 1
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 600s
+    timeout server 600s
+    http-reuse always
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend back
+backend back
+    server upstream 127.0.0.1:{upstream}
+"""
+
+
+def certificate(folder: Path, name: str, kind: Sequence[str]) -> tuple[Path, Path]:
+    """Makes a certificate with a key of this kind; gives the paths of both."""
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-newkey", *kind]
+    subprocess.run([*command, "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=30)
+    (folder / f"{name}.both").write_bytes(cert.read_bytes() + key.read_bytes())
+    for path in (key, folder / f"{name}.both"):
+        path.chmod(0o644)
+    return cert, key
+
+
+def tls_servers(servers: Sequence[Server], cert: Path, key: Path) -> list[Server]:
+    """Those that speak TLS, with this certificate. Sessions are resumed by tickets, if a client asks for it."""
+    lighttpd = f'server.modules = ( "mod_openssl" )\nssl.engine = "enable"\nssl.pemfile = "{cert.with_suffix(".both")}"'
+    nginx = {"ssl": "ssl", "more": f"ssl_certificate {cert}; ssl_certificate_key {key};"}
+    told = {
+        OURS: (["--tls-cert", str(cert), "--tls-key", str(key)], {}),
+        "nginx": ([], nginx),
+        "lighttpd": ([], {"more": lighttpd}),
+    }
+    return [server.with_more(told[server.name][0], **told[server.name][1]) for server in servers if server.name in told]
+
+
+def proxies(servers: Sequence[Server], upstream: int) -> list[Server]:
+    """Proxies before the server at this port, which keep their connections to it."""
+    by_name = {server.name: server for server in servers}
+    found = []
+    if ours := by_name.get(OURS):
+        program = Path(ours.program).parent / "examples" / REVERSE_PROXY
+        found.append(Server(REVERSE_PROXY, str(program), ["127.0.0.1:{port}", f"127.0.0.1:{upstream}"]))
+    if nginx := by_name.get("nginx"):
+        group = f"upstream up {{{{ server 127.0.0.1:{upstream}; keepalive 64; }}}}"
+        place = 'location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }}'
+        found.append(nginx.with_more(more=group, locations=place))
+    found.append(
+        Server(
+            "haproxy", "haproxy", ["-f", "{config}"], HAPROXY, ["-v"], {"upstream": str(upstream), "connections": "4000"}
+        )
+    )
+    return [server for server in found if server.path()]
+
