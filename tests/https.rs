@@ -5,21 +5,26 @@ mod common;
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::client::{Client, HELLO};
+use common::dialogue::{Dialogue, site};
 use common::service::{TestService, pattern};
-use common::tls::{TlsClient, client_config, server_config};
+use common::tls::{TlsClient, TlsEnd, client_config, client_connection_of, server_config};
 use rustls::ClientConnection;
+use serve_forever::connection::ServerState;
 use serve_forever::files::FileService;
 use serve_forever::handler::{Exchange, RequestHandler};
 use serve_forever::http::Request;
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::Response;
+use serve_forever::session::CloseReason;
 use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer};
+use serve_forever::transport::Memory;
+use serve_forever::transport::tls::{ServerSide, TlsStream};
 use serve_forever::{HttpServer, Limits, SignalAction, Stopped, Stopper};
 
 /// A server that runs on a thread of its own until the end of the test.
@@ -127,12 +132,66 @@ fn orderly_ends_are_announced_and_cut_responses_are_not() {
 #[test]
 fn a_client_that_has_announced_its_end_gets_its_response() {
     let server = Running::new(bind());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for closes in [false, true] {
+            let mut client = TlsClient::on(server.address, client_connection_of(version));
+            client.say("GET /later?50 HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.0.conn.send_close_notify();
+            client.0.flush().unwrap();
+            if closes {
+                client.0.sock.shutdown(Shutdown::Write).unwrap();
+            }
+            let (response, announced) = client.rest();
+            assert!(response.starts_with(b"HTTP/1.1 200"), "{version:?}: {}", String::from_utf8_lossy(&response));
+            assert!(announced, "{version:?}, closes: {closes}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_closes_without_notice_gets_its_response_and_no_error_in_the_log() {
+    let (log, file) = log_in_file();
+    let server = Running::new(bind().log(log));
     let mut client = server.client();
-    client.say("GET /later?50 HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.0.conn.send_close_notify();
-    client.0.flush().unwrap();
-    let response = client.rest().0;
-    assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
+    client.say("GET /later?50 HTTP/1.1\r\nHost: h\r\n\r\n").0.sock.shutdown(Shutdown::Write).unwrap();
+    assert!(client.rest().0.starts_with(b"HTTP/1.1 200"));
+    let mut within_a_record = server.client();
+    within_a_record.get("/");
+    within_a_record.0.sock.write_all(&[23, 3, 3, 0, 100, 1, 2, 3]).unwrap();
+    within_a_record.0.sock.shutdown(Shutdown::Write).unwrap();
+    assert!(within_a_record.rest().0.is_empty());
+    drop(server);
+    let lines = lines_of(file);
+    assert!(lines.lines().count() == 2 && lines.matches("\" 200 ").count() == 2, "{lines}");
+}
+
+#[test]
+fn a_server_that_stops_announces_the_end_to_idle_clients_and_drops_handshakes() {
+    let site = site(TestService);
+    let mut idle = dialogue(&site);
+    let mut client = TlsEnd::new(HELLO.into(), false);
+    loop {
+        let sent = std::mem::take(&mut idle.transport().socket().sent);
+        let records = client.exchange(&sent).unwrap();
+        if records.is_empty() {
+            break;
+        }
+        idle.transport().socket().incoming.extend(records);
+        idle.ready.read = true;
+        idle.handshakes_left = 1;
+        idle.run();
+    }
+    assert!(client.heard.ends_with(b"hello\n") && !client.is_told_the_end);
+    idle.stop();
+    idle.run();
+    client.exchange(&std::mem::take(&mut idle.transport().socket().sent)).unwrap();
+    assert_eq!((idle.closed(), client.is_told_the_end), (Some(CloseReason::Stopped), true));
+
+    let mut half = dialogue(&site);
+    half.transport().socket().incoming.extend_from_slice(&[22, 3, 1, 1, 0]);
+    half.run();
+    half.stop();
+    assert_eq!(half.run().closed(), Some(CloseReason::Stopped));
 }
 
 /// Also a client that has said `Connection: close` sends its own notice of the end. A socket that is closed would answer it by a
@@ -187,6 +246,57 @@ fn plain_http_on_a_port_for_tls_is_told_the_url_in_clear() {
     drop(server);
     let lines = lines_of(file);
     assert!(lines.lines().next().unwrap().contains("\"GET /a?b HTTP/1.1\" 400"), "{lines}");
+}
+
+/// A session of a server over TLS, and its client, whose clock only the test moves.
+fn dialogue(site: &ServerState) -> Dialogue<'_, TlsStream<Memory, ServerSide>> {
+    Dialogue::on(site, TlsStream::accept(Memory::default(), server_config(), Default::default()).unwrap())
+}
+
+/// Takes what was sent in clear: the one response to text, with or without the URL of `https://h/a`.
+fn refusal_in_clear(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, has_url: bool) {
+    let sent = String::from_utf8(std::mem::take(&mut dialogue.transport().socket().sent)).unwrap();
+    assert!(sent.starts_with("HTTP/1.1 400 ") && sent.contains("\r\nConnection: close\r\n"), "{sent}");
+    assert_eq!((sent.contains("HTTPS"), sent.contains("Use https://h/a\n")), (true, has_url), "{sent}");
+    assert!(dialogue.transport().socket().ended);
+}
+
+#[test]
+fn plain_http_without_an_end_of_its_head_is_refused_after_1_kib_or_1_second() {
+    let site = site(TestService);
+    let long = format!("GET /a HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(1000));
+    for (text, time) in [("GET /a HTTP/1.1\r\nHo", 1000), ("Z", 1000), (&long, 0)] {
+        let mut dialogue = dialogue(&site);
+        dialogue.transport().socket().incoming.extend_from_slice(text.as_bytes());
+        dialogue.run();
+        if time > 0 {
+            assert!(dialogue.pass(Duration::from_millis(time - 1)).transport().socket().sent.is_empty(), "{text}");
+            dialogue.pass(Duration::from_millis(1));
+        }
+        refusal_in_clear(&mut dialogue, false);
+    }
+}
+
+#[test]
+fn plain_http_that_no_server_would_accept_is_told_of_https_too() {
+    let site = site(TestService);
+    let url = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nxyz";
+    let cookies = format!("GET /a HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n", "x".repeat(3000));
+    let no_host = "GET /a HTTP/1.1\r\n\r\n";
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for (text, has_url) in [(url, true), (&cookies, true), (no_host, false), (preface, false), ("QUIT\r\n\r\n", false)]
+    {
+        let mut dialogue = dialogue(&site);
+        dialogue.transport().socket().incoming.extend_from_slice(text.as_bytes());
+        dialogue.run();
+        refusal_in_clear(&mut dialogue, has_url);
+    }
+    let mut half_closed = dialogue(&site);
+    half_closed.transport().socket().incoming.extend_from_slice(b"GET /a HTT");
+    half_closed.transport().socket().at_end = true;
+    half_closed.run();
+    let sent = String::from_utf8_lossy(&half_closed.transport().socket().sent).into_owned();
+    assert!(sent.contains("HTTPS"), "{sent}");
 }
 
 #[test]

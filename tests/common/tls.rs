@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
-    StreamOwned,
+    StreamOwned, SupportedProtocolVersion,
 };
 
 use super::client::SAFETY;
@@ -72,9 +72,19 @@ impl ServerCertVerifier for Trusting {
 
 /// Builds the configuration of a client that accepts any certificate.
 pub fn client_builder() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    client_builder_of(rustls::DEFAULT_VERSIONS)
+}
+
+fn client_builder_of(versions: &[&'static SupportedProtocolVersion]) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let builder = ClientConfig::builder_with_provider(default_provider().into());
-    let builder = builder.with_safe_default_protocol_versions().unwrap().dangerous();
+    let builder = builder.with_protocol_versions(versions).unwrap().dangerous();
     builder.with_custom_certificate_verifier(Arc::new(Trusting))
+}
+
+/// A client's side of a new connection to `localhost` that supports one version of TLS.
+pub fn client_connection_of(version: &'static SupportedProtocolVersion) -> ClientConnection {
+    let config = client_builder_of(&[version]).with_no_client_auth();
+    ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap()
 }
 
 /// The configuration of a client that resumes no session.

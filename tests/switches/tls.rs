@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use rustix::process::{Signal, geteuid};
 use rustls::pki_types::pem::PemObject;
@@ -280,6 +282,41 @@ fn a_reload_takes_the_new_certificate_and_ends_no_connection() {
     assert_eq!(certificate(&program), certificate_in("rsa.crt"));
     assert_eq!(old.get("/a").1, b"a");
     assert_eq!(old.0.conn.peer_certificates().unwrap()[0], certificate_in("ec.crt"));
+}
+
+/// Ends the clients of a test, also when the test fails.
+struct EndsClients<'a>(&'a AtomicBool);
+
+impl Drop for EndsClients<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_hundred_reloads_under_load_fail_no_request() {
+    let (root, pair) = (tree(&[("a", "a")]), Pair::new());
+    let program = pair.start(root.path(), &[]);
+    let (address, is_over) = (program.address, AtomicBool::new(false));
+    let get = |client: &mut TlsClient| assert_eq!(client.get("/a").1, b"a");
+    thread::scope(|scope| {
+        let end = EndsClients(&is_over);
+        let kept = scope.spawn(|| {
+            let mut client = TlsClient::connect(address);
+            (0_u64..).take_while(|_| !is_over.load(Ordering::Relaxed)).inspect(|_| get(&mut client)).count()
+        });
+        let fresh = scope.spawn(|| {
+            let requests = (0_u64..).take_while(|_| !is_over.load(Ordering::Relaxed));
+            requests.inspect(|_| get(&mut TlsClient::connect(address))).count()
+        });
+        for pair_name in ["rsa", "ec"].iter().cycle().take(100) {
+            pair.put(&format!("{pair_name}.crt"), &format!("{pair_name}.key"));
+            program.signal(Signal::HUP);
+            program.says("settings reloaded from '");
+        }
+        drop(end);
+        assert!(kept.join().unwrap() > 0 && fresh.join().unwrap() > 0);
+    });
 }
 
 #[test]

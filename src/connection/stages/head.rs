@@ -1,12 +1,13 @@
 //! Reading a head, and deciding what becomes of its request.
 
 use super::GATHER;
+use super::text::MOST_TEXT;
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Deferred, PendingUpstream, Stage};
 use crate::http::{Expect, Request, Status};
 use crate::http1::RequestEvent;
 use crate::observer::ConnectionObserver;
-use crate::service::{Body, Reply, Response};
+use crate::service::{Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
@@ -22,10 +23,15 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
             // Limits and service are replaced between two requests only: one request sees one version of them.
-            if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() {
+            if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() && !self.transport.is_text() {
                 self.adopt_changes();
             }
             match self.machine.receive(&mut self.input, &self.limits.message(), &mut request) {
+                Ok(RequestEvent::More)
+                    if self.transport.is_text() && (self.at_end || self.input.len() >= MOST_TEXT) =>
+                {
+                    stage = self.refuse_incomplete_text(&mut request, clock);
+                }
                 Ok(RequestEvent::More) if self.at_end => stage = self.end_of_input(),
                 Ok(RequestEvent::More) => {
                     progress = progress.and(self.request_input());
@@ -45,31 +51,16 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                 Ok(_) => stage = Stage::Closing(CloseReason::Complete),
                 Err(violation) => {
                     request.arrived = clock.now;
-                    stage = self.reject(&violation.into(), &request, clock);
+                    stage = match self.transport.is_text() {
+                        true => self.refuse_text(&request, clock),
+                        false => self.reject(&violation.into(), &request, clock),
+                    };
                 }
             }
             progress = Progress::Moved;
         }
         self.server.return_request(request);
         (stage, progress)
-    }
-
-    /// Responds to a request that came as text to a port for TLS, and names the URL to use.
-    #[cold]
-    fn refuse_text(&mut self, request: &Request, clock: TurnClock) -> Stage {
-        let mut text = b"This port speaks HTTPS, and the request came as plain HTTP.\n".to_vec();
-        if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
-            text.extend_from_slice(b"Use https://");
-            text.extend_from_slice(authority);
-            text.extend_from_slice(request.path());
-            text.push(b'\n');
-        }
-        self.timers.begin_exchange(&self.limits, clock.now);
-        self.machine.refuse();
-        let mut response = Response::new(Status::BAD_REQUEST).body(Body::Bytes(text.into()));
-        response.head.put("Content-Type", "text/plain; charset=utf-8");
-        response.head.put("X-Content-Type-Options", "nosniff");
-        self.respond(response, request, None, clock)
     }
 
     /// Passes a complete head to the service.

@@ -7,6 +7,7 @@ mod closing;
 mod faulty;
 mod head;
 mod sending;
+mod text;
 mod timeout;
 mod upstream;
 
@@ -63,7 +64,10 @@ fn handshake<T: Transport, O: ConnectionObserver>(
         // The cryptography of many new clients must not fill a turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
         // The client speaks HTTP without TLS. Its first request is answered by a 400 that says so.
-        Ok(Handshake::Text) => (Stage::Head, Progress::Moved),
+        Ok(Handshake::Text) => {
+            core.expect_text();
+            (Stage::Head, Progress::Moved)
+        }
         Err(error) => {
             if error.kind() == io::ErrorKind::InvalidData {
                 core.log_failed_handshake(&error, cx.clock);

@@ -63,7 +63,10 @@ impl Stage {
                 let tls = core.transport.tls().cloned();
                 let mut request = Request { peer, local, arrived, tls, ..Request::default() };
                 core.machine.note_line(&core.input, &mut request);
-                Ok(time_out_request(&request, core, clock))
+                Ok(match core.transport.is_text() {
+                    true => core.refuse_text(&request, clock),
+                    false => time_out_request(&request, core, clock),
+                })
             }
             _ => Err(CloseReason::Stalled),
         }

@@ -328,6 +328,43 @@ fn garbage_instead_of_a_hello_gets_an_alert() {
 }
 
 #[test]
+fn records_without_end_before_a_hello_are_refused_and_cost_no_memory() {
+    for (name, record, alert) in [
+        ("a handshake without content", &[22, 3, 1, 0, 0][..], &[21, 3, 3, 0, 2][..]),
+        // An alert is not answered by one.
+        ("a warning", &[21, 3, 1, 0, 2, 1, 90], &[]),
+        ("a change of the cipher", &[20, 3, 3, 0, 1, 1], &[21, 3, 3, 0, 2]),
+        ("data", &[23, 3, 3, 0, 1, 0], &[21, 3, 3, 0, 2]),
+        ("a heartbeat", &[24, 3, 3, 0, 3, 1, 0, 0], &[21, 3, 3, 0, 2]),
+        ("a hello of SSL 2", &[0x80, 0x2e, 1, 3, 1, 0, 21, 0, 0, 0, 16], &[21, 3, 3, 0, 2]),
+        ("a record that is too long", &[22, 3, 1, 0x48, 0x01, 1, 0, 0x47, 0xfd, 3, 3], &[21, 3, 3, 0, 2]),
+    ] {
+        let mut ends = Ends::new(server_config(), VERSIONS[1]);
+        ends.send(&record.repeat(100));
+        let left = &mut usize::MAX.clone();
+        let refused = (0..100).find_map(|_| ends.server.handshake(&mut Ready::FRESH.clone(), left).err());
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{name}");
+        let sent = ends.take();
+        assert!(sent.starts_with(alert) && sent.len() == alert.len() / 5 * 7, "{name}: {sent:?}");
+        assert_eq!(ends.server.memory(), 0, "{name}");
+    }
+}
+
+#[test]
+fn records_without_end_after_a_hello_are_refused() {
+    let warning = [21, 3, 3, 0, 2, 1, 90];
+    for (name, record) in [("a change of the cipher", &[20, 3, 3, 0, 1, 1][..]), ("a warning", &warning)] {
+        let mut ends = Ends::new(server_config(), VERSIONS[1]);
+        let hello = ends.records();
+        ends.send(&[hello, record.repeat(100)].concat());
+        let left = &mut usize::MAX.clone();
+        let refused = (0..100).find_map(|_| ends.server.handshake(&mut Ready::FRESH.clone(), left).err());
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{name}");
+        assert_eq!(ends.server.memory(), 0, "{name}");
+    }
+}
+
+#[test]
 fn a_hello_of_an_old_version_gets_the_alert_for_its_version() {
     for minor in 0..=2 {
         let mut ends = Ends::new(server_config(), VERSIONS[0]);

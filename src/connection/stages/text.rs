@@ -1,0 +1,60 @@
+//! A client that sends text to a port for TLS. It gets one response in clear, which names the URL to use. What stays out: telling
+//! text from TLS, which the transport does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connection::core::ConnectionCore;
+use crate::connection::stage::Stage;
+use crate::http::{Request, Status};
+use crate::limits::Limits;
+use crate::observer::ConnectionObserver;
+use crate::service::{Body, Response};
+use crate::session::TurnClock;
+
+/// The length from which on an incomplete head is answered. Its client need not be one of HTTP.
+pub(super) const MOST_TEXT: usize = 1024;
+
+/// The longest time from the first byte of the text to the end of its head.
+const TEXT_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
+    /// Shortens the time for the head of a client that sends text.
+    #[cold]
+    pub(super) fn expect_text(&mut self) {
+        let mut limits = Limits::clone(&self.limits);
+        // Zero stands for no limit.
+        if limits.head_timeout.is_zero() || limits.head_timeout > TEXT_TIMEOUT {
+            limits.head_timeout = TEXT_TIMEOUT;
+        }
+        self.limits = Arc::new(limits);
+    }
+
+    /// Responds to text whose head is incomplete.
+    #[cold]
+    pub(super) fn refuse_incomplete_text(&mut self, request: &mut Request, clock: TurnClock) -> Stage {
+        (request.peer, request.local, request.arrived) = (self.peer, self.server.local, clock.now);
+        // Its first line, as far as it came, names the request in the log.
+        self.machine.note_line(&self.input, request);
+        self.refuse_text(request, clock)
+    }
+
+    /// Responds to text with a page in clear that names the URL to use, and ends the connection. `request` holds as much of the
+    /// request as has come and could be parsed.
+    #[cold]
+    pub(super) fn refuse_text(&mut self, request: &Request, clock: TurnClock) -> Stage {
+        let mut text = b"This port speaks HTTPS, and the request came as plain HTTP.\n".to_vec();
+        if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
+            text.extend_from_slice(b"Use https://");
+            text.extend_from_slice(authority);
+            text.extend_from_slice(request.path());
+            text.push(b'\n');
+        }
+        self.timers.begin_exchange(&self.limits, clock.now);
+        self.machine.refuse();
+        let mut response = Response::new(Status::BAD_REQUEST).body(Body::Bytes(text.into()));
+        response.head.put("Content-Type", "text/plain; charset=utf-8");
+        response.head.put("X-Content-Type-Options", "nosniff");
+        self.respond(response, request, None, clock)
+    }
+}
