@@ -222,6 +222,21 @@ fn every_suite_has_forward_secrecy_and_an_aead_and_there_is_no_early_data() {
     }
 }
 
+#[test]
+fn the_server_prefers_aes_128() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let client = client.with_protocol_versions(&[version]).unwrap().dangerous();
+        let verifier = AnyCertificate(vec![SignatureScheme::ECDSA_NISTP256_SHA256]);
+        let client = client.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+        // The client puts AES-256 first.
+        assert!(format!("{:?}", client.crypto_provider().cipher_suites[0]).contains("AES_256"));
+        let (_, server) = handshake(&server(), &client, "localhost").unwrap();
+        let suite = format!("{:?}", server.negotiated_cipher_suite().unwrap().suite());
+        assert!(suite.contains("AES_128"), "{suite}");
+    }
+}
+
 /// A server that accepts the clients of an authority.
 fn server_for_clients(file: &str, mode: ClientAuth) -> Tls {
     let builder = Tls::builder().certificate(fixture("ec.crt"), fixture("ec.key"));

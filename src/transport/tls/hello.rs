@@ -1,5 +1,6 @@
-//! Looks at the first bytes of a client before rustls does: whether they are TLS, whether the ClientHello is complete, and the
-//! name of the server in it (RFC 6066 section 3), which rustls' unbuffered connection does not show.
+//! Looks at the first bytes of a client before rustls does: whether they are TLS, whether the ClientHello is complete, and two
+//! things in it that rustls' unbuffered connection does not show: the name of the server (RFC 6066 section 3) and the cipher
+//! suite that the client prefers.
 //!
 //! What stays out: judging the message. Bytes that are not a proper ClientHello go to rustls, which answers with an alert.
 
@@ -10,8 +11,13 @@ use std::borrow::Cow;
 pub(super) enum ClientOpening {
     /// A ClientHello of which a part is missing.
     Incomplete,
-    /// A whole ClientHello, with the server's name if it has one.
-    Hello(Option<Box<str>>),
+    /// A whole ClientHello.
+    Hello {
+        /// The name of the server, if the client sent one.
+        server_name: Option<Box<str>>,
+        /// The first cipher suite of the client is one with ChaCha20.
+        prefers_chacha: bool,
+    },
     /// A whole ClientHello whose newest version is older than TLS 1.2.
     TooOld,
     /// Text that begins as a method of HTTP does: a client that does not know that this is a port for TLS.
@@ -39,7 +45,13 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match whole_message(input) {
         // TLS 1.3 writes the version 1.2 here, and its own into an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
-        Ok(Some(hello)) => ClientOpening::Hello(server_name(&hello[MESSAGE_HEADER..]).map(Into::into)),
+        Ok(Some(hello)) => {
+            let mut fields = Fields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
+            ClientOpening::Hello {
+                server_name: fields.server_name().map(Into::into),
+                prefers_chacha: fields.prefers_chacha(),
+            }
+        }
         Ok(None) => ClientOpening::Incomplete,
         Err(NotHello) => ClientOpening::Other,
     }
@@ -93,26 +105,47 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     }
 }
 
-/// The name in the body of a ClientHello.
-fn server_name(hello: &[u8]) -> Option<&str> {
-    const VERSION_AND_RANDOM: usize = 2 + 32;
-    const SERVER_NAME: u16 = 0;
-    const HOST_NAME: u8 = 0;
-    let mut rest = hello.get(VERSION_AND_RANDOM..)?;
-    let _session_id = take_short(&mut rest)?;
-    let _cipher_suites = take_long(&mut rest)?;
-    let _compression_methods = take_short(&mut rest)?;
-    let mut extensions = take_long(&mut rest)?;
-    loop {
-        let kind = take_number(&mut extensions)?;
-        let mut data = take_long(&mut extensions)?;
-        if kind == SERVER_NAME {
-            let names = take_long(&mut data)?;
-            let (&kind, mut rest) = names.split_first()?;
-            let name = take_long(&mut rest).filter(|_| kind == HOST_NAME)?;
-            // rustls refuses a name that is not a DNS name, before a handshake can complete with it.
-            return std::str::from_utf8(name).ok();
+/// The fields of a ClientHello that are read here.
+#[derive(Default)]
+struct Fields<'h> {
+    cipher_suites: &'h [u8],
+    extensions: &'h [u8],
+}
+
+impl<'h> Fields<'h> {
+    /// Divides the body of a ClientHello.
+    fn of(hello: &'h [u8]) -> Option<Fields<'h>> {
+        const VERSION_AND_RANDOM: usize = 2 + 32;
+        let mut rest = hello.get(VERSION_AND_RANDOM..)?;
+        let _session_id = take_short(&mut rest)?;
+        let cipher_suites = take_long(&mut rest)?;
+        let _compression_methods = take_short(&mut rest)?;
+        // A client of TLS 1.2 may send no extensions at all.
+        Some(Fields { cipher_suites, extensions: take_long(&mut rest).unwrap_or_default() })
+    }
+
+    fn server_name(&mut self) -> Option<&'h str> {
+        const SERVER_NAME: u16 = 0;
+        const HOST_NAME: u8 = 0;
+        loop {
+            let kind = take_number(&mut self.extensions)?;
+            let mut data = take_long(&mut self.extensions)?;
+            if kind == SERVER_NAME {
+                let names = take_long(&mut data)?;
+                let (&kind, mut rest) = names.split_first()?;
+                let name = take_long(&mut rest).filter(|_| kind == HOST_NAME)?;
+                // rustls refuses a name that is not a DNS name, before a handshake can complete with it.
+                return std::str::from_utf8(name).ok();
+            }
         }
+    }
+
+    fn prefers_chacha(&self) -> bool {
+        let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
+        // Browsers put a value without meaning first, so that servers stay able to skip what they do not know (RFC 8701).
+        let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
+        // TLS_CHACHA20_POLY1305_SHA256, and with ECDHE for keys of RSA and of ECDSA.
+        matches!(first, Some([0x13, 0x03] | [0xcc, 0xa8 | 0xa9]))
     }
 }
 
@@ -139,4 +172,27 @@ fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
     let (taken, after) = rest.split_at_checked(length)?;
     *rest = after;
     Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fields;
+
+    #[test]
+    fn the_preferred_suite_is_the_first_that_has_a_meaning() {
+        let prefers_chacha = |cipher_suites: &[u8]| Fields { cipher_suites, extensions: &[] }.prefers_chacha();
+        for (suites, wanted) in [
+            (&[0x13, 0x03, 0x13, 0x01][..], true),
+            (&[0x13, 0x01, 0x13, 0x03], false),
+            (&[0x7a, 0x7a, 0x13, 0x03], true),
+            (&[0x7a, 0x7a, 0x13, 0x02, 0xcc, 0xa9], false),
+            (&[0xcc, 0xa8], true),
+            (&[0xcc, 0xa9], true),
+            (&[0x1a, 0x2a, 0x13, 0x03], false),
+            (&[0x13], false),
+            (&[], false),
+        ] {
+            assert_eq!(prefers_chacha(suites), wanted, "{suites:x?}");
+        }
+    }
 }

@@ -52,17 +52,32 @@ pub enum FirstLook {
 pub struct ServerSide {
     connection: UnbufferedServerConnection,
     server_name: Option<Box<str>>,
-    has_seen_hello: bool,
+    /// The configuration, until the hello of the client has been seen.
+    before_hello: Option<Arc<ServerConfig>>,
 }
 
 impl ServerSide {
     /// The server's side of a new connection.
     ///
+    /// If the configuration ignores the client's order of cipher suites, it is nevertheless kept for a client that puts
+    /// ChaCha20 first: its processor has no instructions for AES, and would pay for the server's choice.
+    ///
     /// # Errors
     /// If the configuration contradicts itself, for example by a `max_fragment_size` out of range.
     pub fn new(config: Arc<ServerConfig>) -> Result<ServerSide, rustls::Error> {
-        let connection = UnbufferedServerConnection::new(config)?;
-        Ok(ServerSide { connection, server_name: None, has_seen_hello: false })
+        let connection = UnbufferedServerConnection::new(Arc::clone(&config))?;
+        Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })
+    }
+
+    /// Begins again with the client's order of cipher suites. Nothing has been processed yet.
+    #[cold]
+    fn keep_order_of_client(&mut self, config: &ServerConfig) {
+        let mut config = config.clone();
+        config.ignore_client_order = false;
+        // The same configuration made a connection before, so this one is made too. If not, the server's order stays.
+        if let Ok(connection) = UnbufferedServerConnection::new(config.into()) {
+            self.connection = connection;
+        }
     }
 }
 
@@ -82,25 +97,29 @@ impl TlsSide for ServerSide {
     }
 
     fn awaits_hello(&self) -> bool {
-        !self.has_seen_hello
+        self.before_hello.is_some()
     }
 
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
-        if self.has_seen_hello {
-            return FirstLook::Process;
-        }
+        let Some(config) = &self.before_hello else { return FirstLook::Process };
         match look_at(input) {
             // rustls would process a part of a hello, and the server name in it could not be read any more.
             ClientOpening::Incomplete => return FirstLook::Wait,
             ClientOpening::Text => return FirstLook::Text,
             ClientOpening::TooOld => return FirstLook::TooOld,
-            ClientOpening::Hello(name) => self.server_name = name,
+            ClientOpening::Hello { server_name, prefers_chacha } => {
+                self.server_name = server_name;
+                if prefers_chacha && config.ignore_client_order {
+                    let config = Arc::clone(config);
+                    self.keep_order_of_client(&config);
+                }
+            }
             // rustls refuses these bytes with the alert that fits.
             ClientOpening::Other => {}
         }
-        // Set after the first message only: a second ClientHello, after a HelloRetryRequest, goes to rustls as any
+        // Taken after the first message only: a second ClientHello, after a HelloRetryRequest, goes to rustls as any
         // other record.
-        self.has_seen_hello = true;
+        self.before_hello = None;
         FirstLook::Process
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -35,8 +36,17 @@ struct Ends {
 
 impl Ends {
     fn new(config: ServerConfig, version: &'static SupportedProtocolVersion) -> Ends {
+        Ends::with_provider(config, version, default_provider())
+    }
+
+    /// The client has this cryptography.
+    fn with_provider(
+        config: ServerConfig,
+        version: &'static SupportedProtocolVersion,
+        provider: CryptoProvider,
+    ) -> Ends {
         let server = TlsStream::accept(Memory::default(), config.into(), Default::default()).unwrap();
-        let builder = ClientConfig::builder_with_provider(default_provider().into());
+        let builder = ClientConfig::builder_with_provider(provider.into());
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(PEM).unwrap()).unwrap();
         let builder = builder.with_protocol_versions(&[version]).unwrap();
@@ -314,6 +324,26 @@ fn a_changed_record_is_answered_by_an_alert_after_the_plaintext_before_it() {
         assert_eq!(ends.server.send(b"x", &[], false).unwrap_err().kind(), io::ErrorKind::InvalidData);
         ends.server.announce_end().unwrap();
         assert!(ends.take().is_empty(), "one alert, and nothing after it");
+    }
+}
+
+#[test]
+fn the_order_of_the_server_yields_to_a_client_that_puts_chacha_first() {
+    // The server prefers AES-256 here.
+    let [aes_256, aes_128, chacha] = default_provider().cipher_suites[..3] else { unreachable!() };
+    for (offered, ignore_client_order, wanted) in [
+        ([aes_128, aes_256, chacha], true, aes_256),
+        ([aes_128, chacha, aes_256], true, aes_256),
+        ([chacha, aes_128, aes_256], true, chacha),
+        ([aes_128, aes_256, chacha], false, aes_128),
+    ] {
+        let mut config = server_config();
+        config.ignore_client_order = ignore_client_order;
+        let provider = CryptoProvider { cipher_suites: offered.to_vec(), ..default_provider() };
+        let mut ends = Ends::with_provider(config, VERSIONS[1], provider);
+        assert_eq!(ends.shake(&mut usize::MAX.clone()).unwrap(), Handshake::Complete);
+        ends.receive().unwrap();
+        assert_eq!(ends.client.negotiated_cipher_suite(), Some(wanted), "{offered:?}");
     }
 }
 
