@@ -38,7 +38,13 @@ impl HandlerUpstream {
         // `Source::read` gets no registrar, so the handle for later waits is made now.
         self.state.channel.state_mut().handle.get_or_insert_with(|| registrar.handle());
         let body = Box::new(HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state)));
-        let body = if state.is_upgrade() { Body::Upgrade(body) } else { Body::Stream(body) };
+        let body = match state.is_upgrade() {
+            true => {
+                self.state.channel.state_mut().begin_upgrade();
+                Body::Upgrade(body)
+            }
+            false => Body::Stream(body),
+        };
         let mut response = state.take_head(body);
         response.user = state.user.take();
         Some(response)
@@ -84,10 +90,7 @@ impl Upstream for HandlerUpstream {
         let delegate = match &mut self.delegate {
             Some(delegate) => delegate,
             // The handler is suspended until its connection has left HTTP.
-            None if self.state.response.borrow().is_upgrade() => {
-                self.state.channel.state_mut().begin_upgrade();
-                return Ok(self.begin_streaming(registrar));
-            }
+            None if self.state.response.borrow().is_upgrade() => return Ok(self.begin_streaming(registrar)),
             None => {
                 let mut runner = self.runner.borrow_mut();
                 runner.run(Some(registrar))?;

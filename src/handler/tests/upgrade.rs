@@ -65,6 +65,21 @@ fn more_bytes_than_fit_anywhere_pass_through_an_upgrade() {
 }
 
 #[test]
+fn a_handler_that_has_waited_before_its_upgrade_reads_the_other_protocol() {
+    let bench = Bench::new(does(|x| {
+        x.offload(|| ())?;
+        swap(x)
+    }));
+    let mut client = bench.connect();
+    client.send(SWAP.as_bytes());
+    while client.closed().is_none() && !text(client.take()).starts_with("HTTP/1.1 101 ") {
+        assert!(client.wait());
+    }
+    client.send(b"a.");
+    assert_eq!(text(client.take()), "Abye");
+}
+
+#[test]
 fn the_end_of_the_client_ends_the_input_of_an_upgrade() {
     let bench = Bench::new(does(swap));
     let mut client = bench.connect();
