@@ -1,5 +1,5 @@
 //! A reverse proxy: passes every request on to one server, and its response back. Both bodies are streamed at the pace of the
-//! slower side, and the connections to the server are kept for later requests. `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
+//! slower side, the connections to the server are kept for later requests, and WebSockets pass through. `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serve_forever::HttpServer;
 use serve_forever::client::{Error, RequestBody};
 use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler};
-use serve_forever::http::BodyLength;
+use serve_forever::http::{BodyLength, Status};
 
 /// The URL of the server, without a path.
 struct Proxy(String);
@@ -17,6 +17,11 @@ impl RequestHandler for Proxy {
         let mut headers = x.headers().end_to_end();
         headers.add("X-Forwarded-For", x.client_address().ip().to_string()).map_err(io::Error::other)?;
         headers.add("Via", "1.1 reverse_proxy").map_err(io::Error::other)?;
+        let protocol = wanted_protocol(x);
+        if let Some(protocol) = &protocol {
+            headers.add("Connection", "Upgrade").map_err(io::Error::other)?;
+            headers.add("Upgrade", protocol).map_err(io::Error::other)?;
+        }
         let mut input = x.rfile();
         let body = match x.request().body_length() {
             BodyLength::None | BodyLength::Known(0) => RequestBody::Empty,
@@ -26,14 +31,27 @@ impl RequestHandler for Proxy {
         // A server that fails is 502, and 504 if it takes too long.
         let upstream = x.pool().connection(&self.0).map_err(HttpError::from)?;
         let mut response = upstream.fetch_with(x.command(), x.path(), body, &headers).map_err(HttpError::from)?;
-        x.send_response(response.status())?;
+        let is_upgrade = response.status() == Status::SWITCHING_PROTOCOLS;
+        if !is_upgrade {
+            x.send_response(response.status())?;
+        }
         for (name, value) in response.headers().end_to_end().iter() {
             x.send_header(name, value)?;
+        }
+        if is_upgrade {
+            let (server, early) = response.into_upgraded().ok_or(HttpError::new(502))?;
+            return x.upgrade(&protocol.ok_or(HttpError::new(502))?)?.relay(server, &early);
         }
         x.end_headers()?;
         io::copy(&mut response, &mut x.wfile()).map_err(|error| HttpError::from(Error::from(error)))?;
         Ok(())
     }
+}
+
+/// The protocol that the client wants to change to, such as `websocket`.
+fn wanted_protocol(x: &Exchange<'_>) -> Option<String> {
+    let protocol = std::str::from_utf8(x.headers().get("Upgrade")?).ok()?;
+    x.request().asks_for_upgrade(protocol).then(|| protocol.to_owned())
 }
 
 fn main() -> io::Result<()> {

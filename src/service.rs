@@ -237,6 +237,15 @@ pub trait Upstream {
     /// An error before the response becomes a 502; its text goes to the log.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
+    /// Called in every step of a connection that has left HTTP ([`Body::Upgrade`]), also while the client takes nothing and the
+    /// source is therefore not read: the two directions of another protocol are independent of each other.
+    ///
+    /// # Errors
+    /// An error ends the input of the other protocol.
+    fn step_upgraded(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with links that the
     /// client may fetch meanwhile (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim response is
     /// left out if its status is 101 or not an interim one, if the client speaks HTTP/1.0, or if it does not take its output.

@@ -16,6 +16,7 @@ use std::thread;
 use common::client::{Client, SAFETY};
 use common::program::Program;
 use common::scripted::{Scripted, replies, script};
+use tungstenite::Message;
 
 /// Examples are built beside the tests: by `cargo test`, and by `cargo test --examples --test proxies`.
 fn example(name: &str, words: &[String]) -> Program {
@@ -194,6 +195,96 @@ fn a_slow_client_holds_back_the_server_and_costs_the_proxy_no_memory() {
     }
     assert_eq!(slow[0].exactly(SIZE).len(), SIZE);
     assert!(memory() < before + 8 * 1024, "{} kB more", memory() - before);
+}
+
+/// A request to change to a protocol, and the response that agrees, with the first bytes of the protocol after it.
+const SWAP: &str = "GET /s HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: swap\r\nX-End: 1\r\n\r\n";
+const SWITCHED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: swap\r\nX-Yours: 2\r\n\r\nearly";
+
+#[test]
+fn a_websocket_passes_through_a_proxy() {
+    let echo = example("websocket_echo", &[]);
+    let proxy = proxy(echo.address);
+    let stream = TcpStream::connect(proxy.address).unwrap();
+    stream.set_read_timeout(Some(SAFETY)).unwrap();
+    let (mut socket, _) = tungstenite::client(format!("ws://{}/", proxy.address), stream).unwrap();
+    let long = (0..1 << 20).map(|at: u32| at as u8).collect::<Vec<u8>>();
+    for message in [Message::text(""), Message::text("h\u{e9}llo"), Message::binary(long)] {
+        socket.send(message.clone()).unwrap();
+        assert!(socket.read().unwrap() == message);
+    }
+    socket.close(None).unwrap();
+    assert!(matches!(socket.read().unwrap(), Message::Close(_)));
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+}
+
+#[test]
+fn the_bytes_of_another_protocol_pass_through_a_proxy_until_either_side_ends() {
+    let (heads, head) = channel();
+    let (ends, ended) = channel();
+    let origin = origin(move |head, mut stream| {
+        heads.send(head).unwrap();
+        stream.write_all(SWITCHED.as_bytes()).unwrap();
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).unwrap();
+        stream.write_all(&asked).unwrap();
+        // With `end.`, the server ends first.
+        ends.send(asked == *b"end." || stream.read(&mut [0; 1]).unwrap() == 0).unwrap();
+    });
+    let proxy = proxy(origin);
+    for word in ["end.", "stay"] {
+        let mut client = proxy.client();
+        let switched = client.say(SWAP).head();
+        assert!(switched.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{switched}");
+        assert!(switched.contains("\r\nUpgrade: swap\r\n") && switched.contains("\r\nX-Yours: 2\r\n"), "{switched}");
+        let head = head.recv_timeout(SAFETY).unwrap();
+        for field in ["Connection: Upgrade", "Upgrade: swap", "X-End: 1"] {
+            assert_eq!(head.matches(&format!("\r\n{field}\r\n")).count(), 1, "{field} in {head}");
+        }
+        assert_eq!(client.exactly(5), b"early");
+        assert_eq!(client.say(word).exactly(4), word.as_bytes());
+        match word {
+            "end." => assert!(client.is_closed()),
+            _ => drop(client),
+        }
+        assert!(ended.recv_timeout(SAFETY).unwrap(), "{word}");
+    }
+}
+
+#[test]
+fn a_side_that_takes_nothing_holds_up_one_direction_of_another_protocol_only() {
+    // More than the buffers of two connections hold.
+    const SIZE: usize = 20 << 20;
+    let origin = origin(|_, mut stream| {
+        stream.write_all(SWITCHED.as_bytes()).unwrap();
+        let mut reader = stream.try_clone().unwrap();
+        let read = thread::spawn(move || reader.read_exact(&mut vec![0; SIZE]));
+        stream.write_all(&vec![b'z'; SIZE]).unwrap();
+        read.join().unwrap().unwrap();
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    client.say(SWAP).head();
+    // All bytes are sent before any is read, while the server does both at once.
+    client.stream.write_all(&vec![b'y'; SIZE]).unwrap();
+    assert_eq!(client.exactly(5), b"early");
+    assert!(client.exactly(SIZE).iter().all(|byte| *byte == b'z'));
+}
+
+#[test]
+fn a_server_may_decline_another_protocol_and_must_not_change_to_one_unasked() {
+    let origin = origin(|head, mut stream| {
+        let response = match head.starts_with("GET /s ") {
+            true => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno",
+            false => SWITCHED,
+        };
+        _ = stream.write_all(response.as_bytes());
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    assert_eq!(client.say(SWAP).answer().body, b"no");
+    assert_eq!(client.get("/unasked").status(), 502);
 }
 
 #[test]

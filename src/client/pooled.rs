@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use std::ops::{Deref, DerefMut};
 
 use super::places::PoolKey;
-use super::{Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
+use super::{ClientChannel, Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
 use crate::http::HeaderList;
 
 /// True for the methods that may be repeated (RFC 9110 section 9.2.2).
@@ -111,6 +111,14 @@ impl<C: PoolConnector> PooledResponse<C> {
     /// True if another request was sent over the connection before.
     pub fn was_reused(&self) -> bool {
         self.connection.was_used
+    }
+}
+
+impl<C: PoolConnector> PooledResponse<C> {
+    /// The connection, if this response ended HTTP on it: [`HttpResponse::into_upgraded`]. It does not belong to the pool any
+    /// more, and does not count for [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
+    pub fn into_upgraded(self) -> Option<(ClientChannel<C::Stream>, Vec<u8>)> {
+        self.response.into_upgraded()
     }
 }
 

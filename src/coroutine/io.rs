@@ -157,7 +157,7 @@ impl<'y> HandlerIo<'y> {
     }
 
     /// Suspends the handler until an event of one of its sources, or the deadline. It may be resumed sooner.
-    pub(super) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
+    pub(crate) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
         self.suspend(WaitReason::Source(deadline))
     }
 
@@ -340,6 +340,13 @@ impl<'y> HandlerIo<'y> {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }
         if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Writes as many of the bytes, which are not empty, as there is space for now.
+    #[cfg(feature = "client")]
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.output.write(bytes)
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -46,6 +46,8 @@ mod exchange_state;
 mod final_response;
 #[cfg(feature = "client")]
 mod outbound;
+#[cfg(feature = "client")]
+mod relay;
 mod request_handler;
 mod respond;
 mod response_state;

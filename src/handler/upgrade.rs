@@ -76,8 +76,8 @@ impl Exchange<'_> {
 /// served meanwhile. Small writes are gathered until the handler suspends or returns. As with a
 /// [`TcpStream`](std::net::TcpStream), reading can be limited in time.
 pub struct Upgraded<'x> {
-    io: &'x HandlerIo<'x>,
-    rfile: Rfile<'x>,
+    pub(super) io: &'x HandlerIo<'x>,
+    pub(super) rfile: Rfile<'x>,
 }
 
 impl Upgraded<'_> {

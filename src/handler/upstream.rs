@@ -10,7 +10,7 @@ use super::delegate::Delegate;
 use super::exchange_state::ExchangeState;
 use super::final_response::final_reply;
 use super::response_state::ResponseStage;
-use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner};
+use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
@@ -111,6 +111,15 @@ impl Upstream for HandlerUpstream {
             self.state.response.borrow_mut().set_user(response);
         }
         Ok(response)
+    }
+
+    /// Resumes a handler that waits for its own connections. Any other wait ends only when the source is read.
+    fn step_upgraded(&mut self) -> io::Result<()> {
+        if let Some(delegate) = &mut self.delegate {
+            return delegate.upstream.step_upgraded();
+        }
+        let waits_for_source = matches!(self.state.channel.state().wait, WaitReason::Source(_));
+        if waits_for_source { self.runner.borrow_mut().run(None) } else { Ok(()) }
     }
 
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {

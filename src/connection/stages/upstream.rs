@@ -131,7 +131,11 @@ impl PendingUpstream {
         core: &mut ConnectionCore<'_, T, O>,
     ) -> Result<Progress, FeedError> {
         if self.is_upgraded {
-            return self.feed_upgraded(core);
+            let progress = self.feed_upgraded(core)?;
+            let was_full = !self.wants_body();
+            self.upstream.step_upgraded()?;
+            // The upstream may have passed on the bytes that it had taken, so that there is room for more.
+            return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;
         while !self.has_whole_body {

@@ -1,0 +1,94 @@
+//! `Upgraded::relay`: the bytes of a connection that has left HTTP, passed on to another connection and back.
+//!
+//! The protocol of the bytes stays out, and so do the two handshakes before them.
+
+use std::io::{self, BufRead};
+
+use super::upgrade::Upgraded;
+use crate::buffer::Buffer;
+use crate::client::{ClientStream, Readiness};
+
+/// Bytes that are read from the other connection at a time.
+const PIECE: usize = 16 * 1024;
+
+/// The outcome of passing bytes on in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// Some bytes.
+    Some,
+    /// No bytes: none have arrived, or the receiver takes none now.
+    Nothing,
+    /// The sender has ended, and all of its bytes have been passed on.
+    End,
+}
+
+impl Upgraded<'_> {
+    /// Passes bytes on between the client and `other`, in both directions at once, until one of the two ends its side, or the
+    /// server stops. `early` are bytes from `other` that were read before; they go to the client first. A side that takes no bytes
+    /// holds up the other direction only, and no more than a few buffers wait for it.
+    ///
+    /// A proxy calls it after both handshakes, with the connection of
+    /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
+    ///
+    /// # Errors
+    /// Those of `other`; of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects.
+    pub fn relay<S: ClientStream>(mut self, mut other: S, early: &[u8]) -> io::Result<()> {
+        self.set_nonblocking(true);
+        let mut held = Buffer::default();
+        held.extend(early);
+        loop {
+            match (self.pass_up(&mut other)?, self.pass_down(&mut other, &mut held)?) {
+                (Passed::End, _) | (_, Passed::End) => return Ok(()),
+                (Passed::Nothing, Passed::Nothing) => {
+                    if held.is_empty() {
+                        held = Buffer::default();
+                    }
+                    // A wait that is over at once: a stream under TLS sends the records that it still holds.
+                    _ = other.wait(Readiness::Either, Some(other.now()));
+                    self.io.wait_for_source(None)?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// From the client to `other`.
+    fn pass_up(&mut self, other: &mut impl ClientStream) -> io::Result<Passed> {
+        let bytes = match self.rfile.fill_buf() {
+            Ok([]) => return Ok(Passed::End),
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Passed::Nothing),
+            Err(error) => return Err(error),
+        };
+        match other.try_write(bytes) {
+            Ok(count) => {
+                self.rfile.consume(count);
+                Ok(Passed::Some)
+            }
+            Err(error) => later(error),
+        }
+    }
+
+    /// From `other` to the client. `held` are bytes for which the client had no room.
+    fn pass_down(&self, other: &mut impl ClientStream, held: &mut Buffer) -> io::Result<Passed> {
+        if held.is_empty() {
+            match held.fill(PIECE, |free| other.try_read(free)) {
+                Ok(0) => return Ok(Passed::End),
+                Ok(_) => {}
+                Err(error) => return later(error),
+            }
+        }
+        let count = self.io.try_write(held.bytes())?;
+        held.consume(count);
+        Ok(if count > 0 { Passed::Some } else { Passed::Nothing })
+    }
+}
+
+/// The outcome for an error of the other connection.
+fn later(error: io::Error) -> io::Result<Passed> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(Passed::Nothing),
+        io::ErrorKind::Interrupted => Ok(Passed::Some),
+        _ => Err(error),
+    }
+}
