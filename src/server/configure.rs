@@ -1,0 +1,291 @@
+//! The settings of an [`HttpServer`], set one by one before it serves. What stays out: binding and serving.
+
+use std::io;
+use std::net::SocketAddr;
+#[cfg(any(feature = "harness", feature = "tls"))]
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{HttpServer, Reload};
+use crate::handler::{HandlerError, Handlers, RequestHandler};
+use crate::http::{ErrorPage, Version};
+use crate::limits::Limits;
+use crate::log::AccessLog;
+use crate::reactor::{Lifetime, SignalAction};
+use crate::service::IntoService;
+#[cfg(feature = "harness")]
+use crate::statistics::Statistics;
+use crate::transport::Pace;
+use crate::watchdog::Watchdog;
+
+impl HttpServer {
+    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure from a request
+    /// to a [`Response`](crate::service::Response) or a `Result`.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, http::Request, service::Response};
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(|request: &Request| -> anyhow::Result<Response> {
+    ///     let bytes = std::fs::read("Cargo.toml")?;
+    ///     Ok(Response::text(format!("{} {} bytes", request.method(), bytes.len())))
+    /// });
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn service<M>(self, service: impl IntoService<M, Service: Send + 'static>) -> HttpServer {
+        self.state.set_service(service.into_service());
+        self
+    }
+
+    /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
+    ///
+    /// The factory is `Send`, because a server may be moved to another thread before it runs. A handler never leaves the
+    /// thread of its server, so that it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made
+    /// by the factory, or be `Send` itself.
+    pub fn handler<H, E, M>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
+    where
+        H: RequestHandler<E> + 'static,
+        E: HandlerError<M>,
+        M: 'static,
+    {
+        self.service(Handlers::new(factory))
+    }
+
+    /// Sets the limits for clients: sizes, times and numbers of connections.
+    pub fn limits(self, limits: Limits) -> HttpServer {
+        self.state.set_limits(limits);
+        self
+    }
+
+    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> HttpServer {
+        self.state.set_tls(config.into());
+        self
+    }
+
+    /// Adds `Strict-Transport-Security` with this time to all responses over TLS, errors included: browsers then use only HTTPS
+    /// for this host (RFC 6797). With zero they forget that. `None`, the default, leaves the field out.
+    #[cfg(feature = "tls")]
+    pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
+        self.state.set_hsts(max_age);
+        self
+    }
+
+    /// Sets the version in the status line. With [`Version::Http10`] a connection closes after every response, unless
+    /// the response has `Connection: keep-alive`.
+    pub fn protocol(self, protocol: Version) -> HttpServer {
+        self.state.set_protocol(protocol);
+        self
+    }
+
+    /// Sets the value of the `Server` field of all responses: Python's `version_string`. An empty value leaves the
+    /// field out.
+    ///
+    /// # Errors
+    /// If `name` is not valid in a header field because it has a control character or a character above U+00FF.
+    pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
+        self.state.set_server_name(name)?;
+        Ok(self)
+    }
+
+    /// Adds a header field to all responses that begin from now on, errors included. A response that has a field of this
+    /// name itself is sent with both.
+    ///
+    /// # Errors
+    /// If `name` and `value` are not one valid header field.
+    pub fn common_header(self, name: &str, value: &str) -> io::Result<HttpServer> {
+        self.state.add_common_header(name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the template for the bodies of error responses: Python's `error_message_format` and `error_content_type`.
+    pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
+        self.state.error_page = Box::new(page);
+        self
+    }
+
+    /// Sets the log. The default is standard error.
+    pub fn log(mut self, log: AccessLog) -> HttpServer {
+        self.state.log = log.into();
+        self
+    }
+
+    /// How long a call of the service may take before its request line is written to standard error while it still
+    /// runs: 5 seconds unless set. No other client is served in that time. A thread that exists only while requests
+    /// come watches the calls. [`FileService`](crate::files::FileService) is not watched, and handlers have
+    /// [`Handlers::stuck_after`].
+    pub fn stuck_after(mut self, time: Duration) -> HttpServer {
+        self.state.watchdog = Some(Watchdog::new(time));
+        self
+    }
+
+    /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called
+    /// at least that often: Python's `poll_interval`. Without it an idle server sleeps until an event or a deadline.
+    pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Sets a callback for the end of every turn of the loop.
+    pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
+        self.service_actions = Some(Box::new(actions));
+        self
+    }
+
+    /// Calls `work` again and again while the server runs, between two turns of the loop, with `interval` between two
+    /// calls. The first call is one interval after the beginning of the run. No client is served during a call; an
+    /// interval of less than a millisecond is one. May be called several times, for more work.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use serve_forever::{HttpServer, service::Response};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut server = HttpServer::bind("127.0.0.1:0")?.service(|_| Response::text("hello"));
+    /// let (stopper, mut calls) = (server.stopper(), 0);
+    /// server = server.every(Duration::from_millis(1), move || {
+    ///     calls += 1;
+    ///     if calls == 3 {
+    ///         stopper.stop();
+    ///     }
+    /// });
+    /// server.serve_forever()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn every(mut self, interval: Duration, work: impl FnMut() + Send + 'static) -> HttpServer {
+        self.periodic.add(interval, work);
+        self
+    }
+
+    /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file
+    /// is opened again. Its changes apply to the requests that begin after it.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, http::Request, service::Response};
+    ///
+    /// fn texts(text: String) -> impl Fn(&Request) -> Response + Send {
+    ///     move |_: &Request| Response::text(text.clone())
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(texts("hello".into())).on_reload(|server| {
+    ///     match std::fs::read_to_string("text") {
+    ///         Ok(text) => server.set_service(texts(text)),
+    ///         Err(error) => server.message(&format!("cannot read 'text': {error}")),
+    ///     }
+    /// });
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn on_reload(mut self, reload: impl FnMut(&Reload<'_>) + Send + 'static) -> HttpServer {
+        self.on_reload = Some(Box::new(reload));
+        self
+    }
+
+    /// Sets a callback for the time at which it becomes known that a run ends: when the server begins to drain, at the
+    /// beginning of [`Lifetime::lame_duck`], or before it ends at once. It is called once a run, between two turns.
+    pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
+        self.on_stopping = Some(Box::new(stopping));
+        self
+    }
+
+    /// Sets when [`serve_forever`](HttpServer::serve_forever) drains by itself, and how long it goes on after a signal.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use serve_forever::{HttpServer, Lifetime, Stopped};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let lifetime = Lifetime { duration: Some(Duration::from_millis(1)), ..Lifetime::default() };
+    /// let mut server = HttpServer::bind("127.0.0.1:0")?.lifetime(lifetime);
+    /// assert_eq!(server.serve_forever()?, Stopped::ByLifetime);
+    /// # Ok(()) }
+    /// ```
+    pub fn lifetime(mut self, lifetime: Lifetime) -> HttpServer {
+        self.core.set_lifetime(lifetime);
+        self
+    }
+
+    /// Counts what the server and its companion do from now on. The same counters may be given to a
+    /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections and
+    /// turns are not counted, because they belong to all of its servers.
+    #[cfg(feature = "harness")]
+    pub fn statistics(mut self, statistics: Arc<Statistics>) -> HttpServer {
+        if let Some(companion) = &mut self.companion {
+            companion.statistics = Some(Arc::clone(&statistics));
+        }
+        self.statistics = Some(statistics);
+        self
+    }
+
+    /// Stops the server, as [`Stopper::stop`](crate::Stopper::stop) does, when this pipe or socket reaches its end or
+    /// breaks: the process that holds the other end has ended then. The bytes that it brings are discarded.
+    #[cfg(unix)]
+    pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
+        self.core.stop_at_end_of(input.into());
+        self
+    }
+
+    /// Sets a predicate for client addresses. A connection for which it returns false is closed without a byte.
+    pub fn verify_request(mut self, verify: impl Fn(SocketAddr) -> bool + Send + 'static) -> HttpServer {
+        self.verify_request = Some(Box::new(verify));
+        self
+    }
+
+    /// Makes every connection read and write few bytes at a time, and pause between them: for tests that a service or a
+    /// client can go on in the middle of everything, and for watching that. Timeouts stay as they are. A pace without
+    /// limits changes nothing.
+    pub fn pace(mut self, pace: Pace) -> HttpServer {
+        let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
+        self.pace = Some(pace).filter(|_| is_limited);
+        self
+    }
+
+    /// Runs another server on the loop of this one, for example one that redirects to it. It begins and ends with this one
+    /// and keeps its address, service, log and limits, as in an [`EventLoop`](crate::EventLoop). Its own signals and
+    /// callbacks have no effect. [`handle_request`](HttpServer::handle_request) does not serve it.
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let redirect = HttpServer::bind("127.0.0.1:0")?.service(HttpsRedirect::to_port(8443));
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(|_: &Request| Response::text("hello"));
+    /// let server = server.with_companion(redirect);
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    pub fn with_companion(mut self, companion: HttpServer) -> HttpServer {
+        #[cfg(feature = "harness")]
+        let companion = HttpServer { statistics: self.statistics.clone(), ..companion };
+        self.companion = Some(Box::new(companion));
+        self
+    }
+
+    /// Handles these signals of the process while the server runs, each with its action.
+    ///
+    /// # Errors
+    /// If the system does not allow a handler for one of them.
+    pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
+        self.core.stop_on_signals(actions)?;
+        Ok(self)
+    }
+
+    /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port
+    /// and do not wait. The server cannot be run again after that.
+    pub fn release_on_drain(mut self, release: bool) -> HttpServer {
+        self.release_on_drain = release;
+        self
+    }
+
+    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connection is accepted,
+    /// and responses in flight may end within [`Limits::grace`]. A second signal closes all connections at once.
+    ///
+    /// # Errors
+    /// If the system does not allow a handler for one of them.
+    pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
+        self.core.stop_on_termination()?;
+        Ok(self)
+    }
+}
