@@ -9,9 +9,12 @@ use serve_forever::reactor::TurnHooks;
 use serve_forever::service::{Registrar, Response, Upstream, Waker};
 use serve_forever::session::TurnClock;
 
+/// The connections that wait for a result, each with the flag of its result.
+type Waiting = Vec<(Waker, Arc<AtomicBool>)>;
+
 /// Another thread, which has the results for its upstreams when a script says so.
 #[derive(Clone, Default)]
-pub struct OtherThread(Arc<Mutex<Vec<(Waker, Arc<AtomicBool>)>>>);
+pub struct OtherThread(Arc<Mutex<Waiting>>);
 
 impl OtherThread {
     /// An upstream that responds when this thread has worked.
