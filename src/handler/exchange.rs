@@ -132,9 +132,10 @@ impl<'y> Exchange<'y> {
         self.request.param(name)
     }
 
-    /// The body of the request.
+    /// The body of the request. What a client sends may be malformed: an error of a parser should become an
+    /// [`HttpError`] with status 400, because with `?` alone it is a failure of the handler, 500.
     ///
-    /// The example `count_upload` reads a body of any length in constant memory.
+    /// The example `count_upload` reads a body of any length in constant memory, `addition` parses JSON.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }

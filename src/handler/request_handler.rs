@@ -71,7 +71,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         unsupported(x)
     }
 
-    /// Responds to HEAD. Bytes written to `wfile` are counted for `Content-Length` and not sent.
+    /// Responds to HEAD. Bytes written to `wfile` are counted for `Content-Length` and not sent, so that a handler which
+    /// serves HEAD as it serves GET calls `self.do_get(x)` here.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -121,7 +122,9 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
-    /// The example `rickroll` has a method of its own.
+    /// The example `rickroll` has a method of its own. As in Python, a method without an implementation is 501. A resource
+    /// that knows the method and does not allow it responds with 405 and the field `Allow` (RFC 9110 section 15.5.6):
+    /// `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
     /// # Errors
     /// See [`RequestHandler`].

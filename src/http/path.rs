@@ -94,6 +94,17 @@ impl UrlPath {
     /// };
     /// assert_eq!([route("/"), route("//users/./a%2Fb"), route("/users")], ["home", "user a/b", "not found"]);
     /// ```
+    ///
+    /// The segments borrow from the path, so that a `let` with `else` needs a variable for it:
+    ///
+    /// ```
+    /// # use serve_forever::{handler::{Exchange, HttpError}, service::Response};
+    /// fn user(x: &Exchange<'_>) -> std::io::Result<()> {
+    ///     let path = x.url_path()?;
+    ///     let ["users", id] = path.route()[..] else { return Err(HttpError::new(404).into()) };
+    ///     x.respond(Response::text(id.to_owned()))
+    /// }
+    /// ```
     pub fn route(&self) -> Vec<&str> {
         self.route.split('\0').filter(|segment| !segment.is_empty()).collect()
     }

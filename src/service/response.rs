@@ -67,7 +67,7 @@ impl Response {
     }
 
     /// 200 with JSON, as `application/json`: a text that is JSON, or a value that displays as JSON, such as
-    /// `serde_json::Value`.
+    /// `serde_json::Value`. For a type with `Serialize`, the text is `serde_json::to_string(&value)?`.
     ///
     /// ```
     /// use serve_forever::service::Response;
