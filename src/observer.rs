@@ -166,14 +166,14 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The sending side of the socket was shut.
     fn shut_down(&mut self) {}
 
-    /// The session goes on in the next turn, because it has used up its budget of rounds of fill, advance and flush, or of
+    /// The session continues in the next turn, because it has used up its budget of rounds of fill, advance and flush, or of
     /// bytes that it sends in a step.
     fn budget_used_up(&mut self, rounds: usize, sent: u64) {}
 
     /// A handler or a script begins to work on the response.
     fn upstream_begins(&mut self) {}
 
-    /// The handler or the script may go on.
+    /// The handler or the script may continue.
     fn upstream_resumed(&mut self) {}
 
     /// The current wait has lasted too long.

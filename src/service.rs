@@ -208,7 +208,7 @@ pub trait Upstream {
         true
     }
 
-    /// True if it goes on reading the body while its response is sent. Called when the response begins and some of the body is
+    /// True if it keeps reading the body while its response is sent. Called when the response begins and some of the body is
     /// still to come. If it does not, and the rest of the body is in chunks or longer than
     /// [`Limits::drain`](crate::Limits::drain), then the response says `Connection: close` and the connection is
     /// closed in stages (RFC 9112 section 9.6).

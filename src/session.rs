@@ -50,7 +50,7 @@ pub trait Session {
 /// The part of an exchange that a session is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// No byte of a request has come since this time, and the last response has been sent.
+    /// No byte of a request has arrived since this time, and the last response has been sent.
     Quiet(Instant),
     /// A request is being received.
     Receiving,
@@ -191,7 +191,7 @@ impl fmt::Debug for Waker {
 pub struct TurnClock {
     /// The time at which this turn of the loop began.
     pub now: Instant,
-    /// The same time as a time of day.
+    /// The time of day at that moment.
     pub wall: SystemTime,
     /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further
     /// request.
@@ -251,7 +251,7 @@ impl Default for Scratch {
 /// The result of a step: when the loop has to run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Run the session in the next turn. It has used up its budget and could go on.
+    /// Run the session in the next turn. It has used up its budget and could continue.
     Again,
     /// Run the session after an event or a wake-up, or at this deadline if there is one.
     Wait(Option<Instant>),

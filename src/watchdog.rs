@@ -72,7 +72,7 @@ impl Watchdog {
     /// Runs `call` as a handler with this name.
     pub(crate) fn watch<R>(&self, name: &[u8], call: impl FnOnce() -> R) -> R {
         self.begin(name);
-        // Dropped also when `call` panics: the connection catches the panic, and the loop goes on.
+        // Dropped also when `call` panics: the connection catches the panic, and the loop continues.
         let _end = WatchEnd(self);
         call()
     }
@@ -135,8 +135,8 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler may have begun just before the store, and seen that there is a thread. It is visible in `count`
-            // after this sleep, and this thread goes on for it.
+            // A handler may have begun just before the store, and seen that there is a thread. Its number is visible in
+            // `count` after this sleep, and this thread keeps watching.
             thread::sleep(interval);
             // A handler that began after the store has started another thread, which takes over.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {

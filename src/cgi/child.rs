@@ -181,7 +181,7 @@ impl ChildEntry {
     pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
         let Ok(Some(status)) = self.child.try_wait() else { return false };
         // One call reads as much as a pipe can hold. More calls might never end: a process that the child left behind
-        // may go on writing.
+        // may keep writing.
         self.read_stderr(log);
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));

@@ -78,8 +78,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // The kernel reports this child before any orphan until it is reaped. Its pidfd or its deadline wakes
-                // the loop for that, and the flag makes that turn continue here.
+                // Until this child is reaped, `waitid` returns it before any orphan. The turn in which the child is
+                // reaped tries again, because the flag is set.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }

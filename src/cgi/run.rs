@@ -268,7 +268,7 @@ impl ScriptRun {
             Ok(Some(head)) => Ok(self.begin(head)),
             Ok(None) => Ok(None),
             Err(bad) => {
-                // A script whose output has ended may still work; only one that would go on printing is terminated.
+                // A script whose output has ended may still work; only one that would keep printing is terminated.
                 if !output.child().is_complete() {
                     output.child().terminate("output is not a CGI response");
                 }

@@ -30,8 +30,8 @@ impl Script {
     }
 }
 
-/// The reason why a path below a script directory names no script that can be run. Contains the path as far as it was
-/// followed.
+/// The reason why a path below a script directory names no script that can be run. Contains the part of the path that
+/// was followed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoScript {
     Missing(Vec<u8>),

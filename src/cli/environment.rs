@@ -38,7 +38,7 @@ fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
         Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
-        // `1` and `0` are taken for on and off here, and any other text for the value.
+        // Here `1` means on and `0` means off. Any other text is the value.
         Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
         Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
         Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,

@@ -18,7 +18,7 @@ const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Reads the files and builds the configuration. `None` if clients are served unencrypted.
 ///
 /// `running` is the configuration that the server has at a reload. A self-signed certificate stays then, so that the
-/// browsers that trust it go on trusting it.
+/// browsers that trust it keep trusting it.
 pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     let tls = &options.tls;
     if !tls.is_on() {

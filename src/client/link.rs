@@ -19,7 +19,7 @@ pub(super) struct Link<S: ClientStream> {
     pub(super) encoder: Option<Encoder>,
     /// The head that was read last.
     head: ReceivedHead,
-    /// A final response has come while its request was sent; `head` has its head.
+    /// A final response has arrived while its request was sent; `head` has its head.
     has_early_head: bool,
     /// The statuses of the interim responses before it.
     interim: Vec<Status>,
@@ -132,7 +132,7 @@ impl<S: ClientStream> Link<S> {
         Ok(SendResult::Complete)
     }
 
-    /// Reads what has arrived, without waiting. True if a final response has come, or the connection has ended.
+    /// Reads what has arrived, without waiting. True if a final response has arrived, or the connection has ended.
     pub(super) fn has_stopped(&mut self) -> Result<bool, Error> {
         loop {
             match self.machine.receive(&mut self.input, &self.limits, &mut self.head)? {
@@ -203,7 +203,7 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// True if the response is complete with what has arrived. Does not wait, and takes no byte of the body.
+    /// True if the bytes that have arrived complete the response. Does not wait, and takes no byte of the body.
     pub(super) fn ends_here(&mut self) -> bool {
         // The machine repeats a violation when more is read.
         let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);

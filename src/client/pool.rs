@@ -189,8 +189,8 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// A connection to the server of an absolute URL, whose path plays no part. It is given back when it is dropped. A response
-    /// that is not read to its end by then keeps it from being used again.
+    /// A connection to the server of an absolute URL. The path of the URL is ignored. It is given back when it is
+    /// dropped. A response that is not read to its end by then keeps it from being used again.
     ///
     /// # Errors
     /// [`Error::InvalidUrl`] or [`Error::PoolFull`], as for [`Pool::fetch`].

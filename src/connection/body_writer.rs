@@ -111,7 +111,7 @@ impl BodyWriter {
             RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
             RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
-            // A source says itself when it has ended, so it is read even if the announced length is complete.
+            // A source reports its own end, so it is read even if the announced length is complete.
             RestOfBody::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
@@ -176,7 +176,7 @@ impl BodyWriter {
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                // By hand the bytes leave through the output, where `more` does the work of the cork.
+                // From now on the bytes leave through the output, which needs no cork.
                 if std::mem::replace(mode, SendMode::ByHand) == SendMode::Corked {
                     transport.cork(false);
                 }

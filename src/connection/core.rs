@@ -49,7 +49,7 @@ pub(super) struct ConnectionCore<'s, T, O> {
     /// Bytes that are to be sent. Owns memory only while bytes wait in it between two steps.
     pub(super) output: Buffer,
     pub(super) timers: Timers,
-    /// The machine cannot go on without more bytes.
+    /// The machine cannot continue without more bytes.
     pub(super) needs_input: bool,
     /// The client has closed its side, and all that it sent has been read.
     pub(super) at_end: bool,
@@ -114,7 +114,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         is_short && self.machine.expect() == Expect::None
     }
 
-    /// True if the rest of the current body is short enough to be discarded, so that the connection can go on.
+    /// True if the rest of the current body is short enough to be discarded, so that the connection can continue.
     pub(super) fn may_discard_body(&self) -> bool {
         self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
     }

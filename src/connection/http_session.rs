@@ -100,7 +100,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         if outcome.is_ok() {
             core.machine.observer().waits(|| core.timers.observed(&core.limits));
         }
-        // A response logs the notes that came before it. These are the notes of an exchange that goes on, or that failed.
+        // A response logs the notes that came before it. These are the notes of an exchange that continues, or that failed.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
         }
@@ -172,7 +172,7 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
 impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
-        // Nothing that is sent would arrive, so that a handler or script must not go on working for it.
+        // Nothing that is sent would arrive, so that a handler or script must not keep working for it.
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }
@@ -236,8 +236,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read. It saves
-    /// a request the round that would find that out.
+    /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read.
+    /// Without this test each request would cost a further round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
@@ -245,7 +245,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         is_quiet && matches!(self.stage, Stage::Head) && !core.transport.has_pending()
     }
 
-    /// Reads once, if bytes are wanted and some may have come.
+    /// Reads once, if bytes are wanted and some may have arrived.
     fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let core = &mut self.core;
         let is_wanted = match self.stage {
@@ -350,7 +350,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             false => Ok(false),
         };
-        // The transport may have had to send before it could go on reading, which no event announces.
+        // The transport may have had to send before it could keep reading, which no event announces.
         ready.read |= matches!(result, Ok(true));
         let result = result.and_then(|pushed| {
             let count = send(&mut self.stage, core)?;

@@ -16,7 +16,7 @@ pub(super) enum Stage {
     /// A head is being read, or awaited.
     Head,
     /// The response is known, but a short unwanted body is read first: a malformed one turns the response into 400, and after a
-    /// good one the connection goes on.
+    /// good one the connection continues.
     Deferred(Box<Deferred>),
     /// An upstream takes the body of the request and produces the response.
     AwaitingUpstream(Box<PendingUpstream>),
@@ -74,7 +74,7 @@ impl PendingUpstream {
         !self.has_whole_body && self.upstream.wants_body()
     }
 
-    /// True if the upstream goes on reading the body while its response is sent.
+    /// True if the upstream keeps reading the body while its response is sent.
     pub(super) fn reads_on(&self) -> bool {
         !self.has_whole_body && self.upstream.reads_on()
     }

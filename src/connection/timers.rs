@@ -71,7 +71,7 @@ impl Timers {
         self.wait
     }
 
-    /// True if no byte of the next request has come: closing the connection then loses nothing.
+    /// True if no byte of the next request has arrived: closing the connection then loses nothing.
     pub(super) fn awaits_request(&self) -> bool {
         matches!(self.wait, Wait::Handshake | Wait::First | Wait::Idle)
     }

@@ -35,7 +35,7 @@ pub struct Saved {
     pub unwritable: usize,
 }
 
-/// Why cookies were not loaded from a file. The jar is then as it was.
+/// Why cookies were not loaded from a file. The jar is then unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -104,7 +104,7 @@ impl<F: FileFormat> CookieFile<F> {
     /// written by its owner only.
     ///
     /// # Errors
-    /// If the file cannot be written. It is then as it was.
+    /// If the file cannot be written. It is then unchanged.
     pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
         F::FORMAT.save(&self.path, jar, now, options)
     }
@@ -112,7 +112,7 @@ impl<F: FileFormat> CookieFile<F> {
     /// Adds the cookies of the file to a jar. The policy is not asked.
     ///
     /// # Errors
-    /// If the file cannot be read or is in another format. The jar is then as it was.
+    /// If the file cannot be read or is in another format. The jar is then unchanged.
     pub fn load<P: CookiePolicy>(
         &self,
         jar: &mut CookieJar<P>,

@@ -1,4 +1,4 @@
-//! The `Set-Cookie3` format of libwww-perl, which holds all of a cookie: Python's `LWPCookieJar`.
+//! The `Set-Cookie3` format of libwww-perl, which has all attributes of a cookie: Python's `LWPCookieJar`.
 
 use super::Cookie;
 use super::date::{format_iso, parse_iso};

@@ -38,8 +38,8 @@ impl From<InvalidUrl> for std::io::Error {
 }
 
 impl RequestUrl {
-    /// Reads an absolute URL. Userinfo, query and fragment play no part. A host beyond ASCII is kept in lower case; with the
-    /// feature `idna` it becomes its ASCII form (RFC 6265 section 5.1.2).
+    /// Reads an absolute URL. Userinfo, query and fragment are ignored. A host beyond ASCII is kept in lower case; with
+    /// the feature `idna` it becomes its ASCII form (RFC 6265 section 5.1.2).
     ///
     /// # Errors
     /// If the URL has no scheme or no host, a control character, a port that is not a number up to 65535, or, with the

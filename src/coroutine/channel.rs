@@ -104,7 +104,7 @@ pub(crate) enum WaitReason {
     Input,
     /// Space in the output buffer.
     OutputSpace,
-    /// This time.
+    /// The time of the end of a sleep.
     Until(Instant),
     /// The end of the job on a worker thread, or this time.
     Job(Option<Instant>),

@@ -115,7 +115,7 @@ impl TaskRunner {
             // The handler has suspended. What it waits for may need the registrar of this step.
             let mut state = channel.state_mut();
             state.provide(registrar);
-            // A handle needs no wait if there is a registrar.
+            // With a registrar the handle is there at once, and the handler is resumed without another step.
             if state.wait != WaitReason::Handle || state.handle.is_none() {
                 return;
             }

@@ -10,7 +10,7 @@ use crate::service::{Registrar, Reply, Response, Upstream};
 /// Makes the response to a request whose body is known.
 type Respond = Box<dyn FnOnce(&[u8]) -> Result<Response, EndpointError>>;
 
-/// Keeps the body of a request, and responds when it is complete and a time has come.
+/// Keeps the body of a request, and responds when it is complete and a time has passed.
 pub(super) struct BodyCollector {
     body: Vec<u8>,
     /// The longest body that is kept; a longer one is 413.

@@ -65,7 +65,7 @@ impl Schedule {
     /// The time at which the piece with this index becomes due.
     fn time_of(&self, index: u64) -> Instant {
         let steps = u128::from(self.pieces.saturating_sub(1).max(1));
-        // Rounded up, so that the piece is due when this time has come.
+        // Rounded up, so that the piece is due at this time.
         let nanos = (self.duration.as_nanos() * u128::from(index)).div_ceil(steps);
         self.start + Duration::from_nanos(nanos as u64)
     }

@@ -13,7 +13,7 @@ pub(super) struct FaultyUpstream {
     spec: FaultSpec,
     /// The reply without the fault. `None` once its response has been returned.
     reply: Option<Reply>,
-    /// The time before which no response is returned. `None` once it has come.
+    /// The time before which no response is returned. `None` once it has passed.
     not_before: Option<Instant>,
     /// An interim response that has not been taken.
     hints: bool,

@@ -64,7 +64,7 @@ impl AuthOffload {
 }
 
 /// Calls a function with the service. A panic of the service poisons the mutex; the connection handles the panic, and the
-/// service goes on.
+/// service continues.
 fn with<R>(service: &SharedService, call: impl FnOnce(&dyn Service) -> R) -> R {
     call(&**service.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,4 +1,4 @@
-//! One response of a handler: the status, fields and body length that the handler has set, and how far it has come.
+//! One response of a handler: the status, fields and body length that the handler has set, and how far it is complete.
 //!
 //! The bytes of the body are in the [`Channel`](crate::coroutine::Channel).
 
@@ -34,7 +34,7 @@ pub(super) struct ResponseState {
     pub(super) interim: VecDeque<(Status, FieldBlock)>,
 }
 
-/// How far a response has come.
+/// How far a response is complete.
 #[derive(Default)]
 pub(super) enum ResponseStage {
     /// The handler may set status and fields.

@@ -154,7 +154,7 @@ impl ClientMachine {
         self.awaited.is_empty() && self.can_request() && input.is_empty()
     }
 
-    /// True if the connection goes on after the responses that are awaited, as far as it is known.
+    /// True if the connection continues after the responses that are awaited, as far as it is known.
     pub fn persists(&self) -> bool {
         self.persists
     }
@@ -301,8 +301,8 @@ impl ClientMachine {
         }
     }
 
-    /// Notes that no bytes come after those that have arrived, and that the server may not have meant it: the end does
-    /// not complete a body that ends with the connection. A TLS connection that closes without `close_notify` ends like
+    /// Notes that no bytes come after those that have arrived, and that the end may be an accident: it does not
+    /// complete a body that ends with the connection. A TLS connection that closes without `close_notify` ends like
     /// this.
     pub fn cut_input(&mut self) {
         self.persists = false;

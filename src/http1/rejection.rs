@@ -1,4 +1,4 @@
-//! `Rejection`: why a server refuses to read on, and the error response that says so.
+//! `Rejection`: why a server reads no further, and the error response for it.
 
 use std::borrow::Cow;
 

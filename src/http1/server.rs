@@ -198,7 +198,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Notes that the client has shut its sending side. A request that is complete is still answered (RFC 9112 section
     /// 9.6).
     pub fn end_of_input(&mut self) {
-        // A request that is not complete now never will be.
+        // The rest of an incomplete request cannot arrive any more.
         if !matches!(self.receive_state, ReceiveState::Done) {
             self.constraints.forbid_keep_alive();
         }

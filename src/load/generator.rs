@@ -128,7 +128,7 @@ impl<'p> Generator<'p> {
         now >= self.end() || self.options.requests.is_some_and(|requests| self.next >= requests)
     }
 
-    /// True if no further request is sent and all responses have come, or have had time to.
+    /// True if no further request is sent, and all responses have arrived or their time has passed.
     fn is_over(&self, now: Instant) -> bool {
         self.is_stopping(now) && (self.in_flight == 0 || now >= self.end() + self.options.timeout)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) enum SendSchedule {
     /// A connection sends its next request when it has room for one.
     Closed,
-    /// Request `k` is due at `start + k / rate`, whether earlier responses have come or not.
+    /// Request `k` is due at `start + k / rate`, whether earlier responses have arrived or not.
     Open { rate: f64 },
 }
 

@@ -42,8 +42,8 @@ impl Eviction {
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
-        // An idle session whose socket may have input may have received a request. It runs in the next turn, and then
-        // is idle or not.
+        // An idle session whose socket may have input may have received a request. It runs in the next turn, and is
+        // evicted later if it is still idle.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
         // If no session is idle, only a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();

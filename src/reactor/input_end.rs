@@ -44,7 +44,7 @@ impl InputEnd {
         self.ready = true;
     }
 
-    /// True if a look at the input may have to go on without another event.
+    /// True if a look at the input may have to continue without another event.
     pub(super) fn is_ready(&self) -> bool {
         self.ready && !self.has_ended
     }

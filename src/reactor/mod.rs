@@ -238,7 +238,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         let acceptors = self.acceptors.len();
         self.observer.woken(|| selector::awakening::<S>(events, timeout, &slept, |token| woken_by(token, acceptors)));
         match slept {
-            // A signal handler of the process ran during the sleep. The turn goes on without events.
+            // A signal handler of the process ran during the sleep. The turn continues without events.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
@@ -257,7 +257,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 SIGNALS => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
                 #[cfg(unix)]
                 INPUT_END => self.input_end.iter_mut().for_each(|input| input.mark_ready()),
-                // Tokens of sessions never come near these: a key is an index of the table.
+                // The tokens of sessions are small numbers, because a key is an index of the table.
                 Token(number) if number > FIRST_ACCEPTOR - self.acceptors.len() => {
                     self.acceptors[FIRST_ACCEPTOR - number].mark_ready();
                 }

@@ -28,7 +28,8 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// When a run drains by itself, and how long it goes on after a signal. It has no effect on a run for one request.
+/// The times after which a run drains by itself, and for which it continues after a signal. It has no effect on a run
+/// for one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The time from the beginning of the run until it drains.
@@ -37,7 +38,7 @@ pub struct Lifetime {
     /// was accepted or closed. A connection without a request in progress does not count.
     pub idle: Option<Duration>,
     /// The time from the first signal with [`SignalAction::Drain`](super::SignalAction::Drain) or
-    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. It goes on as before meanwhile, so that a
+    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. It continues as before meanwhile, so that a
     /// load balancer can learn that it ends. Another signal ends this time.
     pub lame_duck: Duration,
 }
@@ -61,7 +62,7 @@ pub(super) struct Shutdown {
     lifetime: Lifetime,
     /// The end of [`Lifetime::duration`].
     expires_at: Option<Instant>,
-    /// The next time at which [`Lifetime::idle`] may be over.
+    /// The next time at which [`Lifetime::idle`] may have passed.
     idle_check: Option<Instant>,
 }
 
@@ -72,7 +73,7 @@ enum Phase {
     OneAccepted,
     /// The connection of [`RunMode::OneSession`] was refused.
     OneRefused,
-    /// A signal requested the end, and the run goes on until this time.
+    /// A signal requested the end, and the run continues until this time.
     LameDuck { end: RunEnd, until: Instant },
     /// A stopper or a signal requested the end. No connection is accepted; the sessions end, or are closed at the
     /// deadline. `None` is a grace that no clock reaches.
@@ -142,7 +143,7 @@ impl Shutdown {
         }
     }
 
-    /// Begins the time in which the run goes on after a signal. False if there is no such time, or it has begun already.
+    /// Begins the time in which the run continues after a signal. False if there is no such time, or it has begun already.
     pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
         let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         // A time of zero, the default, is no such time: the drain begins at once.

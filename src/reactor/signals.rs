@@ -27,7 +27,7 @@ pub enum SignalAction {
     Drain,
     /// The run ends at once and closes all connections.
     Stop,
-    /// The run goes on. Between two turns the settings are read again and the log file is opened again.
+    /// The run continues. Between two turns the settings are read again and the log file is opened again.
     Reload,
 }
 

@@ -190,7 +190,7 @@ impl HttpServer {
         self
     }
 
-    /// Sets when [`serve_forever`](HttpServer::serve_forever) drains by itself, and how long it goes on after a signal.
+    /// Sets when [`serve_forever`](HttpServer::serve_forever) drains by itself, and how long it continues after a signal.
     ///
     /// ```
     /// use std::time::Duration;
@@ -233,9 +233,9 @@ impl HttpServer {
         self
     }
 
-    /// Makes every connection read and write few bytes at a time, and pause between them: for tests that a service or a
-    /// client can go on in the middle of everything, and for watching that. Timeouts stay as they are. A pace without
-    /// limits changes nothing.
+    /// Makes every connection read and write few bytes at a time, and pause between them: for tests of services and
+    /// clients with messages that are split at every place, and for watching the loop. Timeouts stay as they are. A
+    /// pace without limits changes nothing.
     pub fn pace(mut self, pace: Pace) -> HttpServer {
         let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
         self.pace = Some(pace).filter(|_| is_limited);

@@ -84,7 +84,7 @@ impl<'s> RawHandler<'s> {
 
 impl Drop for RawHandler<'_> {
     fn drop(&mut self) {
-        // A handler that is told that its client is gone may write last lines to the log.
+        // A cancelled handler may write further lines to the log.
         self.runner.cancel();
         self.write_log(SystemTime::now());
     }

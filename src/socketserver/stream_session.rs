@@ -194,7 +194,7 @@ impl<T: Transport> StreamSession<'_, T> {
         }
         // Bytes that the transport holds go before those that it has not seen.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
-        // The transport may have had to send before it could go on reading, which no event announces.
+        // The transport may have had to send before it could keep reading, which no event announces.
         ready.read |= has_pending && flushed.is_ok();
         let sent =
             flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });

@@ -81,7 +81,7 @@ impl ConnectionObserver for ConnectionMeter {
 
     #[inline]
     fn all_sent(&mut self, is_in_exchange: bool) {
-        // The response of an exchange that goes on is not complete.
+        // While the exchange continues, its response is not complete, even if no output is left.
         let ended = self.unsent - u32::from(is_in_exchange).min(self.unsent);
         self.unsent -= ended;
         self.statistics.responses_ended(ended);

@@ -100,8 +100,8 @@ fn format_of(query: Option<&[u8]>) -> Option<&[u8]> {
     query?.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"format="))
 }
 
-/// True if the client names the text form with its version. `text/plain` alone is what many clients accept that mean
-/// JSON.
+/// True if the client names the text form with its version. `text/plain` alone is no sign of it: clients that expect
+/// JSON often accept that, too.
 fn accepts_prometheus(request: &Request) -> bool {
     let mut ranges = list_elements(request.headers().get_all("Accept"));
     ranges.any(|range| {

@@ -158,7 +158,7 @@ impl Client<'_> {
             }
             assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
             self.sent = bytes;
-            // Without an event in a minute, or a reason to wait for one, the response does not come.
+            // No event came within a minute, or none can come: the server does not respond.
             let waits = self.wait();
             assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
         }

@@ -71,7 +71,7 @@ impl Tls {
     }
 
     /// Makes a certificate for these DNS names and addresses, which is valid for 30 days and exists in memory only. No
-    /// client trusts it until it is told to, for example by the [`fingerprint`](Tls::fingerprint).
+    /// client trusts it unless it is configured to, for example with the [`fingerprint`](Tls::fingerprint).
     ///
     /// # Errors
     /// If a name is neither a DNS name nor an address, or the system has no random numbers.

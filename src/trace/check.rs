@@ -65,7 +65,7 @@ struct OpenConnection {
     has_written: bool,
 }
 
-/// A limit that stands for no limit.
+/// The limit in a trace that means no limit.
 const NO_LIMIT: f64 = ((1_u64 << 53) - 1) as f64;
 
 impl Checker {

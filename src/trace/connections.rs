@@ -264,7 +264,7 @@ impl Recorder {
         self.explain(number, at, sentences::sentence(sentences::WAITS, kind), &values);
     }
 
-    /// Notes the deadline that the loop was told, if it is another one.
+    /// Notes the deadline that the loop was given, if it has changed.
     pub(super) fn deadline_set(&mut self, number: u32, deadline: Option<Instant>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if std::mem::replace(&mut connection.deadline, deadline) == deadline {

@@ -43,7 +43,7 @@ impl Explainer {
         }
         line.push('\n');
         // One call for the line, so that lines of other writers do not come between. An error is ignored: the server
-        // goes on without a reader.
+        // continues without a reader.
         _ = self.out.write_all(line.as_bytes());
     }
 }

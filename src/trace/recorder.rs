@@ -106,7 +106,7 @@ pub(super) struct Connection {
     pub(super) receive: &'static str,
     pub(super) send: &'static str,
     pub(super) wait: (&'static str, Instant),
-    /// The deadline that the loop was told last.
+    /// The deadline that the loop was given last.
     pub(super) deadline: Option<Instant>,
     pub(super) request: Option<String>,
     pub(super) response: Option<(u16, Option<u64>)>,

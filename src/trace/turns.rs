@@ -253,7 +253,7 @@ impl LoopObserver for &RefCell<Recorder> {
 }
 
 impl Recorder {
-    /// Writes the turn, which has ended.
+    /// Writes the turn that has ended.
     fn end_turn(&mut self) {
         let end = self.stamp();
         let Some(turn) = self.turn.take() else { return };

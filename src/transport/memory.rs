@@ -134,7 +134,7 @@ impl Transport for Memory {
         self.short_read_is_all
     }
 
-    /// A source without events: the caller runs the session itself when bytes have come.
+    /// A source without events: the caller runs the session itself when bytes have arrived.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
     }

@@ -81,7 +81,7 @@ pub trait Transport {
     /// and `ready.write` when the socket returns `WouldBlock`.
     ///
     /// `left` is the number of flights that may still be computed in this turn, for all sessions together: the cryptography of
-    /// one takes longer than many requests. Each flight reduces it by one. At 0 the handshake goes on in the next turn.
+    /// one takes longer than many requests. Each flight reduces it by one. At 0 the handshake continues in the next turn.
     ///
     /// # Errors
     /// If the handshake fails. An alert for the peer may then be pending. `InvalidData` if the peer has made a mistake, or has
@@ -104,7 +104,7 @@ pub trait Transport {
     ///
     /// # Errors
     /// `WouldBlock` if some of it is left; otherwise those of the operating system. After a success the session tries to read
-    /// again: a transport may have to send before it can go on reading.
+    /// again: a transport may have to send before it can keep reading.
     fn flush_pending(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -147,7 +147,7 @@ pub enum Handshake {
     Complete,
     /// The peer has to send or to take something first.
     Waiting,
-    /// The transport has used its share of this turn, and goes on in the next one.
+    /// The transport has used its share of this turn, and continues in the next one.
     NextTurn,
     /// The peer does not begin a handshake, but sends text. The transport passes bytes on as they are.
     Text,

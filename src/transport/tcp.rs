@@ -33,7 +33,7 @@ impl Transport for mio::net::TcpStream {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // Receiving goes on: the session discards what the peer still sends.
+        // Receiving continues: the session discards what the peer still sends.
         self.shutdown(Shutdown::Write)
     }
 

@@ -259,7 +259,7 @@ pub struct LifeOptions {
     pub duration: Option<Duration>,
     /// True if the program ends with its standard input.
     pub exit_with_stdin: bool,
-    /// The time that the program goes on serving after a signal to stop.
+    /// The time that the program keeps serving after a signal to stop.
     pub lame_duck: Duration,
     /// The core of the loop's thread. It may not exist.
     pub cpu: Option<usize>,

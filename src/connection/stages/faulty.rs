@@ -25,7 +25,7 @@ const RESET_DELAY: Duration = Duration::from_millis(50);
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A line in the place of a chunk's size that is no number.
+/// A line that replaces the size of a chunk and is no number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
 /// A response that is sent with a fault.
@@ -42,7 +42,7 @@ pub(in crate::connection) struct FaultyResponse {
     pace: Option<FaultPace>,
     /// Appended after the last byte of the response; a chunked body loses its last chunk if this is a bad one.
     trailer: &'static [u8],
-    /// How the connection ends after the response. `None` if it may go on.
+    /// How the connection ends after the response. `None` if it may continue.
     end: Option<CutEnd>,
     /// The connection is never read.
     is_deaf: bool,
@@ -252,7 +252,7 @@ impl FaultyResponse {
 
     /// Passes the bytes that may leave now. Returns their number.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk stands in the place of the last one, so that nothing may leave before the end is known.
+        // A bad chunk replaces the last one, so that nothing may leave before the end is known.
         if self.trailer == BAD_SIZE {
             return 0;
         }

@@ -28,7 +28,7 @@ impl From<io::Error> for FeedError {
 }
 
 impl PendingUpstream {
-    /// Feeds the upstream what has come of the body, and takes its response if it has one.
+    /// Feeds the upstream the part of the body that has arrived, and takes its response if it has one.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -64,7 +64,7 @@ impl PendingUpstream {
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
             Ok(Some(response)) => {
-                // An upstream that responds early may still want the body that its client holds back until it is told to go on.
+                // An upstream that responds early may still want the body that its client holds back until it is told to continue.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
                 }
@@ -125,7 +125,7 @@ impl PendingUpstream {
         if std::mem::replace(&mut self.has_whole_body, true) { Ok(()) } else { self.upstream.end() }
     }
 
-    /// Feeds the upstream what has come of the body, or of another protocol.
+    /// Feeds the upstream the bytes that have arrived, of the body or of another protocol.
     pub(super) fn feed<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,

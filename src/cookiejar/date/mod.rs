@@ -23,7 +23,7 @@ fn month(name: &str) -> Option<i64> {
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar. The month is 1 to 12; the day may be beyond its end.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the day of a leap year comes last.
+    // Years begin in March here, so that the leap day is the last day of its year.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

@@ -54,7 +54,7 @@ impl HeadProgress {
         }
     }
 
-    /// Fills `request` with what names it in a log, although its head is refused before its end.
+    /// Fills `request` with its line, for the log: the head is refused before its end.
     #[cold]
     fn name_refused(&self, violation: &Violation, bytes: &[u8], request: &mut Request) {
         self.copy_request_line(bytes, request);

@@ -46,8 +46,8 @@ impl ResponseControls {
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
-        // Chunks in a response of HTTP/1.0 are a fault of its server. RFC 9112 section 6.1 has the client process the message
-        // and close the connection, so the version plays no part here.
+        // Chunks in a response of HTTP/1.0 are a fault of its server. By RFC 9112 section 6.1 a client processes the
+        // message and closes the connection, so the version is not checked here.
         match self.framing.body_length(Version::Http11)? {
             BodyLength::None => Ok(ResponseBody::UntilClose),
             BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

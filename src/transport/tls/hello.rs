@@ -34,7 +34,7 @@ const CLIENT_HELLO: u8 = 1;
 /// A larger ClientHello is refused by rustls, so that its rest is not awaited.
 const MOST_HELLO: usize = 0xffff;
 
-/// Looks at the bytes that have come.
+/// Looks at the bytes that have arrived.
 pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
         None => return ClientOpening::Incomplete,
@@ -63,7 +63,7 @@ struct NotHello;
 fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     let mut message = Cow::Borrowed(&[][..]);
     loop {
-        // Every byte that has come is checked, so that other protocols are refused without waiting for a whole header.
+        // Every byte that has arrived is checked, so that other protocols are refused without waiting for a whole header.
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),

@@ -1,4 +1,4 @@
-//! Passes records to rustls and takes what it makes of them: plaintext, records of its own, or the leave to send.
+//! Passes records to rustls and takes the results: plaintext, records of its own, or the permission to send.
 //!
 //! What stays out: sockets, and which bytes are kept until the next call.
 
@@ -46,7 +46,7 @@ pub(super) enum Stop {
     PeerEnded,
 }
 
-/// The leave to send: it may be used once.
+/// The permission to send: it may be used once.
 pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
 
 /// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`. `write` is

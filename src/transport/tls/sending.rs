@@ -11,7 +11,7 @@ use super::side::TlsSide;
 use super::stream::{TlsStream, unless_later};
 use crate::transport::Transport;
 
-/// Writes records with the leave of rustls.
+/// Writes records when rustls permits it.
 type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
 
 impl<T: Transport, S: TlsSide> TlsStream<T, S> {

@@ -208,7 +208,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
-                // The response of rustls has to leave before the peer can go on, so nothing is read before.
+                // The response of rustls has to leave before the peer can continue, so nothing is read before.
                 if !ready.write {
                     return Ok(Handshake::Waiting);
                 }
@@ -224,7 +224,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if !ready.read {
                 return Ok(Handshake::Waiting);
             }
-            // Nothing is read for a handshake that may not go on: its bytes wait in the socket.
+            // Nothing is read for a handshake that may not continue: its bytes wait in the socket.
             if *left == 0 {
                 return Ok(Handshake::NextTurn);
             }

@@ -81,7 +81,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // The client can only be told by a cut connection, as if the file had ended.
+                // Only a cut connection tells the client, as if the file had ended.
                 Err(_) => 0,
             };
             // The file has become shorter. The caller sees it by the number of bytes, and cuts the connection.
