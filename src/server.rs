@@ -134,8 +134,8 @@ impl HttpServer {
         self.core.stopper()
     }
 
-    /// The number of responses that the end of the last run cut, because [`Limits::grace`](crate::Limits::grace) was
-    /// over or the run ended at once.
+    /// The number of responses that the end of the last run cut, because [`Limits::grace`](crate::Limits::grace) had
+    /// passed or the run ended at once.
     pub fn cut_responses(&self) -> usize {
         self.core.cut_responses()
     }

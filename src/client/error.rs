@@ -62,7 +62,7 @@ pub enum Error {
     TunnelAfterConnect,
     /// All connections of the pool to this server were in use for too long.
     PoolFull,
-    /// A wait took longer than its limit; holds what was waited for.
+    /// A wait took longer than its limit; holds the phase of the exchange.
     Timeout(WaitPhase),
     /// TLS has failed: the server has no certificate that is trusted for its name, or breaks the protocol; holds the reason.
     Tls(String),

@@ -189,7 +189,7 @@ impl BodyWriter {
 
     fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
-        // A client that does not take its output gets no more of the file read for it.
+        // While the client takes no output, no more of the file is read.
         if output.len() >= COPY_SLICE {
             return Ok(Produced::Nothing);
         }

@@ -422,7 +422,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     }
 }
 
-/// Sends once what the stage has to send. Returns the number of bytes.
+/// Sends some of the output and of the stage's body in one call. Returns the number of bytes.
 fn send<T: Transport, O: ConnectionObserver>(
     stage: &mut Stage,
     core: &mut ConnectionCore<'_, T, O>,

@@ -1,4 +1,5 @@
-//! An error with a status, so that code can end its request by `?`. What stays out: the page, which is the server's.
+//! An error with a status: returned by `?`, it becomes the response to the request. What stays out: the page, which is
+//! the server's.
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -40,7 +40,7 @@ pub(super) struct Sink {
 struct Notice {
     /// The number of dropped lines that it announces.
     gap: u64,
-    /// Its end in the buffer.
+    /// The position of the announcement's end in the buffer.
     end: usize,
 }
 

@@ -15,7 +15,7 @@ pub struct Signals {
     ready: bool,
     /// A stop signal has arrived that the loop has not read.
     unread_stop: Arc<AtomicBool>,
-    /// The actions in the signal handlers that `unread_stop` belongs to.
+    /// The registered signal handlers that set and read `unread_stop`.
     registered: Vec<SigId>,
 }
 

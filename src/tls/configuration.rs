@@ -272,7 +272,7 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the password.
+        // The password is left out.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }

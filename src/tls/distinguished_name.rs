@@ -45,7 +45,7 @@ fn relative(part: Element<'_>) -> Option<String> {
     (part.tag == tag::SET).then_some(attributes?.join("+"))
 }
 
-/// The text of a value. All kinds of strings but one are ASCII, UTF-8, or near enough to it.
+/// The text of a value. All kinds of strings but one are ASCII or UTF-8, or can be read as such.
 fn string(value: Element<'_>) -> String {
     match value.tag {
         tag::BMP_STRING => {
