@@ -12,27 +12,27 @@ pub(super) fn configuration(_: &Options, _: Option<&Tls>) -> Result<Option<Tls>,
     Ok(None)
 }
 
-/// Not called, because there is no configuration.
+/// Never called: in this build, `Tls` has no value.
 pub(super) fn secured(_: HttpServer, tls: &Tls, _: &Options) -> HttpServer {
     match *tls {}
 }
 
-/// Not called, because there is no configuration.
+/// Never called: in this build, `Tls` has no value.
 pub(super) fn renew(_: &Reload<'_>, tls: &Tls, _: &Options) -> Vec<String> {
     match *tls {}
 }
 
-/// Not called, because there is no configuration.
+/// Never called: in this build, `Tls` has no value.
 pub(super) fn remarks(_: &Options, tls: &Tls) -> Vec<String> {
     match *tls {}
 }
 
-/// No files.
+/// A build without TLS reads no files.
 pub(super) fn files(_: &TlsOptions) -> std::iter::Empty<&Path> {
     std::iter::empty()
 }
 
-/// No folders.
+/// A build without TLS looks into no folders.
 pub(super) fn folders(_: &TlsOptions) -> Vec<PathBuf> {
     Vec::new()
 }

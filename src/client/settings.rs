@@ -136,7 +136,7 @@ pub(super) struct WaitLimits {
 impl WaitLimits {
     /// The deadline of a wait that begins now.
     pub(super) fn until(self, now: Instant) -> Option<Instant> {
-        // A limit that overflows the clock is no limit.
+        // A limit that overflows the clock means no limit.
         let each = self.each.and_then(|each| now.checked_add(each));
         each.into_iter().chain(self.total).min()
     }

@@ -56,7 +56,7 @@ impl TaskRunner {
         self.stage = RunnerStage::Queued(None);
     }
 
-    /// Starts the task and runs it until it suspends or ends, or enqueues it if there is no stack.
+    /// Starts the task and runs it until it suspends or ends, or enqueues it if no stack is free.
     ///
     /// # Errors
     /// If there is no memory for a stack.

@@ -56,7 +56,7 @@ impl AlarmShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on the thread until there is no alarm.
+    /// Runs on the thread until no alarm is left.
     fn run(&self) {
         let mut state = self.lock();
         while let Some(next) = state.alarms.first_entry() {

@@ -82,7 +82,7 @@ pub struct Upgraded<'x> {
 
 impl Upgraded<'_> {
     /// Limits the time that a read waits for bytes. A read that has waited for `timeout` is an error of kind
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) and may be tried again. `None`, the default, is no limit.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) and may be tried again. `None`, the default, means no limit.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.io.set_read_timeout(timeout);
     }

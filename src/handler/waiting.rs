@@ -96,7 +96,7 @@ impl Exchange<'_> {
 
     /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
     /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
-    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` is no limit.
+    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
     /// A handler has at most 7 connections at a time, and all
     /// handlers of a server together as many as [`Handlers::outgoing`](super::Handlers::outgoing) says.

@@ -35,7 +35,7 @@ pub(super) struct LoadConnection {
     writable: bool,
     /// The server has closed its side: a read after the last bytes returns the end, and no event follows.
     read_closed: bool,
-    /// Bytes that may be read and written until the allowances are renewed. `usize::MAX` is no bound.
+    /// Bytes that may be read and written until the allowances are renewed. `usize::MAX` means no bound.
     pub(super) read_allowance: usize,
     pub(super) write_allowance: usize,
     /// When the connection got room for another request.

@@ -91,7 +91,7 @@ impl Shutdown {
     /// Sets the lifetime of a run that begins at `now`.
     pub(super) fn set_lifetime(&mut self, lifetime: Lifetime, now: Instant) {
         self.lifetime = lifetime;
-        // A time that no clock reaches is no limit.
+        // A time that no clock reaches means no limit.
         self.expires_at = lifetime.duration.and_then(|duration| now.checked_add(duration));
         self.idle_check = lifetime.idle.and_then(|idle| now.checked_add(idle));
     }

@@ -25,7 +25,7 @@ impl LoopMeter {
 
 impl LoopObserver for LoopMeter {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
-        // A turn is counted from the end of a sleep to the beginning of the next: the sleep is no work.
+        // A turn is counted from the end of a sleep to the beginning of the next: the sleep does not count as work.
         let busy = self.woken_at.take().map(|woken| woken.elapsed());
         self.statistics.turn_began(busy, timeout != Some(Duration::ZERO), std::mem::take(&mut self.steps));
     }

@@ -40,7 +40,7 @@ pub enum TlsErrorKind {
     UnsupportedKey(String),
     /// The RSA key has this number of bits, which is below 2048 or above 4096.
     RsaKeyLength(usize),
-    /// The private key is encrypted, and there is no password.
+    /// The private key is encrypted, and no password is set.
     PasswordNeeded,
     /// The private key is encrypted with another password.
     WrongPassword,

@@ -18,7 +18,7 @@ pub struct Memory {
     pub writes: usize,
     /// True if the server has shut its side.
     pub ended: bool,
-    /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` is no bound.
+    /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` means no bound.
     pub room: usize,
     /// True between `cork(true)` and `cork(false)`.
     pub corked: bool,

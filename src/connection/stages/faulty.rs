@@ -25,7 +25,7 @@ const RESET_DELAY: Duration = Duration::from_millis(50);
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A line that replaces the size of a chunk and is no number.
+/// A line that replaces the size of a chunk and is not a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
 /// A response that is sent with a fault.
