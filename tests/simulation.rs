@@ -30,7 +30,7 @@ use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 use serve_forever::http::{ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Registrar, Reply, Response, Service, Source, Upstream};
-use serve_forever::session::{CloseReason, Next, Scratch, TurnClock};
+use serve_forever::session::{Activity, CloseReason, Next, Scratch, TurnClock};
 #[cfg(feature = "tls")]
 use serve_forever::transport::tls::TlsStream;
 use serve_forever::transport::{Memory, Transport};
@@ -1224,6 +1224,26 @@ fn a_client_that_takes_nothing_is_stalled_after_half_a_minute() {
     assert_eq!((dialogue.stalled_since(), dialogue.patience()), (None, Some(STALL)), "the client has taken some");
     dialogue.make_room(usize::MAX);
     assert_eq!(dialogue.pass(IDLE - JUST_LESS).stalled_since(), None, "an idle connection is not stalled");
+}
+
+/// The loop may close an idle session to make room, so a request that has been read must not be lost with it.
+#[test]
+fn a_session_that_has_read_another_request_is_not_idle() {
+    let site = site(TestService);
+    let mut steps = 0;
+    // One of these bodies ends in the last round of a step.
+    for pieces in 1..12 {
+        let mut dialogue = Dialogue::on(&site, Memory { no_sendfile: true, ..Memory::default() });
+        let file = get(&format!("/file?{}", 32_768 * pieces - 300));
+        dialogue.transport().incoming = [&file[..], HELLO].concat();
+        while dialogue.step() == Next::Again && !dialogue.transport().sent.ends_with(b"hello\n") {
+            assert_eq!(dialogue.idleness().0, None, "{pieces} pieces");
+            assert!(!matches!(dialogue.idleness().1, Activity::Quiet(_)), "{pieces} pieces");
+            steps += 1;
+        }
+        assert!(dialogue.run().idleness().0.is_some());
+    }
+    assert!(steps > 0);
 }
 
 #[test]

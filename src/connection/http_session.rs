@@ -127,12 +127,18 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 
     fn idle_since(&self) -> Option<Instant> {
         let timers = &self.core.timers;
-        matches!(timers.wait(), Wait::Idle | Wait::Linger).then_some(timers.since())
+        let is_idle = match timers.wait() {
+            // A step may use up its budget before it has parsed the next request, which has been read already.
+            Wait::Idle => self.core.input.is_empty(),
+            wait => wait == Wait::Linger,
+        };
+        is_idle.then_some(timers.since())
     }
 
     fn activity(&self) -> Activity {
         let timers = &self.core.timers;
         match (timers.wait(), &self.stage) {
+            (Wait::Idle, _) if !self.core.input.is_empty() => Activity::Receiving,
             (Wait::Handshake | Wait::First | Wait::Idle | Wait::Linger, _) => Activity::Quiet(timers.since()),
             // The rest of a request whose response has been sent is discarded.
             (Wait::Head, _) | (Wait::Body, Stage::Draining(_)) => Activity::Receiving,

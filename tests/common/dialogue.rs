@@ -7,7 +7,7 @@ use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::http1::Buffer;
 use serve_forever::log::AccessLog;
 use serve_forever::service::Service;
-use serve_forever::session::{CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
+use serve_forever::session::{Activity, CloseReason, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use serve_forever::testing::MemoryRegistrar;
 use serve_forever::transport::{Memory, Narrow, Pace, PaceGate, Transport};
 
@@ -168,6 +168,11 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         self.memory_is_short |= cx.memory_is_short;
         self.steps += 1;
         self.next
+    }
+
+    /// The time since which the session is idle, and its activity, for the loop.
+    pub fn idleness(&self) -> (Option<Instant>, Activity) {
+        (self.session.idle_since(), self.session.activity())
     }
 
     /// The time since which the session is stalled. The loop closes the sessions with the earliest time.
