@@ -22,6 +22,8 @@ pub struct Line {
     pub has_changed: bool,
     /// The client has reset the connection.
     pub is_reset: bool,
+    /// The server has accepted the connection, and made a session for it.
+    pub is_accepted: bool,
     /// The server has dropped its end.
     pub is_dropped: bool,
     pub weather: Weather,
@@ -52,14 +54,29 @@ impl Weather {
 
 impl Line {
     pub fn new(memory: Memory, weather: Weather) -> SharedLine {
-        let line = Line { memory, token: None, has_changed: false, is_reset: false, is_dropped: false, weather };
-        Rc::new(RefCell::new(line))
+        Rc::new(RefCell::new(Line {
+            memory,
+            token: None,
+            has_changed: false,
+            is_reset: false,
+            is_accepted: false,
+            is_dropped: false,
+            weather,
+        }))
     }
 
     /// The client has sent these bytes.
     pub fn arrive(&mut self, bytes: &[u8]) {
         self.memory.incoming.extend_from_slice(bytes);
         self.has_changed = true;
+    }
+
+    /// The client takes at most this number of the bytes that the server has sent, which makes room for others.
+    pub fn take(&mut self, most: usize) -> Vec<u8> {
+        let count = most.min(self.memory.sent.len());
+        self.has_changed |= self.memory.room == 0 && count > 0;
+        self.memory.room += count;
+        self.memory.sent.drain(..count).collect()
     }
 
     /// The client can take this number of bytes more. The first call bounds a window without a bound.
@@ -111,7 +128,14 @@ impl Line {
 }
 
 /// The server's end of a connection.
-pub struct ServerEnd(pub SharedLine);
+pub struct ServerEnd(SharedLine);
+
+impl ServerEnd {
+    pub fn accept(line: SharedLine) -> ServerEnd {
+        line.borrow_mut().is_accepted = true;
+        ServerEnd(line)
+    }
+}
 
 impl Drop for ServerEnd {
     fn drop(&mut self) {

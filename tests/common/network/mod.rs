@@ -64,7 +64,7 @@ pub type Event = (Token, Ready);
 #[derive(Default)]
 pub struct Backlog {
     pub waiting: VecDeque<io::Result<SharedLine>>,
-    token: Option<Token>,
+    pub token: Option<Token>,
     has_changed: bool,
     accepted: u16,
 }
@@ -100,7 +100,7 @@ impl<'s> Accept<'s> for Listener<'s> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 50_000 + backlog.accepted));
         let limit = Some(self.state.limits().head_timeout);
         let observer = self.recorder.map(|recorder| ConnectionRecorder::new(recorder, peer, now, limit));
-        let session = HttpSession::admit(self.state, ServerEnd(line), peer, now, observer);
+        let session = HttpSession::admit(self.state, ServerEnd::accept(line), peer, now, observer);
         Ok(session.map(|session| Box::new(session) as Box<dyn Session + 's>))
     }
 

@@ -1,0 +1,174 @@
+//! A client: the requests that it sends, its fate, and the responses that it has received.
+
+use std::rc::Rc;
+
+use serve_forever::transport::Memory;
+
+use crate::asks::{Facts, Request, Response, parse};
+use crate::common::network::line::{Line, SharedLine, Weather};
+use crate::common::seeds::Random;
+
+/// The behaviour of a client after the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It sends and takes everything.
+    Stays,
+    /// It sends everything, closes its side, and takes everything.
+    HalfCloses,
+    /// It sends no more than a part of its requests, and takes everything.
+    FallsSilent,
+    /// It sends everything, and takes nothing any more.
+    StopsReading,
+    /// It has reset its connection.
+    Resets,
+}
+
+pub struct Client {
+    pub line: SharedLine,
+    pub fate: Fate,
+    pub requests: Vec<Request>,
+    /// The bytes of all requests, and where each of them ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// The number of bytes that it will send.
+    until: usize,
+    sent: usize,
+    /// The state of the server when each request was complete.
+    asked: Vec<Facts>,
+    received: Vec<u8>,
+    /// The status of each complete response.
+    pub statuses: Vec<u16>,
+    has_last: bool,
+}
+
+impl Client {
+    pub fn new(seed: u64) -> Client {
+        let mut random = Random::new(seed);
+        let requests: Vec<Request> = (0..1 + random.below(6)).map(|_| Request::random(&mut random)).collect();
+        let closes = random.one_in(3);
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for (number, request) in requests.iter().enumerate() {
+            bytes.extend(request.bytes(closes && number + 1 == requests.len()));
+            ends.push(bytes.len());
+        }
+        let fate = [Fate::Stays, Fate::HalfCloses, Fate::FallsSilent, Fate::StopsReading];
+        let fate = if random.one_in(2) { Fate::Stays } else { fate[random.below(4)] };
+        let until = if fate == Fate::FallsSilent { random.below(bytes.len()) } else { bytes.len() };
+        let memory = Memory {
+            room: [1000, 20_000, 200_000][random.below(3)],
+            no_sendfile: random.one_in(3),
+            short_read_is_all: random.one_in(2),
+            ..Memory::default()
+        };
+        let roughness = [0, 3, 10][random.below(3)];
+        let line = Line::new(memory, Weather { random, roughness });
+        let (asked, received, statuses) = (Vec::new(), Vec::new(), Vec::new());
+        Client { line, fate, requests, bytes, ends, until, sent: 0, asked, received, statuses, has_last: false }
+    }
+
+    /// Sends at most this number of bytes. `loses_byte` is a fault of the network.
+    pub fn send(&mut self, most: usize, facts: Facts, loses_byte: bool) {
+        let mut line = self.line.borrow_mut();
+        if line.is_dropped || line.is_reset || line.memory.at_end {
+            return;
+        }
+        let end = self.sent.saturating_add(most).min(self.until);
+        if end == self.sent {
+            return;
+        }
+        let skipped = usize::from(loses_byte && end - self.sent > 1);
+        line.arrive(&self.bytes[self.sent + skipped..end]);
+        self.sent = end;
+        let complete = self.ends.iter().filter(|at| **at <= end).count();
+        self.asked.resize(complete, facts);
+    }
+
+    /// Adds bytes that have come from the server, and checks all responses that are complete.
+    pub fn receive(&mut self, bytes: &[u8], facts: &Facts) -> Result<(), String> {
+        self.received.extend_from_slice(bytes);
+        while !self.received.is_empty() {
+            let number = self.statuses.len();
+            let request = self.requests.get(number).copied();
+            // The server may not know the method of a request that is not complete.
+            let is_head = request == Some(Request::Head) && number < self.asked.len();
+            let Some((response, length)) = parse(&self.received, is_head)? else { break };
+            self.check(number, request, &response, facts)?;
+            self.received.drain(..length);
+            self.statuses.push(response.status);
+            self.has_last = response.closes;
+        }
+        Ok(())
+    }
+
+    fn check(&self, number: usize, request: Option<Request>, response: &Response, now: &Facts) -> Result<(), String> {
+        let shown = || {
+            let body = String::from_utf8_lossy(&response.body[..response.body.len().min(60)]);
+            format!("status {} and {} bytes {body:?}", response.status, response.body.len())
+        };
+        if self.has_last {
+            return Err(format!("a response comes after the last one: {}", shown()));
+        }
+        let is_answered = match (request, self.asked.get(number)) {
+            (Some(request), Some(asked)) => request.is_answered_by(response, asked, now),
+            // A part of a request was waited for, and the rest did not come.
+            _ => self.fate == Fate::FallsSilent && response.status == 408,
+        };
+        if is_answered { Ok(()) } else { Err(format!("{request:?} of {:?} got {}", self.requests, shown())) }
+    }
+
+    /// The client or the server has said that the connection ends.
+    pub fn may_be_closed(&self) -> bool {
+        let line = self.line.borrow();
+        self.has_last || line.memory.at_end || line.memory.ended
+    }
+
+    /// The server has nothing of a request that it has not answered, so that it may close the connection to make room.
+    pub fn is_idle(&self) -> bool {
+        let consumed = self.sent - self.line.borrow().memory.incoming.len();
+        let answered = self.statuses.len().checked_sub(1).map_or(0, |last| self.ends.get(last).copied().unwrap_or(0));
+        // The rest of the last response may be on its way.
+        let on_its_way = !self.received.is_empty() || !self.line.borrow().memory.sent.is_empty();
+        consumed == answered || on_its_way
+    }
+
+    /// The client has all the responses that its fate allows, or an error says which are missing.
+    pub fn judge(&self) -> Result<(), String> {
+        let is_open = !self.line.borrow().is_dropped;
+        match self.fate {
+            Fate::StopsReading => return Ok(()),
+            Fate::Resets if is_open => return Err("it has reset its connection, which is still open".to_owned()),
+            Fate::Resets => return Ok(()),
+            Fate::HalfCloses if is_open => return Err("it has closed its side, and the connection is open".to_owned()),
+            _ => {}
+        }
+        let (asked, answered) = (self.asked.len(), self.statuses.len());
+        if answered < asked && !self.has_last {
+            let Client { requests, fate, .. } = self;
+            let rest = self.received.len();
+            return Err(format!(
+                "{fate:?}: {answered} of {asked} responses, {rest} bytes of the next, to {requests:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Acts as the fate says when the script is over. `hides_end` is a fault of the network.
+    pub fn finish(&mut self, facts: Facts, hides_end: bool) {
+        self.send(usize::MAX, facts, false);
+        let mut line = self.line.borrow_mut();
+        let ends = self.fate == Fate::HalfCloses && self.sent == self.until || line.memory.ended;
+        let can_end = self.fate != Fate::FallsSilent && !line.memory.at_end && !line.is_reset;
+        if ends && can_end && !line.is_dropped && !hides_end {
+            line.end();
+        }
+    }
+
+    /// Takes at most this number of bytes.
+    pub fn take(&self, most: usize) -> Vec<u8> {
+        if self.fate == Fate::Resets { Vec::new() } else { self.line.borrow_mut().take(most) }
+    }
+
+    pub fn shares(&self) -> SharedLine {
+        Rc::clone(&self.line)
+    }
+}

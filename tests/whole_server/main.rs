@@ -1,0 +1,188 @@
+//! A seeded simulation of the whole server: the loop, sessions of HTTP, files, handlers, the log, reloads and stops, with
+//! many clients on a network and a clock in memory.
+//!
+//! A seed makes a script of happenings: clients that connect, send and take a few bytes at a time, half-close, fall silent, stop
+//! reading or reset; refused, interrupted and short calls; events that are late, repeated, in another order, spurious, or of
+//! a session that has ended; work of another thread; files that change; reloads, and a stop in the middle. After the script every
+//! client goes on as its fate says. Each response that a client receives must be the one that a plain model allows, each request
+//! that has arrived must have its response and its line in the log, each connection must end, and the trace of the run must
+//! have none of the faults of [`serve_forever::trace::faults`].
+//!
+//! What is simulated elsewhere: TLS on sessions without a loop (`tests/simulation.rs`), because its random numbers are not those
+//! of the seed; the bookkeeping of the loop with sessions that do anything (`tests/reactor`). The client of handlers, offloaded work and
+//! sleeping handlers use sockets, threads and the clock of the system, which have no script.
+//!
+//! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop. A script that fails
+//! is shrunk before it is shown, and its trace is written too.
+#![allow(clippy::unwrap_used)]
+
+mod asks;
+mod client;
+#[path = "../common/mod.rs"]
+mod common;
+mod script;
+mod site;
+mod tampered;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use common::dialogue::SECOND;
+use common::network::surroundings::SharedText;
+use common::network::{Clock, Listener, Network, NetworkSelector};
+use common::seeds::{Random, simulate};
+use script::{Fault, Happening, script};
+use serve_forever::Stopper;
+use serve_forever::reactor::{Acceptor, Reactor, RunEnd, RunLimits, RunMode, StopFlag};
+use serve_forever::trace::{Recorder, faults};
+use site::{Hooks, Lines, Parts, Tree, server};
+use tampered::TamperedListener;
+use world::{GRACE, World};
+
+/// A number of turns that takes about half a second in an unoptimised build.
+const TURNS: u64 = 1200;
+
+#[test]
+fn clients_receive_what_the_model_says() {
+    simulate(TURNS, script, |seed, script| {
+        let Outcome { turns, failure, trace } = run(seed, script, None);
+        let path = std::env::temp_dir().join(format!("serve-forever-simulation-{seed}.json"));
+        if failure.is_some() || std::env::var_os("SEED").is_some() {
+            // Of the scripts that shrinking tries, the shortest one that fails is the last one that fails.
+            std::fs::write(&path, trace).unwrap();
+        }
+        failure.map_or(Ok(turns), |failure| Err(format!("{failure}\nthe trace is {}", path.display())))
+    });
+}
+
+#[test]
+fn a_seed_makes_the_same_run_twice() {
+    for seed in 0..3 {
+        let [one, other] = [(); 2].map(|()| run(seed, &script(seed), None).trace);
+        assert!(one == other, "seed {seed}");
+    }
+}
+
+/// The number of seeds in which each planted fault is found.
+const SEEDS: u64 = 60;
+
+#[test]
+fn planted_faults_of_a_server_are_found() {
+    for fault in [
+        Fault::LosesReadable,
+        Fault::LosesWritable,
+        Fault::LosesWakeUps,
+        Fault::LosesArrivals,
+        Fault::ForgetsDeadlines,
+        Fault::ForgetsNextAgain,
+        Fault::NeverWaits,
+        Fault::IgnoresStop,
+        Fault::LosesSentByte,
+        Fault::DoublesBytes,
+        Fault::CrossesConnections,
+        Fault::LosesReceivedByte,
+        Fault::HidesTheEnd,
+        Fault::ServesOldFile,
+        Fault::TearsFile,
+        Fault::LosesPart,
+        Fault::ForgetsReload,
+        Fault::LosesLogLine,
+        Fault::DoublesLogLine,
+    ] {
+        let found = (0..SEEDS).find(|seed| run(*seed, &script(*seed), Some(fault)).failure.is_some());
+        assert!(found.is_some(), "{fault:?} was not found");
+    }
+}
+
+#[test]
+fn planted_faults_of_the_loop_are_found_in_the_trace_alone() {
+    for fault in [Fault::ForgetsDeadlines, Fault::ForgetsNextAgain, Fault::NeverWaits] {
+        let found = (0..SEEDS).find(|seed| !faults(&run(*seed, &script(*seed), Some(fault)).trace).is_empty());
+        assert!(found.is_some(), "{fault:?} was not found");
+    }
+}
+
+/// The outcome of a run.
+struct Outcome {
+    turns: u64,
+    /// The first difference from the model, or the first fault in the trace.
+    failure: Option<String>,
+    trace: String,
+}
+
+fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Outcome {
+    let clock = Clock::new();
+    let (trace, lines) = (SharedText::default(), Lines::default());
+    let recorder = RefCell::new(recorder(&clock, &trace));
+    let tree = Tree::new();
+    let parts = Parts::new(&tree, fault);
+    let state = server(parts.service(0), &lines, fault);
+    let (network, mailbox) = Network::new(clock.clone());
+    let stop = Arc::new(StopFlag::new(mailbox));
+    let mut world = World::new(script, &state, parts.clone(), tree, Stopper::new(Arc::clone(&stop)));
+    let mut random = Random::new(seed ^ 0x5eed);
+    let sessions = [2, 5, 1000][random.below(3)];
+    (world.is_crowded, world.random, world.fault) = (sessions < 1000, random, fault);
+    let listener = Listener { state: &state, recorder: Some(&recorder), backlog: Rc::clone(&network.backlog) };
+    let running = stop.begin();
+    let mut selector = NetworkSelector::new(network, world);
+    let acceptor = Acceptor::new(TamperedListener { listener, fault });
+    let limits = RunLimits { sessions: Some(sessions), grace: GRACE, ..RunLimits::default() };
+    let mut reactor = Reactor::observed(&mut selector, &stop, None, vec![acceptor], limits, &recorder).unwrap();
+    let ended = reactor.run(RunMode::UntilStopped, &mut Hooks { state: &state, parts });
+    drop((reactor, running));
+    state.log.borrow_mut().finish();
+    let (world, trace) = (&mut selector.script, trace.text());
+    world.check(match ended {
+        Ok(RunEnd::Stopped) => check_end(world, clock.elapsed()),
+        other => Err(format!("the run ends with {other:?}")),
+    });
+    let logged = check_log(world, &lines.lock().unwrap());
+    world.check(logged);
+    world.check(faults(&trace).into_iter().next().map_or(Ok(()), |fault| Err(format!("the trace: {fault}"))));
+    Outcome { turns: world.turns, failure: world.failure.take(), trace }
+}
+
+fn recorder(clock: &Clock, trace: &SharedText) -> Recorder {
+    let readings = clock.clone();
+    let mut recorder = Recorder::with_clock(move || readings.read());
+    recorder.trace_to(trace.clone());
+    recorder.set_connections(u32::MAX);
+    recorder.begin_run(&["192.0.2.80:80".parse().unwrap()], UNIX_EPOCH + Duration::from_secs(SECOND));
+    recorder
+}
+
+/// The run has ended in time, and has left no connection open.
+fn check_end(world: &World<'_>, now: Duration) -> Result<(), String> {
+    let took = now - world.stopped_at.ok_or("the run ends without a request to stop")?;
+    if took > GRACE + Duration::from_secs(1) {
+        return Err(format!("the drain takes {took:?}"));
+    }
+    let is_open = |line: &common::network::line::Line| line.is_accepted && !line.is_dropped;
+    let open = world.clients.iter().filter(|client| is_open(&client.line.borrow())).count();
+    if open > 0 { Err(format!("{open} connections outlive the run")) } else { Ok(()) }
+}
+
+/// Every response that a client has received has a line in the log, and no request has two.
+fn check_log(world: &World<'_>, lines: &[String]) -> Result<(), String> {
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for client in &world.clients {
+        for (number, request) in client.requests.iter().enumerate() {
+            let (least, most) = counts.entry(format!("\"request\":\"{} HTTP/1.1\"", request.line())).or_default();
+            // The line of a request that did not come to its end is cut.
+            *least += usize::from(client.statuses.get(number).is_some_and(|status| *status != 408));
+            *most += 1;
+        }
+    }
+    for (key, (least, most)) in counts {
+        let count = lines.iter().filter(|line| line.contains(&key)).count();
+        if !(least..=most).contains(&count) {
+            return Err(format!("the log has {count} lines for {least} to {most} requests with {key}: {lines:?}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The server of a simulation: its service, the tree of its files, and its log. What stays out: the loop and its clients.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serve_forever::connection::ServerState;
+use serve_forever::files::FileService;
+use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
+use serve_forever::http::Request;
+use serve_forever::log::{AccessLog, LogFormat};
+use serve_forever::reactor::TurnHooks;
+use serve_forever::service::{Reply, Response, Service};
+use serve_forever::session::TurnClock;
+use tempfile::TempDir;
+
+use crate::asks::{content, parts};
+use crate::common::dialogue::site;
+use crate::common::network::surroundings::OtherThread;
+use crate::common::service::{TestService, pattern};
+use crate::script::{FILES, Fault};
+
+/// The files of the server, on disk.
+pub struct Tree {
+    folder: TempDir,
+    pub versions: [usize; FILES],
+}
+
+impl Tree {
+    pub fn new() -> Tree {
+        let tree = Tree { folder: tempfile::tempdir().unwrap(), versions: [0; FILES] };
+        (0..FILES).for_each(|file| tree.write(file, &content(file, 0)));
+        tree
+    }
+
+    /// Replaces a file by its next version.
+    pub fn change(&mut self, file: usize, fault: Option<Fault>) {
+        self.versions[file] += 1;
+        let content = content(file, self.versions[file]);
+        match fault {
+            Some(Fault::ServesOldFile) => {}
+            Some(Fault::TearsFile) => self.write(file, &content[..content.len() - 1]),
+            _ => self.write(file, &content),
+        }
+    }
+
+    /// Writes a file under another name first, as a program does that readers must not disturb.
+    fn write(&self, file: usize, content: &[u8]) {
+        let (new, path) = (self.folder.path().join("new"), self.folder.path().join(format!("{file}.txt")));
+        fs::write(&new, content).unwrap();
+        // The same time in every run, because clients receive it.
+        let time = UNIX_EPOCH + Duration::from_secs(700_000_000 + self.versions[file] as u64);
+        File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
+        fs::rename(new, path).unwrap();
+    }
+}
+
+/// The parts of a server that a reload keeps.
+#[derive(Clone)]
+pub struct Parts {
+    files: Arc<Mutex<FileService>>,
+    thread: OtherThread,
+    /// The number of times that the other thread has worked.
+    work: Shared<u64>,
+    loses_part: bool,
+}
+
+impl Parts {
+    pub fn new(tree: &Tree, fault: Option<Fault>) -> Parts {
+        let files = FileService::builder(tree.folder.path()).base_path("/files").build().unwrap();
+        let loses_part = fault == Some(Fault::LosesPart);
+        let (thread, work) = (OtherThread::default(), Shared::new(0));
+        Parts { files: Arc::new(Mutex::new(files)), thread, work, loses_part }
+    }
+
+    /// Another thread works, and wakes the connections that wait for it.
+    pub fn work(&self) {
+        self.thread.work();
+        self.work.with(|count| *count += 1);
+    }
+
+    /// The service after this number of reloads.
+    pub fn service(&self, generation: usize) -> impl Service + Send + use<> {
+        let (work, loses_part) = (self.work.clone(), self.loses_part);
+        // Few stacks, so that handlers have to wait for them.
+        let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), loses_part }).most(2);
+        SimulatedService { parts: self.clone(), handlers: Box::new(handlers), generation }
+    }
+}
+
+struct SimulatedService {
+    parts: Parts,
+    handlers: Box<dyn Service + Send>,
+    generation: usize,
+}
+
+impl Service for SimulatedService {
+    fn call(&self, request: &Request) -> Reply {
+        match request.path() {
+            b"/woken" => Reply::Later(Box::new(self.parts.thread.upstream())),
+            b"/generation" => Reply::Now(Response::text(format!("{}\n", self.generation))),
+            path if path.starts_with(b"/handler/") => self.handlers.call(request),
+            path if path.starts_with(b"/files/") => self.parts.files.lock().unwrap().call(request),
+            _ => TestService.call(request),
+        }
+    }
+}
+
+/// Waits for work and not for a time, because handlers read the clock of the system.
+struct SimulatedHandler {
+    work: Shared<u64>,
+    loses_part: bool,
+}
+
+impl SimulatedHandler {
+    fn wait(&self, x: &Exchange<'_>) -> io::Result<()> {
+        let seen = self.work.with(|count| *count);
+        x.wait_until(&self.work, None, |count| (*count != seen).then_some(())).map(|_| ())
+    }
+}
+
+impl RequestHandler for SimulatedHandler {
+    fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        let Some((_, count)) = x.target().split_once('?') else {
+            self.wait(x)?;
+            return x.respond(Response::text("waited\n"));
+        };
+        let count = count.parse().unwrap_or(0_usize);
+        x.send_response(200)?;
+        x.end_headers()?;
+        let text = parts(if self.loses_part { count.saturating_sub(1) } else { count });
+        for part in text.split_inclusive('\n') {
+            self.wait(x)?;
+            x.wfile().write_all(part.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
+        let mut body = Vec::new();
+        x.rfile().read_to_end(&mut body)?;
+        let is_right = body == pattern(body.len()).as_bytes();
+        x.respond(Response::text(if is_right { format!("{}\n", body.len()) } else { "another body\n".to_owned() }))
+    }
+}
+
+/// The lines of the log.
+pub type Lines = Arc<Mutex<Vec<String>>>;
+
+/// The state of a server with this service, which writes its log to these lines.
+pub fn server(service: impl Service + Send + 'static, lines: &Lines, fault: Option<Fault>) -> ServerState {
+    let mut state = site(service);
+    let lines = Arc::clone(lines);
+    let mut count = 0;
+    let log = AccessLog::to_fn(move |line| {
+        count += 1;
+        let copies = match fault {
+            Some(Fault::LosesLogLine) if count % 8 == 0 => 0,
+            Some(Fault::DoublesLogLine) if count % 8 == 0 => 2,
+            _ => 1,
+        };
+        lines.lock().unwrap().extend((0..copies).map(|_| line.to_owned()));
+    });
+    state.log = log.format(LogFormat::Json).into();
+    state
+}
+
+/// Does the work of a server between two turns.
+pub struct Hooks<'s> {
+    pub state: &'s ServerState,
+    pub parts: Parts,
+}
+
+impl TurnHooks for Hooks<'_> {
+    fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
+        let files = self.parts.files.lock().unwrap().after_turn(clock.now, &mut |_, _| {});
+        let log = self.state.log.borrow_mut().flush();
+        files.into_iter().chain(log).min()
+    }
+}

@@ -1,0 +1,338 @@
+//! The world around the server: plays the script while the loop sleeps, brings all clients to their ends after it, and compares
+//! with the model after every turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use mio::Token;
+use serve_forever::Stopper;
+use serve_forever::connection::ServerState;
+use serve_forever::reactor::Mailbox;
+use serve_forever::session::Ready;
+
+use crate::asks::Facts;
+use crate::client::{Client, Fate};
+use crate::common::network::line::Line;
+use crate::common::network::{Event, NOT_READY, Network, Script};
+use crate::common::seeds::Random;
+use crate::script::{Failure, Fault, Happening, Sleep};
+use crate::site::{Parts, Tree};
+
+/// More turns than any script needs.
+const MOST_TURNS: u64 = 2000;
+
+/// The longest timeout of a loop that has work to do by itself. Longer ones are the limits of clients.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The longest time of a drain.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// The progress after the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The script is played.
+    Playing,
+    /// Every client sends and takes what its fate allows, until nothing happens by itself any more.
+    Finishing,
+    /// The deadlines close the connections that are left.
+    WaitingForDeadlines,
+    /// The server is asked to drain.
+    Stopping,
+}
+
+pub struct World<'s> {
+    pub failure: Option<String>,
+    pub turns: u64,
+    pub clients: Vec<Client>,
+    /// The time at which the server was asked to stop.
+    pub stopped_at: Option<Duration>,
+    pub script: VecDeque<Happening>,
+    pub tree: Tree,
+    pub generation: usize,
+    pub parts: Parts,
+    pub state: &'s ServerState,
+    pub stopper: Stopper,
+    pub random: Random,
+    pub fault: Option<Fault>,
+    /// Connections may be closed to make room for others.
+    pub is_crowded: bool,
+    phase: Phase,
+}
+
+impl<'s> World<'s> {
+    pub fn new(script: &[Happening], state: &'s ServerState, parts: Parts, tree: Tree, stopper: Stopper) -> World<'s> {
+        World {
+            failure: None,
+            turns: 0,
+            clients: Vec::new(),
+            stopped_at: None,
+            script: script.iter().copied().collect(),
+            tree,
+            generation: 0,
+            parts,
+            state,
+            stopper,
+            random: Random::new(script.len() as u64),
+            fault: None,
+            is_crowded: false,
+            phase: Phase::Playing,
+        }
+    }
+
+    pub fn check(&mut self, result: Result<(), String>) {
+        if let (Err(text), None) = (result, &self.failure) {
+            self.failure = Some(format!("turn {}: {text}", self.turns));
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { versions: self.tree.versions, generation: self.generation }
+    }
+
+    fn has(&mut self, fault: Fault) -> bool {
+        self.fault == Some(fault) && self.random.one_in(4)
+    }
+
+    fn happen(&mut self, network: &mut Network, happening: Happening, events: &mut Vec<Event>) {
+        let count = self.clients.len().max(1);
+        match happening {
+            Happening::Connect { seed } => {
+                let client = Client::new(seed);
+                network.connect(client.shares());
+                self.clients.push(client);
+            }
+            Happening::AcceptFails(Failure::Aborted) => {
+                network.backlog.borrow_mut().come(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            Happening::AcceptFails(Failure::NoDescriptor) => {
+                let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+                network.backlog.borrow_mut().come(Err(error));
+                self.is_crowded = true;
+            }
+            Happening::Send { target, most } => {
+                let (facts, loses_byte) = (self.facts(), self.has(Fault::LosesReceivedByte));
+                self.clients
+                    .get_mut(target % count)
+                    .into_iter()
+                    .for_each(|client| client.send(most, facts, loses_byte));
+            }
+            Happening::Take { target, most } => self.take(target % count, most),
+            Happening::Reset { target } => {
+                if let Some(client) = self.clients.get_mut(target % count) {
+                    client.fate = Fate::Resets;
+                    client.line.borrow_mut().reset();
+                }
+            }
+            Happening::Spurious { target, read, write } => {
+                let token = self.clients.get(target % count).and_then(|client| client.line.borrow().token);
+                events.extend(token.map(|token| (token, Ready { read, write, ..NOT_READY })));
+            }
+            Happening::Stale { token } => events.push((Token(token), Ready { read: true, ..NOT_READY })),
+            Happening::Work => self.parts.work(),
+            Happening::Change { file } => self.tree.change(file, self.fault),
+            Happening::Reload => {
+                self.generation += 1;
+                if self.fault != Some(Fault::ForgetsReload) {
+                    self.state.set_service(self.parts.service(self.generation));
+                }
+            }
+            Happening::Stop => self.stop(network, Stopper::stop),
+            Happening::StopNow => self.stop(network, Stopper::stop_now),
+            Happening::Sleep { .. } => unreachable!("sleep handles it"),
+        }
+    }
+
+    fn stop(&mut self, network: &Network, stop: fn(&Stopper)) {
+        self.stopped_at.get_or_insert(network.clock.elapsed());
+        if self.fault != Some(Fault::IgnoresStop) {
+            stop(&self.stopper);
+        }
+    }
+
+    /// A client takes bytes, and checks the responses that are complete.
+    fn take(&mut self, number: usize, most: usize) {
+        let Some(client) = self.clients.get(number) else { return };
+        let mut bytes = client.take(most);
+        if bytes.is_empty() {
+            return;
+        }
+        let (facts, mut to) = (self.facts(), number);
+        if self.has(Fault::LosesSentByte) {
+            bytes.pop();
+        } else if self.has(Fault::DoublesBytes) {
+            bytes = bytes.repeat(2);
+        } else if self.has(Fault::CrossesConnections) {
+            to = (number + 1) % self.clients.len();
+        }
+        let received = self.clients[to].receive(&bytes, &facts);
+        self.check(received.map_err(|text| format!("client {}: {text}", to + 1)));
+    }
+
+    /// The events of a sleep, except those that the planted fault loses.
+    fn take_events(&mut self, network: &mut Network) -> Vec<Event> {
+        let mut events = network.take_events();
+        let listener = network.backlog.borrow().token;
+        events.retain_mut(|(token, ready)| match self.fault {
+            Some(Fault::LosesReadable) => {
+                ready.read &= !self.random.one_in(4);
+                true
+            }
+            Some(Fault::LosesWritable) => {
+                ready.write &= !self.random.one_in(4);
+                true
+            }
+            Some(Fault::LosesWakeUps) => *token != Mailbox::TOKEN || self.stopped_at.is_some(),
+            Some(Fault::LosesArrivals) => Some(*token) != listener,
+            _ => true,
+        });
+        events
+    }
+
+    /// Ends a sleep of the script.
+    fn wake(
+        &mut self,
+        network: &mut Network,
+        timeout: Option<Duration>,
+        (time, how): (Duration, Sleep),
+        mut events: Vec<Event>,
+    ) -> io::Result<Vec<Event>> {
+        let now = network.clock.elapsed();
+        let late = if let Sleep::Late(late) = how { late } else { Duration::ZERO };
+        network.clock.pass_until(now + timeout.map_or(time, |timeout| timeout.min(time)) + late);
+        match how {
+            Sleep::Interrupted => return Err(io::ErrorKind::Interrupted.into()),
+            Sleep::Withheld => return Ok(events),
+            _ => events.extend(self.take_events(network)),
+        }
+        if how == Sleep::Twice {
+            events.extend(events.clone());
+        } else if how == Sleep::Reversed {
+            events.reverse();
+        }
+        Ok(events)
+    }
+
+    /// Compares the connections that have ended with what each client must have.
+    fn look(&mut self) {
+        let is_ending = self.stopped_at.is_some() || matches!(self.phase, Phase::WaitingForDeadlines | Phase::Stopping);
+        for number in 0..self.clients.len() {
+            if !self.clients[number].line.borrow().is_dropped || self.clients[number].fate == Fate::Resets {
+                continue;
+            }
+            // The kernel still has what the client has not taken.
+            self.take(number, usize::MAX);
+            let client = &mut self.clients[number];
+            if is_ending || client.may_be_closed() {
+                continue;
+            }
+            let is_evicted = self.is_crowded && client.is_idle();
+            // Its further requests have no connection any more.
+            client.fate = Fate::Resets;
+            let result = if is_evicted { Ok(()) } else { Err(format!("the connection of client {} ends", number + 1)) };
+            self.check(result);
+        }
+    }
+
+    /// Lets every client send and take what its fate allows.
+    fn finish_clients(&mut self) {
+        let facts = self.facts();
+        for number in 0..self.clients.len() {
+            let client = &mut self.clients[number];
+            let hides_end = self.fault == Some(Fault::HidesTheEnd);
+            client.finish(facts, hides_end);
+            if client.fate != Fate::StopsReading {
+                self.take(number, usize::MAX);
+            }
+        }
+    }
+
+    /// Every client has what it must have, or an error says which has not.
+    fn judge(&self) -> Result<(), String> {
+        if self.stopped_at.is_some() {
+            return Ok(());
+        }
+        for (number, client) in self.clients.iter().enumerate() {
+            let is_accepted = client.line.borrow().is_accepted;
+            let result = match (is_accepted, self.is_crowded) {
+                (false, false) => Err("it was not accepted".to_owned()),
+                (false, true) => Ok(()),
+                (true, _) => client.judge(),
+            };
+            result.map_err(|text| format!("client {}: {text}", number + 1))?;
+        }
+        Ok(())
+    }
+
+    /// A sleep after the script. It ends with events, or at its timeout: a loop that needs anything else is not woken.
+    fn finish(&mut self, network: &mut Network, timeout: Option<Duration>) -> Vec<Event> {
+        loop {
+            self.finish_clients();
+            let mut events = self.take_events(network);
+            if events.is_empty() {
+                // Alone, so that no other event wakes the loop in place of a wake-up that is lost.
+                self.parts.work();
+                events = self.take_events(network);
+            }
+            if !events.is_empty() || timeout == Some(Duration::ZERO) || self.failure.is_some() {
+                return events;
+            }
+            let lasts = match self.phase {
+                Phase::Playing | Phase::Finishing => timeout.is_some_and(|timeout| timeout < SOON),
+                Phase::WaitingForDeadlines => self.has_connections(),
+                Phase::Stopping => self.stopped_at.is_some(),
+            };
+            if lasts {
+                match timeout {
+                    Some(timeout) => network.clock.pass_until(network.clock.elapsed() + timeout),
+                    None => self.check(Err("the loop sleeps for ever, and has not ended".to_owned())),
+                }
+                return self.take_events(network);
+            }
+            self.next_phase(network);
+        }
+    }
+
+    fn has_connections(&self) -> bool {
+        let is_open = |line: &Line| line.is_accepted && !line.is_dropped;
+        self.clients.iter().any(|client| is_open(&client.line.borrow()))
+    }
+
+    fn next_phase(&mut self, network: &Network) {
+        self.phase = match self.phase {
+            Phase::Playing => Phase::Finishing,
+            Phase::Finishing => {
+                let judged = self.judge();
+                self.check(judged);
+                if self.random.one_in(2) { Phase::WaitingForDeadlines } else { Phase::Stopping }
+            }
+            Phase::WaitingForDeadlines => Phase::Stopping,
+            Phase::Stopping => {
+                self.stop(network, Stopper::stop);
+                Phase::Stopping
+            }
+        }
+    }
+}
+
+impl Script for World<'_> {
+    fn sleep(&mut self, network: &mut Network, timeout: Option<Duration>) -> io::Result<Vec<Event>> {
+        self.turns += 1;
+        self.look();
+        if self.turns > MOST_TURNS {
+            self.check(Err("the run does not end".to_owned()));
+        }
+        if self.failure.is_some() {
+            return Err(io::Error::other("the simulation has failed"));
+        }
+        let mut events = Vec::new();
+        while let Some(happening) = self.script.pop_front() {
+            if let Happening::Sleep { time, how } = happening {
+                return self.wake(network, timeout, (time, how), events);
+            }
+            self.happen(network, happening, &mut events);
+        }
+        events.extend(self.finish(network, timeout));
+        Ok(events)
+    }
+}
