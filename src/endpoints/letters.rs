@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::bytes::MOST_BYTES;
-use super::paced::{PacedUpstream, Schedule};
+use super::paced::{PacedResponse, Schedule};
 use super::params::number;
 use super::replies::EndpointError;
 use super::routes::EndpointCall;
@@ -53,7 +53,7 @@ pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let schedule = Rc::new(Schedule::new(call.request.arrived(), duration, pieces));
     let letters = Letters { part: part.clone(), whole: part, schedule: Rc::clone(&schedule) };
     response.body = Body::Stream(Box::new(letters));
-    Ok(PacedUpstream::reply(response, call.request.arrived(), schedule))
+    Ok(PacedResponse::reply(response, call.request.arrived(), schedule))
 }
 
 fn unsatisfiable(etag: &str, length: u64) -> Response {

@@ -20,6 +20,7 @@ mod echo;
 mod fields;
 pub(crate) mod generator;
 mod items;
+mod late;
 mod letters;
 mod paced;
 mod params;

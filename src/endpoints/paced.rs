@@ -6,7 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::service::{Registrar, Reply, Response, Upstream};
+use super::late::LateResponse;
+use crate::service::{Registrar, Reply, Response};
 
 /// The times at which the pieces of a body become due: the first one at `start`, the last one after `duration`.
 pub(super) struct Schedule {
@@ -72,32 +73,20 @@ impl Schedule {
 }
 
 /// Responds at a time, and then wakes its connection whenever a piece of the body becomes due.
-pub(super) struct PacedUpstream {
+pub(super) struct PacedResponse {
     response: Option<Response>,
     at: Instant,
     schedule: Rc<Schedule>,
 }
 
-impl PacedUpstream {
+impl PacedResponse {
     /// A reply whose head leaves at the time `at`. The body is a source that reads its times from `schedule`.
     pub(super) fn reply(response: Response, at: Instant, schedule: Rc<Schedule>) -> Reply {
-        Reply::Later(Box::new(PacedUpstream { response: Some(response), at, schedule }))
+        PacedResponse { response: Some(response), at, schedule }.into_reply()
     }
 }
 
-impl Upstream for PacedUpstream {
-    fn wants_body(&self) -> bool {
-        false
-    }
-
-    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
+impl LateResponse for PacedResponse {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         Ok(if registrar.now() >= self.at { self.response.take() } else { None })
     }
@@ -138,7 +127,7 @@ mod tests {
     #[test]
     fn a_deadline_is_reported_only_while_the_source_waits() {
         let schedule = Rc::new(Schedule::new(Instant::now(), Duration::from_secs(50), 2));
-        let upstream = PacedUpstream { response: None, at: Instant::now(), schedule: Rc::clone(&schedule) };
+        let upstream = PacedResponse { response: None, at: Instant::now(), schedule: Rc::clone(&schedule) };
         assert_eq!(
             (schedule.due(), upstream.deadline()),
             (1, None),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::body::BodyCollector;
 use super::bytes::MOST_BYTES;
 use super::echo::{MOST_BODY, echo};
-use super::paced::{PacedUpstream, Schedule};
+use super::paced::{PacedResponse, Schedule};
 use super::params::{MOST_TIME, time};
 use super::replies::EndpointError;
 use super::routes::EndpointCall;
@@ -41,7 +41,7 @@ pub(super) fn drip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     response.head.put("Content-Type", "application/octet-stream");
     response.head.put("Content-Length", length);
     response.body = Body::Stream(Box::new(Stars { sent: 0, length, schedule: Rc::clone(&schedule) }));
-    Ok(PacedUpstream::reply(response, at, schedule))
+    Ok(PacedResponse::reply(response, at, schedule))
 }
 
 /// `/sse?count=&duration=`: events with a number, the last one after the duration.
@@ -53,7 +53,7 @@ pub(super) fn events(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     response.head.put("Content-Type", "text/event-stream");
     response.head.put("Cache-Control", "no-cache");
     response.body = Body::Stream(Box::new(Events { next: 0, count, schedule: Rc::clone(&schedule) }));
-    Ok(PacedUpstream::reply(response, call.request.arrived(), schedule))
+    Ok(PacedResponse::reply(response, call.request.arrived(), schedule))
 }
 
 /// The bytes of `/drip`. A piece is one byte.

@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::late::LateResponse;
 use super::params::MOST_TIME;
 use super::replies::EndpointError;
 use super::routes::EndpointCall;
 use super::service::EndpointState;
 use crate::coroutine::{Job, JobHandle, WorkerPool};
-use crate::service::{Registrar, Reply, Response, Upstream};
+use crate::service::{Registrar, Reply, Response};
 
 /// The longest time that a processor is kept busy, in microseconds.
 const MOST_BURNT: u64 = 1_000_000;
@@ -24,14 +25,14 @@ pub(super) fn burn(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 /// `/offload?us=`: keeps a worker thread busy, while the loop serves other clients.
 pub(super) fn offload(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_BURNT)?;
-    Ok(JobUpstream::reply(call.state.workers(), micros, move || keep_busy(micros)))
+    Ok(JobResponse::reply(call.state.workers(), micros, move || keep_busy(micros)))
 }
 
 /// `/wake?us=`: responds when another thread wakes the connection after this time.
 pub(super) fn wake(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_TIME.as_micros() as u64)?;
     let at = call.request.arrived() + Duration::from_micros(micros);
-    Ok(Reply::Later(Box::new(WakeUpstream { state: Arc::clone(call.state), micros, at, is_set: false })))
+    Ok(WakeResponse { state: Arc::clone(call.state), micros, at, is_set: false }.into_reply())
 }
 
 fn keep_busy(micros: u64) {
@@ -42,32 +43,20 @@ fn keep_busy(micros: u64) {
 }
 
 /// Responds with `micros` when a job on a worker thread has ended.
-struct JobUpstream {
+struct JobResponse {
     job: Job,
     handle: JobHandle<()>,
     micros: u64,
 }
 
-impl JobUpstream {
+impl JobResponse {
     fn reply(workers: &Arc<WorkerPool>, micros: u64, work: impl FnOnce() + Send + 'static) -> Reply {
         let (job, handle) = workers.job(work);
-        Reply::Later(Box::new(JobUpstream { job, handle, micros }))
+        JobResponse { job, handle, micros }.into_reply()
     }
 }
 
-impl Upstream for JobUpstream {
-    fn wants_body(&self) -> bool {
-        false
-    }
-
-    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
+impl LateResponse for JobResponse {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         self.job.start(&registrar.wake());
         let ended = self.handle.take().transpose()?;
@@ -76,7 +65,7 @@ impl Upstream for JobUpstream {
 }
 
 /// Responds with `micros` after the thread of the alarms has woken the connection.
-struct WakeUpstream {
+struct WakeResponse {
     state: Arc<EndpointState>,
     micros: u64,
     at: Instant,
@@ -84,19 +73,7 @@ struct WakeUpstream {
     is_set: bool,
 }
 
-impl Upstream for WakeUpstream {
-    fn wants_body(&self) -> bool {
-        false
-    }
-
-    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
+impl LateResponse for WakeResponse {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         if registrar.now() >= self.at {
             return Ok(Some(Response::text(self.micros.to_string())));

@@ -1,0 +1,47 @@
+//! Responses that come later, to requests whose body is not read. The reason of the wait stays out.
+
+use std::io;
+use std::time::Instant;
+
+use crate::service::{Registrar, Reply, Response, Upstream};
+
+/// A response that comes later.
+pub(super) trait LateResponse: Sized + 'static {
+    /// As [`Upstream::poll`].
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
+
+    /// As [`Upstream::deadline`].
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The reply of the endpoint.
+    fn into_reply(self) -> Reply {
+        Reply::Later(Box::new(Bodiless(self)))
+    }
+}
+
+/// The upstream of a late response, which takes no body.
+struct Bodiless<L>(L);
+
+impl<L: LateResponse> Upstream for Bodiless<L> {
+    fn wants_body(&self) -> bool {
+        false
+    }
+
+    fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        self.0.poll(registrar)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
+    }
+}
