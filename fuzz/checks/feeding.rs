@@ -1,4 +1,8 @@
-//! How bytes reach what is checked: whole, one by one, or in two parts.
+//! How bytes reach what is checked: whole, one by one, or in two parts. What is checked stays out.
+
+use std::fmt::Debug;
+
+use serve_forever::http1::{Buffer, MessageLimits};
 
 /// Takes the first two bytes off the data: they choose where the rest is split.
 pub fn split_place(data: &[u8]) -> (usize, &[u8]) {
@@ -12,4 +16,25 @@ pub fn split_place(data: &[u8]) -> (usize, &[u8]) {
 pub fn ways(bytes: &[u8], place: usize) -> [Vec<&[u8]>; 3] {
     let (first, second) = bytes.split_at(place);
     [vec![bytes], bytes.chunks(1).collect(), vec![first, second]]
+}
+
+/// Checks that `read` makes the same of the bytes in all three ways, and returns that.
+pub fn read_alike<T: Debug + PartialEq>(bytes: &[u8], place: usize, read: impl Fn(&[&[u8]]) -> T) -> T {
+    let [whole, dripped, halves] = ways(bytes, place).map(|pieces| read(&pieces));
+    assert_eq!(whole, dripped, "byte by byte");
+    assert_eq!(whole, halves, "split at {place}");
+    whole
+}
+
+/// Adds the pieces to `input` one after the other, and calls `event` after each until it returns false.
+pub fn feed(pieces: &[&[u8]], input: &mut Buffer, mut event: impl FnMut(&mut Buffer) -> bool) {
+    for piece in pieces {
+        input.extend(piece);
+        while event(input) {}
+    }
+}
+
+/// Limits that are so small that the fuzzer finds its way beyond them.
+pub fn small_limits() -> MessageLimits {
+    MessageLimits { start_line: 200, field_line: 300, head: 1000, fields: 8, body: 2000, ..MessageLimits::default() }
 }

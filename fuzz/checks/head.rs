@@ -7,13 +7,11 @@ use serve_forever::http1::{
     Buffer, CommonHeaders, MessageLimits, Rejection, RequestEvent, ResponseHead, SendState, ServerMachine, Violation,
 };
 
-use super::feeding::{split_place, ways};
+use super::feeding::{feed, read_alike, small_limits, split_place};
 
 pub fn check(data: &[u8]) {
     let (place, bytes) = split_place(data);
-    let [whole, dripped, halves] = ways(bytes, place).map(|pieces| Reader::read(&pieces));
-    assert_eq!(whole, dripped, "byte by byte");
-    assert_eq!(whole, halves, "split at {place}");
+    read_alike(bytes, place, Reader::read);
 }
 
 /// What a client's bytes came to.
@@ -35,22 +33,10 @@ struct Reader {
 
 impl Reader {
     fn read(pieces: &[&[u8]]) -> Conversation {
-        // Small, so that the fuzzer finds its way beyond them.
-        let limits = MessageLimits {
-            start_line: 200,
-            field_line: 300,
-            head: 1000,
-            fields: 8,
-            body: 2000,
-            ..MessageLimits::default()
-        };
-        let (machine, request) = (ServerMachine::new(Version::Http11), Request::default());
+        let (machine, request, limits) = (ServerMachine::new(Version::Http11), Request::default(), small_limits());
         let mut reader = Reader { machine, request, limits, seen: Conversation::default() };
         let mut input = Buffer::default();
-        for piece in pieces {
-            input.extend(piece);
-            while reader.event(&mut input) {}
-        }
+        feed(pieces, &mut input, |input| reader.event(input));
         reader.seen.closed = reader.machine.is_closed();
         reader.machine.end_of_input();
         assert!(!reader.machine.wants_input());

@@ -6,16 +6,14 @@
 use serve_forever::http::{HeaderList, Status, Version, is_token};
 use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent, Violation};
 
-use super::feeding::{split_place, ways};
+use super::feeding::{feed, read_alike, small_limits, split_place};
 
 pub fn check(data: &[u8]) {
     let (place, rest) = split_place(data);
     let (choice, bytes) = rest.split_first().unwrap_or((&0, &[]));
     let method = ["GET", "HEAD", "CONNECT"][usize::from(*choice) % 3];
     let place = place.min(bytes.len());
-    let [whole, dripped, halves] = ways(bytes, place).map(|pieces| Reader::read(method, &pieces));
-    assert_eq!(whole, dripped, "byte by byte");
-    assert_eq!(whole, halves, "split at {place}");
+    read_alike(bytes, place, |pieces| Reader::read(method, pieces));
 }
 
 /// What a server's bytes came to.
@@ -38,23 +36,11 @@ struct Reader {
 
 impl Reader {
     fn read(method: &str, pieces: &[&[u8]]) -> Seen {
-        // Small, so that the fuzzer finds its way beyond them.
-        let limits = MessageLimits {
-            start_line: 200,
-            field_line: 300,
-            head: 1000,
-            fields: 8,
-            body: 2000,
-            ..MessageLimits::default()
-        };
-        let (machine, head) = (ClientMachine::new(), ReceivedHead::default());
+        let (machine, head, limits) = (ClientMachine::new(), ReceivedHead::default(), small_limits());
         let mut reader = Reader { machine, head, limits, seen: Seen::default() };
         let mut input = Buffer::default();
         reader.ask(method);
-        for piece in pieces {
-            input.extend(piece);
-            while reader.event(method, &mut input) {}
-        }
+        feed(pieces, &mut input, |input| reader.event(method, input));
         reader.machine.end_of_input(&input);
         while reader.event(method, &mut input) {}
         assert!(!reader.machine.can_request(), "nothing is asked after the end");
