@@ -210,6 +210,30 @@ fn a_client_that_leaves_within_a_response_ends_the_connection() {
     server.finish();
 }
 
+#[test]
+fn a_server_that_stalls_is_504_or_cuts_the_response_and_loses_its_connection() {
+    let server = Scripted::new(vec![
+        script(|peer| {
+            peer.head();
+            assert_eq!(peer.rest(), b"");
+        }),
+        script(|peer| {
+            peer.head();
+            peer.say("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+            peer.say(&"x".repeat(50_000));
+            assert_eq!(peer.rest(), b"");
+        }),
+    ]);
+    let relay = relay(|pool| pool.connection.timeout = Some(Duration::from_millis(200)));
+    assert_eq!(get(&relay, server.address).status(), 504);
+    let mut client = Client::connect(relay.address());
+    client.say(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", server.address));
+    let text = client.text();
+    assert!(!text.starts_with("HTTP/1.1 200 ") || !text.ends_with("0\r\n\r\n"), "the response has no end");
+    drop(relay);
+    server.finish();
+}
+
 #[cfg(all(feature = "client-tls", feature = "tls"))]
 #[test]
 fn connections_under_tls_are_kept_as_well() {

@@ -5,8 +5,8 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -138,6 +138,9 @@ fn a_server_that_fails_is_502_and_a_body_that_ends_too_soon_cuts_the_response() 
             "/two-lengths" => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
             "/split" => b"HTTP/1.1 200 OK\r\nX: a\r\n : b\r\nContent-Length: 0\r\n\r\n",
             "/short" => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+            "/no-end" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "/bad-chunk" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+            "/no-head-end" => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
             _ => {
                 long = [&b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"[..], &[b'x'; 200_000]].concat();
                 &long
@@ -148,8 +151,14 @@ fn a_server_that_fails_is_502_and_a_body_that_ends_too_soon_cuts_the_response() 
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(proxy(closed).client().get("/").status(), 502);
     let proxy = proxy(origin);
-    for path in ["/nothing", "/garbage", "/two-lengths", "/split", "/short"] {
+    for path in ["/nothing", "/garbage", "/two-lengths", "/split", "/bad-chunk", "/no-head-end"] {
         assert_eq!(proxy.client().get(path).status(), 502, "{path}");
+    }
+    for (path, part) in [("/short", "\r\n\r\nshort"), ("/no-end", "\r\n\r\n5\r\nhello\r\n")] {
+        let mut client = proxy.client();
+        let text = client.say(&format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")).text();
+        // If the proxy has to wait for the end of the server, it has passed the part on by then.
+        assert!(text.starts_with("HTTP/1.1 502 ") || text.ends_with(part), "{path}: {text}");
     }
     let mut client = proxy.client();
     client.say("GET /long HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -171,6 +180,43 @@ fn a_client_that_leaves_a_proxy_ends_the_request_to_the_server() {
     begun.recv_timeout(SAFETY).unwrap();
     client.reset();
     assert_eq!(ended.recv_timeout(SAFETY).unwrap(), 0);
+}
+
+#[test]
+fn a_client_that_leaves_within_its_body_ends_the_request_to_the_server() {
+    let (begins, begun) = channel();
+    let (ends, ended) = channel();
+    let origin = origin(move |_, mut stream| {
+        begins.send(stream.read(&mut [0; 1]).unwrap()).unwrap();
+        // The proxy may reset the connection.
+        let mut rest = Vec::new();
+        _ = stream.read_to_end(&mut rest);
+        ends.send(rest.len()).unwrap();
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    client.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nabc");
+    assert_eq!(begun.recv_timeout(SAFETY).unwrap(), 1);
+    client.reset();
+    assert!(ended.recv_timeout(SAFETY).unwrap() <= 2);
+}
+
+#[test]
+fn a_response_that_comes_before_the_body_is_complete_is_passed_on() {
+    let origin = origin(|_, mut stream| {
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch").unwrap();
+        // Reads on, as servers do, so that no reset overtakes the response.
+        _ = io::copy(&mut stream, &mut io::sink());
+    });
+    let proxy = proxy(origin);
+    let mut client = proxy.client();
+    client.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000000\r\n\r\n");
+    let mut sender = client.stream.try_clone().unwrap();
+    let sent = thread::spawn(move || while sender.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.field("Connection"), &answer.body[..]), (413, Some("close"), &b"much"[..]));
+    client.stream.shutdown(Shutdown::Both).unwrap();
+    sent.join().unwrap();
 }
 
 #[test]
