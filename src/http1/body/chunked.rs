@@ -155,11 +155,12 @@ impl ChunkedDecoder {
         }
         // White space around the name, also of a folded line, is not part of a token, so it is refused here.
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
-        if !is_token(&line[..colon]) || !is_field_value(&line[colon + 1..]) {
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if !is_token(name) || !is_field_value(value) {
             return Err(Violation::Field);
         }
         if let Some(trailers) = &mut self.trailers {
-            trailers.push(&line[..colon], trim_ows(&line[colon + 1..]));
+            trailers.push(name, trim_ows(value));
         }
         Ok(line.len() + 2)
     }
