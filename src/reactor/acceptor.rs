@@ -198,3 +198,63 @@ fn is_exhausted(error: &io::Error) -> bool {
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
 }
+
+#[cfg(test)]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// A listener on loopback.
+    fn listener() -> Option<TcpListener> {
+        Some(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap())
+    }
+
+    #[test]
+    fn a_listener_has_a_pending_connection_until_it_is_accepted() {
+        let (mut listener, now) = (listener(), Instant::now());
+        let address = listener.as_ref().unwrap().local_addr().unwrap();
+        let mut acceptor = Acceptor::listener(&mut listener, Box::new(|_, _, _| None), false);
+        let mut poll = Poll::new().unwrap();
+        acceptor.register(poll.registry(), Token(7)).unwrap();
+        assert!(!acceptor.has_pending(now));
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let mut events = Events::with_capacity(8);
+        while events.is_empty() {
+            poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+        }
+        assert!(events.iter().all(|event| event.token() == Token(7)));
+        acceptor.mark_ready();
+        assert!(acceptor.has_pending(now));
+        assert!(matches!(acceptor.accept(now), Accepted::Refused));
+        assert!(!acceptor.has_pending(now) && matches!(acceptor.accept(now), Accepted::Nothing));
+        acceptor.deregister(poll.registry());
+        acceptor.register(poll.registry(), Token(8)).unwrap();
+    }
+
+    #[test]
+    fn a_drain_closes_a_listener_only_if_it_is_told_to() {
+        for closes_on_drain in [false, true] {
+            let mut listener = listener();
+            let mut acceptor = Acceptor::listener(&mut listener, Box::new(|_, _, _| None), closes_on_drain);
+            assert!(acceptor.is_ready());
+            acceptor.close();
+            assert!(!acceptor.is_ready());
+            drop(acceptor);
+            assert_eq!(listener.is_none(), closes_on_drain);
+        }
+    }
+
+    #[test]
+    fn only_a_lack_of_descriptors_or_memory_is_exhaustion() {
+        use rustix::io::Errno;
+        for (error, expected) in [
+            (Errno::MFILE.into(), true),
+            (Errno::NOMEM.into(), true),
+            (Errno::CONNABORTED.into(), false),
+            (io::ErrorKind::OutOfMemory.into(), false),
+        ] {
+            assert_eq!(is_exhausted(&error), expected, "{error}");
+        }
+    }
+}

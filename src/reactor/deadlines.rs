@@ -139,6 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_beyond_the_reach_of_the_heap_is_its_last_time() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        // More than 600 years: more nanoseconds than 64 bits count.
+        deadlines.set(0, start.checked_add(Duration::from_secs(20_000_000_000)));
+        assert_eq!(deadlines.next(), Some(start + Duration::from_nanos(NEVER - 1)));
+        deadlines.set(0, Some(start));
+        assert_eq!(deadlines.entries(), 2, "the entry that does not count any more is still there");
+    }
+
+    #[test]
     fn random_deadlines_agree_with_a_plain_table() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(start);

@@ -94,3 +94,79 @@ impl Eviction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::observer::Unobserved;
+    use crate::reactor::test_session::TestSession;
+    use crate::session::Activity;
+
+    const CAPACITY: Capacity = Capacity { most: 100, short: 90 };
+
+    /// A table of sessions that wait, as after a step that has read all input.
+    fn waiting(sessions: impl IntoIterator<Item = TestSession>) -> SessionTable<'static> {
+        let mut table = SessionTable::new(Instant::now());
+        for session in sessions {
+            let key = table.insert(Box::new(session));
+            table.begin_step(key).unwrap().ready.read = false;
+        }
+        table.take_runnable();
+        table
+    }
+
+    fn evict_stalled(eviction: &mut Eviction, table: &mut SessionTable<'_>, now: Instant) -> Vec<usize> {
+        eviction.evict_stalled(table, CAPACITY, TurnClock::new(now, UNIX_EPOCH), &mut Unobserved);
+        table.finished().to_vec()
+    }
+
+    #[test]
+    fn the_sessions_that_were_idle_longest_are_closed() {
+        let start = Instant::now();
+        // The first session of the table became idle last.
+        let since = (0..=ACCEPT_BATCH as u64).rev().map(|seconds| start + Duration::from_secs(seconds));
+        let mut table = waiting(since.map(TestSession::idle));
+        Eviction::default().evict_idle(&mut table, &mut Unobserved);
+        assert_eq!(table.finished().len(), ACCEPT_BATCH);
+        assert!(!table.finished().contains(&0));
+    }
+
+    #[test]
+    fn a_stalled_session_is_closed_for_a_connection_only_if_no_session_is_idle() {
+        let now = Instant::now();
+        for (has_idle, has_input, closed) in [(false, false, vec![0]), (true, false, vec![1]), (true, true, vec![])] {
+            let idle = has_idle.then(|| TestSession::idle(now));
+            let mut table = waiting([TestSession::stalled(now)].into_iter().chain(idle));
+            if has_input {
+                table.begin_step(1).unwrap().ready.read = true;
+            }
+            let mut eviction = Eviction::default();
+            eviction.evict_idle(&mut table, &mut Unobserved);
+            assert_eq!(evict_stalled(&mut eviction, &mut table, now), closed, "idle {has_idle}, input {has_input}");
+        }
+    }
+
+    #[test]
+    fn a_stalled_session_is_closed_if_any_session_found_memory_short() {
+        let now = Instant::now();
+        for (notes, closed) in [(vec![], vec![]), (vec![false], vec![]), (vec![true, false], vec![0])] {
+            let (mut table, mut eviction) = (waiting([TestSession::stalled(now)]), Eviction::default());
+            notes.iter().for_each(|is_short| eviction.note_memory(*is_short));
+            assert_eq!(evict_stalled(&mut eviction, &mut table, now), closed, "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_search_without_a_result_the_next_one_waits_for_the_pause() {
+        let now = Instant::now();
+        let just_less = SEARCH_PAUSE - Duration::from_millis(1);
+        let mut table = waiting([TestSession::stalled(now + just_less), TestSession::new(Activity::Receiving)]);
+        let mut eviction = Eviction::default();
+        for (time, closed) in [(now, vec![]), (now + just_less, vec![]), (now + SEARCH_PAUSE, vec![0])] {
+            eviction.note_memory(true);
+            assert_eq!(evict_stalled(&mut eviction, &mut table, time), closed);
+        }
+    }
+}

@@ -76,3 +76,19 @@ pub(crate) struct Capacity {
     /// With more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub(crate) short: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_servers_on_one_loop_have_the_stricter_limits_and_the_longer_grace() {
+        let seconds = Duration::from_secs;
+        let one = RunLimits { sessions: Some(10), short: 80, grace: seconds(1), handshakes: 3 };
+        let other = RunLimits { sessions: Some(20), short: 70, grace: seconds(2), handshakes: 2 };
+        let both = RunLimits { sessions: Some(10), short: 70, grace: seconds(2), handshakes: 2 };
+        assert_eq!((one.and(other), other.and(one)), (both, both));
+        let unlimited = RunLimits { sessions: None, ..other };
+        assert_eq!((one.and(unlimited), unlimited.and(one)), (both, both));
+    }
+}

@@ -94,6 +94,22 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_an_input_is_an_event_until_it_is_deregistered() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let input = InputEnd::new(reader.into());
+        let mut poll = mio::Poll::new().unwrap();
+        input.register(poll.registry(), Token(7)).unwrap();
+        drop(writer);
+        let mut events = mio::Events::with_capacity(8);
+        while events.is_empty() {
+            poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
+        }
+        assert!(events.iter().all(|event| event.token() == Token(7)));
+        input.deregister(poll.registry());
+        input.register(poll.registry(), Token(8)).unwrap();
+    }
+
+    #[test]
     fn an_input_without_end_does_not_fill_a_turn() {
         let zeros = std::fs::File::open("/dev/zero").unwrap();
         let mut input = InputEnd::new(zeros.into());

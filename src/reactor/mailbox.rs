@@ -54,3 +54,26 @@ impl fmt::Debug for Mailbox {
         f.write_str("Mailbox")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn only_the_first_key_after_a_take_wakes_the_loop() {
+        let wake_ups = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&wake_ups);
+        let mailbox = Mailbox::new(move || _ = counter.fetch_add(1, Ordering::Relaxed));
+        let woken = || wake_ups.swap(0, Ordering::Relaxed);
+        mailbox.put(3);
+        mailbox.put(5);
+        assert_eq!((woken(), mailbox.take()), (1, vec![3, 5]));
+        mailbox.put(7);
+        assert_eq!((woken(), mailbox.take(), mailbox.take()), (1, vec![7], vec![]));
+        mailbox.wake_loop();
+        assert_eq!(woken(), 1, "without a key");
+    }
+}

@@ -31,6 +31,10 @@ mod shutdown;
 mod signals;
 mod stopper;
 mod table;
+#[cfg(test)]
+mod test_session;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::rc::Rc;

@@ -236,6 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn a_new_grace_is_that_of_the_next_drain() {
+        let now = Instant::now();
+        let mut shutdown = shutdown(RunMode::UntilStopped);
+        shutdown.set_grace(GRACE * 2);
+        shutdown.begin_drain(RunEnd::Stopped, now);
+        assert_eq!(shutdown.deadline(), Some(now + GRACE * 2));
+    }
+
+    #[test]
+    fn a_refused_connection_ends_only_a_run_for_one_session() {
+        let now = Instant::now();
+        for (mode, end) in [(RunMode::OneSession(None), Some(RunEnd::Refused)), (RunMode::UntilStopped, None)] {
+            let mut shutdown = shutdown(mode);
+            shutdown.connection_refused();
+            assert_eq!(shutdown.run_end(now, 0), end, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_run_names_the_signal_that_requested_it() {
+        assert_eq!(RunEnd::Signal(15).signal(), Some(15));
+        assert_eq!(RunEnd::Stopped.signal(), None);
+    }
+
+    #[test]
     fn a_run_drains_when_its_duration_is_over() {
         let now = Instant::now();
         let mut shutdown = shutdown(RunMode::UntilStopped);

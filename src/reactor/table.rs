@@ -195,3 +195,44 @@ impl SessionEntry<'_> {
         self.queued
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reactor::test_session::TestSession;
+
+    #[test]
+    fn a_session_that_ended_is_in_the_table_until_it_is_reaped() {
+        let start = Instant::now();
+        let [end, later] = [1, 2].map(|seconds| start + Duration::from_secs(seconds));
+        let mut table = SessionTable::new(start);
+        let key = table.insert(Box::new(TestSession::idle(start)));
+        assert_eq!((table.finished().len(), table.inactive_since()), (0, Some(start)));
+        table.finish(key);
+        assert_eq!((table.finished(), table.len()), (&[key][..], 1));
+        table.reap(end);
+        assert_eq!((table.finished().len(), table.len()), (0, 0));
+        assert_eq!(table.inactive_since(), Some(end), "a session ended");
+        table.reap(later);
+        assert_eq!(table.inactive_since(), Some(end), "no session has ended since");
+    }
+
+    #[test]
+    fn a_table_is_inactive_since_the_last_of_its_sessions_became_quiet() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut table = SessionTable::new(start);
+        for since in [at(5), at(3)] {
+            table.insert(Box::new(TestSession::new(Activity::Quiet(since))));
+        }
+        assert_eq!((table.inactive_since(), table.responding()), (Some(at(5)), 0));
+        table.insert(Box::new(TestSession::new(Activity::Receiving)));
+        assert_eq!((table.inactive_since(), table.responding()), (None, 0));
+        for _ in 0..2 {
+            table.insert(Box::new(TestSession::new(Activity::Responding)));
+        }
+        assert_eq!((table.inactive_since(), table.responding()), (None, 2));
+    }
+}
