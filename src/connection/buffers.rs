@@ -30,3 +30,21 @@ pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
         *own = Buffer::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lent_buffer_is_replaced_once_it_has_grown_to_more_than_four_times_its_size() {
+        for (capacity, expected) in [
+            (2 * Scratch::SIZE, 2 * Scratch::SIZE),
+            (4 * Scratch::SIZE, 4 * Scratch::SIZE),
+            (4 * Scratch::SIZE + 1, Scratch::SIZE),
+        ] {
+            let (mut own, mut shared) = (Buffer::with_capacity(capacity), Buffer::default());
+            give_back(true, &mut own, &mut shared);
+            assert_eq!((own.capacity(), shared.capacity()), (0, expected), "{capacity}");
+        }
+    }
+}

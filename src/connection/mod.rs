@@ -20,6 +20,8 @@ mod respond;
 mod server_state;
 mod stage;
 mod stages;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use http_session::HttpSession;
