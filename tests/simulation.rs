@@ -13,9 +13,10 @@ mod common;
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use common::dialogue::{DATE, Dialogue, SCRATCH, site};
 use common::lagging::{LagFault, Lagging, received_by_client, sent_by_client};
@@ -27,7 +28,7 @@ use common::tls::{TlsEnd, server_config};
 use serve_forever::Limits;
 use serve_forever::connection::ServerState;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
-use serve_forever::http::{ErrorTemplate, Request};
+use serve_forever::http::{ErrorInfo, ErrorPage, ErrorTemplate, Request};
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Registrar, Reply, Response, Service, Source, Upstream};
 use serve_forever::session::{Activity, CloseReason, Next, Scratch, TurnClock};
@@ -1015,6 +1016,124 @@ impl RequestHandler for Dawdles {
 }
 
 /// A client whose body the handler does not read is not timed out.
+#[test]
+fn an_unwanted_body_in_chunks_is_read_up_to_its_limit_and_no_request_follows_it() {
+    let mut site = site(TestService);
+    site.limits_mut().drain = 10;
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n");
+    assert_eq!(dialogue.heard(), "", "the response waits for the end of the body");
+    let heard = dialogue.say(b"8\r\n12345678\r\n").heard();
+    assert!(heard.starts_with("HTTP/1.1 200 OK\r\n") && heard.contains("\r\nConnection: close\r\n"), "{heard}");
+}
+
+#[test]
+fn a_discarded_body_that_is_cut_ends_the_connection_at_once() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(b"POST /early?1 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    assert!(dialogue.heard().ends_with("enough\n"));
+    assert_eq!(dialogue.patience(), Some(STALL), "the rest of the body is awaited");
+    assert!(dialogue.end().closed().is_some());
+}
+
+#[test]
+fn a_source_that_works_for_a_turn_is_read_again_in_the_next() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    assert!(dialogue.say(&get("/slices?3000")).heard().ends_with("\r\n0\r\n\r\n"));
+}
+
+#[test]
+fn lingering_after_a_cut_response_ends_with_the_reason_of_the_cut() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.say(&get("/truncated?100"));
+    assert_eq!((dialogue.closed(), dialogue.patience()), (None, Some(LINGER)));
+    assert_eq!(dialogue.pass(LINGER).closed(), Some(CloseReason::OutputCut));
+}
+
+#[test]
+fn a_read_that_fails_ends_the_session_as_broken() {
+    let site = site(TestService);
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.run().transport().reset = true;
+    assert_eq!(dialogue.say(b"GET").closed(), Some(CloseReason::Broken));
+}
+
+#[test]
+fn the_error_page_of_an_incomplete_head_is_made_for_its_connection() {
+    /// Keeps both addresses and the time of arrival of the request for which a page is made.
+    struct Keeps(Arc<Mutex<Option<(SocketAddr, SocketAddr, Instant)>>>);
+    impl ErrorPage for Keeps {
+        fn content_type(&self) -> &str {
+            "text/plain"
+        }
+        fn render(&self, error: &ErrorInfo<'_>, _: &mut Vec<u8>) {
+            let request = error.request;
+            *self.0.lock().unwrap() = Some((request.client_address(), request.server_address(), request.arrived()));
+        }
+    }
+    let kept = Arc::new(Mutex::new(None));
+    let mut site = site(TestService);
+    site.error_page = Box::new(Keeps(Arc::clone(&kept)));
+    let mut dialogue = Dialogue::new(&site);
+    let began = dialogue.now;
+    dialogue.say(b"GET / HT").pass(HEAD);
+    let addresses = ["127.0.0.1:50000", "127.0.0.1:80"].map(|address| address.parse().unwrap());
+    assert_eq!(kept.lock().unwrap().take(), Some((addresses[0], addresses[1], began)));
+}
+
+/// Takes at most this number of bytes in a call, and notices a call that follows a short count before the next poll.
+struct Sips {
+    most: usize,
+    was_short: bool,
+    was_pressed: bool,
+    has_ended: bool,
+}
+
+/// The service of [`Sips`].
+struct SipService(usize);
+
+impl Service for SipService {
+    fn call(&self, _: &Request) -> Reply {
+        Reply::Later(Box::new(Sips { most: self.0, was_short: false, was_pressed: false, has_ended: false }))
+    }
+}
+
+impl Upstream for Sips {
+    fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
+        self.was_pressed |= std::mem::replace(&mut self.was_short, body.len() > self.most);
+        Ok(body.len().min(self.most))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.has_ended = true;
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
+        self.was_short = false;
+        Ok(self.has_ended.then(|| Response::text(if self.was_pressed { "pressed\n" } else { "polled\n" })))
+    }
+}
+
+#[test]
+fn an_upstream_that_takes_a_part_is_polled_before_it_gets_the_rest() {
+    let site = site(SipService(3));
+    let mut dialogue = Dialogue::new(&site);
+    let heard = dialogue.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789").heard();
+    assert!(heard.ends_with("polled\n"), "{heard}");
+}
+
+#[test]
+fn an_upstream_that_takes_nothing_does_not_keep_the_loop_busy() {
+    let site = site(SipService(0));
+    let mut dialogue = Dialogue::new(&site);
+    dialogue.transport().incoming = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc".to_vec();
+    assert!(matches!(dialogue.step(), Next::Wait(_)));
+}
+
 #[test]
 fn a_body_that_its_handler_does_not_take_may_stay_away() {
     let site = site(Handlers::new(|| Dawdles));

@@ -49,6 +49,7 @@ impl Service for TestService {
             b"/truncated" => file(number, number + 1000),
             b"/unreadable" => unreadable(number),
             b"/liar" => Response::text("hello\n").header("Content-Length", "7").unwrap(),
+            b"/honest" => Response::text("hello\n").header("Content-Length", "6").unwrap(),
             b"/interim" => Response::new(Status::EARLY_HINTS),
             b"/reason" => Response::error(Status::NOT_FOUND).message("no <such>\r\nX-Evil: 1"),
             b"/latin-reason" => Response::error(Status::NOT_FOUND).message("caf\u{e9} \u{10d}\u{10a}X: 1 \u{20ac}"),
