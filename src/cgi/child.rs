@@ -240,3 +240,55 @@ fn describe_exit(status: ExitStatus) -> Option<String> {
         (None, signal) => Some(format!("CGI script killed by signal {}", signal.unwrap_or_default())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    const KILL_AFTER: Duration = Duration::from_secs(2);
+
+    /// An entry whose child runs until it gets a signal.
+    fn entry() -> ChildEntry {
+        let child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+        let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: Waker::new(|| {}) };
+        ChildEntry::new(child, pidfd, None, label, None)
+    }
+
+    /// The next deadline at a time; `None` if the child can be reaped.
+    fn next(entry: &mut ChildEntry, now: Instant) -> Option<Option<Instant>> {
+        match entry.check_time(now, KILL_AFTER, &mut LogLines::new()) {
+            Deadline::Next(next) => Some(next),
+            Deadline::Reap => None,
+        }
+    }
+
+    #[test]
+    fn a_group_is_killed_after_its_time_or_a_moment_after_its_leader_has_exited() {
+        let (mut entry, now) = (entry(), Instant::now());
+        assert_eq!((next(&mut entry, now), entry.leader_exited()), (Some(None), false));
+        entry.terminate("a test", false, &mut LogLines::new());
+        assert_eq!((next(&mut entry, now), entry.leader_exited()), (Some(Some(now + KILL_AFTER)), false));
+        assert!(!entry.handle_exit(now) && entry.leader_exited(), "the rest of the group is still to be killed");
+        let soon = now + STRAGGLER_WAIT;
+        assert_eq!(next(&mut entry, now), Some(Some(soon)));
+        assert_eq!(next(&mut entry, soon), None);
+        entry.child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_has_a_process_id_until_it_is_reaped() {
+        let mut entry = entry();
+        assert_eq!(entry.pid(), Some(Pid::from_child(&entry.child)));
+        assert!(!entry.reap(&mut LogLines::new()), "it runs");
+        entry.child.kill().unwrap();
+        entry.child.wait().unwrap();
+        assert!(entry.reap(&mut LogLines::new()));
+        assert_eq!(entry.pid(), None);
+    }
+}

@@ -149,3 +149,23 @@ impl ScriptUpstream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgi::CgiService;
+    use crate::files::Account;
+    use crate::service::Service;
+
+    #[test]
+    fn a_response_without_a_script_has_the_user_for_the_log() {
+        let builder = CgiService::builder("src").auth(Account::new("ann", "secret"));
+        let service = builder.build(|_: &Request| Response::text("")).unwrap();
+        for (method, status) in [("TRACE", Status::METHOD_NOT_ALLOWED), ("GET", Status::NOT_FOUND)] {
+            let request = Request::builder(method, "/cgi-bin/none");
+            let request = request.header("Authorization", "Basic YW5uOnNlY3JldA==").build();
+            let Reply::Now(response) = service.call(&request) else { panic!("a script runs for {method}") };
+            assert_eq!((response.status, response.user.as_deref()), (status, Some("ann")), "{method}");
+        }
+    }
+}

@@ -82,5 +82,9 @@ mod tests {
         let many = lines(&[&b"12345678\n".repeat(20_000)]);
         assert_eq!(many.len(), MOST / 72 + 1);
         assert_eq!(many.last().unwrap(), "(further output dropped)");
+        // Lines that reach the limit exactly are all logged.
+        let line = [vec![b'x'; 64], vec![b'\n']].concat();
+        let count = MOST / (64 + COST);
+        assert_eq!(lines(&[&line.repeat(count)]), vec!["x".repeat(64); count]);
     }
 }

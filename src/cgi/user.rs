@@ -110,7 +110,20 @@ mod tests {
             assert_eq!(ScriptUser::named(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
         }
         assert_eq!(ScriptUser::named("no such user").unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(ScriptUser::named("12:34").unwrap(), ScriptUser { uid: 12, gid: 34 });
+        let user = ScriptUser::named("12:34").unwrap();
+        assert_eq!((user.uid(), user.gid()), (12, 34));
         assert_ne!(ScriptUser::nobody().uid(), 0);
+    }
+
+    #[test]
+    fn only_root_runs_scripts_as_another_user() {
+        let user = ScriptUser::new(12, 34).unwrap();
+        if geteuid().is_root() {
+            assert_eq!(choose(Some(user)).unwrap(), Some(user));
+            assert_eq!(choose(None).unwrap(), Some(ScriptUser::nobody()));
+        } else {
+            assert_eq!(choose(Some(user)).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(choose(None).unwrap(), None);
+        }
     }
 }
