@@ -46,7 +46,7 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
         // TLS 1.3 writes the version 1.2 here, and its own into an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => {
-            let mut fields = Fields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
+            let mut fields = HelloFields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
             ClientOpening::Hello {
                 server_name: fields.server_name().map(Into::into),
                 prefers_chacha: fields.prefers_chacha(),
@@ -107,21 +107,21 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
 
 /// The fields of a ClientHello that are read here.
 #[derive(Default)]
-struct Fields<'h> {
+struct HelloFields<'h> {
     cipher_suites: &'h [u8],
     extensions: &'h [u8],
 }
 
-impl<'h> Fields<'h> {
+impl<'h> HelloFields<'h> {
     /// Divides the body of a ClientHello.
-    fn of(hello: &'h [u8]) -> Option<Fields<'h>> {
+    fn of(hello: &'h [u8]) -> Option<HelloFields<'h>> {
         const VERSION_AND_RANDOM: usize = 2 + 32;
         let mut rest = hello.get(VERSION_AND_RANDOM..)?;
         let _session_id = take_short(&mut rest)?;
         let cipher_suites = take_long(&mut rest)?;
         let _compression_methods = take_short(&mut rest)?;
         // A client of TLS 1.2 may send no extensions at all.
-        Some(Fields { cipher_suites, extensions: take_long(&mut rest).unwrap_or_default() })
+        Some(HelloFields { cipher_suites, extensions: take_long(&mut rest).unwrap_or_default() })
     }
 
     fn server_name(&mut self) -> Option<&'h str> {
@@ -176,11 +176,11 @@ fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Fields;
+    use super::HelloFields;
 
     #[test]
     fn the_preferred_suite_is_the_first_that_has_a_meaning() {
-        let prefers_chacha = |cipher_suites: &[u8]| Fields { cipher_suites, extensions: &[] }.prefers_chacha();
+        let prefers_chacha = |cipher_suites: &[u8]| HelloFields { cipher_suites, extensions: &[] }.prefers_chacha();
         for (suites, wanted) in [
             (&[0x13, 0x03, 0x13, 0x01][..], true),
             (&[0x13, 0x01, 0x13, 0x03], false),
