@@ -490,7 +490,10 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     let announces_end = fate == Fate::Closes && seed.is_multiple_of(2);
     let mut wire_until = until;
     #[cfg(feature = "tls")]
-    let mut tls = is_secure.then(|| TlsEnd::new(script[..until].to_vec(), announces_end));
+    let mut tls = is_secure.then(|| {
+        let client = TlsEnd::new(script[..until].to_vec(), announces_end);
+        if seed.is_multiple_of(3) { client } else { client.with_records(Random::new(seed ^ 0x715)) }
+    });
     if is_secure {
         // The client's side of TLS adds to the script as it gets bytes.
         script.clear();

@@ -16,6 +16,7 @@ use rustls::{
 };
 
 use super::client::SAFETY;
+use super::seeds::Random;
 
 const PEM: &[u8] = include_bytes!("localhost.pem");
 
@@ -109,6 +110,8 @@ pub struct TlsEnd {
     /// The requests, until they are encrypted.
     pub asks: Option<Vec<u8>>,
     announces_end: bool,
+    /// Chooses the records of the requests. `None` leaves that to rustls.
+    random: Option<Random>,
     pub heard: Vec<u8>,
     /// The server has announced its end.
     pub is_told_the_end: bool,
@@ -117,7 +120,26 @@ pub struct TlsEnd {
 impl TlsEnd {
     pub fn new(asks: Vec<u8>, announces_end: bool) -> TlsEnd {
         let (connection, heard) = (client_connection(), Vec::new());
-        TlsEnd { connection, asks: Some(asks), announces_end, heard, is_told_the_end: false }
+        TlsEnd { connection, asks: Some(asks), announces_end, random: None, heard, is_told_the_end: false }
+    }
+
+    /// Sends the requests in records of any size, with new keys between some of them.
+    pub fn with_records(mut self, random: Random) -> TlsEnd {
+        self.random = Some(random);
+        self
+    }
+
+    /// Encrypts the requests.
+    fn send(&mut self, mut asks: &[u8]) {
+        let Some(random) = &mut self.random else { return self.connection.writer().write_all(asks).unwrap() };
+        while !asks.is_empty() {
+            if random.one_in(4) {
+                self.connection.refresh_traffic_keys().unwrap();
+            }
+            let (part, rest) = asks.split_at(asks.len().min(1 + random.below(9000)));
+            self.connection.writer().write_all(part).unwrap();
+            asks = rest;
+        }
     }
 
     /// Takes bytes from the server. Returns those that the client sends then.
@@ -134,7 +156,7 @@ impl TlsEnd {
         if !self.connection.is_handshaking()
             && let Some(asks) = self.asks.take()
         {
-            self.connection.writer().write_all(&asks).unwrap();
+            self.send(&asks);
             if self.announces_end {
                 self.connection.send_close_notify();
             }
