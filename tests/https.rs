@@ -253,11 +253,12 @@ fn dialogue(site: &ServerState) -> Dialogue<'_, TlsStream<Memory, ServerSide>> {
     Dialogue::on(site, TlsStream::accept(Memory::default(), server_config(), Default::default()).unwrap())
 }
 
-/// Takes what was sent in clear: the one response to text, with or without the URL of `https://h/a`.
-fn refusal_in_clear(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, has_url: bool) {
+/// Takes what was sent in clear: the one response to text, which names this URL if one is given.
+fn refusal_in_clear(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, url: Option<&str>) {
     let sent = String::from_utf8(std::mem::take(&mut dialogue.transport().socket().sent)).unwrap();
     assert!(sent.starts_with("HTTP/1.1 400 ") && sent.contains("\r\nConnection: close\r\n"), "{sent}");
-    assert_eq!((sent.contains("HTTPS"), sent.contains("Use https://h/a\n")), (true, has_url), "{sent}");
+    let end = url.map_or(String::new(), |url| format!("Use {url}\n"));
+    assert!(sent.ends_with(&format!("the request came as plain HTTP.\n{end}")), "{sent}");
     assert!(dialogue.transport().socket().ended);
 }
 
@@ -273,23 +274,28 @@ fn plain_http_without_an_end_of_its_head_is_refused_after_1_kib_or_1_second() {
             assert!(dialogue.pass(Duration::from_millis(time - 1)).transport().socket().sent.is_empty(), "{text}");
             dialogue.pass(Duration::from_millis(1));
         }
-        refusal_in_clear(&mut dialogue, false);
+        refusal_in_clear(&mut dialogue, None);
     }
 }
 
 #[test]
 fn plain_http_that_no_server_would_accept_is_told_of_https_too() {
     let site = site(TestService);
-    let url = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nxyz";
+    let url = Some("https://h/a");
     let cookies = format!("GET /a HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n", "x".repeat(3000));
-    let no_host = "GET /a HTTP/1.1\r\n\r\n";
-    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    for (text, has_url) in [(url, true), (&cookies, true), (no_host, false), (preface, false), ("QUIT\r\n\r\n", false)]
-    {
+    for (text, url) in [
+        ("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nxyz", url),
+        (&cookies, url),
+        ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", Some("https://h/")),
+        ("GET /a HTTP/1.1\r\n\r\n", None),
+        ("GET /a HTTP/1.1\r\nHost: <b>\r\n\r\n", None),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None),
+        ("QUIT\r\n\r\n", None),
+    ] {
         let mut dialogue = dialogue(&site);
         dialogue.transport().socket().incoming.extend_from_slice(text.as_bytes());
         dialogue.run();
-        refusal_in_clear(&mut dialogue, has_url);
+        refusal_in_clear(&mut dialogue, url);
     }
     let mut half_closed = dialogue(&site);
     half_closed.transport().socket().incoming.extend_from_slice(b"GET /a HTT");

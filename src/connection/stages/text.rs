@@ -47,7 +47,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
             text.extend_from_slice(b"Use https://");
             text.extend_from_slice(authority);
-            text.extend_from_slice(request.path());
+            // The target of OPTIONS may be an asterisk.
+            text.extend_from_slice(if request.path().starts_with(b"/") { request.path() } else { b"/" });
             text.push(b'\n');
         }
         self.timers.begin_exchange(&self.limits, clock.now);
