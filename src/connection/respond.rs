@@ -46,26 +46,26 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) -> Stage {
         let explain = rejection.explanation().map(Cow::Owned);
         let text = ErrorText { message: rejection.message(), explain, cause: None };
-        let response = Response { error: Some(text), ..Response::new(rejection.status()) };
-        self.respond(response, request, None, clock)
+        let mut response = Response { error: Some(text), ..Response::new(rejection.status()) };
+        self.respond(&mut response, request, None, clock)
     }
 
-    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage.
+    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage. The response is
+    /// used up; it is passed by reference because it is large, and most callers have it in a larger value.
     pub(super) fn respond(
         &mut self,
-        response: Response,
+        response: &mut Response,
         request: &Request,
         mut upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,
     ) -> Stage {
         // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
-        let mut response = response;
         // A response that the framing would contradict becomes a 500: after it, the client could take the rest of one
         // response for another.
-        if let Some(fault) = self.fault(&response, request, upstream.is_some()) {
+        if let Some(fault) = self.fault(response, request, upstream.is_some()) {
             self.log_message(&fault, clock.wall);
-            response = Response::error(Status::INTERNAL_SERVER_ERROR);
+            *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
             // Before the head is written: from here on, the bytes in the input are those of the other protocol.
@@ -79,7 +79,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
         let announced = response.head.content_length().or(response.body.length());
         let is_counted = response.error.is_none() && announced.is_some();
-        let message = response.error.take().map(|text| self.put_error_page(&mut response, text, request, clock.wall));
+        let message = response.error.take().map(|text| self.put_error_page(response, text, request, clock.wall));
         let encoder = {
             let common = self.server.common_headers(clock.wall, request.tls().is_some());
             let head = ResponseHead {
@@ -93,7 +93,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         };
         // The outcome counts no bytes yet: without an encoder, as for HEAD and 304, no body is sent.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
-        // The body of such a response is dropped here, and a source with it.
+        // The caller drops the body of such a response, and a source with it.
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
         if let Some(bytes) = short(&response.body) {
             outcome.sent = encoder.write(bytes, &mut self.output) as u64;
@@ -104,7 +104,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         // The request is overwritten by the next one, long before a body of this size has left.
         let request = self.server.log.borrow().describe(request).keep();
         let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
-        let body = body_writer(response.body, encoder);
+        let body = body_writer(std::mem::replace(&mut response.body, Body::Empty), encoder);
         Stage::Sending(Box::new(Sending { body, record, upstream, is_waiting: false }))
     }
 

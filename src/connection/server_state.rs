@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::failed_handshakes::FailedHandshakes;
 use super::per_peer::PerPeerLimit;
@@ -72,7 +73,7 @@ pub struct ServerState {
 /// The common header fields, and the second for which they are valid.
 #[derive(Default)]
 struct Stamped {
-    second: Option<HttpDate>,
+    second: Option<Range<SystemTime>>,
     stamp: CommonHeaders,
     /// The fields of responses over TLS, which have `Strict-Transport-Security` too.
     secure: CommonHeaders,
@@ -300,25 +301,30 @@ impl ServerState {
     /// The field lines that every response has at this time, rendered once a second: `Server`, `Date`, the common
     /// fields, and over TLS `Strict-Transport-Security`, which must not be sent in clear (RFC 6797 section 7.2).
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
-        // `Date` has a resolution of a second, so all responses of a second share these bytes.
-        let second = HttpDate::from(wall);
-        if self.stamp.borrow().second != Some(second) {
-            let date = format!("Date: {second}\r\n");
+        // `Date` has a resolution of a second, so all responses of a second share these bytes. Two comparisons tell that it
+        // has not ended; the second itself would have to be computed from `wall` for each response.
+        if !self.stamp.borrow().second.as_ref().is_some_and(|second| second.contains(&wall)) {
+            let date = format!("Date: {}\r\n", HttpDate::from(wall));
             let (server, more) = (self.server.borrow(), self.common.borrow());
             let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
             // Both are rendered even without TLS: once a second, that costs less than to ask which one is needed.
             let secure = [more.lines(), &self.hsts.borrow()].concat();
             let secure = CommonHeaders::with_more(&server, &secure, date.as_bytes());
-            *self.stamp.borrow_mut() = Stamped { second: Some(second), stamp, secure };
+            *self.stamp.borrow_mut() = Stamped { second: second_of(wall), stamp, secure };
         }
         Ref::map(self.stamp.borrow(), |stamped| if is_secure { &stamped.secure } else { &stamped.stamp })
     }
 }
 
+/// The second in which a time is. `None` before 1970.
+fn second_of(wall: SystemTime) -> Option<Range<SystemTime>> {
+    let start = wall - Duration::from_nanos(wall.duration_since(UNIX_EPOCH).ok()?.subsec_nanos().into());
+    Some(start..start.checked_add(Duration::from_secs(1))?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::http::Request;

@@ -33,8 +33,8 @@ impl Deferred {
                 if matches!(event, RequestEvent::Data(_)) {
                     core.machine.refuse();
                 }
-                let Deferred { response, request, .. } = *self;
-                (core.respond(response, &request, None, clock), Progress::Moved)
+                let Deferred { mut response, request, .. } = *self;
+                (core.respond(&mut response, &request, None, clock), Progress::Moved)
             }
         }
     }

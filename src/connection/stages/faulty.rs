@@ -67,7 +67,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(in crate::connection) fn respond_with_fault(
         &mut self,
         fault: Fault,
-        response: Response,
+        response: &mut Response,
         request: &Request,
         upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,

@@ -66,7 +66,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Passes a complete head to the service.
     fn begin(&mut self, request: &Request, clock: TurnClock) -> Stage {
         self.timers.begin_exchange(&self.limits, clock.now);
-        let reply = match self.machine.expect() {
+        let mut reply = match self.machine.expect() {
             Expect::Unknown => Response::error(Status::EXPECTATION_FAILED).into(),
             _ => self.call_service(request, clock.wall),
         };
@@ -75,7 +75,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                 let (request, left) = (request.clone(), self.limits.drain);
                 Stage::Deferred(Box::new(Deferred { response, request, left }))
             }
-            Reply::Now(response) => {
+            Reply::Now(ref mut response) => {
                 // The body is too long to be read for nothing: the response closes the connection.
                 if self.machine.in_body() {
                     self.machine.refuse();

@@ -56,6 +56,6 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         let mut response = Response::new(Status::BAD_REQUEST).body(Body::Bytes(text.into()));
         response.head.put("Content-Type", "text/plain; charset=utf-8");
         response.head.put("X-Content-Type-Options", "nosniff");
-        self.respond(response, request, None, clock)
+        self.respond(&mut response, request, None, clock)
     }
 }

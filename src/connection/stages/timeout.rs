@@ -83,7 +83,7 @@ fn time_out_upstream<T, O: ConnectionObserver>(
     if core.machine.in_body() {
         core.machine.refuse();
     }
-    core.respond(Response::error(Status::GATEWAY_TIMEOUT), &pending.request, None, clock)
+    core.respond(&mut Response::error(Status::GATEWAY_TIMEOUT), &pending.request, None, clock)
 }
 
 /// 408: the client has not sent the rest of its request in time.

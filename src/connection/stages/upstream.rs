@@ -63,7 +63,7 @@ impl PendingUpstream {
         };
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
-            Ok(Some(response)) => {
+            Ok(Some(mut response)) => {
                 // An upstream that responds early may still want the body that its client holds back until it is told to continue.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
@@ -71,14 +71,14 @@ impl PendingUpstream {
                 let request = std::mem::take(&mut self.request);
                 #[cfg(feature = "harness")]
                 if let Some(fault) = self.upstream.take_fault() {
-                    let stage = core.respond_with_fault(fault, response, &request, Some(self), cx.clock);
+                    let stage = core.respond_with_fault(fault, &mut response, &request, Some(self), cx.clock);
                     return (stage, Progress::Moved);
                 }
-                core.respond(response, &request, Some(self), cx.clock)
+                core.respond(&mut response, &request, Some(self), cx.clock)
             }
             Err(error) => {
                 core.log_message(&format!("no response: {error}"), cx.clock.wall);
-                core.respond(Response::error(Status::BAD_GATEWAY), &self.request, None, cx.clock)
+                core.respond(&mut Response::error(Status::BAD_GATEWAY), &self.request, None, cx.clock)
             }
         };
         (stage, Progress::Moved)
