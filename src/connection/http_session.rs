@@ -204,8 +204,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // Reading and discarding counts as progress, so a client that keeps sending never gets to the check of
-                // the deadline below.
+                // Reading and discarding counts as progress. While a client keeps sending, the check of the deadline
+                // below is not reached.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {

@@ -21,13 +21,13 @@ pub struct Cookie {
     /// The value; `None` for a cookie that [`Standard::Python`](super::Standard::Python) read from a field without `=`, and
     /// which is sent as its name alone.
     pub value: Option<String>,
-    /// The host, or a dot and the domain that the cookie is for.
+    /// The domain of the cookie: a host, or a domain with a dot in front.
     pub domain: String,
     /// True if the field had the attribute `Domain`. A cookie without it is for its host alone.
     pub domain_specified: bool,
     /// True if the value of that attribute began with a dot.
     pub domain_initial_dot: bool,
-    /// The path of the pages that the cookie is for, and of those below.
+    /// The path of the cookie: that of a page or folder, which includes all pages below it.
     pub path: String,
     /// True if the field had the attribute `Path`, and it was used.
     pub path_specified: bool,
@@ -87,8 +87,8 @@ impl Cookie {
         self.attribute("HttpOnly").is_some()
     }
 
-    /// An attribute of [`rest`](Cookie::rest), whose name is in any case: `None` if it is not there, `Some(None)` if it has
-    /// no value.
+    /// An attribute of [`rest`](Cookie::rest) by its name, without regard to case: `None` if it is not there,
+    /// `Some(None)` if it has no value.
     pub fn attribute(&self, name: &str) -> Option<Option<&str>> {
         let found = self.rest.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_deref())

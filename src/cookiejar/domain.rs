@@ -1,4 +1,4 @@
-//! Hosts and domains: the match of RFC 6265, those of Python, and the suffixes that no cookie may have as its domain.
+//! Hosts and domains: how RFC 6265 and Python match them, and the suffixes that no cookie may have as its domain.
 
 use std::net::Ipv4Addr;
 
@@ -61,7 +61,7 @@ fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's match after RFC 2965 section 1: the domain has a dot in front, the host something before it.
+/// Python's match after RFC 2965 section 1: the domain begins with a dot, and the host has more labels than the domain.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
@@ -77,7 +77,7 @@ pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     domain.ends_with(&listed)
 }
 
-/// The domain in which other hosts are no third party for the host (RFC 2965 section 1, "reach").
+/// The domain whose hosts are not third parties for the host (RFC 2965 section 1, "reach").
 fn reach(host: &str) -> String {
     match host.split_once('.') {
         Some((_, above)) if is_host_name(host) && (above.contains('.') || above == "local") => format!(".{above}"),

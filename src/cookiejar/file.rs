@@ -13,9 +13,9 @@ use crate::http::{FieldValue, latin1};
 /// Which cookies are written into a file, and taken from one: the arguments of Python's `save`, `load` and `revert`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// True for cookies that end with the session, too.
+    /// True to include cookies that end with the session.
     pub ignore_discard: bool,
-    /// True for cookies that have ended, too.
+    /// True to include expired cookies.
     pub ignore_expires: bool,
 }
 
@@ -141,7 +141,7 @@ impl<F: FileFormat> CookieFile<F> {
     }
 }
 
-/// A format that a [`CookieFile`] can have. No type outside of this module can be one.
+/// A format that a [`CookieFile`] can have. Only this module implements it.
 pub trait FileFormat {
     /// The functions of the format.
     const FORMAT: Format;
@@ -217,7 +217,7 @@ impl Format {
     }
 }
 
-/// A cookie without a name as Python has it: a name without a value. Files know this form only.
+/// A cookie without a name in Python's form: a name without a value. Files have only this form.
 fn named(cookie: Cookie) -> Cookie {
     match cookie.value {
         Some(value) if cookie.name.is_empty() => Cookie { name: value, value: None, ..cookie },
@@ -225,7 +225,7 @@ fn named(cookie: Cookie) -> Cookie {
     }
 }
 
-/// The form of RFC 6265bis for the same: a value without a name.
+/// A cookie without a name in the form of RFC 6265bis: a value without a name.
 fn nameless(cookie: Cookie) -> Cookie {
     match cookie.value {
         None => Cookie { value: Some(cookie.name), name: String::new(), ..cookie },
@@ -239,8 +239,8 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.enumerate().map(|(at, line)| (at + 1, line))
 }
 
-/// Gives a file this content in one step: a reader sees the old content or the new one. It may be read and written by its
-/// owner only (mode 0600), whatever the mode of the old file.
+/// Replaces the content of a file in one step: a reader sees the old content or the new one. It may be read and written
+/// by its owner only (mode 0600), whatever the mode of the old file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // The file that a symbolic link leads to is replaced, not the link.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

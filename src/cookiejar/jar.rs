@@ -1,5 +1,5 @@
-//! [`CookieJar`]: cookies go in with responses and out with requests. How a field is read and which cookies are allowed is
-//! in the modules of the two standards, the order and the number of the cookies in `store.rs`.
+//! [`CookieJar`]: takes cookies from responses and adds them to requests. The modules of the two standards read the
+//! fields and decide which cookies are allowed; `store.rs` has the order and the number of the cookies.
 
 use std::fmt;
 
@@ -104,8 +104,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.insert(cookie);
     }
 
-    /// The value of the `Cookie` field for a request for this URL; `None` if no cookie is for it. Cookies that have ended
-    /// are removed.
+    /// The value of the `Cookie` field for a request for this URL; `None` if no cookie is for it. Expired cookies are
+    /// removed.
     ///
     /// Longer paths come first. Of equal paths, [`Standard::Rfc6265`] has the oldest first, [`Standard::Python`] keeps the
     /// domains together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie) does not refuse, is left
@@ -155,7 +155,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         found.into_iter().map(|stored| &stored.cookie).collect()
     }
 
-    /// The domains whose cookies may be for this URL.
+    /// The domains whose cookies may match this URL.
     fn keys(&self, url: &RequestUrl) -> Vec<String> {
         let mut hosts = vec![url.host().to_owned()];
         if self.policy.settings().standard == Standard::Python {

@@ -23,8 +23,8 @@ const STANDARD: [&str; 12] = [
     "discard",
 ];
 
-/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It loses nothing of a cookie but the years
-/// after 9999.
+/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It keeps all of a cookie, except
+/// years after 9999.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, FileOptions, LwpFile};

@@ -112,7 +112,7 @@ fn read_expires(field: &str) -> Option<Option<i64>> {
     }
     let seconds = match field.parse::<i64>() {
         Ok(seconds) => seconds,
-        // A number that is too great for an integer becomes the greatest.
+        // A number that does not fit into the integer becomes the largest one.
         Err(_) => field.parse::<f64>().ok().filter(|seconds| seconds.is_finite())? as i64,
     };
     Some((seconds != 0).then_some(seconds))

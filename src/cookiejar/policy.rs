@@ -29,10 +29,11 @@ pub enum Standard {
 pub struct Policy {
     /// Which document is followed.
     pub standard: Standard,
-    /// False if no cookies are taken and sent at all. Python's switch for the cookies of Netscape, which are the only ones.
+    /// False to take and send no cookies. In Python, this switch is for cookies of Netscape, which are the only kind
+    /// here.
     pub netscape: bool,
-    /// Domains whose cookies are neither taken nor sent. A domain with a dot in front is all names below it, one without is
-    /// that name alone.
+    /// Domains whose cookies are neither taken nor sent. A domain with a dot in front means all names below it, one
+    /// without a dot means that name alone.
     pub blocked_domains: Vec<String>,
     /// The only domains whose cookies are taken and sent, in the same form; `None` for all.
     pub allowed_domains: Option<Vec<String>>,
@@ -40,11 +41,11 @@ pub struct Policy {
     pub secure_protocols: Vec<String>,
     /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither gets nor sets cookies.
     pub strict_ns_unverifiable: bool,
-    /// True for a name that no cookie may be for. It is given a domain in lower case without a dot in front.
-    /// [`is_public_suffix`] unless set; only [`Standard::Rfc6265`] asks.
+    /// Returns true for a name that no cookie may have as its domain. The argument is in lower case, without a dot in
+    /// front. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
     pub is_public_suffix: fn(&str) -> bool,
-    /// The number of cookies that one domain may have. Above it the one that was used longest ago is removed, first among
-    /// those without `Secure`. 180 for [`Standard::Rfc6265`] (at least 50 in section 6.1), no limit for Python.
+    /// The number of cookies that one domain may have. Beyond it, the least recently used cookie is removed, those
+    /// without `Secure` first. 180 for [`Standard::Rfc6265`] (at least 50 in section 6.1), no limit for Python.
     pub max_per_domain: usize,
     /// The number of cookies in all. 3000 for [`Standard::Rfc6265`] (the least in section 6.1), no limit for Python.
     pub max_cookies: usize,

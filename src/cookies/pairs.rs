@@ -1,5 +1,4 @@
-//! A `Cookie` field as a server should read it (RFC 6265 section 5.4). Attributes do not exist in this field, so nothing
-//! here knows them.
+//! A `Cookie` field as a server should read it (RFC 6265 section 5.4). This field has no attributes.
 
 /// Name and value of each pair of a `Cookie` field, in order. A part without `=` or without a name is skipped,
 /// and the other pairs are kept. White space around names and values is cut off; quotes are part of a value.

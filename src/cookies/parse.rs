@@ -43,8 +43,8 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// The value at the beginning, and the text after the end of the item: a quoted string, a date, or a word, whichever is
-/// the first that the item's end follows.
+/// The value at the beginning, and the text after the end of the item: a quoted string, a date, or a word. The first of
+/// these counts that the end of the item follows.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];

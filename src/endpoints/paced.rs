@@ -72,7 +72,7 @@ impl Schedule {
     }
 }
 
-/// Responds at a time, and then wakes its connection whenever a piece of the body becomes due.
+/// Responds at the time `at`, and then wakes its connection whenever a piece of the body becomes due.
 pub(super) struct PacedResponse {
     response: Option<Response>,
     at: Instant,

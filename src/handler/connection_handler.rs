@@ -86,7 +86,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
 
-    /// A new slot for the handler of this one.
+    /// A new slot that shares the handler of this one.
     fn for_same_handler(&self, context: &HandlerContext) -> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }

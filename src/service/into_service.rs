@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or a closure that is none: one that takes the [`Request`] by value and gets a copy of it, or one that fails
-/// with `Box<dyn Error + Send + Sync>`.
+/// A [`Service`], or a closure of two further kinds: one that takes the [`Request`] by value and gets a copy of it, and
+/// one that fails with `Box<dyn Error + Send + Sync>`.
 ///
 /// A closure whose argument has no type, such as `|_| Response::text("hello")`, takes it by value. One with the type
 /// `&Request` is a `Service` itself, and copies nothing. `M` distinguishes the cases; the compiler infers it.

@@ -343,7 +343,8 @@ fn register<'s, S: DatagramSocket>(
     settings: &CoroutineSettings,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    // The system cuts a datagram to the buffer without a sign. A byte beyond the kept ones shows that it was longer.
+    // The system truncates a datagram to the buffer and does not report it. One byte more than is kept shows that it
+    // was longer.
     let memory = vec![0; max_packet_size + 1];
     let resources = HandlerResources::new(settings);
     let acceptor = Acceptor::new(DatagramAccept { socket, factory, memory, resources, log });

@@ -65,7 +65,7 @@ impl Civil {
     }
 
     /// The date in seconds under Python's rules for all of its readers: a year from 1970 to 9999, hours up to 24 and
-    /// seconds up to 61. A day beyond the end of its month is one of the next.
+    /// seconds up to 61. A day beyond the end of its month counts into the next month.
     fn checked_as_in_python(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         let valid = (1970..=9999).contains(&year)
@@ -78,7 +78,7 @@ impl Civil {
     }
 }
 
-/// Reads a text from its beginning: the pieces of which dates are made.
+/// Reads the parts of a date from the beginning of a text.
 #[derive(Debug, Clone, Copy)]
 struct Scanner<'t> {
     rest: &'t str,

@@ -6,8 +6,8 @@ use super::{Civil, Scanner, is_blank, month, year_of};
 /// Reads a date; `None` for a text in another form, a year before 1970 or after 9999, or a zone whose offset
 /// is unknown.
 ///
-/// A year of fewer than four digits is the nearest to that of `now` with the same end. CPython raises an exception for a
-/// month that does not exist, and loses all cookies of the response (gh-153677); here it is `None`.
+/// A year of fewer than four digits is completed to the year nearest to that of `now`. CPython raises an exception for
+/// a month that does not exist, and loses all cookies of the response (gh-153677); here it is `None`.
 pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     let mut scanner = Scanner::new(without_weekday(text.trim_start()));
     let day = scanner.number(1, 2)?;
@@ -29,7 +29,7 @@ pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     at_end.then_some(seconds - offset)
 }
 
-/// Cuts off a day of the week, of which only the first three letters count, and a comma after it.
+/// Removes a day of the week and a comma after it. Only the first three letters of the day count.
 fn without_weekday(text: &str) -> &str {
     let is_weekday = |start: &str| {
         ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].iter().any(|day| day.eq_ignore_ascii_case(start))

@@ -1,5 +1,5 @@
-//! The reader of RFC 6265 section 5.1.1: parts of a date in any order, with almost anything between them. The zone plays no
-//! part: every date is UTC.
+//! The reader of RFC 6265 section 5.1.1: parts of a date in any order, with almost anything between them. The zone is
+//! ignored: every date is UTC.
 
 use super::{Civil, Scanner, civil_from_days, month};
 
@@ -9,7 +9,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     let mut day = None;
     let mut month_number = None;
     let mut year = None;
-    // A token is the first part that it can be and that is still missing, in this order.
+    // A token is tried as each part that is still missing, in this order.
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
         if time.is_none() && set(&mut time, clock(token)) {
             continue;
@@ -34,7 +34,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
         return None;
     }
     let seconds = Civil { year, month, day, hour, minute, second }.unix();
-    // A day that its month does not have comes back as one of the next month.
+    // A day that its month does not have would be one of the next month.
     let exists = civil_from_days(seconds.div_euclid(super::DAY)) == (year, month, day);
     exists.then_some(seconds)
 }

@@ -115,7 +115,7 @@ impl<'f> Attributes<'f> {
     }
 }
 
-/// Keeps the value of the first attribute of a name, which must have one; `None` if it has not.
+/// Keeps the value of the first attribute of a name. `None` if the attribute has no value.
 fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> {
     if place.is_none() {
         *place = Some(value?);
@@ -123,14 +123,14 @@ fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> 
     Some(())
 }
 
-/// Cuts off a quote at the beginning and one at the end, each of which may be missing.
+/// Removes a quote at the beginning and one at the end, if they are there.
 fn strip_quotes(text: &str) -> &str {
     let text = text.strip_prefix('"').unwrap_or(text);
     text.strip_suffix('"').unwrap_or(text)
 }
 
-/// Python's `int`: white space around the number, a sign, and single underscores between digits are allowed. A number that is
-/// too great becomes the greatest.
+/// Python's `int`: white space around the number, a sign, and single underscores between digits are allowed. A number
+/// that is too large becomes the largest one.
 fn parse_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let negative = text.starts_with('-');

@@ -31,7 +31,8 @@ fn return_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool 
     if host_alone && cookie.domain != host {
         return false;
     }
-    // Without `Domain` the cookie goes to the names below the host as well (CPython's "DomainLiberal"), but for an address.
+    // Without `Domain` the cookie is also sent to names below the host, unless the host is an address (CPython's
+    // "DomainLiberal").
     match host.strip_suffix(cookie.bare_domain()) {
         Some("") => true,
         Some(above) => above.ends_with('.') && !is_address(url.host()),

@@ -34,7 +34,7 @@ pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl
     Some(cookie)
 }
 
-/// Cuts off spaces and tabs, the only white space of the grammar.
+/// Removes spaces and tabs, the only white space of the grammar.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
@@ -44,7 +44,7 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The attributes that were read so far. Of an attribute that comes twice the last valid one counts.
+/// The attributes that were read so far. If an attribute appears twice, the last valid one counts.
 #[derive(Debug, Default)]
 struct SetCookieAttributes {
     expires: Option<i64>,
@@ -95,8 +95,8 @@ impl SetCookieAttributes {
     }
 }
 
-/// The second in which a cookie of this `Max-Age` ends (section 5.6.2). A number that is 0 or less ends it at once, one that
-/// is too great for a time ends it at the last time that there is.
+/// The second in which a cookie of this `Max-Age` ends (section 5.6.2). With 0 or less it ends at once; a number that
+/// is too large ends it at the latest time that can be expressed.
 fn end_after(value: &str, now: i64) -> Option<i64> {
     let digits = value.strip_prefix('-').unwrap_or(value);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -106,8 +106,8 @@ fn end_after(value: &str, now: i64) -> Option<i64> {
     Some(if value.starts_with('-') || seconds == 0 { i64::MIN } else { now.saturating_add(seconds) })
 }
 
-/// Sets the domain of the cookie, or leaves it to the host alone. `None` if the domain is not allowed (section 5.7, steps 7 to
-/// 10).
+/// Sets the domain of the cookie, or restricts the cookie to the host. `None` if the domain is not allowed (section
+/// 5.7, steps 7 to 10).
 fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestUrl) -> Option<()> {
     if domain.is_empty() {
         return Some(());

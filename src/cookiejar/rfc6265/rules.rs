@@ -28,7 +28,7 @@ pub(in crate::cookiejar) fn overlays_secure(cookie: &Cookie, kept: &Cookie) -> b
         && path_match(&cookie.path, &kept.path)
 }
 
-/// True if the cookie is not for requests on behalf of another site (`SameSite` is `Strict` or `Lax`).
+/// True if the cookie is not sent with requests on behalf of another site (`SameSite` is `Strict` or `Lax`).
 pub(in crate::cookiejar) fn is_same_site_only(cookie: &Cookie) -> bool {
     same_site(cookie).is_some_and(|value| ["Strict", "Lax"].iter().any(|only| only.eq_ignore_ascii_case(value)))
 }
