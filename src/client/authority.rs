@@ -12,8 +12,8 @@ pub(super) const HTTP_PORT: u16 = 80;
 /// The port of `https`.
 pub(super) const HTTPS_PORT: u16 = 443;
 
-/// Splits `host:port`, where the host of IPv6 stands in brackets, which are removed. `port` takes precedence; without any port
-/// it is `None`.
+/// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence; without any port it is
+/// `None`.
 ///
 /// # Errors
 /// [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or has a character that a host cannot
@@ -49,7 +49,7 @@ fn is_host_char(character: char) -> bool {
     !character.is_ascii_control() && !matches!(character, ' ' | '/' | '?' | '#' | '@' | '\\' | '[' | ']')
 }
 
-/// The host in ASCII: names beyond it in the form of IDNA, which needs the feature `idna`.
+/// The host in ASCII. A name with other characters becomes its IDNA form, which needs the feature `idna`.
 pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));

@@ -77,8 +77,8 @@ pub struct SkipFields {
 }
 
 impl HttpConnection {
-    /// A connection for a thread, to `host` or `host:port`; the port is 80 unless it is given. An address of IPv6 with a port
-    /// stands in brackets. Nothing is opened yet.
+    /// A connection for a thread, to `host` or `host:port`; the port is 80 unless it is given. An IPv6 address with a
+    /// port is in brackets. Nothing is opened yet.
     ///
     /// # Errors
     /// [`Error::InvalidUrl`] if the port is not a number, or the host contains a character that it must not.

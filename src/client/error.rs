@@ -33,7 +33,7 @@ pub enum Error {
     InvalidBody(&'static str),
     /// A major version of HTTP other than 1; holds it.
     UnknownProtocol(String),
-    /// The response does not begin with a status line; holds what stands in its place.
+    /// The response does not begin with a status line; holds the text in its place.
     BadStatusLine(String),
     /// The server has closed the connection without a byte of a response.
     RemoteDisconnected,

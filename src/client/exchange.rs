@@ -19,7 +19,7 @@ impl<C: Connector> HttpConnection<C> {
         self.waits = WaitLimits { each: self.settings.timeout, total };
     }
 
-    /// Closes the connection after an error: a late response must not be taken for that to the next request.
+    /// Closes the connection after an error: a late response must not be read as the response to the next request.
     pub(super) fn close_after(&mut self, error: &Error) {
         let has_ended = matches!(error.name(), "RemoteDisconnected" | "ConnectionReset");
         let has_begun = self.with_link(|link| Ok(link.machine.has_begun() || !link.input.is_empty()));

@@ -91,7 +91,7 @@ impl<S: ClientStream> Link<S> {
         Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
     }
 
-    /// True if the link is idle and open, and no byte has arrived that belongs to no response.
+    /// True if the link is idle and open, and no unexpected byte has arrived.
     pub(super) fn is_usable(&mut self) -> bool {
         let would_block =
             |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);

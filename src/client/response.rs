@@ -198,7 +198,7 @@ impl<S: ClientStream> HttpResponse<S> {
             self.shared = None;
             return Ok(0);
         };
-        // Nothing is asked for, so nothing is waited for.
+        // An empty buffer needs no bytes, so the call does not wait.
         if most == 0 {
             return Ok(0);
         }

@@ -109,7 +109,7 @@ struct TlsRecords<S: ClientStream> {
     tls: ClientConnection,
 }
 
-/// Plaintext and records that wait to be sent. A server that reads nothing must not cost more.
+/// The most bytes of plaintext and records that wait to be sent, for a server that reads nothing.
 const MOST_BUFFERED: usize = 64 * 1024;
 
 /// A stream as std's traits, which rustls uses. Neither call waits.
