@@ -5,6 +5,9 @@
 //!
 //! What must stay out: decisions. An observer changes nothing, and nothing depends on it.
 
+#[cfg(feature = "harness")]
+mod pair;
+
 use std::io;
 use std::time::{Duration, Instant};
 

@@ -146,11 +146,6 @@ impl HttpServer {
     /// # Errors
     /// If the system's selector fails. No client can cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
-        #[cfg(feature = "harness")]
-        if let Some(meter) = self.loop_meter() {
-            let PreparedRun { core, registration, .. } = self.prepare(false)?;
-            return core.serve_forever_observed(vec![registration], meter);
-        }
         self.prepare(false)?.serve_forever()
     }
 
@@ -168,20 +163,7 @@ impl HttpServer {
     /// # Errors
     /// As [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
-        #[cfg(feature = "harness")]
-        if let Some(meter) = self.loop_meter() {
-            let PreparedRun { core, registration, .. } = self.prepare(true)?;
-            return core.handle_request_observed(timeout, registration, meter);
-        }
         self.prepare(true)?.handle_request(timeout)
-    }
-
-    /// The observer of the next run, if this server counts.
-    #[cfg(feature = "harness")]
-    fn loop_meter(&self) -> Option<LoopMeter> {
-        // A loop has one observer.
-        let statistics = self.statistics.as_ref().filter(|_| !self.watch.is_watched());
-        statistics.map(|statistics| LoopMeter::new(Arc::clone(statistics)))
     }
 
     /// Lends the loop this server's acceptors and hooks. With `once`, a session closes after its first response.
@@ -227,7 +209,13 @@ impl HttpServer {
             Some(companion) => own.and(companion),
             None => own,
         };
-        PreparedRun { core: &mut self.core, registration, watch }
+        PreparedRun {
+            core: &mut self.core,
+            registration,
+            watch,
+            #[cfg(feature = "harness")]
+            meter: self.statistics.as_ref().map(|statistics| LoopMeter::new(Arc::clone(statistics))),
+        }
     }
 }
 

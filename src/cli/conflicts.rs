@@ -11,26 +11,7 @@ use crate::files::Symlinks;
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_tls(&options.tls)?;
     check_scripts(options)?;
-    #[cfg(feature = "harness")]
-    check_observers(options)?;
     check_confinement(options)
-}
-
-/// Refuses a trace together with counters: a loop reports to one observer.
-#[cfg(feature = "harness")]
-fn check_observers(options: &Options) -> Result<(), Exit> {
-    let (watch, counts) = (&options.watch, &options.statistics);
-    let watching = [("--trace", watch.trace.is_some()), ("--explain", watch.explain.is_some())];
-    let counting = [
-        ("--stats", counts.path.is_some()),
-        ("--stats-on-exit", counts.on_exit.is_some()),
-        ("--exit-after", counts.exit_after.is_some()),
-    ];
-    let set = |options: &[(&'static str, bool)]| options.iter().find(|(_, is_set)| *is_set).map(|(name, _)| *name);
-    match (set(&watching), set(&counting)) {
-        (Some(one), Some(other)) => Err(Exit::usage(format_args!("argument {one}: not allowed with argument {other}"))),
-        _ => Ok(()),
-    }
 }
 
 /// Refuses options of TLS without the one that they need. For the first two, the words are Python's.

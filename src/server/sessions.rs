@@ -119,6 +119,8 @@ impl<'s> HttpSessions<'s> {
     fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());
         let observer = self.watch.observer(peer, now, limit);
+        #[cfg(feature = "harness")]
+        let observer = (observer, self.statistics.map(|statistics| ConnectionMeter::new(Arc::clone(statistics))));
         if let Some(pace) = self.pace {
             return self.make_paced(stream, pace, peer, now, observer);
         }

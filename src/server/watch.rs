@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::event_loop::{LoopCore, Registration, Served, Stopped};
+#[cfg(feature = "harness")]
+use crate::statistics::LoopMeter;
 
 #[cfg(feature = "trace")]
 pub(super) use recorded::{Watch, WatchedServer};
@@ -16,8 +18,33 @@ pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,
     pub(super) watch: Watch<'s>,
+    /// The counters of the loop, if the server counts.
+    #[cfg(feature = "harness")]
+    pub(super) meter: Option<LoopMeter>,
 }
 
+/// A run has the observers that it needs, and is compiled for each choice of them.
+#[cfg(feature = "harness")]
+impl PreparedRun<'_> {
+    pub(super) fn serve_forever(self) -> io::Result<Stopped> {
+        let registrations = vec![self.registration];
+        match (self.watch.recorder(), self.meter) {
+            (Some(recorder), meter) => self.core.serve_forever_observed(registrations, (recorder, meter)),
+            (None, Some(meter)) => self.core.serve_forever_observed(registrations, meter),
+            (None, None) => self.core.serve_forever(registrations),
+        }
+    }
+
+    pub(super) fn handle_request(self, timeout: Option<Duration>) -> io::Result<Served> {
+        match (self.watch.recorder(), self.meter) {
+            (Some(recorder), meter) => self.core.handle_request_observed(timeout, self.registration, (recorder, meter)),
+            (None, Some(meter)) => self.core.handle_request_observed(timeout, self.registration, meter),
+            (None, None) => self.core.handle_request(timeout, self.registration),
+        }
+    }
+}
+
+#[cfg(not(feature = "harness"))]
 impl PreparedRun<'_> {
     pub(super) fn serve_forever(self) -> io::Result<Stopped> {
         let registrations = vec![self.registration];
@@ -50,12 +77,6 @@ mod recorded {
     pub(in crate::server) struct WatchedServer(Option<Box<RefCell<Recorder>>>);
 
     impl WatchedServer {
-        /// True if the server has a recorder.
-        #[cfg(feature = "harness")]
-        pub(in crate::server) fn is_watched(&self) -> bool {
-            self.0.is_some()
-        }
-
         fn recorder(&mut self) -> &mut Recorder {
             self.0.get_or_insert_default().get_mut()
         }
@@ -99,8 +120,7 @@ mod recorded {
         /// events.
         ///
         /// The events are gathered and written before the loop sleeps, so `out` should be a file: a pipe whose reader is
-        /// slow would stop the server. A server of an [`EventLoop`](crate::EventLoop) is not traced. A server that is traced
-        /// or explained does not count for statistics.
+        /// slow would stop the server. A server of an [`EventLoop`](crate::EventLoop) is not traced.
         pub fn trace(mut self, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().trace_to(out);
             self
@@ -139,11 +159,6 @@ mod unrecorded {
     pub(in crate::server) struct WatchedServer(());
 
     impl WatchedServer {
-        #[cfg(feature = "harness")]
-        pub(in crate::server) fn is_watched(&self) -> bool {
-            false
-        }
-
         pub(in crate::server) fn begin_run(&self, _: &[SocketAddr]) -> Watch<'_> {
             Watch::default()
         }

@@ -75,8 +75,27 @@ fn a_trace_file_has_to_be_a_regular_file_and_is_emptied() {
 
 #[cfg(feature = "harness")]
 #[test]
-fn a_trace_excludes_counters() {
-    let root = tree(&[]);
-    let (code, line) = refusal(root.path(), &["--trace", "t", "--exit-after", "1"]);
-    assert_eq!((code, &*line), (2, "serve-forever: error: argument --trace: not allowed with argument --exit-after"));
+fn a_trace_and_the_counters_of_one_run_agree() {
+    let text = "0123456789".repeat(300);
+    let root = tree(&[("a", &text)]);
+    let (trace, counters) = (root.path().join("trace.json"), root.path().join("counters.json"));
+    let on_exit = format!("--stats-on-exit={}", counters.display());
+    for pace in [&[][..], &["--max-write", "1000"]] {
+        let words = [&["-q", "--exit-after", "3", "--trace", trace.to_str().unwrap(), &on_exit], pace].concat();
+        let program = Program::start(root.path(), &words);
+        (0..3).for_each(|_| assert_eq!(program.status("/a"), 200));
+        assert_eq!(program.rest().0, Some(0));
+        let counters: serde_json::Value = serde_json::from_slice(&std::fs::read(&counters).unwrap()).unwrap();
+        let trace = std::fs::read_to_string(&trace).unwrap();
+        assert_eq!(serve_forever::trace::faults(&trace), Vec::<String>::new());
+        let events: Vec<serde_json::Value> =
+            trace.lines().skip(1).map(|line| serde_json::from_str(line.trim_end_matches(',')).unwrap()).collect();
+        let count = |name: &str| events.iter().filter(|event| event["name"] == name).count() as u64;
+        let is_write =
+            |event: &&serde_json::Value| matches!(event["name"].as_str(), Some("write" | "short write" | "sendfile"));
+        let written: u64 = events.iter().filter(is_write).map(|event| event["args"]["bytes"].as_u64().unwrap()).sum();
+        assert!(written > 3 * 3000);
+        assert_eq!((&counters["bytes"]["out"], &counters["requests"]["total"]), (&written.into(), &3.into()));
+        assert_eq!((&counters["connections"]["accepted"], count("close")), (&3.into(), 3));
+    }
 }
