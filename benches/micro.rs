@@ -1,8 +1,8 @@
-//! The hot paths without a network, and a whole server that echoes: how long each takes, or for `benches/instructions`
-//! just so many rounds of one.
+//! Times the hot paths without a network, and a whole server that echoes. For `benches/instructions` it runs a given number of
+//! rounds of one workload.
 //!
 //! `cargo bench --bench micro` prints nanoseconds a round, the median and the best of 15 samples.
-//! `micro --rounds NAME COUNT` runs one workload, for a tool that counts what the program does.
+//! `micro --rounds NAME COUNT` runs one workload, for a tool that counts instructions.
 
 #![allow(clippy::unwrap_used)]
 
@@ -32,7 +32,7 @@ use serve_forever::transport::Transport;
 #[path = "micro/echo.rs"]
 mod echo;
 
-/// A workload: prepares, and gives what does one round.
+/// A workload: prepares, and returns the function that runs one round.
 type Workload = fn() -> Box<dyn FnMut()>;
 
 const WORKLOADS: &[(&str, Workload)] = &[
@@ -95,7 +95,7 @@ fn measure(name: &str, workload: Workload) {
     println!("{name:20} {:12.1} ns  (best {:.1})", samples[samples.len() / 2], samples[0]);
 }
 
-/// What a browser sends.
+/// The head of a browser's request.
 const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
     Host: www.example.org:8000\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
@@ -109,7 +109,7 @@ const BROWSER: &[u8] = b"GET /style/main.css?v=17 HTTP/1.1\r\n\
     Sec-Fetch-Site: same-origin\r\n\
     Priority: u=2\r\n\r\n";
 
-/// What a load generator sends.
+/// The head of a load generator's request.
 const SHORT: &[u8] = b"GET /1k.txt HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
 
 fn head_browser() -> Box<dyn FnMut()> {

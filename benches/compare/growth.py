@@ -26,7 +26,7 @@ SIZES = (0, 1 << 10, 16 << 10, 128 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30)
 
 # Descriptors that are needed besides those of the idle connections: the load's, and those of the server itself.
 RESERVE = 200
-# From so many connections on, what they add to a server's memory is more than its pages' rounding.
+# With fewer connections, the memory that they add is less than the rounding to whole pages.
 ENOUGH_TO_WEIGH = 100
 # Larger files are taken one after the other by one client, not by as many of wrk's as wrk's workloads have.
 LARGEST_FOR_WRK = 1 << 20

@@ -289,7 +289,7 @@ def download_cpu(running: Running, path: str, length: int, seconds: float) -> fl
 
 
 def warm(path: Path) -> None:
-    """Has the kernel keep a file in memory: what is measured is how it is sent, not who was the first to read it."""
+    """Reads a file, so that the kernel keeps it in memory: sending is measured, not the first read from the disk."""
     with path.open("rb", buffering=0) as file:
         buffer = bytearray(1 << 20)
         while file.readinto(buffer):

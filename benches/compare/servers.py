@@ -22,7 +22,7 @@ OURS = "serve-forever"
 REFERENCE = "nginx"
 # No server: it answers the same to whatever it receives.
 RAW = "raw-epoll"
-# Whom scripts belong to in a run by root.
+# The user that runs scripts if root runs the comparison.
 SCRIPT_USER = "nobody"
 # How long a server may take until it answers, and until it has ended.
 STARTS_WITHIN, ENDS_WITHIN = 10, 2
@@ -67,7 +67,7 @@ class Server:
     values: dict[str, str] = field(default_factory=dict)
     # The workloads that it can be asked for; all, if there are none.
     works: Sequence[str] = ()
-    # Whom it is started as; `None` is whoever makes the run.
+    # The user that it is started as; `None` is the user of the run.
     user: str | None = None
     # Whether its children are waited for: the CPU of those that are not is nowhere to be found.
     waits_for_children: bool = True
@@ -156,9 +156,9 @@ def listing_servers(servers: Sequence[Server]) -> list[Server]:
 
 
 def cgi_servers(servers: Sequence[Server]) -> list[Server]:
-    """Those that run scripts, set to do it. A run by root starts them as nobody: some run scripts as themselves and some
-    as nobody if they are root, and what it takes to become somebody else is not the question. Python, which may be where
-    nobody can read it, does the latter."""
+    """Those that run scripts, set to do it. If root runs the comparison, they are started as the user nobody: as root, some
+    would change the user of each script and some would not, and the cost of that change is not compared. Python's files may be
+    readable by root only, so Python is started as root and changes the user itself."""
     nobody = SCRIPT_USER if os.geteuid() == 0 else None
     modules = 'server.modules = ( "mod_cgi" )\ncgi.assign = ( ".sh" => "" )'
     by_name = {server.name: server for server in servers}
@@ -256,7 +256,7 @@ class Running:
         return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15:2]) / TICKS
 
     def private_bytes(self) -> int:
-        """Memory that is nobody else's."""
+        """The private memory of all its processes (`smaps_rollup`)."""
         texts = [read(process / "smaps_rollup") for process in self.pids()]
         return sum(int(kb) for text in texts for kb in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M)) * 1024
 

@@ -19,8 +19,8 @@ def say(text: str) -> None:
 
 
 def begin(name: str, measurements: float, effort: Effort, besides: float = 0) -> Effort:
-    """Says that a stage begins, of so many measurements and so many seconds besides. What it does with this effort is
-    begun within twice the usual time, or left out."""
+    """Says that a stage begins: its number of measurements, and the seconds that it takes besides. With the effort that is
+    returned, a measurement begins within twice the usual time or is left out."""
     usual = measurements * (effort.seconds + BETWEEN) + besides
     bound = 2 * usual + ALLOWANCE
     say(f"{name}: about {usual:.0f} s, at most {bound:.0f} s")

@@ -21,7 +21,8 @@ SINCE = "Sat, 01 Aug 2026 10:00:00 GMT"
 SINCE_SECONDS = 1785578400
 ENTRIES = 1000
 LARGE = 1 << 30
-# So many times as long as anything else: the kernel counts CPU in hundredths of a second, of which a gigabyte takes six.
+# The factor by which a measurement of the large file is longer than others: the kernel counts CPU in hundredths of a second, and
+# a gigabyte takes six of them.
 LARGE_TAKES = 3
 IDLE_CONNECTIONS = 2000
 STARTS = 9
@@ -86,9 +87,9 @@ def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, e
     for kind, works in ((ECDSA, TLS), (RSA, TLS_RSA)):
         if set(works) & set(wanted):
             kinds.append((tls_servers(servers, *certificate(keys, kind[0].partition(":")[0], kind)), works))
-    for who, works in kinds:
+    for variants, works in kinds:
         if chosen := {name: work for name, work in works.items() if name in wanted}:
-            results.update(compare(who, chosen, site, effort))
+            results.update(compare(variants, chosen, site, effort))
     if chosen := {name: work for name, work in PROXY.items() if name in wanted}:
         results.update(compare_proxies(servers, chosen, site, effort))
     return results
@@ -185,7 +186,7 @@ def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[st
 def idle_wake_ups(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, float]:
     """How often a second each of them wakes up while nobody asks anything."""
     with each_running(servers, site, effort.server_core) as (running, _):
-        # What they still do because they were started, and because somebody looked whether they answer.
+        # The work that remains from their start and from the first request is not counted.
         time.sleep(1)
         before = [one.wake_ups() for one in running]
         time.sleep(IDLE_SECONDS)

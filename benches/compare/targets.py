@@ -26,7 +26,7 @@ TIMES = (
     ("T3", REFERENCE, 1.8),
     ("T5", REFERENCE, 0.87),
 )
-# And at most so many times that of a program that does nothing but receive and send.
+# The most times the CPU of a program that does nothing but receive and send.
 MOST_OVER_RAW = 1.15
 # A request over TLS takes at most this many times the CPU of the same request without.
 MOST_OVER_PLAIN = 1.8
@@ -36,7 +36,7 @@ FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
 
 OF_CODE = (
     "Linux maps 64 KB around every page of code that is used, and counts code that no other process maps. A start and a first "
-    "response use pages in so many places that nearly all of the code is mapped."
+    "response use pages all over the code, so that nearly all of it is mapped."
 )
 OF_A_CHILD = "Nearly all of it is the script's process."
 
