@@ -99,7 +99,7 @@ pub struct Awakening {
 /// The cause for the end of a sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WokenBy {
-    /// A signal of the process.
+    /// A signal of the process, or the end of the input that stops it.
     Signal,
     /// Another thread.
     Wake,

@@ -488,6 +488,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
 fn woken_by(token: Token, acceptors: usize) -> WokenBy {
     match token {
         SIGNALS => WokenBy::Signal,
+        #[cfg(unix)]
+        INPUT_END => WokenBy::Signal,
         Mailbox::TOKEN => WokenBy::Wake,
         Token(number) if number > FIRST_ACCEPTOR - acceptors => WokenBy::Acceptor,
         _ => WokenBy::Event,

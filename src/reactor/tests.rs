@@ -37,6 +37,8 @@ impl Selector for Listed {
 fn a_token_tells_the_kind_of_its_source() {
     for (token, kind) in [
         (SIGNALS, WokenBy::Signal),
+        #[cfg(unix)]
+        (INPUT_END, WokenBy::Signal),
         (Mailbox::TOKEN, WokenBy::Wake),
         (Token(FIRST_ACCEPTOR), WokenBy::Acceptor),
         (Token(FIRST_ACCEPTOR - 1), WokenBy::Acceptor),

@@ -25,9 +25,10 @@ pub use no_source::NoSource;
 
 /// A byte stream in both directions that does not block, with a way to send a file.
 ///
-/// A transport may have a protocol of its own, such as TLS. The methods with a body below are for such a transport: it has a
-/// handshake before the first byte, it may hold output that it has accepted but not sent, and it announces the end of what it
-/// sends. A plain socket leaves them as they are, which costs nothing.
+/// The methods with a body serve two purposes. [`cork`](Transport::cork) and
+/// [`short_read_is_all`](Transport::short_read_is_all) tell what the system's socket can do. The others are for a transport with a
+/// protocol of its own, such as TLS: it has a handshake before the first byte, it may hold output that it has accepted but not
+/// sent, and it announces the end of what it sends.
 pub trait Transport {
     /// Reads into `buf`. 0 is the end.
     ///
