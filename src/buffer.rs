@@ -1,4 +1,4 @@
-//! `Buffer`: bytes between a socket and a protocol. What stays out: both of them.
+//! `Buffer`: bytes between a socket and a protocol. Not here: both of them.
 
 use std::io;
 

@@ -1,5 +1,5 @@
 //! A run of the loop for one server or several: what each server registers, and how the limits and hooks of several
-//! servers are combined. Protocols and logs must stay out: a server brings them along as sessions and hooks.
+//! servers are combined. Not here: protocols and logs, which a server adds as sessions and hooks.
 
 mod periodic;
 

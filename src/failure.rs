@@ -1,5 +1,5 @@
-//! Errors of services and handlers as `Box<dyn Error>`, and the texts of errors and panics, for the log. What stays out: the
-//! log, and the response to a failure.
+//! Errors of services and handlers as `Box<dyn Error>`, and the texts of errors and panics, for the log. Not here: the log, and
+//! the response to a failure.
 
 use std::any::Any;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! The hooks for the log of a server, which servers of every protocol use. Protocols must stay out.
+//! The hooks for the log of a server, which servers of every protocol use. Not here: protocols.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};

@@ -3,7 +3,7 @@
 //! An observer is chosen by type. The methods of [`Unobserved`] are empty, so that a loop or a connection with this observer is
 //! compiled without any code for it. Values that cost something to find are passed as closures, which only an observer calls.
 //!
-//! What must stay out: decisions. An observer changes nothing, and nothing depends on it.
+//! Not here: decisions. An observer changes nothing, and nothing depends on it.
 
 #[cfg(feature = "harness")]
 mod pair;

@@ -2,7 +2,7 @@
 //!
 //! A connection calls a [`Service`] once for each request, as soon as the head is complete. The service returns a [`Response`], or
 //! an [`Upstream`] that takes the body and responds later. The body of a response is bytes, a slice of a file, or a [`Source`] that
-//! is read when the client has room. What stays out: framing, sending and logging, which are the connection's.
+//! is read when the client has room. Not here: framing, sending and logging, which are the connection's.
 //!
 //! Dropping an `Upstream` or a `Source` means that the client is gone. There is no other cancellation.
 //!

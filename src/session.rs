@@ -4,7 +4,7 @@
 //! session returns when it has to run again, or why it has ended. Readiness is a hint: a session makes the system call first
 //! and clears the hint when the call returns `WouldBlock`, or by a short read where the transport allows that.
 //!
-//! What must stay out: protocols, the poll, and the table of sessions.
+//! Not here: protocols, the poll, and the table of sessions.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. What stays out: the handshake.
+//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. Not here: the handshake.
 
 use std::fmt;
 

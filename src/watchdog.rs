@@ -1,7 +1,7 @@
 //! `Watchdog`: names the handler or the request to a service that keeps the loop, from a thread of its own, because the
 //! loop cannot.
 //!
-//! The log of the server stays out: it belongs to the thread of the loop.
+//! Not here: the log of the server, which belongs to the thread of the loop.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
 //! The checks of public benchmark suites against `examples/bench.rs`: HttpArena's `validate.sh`, the routes of the-benchmarker,
-//! and TechEmpower's verifier. What stays out: speed.
+//! and TechEmpower's verifier. Not here: speed.
 
 #![cfg(all(target_os = "linux", feature = "harness"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

@@ -1,4 +1,4 @@
-//! Handlers that wait for other handlers and for threads, over real sockets. What stays out: waits for the client, which
+//! Handlers that wait for other handlers and for threads, over real sockets. Not here: waits for the client, which
 //! `src/handler/tests.rs` has.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

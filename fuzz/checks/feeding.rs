@@ -1,4 +1,4 @@
-//! How bytes reach what is checked: whole, one by one, or in two parts. What is checked stays out.
+//! How bytes reach what is checked: whole, one by one, or in two parts. Not here: the code that is checked.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! The program `load-forever`. What stays out: everything but the call; see the module `load`.
+//! The program `load-forever`. Not here: everything but the call; see the module `load`.
 
 use std::process::ExitCode;
 

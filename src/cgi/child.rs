@@ -1,7 +1,7 @@
 //! One child process: its phases, the signals to its process group, and its standard error.
 //!
-//! What stays out: the table of children and its poll (`reaper`), and a child's standard input and output, which its
-//! connection reads and writes (`run`, `source`).
+//! Not here: the table of children and its poll (`reaper`), and a child's standard input and output, which its connection reads
+//! and writes (`run`, `source`).
 
 use std::io::{self, Read};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! State that the service and all of its runs share.
 //!
-//! What stays out: choosing between a script and the fallback (`redirect`), and running a script (`run`).
+//! Not here: choosing between a script and the fallback (`redirect`), and running a script (`run`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The environment of a script: the variables of RFC 3875 section 4.1 and of Python's `CGIHTTPRequestHandler`.
 //!
-//! What stays out: starting the script (`spawn`).
+//! Not here: starting the script (`spawn`).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

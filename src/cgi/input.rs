@@ -1,6 +1,6 @@
 //! The pipe to a script's standard input.
 //!
-//! What stays out: the framing of the request body, and its end (`run`).
+//! Not here: the framing of the request body, and its end (`run`).
 
 use std::io::{self, Write};
 

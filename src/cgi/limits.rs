@@ -1,6 +1,6 @@
 //! The limits of scripts.
 //!
-//! What stays out: enforcing them (`run`, `child`, `reaper`).
+//! Not here: enforcing them (`run`, `child`, `reaper`).
 
 use std::time::{Duration, Instant};
 

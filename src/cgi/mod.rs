@@ -8,7 +8,7 @@
 //! it is reaped: it reads standard error (`stderr`), sends signals and enforces `limits`. `queue` has the requests that
 //! wait because too many scripts run. `orphans` reaps the processes that scripts leave behind.
 //!
-//! What stays out: sockets and framing, which belong to the connection, and files that are not scripts.
+//! Not here: sockets and framing, which belong to the connection, and files that are not scripts.
 //!
 //! Invariant: while the loop runs, no call here waits for a script. Every child is reaped, even if its client has
 //! disconnected. A script runs either with all of root's privileges dropped, or not at all.

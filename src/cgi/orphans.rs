@@ -3,7 +3,7 @@
 //! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. Unless it
 //! waits for them, they remain zombies.
 //!
-//! What stays out: children that the server started, which `reaper` waits for.
+//! Not here: children that the server started, which `reaper` waits for.
 //!
 //! Invariant: the exit status of a child that the server started is never taken.
 

@@ -1,6 +1,6 @@
 //! The head of a script's output (RFC 3875 section 6).
 //!
-//! What stays out: reading the output, and the body after the head (`run`, `source`).
+//! Not here: reading the output, and the body after the head (`run`, `source`).
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! The queue of requests that wait until another script may be started.
 //!
-//! What stays out: the number of scripts that may run (`reaper`).
+//! Not here: the number of scripts that may run (`reaper`).
 
 use std::collections::VecDeque;
 

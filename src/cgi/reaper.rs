@@ -5,8 +5,8 @@
 //! its standard error are registered with a poll of the table's own. That poll is a descriptor, too, and is registered
 //! with the loop's poll once: every event of a child wakes the loop, even if its connection is gone.
 //!
-//! What stays out: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input
-//! and output of a child, which its connection reads and writes (`run`, `source`).
+//! Not here: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and output of a
+//! child, which its connection reads and writes (`run`, `source`).
 //!
 //! Invariant: `live` is the number of entries that are not reaped.
 

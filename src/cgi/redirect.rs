@@ -1,7 +1,7 @@
 //! The choice between a script and the fallback, for the request of a client and for a request that a script
 //! redirected to another path of this server (RFC 3875 section 6.2.2).
 //!
-//! What stays out: running the script (`run`), and looking for its file (`script`).
+//! Not here: running the script (`run`), and looking for its file (`script`).
 
 use std::io;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! One run of a script: waits in the queue, starts the script, writes the request body to it and reads the head of its
 //! output.
 //!
-//! What stays out: the grammar of the head (`output`), the body of the response (`source`), following a redirect
-//! (`redirect`), signals and the exit status (`child`, `reaper`).
+//! Not here: the grammar of the head (`output`), the body of the response (`source`), following a redirect (`redirect`), signals
+//! and the exit status (`child`, `reaper`).
 
 use std::io;
 use std::rc::Rc;

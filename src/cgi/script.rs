@@ -1,6 +1,6 @@
 //! Finding the script that the path of a request names.
 //!
-//! What stays out: starting the script (`spawn`), and paths that are not below a script directory.
+//! Not here: starting the script (`spawn`), and paths that are not below a script directory.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,6 +1,6 @@
 //! The service that runs scripts, and its builder.
 //!
-//! What stays out: choosing between a script and the fallback (`redirect`), and running a script (`run`).
+//! Not here: choosing between a script and the fallback (`redirect`), and running a script (`run`).
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Standard output of a script: as a stream of bytes, and as the body of a response.
 //!
-//! What stays out: the head of the output (`output`), and reaping the child (`reaper`).
+//! Not here: the head of the output (`output`), and reaping the child (`reaper`).
 
 use std::cell::Cell;
 use std::io::{self, Read};

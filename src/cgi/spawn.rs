@@ -1,6 +1,6 @@
 //! Starting a script as a child process.
 //!
-//! What stays out: the content of the environment (`environment`), and watching the child (`reaper`).
+//! Not here: the content of the environment (`environment`), and watching the child (`reaper`).
 //!
 //! Invariant: if a user is given, the script runs as that user, with its group and no other group, or does not run.
 

@@ -1,6 +1,6 @@
 //! Splits a script's standard error into lines for the log.
 //!
-//! What stays out: reading the pipe (`child`), and escaping, which the log does.
+//! Not here: reading the pipe (`child`), and escaping, which the log does.
 
 /// Bytes of a line that are logged. The rest of a longer line is dropped.
 const LINE: usize = 1024;

@@ -1,6 +1,6 @@
 //! The variables of a script about TLS, with the names of Apache's `mod_ssl`.
 //!
-//! What stays out: the variables of every request (`environment`).
+//! Not here: the variables of every request (`environment`).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -1,6 +1,6 @@
 //! The user that scripts run as if the server runs as root.
 //!
-//! What stays out: changing the user of a child, which `spawn` does.
+//! Not here: changing the user of a child, which `spawn` does.
 
 use std::io;
 

@@ -16,8 +16,8 @@
 //! | `settings` | times and limits |
 //! | `error` | errors |
 //!
-//! What stays out: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. Nothing here knows the
-//! event loop or the server.
+//! Not here: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. Nothing here knows the event loop
+//! or the server.
 
 mod authority;
 mod body;

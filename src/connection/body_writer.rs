@@ -1,5 +1,5 @@
-//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. What stays out: the head,
-//! the log, and the decision what to do next.
+//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. Not here: the head, the log,
+//! and the decision what to do next.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,5 +1,5 @@
 //! The part of a session that outlives its exchanges: transport, protocol machine, buffers and timers, and the server that it
-//! belongs to. What stays out: the stages of an exchange.
+//! belongs to. Not here: the stages of an exchange.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. What stays out: what
-//! *advance* does in each stage of an exchange (`stages/`), and the bytes of a response (`respond.rs`).
+//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. Not here: what *advance*
+//! does in each stage of an exchange (`stages/`), and the bytes of a response (`respond.rs`).
 
 use std::io;
 use std::net::SocketAddr;

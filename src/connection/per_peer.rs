@@ -1,4 +1,4 @@
-//! How many connections each client address has. What stays out: the limit itself, and the connections.
+//! How many connections each client address has. Not here: the limit itself, and the connections.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The state that the connections of one server share. What stays out: the connections, and the loop that runs them.
+//! The state that the connections of one server share. Not here: the connections, and the loop that runs them.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};

@@ -1,4 +1,4 @@
-//! The stages of an exchange, as data. What stays out: what a session does in a stage (`stages/`).
+//! The stages of an exchange, as data. Not here: what a session does in a stage (`stages/`).
 
 use std::cell::Cell;
 use std::sync::Arc;

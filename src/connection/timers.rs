@@ -1,5 +1,5 @@
-//! The timer of a session: the kind of its current wait, when it began, and when it ends. What stays out: the consequences of
-//! a time-out, which depend on the stage.
+//! The timer of a session: the kind of its current wait, when it began, and when it ends. Not here: the consequences of a
+//! time-out, which depend on the stage.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The cookies of a jar by domain, their order, and the limits on their number. The rules about keeping and sending cookies
-//! must stay out.
+//! The cookies of a jar by domain, their order, and the limits on their number. Not here: the rules about keeping and sending
+//! cookies.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! One cookie of a server: a name, a value and attributes. Parsing of fields must stay out.
+//! One cookie of a server: a name, a value and attributes. Not here: parsing of fields.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

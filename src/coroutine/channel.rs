@@ -1,6 +1,6 @@
 //! The bytes between a handler and its connection in both directions, and what a suspended handler waits for.
 //!
-//! The meaning of the bytes stays out: status, header fields and framing of HTTP are in `handler/`.
+//! Not here: the meaning of the bytes. Status, header fields and framing of HTTP are in `handler/`.
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io;

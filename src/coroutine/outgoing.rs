@@ -1,6 +1,6 @@
 //! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
 //!
-//! Protocols stay out, and so does the decision which connection outlives its handler.
+//! Not here: protocols, and the decision which connections outlive their handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};

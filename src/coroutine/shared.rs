@@ -1,6 +1,6 @@
 //! `Shared`: a value that handlers and threads share, and whose changes handlers wait for.
 //!
-//! Suspending a handler stays out: that is [`HandlerIo`](super::HandlerIo).
+//! Not here: suspending a handler, which [`HandlerIo`](super::HandlerIo) does.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

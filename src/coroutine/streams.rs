@@ -1,6 +1,6 @@
 //! `Rfile` and `Wfile`: the bytes of a client as a reader and a writer of std.
 //!
-//! Suspending the handler stays out: that is [`HandlerIo`].
+//! Not here: suspending the handler, which [`HandlerIo`] does.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};

@@ -1,6 +1,6 @@
 //! The connection's end of a task: starts it on a stack, resumes it when it can continue, and cancels it.
 //!
-//! The bytes that a task reads and writes stay out.
+//! Not here: the bytes that a task reads and writes.
 
 use std::io;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Responses that come later, to requests whose body is not read. The reason of the wait stays out.
+//! Responses that come later, to requests whose body is not read. Not here: the reason for the wait.
 
 use std::io;
 use std::time::Instant;

@@ -6,7 +6,7 @@
 //! parameters are in `docs/harness.md`.
 //!
 //! No endpoint waits on the loop's thread, except `/burn`, which is for that: a delay is the deadline of an upstream, and a
-//! long body is produced while it is sent. What stays out: files, and responses that break HTTP (`faults`).
+//! long body is produced while it is sent. Not here: files, and responses that break HTTP (`faults`).
 
 mod alarms;
 mod arithmetic;

@@ -1,5 +1,5 @@
-//! Bodies whose pieces become due one after the other: the times, and the upstream whose deadlines they are. What stays out:
-//! the bytes of the pieces.
+//! Bodies whose pieces become due one after the other: the times, and the upstream whose deadlines they are. Not here: the bytes
+//! of the pieces.
 
 use std::cell::Cell;
 use std::io;

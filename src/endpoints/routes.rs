@@ -1,4 +1,4 @@
-//! The table of endpoints: path, methods, function. What stays out: the endpoints themselves.
+//! The table of endpoints: path, methods, function. Not here: the endpoints themselves.
 
 use std::sync::Arc;
 

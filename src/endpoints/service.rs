@@ -1,4 +1,4 @@
-//! The service of the endpoints: finds the endpoint of a request, or passes the request on. What stays out: the endpoints.
+//! The service of the endpoints: finds the endpoint of a request, or passes the request on. Not here: the endpoints.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Work of a program that is repeated between the turns of the loop. What stays out: the loop.
+//! Work of a program that is repeated between the turns of the loop. Not here: the loop.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Faults, as a client in memory sees them. What stays out: resets, which need a socket (`tests/faults.rs`).
+//! Faults, as a client in memory sees them. Not here: resets, which need a socket (`tests/faults.rs`).
 
 use std::io::Read;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The gates of a service: one for all paths, and one for each guarded subtree. Selects the gate of a request.
 //!
-//! What stays out: comparing credentials, which a [`Gate`] does.
+//! Not here: comparing credentials, which a [`Gate`] does.
 
 use std::sync::Arc;
 

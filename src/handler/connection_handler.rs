@@ -1,6 +1,6 @@
 //! The handler of one connection, as a [`Service`] that starts it on each request.
 //!
-//! Making the handler and its limits stays out; so does its response.
+//! Not here: making the handler and its limits, and its response.
 
 use std::cell::RefCell;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! `HandlerContext`: everything that the handlers of one server share. The handlers themselves stay out.
+//! `HandlerContext`: everything that the handlers of one server share. Not here: the handlers.
 
 #[cfg(feature = "client")]
 use super::outbound::HandlerPool;

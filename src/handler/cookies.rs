@@ -1,5 +1,5 @@
 //! Reads and writes cookies as Python's `http.cookies`, except where that allows injection. Texts are Latin-1, as in
-//! every field value. Storing cookies stays out.
+//! every field value. Not here: storing cookies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

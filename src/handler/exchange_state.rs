@@ -1,6 +1,6 @@
 //! The state that handler and connection share for one exchange: the channel of bytes and the response.
 //!
-//! Running the handler stays out.
+//! Not here: running the handler.
 
 use std::cell::{Cell, RefCell};
 use std::io;

@@ -26,8 +26,8 @@
 //!
 //! `service` makes a `connection_handler` for each connection, which starts its handler on each request. `exchange` and
 //! `respond` are the handler's view of the request and its response, `upstream` and `body` the connection's view of the
-//! handler. Between them is `exchange_state`: the response and the channel of bytes. Running a coroutine stays out (see
-//! `coroutine/`), and so does the protocol.
+//! handler. Between them is `exchange_state`: the response and the channel of bytes. Not here: running a coroutine (see
+//! `coroutine/`), and the protocol.
 //!
 //! To the connection a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
 //! upstream tells the handler that its client is gone.

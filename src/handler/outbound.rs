@@ -1,6 +1,6 @@
 //! The client's side in handlers: a connector of [`client`](crate::client) whose waits suspend the handler.
 //!
-//! The protocol stays out, and so does the socket (`coroutine/outgoing.rs`).
+//! Not here: the protocol, and the socket (`coroutine/outgoing.rs`).
 
 use std::io;
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 //! `Upgraded::relay`: the bytes of a connection that has left HTTP, passed on to another connection and back.
 //!
-//! The protocol of the bytes stays out, and so do the two handshakes before them.
+//! Not here: the protocol of the bytes, and the two handshakes before them.
 
 use std::io::{self, BufRead};
 

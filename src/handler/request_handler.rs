@@ -1,6 +1,6 @@
 //! The interface of a handler: a method for each request method, as in Python.
 //!
-//! When and on which stack a method is called stays out.
+//! Not here: when and on which stack a method is called.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! A connection that leaves HTTP: 101, and the stream of bytes that follows in both directions.
 //!
-//! Moving the bytes stays out; the connection does that.
+//! Not here: moving the bytes, which the connection does.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};

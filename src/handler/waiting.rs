@@ -1,4 +1,4 @@
-//! The methods of an exchange that wait for something else than its client. What stays out: how a handler is suspended.
+//! The methods of an exchange that wait for something else than its client. Not here: how a handler is suspended.
 
 use std::fmt;
 use std::io;

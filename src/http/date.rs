@@ -1,5 +1,4 @@
-//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). What stays out: clocks, and the local time of
-//! the access log.
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). Not here: clocks, and the local time of the access log.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

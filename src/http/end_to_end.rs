@@ -1,6 +1,6 @@
 //! The fields of a message that a proxy passes on.
 //!
-//! What stays out: fields that a proxy adds, such as `Via`.
+//! Not here: fields that a proxy adds, such as `Via`.
 
 use super::{HeaderList, RequestFields, list_elements};
 

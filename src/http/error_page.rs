@@ -1,6 +1,6 @@
 //! The pages that are the bodies of error responses: the interface for pages of a program's own, and the default page.
 //!
-//! What stays out: the fields and the framing of the response, which the connection adds.
+//! Not here: the fields and the framing of the response, which the connection adds.
 
 use super::{FieldBlock, Request, Status, escape_html};
 

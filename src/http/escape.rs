@@ -1,6 +1,6 @@
 //! Escaping of names and messages for HTML text and for URL paths.
 //!
-//! What stays out: normalising paths (`path`), and escaping for the log.
+//! Not here: normalising paths (`path`), and escaping for the log.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The header fields of a response, checked when they are added and kept as the bytes that are sent.
 //!
-//! What stays out: `Date`, `Server` and the framing fields that the connection adds.
+//! Not here: `Date`, `Server` and the framing fields that the connection adds.
 //!
 //! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF, and no
 //! `Connection` and no `Transfer-Encoding`.

@@ -1,6 +1,6 @@
 //! The conversion between field values and `str`. Both directions use Latin-1, as Python's `http.server` does.
 //!
-//! What stays out: the check which bytes a field value may contain, which is in `field_block`.
+//! Not here: the check which bytes a field value may contain, which is in `field_block`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -1,6 +1,6 @@
 //! The positions of a request's header fields, with a filter for names that are absent.
 //!
-//! What stays out: the bytes of the fields, which the request owns, and parsing them.
+//! Not here: the bytes of the fields, which the request owns, and parsing them.
 //!
 //! Invariant: `marks` has the bit of every name in `places`. It may have more bits, but never fewer.
 

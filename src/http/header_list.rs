@@ -1,7 +1,7 @@
 //! `HeaderList`: header fields as a list that owns them: those of a request that a client sends, of a response that it has
 //! received, and trailer fields.
 //!
-//! What stays out: the meaning of a field, and the fields of a response that a server sends (`field_block`).
+//! Not here: the meaning of a field, and the fields of a response that a server sends (`field_block`).
 //!
 //! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF.
 

@@ -1,5 +1,4 @@
-//! An error with a status: returned by `?`, it becomes the response to the request. What stays out: the page, which is
-//! the server's.
+//! An error with a status: returned by `?`, it becomes the response to the request. Not here: the page, which is the server's.
 
 use std::borrow::Cow;
 use std::error::Error;

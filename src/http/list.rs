@@ -1,6 +1,6 @@
 //! Comma-separated lists in field values (RFC 9110 section 5.6.1).
 //!
-//! What stays out: lists whose elements may be quoted strings. A comma within quotes would split an element here.
+//! Not here: lists whose elements may be quoted strings. A comma within quotes would split an element here.
 
 /// The elements of a list that may be spread over several field lines. White space (SP, HTAB) around an element is
 /// removed, and empty elements are skipped (RFC 9110 section 5.6.1.2).

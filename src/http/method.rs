@@ -1,6 +1,6 @@
 //! Request methods, and the tokens that names of methods and fields are made of.
 //!
-//! What stays out: the decision which methods a resource supports, which is a service's.
+//! Not here: the decision which methods a resource supports, which is a service's.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Decoding and normalising the path of a request target, in one place for every service that looks up names.
 //!
-//! What stays out: the file system. A `UrlPath` does not know whether its name exists.
+//! Not here: the file system. A `UrlPath` does not know whether its name exists.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! A request: its line, target, header fields and addresses. Also builds one without a connection.
 //!
-//! What stays out: parsing, which is in `http1`, and the body.
+//! Not here: parsing, which is in `http1`, and the body.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

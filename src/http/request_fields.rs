@@ -1,6 +1,6 @@
 //! A view of the header fields of a request.
 //!
-//! What stays out: the bytes and the positions of the fields (`request`, `fields`), and the meaning of a value.
+//! Not here: the bytes and the positions of the fields (`request`, `fields`), and the meaning of a value.
 
 use std::borrow::Cow;
 

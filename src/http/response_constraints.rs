@@ -1,6 +1,6 @@
 //! The constraints that a request puts on its response and on the connection after it.
 //!
-//! What stays out: parsing the fields that they follow from, which is in `http1/head/`.
+//! Not here: parsing the fields that they follow from, which is in `http1/head/`.
 
 /// The properties of a request that decide the framing of its response, and whether the connection persists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

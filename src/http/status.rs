@@ -1,6 +1,6 @@
 //! Status codes with the names, phrases and descriptions of Python's `http.HTTPStatus`.
 //!
-//! What stays out: other reason phrases, which belong to a single response.
+//! Not here: other reason phrases, which belong to a single response.
 
 use std::fmt;
 use std::io;

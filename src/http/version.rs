@@ -1,6 +1,6 @@
 //! The two versions of HTTP/1 that are served.
 //!
-//! What stays out: what a version implies for a message, which is in `http1`.
+//! Not here: what a version implies for a message, which is in `http1`.
 
 use std::fmt;
 

@@ -5,7 +5,7 @@
 //! does, and its latency counts from the time at which it was due: a stall of a second shows in the latency of every request
 //! that was due in it. Closed loops are therefore also reported as corrected by the interval that was expected.
 //!
-//! What stays out: handlers, and the reactor of the server, which accepts connections.
+//! Not here: handlers, and the reactor of the server, which accepts connections.
 
 mod assertion;
 mod connection;

@@ -1,6 +1,6 @@
 //! Apache's formats *common* and *combined*, which log analysers read.
 //!
-//! What stays out: buffering and writing lines.
+//! Not here: buffering and writing lines.
 //!
 //! Invariant: text from a client cannot end a field or a line. A quote and a backslash get a backslash before them, and
 //! every byte that is not printable ASCII becomes `\xNN`.

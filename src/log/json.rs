@@ -1,6 +1,6 @@
 //! The JSON format: each line is one object, in ASCII.
 //!
-//! What stays out: buffering and writing lines, and the newline at the end of a line.
+//! Not here: buffering and writing lines, and the newline at the end of a line.
 
 use std::fmt::Display;
 use std::io::Write;

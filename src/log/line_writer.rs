@@ -1,4 +1,4 @@
-//! A writer that calls a function with each line. What stays out: the format of lines.
+//! A writer that calls a function with each line. Not here: the format of lines.
 
 use std::io::{self, Write};
 

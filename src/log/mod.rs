@@ -1,8 +1,8 @@
 //! The access log: lines are collected in memory and written between two turns of the loop.
 //!
 //! `record` is the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink` buffers
-//! lines and counts those that it had to drop. `target` writes to a descriptor without blocking. What stays out:
-//! connections, which the log outlives.
+//! lines and counts those that it had to drop. `target` writes to a descriptor without blocking. Not here: connections, which the
+//! log outlives.
 //!
 //! Invariant: no method that adds lines fails or blocks, so the log never fails or delays a request. Only
 //! [`AccessLog::finish`] waits, for up to a second after the last request. A dropped line is counted, and the log

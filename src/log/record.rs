@@ -1,6 +1,6 @@
 //! The content of a log line, independent of its format.
 //!
-//! What stays out: text, times of day and escaping (`format`, `apache`, `json`).
+//! Not here: text, times of day and escaping (`format`, `apache`, `json`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A bounded buffer of lines before a target. Lines that do not fit are dropped and counted.
 //!
-//! What stays out: the format of lines, and how a descriptor is written to (`target`).
+//! Not here: the format of lines, and how a descriptor is written to (`target`).
 //!
 //! Invariant: the target gets whole lines, except after a failed write; then the next line begins after a newline.
 

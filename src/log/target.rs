@@ -4,7 +4,7 @@
 //! `O_NONBLOCK` is a flag of that description, so setting it would change it for those processes, too. Therefore each
 //! kind of descriptor has its own method of writing, and no method changes a flag that is shared.
 //!
-//! What stays out: lines that wait (`sink`).
+//! Not here: lines that wait (`sink`).
 
 use std::fmt;
 use std::io::{ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! A pair of observers: both observe the same loop or connection. What stays out: what they observe.
+//! A pair of observers: both observe the same loop or connection. Not here: what they observe.
 
 use std::io;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! The end of an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when that
-//! process does. What stays out: what is read, which is discarded.
+//! process does. Not here: what is read, which is discarded.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! The settings of an [`HttpServer`], set one by one before it serves. What stays out: binding and serving.
+//! The settings of an [`HttpServer`], set one by one before it serves. Not here: binding and serving.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! How a response breaks HTTP on purpose, for tests of clients. A fault is data: `connection/` executes it.
 //!
-//! What stays out: the decision which response has a fault (`faults`).
+//! Not here: the decision which response has a fault (`faults`).
 
 use std::time::Duration;
 

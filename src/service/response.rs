@@ -1,4 +1,4 @@
-//! The response of a service: status, header fields, body, and the texts of an error. What stays out: framing and sending.
+//! The response of a service: status, header fields, body, and the texts of an error. Not here: framing and sending.
 
 use std::borrow::Cow;
 use std::fmt;

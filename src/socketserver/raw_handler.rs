@@ -1,6 +1,6 @@
 //! A running handler of a raw connection or datagram, with the log that it writes to.
 //!
-//! Sockets stay out: the sessions move the bytes of the channel.
+//! Not here: sockets. The sessions move the bytes of the channel.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::error::Error;

@@ -4,7 +4,7 @@
 //! was given one ([`HttpServer::statistics`](crate::HttpServer::statistics)): its loop and its connections then have an
 //! observer of another type, which counts. Without it no instruction is spent on counting.
 //!
-//! What stays out: decisions. No code of the server reads a counter.
+//! Not here: decisions. No code of the server reads a counter.
 
 mod connection_meter;
 mod counter;

@@ -1,4 +1,4 @@
-//! A server without sockets, for clients in memory. What stays out: the loop, and clocks that could fail a slow test.
+//! A server without sockets, for clients in memory. Not here: the loop, and clocks that could fail a slow test.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The registrar of sessions that no poll runs. What stays out: descriptors.
+//! A registrar for sessions that run without a poll. It refuses every source.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! A response as a client has received it. What stays out: connections.
+//! A response as a client has received it. Not here: connections.
 
 use std::borrow::Cow;
 use std::fmt;

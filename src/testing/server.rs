@@ -1,4 +1,4 @@
-//! A server on a port of its own that ends with the test. What stays out: a client.
+//! A server on a port of its own that ends with the test. Not here: a client.
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
 //! A reader of DER (X.690), as far as certificates and private keys need it: elements with their tags, in order.
 //!
-//! The meaning of the elements stays out: `x509` and `private_key` know it.
+//! Not here: the meaning of the elements, which `x509` and `private_key` know.
 
 /// The tags of the elements that are read here.
 pub(super) mod tag {

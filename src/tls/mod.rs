@@ -1,6 +1,6 @@
 //! The configuration of TLS: certificates, keys, the clients that are accepted, tickets. rustls does the cryptography.
 //!
-//! The records on a connection stay out: `transport/tls.rs` has them. Nothing here knows HTTP.
+//! Not here: the records on a connection, which are in `transport/tls.rs`. Nothing here knows HTTP.
 //!
 //! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with the help of `pem`, `private_key` and
 //! `encryption`; `self_signed` makes them. `choice` selects one of several for a client; `client_auth` verifies clients;

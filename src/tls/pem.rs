@@ -1,6 +1,6 @@
 //! PEM (RFC 7468): the blocks of a file, decoded. Text around the blocks is passed over.
 //!
-//! The meaning of the blocks stays out.
+//! Not here: the meaning of the blocks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

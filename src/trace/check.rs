@@ -1,6 +1,6 @@
 //! Finds faults of an event loop in a trace: what must hold for every loop, whatever its clients do.
 //!
-//! What stays out: the form of a trace, and faults that only a comparison with the clients' side would show.
+//! Not here: the form of a trace, and faults that only a comparison with the clients' side would show.
 
 use std::collections::{BTreeMap, BTreeSet};
 

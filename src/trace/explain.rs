@@ -1,4 +1,4 @@
-//! Writes sentences about connections, as they happen. What stays out: the sentences themselves.
+//! Writes sentences about connections, as they happen. Not here: the sentences themselves.
 
 use std::io::Write;
 

@@ -1,6 +1,6 @@
 //! The file of a trace: events as lines of JSON, in the array form of Chrome's trace format, and the limit of the file's size.
 //!
-//! The array is never closed, so that a trace which was cut at any byte can be opened. What stays out: which events there are.
+//! The array is never closed, so that a trace which was cut at any byte can be opened. Not here: which events there are.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Reads one line of a trace as JSON. What stays out: numbers beyond 2^53, and everything that no trace has.
+//! Reads one line of a trace as JSON. Not here: numbers beyond 2^53, and everything that no trace has.
 
 /// A value of JSON.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 //! A [`Recorder`] is an observer of a loop, and gives each connection an observer of its own. The events and their arguments
 //! are listed in `docs/watching-the-loop.md`.
 //!
-//! What must stay out: decisions about connections. A recorder only writes down what the loop and its connections report.
+//! Not here: decisions about connections. A recorder only writes down what the loop and its connections report.
 
 mod check;
 mod connections;

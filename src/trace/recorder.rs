@@ -1,6 +1,6 @@
 //! The recorder: turns the reports of a loop and its connections into the events of a trace and into sentences.
 //!
-//! `turns.rs` has the reports of the loop, `connections.rs` those of connections. What stays out: the form of the file.
+//! `turns.rs` has the reports of the loop, `connections.rs` those of connections. Not here: the form of the file.
 //!
 //! Invariant: every event has a later time than the one before it, so that a viewer shows them in the order in which they came.
 

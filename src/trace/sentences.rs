@@ -1,5 +1,4 @@
-//! The sentences that explain a connection: one for each transition, each wait and each event. What stays out: when they are
-//! written.
+//! The sentences that explain a connection: one for each transition, each wait and each event. Not here: when they are written.
 
 /// A transition of a machine: the state before, the state after, the event in the words of the trace, the sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);

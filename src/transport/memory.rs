@@ -1,4 +1,4 @@
-//! A connection in memory, for tests. What stays out: faults and delays, which a wrapper adds.
+//! A connection in memory, for tests. Not here: faults and delays, which a wrapper adds.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

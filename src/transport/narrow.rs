@@ -1,7 +1,7 @@
 //! Forced partial reads and writes, and slow motion: a transport that takes few bytes at a time, and the session on it,
 //! which continues in the next turn or after a pause.
 //!
-//! What stays out: the loop. It never sleeps for a paused session, and serves other connections at full speed.
+//! Not here: the loop. It never sleeps for a paused session, and serves other connections at full speed.
 
 use std::cell::Cell;
 use std::fs::File;

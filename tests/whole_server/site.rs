@@ -1,4 +1,4 @@
-//! The server of a simulation: its service, the tree of its files, and its log. What stays out: the loop and its clients.
+//! The server of a simulation: its service, the tree of its files, and its log. Not here: the loop and its clients.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! Closing a connection in stages (RFC 9112 section 9.6). What stays out: the decision that the connection ends.
+//! Closing a connection in stages (RFC 9112 section 9.6). Not here: the decision that the connection ends.
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::Stage;

@@ -1,5 +1,5 @@
 //! Sending a response with a fault. The response is produced as it would be without the fault, into a buffer of its own. From
-//! there its bytes pass to the output, changed, cut or delayed. What stays out: the choice of the fault.
+//! there its bytes pass to the output, changed, cut or delayed. Not here: the choice of the fault.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The behaviour of a session in each stage of an exchange: each has a function `advance` that returns the next stage. What
-//! stays out: reading and sending, which are the same in all stages.
+//! The behaviour of a session in each stage of an exchange: each has a function `advance` that returns the next stage. Not here:
+//! reading and sending, which are the same in all stages.
 
 mod body;
 mod closing;

@@ -1,5 +1,5 @@
-//! A client that sends text to a port for TLS. It gets one response in clear, which names the URL to use. What stays out: telling
-//! text from TLS, which the transport does.
+//! A client that sends text to a port for TLS. It gets one response in clear, which names the URL to use. Not here: telling text
+//! from TLS, which the transport does.
 
 use std::sync::Arc;
 use std::time::Duration;

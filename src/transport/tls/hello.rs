@@ -2,7 +2,7 @@
 //! things in it that rustls' unbuffered connection does not show: the name of the server (RFC 6066 section 3) and the cipher
 //! suite that the client prefers.
 //!
-//! What stays out: judging the message. Bytes that are not a proper ClientHello go to rustls, which answers with an alert.
+//! Not here: judging the message. Bytes that are not a proper ClientHello go to rustls, which answers with an alert.
 
 use std::borrow::Cow;
 

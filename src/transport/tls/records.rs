@@ -1,6 +1,6 @@
 //! Passes records to rustls and takes the results: plaintext, records of its own, or the permission to send.
 //!
-//! What stays out: sockets, and which bytes are kept until the next call.
+//! Not here: sockets, and which bytes are kept until the next call.
 
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};

@@ -1,4 +1,4 @@
-//! The sending half of a TLS stream: plaintext becomes records, and records go to the socket or wait. What stays out: reading.
+//! The sending half of a TLS stream: plaintext becomes records, and records go to the socket or wait. Not here: reading.
 
 use std::io;
 use std::rc::Rc;

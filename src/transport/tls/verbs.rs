@@ -1,4 +1,4 @@
-//! The methods of `Transport` for a TLS stream. What stays out: what they have in common, which is in `stream` and `sending`.
+//! The methods of `Transport` for a TLS stream. Not here: what they have in common, which is in `stream` and `sending`.
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,5 @@
 //! A network and a clock in memory, for a real loop that runs real sessions of HTTP. A script decides which bytes arrive when,
-//! and when the loop wakes. What stays out: the scripts.
+//! and when the loop wakes. Not here: the scripts.
 
 pub mod line;
 pub mod surroundings;
