@@ -54,7 +54,7 @@ impl RequestHandler<Box<dyn Error>> for Chat {
             return Ok(x.respond(Response::html(PAGE))?);
         }
         let mut socket = websocket::accept(x)?;
-        // A read that finds no message returns at once, so that the wait below can be for more than the client.
+        // A read that finds no message returns at once, so the wait below can be for more than the client.
         socket.get_ref().set_nonblocking(true);
         let mut seen = self.0.with(|room| room.said);
         loop {

@@ -28,7 +28,7 @@ impl Buffer {
         &self.memory[self.start as usize..self.end as usize]
     }
 
-    /// The waiting bytes, to be changed in place.
+    /// The waiting bytes, mutably.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start as usize..self.end as usize]

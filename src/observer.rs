@@ -1,6 +1,6 @@
 //! The interface of an observer: what the loop and its connections report while they work, for traces and counters.
 //!
-//! An observer is chosen by type. The methods of [`Unobserved`] are empty, so that a loop or a connection with this observer is
+//! An observer is chosen by type. The methods of [`Unobserved`] are empty, so a loop or a connection with this observer is
 //! compiled without any code for it. Values that cost something to find are passed as closures, which only an observer calls.
 //!
 //! Not here: decisions. An observer changes nothing, and nothing depends on it.
@@ -80,7 +80,7 @@ pub trait LoopObserver {
     /// The services and the log have done their work between two turns.
     fn hooks_end(&mut self) {}
 
-    /// A turn has ended.
+    /// A turn has ended. `tell` computes the state of the loop, for observers that want it.
     fn turn_ends(&mut self, tell: impl Fn() -> LoopState) {}
 
     /// The run has ended. The sessions that are left are dropped after this.
@@ -96,7 +96,7 @@ pub struct Awakening {
     pub by: WokenBy,
 }
 
-/// The cause for the end of a sleep.
+/// The reason why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WokenBy {
     /// A signal of the process, or the end of the input that stops it.
@@ -118,7 +118,7 @@ pub enum WokenBy {
 pub struct LoopState {
     /// The number of sessions.
     pub sessions: usize,
-    /// The number of sessions that run in the next turn in any case.
+    /// The number of sessions that run in the next turn without a further event.
     pub runnable: usize,
     /// The number of entries in the heap of deadlines.
     pub deadlines: usize,

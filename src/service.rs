@@ -344,7 +344,7 @@ impl Body {
 /// A part of an open file.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
-    /// The file. Other responses may read it too, so that its own offset is not used.
+    /// The file. Other responses may read it too, so its own offset is not used.
     pub file: Arc<File>,
     /// The offset of the first byte.
     pub offset: u64,

@@ -191,7 +191,7 @@ impl fmt::Debug for Waker {
 pub struct TurnClock {
     /// The time at which this turn of the loop began.
     pub now: Instant,
-    /// The time of day at that moment.
+    /// The time of day at which this turn began.
     pub wall: SystemTime,
     /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further
     /// request.
@@ -206,7 +206,7 @@ impl TurnClock {
     /// An eighth of a second: little compared with a timeout of seconds, and hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
-    /// The clock of the first turn, of a server that does not drain.
+    /// A clock for the first turn of a server that is not draining.
     pub fn new(now: Instant, wall: SystemTime) -> TurnClock {
         TurnClock { now, wall, stopping: None, idle_from: now }
     }

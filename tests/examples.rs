@@ -71,7 +71,7 @@ impl Example {
         self.0.facts("RssAnon")[0].parse::<u64>().unwrap() * 1024
     }
 
-    /// The number of entries of a folder of `/proc` about the example's process.
+    /// The number of entries in a folder of `/proc` about the example's process.
     fn count(&self, folder: &str) -> usize {
         std::fs::read_dir(self.0.proc().join(folder)).unwrap().count()
     }

@@ -194,7 +194,7 @@ fn a_server_that_stops_announces_the_end_to_idle_clients_and_drops_handshakes() 
     assert_eq!(half.run().closed(), Some(CloseReason::Stopped));
 }
 
-/// Also a client that has said `Connection: close` sends its own notice of the end. A socket that is closed would answer it by a
+/// Also a client that has said `Connection: close` sends its own `close_notify`. A socket that is closed would answer it by a
 /// reset, which discards the end of a response that is on its way.
 #[test]
 fn after_the_last_response_the_server_reads_on_for_the_notice_of_its_client() {
@@ -253,7 +253,7 @@ fn dialogue(site: &ServerState) -> Dialogue<'_, TlsStream<Memory, ServerSide>> {
     Dialogue::on(site, TlsStream::accept(Memory::default(), server_config(), Default::default()).unwrap())
 }
 
-/// Takes what was sent in clear: the one response to text, which names this URL if one is given.
+/// Takes the unencrypted bytes that were sent: the one response to unencrypted HTTP, which names this URL if one is given.
 fn refusal_in_clear(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, url: Option<&str>) {
     let sent = String::from_utf8(std::mem::take(&mut dialogue.transport().socket().sent)).unwrap();
     assert!(sent.starts_with("HTTP/1.1 400 ") && sent.contains("\r\nConnection: close\r\n"), "{sent}");

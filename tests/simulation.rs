@@ -550,7 +550,7 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     }
 }
 
-/// Turns in which a client sends little at a time.
+/// The most turns in which a client sends little at a time.
 const MOST_TURNS: usize = 2000;
 
 impl Run<'_> {
@@ -780,7 +780,7 @@ impl Run<'_> {
         }
         let closes = asks.last().is_some_and(|ask| ask.close);
         let reason = self.dialogue.closed();
-        // The client can tell an orderly end from a cut one by the notice alone.
+        // The client can tell an orderly end from a cut one by the announcement alone.
         let is_orderly = matches!(reason, Some(CloseReason::Complete | CloseReason::ClientDone));
         if self.lags && matches!(fate, Fate::Stays | Fate::Closes) && (is_cut && has_announced_end) {
             return Err(format!("{fate:?}: the end of a cut response is announced, {reason:?}"));
@@ -980,7 +980,7 @@ fn a_body_that_drips_has_so_much_time_in_all() {
         for _ in 0..10 {
             dialogue.pass(5 * second).say(&[b'x'; 2500]);
         }
-        // Each of these is worth the five hundredth part of a second, so that the 30 seconds have soon passed.
+        // Each of these is worth the five hundredth part of a second, so the 30 seconds have soon passed.
         for _ in 0..29 {
             dialogue.pass(second).say(b"x");
         }
@@ -1243,7 +1243,7 @@ impl Source for Drips {
     }
 }
 
-/// Each byte leaves in the step in which it is produced, so that the session waits for the source all the time.
+/// Each byte leaves in the step in which it is produced, so the session waits for the source all the time.
 #[test]
 fn a_source_that_produces_in_time_keeps_a_client_that_has_shut_its_side() {
     let bytes = Arc::new(AtomicUsize::new(1));

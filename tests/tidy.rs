@@ -1,5 +1,5 @@
-//! Structure that no compiler checks: the direction of imports, one name for one type, where the clock is read, and words. Not
-//! here: style that rustfmt and clippy check, and whether the documents are true (`docs.rs`, `contract.rs`).
+//! Structure that no compiler checks: the direction of imports, one name for one type, where the clock is read, and words.
+//! Not here: style that rustfmt and clippy check, and whether the documents are true (`docs.rs`, `contract.rs`).
 //!
 //! `cargo test --test tidy -- --nocapture` prints the table of imports.
 #![allow(clippy::unwrap_used)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use serve_forever::client::{ClientStream, Error, HttpResponse};
 use serve_forever::http::{HeaderList, Version};
 
-/// An error of the program, as JSON.
+/// A program error, as JSON.
 pub struct Failed(pub Value);
 
 impl Failed {

@@ -39,7 +39,7 @@ impl Part {
     }
 }
 
-/// Bytes of the header fields of one part: much more than browsers send.
+/// The most bytes of the header fields of one part: many more than browsers send.
 const HEAD: usize = 16 * 1024;
 
 impl<'x> Multipart<Rfile<'x>> {

@@ -18,7 +18,7 @@ use crate::service::Waker;
 /// The most bytes of one child's standard error that are read in one turn of the loop.
 pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 
-/// Bytes of standard error that are read at a time.
+/// The most bytes of standard error that are read at a time.
 const STDERR_READ: usize = 8 * 1024;
 
 /// The time from the exit of a child that was sent SIGTERM to the SIGKILL for the rest of its process group.
@@ -33,7 +33,7 @@ pub(super) struct ChildEntry {
     pub(super) child: Child,
     /// Readable when the child has exited.
     pub(super) pidfd: OwnedFd,
-    /// `None` at its end, or when the child is reaped.
+    /// The child's standard error. `None` once it has ended or the child is reaped.
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
@@ -118,7 +118,7 @@ impl ChildEntry {
         matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    /// True if the child was sent SIGTERM and has exited, so that only other processes of its group are left.
+    /// True if the child was sent SIGTERM and has exited, so only other processes of its group are left.
     pub(super) fn leader_exited(&self) -> bool {
         matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }

@@ -162,7 +162,7 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     }
     let pair = BASE64_STANDARD.decode(token).ok()?;
     let colon = memchr::memchr(b':', &pair)?;
-    // NUL would end the string of the variable, so that the script would see another user.
+    // NUL would end the string of the variable, so the script would see another user.
     let user = Some(pair[..colon].to_vec()).filter(|user| !user.contains(&0));
     Some((scheme, user))
 }

@@ -18,7 +18,7 @@ use signal_hook::SigId;
 use signal_hook::consts::SIGCHLD;
 use signal_hook_mio::v1_0::Signals;
 
-/// The number of orphans that are reaped in a turn of the loop.
+/// The most orphans that are reaped in a turn of the loop.
 const PER_TURN: usize = 1000;
 
 /// Reaps orphans after SIGCHLD.

@@ -32,7 +32,7 @@ use crate::service::{LogCallback, Registrar};
 /// How long [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(500);
 
-/// The slot of a connection that the table's poll is registered with. Runs use slots 1 and 2.
+/// The slot in which a connection registers the reaper's poll. Slots 1 and 2 belong to the script run.
 const SLOT: u8 = 7;
 
 /// The token of SIGCHLD. Those of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.

@@ -14,7 +14,7 @@ use crate::files::Gate;
 use crate::http::{Method, Request, Status, UrlPath};
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// The number of redirects within the server that may follow one request.
+/// The most redirects within the server that may follow one request.
 const MOST_REDIRECTS: u8 = 8;
 
 /// The value of `Allow` for a script. Scripts also get methods that the server does not know; they are not listed.

@@ -31,10 +31,10 @@ const STDOUT: u8 = 2;
 /// The size of one read of output that is not passed to the client: the head, and output that is dropped.
 const PIECE: usize = 8 * 1024;
 
-/// The number of pieces of unwanted output that are read in a turn of the loop.
+/// The most pieces of unwanted output that are read in a turn of the loop.
 const PIECES: u32 = 32;
 
-/// Bytes of refused output that the log shows.
+/// The most bytes of refused output that the log shows.
 const EXCERPT: usize = 200;
 
 /// One run of a script for one request.
@@ -189,7 +189,7 @@ impl ScriptRun {
             }
             _ => return None,
         }
-        // With a complete head, only output that is not sent was missing, so the response is still good.
+        // In `Rest` the head is complete, and the client would not get the missing output, so the response is still sent.
         match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
             RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
@@ -457,7 +457,7 @@ mod tests {
         let mut run = run(CgiLimits::default());
         let mut registrar = TestRegistrar::new();
         let most = PIECE * (PIECES as usize + 1);
-        // The pipe holds all bytes at once, so that a turn without a limit would read all of them.
+        // The pipe holds all bytes at once, so a turn without a limit would read all of them.
         let (reader, writer) = io::pipe().unwrap();
         let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
         assert!(size > 2 * most);

@@ -2,10 +2,10 @@
 //!
 //! Not here: reading the pipe (`child`), and escaping, which the log does.
 
-/// Bytes of a line that are logged. The rest of a longer line is dropped.
+/// The most bytes of a line that are logged. The rest of a longer line is dropped.
 const LINE: usize = 1024;
 
-/// Bytes of one script's standard error that are logged. Otherwise a script that writes without end would displace all
+/// The most bytes of one script's standard error that are logged. Otherwise a script that writes without end would displace all
 /// other lines from the log.
 const MOST: usize = 64 * 1024;
 

@@ -80,7 +80,7 @@ impl Announcer {
     }
 }
 
-/// A port file, which is removed with this value, unless another program has written its own port to it.
+/// A port file. Dropping this removes it, unless another program has written its own port to it.
 #[derive(Debug)]
 struct PortFile {
     file: OutputFile,

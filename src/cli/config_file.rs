@@ -46,7 +46,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // The message may have further lines with an excerpt of the file; an error of the program is one line.
+        // The message may have further lines with an excerpt of the file; the program's error is one line.
         wrong(at, error.message().lines().next().unwrap_or("not TOML"))
     })?;
     let mut places = Vec::new();

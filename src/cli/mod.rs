@@ -1,7 +1,7 @@
 //! The program: its command line, its other sources of options, and the server that it builds from them.
 //!
 //! `flags` is the table of all flags. The parser, the configuration file, the environment, `--help`, the manual page
-//! and the completions read that table, so that a new flag needs one entry only.
+//! and the completions read that table, so a new flag needs one entry only.
 //!
 //! The layers, from the bottom:
 //!

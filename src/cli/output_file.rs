@@ -31,7 +31,7 @@ impl OutputFile {
         Ok(OutputFile { directory, name })
     }
 
-    /// The directory of the file.
+    /// The descriptor of the directory, which stays open so that a change of the root does not move it.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }

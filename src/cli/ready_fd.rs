@@ -23,7 +23,8 @@ pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }
 
-/// Duplicates the descriptor by the system call that does so for any process, because the usual ones need unsafe code.
+/// Duplicates the descriptor with `pidfd_getfd` on this process itself: `dup` takes a `BorrowedFd`, which only unsafe code can
+/// make from a number.
 #[cfg(target_os = "linux")]
 fn duplicate(number: i32) -> io::Result<File> {
     use std::os::fd::AsRawFd;

@@ -10,7 +10,7 @@ use super::{listen, logging, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, HttpsRedirect, Limits};
 
-/// The bytes of all buffers of the connections that are redirected: their heads, and short responses.
+/// The most bytes of all buffers of the connections that are redirected: their heads, and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
 /// The port, bound and not served yet, and the log of its requests.
@@ -20,7 +20,7 @@ pub(super) struct Redirect {
 }
 
 impl Redirect {
-    /// Binds the port and opens the log, if the options have such a port.
+    /// Binds the port of `--redirect-http` and opens its log. `None` without that option.
     pub(super) fn open(options: &Options) -> Result<Option<Redirect>, Exit> {
         let Some(port) = options.tls.redirect_http else { return Ok(None) };
         let listener = listen::bind(options, port).map_err(|error| Exit::of(Code::Bind, error))?;

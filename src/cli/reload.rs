@@ -154,7 +154,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("trace-limit", &mut changed.trace_limit, &stands.trace_limit));
     kept.extend(keep_one("explain", &mut changed.explain, &stands.explain));
     keep_life(&mut next.life, &present.life, &mut kept);
-    // Whether the server counts, and the paths of its reports, are options that only a start can change.
+    // The statistics options take effect only at startup.
     #[cfg(feature = "harness")]
     {
         let (changed, stands) = (&mut next.statistics, &present.statistics);

@@ -1,6 +1,6 @@
 //! Builds the server from the options, and runs it: bind, give up privileges, announce, serve, end.
 //!
-//! Each part of the server is built elsewhere; this file has their order.
+//! Each part of the server is built elsewhere; this file puts them in order.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -153,7 +153,7 @@ fn configured(
     Ok(reports.observe(server, options))
 }
 
-/// A callback that reports that the end has begun.
+/// A callback that reports that the server has begun to stop.
 fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + use<> {
     let (mut announce, reports) = (announcer.stopping(), reports.clone());
     move || {

@@ -1,4 +1,4 @@
-//! The notices to the service manager that started the program: systemd's `NOTIFY_SOCKET`.
+//! The messages to the service manager that started the program: systemd's `NOTIFY_SOCKET`.
 
 use std::ffi::OsStr;
 use std::io;
@@ -7,13 +7,13 @@ use std::os::unix::net::UnixDatagram;
 /// The variable with the address of the manager's socket: a path, or `@` and an abstract name.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// A socket that is connected to the manager; `None` if there is no manager. It is connected early: the address may not
-/// exist below another root.
+/// A socket that is connected to the manager; `None` if there is no manager. It is connected early, because a change of the root
+/// can put the address out of reach.
 #[derive(Debug)]
 pub(super) struct ServiceManager(Option<UnixDatagram>);
 
 impl ServiceManager {
-    /// The manager that the environment names. One that cannot be reached is left out.
+    /// The manager that `NOTIFY_SOCKET` names. If it cannot be reached, the program runs without it.
     pub(super) fn from_environment() -> ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }

@@ -45,7 +45,7 @@ pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<
     built.map(Some).map_err(|error| Exit::of(Code::Tls, explained(&error)))
 }
 
-/// Adds the certificates, or the names of the one that is to be made.
+/// Adds the certificates, or the names for a self-signed one.
 fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
     let tls = &options.tls;
     if let Some(names) = &tls.self_signed {
@@ -105,7 +105,7 @@ pub(super) fn remarks(options: &Options, tls: &Tls) -> Vec<String> {
     made.into_iter().chain(tls.warnings().iter().map(|line| format!("warning: {line}"))).collect()
 }
 
-/// The files of the options.
+/// The files that the TLS options name: certificates, keys, password file and client authorities.
 pub(super) fn files(tls: &TlsOptions) -> impl Iterator<Item = &Path> {
     let all = tls.certificates.iter().chain(&tls.keys).chain(&tls.password_file).chain(&tls.client_ca);
     all.map(PathBuf::as_path)

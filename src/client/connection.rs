@@ -96,7 +96,8 @@ impl HttpConnection {
 }
 
 impl<C: Connector> HttpConnection<C> {
-    /// A connection that `connector` opens, and that waits as its streams do.
+    /// A connection that `connector` opens. Its calls wait as the connector's streams do: they block a thread or suspend a
+    /// handler.
     ///
     /// # Errors
     /// As for [`HttpConnection::new`].
@@ -239,7 +240,7 @@ impl<C: Connector> HttpConnection<C> {
         let target = if target.is_empty() { "/" } else { target };
         let mut fields = HeaderList::new();
         RequestHead { method, target, fields: &fields, encode_chunked: false }.check()?;
-        // The authority of an absolute target is checked even if it is not sent in `Host`: the target is.
+        // The authority of an absolute target is checked even if `Host` is left out, because the target itself is sent.
         let target_host = authority::host_of_target(target)?;
         if !skip.host {
             let default_port = self.settings.default_port();

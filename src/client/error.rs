@@ -19,7 +19,7 @@ pub enum Error {
     CannotSendHeader,
     /// A response was asked for before its request was sent, or before the previous response was read to its end.
     ResponseNotReady,
-    /// The connection is not open, and may not be opened automatically.
+    /// The connection is not open, and is not opened automatically.
     NotConnected,
     /// The connection is in use by another thread or handler at this moment.
     InUse,
@@ -159,7 +159,7 @@ impl Error {
     }
 }
 
-/// The name of an error of the system: that of Python's exception for it, without `Error`.
+/// The name of a system error: that of Python's exception for it, without `Error`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",

@@ -58,10 +58,10 @@ pub(super) enum SendResult {
     Stopped,
 }
 
-/// Bytes that are read at a time.
+/// The most bytes that are read at a time.
 const READ: usize = 16 * 1024;
 
-/// Bytes of an unread response that are discarded to keep its connection.
+/// The most bytes of an unread response that are discarded to keep its connection.
 const MOST_DRAINED: usize = 64 * 1024;
 
 impl<S: ClientStream> Link<S> {

@@ -89,8 +89,8 @@ pub struct PoolSettings {
     /// Connections that are kept without a request, for all servers together. The one that is idle longest is closed first.
     /// 100 by default; 0 keeps none.
     pub max_idle: usize,
-    /// Connections in use for one server. Requests beyond them wait, for as long as a connection may take to open. 16 by
-    /// default.
+    /// The most connections in use for one server: 16 by default. Requests beyond them wait, for as long as a connection may take
+    /// to open.
     pub max_per_host: usize,
     /// A connection that has been idle for longer is closed instead of used. 30 seconds by default, because many servers close
     /// idle connections after a minute.

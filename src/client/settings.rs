@@ -30,7 +30,7 @@ pub struct ClientSettings {
     pub source: Option<SocketAddr>,
     /// The host and port to connect to, in place of those that the requests name.
     pub connect_to: Option<(String, u16)>,
-    /// Makes the connection one of `https`. Its default port is 443.
+    /// The TLS configuration. With it the connection uses `https`, and the default port is 443.
     #[cfg(feature = "client-tls")]
     pub tls: Option<ClientTls>,
     /// The sizes that bound a response.
@@ -93,13 +93,13 @@ pub(super) struct ConnectionRoute {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientLimits {
-    /// Bytes of the status line, and of one field line, each with its CRLF. 64 KiB by default, as in CPython.
+    /// The most bytes of the status line, and of one field line, each with its CRLF: 64 KiB by default, as in CPython.
     pub line: usize,
-    /// Bytes of the whole head. 128 KiB by default.
+    /// The most bytes of the whole head: 128 KiB by default.
     pub head: usize,
-    /// Header fields. 100 by default, as in CPython.
+    /// The largest number of header fields: 100 by default, as in CPython.
     pub fields: usize,
-    /// Bytes of all chunk extensions and trailer fields of one body. 16 KiB by default.
+    /// The most bytes of all chunk extensions and trailer fields of one body: 16 KiB by default.
     pub chunk_overhead: usize,
 }
 

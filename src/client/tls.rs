@@ -136,7 +136,7 @@ fn is_would_block<T>(result: &io::Result<T>) -> bool {
 }
 
 impl<S: ClientStream> ClientTlsStream<S> {
-    /// Makes the handshake with the server of this name, which is an IP address or a name in ASCII.
+    /// Performs the handshake with the server of this name, which is an IP address or a name in ASCII.
     pub(super) fn connect(stream: S, tls: &ClientTls, host: &str, waits: WaitLimits) -> Result<Self, Error> {
         // The zone of an IPv6 address names an interface of this machine, which no certificate contains.
         let host = host.split('%').next().unwrap_or(host);

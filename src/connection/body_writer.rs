@@ -37,7 +37,8 @@ enum RestOfBody {
 enum SendMode {
     /// By `Transport::send_file`, in one slice.
     Sent,
-    /// By `Transport::send_file`, in several slices. The transport is corked, so that a slice ends in no short packet.
+    /// By `Transport::send_file`, in several slices. The transport is corked, so that no short packet is sent at the end of a
+    /// slice.
     Corked,
     /// Read into the output, because the transport or the file does not support `send_file`.
     ByHand,
@@ -58,11 +59,11 @@ pub(super) enum Produced {
     All,
 }
 
-/// Bytes of a file that are sent in one call, and to one client in one turn: loopback takes them in a fifth of a millisecond,
-/// which is how long other sessions wait for a fast client.
+/// The most bytes of a file that are sent in one call, and to one client in one turn: loopback takes them in a fifth of a
+/// millisecond, which is how long other sessions wait for a fast client.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
-/// Bytes of a body that are read at a time if they pass through the output.
+/// The most bytes of a body that are read at a time if they pass through the output.
 const COPY_SLICE: usize = 32 * 1024;
 
 impl BodyWriter {
@@ -221,7 +222,7 @@ impl BodyWriter {
             Ok(count) => {
                 let taken = self.encoder.write(&part[..count], output);
                 self.sent += taken as u64;
-                // More than the announced length would be taken for the next response, so that the surplus is left out.
+                // More than the announced length would be taken for the next response, so the surplus is left out.
                 self.overran = taken < count;
                 // The rest of the source is not read: all announced bytes are there.
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }

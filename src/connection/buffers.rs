@@ -1,5 +1,5 @@
-//! The buffers of a session: those of the loop while the session runs, its own only for bytes that wait between two steps. Not
-//! here: how much memory all sessions may keep.
+//! The buffers of a session: those of the loop while the session runs, its own only for bytes that wait between two steps.
+//! Not here: how much memory all sessions may keep.
 
 use crate::buffer::Buffer;
 use crate::session::Scratch;

@@ -23,7 +23,7 @@ use crate::transport::Transport;
 pub(super) enum Progress {
     /// Nothing could be done.
     Still,
-    /// Something was done, so that the other operations may have something to do.
+    /// Something was done, so the other operations may have something to do.
     Moved,
     /// Nothing can be done in this turn, but something can in the next one.
     NextTurn,
@@ -157,8 +157,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.input.capacity() + self.output.capacity() + self.transport.memory()
     }
 
-    /// Updates the share of this session in the memory that the buffers of all sessions take. Sets `is_short` if the sum grew past
-    /// the point from which on memory is short.
+    /// Updates the share of this session in the memory that the buffers of all sessions take. Sets `is_short` if the sum grew
+    /// past the point at which memory becomes short.
     ///
     /// # Errors
     /// [`CloseReason::Memory`] if this session needs more and the sum would exceed its limit.

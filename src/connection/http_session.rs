@@ -27,13 +27,13 @@ pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
 /// The least room that a read is offered. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
 
-/// Rounds of fill, advance and flush in one step. Then the other sessions get their turn.
+/// The most rounds of fill, advance and flush in one step. Then the other sessions get their turn.
 const ROUNDS: usize = 8;
 
-/// Bytes that a step may send. Then the other sessions get their turn.
+/// The most bytes that a step may send. Then the other sessions get their turn.
 const MOST_SENT: u64 = FILE_SLICE;
 
-/// Chunks of a streamed body that may join a write, beyond the first.
+/// The most chunks of a streamed body that may join a write, beyond the first.
 const MORE_CHUNKS: usize = 4;
 
 impl<'s, T: Transport> HttpSession<'s, T> {
@@ -117,7 +117,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
             Err(reason) => {
                 core.log_cut(&self.stage, reason, cx.clock);
                 if matches!(reason, CloseReason::Idle | CloseReason::Stopped) {
-                    // The connection is closed whether or not the notice can leave.
+                    // The connection is closed even if `close_notify` cannot be sent.
                     _ = core.transport.announce_end();
                 }
                 Next::Close(reason)
@@ -178,7 +178,7 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
 impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
-        // Nothing that is sent would arrive, so that a handler or script must not keep working for it.
+        // Nothing that is sent would arrive, so a handler or script must not keep working for it.
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }

@@ -51,8 +51,8 @@ pub struct ServerState {
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The memory of the request that is being read. Connections read one after the other, so that they need only one.
-    /// `None` while a connection uses it.
+    /// The memory of the request that is being read. Connections read one after the other, so they need only one. `None` while a
+    /// connection uses it.
     request: Cell<Option<Box<Request>>>,
     /// Bytes of memory that the buffers of all connections take between their steps.
     pub(super) buffered: Cell<usize>,
@@ -255,8 +255,8 @@ impl ServerState {
         self.stamp.take();
     }
 
-    /// The header fields of a response with an error page. The page may quote the request, so that no browser may guess another
-    /// type or run a script in it.
+    /// The header fields of a response with an error page. The page may quote the request, so no browser may guess another type
+    /// or run a script in it.
     pub(super) fn error_fields(&self) -> &FieldBlock {
         self.error_fields.get_or_init(|| {
             let mut head = FieldBlock::new();
@@ -270,7 +270,7 @@ impl ServerState {
         })
     }
 
-    /// The body of an error response.
+    /// The error page, rendered once for a series of equal errors.
     pub(super) fn error_body(&self, error: &ErrorInfo<'_>) -> Body {
         let render = || {
             let mut page = Vec::with_capacity(512);
@@ -299,7 +299,7 @@ impl ServerState {
     }
 
     /// The field lines that every response has at this time, rendered once a second: `Server`, `Date`, the common
-    /// fields, and over TLS `Strict-Transport-Security`, which must not be sent in clear (RFC 6797 section 7.2).
+    /// fields, and over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2).
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
         // `Date` has a resolution of a second, so all responses of a second share these bytes. Two comparisons tell that it
         // has not ended; the second itself would have to be computed from `wall` for each response.

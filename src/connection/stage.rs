@@ -59,7 +59,7 @@ pub(super) struct PendingUpstream {
     pub(super) request: Request,
     /// [`Upstream::end`] was called.
     pub(super) has_whole_body: bool,
-    /// The connection has left HTTP, so that the upstream gets the client's bytes as they are.
+    /// The connection has left HTTP, so the upstream gets the client's bytes as they are.
     pub(super) is_upgraded: bool,
 }
 

@@ -144,19 +144,19 @@ impl Timers {
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
-    /// The current wait for an observer.
+    /// The current wait, as reported to an observer.
     pub(super) fn observed(&self, limits: &Limits) -> ObservedWait {
         let limit = self.deadline(limits).map(|deadline| deadline.saturating_duration_since(self.since));
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// The time from which on a client that has closed its side is presumed gone: it may also wait for its response, but it has
-    /// taken no bytes that would show which of the two it does.
+    /// When a client that has closed its side is presumed gone. It may still be waiting for the response, but no bytes that it
+    /// took prove this.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
 
-    /// The time from which on a client that takes nothing of its response counts as stalled, if the session waits for that.
+    /// When a client that takes nothing of its response counts as stalled, if the session waits for that.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let waits = self.wait == Wait::Write;
         waits.then(|| self.since.checked_add(or_never(limits.stall_timeout))).flatten()

@@ -17,8 +17,8 @@ pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     }
 }
 
-/// True for a name under which unrelated parties register names, so that no cookie may have it as its domain: `com`, and with
-/// the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix list](https://publicsuffix.org).
+/// True for a name under which unrelated parties register names, so no cookie may have it as its domain: `com`, and with the
+/// feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix list](https://publicsuffix.org).
 ///
 /// The name is in lower case. The list is that of the crate `psl`, compiled in.
 ///

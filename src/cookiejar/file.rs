@@ -31,7 +31,7 @@ pub struct Saved {
     /// The cookies that were written.
     pub written: usize,
     /// The cookies that were left out because the format cannot hold them: a tab or a line end would break the file, and a
-    /// character above U+00FF has no byte. A cookie that came with a response to [`Standard::Rfc6265`] can have a tab.
+    /// character above U+00FF has no byte. A cookie that was received under [`Standard::Rfc6265`] can contain a tab.
     pub unwritable: usize,
 }
 

@@ -48,8 +48,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         &self.policy
     }
 
-    /// The policy, to be changed. Cookies that are in the jar stay there; [`header`](CookieJar::header) asks the changed
-    /// policy.
+    /// Mutable access to the policy. A change removes no cookies from the jar, but [`header`](CookieJar::header) applies the
+    /// changed policy.
     pub fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }

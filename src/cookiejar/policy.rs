@@ -44,10 +44,10 @@ pub struct Policy {
     /// Returns true for a name that no cookie may have as its domain. The argument is in lower case, without a dot in
     /// front. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
     pub is_public_suffix: fn(&str) -> bool,
-    /// The number of cookies that one domain may have. Beyond it, the least recently used cookie is removed, those
-    /// without `Secure` first. 180 for [`Standard::Rfc6265`] (at least 50 in section 6.1), no limit for Python.
+    /// The most cookies that one domain may have. Beyond it, the least recently used cookie is removed, those without `Secure`
+    /// first. 180 for [`Standard::Rfc6265`] (at least 50 in section 6.1), no limit for Python.
     pub max_per_domain: usize,
-    /// The number of cookies in all. 3000 for [`Standard::Rfc6265`] (the least in section 6.1), no limit for Python.
+    /// The most cookies in the whole jar: 3000 for [`Standard::Rfc6265`] (the least in section 6.1), no limit for Python.
     pub max_cookies: usize,
     /// True if domains such as `.co.uk` are refused, by Python's guess. Used only with [`Standard::Python`].
     pub strict_domain: bool,

@@ -14,7 +14,7 @@ const RESERVED: [&str; 10] =
 /// The attributes that have no value.
 const FLAGS: [&str; 3] = ["HttpOnly", "Partitioned", "Secure"];
 
-/// The attribute of this name in any case, in the spelling of the output.
+/// The attribute with this name (case is ignored), in the spelling of the output.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
@@ -171,7 +171,7 @@ impl Morsel {
         (self.value, self.coded_value) = (other.value, other.coded_value);
     }
 
-    /// The name.
+    /// The name of the cookie.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -187,10 +187,11 @@ impl Morsel {
     }
 
     /// Sets an attribute: `expires`, `path`, `comment`, `domain`, `max-age`, `secure`, `httponly`, `version`, `samesite` or
-    /// `partitioned`, in any case. Python's `morsel["path"] = "/"`.
+    /// `partitioned` (case is ignored). Python's `morsel["path"] = "/"`.
     ///
     /// # Errors
-    /// If there is no such attribute, or the value holds a control character or, but in a comment, a semicolon.
+    /// If there is no such attribute, or the value contains a control character, or a semicolon in an attribute other than
+    /// `comment`.
     pub fn set(&mut self, name: &str, value: impl Into<AttributeValue>) -> Result<&mut Morsel, CookieError> {
         let spelling = reserved(name).ok_or_else(|| CookieError::InvalidAttribute(name.to_ascii_lowercase()))?;
         let value = value.into();
@@ -205,7 +206,7 @@ impl Morsel {
         Ok(self)
     }
 
-    /// The value of an attribute, whose name is in any case.
+    /// The value of the attribute with this name, compared without regard to case.
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
         self.attributes.get(&name.to_ascii_lowercase()).filter(|value| value.is_set())
     }

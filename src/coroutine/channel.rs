@@ -14,7 +14,7 @@ use super::task_log::TaskLog;
 use super::workers::Job;
 use crate::session::{Registrar, SessionHandle, Waker};
 
-/// How many bytes may wait in each direction: as many as the connection moves at a time. More would only use memory.
+/// The most bytes that may wait in each direction: as many as the connection moves at a time. More would only use memory.
 pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
 
 /// An empty buffer with more capacity than this is freed while the handler is suspended.
@@ -63,7 +63,7 @@ impl HandlerOutput for Channel {
     }
 }
 
-/// The fields of a [`Channel`].
+/// The bytes and marks that a handler and its connection exchange through a [`Channel`].
 #[derive(Default)]
 pub(crate) struct ChannelState {
     /// Bytes from the client that the handler has not fetched.

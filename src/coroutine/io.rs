@@ -41,7 +41,7 @@ pub(crate) struct HandlerIo<'y> {
 /// After this many errors for a gone client the handler is unwound at its next operation.
 const MAX_GONE_ERRORS: u32 = 100;
 
-/// Bytes that a handler may move over its own connections in one turn.
+/// The most bytes that a handler may move over its own connections in one turn.
 const TURN_BUDGET: usize = 256 * 1024;
 
 impl<'y> HandlerIo<'y> {
@@ -87,7 +87,7 @@ impl<'y> HandlerIo<'y> {
         self.limit_error.set(error);
     }
 
-    /// Sets the longest wait for input.
+    /// Limits every wait for input; `None` means no limit.
     pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.read_timeout.set(timeout);
     }
@@ -265,8 +265,8 @@ impl<'y> HandlerIo<'y> {
     /// If the client is gone, before or after the suspension, or if the handler panics.
     fn suspend(&self, wait: WaitReason) -> io::Result<()> {
         self.check()?;
-        // A handler that unwinds must not suspend: `thread::panicking` is per thread, so that other handlers would believe that
-        // they are unwinding.
+        // A handler that unwinds must not suspend: `thread::panicking` is per thread, so other handlers would believe that they
+        // are unwinding.
         if thread::panicking() {
             return Err(io::Error::other("a handler cannot wait while it panics"));
         }

@@ -1,6 +1,6 @@
 //! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
 //!
-//! Not here: protocols, and the decision which connections outlive their handler.
+//! Not here: protocols, and the decision about which connections outlive their handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -241,7 +241,7 @@ impl<'h> OutgoingStream<'h> {
         loop {
             self.wait(deadline)?;
             // The caller limits each wait by a time, so a wait must not end because of an event of another source.
-            // After an error of poll the caller tries, too.
+            // After an error of `poll` this also returns, and the caller's next call reports the problem.
             if poll(&mut [PollFd::new(&self.socket, conditions)], Some(&Timespec::default())) != Ok(0) {
                 return Ok(());
             }
@@ -271,7 +271,7 @@ impl<'h> OutgoingStream<'h> {
     pub(crate) fn park(self) -> io::Result<ParkedStream> {
         let OutgoingStream { io, mut socket, .. } = self;
         let handle = io.channel().state().handle.clone();
-        // An event of a parked socket would run the session that has the key then.
+        // Deregistered, because an event on a parked socket would run whichever session has this key by then.
         handle.ok_or(io::ErrorKind::NotConnected)?.deregister(&mut socket)?;
         Ok(ParkedStream(socket))
     }

@@ -12,13 +12,13 @@ use crate::watchdog::{STUCK_AFTER, Watchdog};
 /// Limits of a server's handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct CoroutineSettings {
-    /// How many handlers may run or be suspended at a time.
+    /// The most handlers that may run or be suspended at a time.
     pub(crate) max_handlers: usize,
     /// Size of a handler's stack in bytes.
     pub(crate) stack_size: usize,
-    /// How many worker threads may run offloaded jobs.
+    /// The most worker threads that may run offloaded jobs.
     pub(crate) max_workers: usize,
-    /// How many connections all handlers together may have opened.
+    /// The most connections that all handlers together may have open.
     pub(crate) max_outgoing: usize,
     /// A handler that runs this long without suspending is named in the log.
     pub(crate) slow_after: Duration,

@@ -68,7 +68,7 @@ struct SharedState<T> {
 }
 
 thread_local! {
-    /// How many accesses to shared values this thread is inside of.
+    /// The number of accesses to shared values that are open on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -77,7 +77,7 @@ fn this_thread() -> usize {
     DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
 
-/// An error if this thread has access to a shared value now, so that a handler on it must not be suspended.
+/// An error if this thread has access to a shared value now, so a handler on it must not be suspended.
 #[inline]
 pub(super) fn check_no_access() -> io::Result<()> {
     if DEPTH.get() == 0 { Ok(()) } else { Err(wait_inside_access()) }
@@ -170,7 +170,7 @@ impl<T> SharedAccess<'_, T> {
 
 impl<T> Drop for SharedAccess<'_, T> {
     fn drop(&mut self) {
-        // All waits are taken: each of them looks again, and puts itself back into the list if its value has not come.
+        // The whole list is taken: each woken handler checks the value again, and returns to the list if it still has to wait.
         let waits = if self.changed { std::mem::take(&mut self.state().waits) } else { BTreeMap::new() };
         self.holder.store(0, Ordering::Relaxed);
         DEPTH.set(DEPTH.get() - 1);

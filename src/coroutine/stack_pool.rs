@@ -9,7 +9,7 @@ use corosensei::stack::DefaultStack;
 
 use crate::session::Waker;
 
-/// How many unused stacks are kept. Enough for a usual load; the stacks of a peak are freed.
+/// The most unused stacks that are kept. Enough for a usual load; the stacks of a peak are freed.
 const MAX_FREE: usize = 32;
 
 /// A bounded number of stacks. Each stack that was taken must be given back.
@@ -38,7 +38,7 @@ impl fmt::Debug for StackPoolState {
     }
 }
 
-/// The stack that was handed to a ticket and not redeemed yet.
+/// The stack that was handed to a ticket and that its connection has not taken yet.
 type TicketSlot = Mutex<Option<DefaultStack>>;
 
 /// A place in the queue for a stack. Dropping the ticket gives up the place, or gives back the stack.
@@ -57,7 +57,7 @@ impl StackPool {
     /// Takes a stack, or returns `None` if all are in use or a ticket waits for one.
     ///
     /// # Errors
-    /// If there is no memory for a stack and none is in use, so that none would ever be given back.
+    /// If there is no memory for a stack and none is in use, so none would ever be given back.
     // Inlined, like every step of a request here and in `task_runner`: the calls would be half of the cost.
     #[inline(always)]
     pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
@@ -137,7 +137,7 @@ impl StackTicket {
 
 impl Drop for StackTicket {
     fn drop(&mut self) {
-        // A connection may end after its ticket got a stack and before it redeemed it.
+        // The connection may end while a stack that was handed to its ticket is still unused.
         if let Some(stack) = self.redeem() {
             self.pool.give_back(stack);
         }

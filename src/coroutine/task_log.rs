@@ -1,6 +1,6 @@
 //! Lines that a handler has written to the log and its connection has not passed on yet.
 
-/// How many lines are kept until the connection takes them.
+/// The most lines that are kept until the connection takes them.
 const MAX_LINES: usize = 256;
 
 /// A bounded number of log lines. A line beyond the bound is counted and dropped.

@@ -90,7 +90,7 @@ impl WorkerPool {
     fn run(&self, job: BoxedJob) {
         let mut state = self.shared.lock();
         state.jobs.push_back(job);
-        // Idle threads that were notified for earlier jobs may not have woken yet, so each job needs one of its own.
+        // Idle threads that were notified for earlier jobs have perhaps not woken yet, so each job needs one of its own.
         if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
             // Unlocked first, so that the woken thread does not wait for the lock.
             drop(state);
@@ -168,7 +168,7 @@ impl Job {
         }
     }
 
-    /// True if the job has ended.
+    /// True once the result can be taken.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }

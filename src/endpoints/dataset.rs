@@ -181,7 +181,7 @@ impl<'t> JsonReader<'t> {
         }
         let start = self.at;
         self.digits()?;
-        // RFC 8259 section 6: no zero stands before other digits.
+        // RFC 8259 section 6: a number has no leading zeros.
         if self.text.as_bytes()[start] == b'0' && self.at > start + 1 {
             return Err(self.wrong("a number without a leading zero"));
         }

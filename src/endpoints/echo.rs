@@ -58,7 +58,7 @@ pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     object(|out| {
         text_member(out, "method", request.method().as_str());
-        // The members that lines of `/stream` have, too.
+        // Lines of `/stream` have these members, too.
         push_request(request, out);
         if let Some(data) = body {
             push_body(request, data, out);

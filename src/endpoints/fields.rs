@@ -27,7 +27,7 @@ const RESERVED: [&str; 10] = [
     "Server",
 ];
 
-/// Types that no browser runs. The body quotes the query, so that another type could let a link run a script.
+/// Content types that no browser executes. The body contains text from the query, so with another type a link could run a script.
 const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
 
 /// `/response-headers?NAME=VALUE`: these fields, and a body with the same as JSON.

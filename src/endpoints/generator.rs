@@ -1,5 +1,5 @@
-//! SplitMix64, the generator of all random bytes and decisions. Its state after any number of outputs is a sum, so that every
-//! output and every byte can be computed alone. Not here: the counting of draws (`status`).
+//! SplitMix64, the generator of all random bytes and decisions. Its state after any number of outputs is a sum, so every output
+//! and every byte can be computed alone. Not here: the counting of draws (`status`).
 
 /// The step of the state: 2^64 divided by the golden ratio, made odd.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;

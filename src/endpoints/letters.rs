@@ -14,7 +14,7 @@ use crate::files::{PreconditionResult, Selection, Validators, evaluate, if_range
 use crate::http::{HttpDate, Method, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// The most pieces of a body that is spread over a time.
+/// The most pieces into which a body with a `duration` is divided.
 const PIECES: u64 = 10;
 
 /// `/range/{n}?duration=`: the letters a to z again and again, n of them. A request for several ranges gets the whole.
@@ -64,7 +64,7 @@ fn unsatisfiable(etag: &str, length: u64) -> Response {
     response
 }
 
-/// Letters of a part, in the pieces of a schedule.
+/// The letters of the selected range. They become readable piece by piece, as the schedule makes them due.
 struct Letters {
     whole: Range<u64>,
     /// The rest, which was not read yet.

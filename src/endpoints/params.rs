@@ -24,12 +24,12 @@ impl Params {
         Params(query_pairs(text))
     }
 
-    /// All pairs.
+    /// The parameters as names and values, in their order.
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// All pairs, owned.
+    /// The same, owned.
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }
@@ -61,7 +61,7 @@ impl Params {
         rate.ok_or_else(|| EndpointError::bad_request(format!("{name} must be a number from 0 to 1, not {text:?}")))
     }
 
-    /// A signed whole number, which must be there.
+    /// A required parameter: a signed whole number.
     pub(crate) fn integer(&self, name: &str) -> Result<i64, EndpointError> {
         let text = self.get(name).ok_or_else(|| EndpointError::bad_request(format!("{name} is missing")))?;
         integer(name, text)

@@ -85,7 +85,7 @@ impl Source for FileBytes {
     }
 }
 
-/// The first bytes of a source in one read.
+/// The first `most` bytes of a source, collected and returned by a single `read`.
 struct ShortenedBody {
     source: Box<dyn Source>,
     read: Vec<u8>,

@@ -418,7 +418,7 @@ impl FileServiceBuilder {
     }
 
     fn gates(&self) -> io::Result<Gates> {
-        // Built even without accounts, so that a malformed realm is an error in any case.
+        // Built even without accounts, so that a malformed realm is always an error.
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         let mut gates = Gates::everywhere((!self.accounts.is_empty()).then(|| Arc::new(gate)));

@@ -168,7 +168,7 @@ struct LoadAttempt {
 
 fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, ContentError> {
     if found.size > SMALL {
-        // The content is not read here, and `identity` is that of the open file, so that they agree.
+        // The content is not read here, and `identity` is that of the open file, so they agree.
         let (file, identity) = tree.open(path).map_err(ContentError::Open)?;
         let content = Content::File(Arc::new(file));
         let loaded = Ok(LoadedFile { content, identity, consistent: true, cacheable: true });

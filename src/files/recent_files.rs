@@ -17,7 +17,7 @@ pub(crate) struct RecentFiles {
     old: Vec<Arc<File>>,
     /// When the current generation began.
     since: Option<Instant>,
-    /// `release` is being called. Until then no file is held, since none would be released.
+    /// True once `release` has been called. Until then no file is held, because nothing would release it.
     enabled: bool,
 }
 

@@ -121,7 +121,7 @@ impl FileService {
         if gates.is_slow() { Box::new(AuthOffload::new(gates, Box::new(self))) } else { Box::new(self) }
     }
 
-    /// The gate that verifies credentials for all paths; `None` if the service requires none for all of them.
+    /// The gate that verifies credentials for all paths; `None` if no credentials are required for all paths.
     #[cfg_attr(
         not(any(feature = "cli", all(feature = "cgi", target_os = "linux"))),
         expect(dead_code, reason = "only scripts are guarded by the accounts for files")

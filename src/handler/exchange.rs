@@ -116,7 +116,8 @@ impl<'y> Exchange<'y> {
         self.request.tls()
     }
 
-    /// The header fields of the request.
+    /// Python's `headers`: the header fields of the request. The values are bytes; [`get_str`](RequestFields::get_str) decodes
+    /// one.
     pub fn headers(&self) -> RequestFields<'_> {
         self.request.headers()
     }

@@ -28,7 +28,7 @@ impl ExchangeState {
         self.expects_continue.set(request.expects_continue());
     }
 
-    /// True if the client waits for `100 Continue` before it sends its body. Reading the body calls for it.
+    /// True if the client waits for `100 Continue` before it sends its body. The first read of the body makes the server send it.
     pub(super) fn holds_body_back(&self) -> bool {
         self.expects_continue.get() && !self.channel.state().read_begun
     }

@@ -114,7 +114,7 @@ impl HandlerPool {
         PoolSettings { max_per_host: usize::MAX, ..PoolSettings::default() }
     }
 
-    /// Closes the connections that have been idle for too long. Returns the time until the next one has been.
+    /// Closes the connections that have been idle for too long. Returns the time until the next one must be closed.
     pub(super) fn close_idle(&self, now: Instant) -> Option<Duration> {
         self.places.close_idle(now, self.settings.idle_timeout)
     }

@@ -8,7 +8,7 @@ use super::upgrade::Upgraded;
 use crate::buffer::Buffer;
 use crate::client::{ClientStream, Readiness};
 
-/// Bytes that are read from the other connection at a time.
+/// The most bytes that are read from the other connection at a time.
 const PIECE: usize = 16 * 1024;
 
 /// The outcome of passing bytes on in one direction.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Reply, Response};
 
-/// How many interim responses are kept until the connection takes them. More are dropped.
+/// The most interim responses that are kept until the connection takes them. More are dropped.
 const MAX_INTERIM: usize = 16;
 
 /// The state of a response.

@@ -43,7 +43,7 @@ use crate::service::{ByInto, IntoError, Reply, Service};
 #[must_use = "a service responds only as the service of a server"]
 pub struct Handlers<F, E = io::Error, M = ByInto> {
     factory: F,
-    /// The error of the handlers, and the marker of its [`HandlerError`].
+    /// Uses the type parameters `E`, the handlers' error, and `M`, which selects its implementation of [`HandlerError`].
     error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,
     #[cfg(feature = "client")]
@@ -172,7 +172,7 @@ where
     /// Closes connections to other servers that have been idle for too long.
     #[cfg(feature = "client")]
     fn after_turn(&self, now: Instant, _: &mut LogCallback<'_>) -> Option<Duration> {
-        // While the oldest has time left, no younger one has to be looked for.
+        // No connection can expire before the oldest idle one, so the pool is not searched until then.
         if self.next_look.get().is_none_or(|next| next <= now) {
             let left = self.context.get()?.pool.close_idle(now);
             self.next_look.set(left.and_then(|left| now.checked_add(left)));

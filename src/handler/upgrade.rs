@@ -64,7 +64,7 @@ impl Exchange<'_> {
         }
         // The limit on the body of the request does not apply to the bytes of the other protocol.
         self.io.set_input_limit(u64::MAX, || io::ErrorKind::InvalidData.into());
-        // The connection leaves HTTP while the handler is suspended, so that the stream is the other protocol's from here.
+        // The connection leaves HTTP while the handler is suspended, so the stream is the other protocol's from here.
         self.io.yield_now()?;
         Ok(Upgraded { io: &self.io, rfile: self.io.rfile() })
     }

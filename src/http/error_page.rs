@@ -7,7 +7,7 @@ use super::{FieldBlock, Request, Status, escape_html};
 /// The input of an error page.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
-    /// The status of the response.
+    /// The status that the page is about, such as 404.
     pub status: Status,
     /// The short text, which is also the reason phrase; not yet escaped.
     pub message: &'a str,

@@ -185,7 +185,7 @@ impl FieldBlock {
         self.has_upgrade |= other.has_upgrade;
     }
 
-    /// Removes all fields of this name, in any case.
+    /// Removes all fields of this name; case is ignored.
     pub fn remove(&mut self, name: &str) {
         let mut kept = Vec::with_capacity(self.lines().len());
         for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
@@ -204,7 +204,7 @@ impl FieldBlock {
         }
     }
 
-    /// The value of the first field of this name, in any case.
+    /// The value of the first field of this name; case is ignored.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

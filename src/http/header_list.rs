@@ -70,7 +70,7 @@ impl HeaderList {
         self.fields.clear();
     }
 
-    /// The value of the first field of this name, in any case.
+    /// The value of the first field of this name; case is ignored.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.view().get(name)
     }

@@ -63,7 +63,7 @@ impl UrlPath {
             return Err(BadPath::Nul);
         }
         let mut kept: Vec<&[u8]> = Vec::new();
-        // Overwritten by the last segment. An empty path has one, which is empty.
+        // Always overwritten: even an empty path is split into one segment, which is empty.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
             // A path that ends in a dot segment names a directory, as one that ends in a slash does.
@@ -95,7 +95,7 @@ impl UrlPath {
     /// assert_eq!([route("/"), route("//users/./a%2Fb"), route("/users")], ["home", "user a/b", "not found"]);
     /// ```
     ///
-    /// The segments borrow from the path, so that a `let` with `else` needs a variable for it:
+    /// The segments borrow from the path, so a `let` with `else` needs a variable for it:
     ///
     /// ```
     /// # use serve_forever::{handler::{Exchange, HttpError}, service::Response};
@@ -157,7 +157,7 @@ impl UrlPath {
 fn route(raw: &[u8]) -> String {
     let mut kept: Vec<String> = Vec::new();
     for segment in raw.split(|byte| *byte == b'/') {
-        // The caller has decoded the whole path, so that no segment is malformed.
+        // The caller has decoded the whole path, so no segment is malformed.
         let decoded = percent_decode(segment).unwrap_or_default();
         match &*decoded {
             b"" | b"." => {}

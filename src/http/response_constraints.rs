@@ -29,7 +29,7 @@ impl ResponseConstraints {
     }
 }
 
-/// The future of a connection after the response to a request (RFC 9112 sections 9.3 and 9.6).
+/// Determines how a connection continues after the response to a request (RFC 9112 sections 9.3 and 9.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
     /// The connection ends, and the client may still send something: the rest of a body, or a request that it sent in

@@ -1,7 +1,7 @@
 //! A range of bytes in the head of a request.
 //!
-//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so that reading a head
-//! copies it once and allocates nothing for its parts.
+//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so reading a head copies it once
+//! and allocates nothing for its parts.
 
 /// A range of bytes in a request's head. Four bytes for each end, because a head is never longer than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

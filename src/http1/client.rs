@@ -117,7 +117,7 @@ pub enum ResponseEvent {
     Paused,
 }
 
-/// Interim responses that may come before a final one. A server that sends more would keep its client waiting for ever.
+/// The most interim responses that may come before a final one. A server that sends more would keep its client waiting for ever.
 const MOST_INTERIM: usize = 100;
 
 impl Default for ClientMachine {
@@ -268,7 +268,7 @@ impl ClientMachine {
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
         if let Some(violation) = &self.violation {
-            // The position in the input is lost after a violation, so that no later byte may be read as a response.
+            // The position in the input is lost after a violation, so no later byte may be read as a response.
             return Err(violation.clone());
         }
         match self.next_event(input, limits, head) {

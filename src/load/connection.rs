@@ -11,10 +11,10 @@ use super::plan::PreparedRequest;
 use super::stream::LoadStream;
 use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseEvent, Violation};
 
-/// Bytes that one read may take. Responses of most benchmarks are shorter.
+/// The most bytes that one read may take. Responses of most benchmarks are shorter.
 const READ_SIZE: usize = 64 * 1024;
 
-/// Reads of one turn. The other connections come next, even if the server sends faster than this one reads.
+/// The most reads of one turn. The other connections come next, even if the server sends faster than this one reads.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
@@ -151,7 +151,7 @@ impl LoadConnection {
         self.read(shared)
     }
 
-    /// True if the connection is established.
+    /// Finishes connecting once the socket is writable. True if the connection is established.
     fn connect(&mut self, shared: &mut StepParts<'_>) -> Result<bool, LoadEnd> {
         if let Some(began) = self.connecting {
             if !self.writable {
@@ -257,8 +257,8 @@ impl LoadConnection {
         }
     }
 
-    /// The end of a connection after an error of the system. A reset without a request in flight concerns no request; a
-    /// server may close an idle connection at any time.
+    /// The end of a connection after a system error. A reset without a request in flight concerns no request; a server may close
+    /// an idle connection at any time.
     fn failed(&self, error: &io::Error) -> LoadEnd {
         match error_name(error) {
             "ConnectionReset" if self.in_flight.is_empty() => LoadEnd::Closed,
@@ -267,7 +267,7 @@ impl LoadConnection {
     }
 }
 
-/// The name under which an error of the system is counted.
+/// The name under which a system error is counted.
 fn error_name(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",

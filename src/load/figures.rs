@@ -33,11 +33,11 @@ pub(super) struct Figures {
     pub(super) latency: Histogram<u64>,
     /// Times from the beginning of a connection to its establishment, in the whole run.
     pub(super) connect: Histogram<u64>,
-    /// Responses of the measured time, by status.
+    /// Responses in the measured time, by status.
     pub(super) statuses: BTreeMap<u16, u64>,
     /// Requests that got no complete response, by the kind of the error, in the whole run.
     pub(super) errors: BTreeMap<&'static str, u64>,
-    /// Responses of the measured time.
+    /// Responses in the measured time.
     pub(super) responses: u64,
     /// Bytes of those responses' bodies.
     pub(super) body_bytes: u64,
@@ -52,7 +52,7 @@ pub(super) struct Figures {
     pub(super) late: u64,
     /// The measured time.
     pub(super) measured: Duration,
-    /// The time of the processor that this thread took in the measured time.
+    /// The processor time that this thread took in the measured time.
     pub(super) cpu: Duration,
     /// Requests that a connection may have in flight, over all connections.
     pub(super) slots: u64,
@@ -146,7 +146,7 @@ impl LoadSummary<'_> {
             .then(|| format!("load-forever was the bottleneck: it used {:.0} % of a processor", self.cpu_share * 100.0))
     }
 
-    /// Responses of the measured time whose status is 400 or more.
+    /// Responses in the measured time whose status is 400 or more.
     pub(super) fn refused(&self) -> u64 {
         self.figures.statuses.range(400..).map(|(_, count)| count).sum()
     }

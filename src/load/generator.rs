@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// From this lateness on, a request counts as sent late.
 const LATE: Duration = Duration::from_millis(1);
 
-/// Events of one turn.
+/// The most events of one turn.
 const EVENTS: usize = 1024;
 
 /// The most requests that one turn adds in the open loop. The poll comes first again after them.

@@ -31,7 +31,7 @@ fn server() -> (TestServer, Arc<AtomicUsize>) {
     (TestServer::start(server), requests)
 }
 
-/// Runs the generator with these words of a command line, after which come the URLs of these paths.
+/// Runs the generator with these arguments, followed by the URLs of these paths.
 fn run(words: &[&str], address: SocketAddr, paths: &[&str]) -> Figures {
     let urls = paths.iter().map(|path| match path.split_once('*') {
         Some((weight, path)) => format!("{weight}*http://{address}{path}"),

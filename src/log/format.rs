@@ -1,7 +1,7 @@
 //! Python's format, and the parts that the other formats share with it: times, addresses and escaping.
 //!
-//! The functions append to a buffer, so that a line needs no allocation once the buffer has grown. Not here: buffering and
-//! writing lines.
+//! The functions append to a buffer, so a line needs no allocation once the buffer has grown. Not here: buffering and writing
+//! lines.
 //!
 //! Invariant: no control character from a client gets into a line, so a line cannot send commands to a terminal.
 

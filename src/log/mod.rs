@@ -29,10 +29,10 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// The time that [`AccessLog::finish`] waits for the other side to accept the last lines.
+/// The longest time that [`AccessLog::finish`] waits for the other side to accept the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Bytes of lines that are buffered while the other side accepts none: the lines of some thousand requests.
+/// The most bytes of lines that are buffered while the other side accepts none: the lines of some thousand requests.
 const LIMIT: usize = 256 * 1024;
 
 /// The format of a log's lines.
@@ -113,7 +113,7 @@ impl AccessLog {
     }
 
     /// A log whose lines, without their newlines, are the arguments of a function, such as one that passes them to the
-    /// crate `tracing`. It is called between two turns of the loop, so that it should not block.
+    /// crate `tracing`. It is called between two turns of the loop, so it should not block.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -163,7 +163,7 @@ impl AccessLog {
         AccessLog { open: Some(open), is_default: false }
     }
 
-    /// Sets the format of the lines.
+    /// Sets the format of the lines; by default [`LogFormat::Python`].
     pub fn format(mut self, format: LogFormat) -> AccessLog {
         if let Some(open) = &mut self.open {
             open.set_format(format);

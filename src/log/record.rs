@@ -31,7 +31,7 @@ pub struct Record<'r> {
     pub cut: Option<&'r str>,
     /// The time at which the response was complete.
     pub at: SystemTime,
-    /// The same time on the monotonic clock of `request.arrived`, for the duration.
+    /// `at` on the monotonic clock, to compute the duration since `request.arrived`.
     pub ended: Instant,
 }
 

@@ -67,7 +67,7 @@ impl Sink {
 
     /// Buffers the line that `append` writes, which ends in a newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
-        // Within a gap even a line that would fit is dropped, so that the gap stays one.
+        // Until a gap is announced, even a line that would fit is dropped, so that there is one gap and not many short ones.
         if self.gap > 0 && !self.is_empty() {
             return self.lose(1);
         }

@@ -1,4 +1,4 @@
-//! The descriptor that the log is written to, and a write that does not block; or a writer of the program.
+//! The descriptor that the log is written to, and a write that does not block; or a writer that the program has supplied.
 //!
 //! The open file description of standard error is shared with the shell or the supervisor that started the server.
 //! `O_NONBLOCK` is a flag of that description, so setting it would change it for those processes, too. Therefore each
@@ -17,7 +17,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::{Errno, Result, write};
 use rustix::net::{SendFlags, send};
 
-/// Bytes of one write. A write of at most this size to a pipe is atomic, and does not block if poll reports the pipe as
+/// The most bytes of one write. A write of at most this size to a pipe is atomic, and does not block if poll reports the pipe as
 /// writable. POSIX guarantees 512 bytes; on Linux it is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
@@ -25,7 +25,7 @@ pub(super) const PIPE_BUF: usize = 4096;
 pub(super) enum Target {
     /// A descriptor and the method of writing to it.
     Descriptor { fd: OwnedFd, method: WriteMethod },
-    /// A writer of the program, which may block.
+    /// A writer that the program has supplied. It may block.
     Writer(Box<dyn Write + Send>),
 }
 
@@ -74,7 +74,7 @@ impl Target {
         open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
-    /// A writer of the program.
+    /// A writer that the program has supplied.
     pub(super) fn writer(writer: impl Write + Send + 'static) -> Target {
         Target::Writer(Box::new(writer))
     }
@@ -125,7 +125,7 @@ fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
     Ok(poll(&mut fds, Some(&within))? > 0)
 }
 
-/// Writes to a writer of the program. An error without a number of the system counts as one of the device.
+/// Writes to a writer that the program has supplied. An error without a system error number counts as an error of the device.
 fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
     let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
     written.map_err(|error| match error.kind() {

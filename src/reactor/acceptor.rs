@@ -102,7 +102,7 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
 pub(super) enum Accepted<'s> {
     /// No connection is pending, or the acceptor backs off.
     Nothing,
-    /// The system has no descriptor or memory for the connection, so that the acceptor begins to back off.
+    /// The system has no descriptor or memory for the connection, so the acceptor begins to back off.
     Exhausted(io::Error),
     /// A connection was refused.
     Refused,

@@ -39,7 +39,7 @@ pub struct RunLimits {
     pub short: u8,
     /// The longest time from the request to stop until the remaining sessions are closed.
     pub grace: Duration,
-    /// The flights of handshakes that are computed in one turn.
+    /// The most handshake flights that are computed in one turn.
     pub handshakes: usize,
 }
 

@@ -9,10 +9,10 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Bytes that are read at a time.
+/// The most bytes that are read at a time.
 const PIECE: usize = 4096;
 
-/// Pieces that are read in one turn, so that a parent that writes without end does not fill it.
+/// The most pieces that are read in one turn, so that a parent that writes without end does not fill it.
 const MOST_PIECES: usize = 16;
 
 /// A pipe or a socket whose end is a request to stop.

@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token};
 use super::Mailbox;
 use crate::session::{Registrar, SessionHandle, Waker};
 
-/// The number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
+/// The most sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
 
 /// The token of a session's source.

@@ -20,7 +20,7 @@ pub trait Selector {
     /// The events of one sleep.
     type Events;
 
-    /// An empty set of events, to be reused for every sleep.
+    /// An empty set of events, which is reused for every sleep.
     fn events(&self) -> Self::Events;
 
     /// The registry for new sources.

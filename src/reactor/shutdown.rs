@@ -171,7 +171,7 @@ impl Shutdown {
     /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
     /// activity; `None` while a request is in progress. Sets the time of the next check otherwise.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // A request that is in progress now ends later than now, so that the next check is not too late for it.
+        // A request that is in progress now ends later than now, so the next check is not too late for it.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }

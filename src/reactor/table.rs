@@ -111,7 +111,8 @@ impl<'s> SessionTable<'s> {
 
     /// Queues a session because of an event on one of its sources.
     pub(super) fn mark_ready(&mut self, key: usize, slot: usize, ready: Ready) {
-        // Slot 0 is the session's own socket. A source of an upstream is asked by the upstream itself.
+        // Only slot 0, the session's own socket, has its readiness kept here. The other slots belong to upstreams, which try
+        // their own sources.
         if slot == 0
             && let Some(entry) = self.entries.get_mut(key)
         {

@@ -40,8 +40,8 @@ impl HttpServer {
     /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
     ///
     /// The factory is `Send`, because a server may be moved to another thread before it runs. A handler never leaves the
-    /// thread of its server, so that it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made
-    /// by the factory, or be `Send` itself.
+    /// thread of its server, so it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made by the
+    /// factory, or be `Send` itself.
     pub fn handler<H, E, M>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
     where
         H: RequestHandler<E> + 'static,

@@ -90,7 +90,7 @@ impl<'s> HttpSessions<'s> {
         if let Some(pace) = self.pace {
             return self.make_paced(stream, pace, peer, now, observer);
         }
-        // The transport's type is known here, so that the compiler makes a session without any indirection.
+        // The transport's type is known here, so the compiler makes a session without any indirection.
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {
             return self.admit(self.accept_tls(stream, config)?, peer, now, observer);
@@ -108,7 +108,7 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once)))
     }
 
-    /// The server's side of TLS. `None` if the configuration contradicts itself, so that it cannot serve any client.
+    /// The server's side of TLS. `None` if the configuration contradicts itself, so it cannot serve any client.
     #[cfg(feature = "tls")]
     fn accept_tls<T: Transport>(&self, socket: T, config: Arc<ServerConfig>) -> Option<TlsStream<T, ServerSide>> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()

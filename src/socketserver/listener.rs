@@ -8,7 +8,7 @@ use super::address::Address;
 use crate::listen::unmapped;
 use crate::transport::Transport;
 
-/// A listener that accepts stream connections.
+/// A TCP or Unix listener that a stream server can serve.
 pub trait StreamListener: Send {
     /// An accepted connection.
     #[doc(hidden)]

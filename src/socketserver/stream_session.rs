@@ -44,10 +44,10 @@ enum StreamPhase {
 /// How long a session lingers at most.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the handshake of the transport may take, from when the connection was accepted.
+/// The longest time that the handshake of the transport may take after the connection was accepted.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many rounds of reading, running and writing a step makes before other sessions get their turn.
+/// The most rounds of reading, running and writing that a step makes before other sessions get their turn.
 const MAX_ROUNDS: usize = 8;
 
 impl<'s, T: Transport> StreamSession<'s, T> {
@@ -61,7 +61,7 @@ impl<T: Transport> Session for StreamSession<'_, T> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let next = self.run(ready, cx);
         if let Next::Close(CloseReason::Idle) = next {
-            // The connection is closed whether or not the notice can leave.
+            // The connection is closed even if `close_notify` cannot be sent.
             _ = self.transport.announce_end();
         }
         next
@@ -140,7 +140,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        // A connection that ends without the notice of its protocol was cut.
+        // A connection that ends without `close_notify` was cut.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
             // The next round sends it, or finds that the client has to make room first.

@@ -1,10 +1,10 @@
-//! A histogram of times with 64 buckets. The bound of each is the square root of two times the one before.
+//! A histogram of times with 64 buckets. The bound of each is that of the one before, multiplied by the square root of two.
 
 use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The number of buckets.
+/// The number of buckets: enough for 125 ns to six minutes in steps of the square root of two.
 pub(super) const BUCKETS: usize = 64;
 
 /// The bound of the first bucket. That of the last one is six minutes.
@@ -111,7 +111,7 @@ mod tests {
         for at in 0..BUCKETS {
             let bound = u64::try_from(bound(at).as_nanos()).unwrap();
             assert_eq!(bucket(bound), at, "{bound}");
-            // The bound of an odd bucket is no whole number, so that one more is in the next bucket in any case.
+            // The bound of an odd bucket is no whole number, so one more is always in the next bucket.
             assert_eq!(bucket(bound + 1), (at + 1).min(BUCKETS - 1), "{bound} + 1");
         }
         assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, BUCKETS - 1));

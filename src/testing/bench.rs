@@ -41,7 +41,7 @@ impl Bench {
         Bench { site }
     }
 
-    /// Sets the limits of clients.
+    /// Sets the server's limits.
     pub fn limits(self, limits: Limits) -> Bench {
         self.site.set_limits(limits);
         self

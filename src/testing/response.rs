@@ -53,7 +53,7 @@ impl TestResponse {
         self.head.reason()
     }
 
-    /// The value of the first field with this name, in any case.
+    /// The value of the first field with this name; case is ignored.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.head.headers().get(name).map(String::from_utf8_lossy)
     }

@@ -11,7 +11,7 @@ use rustls::server::danger::ClientCertVerifier;
 use super::certified::{certificates, read_pem};
 use super::error::{TlsError, TlsErrorKind};
 
-/// The demand for certificates of clients.
+/// Determines if a client must have a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
     /// A client without a certificate is refused in the handshake, with the alert certificate_required of TLS 1.3.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::pem::BadPem;
 
-/// Why a configuration of TLS could not be built. Its text is one line, which names the file if the fault is in one.
+/// Why a configuration of TLS could not be built. Its text is one line, which names the file if the mistake is in one.
 #[derive(Debug)]
 pub struct TlsError {
     path: Option<PathBuf>,
@@ -19,13 +19,13 @@ pub struct TlsError {
 pub enum TlsErrorKind {
     /// The file cannot be read.
     Read(io::Error),
-    /// The file is larger than 1 MiB, so that it cannot be what it is said to be.
+    /// The file is larger than 1 MiB, so it cannot be a file of certificates or keys.
     TooLarge,
     /// A PEM block cannot be decoded.
     Pem {
         /// The number of the line with which the block begins, from 1.
         line: usize,
-        /// The fault.
+        /// The reason, in words.
         why: &'static str,
     },
     /// The file has no certificate in PEM.
@@ -64,12 +64,12 @@ impl TlsError {
         TlsError { path: Some(path.to_owned()), kind }
     }
 
-    /// The file with the fault. `None` if the fault is not in a file.
+    /// The file with the mistake. `None` if the mistake is not in a file.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// The kind of the fault.
+    /// The kind of mistake.
     pub fn kind(&self) -> &TlsErrorKind {
         &self.kind
     }
@@ -158,7 +158,7 @@ impl From<TlsError> for io::Error {
     }
 }
 
-/// A path in a line of text.
+/// The path for a one-line message, with control characters escaped.
 pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }

@@ -4,8 +4,8 @@
 //!
 //! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with the help of `pem`, `private_key` and
 //! `encryption`; `self_signed` makes them. `choice` selects one of several for a client; `client_auth` verifies clients;
-//! `warnings` finds faults that keep nothing from working. `x509`, `distinguished_name` and `der` read
-//! certificates; `summary` makes them text.
+//! `warnings` finds mistakes that keep nothing from working. `x509`, `distinguished_name` and `der` read certificates; `summary`
+//! makes them text.
 
 mod certified;
 mod choice;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 
-/// Turns without any work from which on a busy loop is a fault.
+/// Once a busy loop has had this many turns without any work, that is a fault.
 const SPIN: u32 = 200;
 
 /// The microseconds that such a turn may take at least.
@@ -61,7 +61,7 @@ struct Checker {
 struct OpenConnection {
     wait: String,
     is_limited: bool,
-    /// The last write was complete, so that no event announces room.
+    /// The last write was complete, so no event announces room.
     has_written: bool,
 }
 

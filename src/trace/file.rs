@@ -231,7 +231,7 @@ fn write_text(line: &mut String, text: &str) {
 
 /// A text from a client, at most `most` characters long: bytes that are not printable ASCII become `\xNN`.
 pub(super) fn printable(bytes: &[u8], most: usize) -> String {
-    // Everything but the last character is ASCII, so that a byte is a character.
+    // Everything but the last character is ASCII, so a byte is a character.
     let (mut text, mut fitting) = (String::new(), 0);
     for byte in bytes {
         if text.len() < most {

@@ -31,7 +31,7 @@ const CONNECTIONS: u32 = 64;
 /// The default of [`Recorder::set_limit`].
 const LIMIT: u64 = 64 << 20;
 
-/// Records a loop and its connections. It outlives a run, so that several runs are one trace.
+/// Records a loop and its connections. It outlives a run, so several runs are one trace.
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,

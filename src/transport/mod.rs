@@ -40,7 +40,7 @@ pub trait Transport {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Sends some of the bytes of both parts, in one call, and returns how many it has accepted. `more` says that a file or the
-    /// end of the connection follows at once, so that a packet which is not full may wait for it.
+    /// end of the connection follows at once, so a packet which is not full may wait for it.
     ///
     /// # Errors
     /// `WouldBlock` if nothing can be accepted now, for example because too much output is pending; otherwise those of the
@@ -64,8 +64,8 @@ pub trait Transport {
     /// Those of the operating system; the peer may be gone already.
     fn end(&mut self) -> io::Result<()>;
 
-    /// True if a read that filled less than its buffer has taken everything, so that the next one need not be tried before the
-    /// poll reports the socket again. Linux's epoll, edge-triggered, guarantees that for sockets.
+    /// True if a read that filled less than its buffer has taken everything, so the next one need not be tried before the poll
+    /// reports the socket again. Linux's epoll, edge-triggered, guarantees that for sockets.
     fn short_read_is_all(&self) -> bool {
         false
     }
@@ -110,12 +110,13 @@ pub trait Transport {
         Ok(())
     }
 
-    /// Adds the notice of an orderly end to the pending output, if the transport's protocol has one, and tries to send it. The
-    /// socket stays as it is, and what the peer still sends is discarded as it is read. Further calls do nothing. A transport that is dropped without this call ends without notice, so
-    /// that its peer can tell a cut connection.
+    /// Adds the announcement of an orderly end to the pending output, if the transport's protocol has one (`close_notify` of
+    /// TLS), and tries to send it. The socket stays as it is, and what the peer still sends is discarded as it is read. Further
+    /// calls do nothing. A transport that is dropped without this call ends unannounced, so that its peer can tell a cut
+    /// connection.
     ///
     /// # Errors
-    /// Those of the operating system, except `WouldBlock`: the notice is pending then.
+    /// Those of the operating system, except `WouldBlock`: the announcement is pending then.
     fn announce_end(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -150,7 +151,7 @@ pub enum Handshake {
     Waiting,
     /// The transport has used its share of this turn, and continues in the next one.
     NextTurn,
-    /// The peer does not begin a handshake, but sends text. The transport passes bytes on as they are.
+    /// The peer does not begin a handshake, but sends unencrypted HTTP. The transport passes bytes on as they are.
     Text,
 }
 

@@ -82,7 +82,7 @@ pub struct PaceGate {
 struct Direction {
     /// Bytes were moved in this turn, or the pause after that has not ended.
     is_closed: Cell<bool>,
-    /// The last attempt moved as many bytes as it may, so that a pause follows.
+    /// The last attempt moved as many bytes as it may, so a pause follows.
     is_limited: Cell<bool>,
     /// The end of the pause.
     opens_at: Cell<Option<Instant>>,
@@ -246,7 +246,7 @@ pub struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    /// Paces a session whose transport has this gate.
+    /// Wraps a session on a [`Narrow`] transport; `gate` is that transport's [`Narrow::gate`].
     pub fn new(session: S, gate: Rc<PaceGate>) -> Paced<S> {
         Paced { session, gate }
     }

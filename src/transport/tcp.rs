@@ -13,7 +13,8 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // With two parts nothing is held back: the second is the body, which has no file behind it.
+            // `more` matters only for a single part. With two, the second is the body, so no file follows and the packet need not
+            // be held back.
             (only, []) if more => send_more(self, only),
             // `write` is cheaper than `writev` with one part.
             (only, []) | ([], only) => self.write(only),

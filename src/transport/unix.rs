@@ -1,4 +1,4 @@
-//! Unix stream sockets: like TCP, without packets, so that nothing is held back for what follows.
+//! Unix stream sockets: like TCP, without packets, so nothing is held back for what follows.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};

@@ -1,6 +1,6 @@
 //! A transport with a protocol of its own over another transport, as TLS is one over TCP: a handshake, records, messages that
-//! demand an answer, and a notice of the end. It sends what it has accepted later, and keeps what it has received until it is
-//! read. Nothing is encrypted: a record is a type, a length and its payload.
+//! demand an answer, and an announcement of the end. It sends what it has accepted later, and keeps what it has received until it
+//! is read. Nothing is encrypted: a record is a type, a length and its payload.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -25,7 +25,7 @@ const MOST_PENDING: usize = 4096;
 pub enum LagFault {
     /// It never says that output is pending.
     ForgetsToFlush,
-    /// It ends without its notice.
+    /// It ends without its announcement.
     EndsWithoutNotice,
     /// It reports an empty socket although it holds plaintext.
     HidesPlaintext,
@@ -45,7 +45,7 @@ struct Records {
     received: Vec<u8>,
     plaintext: VecDeque<u8>,
     pending: Vec<u8>,
-    /// The end was announced, or the sending side was shut without notice.
+    /// The end was announced, or the sending side was shut without an announcement.
     sends_no_more: bool,
     /// The peer has announced its end.
     at_end: bool,

@@ -100,7 +100,7 @@ fn items(events: &[Value], lanes: &[Lane], (from, to): (u64, u64)) -> Vec<Item> 
         match event["ph"].as_str().unwrap() {
             "X" => add(Some(end)),
             "i" => add(None),
-            // A state lasts until the next one begins, so that no gap is between them.
+            // A state lasts until the next one begins, so no gap is between them.
             "B" => {
                 add(Some(to));
                 let before = items.iter_mut().rev().skip(1).find(|item| item.lane == lane);

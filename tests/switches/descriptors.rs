@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::program::{Program, command, tree, until};
 
-/// As many descriptors as the program may have.
+/// The most descriptors that the program may have.
 const MOST: usize = 40;
 
 /// The program with this limit of descriptors, and without a limit on connections that would be reached first.
@@ -42,7 +42,7 @@ fn sleeps_and_ticks(program: &Program) -> (u64, u64) {
     (sleeps, ticks)
 }
 
-/// A connection on which half a request was sent: it is not idle, so that it is not closed to make room.
+/// A connection on which half a request was sent: it is not idle, so it is not closed to make room.
 fn half_a_request(program: &Program) -> TcpStream {
     let mut stream = program.connect();
     stream.write_all(b"GET /").unwrap();

@@ -349,7 +349,7 @@ fn a_reload_neither_begins_nor_ends_tls() {
     let program = Program::of(command(["--config"]).arg(&path).current_dir(root.path()));
     let before = certificate(&program);
     for (text, kept) in [("hsts = 5\n", "tls-self-signed"), ("tls-self-signed = true\nhsts = 5\n", "")] {
-        // Without TLS the option would be refused, so that the settings of the running server count for it too.
+        // Without TLS the option would be refused, so the settings of the running server count for it too.
         fs::write(&path, text).unwrap();
         program.signal(Signal::HUP);
         program.says("settings reloaded from '");

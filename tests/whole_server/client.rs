@@ -95,7 +95,7 @@ impl Client {
         while !self.received.is_empty() {
             let number = self.statuses.len();
             let request = self.requests.get(number).copied();
-            // The server may not know the method of a request that is not complete.
+            // The server does not always know the method of a request that is not complete.
             let is_head = request == Some(Request::Head) && number < self.asked.len();
             let Some((response, length)) = parse(&self.received, is_head)? else { break };
             self.check(number, request, &response, facts)?;
@@ -128,7 +128,7 @@ impl Client {
         self.has_last || line.memory.at_end || line.memory.ended
     }
 
-    /// The server has nothing of a request that it has not answered, so that it may close the connection to make room.
+    /// The server has nothing of a request that it has not answered, so it may close the connection to make room.
     pub fn is_idle(&self) -> bool {
         let consumed = self.sent - self.line.borrow().memory.incoming.len();
         let answered = self.statuses.len().checked_sub(1).map_or(0, |last| self.ends.get(last).copied().unwrap_or(0));

@@ -10,7 +10,7 @@
 //!
 //! What is simulated elsewhere: TLS on sessions without a loop (`tests/simulation.rs`), because its random numbers are not those
 //! of the seed; the bookkeeping of the loop with sessions that do anything (`tests/reactor`). The client of handlers, offloaded work and
-//! sleeping handlers use sockets, threads and the clock of the system, which have no script.
+//! sleeping handlers use sockets, threads and the system clock, which have no script.
 //!
 //! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop. A script that fails
 //! is shrunk before it is shown, and its trace is written too.

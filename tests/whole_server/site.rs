@@ -107,7 +107,7 @@ impl Service for SimulatedService {
     }
 }
 
-/// Waits for work and not for a time, because handlers read the clock of the system.
+/// Waits for work and not for a time, because handlers read the system clock.
 struct SimulatedHandler {
     work: Shared<u64>,
     loses_part: bool,

@@ -12,7 +12,7 @@ use crate::faults::check_rule;
 pub struct BenchOptions {
     /// The path below which the endpoints are; empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
-    /// The file with the items of `/json/{count}`. It may not exist.
+    /// The file with the items of `/json/{count}`. Not checked here to exist.
     pub dataset: Option<PathBuf>,
     /// The rules by which responses have faults, in order. Each is valid.
     pub faults: Vec<String>,

@@ -13,14 +13,15 @@ use crate::log::LogFormat;
 use crate::trace::Explain;
 use crate::transport::Pace;
 
-/// Everything that the command line, the environment and the configuration file can set.
+/// Everything that the command line, the environment and the configuration file can set. Paths, users, descriptors and processors
+/// are not checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The port to listen on, by default 8000. 0 stands for any free port.
     pub port: u16,
     /// The address or host name to listen on. `None` stands for all interfaces. A host name is not resolved yet.
     pub bind: Option<String>,
-    /// The directory to serve, by default `.`. It may not exist.
+    /// The directory to serve, by default `.`.
     pub directory: PathBuf,
     /// The version of HTTP in responses.
     pub protocol: Version,
@@ -105,7 +106,7 @@ pub struct TlsOptions {
     pub password_file: Option<PathBuf>,
     /// True if TLS 1.2 is refused.
     pub only_tls13: bool,
-    /// The file of the authorities whose clients are accepted.
+    /// The file with the certificates of the authorities that may issue client certificates.
     pub client_ca: Option<PathBuf>,
     /// True if clients may have no certificate. `None` stands for the default, false.
     pub client_auth_is_optional: Option<bool>,
@@ -159,7 +160,7 @@ pub struct SiteOptions {
     pub precompressed: bool,
     /// The accounts that may read the files. If there are none, every client may.
     pub accounts: Vec<Account>,
-    /// A file with more accounts. It may not exist.
+    /// A file with more accounts.
     pub auth_file: Option<PathBuf>,
     /// The URL path under which the directory is served.
     pub base_path: String,
@@ -197,13 +198,13 @@ pub struct ScriptOptions {
     pub run: bool,
     /// The names of additional variables to pass to scripts. Each is valid as a name.
     pub variables: Vec<OsString>,
-    /// The user that scripts run as. It may not exist.
+    /// The user that scripts run as.
     pub user: Option<String>,
     /// The time from the start of a script to its end; zero stands for no limit.
     pub timeout: Option<Duration>,
     /// The time that a script has to send the head of its response; zero stands for no limit.
     pub first_byte: Option<Duration>,
-    /// The number of scripts that may run at a time.
+    /// The most scripts that may run at a time.
     pub max_running: Option<usize>,
 }
 
@@ -212,7 +213,7 @@ pub struct ScriptOptions {
 pub struct LogOptions {
     /// The format of a line.
     pub format: LogFormat,
-    /// The file; `None` stands for standard error. It may not be writable.
+    /// The file; `None` means standard error.
     pub file: Option<PathBuf>,
 }
 
@@ -234,9 +235,9 @@ pub struct WatchOptions {
 /// The privileges that the program gives up before it accepts connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confinement {
-    /// The user to switch to. It may not exist.
+    /// The user to switch to.
     pub user: Option<String>,
-    /// The directory that becomes the root. It may not exist.
+    /// The directory that becomes the root.
     pub chroot: Option<PathBuf>,
     /// True if the kernel restricts the process to reading the served directory.
     pub sandbox: bool,
@@ -245,11 +246,11 @@ pub struct Confinement {
 /// How the program announces itself, and when and how it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeOptions {
-    /// The file to write the port to. Its directory may not exist.
+    /// The file to write the port to.
     pub port_file: Option<PathBuf>,
     /// The form of the line on standard output that says that the program is ready.
     pub ready: ReadyForm,
-    /// The descriptor to write the JSON form of that line to, at least 3. It may not be open.
+    /// The descriptor, at least 3, to which the JSON form of the ready line is written.
     pub ready_fd: Option<i32>,
     /// True if all responses have the nonce of this start.
     pub nonce_header: bool,
@@ -261,7 +262,7 @@ pub struct LifeOptions {
     pub exit_with_stdin: bool,
     /// The time that the program keeps serving after a signal to stop.
     pub lame_duck: Duration,
-    /// The core of the loop's thread. It may not exist.
+    /// The core of the loop's thread.
     pub cpu: Option<usize>,
     /// The exit statuses of failures.
     pub exit_codes: ExitCodes,

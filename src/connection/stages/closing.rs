@@ -15,18 +15,17 @@ pub(super) fn close<T: Transport, O: ConnectionObserver>(
     if !core.output.is_empty() || core.transport.has_pending() {
         return Ok((Stage::Closing(reason), Progress::Still));
     }
-    // The notice of the transport's own protocol tells an orderly end from a cut one (RFC 8446 section 6.1).
+    // An announcement in the transport's own protocol tells an orderly end from a cut one: `close_notify` (RFC 8446 section 6.1).
     let is_orderly = !matches!(reason, CloseReason::OutputCut | CloseReason::Broken);
     if is_orderly {
-        // A transport that cannot send its notice is broken, and has nothing to close in stages.
+        // If the end cannot be announced, the connection is broken and is closed at once.
         core.transport.announce_end().map_err(|_| reason)?;
         if core.transport.has_pending() {
             return Ok((Stage::Closing(reason), Progress::Still));
         }
     }
-    // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so that no reset can follow: the
-    // connection is closed at once, which costs a short connection two system calls less. Over TLS it still sends its own
-    // notice of the end.
+    // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so no reset can follow: the connection is
+    // closed at once, which costs a short connection two system calls less. Over TLS it still sends its own `close_notify`.
     let says_nothing = core.machine.client_has_finished() && core.input.is_empty() && !core.transport.needs_handshake();
     let is_quiet = reason == CloseReason::Complete && says_nothing;
     if core.at_end || is_quiet || core.transport.end().is_err() {

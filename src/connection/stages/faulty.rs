@@ -28,7 +28,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// A line that replaces the size of a chunk and is not a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
-/// A response that is sent with a fault.
+/// The stage that produces a response into its own buffer, and passes it on changed, cut or delayed.
 pub(in crate::connection) struct FaultyResponse {
     /// The stage of the exchange as it would be without the fault.
     inner: Stage,
@@ -58,7 +58,7 @@ struct FaultPace {
     every: Duration,
     /// Bytes that may pass now.
     credit: u64,
-    /// The time of the next credit.
+    /// The time at which the next `bytes` may pass.
     next: Instant,
 }
 
@@ -161,7 +161,7 @@ impl FaultyResponse {
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // Without bytes to pass, the next credit is of no use.
+            // With nothing to send, the session need not run when more bytes are allowed.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
@@ -170,7 +170,7 @@ impl FaultyResponse {
     /// Passes bytes of the response to the output, and ends the connection after the last one if the fault asks for that.
     ///
     /// # Errors
-    /// The reason, once the connection can be closed.
+    /// The reason for closing the connection, once it can be closed.
     pub(in crate::connection) fn advance<T: Transport, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -196,7 +196,7 @@ impl FaultyResponse {
             return Ok((self.inner, Progress::Moved));
         }
         self.log_end(core, clock);
-        // Nothing more is needed of the response, so that its upstream ends now.
+        // Nothing more is needed of the response, so its upstream ends now.
         self.inner = Stage::Closing(CloseReason::Complete);
         self.over_since = Some(clock.now);
         Ok((Stage::Faulty(self), Progress::Moved))
@@ -252,12 +252,12 @@ impl FaultyResponse {
 
     /// Passes the bytes that may leave now. Returns their number.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk replaces the last one, so that nothing may leave before the end is known.
+        // A bad chunk replaces the last one, so nothing may leave before the end is known.
         if self.trailer == BAD_SIZE {
             return 0;
         }
         let room = match &mut self.pace {
-            // Bytes of the last credit that the client has not taken count against the next one.
+            // No further bytes are allowed while the client has not taken those that were allowed before.
             Some(_) if !core.output.is_empty() => 0,
             Some(pace) => pace.credit(now),
             None => GATHER.saturating_sub(core.output.len()) as u64,
@@ -352,7 +352,7 @@ fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut Connect
 fn change_length(head: &[u8], by: i64) -> Vec<u8> {
     let mut changed = Vec::with_capacity(head.len() + 1);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
-        // The status line may have no colon. `line[0..]` then is no number, and the line stays as it is.
+        // A line without a colon, such as the status line, does not parse as a number here, and is copied unchanged.
         let colon = memchr::memchr(b':', line).unwrap_or(0);
         let length = std::str::from_utf8(&line[colon..]).ok().and_then(|value| value[1..].trim().parse::<u64>().ok());
         match length {

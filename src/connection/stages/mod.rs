@@ -21,8 +21,8 @@ use crate::transport::{Handshake, Transport};
 #[cfg(feature = "harness")]
 pub(super) use faulty::FaultyResponse;
 
-/// Bytes of output from which on no further response is added to it. Pipelined responses leave in one write up to there, and
-/// one client cannot make the server produce more than this ahead of what it reads.
+/// Once the output has this many bytes, no further response is added to it. Pipelined responses leave in one write up to there,
+/// and one client cannot make the server produce more than this ahead of what it reads.
 pub(super) const GATHER: usize = 32 * 1024;
 
 impl Stage {
@@ -51,8 +51,8 @@ impl Stage {
     }
 }
 
-/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so that the
-/// connection is not closed before its output has left.
+/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so the connection is not
+/// closed before its output has left.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,

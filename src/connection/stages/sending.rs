@@ -25,7 +25,7 @@ impl Sending {
         if self.is_waiting {
             core.observer().upstream_resumed();
         }
-        // Asked before and after producing, because producing is what makes room.
+        // `wants_body` is compared before and after producing, because producing can make room in the upstream.
         let wanted = self.wants_body();
         let produced = match self.body.produce(&mut core.output) {
             Ok(produced) => produced,

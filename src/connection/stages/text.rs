@@ -1,5 +1,5 @@
-//! A client that sends text to a port for TLS. It gets one response in clear, which names the URL to use. Not here: telling text
-//! from TLS, which the transport does.
+//! A client that sends unencrypted HTTP to a port for TLS. It gets one unencrypted response, which names the URL to use.
+//! Not here: telling unencrypted HTTP from TLS, which the transport does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, Response};
 use crate::session::TurnClock;
 
-/// The length from which on an incomplete head is answered. Its client need not be one of HTTP.
+/// An incomplete head of this length is answered. Its client may speak another protocol than HTTP.
 pub(super) const MOST_TEXT: usize = 1024;
 
-/// The longest time from the first byte of the text to the end of its head.
+/// The longest time from the first unencrypted byte to the end of the head.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Shortens the time for the head of a client that sends text.
+    /// Shortens the time for the head of a client that sends unencrypted HTTP.
     #[cold]
     pub(super) fn expect_text(&mut self) {
         let mut limits = Limits::clone(&self.limits);
@@ -30,7 +30,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.limits = Arc::new(limits);
     }
 
-    /// Responds to text whose head is incomplete.
+    /// Responds to unencrypted HTTP whose head is incomplete.
     #[cold]
     pub(super) fn refuse_incomplete_text(&mut self, request: &mut Request, clock: TurnClock) -> Stage {
         (request.peer, request.local, request.arrived) = (self.peer, self.server.local, clock.now);
@@ -39,8 +39,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.refuse_text(request, clock)
     }
 
-    /// Responds to text with a page in clear that names the URL to use, and ends the connection. `request` holds as much of the
-    /// request as has come and could be parsed.
+    /// Responds to unencrypted HTTP on a TLS port with an unencrypted page that names the URL to use, and ends the connection.
+    /// `request` holds as much of the request as has come and could be parsed.
     #[cold]
     pub(super) fn refuse_text(&mut self, request: &Request, clock: TurnClock) -> Stage {
         let mut text = b"This port speaks HTTPS, and the request came as plain HTTP.\n".to_vec();

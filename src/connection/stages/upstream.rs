@@ -134,7 +134,7 @@ impl PendingUpstream {
             let progress = self.feed_upgraded(core)?;
             let was_full = !self.wants_body();
             self.upstream.step_upgraded()?;
-            // The upstream may have passed on the bytes that it had taken, so that there is room for more.
+            // The upstream may have passed on the bytes that it had taken, so there is room for more.
             return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;

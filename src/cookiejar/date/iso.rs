@@ -1,4 +1,4 @@
-//! Dates of ISO 8601, as the LWP files have them.
+//! ISO 8601 dates, in the form that LWP cookie files use.
 
 use super::{Civil, DAY, Scanner, civil_from_days};
 

@@ -1,4 +1,4 @@
-//! The reader of CPython's `http.cookiejar.http2time`: day, month and year in this order, and perhaps a time of day and a
+//! Reads dates as CPython's `http.cookiejar.http2time` does: day, month and year in this order, and perhaps a time of day and a
 //! zone.
 
 use super::{Civil, Scanner, is_blank, month, year_of};

@@ -9,7 +9,7 @@ use super::entry_filter::CheckLink;
 use crate::files::stat;
 use crate::http::percent_encode_segment;
 
-/// The kind of an entry.
+/// The kind that a listing shows for an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.

@@ -60,7 +60,7 @@ impl DirectoryReader {
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {
-                // The filter's check of links leaves the entry out.
+                // The entry is a symbolic link that fails the filter's check, so it is left out.
                 None => return Ok(()),
                 facts => facts,
             }
@@ -135,7 +135,7 @@ struct Row {
     /// 0 if the name is its own sort key.
     key_length: u16,
     file_type: FileType,
-    /// The index in the run's facts.
+    /// The index of this entry's facts in `SortedRun::facts`; `None` if they were not looked up.
     facts: Option<u32>,
 }
 

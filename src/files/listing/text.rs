@@ -5,7 +5,7 @@ use std::io::Write;
 /// The set of bytes that must be escaped.
 type ByteSet = [bool; 256];
 
-/// Markup and control characters. A tab is harmless in HTML and stays as it is.
+/// The bytes that are escaped in HTML: markup and control characters. A tab is harmless in HTML and stays as it is.
 const SPECIAL_IN_HTML: ByteSet = {
     let mut special = controls();
     special[b'\t' as usize] = false;
@@ -15,7 +15,7 @@ const SPECIAL_IN_HTML: ByteSet = {
     special
 };
 
-/// Quotes, backslashes and control characters.
+/// The bytes that are escaped in JSON: quotes, backslashes and control characters.
 const SPECIAL_IN_JSON: ByteSet = {
     let mut special = controls();
     special[b'"' as usize] = true;

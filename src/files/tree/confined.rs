@@ -33,7 +33,7 @@ mod linux {
 
     use super::*;
 
-    /// How often a path is resolved or opened again after the tree changed during the call.
+    /// The most attempts to resolve and open a path while the tree changes during the call.
     const ATTEMPTS: usize = 4;
 
     /// Opens the file at a path below the root.
@@ -59,8 +59,8 @@ mod linux {
     /// Opens a path within the root that contains an absolute link, or that leaves the root and returns.
     ///
     /// The kernel cannot resolve such a path below the root, so it is resolved here, and the result is opened below the
-    /// root without following any link. If the tree changes between the two steps, the path is resolved again. No file
-    /// outside the root is opened in any case.
+    /// root without following any link. If the tree changes between the two steps, the path is resolved again. No file outside
+    /// the root is ever opened.
     fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
             // An error may concern a directory outside the root, of which the client must not learn: it becomes 404.

@@ -1,5 +1,5 @@
-//! The header fields that a handler sets and reads: their encoding, and the effect of `Connection`. How the bodies of
-//! handlers are framed stays out.
+//! The header fields that a handler sets and reads: their encoding, and the effect of `Connection`. Not here: how the bodies of
+//! handlers are framed.
 
 use super::*;
 use crate::http::{Request, Version};

@@ -106,7 +106,7 @@ impl ChunkedDecoder {
             self.scanned = bytes.len();
             return Ok(None);
         };
-        // The caller consumes this line, so that the next one is at the front.
+        // The caller consumes this line, so the next one is at the front.
         self.scanned = 0;
         match bytes[..newline] {
             [.., b'\r'] => Ok(Some(newline - 1)),

@@ -50,7 +50,7 @@ impl ReceivedHead {
     /// Reads a head that the scan has found in `bytes`.
     fn read(&mut self, bytes: &[u8], found: &FoundHead<StatusLine>) -> Result<ResponseControls, Violation> {
         let head = &bytes[found.start..found.end];
-        // The scan has parsed the line, so it is as long as its version and status, and ends in CRLF.
+        // The scan has accepted the line, so it is at least as long as its version and status, and ends in CRLF.
         let line_end = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
         (self.version, self.status) = (found.line.version, found.line.status);
         self.reason.clear();

@@ -97,7 +97,7 @@ fn read_whole(
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
-    // More fields are an error of httparse here. The scan then allocates as many places as it has counted.
+    // httparse fails if there are more fields than this. The scan then reads the head, with room for the number it has counted.
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {

@@ -22,7 +22,7 @@ pub struct ResponseHead<'a> {
 }
 
 /// The lines of `Server` and `Date`, as bytes, and further lines between them. The two are sent unless the response has a field
-/// of that name, the further lines in any case. They are prepared once a second, because all responses of a second have the same.
+/// of that name, the further lines always. They are prepared once a second, because all responses of a second have the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,

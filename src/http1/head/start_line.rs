@@ -4,7 +4,7 @@ use crate::http1::{MessageLimits, Violation};
 
 /// The first line of a message: a request line or a status line (RFC 9112 section 2.1).
 pub(crate) trait StartLine: Copy {
-    /// Empty lines before the start line that are ignored.
+    /// The most empty lines before the start line that are ignored.
     const MOST_EMPTY_LINES: u8;
 
     /// Reads a complete line without its CRLF.

@@ -68,7 +68,7 @@ impl ReceiveState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: ReceiveState) {
-        // Debug builds check it, and with them all tests.
+        // Checked in debug builds, and so in every test that is run in one.
         debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }

@@ -20,7 +20,8 @@ pub(super) enum ClientOpening {
     },
     /// A whole ClientHello whose newest version is older than TLS 1.2.
     TooOld,
-    /// Text that begins as a method of HTTP does: a client that does not know that this is a port for TLS.
+    /// Unencrypted HTTP: it begins with a capital letter, as the methods of HTTP do. The client does not know that this is a port
+    /// for TLS.
     Text,
     /// Anything else.
     Other,
@@ -31,7 +32,7 @@ const MESSAGE_HEADER: usize = 4;
 /// The type of a record with messages of the handshake.
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// A larger ClientHello is refused by rustls, so that its rest is not awaited.
+/// A larger ClientHello is refused by rustls, so its rest is not awaited.
 const MOST_HELLO: usize = 0xffff;
 
 /// Looks at the bytes that have arrived.

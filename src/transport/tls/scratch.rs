@@ -3,7 +3,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 
-/// Plaintext that is encrypted at a time: four records of full length.
+/// The most plaintext that is encrypted at a time: four records of full length.
 pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 
 /// Plaintext of a record of full length (RFC 8446 section 5.1).
@@ -15,8 +15,8 @@ pub(super) const LEAST_READ: usize = 4096;
 /// The most bytes that are read at a time.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
-/// Bytes of an unfinished record, or of an unfinished message of a handshake, that are kept. rustls takes a message of the
-/// handshake up to this size.
+/// The most bytes of an unfinished record, or of an unfinished message of a handshake, that are kept. rustls takes a message of
+/// the handshake up to this size.
 pub(super) const MOST_UNFINISHED: usize = 64 * 1024;
 
 /// Room for [`MOST_PLAINTEXT`] as records, with a few short records of the handshake before them.

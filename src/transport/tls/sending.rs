@@ -27,8 +27,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
             let mut result = write(traffic, &mut memory[at..]);
             if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
-                // rustls checks the size before it encrypts, so that the second call is the first to use up a record
-                // number.
+                // rustls checks the size before it encrypts, so the second call is the first to use up a record number.
                 memory.resize(at + required_size, 0);
                 result = write(traffic, &mut memory[at..]);
             }

@@ -42,7 +42,7 @@ pub enum FirstLook {
     Process,
     /// More bytes are needed.
     Wait,
-    /// The bytes are not TLS, but text.
+    /// The bytes are not TLS, but unencrypted HTTP.
     Text,
     /// The bytes are a hello of a version that is not supported.
     TooOld,

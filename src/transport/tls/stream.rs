@@ -15,7 +15,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport};
 
-/// The record of a fatal alert protocol_version (RFC 5246 section 7.2), in clear.
+/// The record of a fatal alert protocol_version (RFC 5246 section 7.2), unencrypted.
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// A TLS connection over another byte stream.
@@ -33,7 +33,7 @@ pub struct TlsStream<T, S> {
     pub(super) pending: Buffer,
     pub(super) info: Option<Arc<TlsInfo>>,
     pub(super) failure: Option<Box<rustls::Error>>,
-    /// The peer has sent text before any TLS: everything is passed on as it is.
+    /// The peer has sent unencrypted HTTP before any TLS: everything is passed on as it is.
     pub(super) is_text: bool,
     /// There may be whole records in `received`.
     pub(super) has_whole_records: bool,
@@ -161,8 +161,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // Only here the socket and all buffers are empty, so that the session may wait for the poll without another
-            // read.
+            // Only here the socket and all buffers are empty, so the session may wait for the poll without another read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
             // No event will announce these records: the socket has given them away. The next read processes them first.
             Ok(Stop::Full) => self.has_whole_records = used < input.len(),
@@ -224,7 +223,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if !ready.read {
                 return Ok(Handshake::Waiting);
             }
-            // Nothing is read for a handshake that may not continue: its bytes wait in the socket.
+            // Nothing is read for a handshake that must not continue: its bytes wait in the socket.
             if *left == 0 {
                 return Ok(Handshake::NextTurn);
             }

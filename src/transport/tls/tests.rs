@@ -442,7 +442,7 @@ fn a_client_that_has_left_is_not_worth_a_flight() {
     let error = ends.server.handshake(&mut ends.ready, &mut left).unwrap_err();
     assert_eq!((error.kind(), left), (io::ErrorKind::UnexpectedEof, 1));
     assert!(ends.take().is_empty());
-    // Text is answered: its client may have closed its side after its request.
+    // Unencrypted HTTP is still answered: its client may have shut down its sending side after the request.
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
     ends.send(b"GET / HTTP/1.0\r\n\r\n");
     ends.server.socket().at_end = true;

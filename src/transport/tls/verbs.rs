@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// Reads in one call that may give no plaintext, before the other sessions get their turn.
+/// The most reads in one call that may give no plaintext, before the other sessions get their turn.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -30,7 +30,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return Ok(count);
         }
         if self.is_text {
-            // The first bytes of the text, which were read before it was known to be one, have been returned above.
+            // The first bytes of unencrypted HTTP, which were read before it was recognised, have been returned above.
             return self.socket.recv(buf);
         }
         // A read may give no plaintext: a part of a record, or a message of the protocol such as a ticket.
@@ -81,7 +81,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Only a cut connection tells the client, as if the file had ended.
+                // A read error is treated as an early end of the file: only a cut connection can tell the client about either.
                 Err(_) => 0,
             };
             // The file has become shorter. The caller sees it by the number of bytes, and cuts the connection.
