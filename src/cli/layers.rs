@@ -27,8 +27,8 @@ pub(super) enum Origin {
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     origin: Origin,
-    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so that it takes
-    /// precedence over a later layer that turns it on.
+    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so it takes precedence over a
+    /// later layer that turns it on.
     flags: Vec<(&'static Flag, Occurrences)>,
 }
 

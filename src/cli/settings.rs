@@ -5,7 +5,7 @@ use super::flag::{Action, Flag};
 use super::flags::find;
 use super::layers::Occurrences;
 
-/// Flags that belong to one start of the program, so that they are not settings.
+/// Flags that belong to one start of the program, so they are not settings.
 const OF_ONE_START: [&str; 2] = ["ready-fd", "healthcheck"];
 
 /// The flag for a setting's name. `help` and `version` are not settings either.

@@ -13,7 +13,7 @@ pub(super) struct Plan {
     /// Indices into `requests`: the order in which they are sent, over and over.
     order: Vec<u16>,
     pub(super) server: LoadAddress,
-    /// The name that the certificate of the server has to have; `None` for plain HTTP.
+    /// The name that the certificate of the server has to have; `None` for unencrypted HTTP.
     pub(super) tls_name: Option<String>,
 }
 

@@ -129,7 +129,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     /// is 0.
     fn leave(&mut self, input: &[u8]) -> usize {
         self.at_end = true;
-        // Plain HTTP still gets a response: its client may have closed its side after the request.
+        // Unencrypted HTTP still gets a response: its client may have closed its side after the request.
         if self.side.look_at(input) == FirstLook::Text {
             self.is_text = true;
             self.keep(input);
