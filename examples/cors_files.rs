@@ -9,7 +9,7 @@ use serve_forever::service::{Reply, Response, Service};
 
 const ORIGIN: (&str, &str) = ("Access-Control-Allow-Origin", "*");
 
-/// What a browser asks before a script may do something unusual is allowed, on any path.
+/// The response to a preflight request of a browser, on any path.
 fn preflight() -> io::Result<Response> {
     let response = Response::new(Status::NO_CONTENT).header(ORIGIN.0, ORIGIN.1)?;
     Ok(response.header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")?.header("Allow", "GET, HEAD, OPTIONS")?)

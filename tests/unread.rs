@@ -1,5 +1,5 @@
 //! Responses that leave some of their request's body unread: the client is told, and the connection closes in stages.
-//! What a service answers at once is in `wire.rs`; here are handlers, which answer before, while and after they read.
+//! Handlers, which respond before, while and after they read. Responses that a service has at once are in `wire.rs`.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What the handlers' API costs: the same small echo by a closure and by a [`RequestHandler`], once of what stands in
+//! The cost of the handlers' API: the same small echo by a closure and by a [`RequestHandler`], once of what stands in
 //! the head and once of a body, by a whole server with its log, over a kept connection.
 
 use std::io::{self, Read, Write};
@@ -76,7 +76,7 @@ impl RequestHandler for Echo {
     }
 }
 
-/// What a handler would be without a stack of its own.
+/// The same as a handler, without a stack of its own.
 #[derive(Default)]
 struct Gather {
     body: Vec<u8>,

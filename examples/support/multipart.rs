@@ -9,11 +9,11 @@ use serve_forever::http::Status;
 /// The parts of a form.
 pub struct Multipart<R> {
     body: R,
-    /// What came and was not looked at yet.
+    /// Bytes that have arrived and have not been parsed.
     buf: Vec<u8>,
-    /// What stands between two parts.
+    /// The delimiter between two parts.
     delimiter: Vec<u8>,
-    /// What comes next is the content of a part, or what stands before the first.
+    /// True if the next bytes are the content of a part, or the preamble before the first one.
     inside: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// What the file in this part is called, if there is one: the last component of a path of any system (RFC 7578
+    /// The name of the file in this part, if there is one: the last component of a path of any system (RFC 7578
     /// section 4.2). A form's field for a file that was left empty has none.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ fn parameter(mut text: &str, name: &str) -> Option<String> {
     None
 }
 
-/// What is no form, or one without an end.
+/// The error for a body that is no form, or a form without an end.
 fn malformed() -> io::Error {
     HttpError::new(Status::BAD_REQUEST).message("Malformed multipart form").into()
 }

@@ -38,7 +38,7 @@ pub fn check(data: &[u8]) {
     converse(&halves, Client { closes: false, ..slow }, bytes);
 }
 
-/// What a client saw: the answers, and why the session ended.
+/// The result for a client: the responses, and the reason why the session ended.
 type Seen = (Vec<Answer>, CloseReason);
 
 /// Two clients that sent the same have seen the same. An answer that is made while the request still comes may be out

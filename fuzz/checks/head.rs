@@ -14,7 +14,7 @@ pub fn check(data: &[u8]) {
     read_alike(bytes, place, Reader::read);
 }
 
-/// What a client's bytes came to.
+/// The result of a client's bytes.
 #[derive(Debug, Default, PartialEq)]
 struct Conversation {
     /// The heads that were accepted, as text, and the bodies that followed.
@@ -92,7 +92,7 @@ impl Reader {
     }
 }
 
-/// What has to hold for every head that is accepted.
+/// Checks that hold for every head that is accepted.
 fn check_head(request: &Request, limits: &MessageLimits) {
     let (line, target, headers) = (request.request_line(), request.target(), request.headers());
     assert!(is_token(request.method().as_str().as_bytes()));

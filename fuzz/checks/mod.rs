@@ -1,4 +1,4 @@
-//! What the fuzz targets check, apart from the fuzzer: `tests/corpus.rs` runs the same over the committed corpus.
+//! The checks of the fuzz targets, without the fuzzer: `tests/corpus.rs` runs the same over the committed corpus.
 //!
 //! A check panics when it fails. Each takes any bytes; what a target makes of them is told in its own file.
 

@@ -18,7 +18,7 @@ use super::responses::{self, Answer};
 /// How long the files are: from nothing to what is sent from its descriptor.
 const LENGTHS: [usize; 5] = [0, 1, 10, 1000, 40_000];
 
-/// What is served is that old.
+/// The time of modification of the file that is served.
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 pub fn check(data: &[u8]) {
@@ -84,7 +84,7 @@ fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     value
 }
 
-/// What the data asks for.
+/// The request that the data stands for.
 struct Asked {
     method: &'static str,
     /// The lines that are sent.
@@ -93,7 +93,7 @@ struct Asked {
     conditions: Vec<String>,
 }
 
-/// What has to be answered.
+/// The response that is expected.
 enum Expected {
     /// All that there is to say, and no body.
     Head,
@@ -240,7 +240,7 @@ impl Served {
         answer
     }
 
-    /// What a client is answered that takes so many bytes at a time.
+    /// The response to a client that takes a given number of bytes at a time.
     fn answer(&self, length: usize, method: &str, lines: &[u8], takes: usize) -> Answer {
         let mut client = self.bench.connect();
         client.open_window(0);

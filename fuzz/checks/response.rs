@@ -16,7 +16,7 @@ pub fn check(data: &[u8]) {
     read_alike(bytes, place, |pieces| Reader::read(method, pieces));
 }
 
-/// What a server's bytes came to.
+/// The result of a server's bytes.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     /// The heads that were accepted, as text, the bodies, and the trailers.
@@ -104,7 +104,7 @@ impl Reader {
     }
 }
 
-/// What has to hold for every head that is accepted.
+/// Checks that hold for every head that is accepted.
 fn check_head(head: &ReceivedHead, limits: &MessageLimits) {
     assert!(matches!(head.version(), Version::Http10 | Version::Http11));
     assert!((100..=999).contains(&head.status().code()));

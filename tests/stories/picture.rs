@@ -25,7 +25,7 @@ const STORY: [Lane; 5] = [
 /// The lanes of one turn in which two connections run.
 const TURN: [Lane; 3] = [LOOP, ("io 1", 1001, "io", "#555555"), ("io 2", 1002, "io", "#555555")];
 
-/// What a reader of a story has to know.
+/// The legend: the lanes of a story, and the meaning of places.
 const STORY_LEGEND: [&str; 3] = [
     "loop: the steps of each turn. recv, send: the two machines of the connection. wait: the wait in which a step ended, and",
     "its limit. io: reads and writes with their bytes. Places follow the order of events, not their times: above are the",

@@ -2,7 +2,7 @@
 
 use super::program::{Program, field, refusal, tree, until};
 
-/// What does not depend on the time of the response.
+/// A response without the parts that depend on its time.
 fn comparable(response: &str) -> String {
     response.replace(&format!("\r\nDate: {}", field(response, "Date").unwrap()), "")
 }

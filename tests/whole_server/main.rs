@@ -8,7 +8,7 @@
 //! that has arrived must have its response and its line in the log, each connection must end, and the trace of the run must
 //! have none of the faults of [`serve_forever::trace::faults`].
 //!
-//! What is simulated elsewhere: TLS on sessions without a loop (`tests/simulation.rs`), because its random numbers are not those
+//! Simulated elsewhere: TLS on sessions without a loop (`tests/simulation.rs`), because its random numbers are not those
 //! of the seed; the bookkeeping of the loop with sessions that do anything (`tests/reactor`). The client of handlers, offloaded work and
 //! sleeping handlers use sockets, threads and the system clock, which have no script.
 //!

@@ -1,4 +1,4 @@
-//! What surrounds a loop in a test: another thread with results, hooks without work, and a file in memory.
+//! The surroundings of a loop in a test: another thread with results, hooks without work, and a file in memory.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
