@@ -1,7 +1,7 @@
 //! Times the hot paths without a network, and a whole server that echoes. For `benches/instructions` it runs a given number of
 //! rounds of one workload.
 //!
-//! `cargo bench --bench micro` prints nanoseconds a round, the median and the best of 15 samples.
+//! `cargo run --release --example micro` prints nanoseconds a round, the median and the best of 15 samples.
 //! `micro --rounds NAME COUNT` runs one workload, for a tool that counts instructions.
 
 #![allow(clippy::unwrap_used)]
