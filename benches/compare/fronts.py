@@ -6,9 +6,6 @@ from pathlib import Path
 
 from servers import OURS, Server
 
-# The kinds of keys that are compared, as `openssl req -newkey` names them.
-ECDSA = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-RSA = ["rsa:2048"]
 REVERSE_PROXY = "reverse_proxy"
 
 HAPROXY = """
@@ -29,13 +26,14 @@ backend back
 """
 
 
-def certificate(folder: Path, name: str, kind: Sequence[str]) -> tuple[Path, Path]:
-    """Makes a certificate with a key of this kind; gives the paths of both."""
-    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-newkey", *kind]
-    subprocess.run([*command, "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=30)
-    (folder / f"{name}.both").write_bytes(cert.read_bytes() + key.read_bytes())
-    for path in (key, folder / f"{name}.both"):
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Makes a certificate with a key of ECDSA P-256; gives the paths of both."""
+    cert, key, both = folder / "tls.pem", folder / "tls.key", folder / "tls.both"
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+    for path in (key, both):
         path.chmod(0o644)
     return cert, key
 

@@ -17,10 +17,10 @@ from growth import DRAWN_FOR_FILES, LARGEST_FOR_WRK, Curve, Growth
 from load import Effort, Rows, Work, median
 from servers import OURS, RAW, REFERENCE, SCRIPT_USER, Server
 from targets import MOST_FOR_THE_LOG, ratio, targets, times_less
-from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, PROXY, STARTS, TLS, TLS_RSA
+from tables import CGI, ENTRIES, FILES, IDLE_CONNECTIONS, IDLE_SECONDS, LARGE, LISTING, PROXY, STARTS, TLS
 from tables import Footprint, Measured
 
-WORKS = {**FILES, **LISTING, **CGI, **TLS, **TLS_RSA, **PROXY}
+WORKS = {**FILES, **LISTING, **CGI, **TLS, **PROXY}
 NOT_COUNTED = "CPU not counted"
 
 
@@ -179,8 +179,8 @@ def about_listings() -> str:
     )
 
 
-ABOUT_TLS = """All servers have the same certificate and speak TLS 1.3 with the load generator, which resumes no session: a connection
-each is a full handshake each.
+ABOUT_TLS = """All servers have the same certificate (ECDSA P-256) and speak TLS 1.3 with the load generator. It resumes the session of its last
+connection, so that full handshakes are not compared here.
 """
 
 ABOUT_PROXIES = f"""*reverse_proxy* is `examples/reverse_proxy.rs`, a handler on coroutines. Each proxy is before the same {OURS}, which runs on
@@ -208,7 +208,7 @@ def benchmarks(
     """The text of docs/benchmarks.md; if there is docs/growth.md, with a link to it."""
     files = {name: rows for name, rows in measured.works.items() if name in FILES}
     others = {name: rows for name, rows in measured.works.items() if name in LISTING or name in CGI}
-    secure = {name: rows for name, rows in measured.works.items() if name in TLS or name in TLS_RSA}
+    secure = {name: rows for name, rows in measured.works.items() if name in TLS}
     proxied = {name: rows for name, rows in measured.works.items() if name in PROXY}
     lines = ["# Benchmarks", "", LEGEND, *conditions(effort, command), *workload_table(files), ""]
     lines += ["![server CPU a request](benchmarks-cpu.svg)", "", "![requests a second](benchmarks-rate.svg)", ""]
@@ -389,6 +389,6 @@ def benchmark_plots(docs: Path, results: dict[str, dict[str, Rows]]) -> None:
     plain = of({**FILES, **LISTING, **CGI})
     plots.bars(docs / "benchmarks-cpu.svg", cpu, plain, WORKS, lambda row: row.cpu, "us", True)
     plots.bars(docs / "benchmarks-rate.svg", rate, plain, WORKS, lambda row: row.rate / 1000, "k/s", False)
-    for name, chosen in (("tls", of({**TLS, **TLS_RSA})), ("proxies", of(PROXY))):
+    for name, chosen in (("tls", of(TLS)), ("proxies", of(PROXY))):
         if chosen:
             plots.bars(docs / f"benchmarks-{name}.svg", cpu, chosen, WORKS, lambda row: row.cpu, "us", True)

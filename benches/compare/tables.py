@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fronts import ECDSA, RSA, certificate, proxies, tls_servers
+from fronts import certificate, proxies, tls_servers
 from load import Effort, Rows, Work, ask, download_cpu, idle_connections, in_turn, reason, rounds, warm
 from servers import OURS, Running, Server, cgi_servers, each_running, listing_servers, logging_servers
 from stages import begin, say
@@ -40,10 +40,7 @@ LISTING = {"W10": Work(f"listing of {ENTRIES:,} entries", "/entries/", connectio
 TLS = {
     "T1": Work("1 KB file over TLS, keep-alive", "/1k.txt", length=1024, secure=True),
     "T4": Work("100 KB file over TLS, keep-alive", "/100k.bin", length=102400, secure=True),
-    "T3": Work("1 KB file, a handshake each, ECDSA P-256", "/1k.txt", length=1024, headers=["Connection: close"], secure=True),
-}
-TLS_RSA = {
-    "T5": Work("1 KB file, a handshake each, RSA 2048", "/1k.txt", length=1024, headers=["Connection: close"], secure=True)
+    "T3": Work("1 KB file, a resumed handshake each", "/1k.txt", length=1024, headers=["Connection: close"], secure=True),
 }
 PROXY = {
     "P1": Work("1 KB file through a proxy, keep-alive", "/1k.txt", length=1024),
@@ -82,11 +79,9 @@ def compare(servers: Sequence[Server], works: dict[str, Work], site: Path, effor
 
 def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
     results: dict[str, dict[str, Rows]] = {}
-    keys = site.parent
     kinds = [(servers, FILES), (listing_servers(servers), LISTING), (cgi_servers(servers), CGI)]
-    for kind, works in ((ECDSA, TLS), (RSA, TLS_RSA)):
-        if set(works) & set(wanted):
-            kinds.append((tls_servers(servers, *certificate(keys, kind[0].partition(":")[0], kind)), works))
+    if set(TLS) & set(wanted):
+        kinds.append((tls_servers(servers, *certificate(site.parent)), TLS))
     for variants, works in kinds:
         if chosen := {name: work for name, work in works.items() if name in wanted}:
             results.update(compare(variants, chosen, site, effort))

@@ -23,8 +23,7 @@ TIMES = (
     ("W7", REFERENCE, 1.15),
     ("W9", REFERENCE, 1.4),
     ("T1", REFERENCE, 1.33),
-    ("T3", REFERENCE, 1.8),
-    ("T5", REFERENCE, 0.87),
+    ("T3", REFERENCE, 1.67),
 )
 # The most times the CPU of a program that does nothing but receive and send.
 MOST_OVER_RAW = 1.15
