@@ -343,33 +343,28 @@ mod tests {
         assert_eq!((sink.dropped(), sink.gap), (3, 3));
     }
 
-    #[test]
-    fn a_line_that_was_cut_by_an_error_is_ended_before_the_next() {
+    /// The text that a reader gets if writing fails after four bytes of these lines, and one more line follows.
+    fn after_an_error(lines: &[&str]) -> String {
         let (reader, writer) = pipe().unwrap();
         let mut sink = Sink::new(Target::new(writer.into()), 1000);
-        put(&mut sink, "torn in the middle");
+        lines.iter().for_each(|line| put(&mut sink, line));
         sink.target.write(&sink.lines[..4]).unwrap();
         sink.advance(4);
         sink.give_up();
         put(&mut sink, "next");
         assert_eq!(sink.flush(), None);
         drop(sink);
-        assert_eq!(rest_of(reader), "torn\n1 log line dropped\nnext\n");
+        rest_of(reader)
+    }
+
+    #[test]
+    fn a_line_that_was_cut_by_an_error_is_ended_before_the_next() {
+        assert_eq!(after_an_error(&["torn in the middle"]), "torn\n1 log line dropped\nnext\n");
     }
 
     #[test]
     fn after_an_error_between_two_lines_the_next_begins_without_an_empty_line() {
-        let (reader, writer) = pipe().unwrap();
-        let mut sink = Sink::new(Target::new(writer.into()), 1000);
-        put(&mut sink, "one");
-        put(&mut sink, "two");
-        sink.target.write(&sink.lines[..4]).unwrap();
-        sink.advance(4);
-        sink.give_up();
-        put(&mut sink, "next");
-        assert_eq!(sink.flush(), None);
-        drop(sink);
-        assert_eq!(rest_of(reader), "one\n1 log line dropped\nnext\n");
+        assert_eq!(after_an_error(&["one", "two"]), "one\n1 log line dropped\nnext\n");
     }
 
     #[test]
