@@ -77,8 +77,8 @@ pub(super) fn framing(
         return (None, encode_chunked);
     }
     let length = match body {
-        // A request with one of these methods usually has a body, so `Content-Length: 0` says that there is none (RFC
-        // 9110 section 8.6).
+        // A server expects a body after one of these methods, so `Content-Length: 0` announces an empty one (RFC 9110
+        // section 8.6).
         RequestBody::Empty if ["POST", "PUT", "PATCH"].iter().any(|other| method.eq_ignore_ascii_case(other)) => 0,
         RequestBody::Empty => return (None, false),
         RequestBody::Bytes(bytes) => bytes.len() as u64,
