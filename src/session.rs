@@ -12,6 +12,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+mod sources;
+
+pub use sources::MovableSource;
+pub(crate) use sources::SourceTable;
+
 use crate::buffer::Buffer;
 
 /// One client of any protocol, as the loop sees it.
@@ -124,17 +129,17 @@ pub trait Registrar {
 /// The loop as a session reaches it at any time, not only in its step. A session must drop its handles when it ends, because
 /// another session may then have its key.
 pub trait SessionHandle {
-    /// Registers a source as [`Registrar::register`] does.
-    ///
-    /// # Errors
-    /// As those of [`Registrar::register`].
-    fn register(&self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
-
-    /// Ends the registration of a source that stays open, so that another session can register it.
+    /// Registers a source, edge-triggered: its events run this session until [`adopt`](Self::adopt) gives it to another one.
     ///
     /// # Errors
     /// Those of the operating system's selector.
-    fn deregister(&self, source: &mut dyn mio::event::Source) -> io::Result<()>;
+    fn register(&self, source: &mut dyn mio::event::Source, interest: mio::Interest) -> io::Result<MovableSource>;
+
+    /// Makes later events of a source run this session. No system call is necessary.
+    ///
+    /// # Errors
+    /// If another loop has registered the source.
+    fn adopt(&self, source: &MovableSource) -> io::Result<()>;
 
     /// A waker by which any thread can run this session.
     fn wake(&self) -> Waker;
@@ -147,11 +152,11 @@ pub trait SessionHandle {
 struct WakeOnly(Waker);
 
 impl SessionHandle for WakeOnly {
-    fn register(&self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+    fn register(&self, _: &mut dyn mio::event::Source, _: mio::Interest) -> io::Result<MovableSource> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "there is no poll to register with"))
     }
 
-    fn deregister(&self, _: &mut dyn mio::event::Source) -> io::Result<()> {
+    fn adopt(&self, _: &MovableSource) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use common::client::{Answer, Client};
-use common::scripted::{LONG, Scripted, replies, script};
+use common::scripted::{LONG, Peer, Scripted, replies, script};
 use serve_forever::HttpServer;
 use serve_forever::client::{PoolSettings, RequestBody};
 use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler};
@@ -85,6 +85,43 @@ fn a_connection_that_its_server_has_closed_is_replaced() {
     assert_eq!(fetched(&relay, server.address), ("two".into(), false), "bytes that no request has asked for");
     drop(relay);
     server.finish();
+}
+
+#[test]
+fn another_idle_connection_is_used_if_the_last_one_was_closed() {
+    let (streams, stream) = mpsc::channel();
+    let (go, begin) = mpsc::channel();
+    let server = Scripted::new(vec![
+        script(move |peer| {
+            peer.head();
+            streams.send(peer.stream.try_clone().unwrap()).unwrap();
+        }),
+        script(move |peer| {
+            peer.head();
+            begin.recv().unwrap();
+            peer.say(ONE);
+        }),
+    ]);
+    let (relay, address) = (relay(|_| {}), server.address);
+    let ask = || {
+        let mut client = Client::connect(relay.address());
+        client.say(&format!("GET /{address} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        client
+    };
+    let mut first = ask();
+    let mut kept = Peer { stream: stream.recv().unwrap(), seen: Vec::new() };
+    let mut second = ask();
+    go.send(()).unwrap();
+    // The connection of the second client ends with its script. A clone keeps that of the first client open.
+    server.finish();
+    kept.say(ONE);
+    assert_eq!(first.answer().body, b"one");
+    assert_eq!(second.answer().body, b"one");
+    let mut third = ask();
+    kept.head();
+    kept.say(TWO);
+    let answer = third.answer();
+    assert_eq!((answer.field("Reused"), &answer.body[..]), (Some("true"), &b"two"[..]));
 }
 
 #[test]

@@ -117,7 +117,10 @@ fn a_proxy_streams_both_bodies_with_and_without_a_length() {
         stream.read_exact(&mut body).unwrap();
         // The proxy may send other chunks than it has received.
         assert!(is_chunked || body == wanted);
-        _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfgh\r\n0\r\n\r\n");
+        // The proxy must not send the next request on this connection, and a POST would not be repeated.
+        _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfgh\r\n0\r\n\r\n",
+        );
     });
     let proxy = proxy(origin);
     let mut client = proxy.client();

@@ -54,6 +54,14 @@ impl<S: ClientStream> ClientStream for ClientChannel<S> {
         }
     }
 
+    fn expect_input(&mut self) {
+        match self {
+            ClientChannel::Plain(stream) => stream.expect_input(),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.expect_input(),
+        }
+    }
+
     fn now(&self) -> Instant {
         match self {
             ClientChannel::Plain(stream) => stream.now(),

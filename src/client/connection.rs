@@ -46,6 +46,8 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) waits: WaitLimits,
     /// The last error came from a connection that ended before a byte of the response.
     pub(super) failed_unanswered: bool,
+    /// The link was given to this connection, and has carried requests before.
+    pub(super) has_used_link: bool,
 }
 
 /// The state of the current request.
@@ -115,6 +117,7 @@ impl<C: Connector> HttpConnection<C> {
             pending: PendingRequest::default(),
             waits: WaitLimits::default(),
             failed_unanswered: false,
+            has_used_link: false,
         })
     }
 

@@ -34,6 +34,7 @@ impl<C: Connector> HttpConnection<C> {
 
     /// The connection with a link that is open already.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
+        self.has_used_link = link.is_some();
         self.shared = link.map(share);
         self
     }
@@ -94,6 +95,7 @@ impl<C: Connector> HttpConnection<C> {
         #[cfg(feature = "client-tls")]
         let stream = self.under_tls(stream, waits)?;
         self.shared = Some(share(Link::new(stream, self.settings.limits)));
+        self.has_used_link = false;
         Ok(())
     }
 

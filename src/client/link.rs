@@ -95,7 +95,12 @@ impl<S: ClientStream> Link<S> {
     pub(super) fn is_usable(&mut self) -> bool {
         let would_block =
             |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        self.machine.is_reusable(&self.input) && would_block(self.stream.try_read(&mut [0]))
+        if !self.machine.is_reusable(&self.input) {
+            return false;
+        }
+        // The system is asked: the server may have closed the connection since the last event.
+        self.stream.expect_input();
+        would_block(self.stream.try_read(&mut [0]))
     }
 
     /// Writes the head of a request into `out`, and keeps the encoder for its body.

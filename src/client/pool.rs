@@ -215,20 +215,18 @@ impl<C: PoolConnector> Pool<C> {
         if made.is_err() {
             self.places.leave(&key);
         }
-        let (connection, was_used) = made?;
-        Ok(PooledConnection::new(connection, key, was_used, self.clone()))
+        Ok(PooledConnection::new(made?, key, self.clone()))
     }
 
-    /// A connection for a place that was taken, and true if it was used before.
-    fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<(HttpConnection<C>, bool), Error> {
+    /// A connection for a place that was taken.
+    fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<HttpConnection<C>, Error> {
         let idle = match fresh {
             true => None,
             false => self.places.take_idle(key, self.connector.now(), self.settings.idle_timeout),
         };
         let link = idle.map(|idle| idle.over(|parked| self.connector.unpark(parked))).transpose()?;
-        let was_used = link.is_some();
         let made = HttpConnection::with_connector(self.connector.clone(), &key.host, Some(key.port))?;
-        Ok((made.settings(settings).with_open_link(link), was_used))
+        Ok(made.settings(settings).with_open_link(link))
     }
 }
 

@@ -17,18 +17,17 @@ fn is_idempotent(method: &str) -> bool {
 pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
     connection: HttpConnection<C>,
     key: PoolKey,
-    was_used: bool,
     pool: Pool<C>,
 }
 
 impl<C: PoolConnector> PooledConnection<C> {
-    pub(super) fn new(connection: HttpConnection<C>, key: PoolKey, was_used: bool, pool: Pool<C>) -> Self {
-        PooledConnection { connection, key, was_used, pool }
+    pub(super) fn new(connection: HttpConnection<C>, key: PoolKey, pool: Pool<C>) -> Self {
+        PooledConnection { connection, key, pool }
     }
 
-    /// True if another request was sent over the connection before.
+    /// True if another request was sent over the connection before. A request that finds it closed by its server opens a new one.
     pub fn was_used(&self) -> bool {
-        self.was_used
+        self.connection.has_used_link
     }
 
     /// Sends a request, waits for its response, and repeats the request over a new connection as [`Pool::fetch`] does.
@@ -42,9 +41,10 @@ impl<C: PoolConnector> PooledConnection<C> {
         body: RequestBody<'_>,
         headers: &HeaderList,
     ) -> Result<PooledResponse<C>, Error> {
-        let again = body.repeated().filter(|_| self.was_used && is_idempotent(method));
+        let again = body.repeated().filter(|_| is_idempotent(method));
         let result = self.exchange(method, target, body, headers);
-        if let (Err(_), true, Some(body)) = (&result, self.connection.failed_unanswered(), again) {
+        let may_be_stale = self.was_used() && self.connection.failed_unanswered();
+        if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
             // The place is given back first: it may be the only one.
             drop(self);
@@ -71,7 +71,7 @@ impl<C: PoolConnector> fmt::Debug for PooledConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PooledConnection")
             .field("to", &self.key)
-            .field("was_used", &self.was_used)
+            .field("was_used", &self.was_used())
             .finish_non_exhaustive()
     }
 }
@@ -110,7 +110,7 @@ pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
 impl<C: PoolConnector> PooledResponse<C> {
     /// True if another request was sent over the connection before.
     pub fn was_reused(&self) -> bool {
-        self.connection.was_used
+        self.connection.was_used()
     }
 }
 

@@ -32,6 +32,10 @@ pub trait ClientStream {
     /// example because the client of the handler has left.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
+    /// Makes the next [`try_read`](Self::try_read) ask the system. For a stream that otherwise returns `WouldBlock` until an
+    /// event announces input; others need not implement it.
+    fn expect_input(&mut self) {}
+
     /// The time, for the deadlines of waits.
     fn now(&self) -> Instant;
 }

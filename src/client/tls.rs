@@ -241,6 +241,10 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         }
     }
 
+    fn expect_input(&mut self) {
+        self.stream.expect_input();
+    }
+
     fn now(&self) -> Instant {
         self.stream.now()
     }
@@ -257,6 +261,10 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
 
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
         self.records().wait(what, until)
+    }
+
+    fn expect_input(&mut self) {
+        self.records().expect_input();
     }
 
     fn now(&self) -> Instant {

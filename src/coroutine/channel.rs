@@ -86,8 +86,6 @@ pub(crate) struct ChannelState {
     pub(crate) waker: Option<Waker>,
     /// True if the connection will neither send nor receive for this handler any more.
     pub(crate) client_gone: bool,
-    /// The slots of the session that the handler's connections take, as bits.
-    pub(crate) taken_slots: u8,
     /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
     pub(crate) outcome: Option<TaskOutcome>,
     /// Lines for the server's log.
@@ -134,7 +132,6 @@ impl ChannelState {
         self.input.clear();
         self.output.clear();
         (self.input_ended, self.read_begun, self.client_gone) = (false, false, false);
-        self.taken_slots = 0;
         self.wait = WaitReason::NotWaiting;
         // After most tasks there is no job. This test is cheaper than dropping `None`.
         if self.job.is_some() {

@@ -18,6 +18,7 @@ mod io;
 mod notice;
 mod outcome;
 mod outgoing;
+mod registered_socket;
 mod resources;
 mod shared;
 mod stack_pool;
@@ -30,9 +31,9 @@ pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput,
 pub(crate) use fiber::{Task, Yielder};
 pub(crate) use io::HandlerIo;
 pub(crate) use outcome::TaskOutcome;
-#[cfg(feature = "client")]
-pub use outgoing::ParkedStream;
 pub use outgoing::{OutgoingConnector, OutgoingStream};
+#[cfg(feature = "client")]
+pub use registered_socket::ParkedStream;
 pub(crate) use resources::{CoroutineSettings, HandlerResources};
 pub use shared::Shared;
 pub use streams::{Rfile, Wfile};

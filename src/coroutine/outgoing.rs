@@ -7,18 +7,19 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use mio::Interest;
 use mio::net::TcpStream;
-#[cfg(feature = "client")]
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
 #[cfg(feature = "client")]
 use super::io::now;
 use super::io::{HandlerIo, deadline_after, is_past};
+#[cfg(feature = "client")]
+use super::registered_socket::ParkedStream;
+use super::registered_socket::RegisteredSocket;
 use super::resources::OutgoingPermit;
 #[cfg(feature = "client")]
 use super::shared::Shared;
+use crate::session::SessionHandle;
 
 /// A TCP connection that a handler has opened; see [`Exchange::connect_tcp`](crate::handler::Exchange::connect_tcp).
 ///
@@ -27,29 +28,8 @@ use super::shared::Shared;
 /// works with it that takes a [`Read`] and [`Write`]. Dropping it closes the connection.
 pub struct OutgoingStream<'h> {
     io: &'h HandlerIo<'h>,
-    /// Declared before the slot, which is free again when the socket is closed.
-    socket: TcpStream,
+    socket: RegisteredSocket,
     timeout: Option<Duration>,
-    slot: OutgoingSlot<'h>,
-}
-
-/// A connection that a handler has opened, without a handler: it waits for the next one, and no poll watches it.
-#[cfg(feature = "client")]
-#[derive(Debug)]
-pub struct ParkedStream(pub(crate) TcpStream);
-
-#[cfg(feature = "client")]
-impl ParkedStream {
-    /// The time, for deadlines.
-    pub(crate) fn time(&self) -> Instant {
-        now()
-    }
-}
-
-/// The slot of a session and the place among the connections of a server that a stream takes. Dropping it frees both.
-struct OutgoingSlot<'h> {
-    io: &'h HandlerIo<'h>,
-    number: u8,
     _permit: OutgoingPermit,
 }
 
@@ -129,30 +109,31 @@ impl<'h> OutgoingConnector<'h> {
         source: Option<SocketAddr>,
         deadline: Option<Instant>,
     ) -> io::Result<OutgoingStream<'h>> {
-        let stream = self.add(|| begin_connect(address, source))?;
+        let stream = self.add(|handle| RegisteredSocket::new(begin_connect(address, source)?, handle))?;
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
         // Most protocols write a whole message at once, which must not wait for the acknowledgement of the last one.
-        stream.socket.set_nodelay(true)?;
+        stream.socket.get_ref().set_nodelay(true)?;
         Ok(stream)
     }
 
     /// Gives a parked connection to the handler.
     #[cfg(feature = "client")]
     pub(crate) fn unpark(self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
-        self.add(|| Ok(parked.0))
+        self.add(|handle| parked.give_to(handle))
     }
 
-    /// Takes a slot of the handler's session for the socket that `open` returns, and registers it.
-    fn add(self, open: impl FnOnce() -> io::Result<TcpStream>) -> io::Result<OutgoingStream<'h>> {
+    /// A stream for the socket that `open` registers, if the handlers may have one more connection.
+    fn add(
+        self,
+        open: impl FnOnce(&dyn SessionHandle) -> io::Result<RegisteredSocket>,
+    ) -> io::Result<OutgoingStream<'h>> {
         let io = self.io;
         io.check()?;
-        // The handle comes first, because the handler may be suspended for it and should not hold a slot meanwhile.
-        let (handle, slot) = (io.handle()?, OutgoingSlot::take(io)?);
-        let mut stream = OutgoingStream { io, socket: open()?, timeout: None, slot };
-        handle.register(&mut stream.socket, stream.slot.number, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(stream)
+        // The handle comes first, because the handler may be suspended for it and should not hold a permit meanwhile.
+        let (handle, permit) = (io.handle()?, io.resources().outgoing.permit()?);
+        Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
 
     /// Waits for a shared value as the handler does.
@@ -196,7 +177,7 @@ impl<'h> OutgoingStream<'h> {
     /// # Errors
     /// Those of the operating system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        self.socket.get_ref().peer_addr()
     }
 
     /// The address of this side.
@@ -204,7 +185,7 @@ impl<'h> OutgoingStream<'h> {
     /// # Errors
     /// Those of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket.get_ref().local_addr()
     }
 
     /// Closes one side of the connection, or both. After [`Shutdown::Write`] the other side reads the end.
@@ -212,17 +193,17 @@ impl<'h> OutgoingStream<'h> {
     /// # Errors
     /// Those of the operating system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.socket.shutdown(how)
+        self.socket.get_ref().shutdown(how)
     }
 
     /// True once the connection is open.
     fn is_connected(&self) -> io::Result<bool> {
         // A failed attempt also makes the socket writable. Its error is stored in the socket.
-        if let Some(error) = self.socket.take_error()? {
+        if let Some(error) = self.socket.get_ref().take_error()? {
             return Err(error);
         }
         // Without an error, only a connected socket has a peer. An event alone may be spurious.
-        match self.socket.peer_addr() {
+        match self.socket.get_ref().peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
@@ -235,17 +216,24 @@ impl<'h> OutgoingStream<'h> {
         OutgoingConnector { io: self.io }
     }
 
-    /// Suspends the handler until one of these conditions of the socket holds.
+    /// Suspends the handler until an event has announced input or, if it is asked for, room for output. The last call must have
+    /// returned `WouldBlock`.
     #[cfg(feature = "client")]
-    pub(crate) fn wait_for(&self, conditions: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+    pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
             // The caller limits each wait by a time, so a wait must not end because of an event of another source.
-            // After an error of `poll` this also returns, and the caller's next call reports the problem.
-            if poll(&mut [PollFd::new(&self.socket, conditions)], Some(&Timespec::default())) != Ok(0) {
+            if self.socket.is_ready(input, output) {
                 return Ok(());
             }
         }
+    }
+
+    /// Makes the next read ask the system, also if no event has announced input: bytes may have arrived since the loop last
+    /// asked for events.
+    #[cfg(feature = "client")]
+    pub(crate) fn expect_input(&self) {
+        self.socket.expect_input();
     }
 
     /// Suspends the handler until the socket may be ready, or something else has run its session. The caller tries again.
@@ -258,25 +246,21 @@ impl<'h> OutgoingStream<'h> {
 
     /// Reads without waiting for the other side. Ends the handler's turn if it has moved its share of bytes.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.moved(|socket| socket.read(into))
+        self.moved(|socket| socket.try_read(into))
     }
 
     /// Writes without waiting for the other side, as [`try_read`](Self::try_read) reads.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.moved(|socket| socket.write(bytes))
+        self.moved(|socket| socket.try_write(bytes))
     }
 
-    /// Takes the connection from its handler, whose slot is then free.
+    /// Takes the connection from its handler.
     #[cfg(feature = "client")]
-    pub(crate) fn park(self) -> io::Result<ParkedStream> {
-        let OutgoingStream { io, mut socket, .. } = self;
-        let handle = io.channel().state().handle.clone();
-        // Deregistered, because an event on a parked socket would run whichever session has this key by then.
-        handle.ok_or(io::ErrorKind::NotConnected)?.deregister(&mut socket)?;
-        Ok(ParkedStream(socket))
+    pub(crate) fn park(self) -> ParkedStream {
+        ParkedStream::new(self.socket)
     }
 
-    fn moved(&mut self, call: impl FnOnce(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+    fn moved(&mut self, call: impl FnOnce(&mut RegisteredSocket) -> io::Result<usize>) -> io::Result<usize> {
         // Checked even if the call would succeed: a handler whose client is gone has to end.
         self.io.check()?;
         let count = call(&mut self.socket)?;
@@ -339,27 +323,6 @@ impl Write for OutgoingStream<'_> {
 
 impl fmt::Debug for OutgoingStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutgoingStream").field("socket", &self.socket).finish_non_exhaustive()
-    }
-}
-
-/// The slots of a session beside that of its own socket.
-const SLOTS: std::ops::RangeInclusive<u8> = 1..=7;
-
-impl<'h> OutgoingSlot<'h> {
-    fn take(io: &'h HandlerIo<'h>) -> io::Result<OutgoingSlot<'h>> {
-        let permit = io.resources().outgoing.permit()?;
-        let mut state = io.channel().state_mut();
-        let number = SLOTS.into_iter().find(|number| state.taken_slots & (1 << number) == 0).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::QuotaExceeded, "a handler has at most 7 outgoing connections")
-        })?;
-        state.taken_slots |= 1 << number;
-        Ok(OutgoingSlot { io, number, _permit: permit })
-    }
-}
-
-impl Drop for OutgoingSlot<'_> {
-    fn drop(&mut self) {
-        self.io.channel().state_mut().taken_slots &= !(1 << self.number);
+        f.debug_struct("OutgoingStream").field("socket", self.socket.get_ref()).finish_non_exhaustive()
     }
 }

@@ -3,12 +3,9 @@
 //! Not here: the protocol, and the socket (`coroutine/outgoing.rs`).
 
 use std::io;
-use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use rustix::event::PollFlags;
 
 use super::exchange::Exchange;
 use crate::client::{
@@ -166,7 +163,7 @@ impl<'h> PoolConnector for OutgoingConnector<'h> {
     type Parked = ParkedStream;
 
     fn park(stream: OutgoingStream<'h>) -> io::Result<ParkedStream> {
-        stream.park()
+        Ok(stream.park())
     }
 
     fn unpark(&self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
@@ -193,12 +190,11 @@ impl ClientStream for OutgoingStream<'_> {
     }
 
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
-        let conditions = match what {
-            Readiness::Input => PollFlags::IN,
-            Readiness::Output => PollFlags::OUT,
-            Readiness::Either => PollFlags::IN | PollFlags::OUT,
-        };
-        self.wait_for(conditions, until)
+        self.wait_for(what != Readiness::Output, what != Readiness::Input, until)
+    }
+
+    fn expect_input(&mut self) {
+        OutgoingStream::expect_input(self);
     }
 
     fn now(&self) -> Instant {
@@ -209,11 +205,11 @@ impl ClientStream for OutgoingStream<'_> {
 /// The stream of an idle connection, which is only asked if it is still usable.
 impl ClientStream for ParkedStream {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        ParkedStream::try_read(self, into)
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        ParkedStream::try_write(self, bytes)
     }
 
     /// An error: no handler is there to be suspended.

@@ -265,6 +265,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 Token(number) if number > FIRST_ACCEPTOR - self.acceptors.len() => {
                     self.acceptors[FIRST_ACCEPTOR - number].mark_ready();
                 }
+                Token(number) if number >= registrar::FIRST_MOVABLE => {
+                    if let Some(key) = self.link.sources.mark(number - registrar::FIRST_MOVABLE, ready) {
+                        self.observer.event(key, ready);
+                        self.sessions.queue(key);
+                    }
+                }
                 token => {
                     let (key, slot) = registrar::key_and_slot(token);
                     self.observer.event(key, ready);

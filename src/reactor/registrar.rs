@@ -10,10 +10,14 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
 use super::Mailbox;
-use crate::session::{Registrar, SessionHandle, Waker};
+use crate::session::{MovableSource, Registrar, SessionHandle, SourceTable, Waker};
 
 /// The most sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
+
+/// The token of the first movable source. Those of the others follow upwards. The tokens of sessions are small numbers, and
+/// those of the loop's own sources are at the end of the range.
+pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
 /// The token of a session's source.
 pub(super) fn token(key: usize, slot: usize) -> Token {
@@ -38,6 +42,8 @@ fn source_token(key: usize, slot: u8) -> io::Result<Token> {
 /// The state of the loop that the handles of its sessions share.
 pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
+    /// The sources that are not bound to one session.
+    pub(super) sources: Arc<SourceTable>,
     /// The loop drains.
     pub(super) stopping: Cell<bool>,
     /// The registry of the loop, once a handle was made. `None` inside if the system had no descriptor for it.
@@ -46,7 +52,7 @@ pub(super) struct LoopLink {
 
 impl LoopLink {
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Rc<LoopLink> {
-        Rc::new(LoopLink { mailbox, stopping: Cell::new(false), registry: OnceCell::new() })
+        Rc::new(LoopLink { mailbox, sources: Arc::default(), stopping: Cell::new(false), registry: OnceCell::new() })
     }
 
     fn waker(&self, key: usize) -> Waker {
@@ -99,12 +105,18 @@ impl KeyHandle {
 }
 
 impl SessionHandle for KeyHandle {
-    fn register(&self, source: &mut dyn Source, slot: u8, interest: Interest) -> io::Result<()> {
-        self.registry()?.register(source, source_token(self.key, slot)?, interest)
+    fn register(&self, source: &mut dyn Source, interest: Interest) -> io::Result<MovableSource> {
+        let movable = self.link.sources.add(self.key);
+        self.registry()?.register(source, Token(FIRST_MOVABLE + movable.number()), interest)?;
+        Ok(movable)
     }
 
-    fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
-        self.registry()?.deregister(source)
+    fn adopt(&self, source: &MovableSource) -> io::Result<()> {
+        if !source.is_in(&self.link.sources) {
+            return Err(io::Error::other("another loop has registered the source"));
+        }
+        source.set_session(Some(self.key));
+        Ok(())
     }
 
     fn wake(&self) -> Waker {

@@ -159,12 +159,11 @@ impl StreamRequest<'_> {
     /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
     /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
-    /// A handler has at most 7 connections at a time, and all
-    /// handlers of a server together at most 1024.
+    /// All handlers of a server together have at most 1024 connections at a time.
     ///
     /// # Errors
     /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at a limit, and of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
     /// disconnects first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {

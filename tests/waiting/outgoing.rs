@@ -121,7 +121,7 @@ fn a_client_that_leaves_closes_what_its_handler_has_opened() {
 }
 
 #[test]
-fn a_handler_has_seven_connections_and_a_server_its_limit() {
+fn one_handler_may_have_all_connections_that_the_limit_of_its_server_allows() {
     let address = upstream(echo);
     let handler = move |x: &mut serve_forever::handler::Exchange<'_>| {
         let mut streams = Vec::new();
@@ -133,7 +133,7 @@ fn a_handler_has_seven_connections_and_a_server_its_limit() {
         };
         let count = streams.len();
         streams.pop();
-        // Its slot is free again.
+        // Its place is free again.
         let mut last = x.connect_tcp(address, None)?;
         last.write_all(b"x")?;
         last.read_exact(&mut [0; 1])?;
@@ -145,8 +145,8 @@ fn a_handler_has_seven_connections_and_a_server_its_limit() {
         let mut client = Client::connect(server.address());
         [get(&mut client, "/"), get(&mut client, "/")]
     };
-    assert_eq!(limited(handlers(handler)), ["7 QuotaExceeded", "7 QuotaExceeded"]);
     assert_eq!(limited(handlers(handler).outgoing(3)), ["3 QuotaExceeded", "3 QuotaExceeded"]);
+    assert_eq!(limited(handlers(handler).outgoing(20)), ["20 QuotaExceeded", "20 QuotaExceeded"]);
 }
 
 #[test]

@@ -1,0 +1,167 @@
+//! `RegisteredSocket`: a socket that the poll watches, and what its events have told. `ParkedStream`: one without a handler.
+//!
+//! Not here: the handler, which [`OutgoingStream`](super::OutgoingStream) suspends.
+
+use std::io::{self, Read, Write};
+#[cfg(feature = "client")]
+use std::time::Instant;
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+#[cfg(feature = "client")]
+use super::io::now;
+use crate::session::{MovableSource, SessionHandle};
+
+/// A connection that is registered with the poll. Its calls never wait.
+#[derive(Debug)]
+pub(super) struct RegisteredSocket {
+    /// Declared before its registration, which must outlive it.
+    socket: TcpStream,
+    source: MovableSource,
+}
+
+impl RegisteredSocket {
+    /// Registers a socket, whose events then run the session of the handle.
+    pub(super) fn new(mut socket: TcpStream, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
+        let source = handle.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(RegisteredSocket { socket, source })
+    }
+
+    pub(super) fn get_ref(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Reads. This is `WouldBlock` without a system call until an event announces input, if the last read has emptied the
+    /// socket.
+    pub(super) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.source.can_read() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let result = self.socket.read(into);
+        match &result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.source.read_blocked(),
+            // Only epoll promises another event for bytes that arrive after a read which was not filled.
+            Ok(count) if *count < into.len() && cfg!(target_os = "linux") => self.source.read_emptied(),
+            _ => {}
+        }
+        result
+    }
+
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.socket.write(bytes);
+        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            self.source.write_blocked();
+        }
+        result
+    }
+
+    /// True if an event has announced input, for `input`, or room, for `output`, since the last call that would block.
+    #[cfg(feature = "client")]
+    pub(super) fn is_ready(&self, input: bool, output: bool) -> bool {
+        (input && self.source.can_read()) || (output && self.source.can_write())
+    }
+
+    /// Makes the next read ask the system, also if no event has announced input.
+    #[cfg(feature = "client")]
+    pub(super) fn expect_input(&self) {
+        self.source.expect_input();
+    }
+}
+
+/// A connection that a handler has opened, without a handler: it waits for the next one. It stays registered with the poll, so
+/// that an event tells if its server sends something or closes it.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub struct ParkedStream(RegisteredSocket);
+
+#[cfg(feature = "client")]
+impl ParkedStream {
+    /// Takes a connection from the session of its handler.
+    pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
+        // An event on a parked socket would otherwise run the session that has the key by then.
+        socket.source.set_session(None);
+        ParkedStream(socket)
+    }
+
+    /// Gives the connection to the session of the handle. Its registration stays, so this is no system call.
+    pub(super) fn give_to(self, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
+        handle.adopt(&self.0.source)?;
+        Ok(self.0)
+    }
+
+    /// Reads as [`OutgoingStream`](super::OutgoingStream) does, without a handler.
+    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(into)
+    }
+
+    /// Writes as [`OutgoingStream`](super::OutgoingStream) does, without a handler.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// The time, for deadlines.
+    pub(crate) fn time(&self) -> Instant {
+        now()
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::session::{Ready, SourceTable, Waker};
+
+    /// A handle of session 0 without a poll: the test makes the events.
+    struct EventsByHand(Arc<SourceTable>);
+
+    impl SessionHandle for EventsByHand {
+        fn register(&self, _: &mut dyn mio::event::Source, _: Interest) -> io::Result<MovableSource> {
+            Ok(self.0.add(0))
+        }
+
+        fn adopt(&self, source: &MovableSource) -> io::Result<()> {
+            source.set_session(Some(0));
+            Ok(())
+        }
+
+        fn wake(&self) -> Waker {
+            Waker::new(|| {})
+        }
+
+        fn is_stopping(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_read_asks_the_system_only_after_an_event_or_if_it_is_told_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let handle = EventsByHand(Arc::default());
+        let mut socket = RegisteredSocket::new(TcpStream::from_std(socket), &handle).unwrap();
+        let event = || handle.0.mark(0, Ready { write: false, ..Ready::FRESH });
+
+        peer.write_all(b"one").unwrap();
+        let would_block = |read: io::Result<usize>| read.unwrap_err().kind() == io::ErrorKind::WouldBlock;
+        assert!(would_block(socket.try_read(&mut [0; 8])), "no event has announced the bytes");
+        assert_eq!(event(), Some(0));
+        assert_eq!(socket.try_read(&mut [0; 8]).unwrap(), 3);
+
+        let mut parked = ParkedStream::new(socket);
+        peer.write_all(b"two").unwrap();
+        assert!(would_block(parked.try_read(&mut [0; 8])));
+        let mut socket = parked.give_to(&handle).unwrap();
+        socket.expect_input();
+        assert_eq!(socket.try_read(&mut [0; 8]).unwrap(), 3, "there are bytes without an event");
+
+        let mut parked = ParkedStream::new(socket);
+        drop(peer);
+        assert_eq!(event(), None, "a parked connection runs no session");
+        assert_eq!(parked.try_read(&mut [0; 8]).unwrap(), 0, "the event has announced the end");
+    }
+}

@@ -1,0 +1,182 @@
+//! `MovableSource`: a source that passes from one session to another, and stays registered with the poll meanwhile.
+//!
+//! Not here: the poll, and the source itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
+
+use super::Ready;
+
+/// Stands for the key of a session while a source has none.
+const NO_SESSION: usize = usize::MAX;
+
+/// The movable sources of one loop, by number. The loop registers each with a token that has its number.
+#[derive(Default)]
+pub(crate) struct SourceTable(Mutex<Slab<Arc<SourceState>>>);
+
+/// The session and the readiness of a source. Only the thread of the loop uses them. They are atomic because an idle
+/// connection is kept in a service, which a program may move to another thread between two runs.
+struct SourceState {
+    session: AtomicUsize,
+    read: AtomicBool,
+    write: AtomicBool,
+    read_closed: AtomicBool,
+}
+
+/// The registration of a source whose session can change. An event of the source runs the session that it has at that
+/// time; without one, the event only changes the readiness.
+///
+/// It must be dropped after its source, whose events have its number.
+pub struct MovableSource {
+    table: Arc<SourceTable>,
+    number: usize,
+    state: Arc<SourceState>,
+}
+
+impl SourceTable {
+    /// Adds a source of the session that has this key. Nothing is known of its readiness.
+    pub(crate) fn add(self: &Arc<Self>, session: usize) -> MovableSource {
+        let [read, write, read_closed] = [const { AtomicBool::new(false) }; 3];
+        let state = Arc::new(SourceState { session: AtomicUsize::new(session), read, write, read_closed });
+        let number = self.lock().insert(Arc::clone(&state));
+        MovableSource { table: Arc::clone(self), number, state }
+    }
+
+    /// Adds the readiness that an event of source `number` reports. Returns the key of the session to run.
+    pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
+        let sources = self.lock();
+        // A source that ended in this turn may have an event left. The number may even belong to another source by then,
+        // which tries in vain once.
+        let state = sources.get(number)?;
+        for (flag, is_set) in [
+            (&state.read, ready.read || ready.broken),
+            (&state.write, ready.write || ready.broken),
+            (&state.read_closed, ready.read_closed || ready.broken),
+        ] {
+            if is_set {
+                flag.store(true, Ordering::Relaxed);
+            }
+        }
+        Some(state.session.load(Ordering::Relaxed)).filter(|session| *session != NO_SESSION)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slab<Arc<SourceState>>> {
+        // No code of a caller runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MovableSource {
+    /// The number of the source in its table.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// True if the source belongs to this table.
+    pub(crate) fn is_in(&self, table: &Arc<SourceTable>) -> bool {
+        Arc::ptr_eq(&self.table, table)
+    }
+
+    /// Makes later events run another session, or none.
+    pub(crate) fn set_session(&self, session: Option<usize>) {
+        self.state.session.store(session.unwrap_or(NO_SESSION), Ordering::Relaxed);
+    }
+
+    /// True unless a read would return `WouldBlock` as far as events tell.
+    pub(crate) fn can_read(&self) -> bool {
+        self.state.read.load(Ordering::Relaxed)
+    }
+
+    /// True unless a write would return `WouldBlock` as far as events tell.
+    pub(crate) fn can_write(&self) -> bool {
+        self.state.write.load(Ordering::Relaxed)
+    }
+
+    /// Makes the next read ask the system, also if no event has announced input.
+    pub(crate) fn expect_input(&self) {
+        self.state.read.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that a read has returned `WouldBlock`: an event announces the next input.
+    pub(crate) fn read_blocked(&self) {
+        self.state.read.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that a write has returned `WouldBlock`: an event announces room.
+    pub(crate) fn write_blocked(&self) {
+        self.state.write.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that a read has emptied the source: the next input is announced, except an end that an event has reported.
+    pub(crate) fn read_emptied(&self) {
+        if !self.state.read_closed.load(Ordering::Relaxed) {
+            self.read_blocked();
+        }
+    }
+}
+
+impl Drop for MovableSource {
+    fn drop(&mut self) {
+        _ = self.table.lock().try_remove(self.number);
+    }
+}
+
+impl fmt::Debug for MovableSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MovableSource").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Ready = Ready { read: false, write: false, read_closed: false, broken: false };
+    const INPUT: Ready = Ready { read: true, ..NOTHING };
+
+    #[test]
+    fn an_event_runs_the_session_that_has_the_source_at_that_time() {
+        let table = Arc::new(SourceTable::default());
+        let source = table.add(3);
+        assert_eq!(table.mark(source.number(), INPUT), Some(3));
+        source.set_session(None);
+        assert_eq!(table.mark(source.number(), INPUT), None);
+        source.set_session(Some(5));
+        assert_eq!(table.mark(source.number(), NOTHING), Some(5));
+        let number = source.number();
+        drop(source);
+        assert_eq!(table.mark(number, INPUT), None, "the source has ended");
+    }
+
+    #[test]
+    fn readiness_is_kept_until_a_call_blocks() {
+        let table = Arc::new(SourceTable::default());
+        let source = table.add(0);
+        assert!(!source.can_read() && !source.can_write());
+        table.mark(source.number(), Ready { write: true, ..INPUT });
+        table.mark(source.number(), NOTHING);
+        assert!(source.can_read() && source.can_write(), "a report is added to the last");
+        source.read_emptied();
+        source.write_blocked();
+        assert!(!source.can_read() && !source.can_write());
+        table.mark(source.number(), Ready { read_closed: true, ..INPUT });
+        source.read_emptied();
+        assert!(source.can_read(), "the end is still to be read");
+        source.read_blocked();
+        source.expect_input();
+        assert!(source.can_read());
+        source.read_blocked();
+        table.mark(source.number(), Ready { broken: true, ..NOTHING });
+        assert!(source.can_read() && source.can_write(), "a call returns the error");
+    }
+
+    #[test]
+    fn a_source_belongs_to_one_table() {
+        let (table, other) = (Arc::new(SourceTable::default()), Arc::new(SourceTable::default()));
+        let source = table.add(0);
+        assert!(source.is_in(&table) && !source.is_in(&other));
+    }
+}
