@@ -27,8 +27,8 @@ pub struct UrlPath {
     /// The segments, joined by single slashes, without a slash at either end.
     joined: Vec<u8>,
     trailing_slash: bool,
-    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains.
-    route: String,
+    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains. `None` if they are those of `joined`.
+    route: Option<String>,
 }
 
 /// The reason why a path was refused; the response is 400.
@@ -62,7 +62,7 @@ impl UrlPath {
         if memchr::memchr(0, &decoded).is_some() {
             return Err(BadPath::Nul);
         }
-        let mut kept: Vec<&[u8]> = Vec::new();
+        let mut joined = Vec::with_capacity(decoded.len());
         // Always overwritten: even an empty path is split into one segment, which is empty.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
@@ -70,12 +70,20 @@ impl UrlPath {
             trailing_slash = matches!(segment, b"" | b"." | b"..");
             match segment {
                 b"" | b"." => {}
-                b".." => _ = kept.pop(),
-                name => kept.push(name),
+                b".." => joined.truncate(memchr::memrchr(b'/', &joined).unwrap_or(0)),
+                name => {
+                    if !joined.is_empty() {
+                        joined.push(b'/');
+                    }
+                    joined.extend_from_slice(name);
+                }
             }
         }
-        let joined = kept.join(&b'/');
-        Ok(UrlPath { joined, trailing_slash, route: route(raw) })
+        // Most paths have the same segments before and after they are decoded, so `route` need not split them again.
+        let slashes = |path: &[u8]| memchr::memchr_iter(b'/', path).count();
+        let has_encoded_slash = slashes(raw) != slashes(&decoded);
+        let differs = has_encoded_slash || std::str::from_utf8(&joined).is_err();
+        Ok(UrlPath { joined, trailing_slash, route: differs.then(|| route(raw)) })
     }
 
     /// The segments for a `match` that selects a route. An encoded slash belongs to its segment, which it does not for
@@ -106,7 +114,12 @@ impl UrlPath {
     /// }
     /// ```
     pub fn route(&self) -> Vec<&str> {
-        self.route.split('\0').filter(|segment| !segment.is_empty()).collect()
+        let (route, separator) = match &self.route {
+            Some(route) => (route.as_str(), '\0'),
+            // `parse` has found these bytes to be UTF-8.
+            None => (std::str::from_utf8(&self.joined).unwrap_or_default(), '/'),
+        };
+        route.split(separator).filter(|segment| !segment.is_empty()).collect()
     }
 
     /// The path relative to the served directory; empty for that directory itself.
@@ -218,6 +231,21 @@ mod tests {
         }
         assert_eq!(UrlPath::parse(b"/a%00b"), Err(BadPath::Nul));
         assert_eq!(UrlPath::parse(b"/a%"), Err(BadPath::Escape));
+    }
+
+    #[test]
+    fn a_route_keeps_encoded_slashes_and_is_utf8() {
+        for (raw, route) in [
+            ("/", &[][..]),
+            ("//users/./7/", &["users", "7"]),
+            ("/users/a%20b", &["users", "a b"]),
+            ("/users/a%2Fb", &["users", "a/b"]),
+            ("/a%2f..%2fb", &["a/../b"]),
+            ("/a/%2e%2e/%2f", &["/"]),
+            ("/inv-%ff/x", &["inv-\u{fffd}", "x"]),
+        ] {
+            assert_eq!(UrlPath::parse(raw.as_bytes()).unwrap().route(), route, "{raw}");
+        }
     }
 
     #[test]
