@@ -233,7 +233,7 @@ fn requests_know_that_they_came_over_tls() {
 }
 
 #[test]
-fn plain_http_on_a_port_for_tls_is_told_the_url_in_clear() {
+fn plain_http_on_a_port_for_tls_gets_the_url_unencrypted() {
     let (log, file) = log_in_file();
     let server = Running::new(bind().log(log.format(LogFormat::Common)));
     let mut client = Client::connect(server.address);
@@ -254,7 +254,7 @@ fn dialogue(site: &ServerState) -> Dialogue<'_, TlsStream<Memory, ServerSide>> {
 }
 
 /// Takes the unencrypted bytes that were sent: the one response to unencrypted HTTP, which names this URL if one is given.
-fn refusal_in_clear(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, url: Option<&str>) {
+fn unencrypted_refusal(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, url: Option<&str>) {
     let sent = String::from_utf8(std::mem::take(&mut dialogue.transport().socket().sent)).unwrap();
     assert!(sent.starts_with("HTTP/1.1 400 ") && sent.contains("\r\nConnection: close\r\n"), "{sent}");
     let end = url.map_or(String::new(), |url| format!("Use {url}\n"));
@@ -274,7 +274,7 @@ fn plain_http_without_an_end_of_its_head_is_refused_after_1_kib_or_1_second() {
             assert!(dialogue.pass(Duration::from_millis(time - 1)).transport().socket().sent.is_empty(), "{text}");
             dialogue.pass(Duration::from_millis(1));
         }
-        refusal_in_clear(&mut dialogue, None);
+        unencrypted_refusal(&mut dialogue, None);
     }
 }
 
@@ -295,7 +295,7 @@ fn plain_http_that_no_server_would_accept_is_told_of_https_too() {
         let mut dialogue = dialogue(&site);
         dialogue.transport().socket().incoming.extend_from_slice(text.as_bytes());
         dialogue.run();
-        refusal_in_clear(&mut dialogue, url);
+        unencrypted_refusal(&mut dialogue, url);
     }
     let mut half_closed = dialogue(&site);
     half_closed.transport().socket().incoming.extend_from_slice(b"GET /a HTT");

@@ -875,7 +875,7 @@ fn a_client_that_reads_slowly_costs_no_more_than_what_it_was_promised() {
 }
 
 #[test]
-fn a_client_that_takes_everything_gets_so_much_in_a_turn() {
+fn a_client_that_takes_everything_gets_a_bounded_amount_in_a_turn() {
     const TURN: usize = 3 * 1024 * 1024;
     let site = site(TestService);
     let mut dialogue = Dialogue::new(&site);
@@ -970,7 +970,7 @@ fn a_body_that_stalls_is_408_and_one_that_drips_is_not_if_that_may_be() {
 }
 
 #[test]
-fn a_body_that_drips_has_so_much_time_in_all() {
+fn a_body_that_drips_has_a_deadline_in_all() {
     let site = site(TestService);
     let second = Duration::from_secs(1);
     for target in ["/echo", "/"] {

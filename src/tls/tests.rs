@@ -2,6 +2,7 @@
 
 mod clients;
 mod files;
+mod hello;
 
 use std::path::PathBuf;
 

@@ -45,7 +45,7 @@ fn another_user_for_good_and_without_groups() {
 }
 
 #[test]
-fn who_cannot_become_that_user_does_not_start() {
+fn without_the_right_to_become_the_user_it_does_not_start() {
     let root = tree(&[]);
     let why = |why: &str| (1, format!("serve-forever: error: {why}"));
     assert_eq!(refusal(root.path(), &["--user=no-such-user"]), why("no user 'no-such-user'"));

@@ -141,7 +141,7 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn who_takes_too_long_is_sent_away() {
+fn clients_that_take_too_long_are_closed() {
     let root = tree(&[("a", "a")]);
     let words = ["--head-timeout=0.05", "--idle-timeout=0.05", "--stall-timeout=0.05"];
     let program = Program::start(root.path(), &words);
@@ -185,7 +185,7 @@ fn connections_are_bounded() {
 /// A silent client uses no place in the limit of connections: the system reports its connection after a second.
 #[test]
 #[cfg(target_os = "linux")]
-fn who_says_nothing_yet_takes_nobodys_place() {
+fn a_silent_connection_makes_room_for_another() {
     let root = tree(&[("a", "a")]);
     let program = Program::start(root.path(), &["--max-connections=1", "--head-timeout=3600"]);
     let _silent = program.connect();
@@ -232,7 +232,7 @@ fn answers_in_flight_have_the_grace_and_no_more() {
 /// turn.
 #[cfg(target_os = "linux")]
 #[test]
-fn whoever_has_asked_before_sigterm_is_answered_and_told_that_it_was_the_last() {
+fn a_request_before_sigterm_gets_a_response_that_closes() {
     let root = tree(&[("a", "hello")]);
     let program = Program::start(root.path(), &["--quiet"]);
     let request = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -153,7 +153,7 @@ fn what_only_a_start_can_change_is_named() {
 }
 
 #[test]
-fn who_is_being_answered_gets_the_old_answer_in_full() {
+fn a_response_in_flight_is_sent_in_full_under_the_old_settings() {
     const SIZE: usize = 1 << 26;
     let site = Site::new(&[("a", "a")], "header = { X-A = 'old' }\n");
     File::create(site.root.path().join("big")).unwrap().set_len(SIZE as u64).unwrap();

@@ -59,7 +59,7 @@ fn client_with(certificate: &str, private_key: &str) -> ClientConfig {
 
 /// Accepts every certificate, and offers these signature schemes.
 #[derive(Debug)]
-struct AnyCertificate(Vec<SignatureScheme>);
+pub(super) struct AnyCertificate(pub(super) Vec<SignatureScheme>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -117,7 +117,11 @@ fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
 }
 
 /// Both sides after a handshake, or the error of the side that saw the first one.
-fn handshake(tls: &Tls, config: &ClientConfig, name: &str) -> Result<(ClientConnection, ServerConnection), Error> {
+pub(super) fn handshake(
+    tls: &Tls,
+    config: &ClientConfig,
+    name: &str,
+) -> Result<(ClientConnection, ServerConnection), Error> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client: Connection = ClientConnection::new(Arc::new(config.clone()), name).unwrap().into();
     let mut server: Connection = ServerConnection::new(Arc::clone(tls.server_config())).unwrap().into();

@@ -265,7 +265,7 @@ fn a_file_is_read_and_encrypted_in_slices() {
 }
 
 #[test]
-fn a_polite_end_is_announced_once_and_nothing_follows_it() {
+fn an_orderly_end_is_announced_once_and_nothing_follows_it() {
     for version in VERSIONS {
         let mut ends = Ends::connected(version);
         ends.server.announce_end().unwrap();
