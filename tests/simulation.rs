@@ -954,6 +954,19 @@ fn a_head_must_be_complete_in_time_however_it_drips() {
 }
 
 #[test]
+fn an_incomplete_head_after_a_head_request_is_408_with_a_body() {
+    let site = site(TestService);
+    for (line, has_body) in [("GET / HTTP/1.1\r\nHo", true), ("HEAD / HTTP/1.1\r\nHo", false), ("HE", true)] {
+        let mut dialogue = Dialogue::new(&site);
+        dialogue.say(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n").heard();
+        let heard = dialogue.say(line.as_bytes()).pass(HEAD).heard();
+        assert!(heard.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{heard}");
+        let (_, body) = heard.split_once("\r\n\r\n").unwrap();
+        assert_eq!(!body.is_empty(), has_body, "{line}: {heard}");
+    }
+}
+
+#[test]
 fn a_body_that_stalls_is_408_and_one_that_drips_is_not_if_that_may_be() {
     let mut site = site(TestService);
     site.limits_mut().body_rate = 0;

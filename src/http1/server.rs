@@ -239,12 +239,22 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed out.
-    pub fn note_line(&self, input: &Buffer, request: &mut Request) {
+    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed out, and
+    /// the error response to it has a body unless the method is HEAD.
+    pub fn note_line(&mut self, input: &Buffer, request: &mut Request) {
         request.clear();
         if let ReceiveState::Head(progress) = &self.receive_state {
             progress.copy_request_line(input.bytes(), request);
+            self.constrain_by_line(request);
         }
+    }
+
+    /// Sets the constraints on the error response to a request whose head is incomplete or malformed. Until then they are those
+    /// of the request before it.
+    fn constrain_by_line(&mut self, request: &Request) {
+        // The response to a HEAD request must not have a body, even if the rest of the head is unknown.
+        let is_head = request.head.starts_with(b"HEAD ");
+        self.constraints = ResponseConstraints { is_head, ..ResponseConstraints::default() };
     }
 
     /// Appends `100 Continue` to `out` if the client waits for it before it sends its body (RFC 9110 section 10.1.1). Does so
@@ -364,9 +374,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
                 Ok(RequestEvent::Head)
             }
             Err(violation) => {
-                // The error response to a HEAD request must not have a body either, even if the rest of the head is unknown.
-                let is_head = request.head.starts_with(b"HEAD ");
-                self.constraints = ResponseConstraints { is_head, ..ResponseConstraints::default() };
+                self.constrain_by_line(request);
                 self.refuse();
                 Err(violation)
             }
@@ -487,6 +495,23 @@ mod tests {
         assert_eq!(event, Ok(RequestEvent::More));
         machine.note_line(&input, &mut request);
         assert_eq!(request.request_line(), b"PUT /slow HTTP/1.1");
+    }
+
+    #[test]
+    fn the_response_to_an_incomplete_head_is_constrained_by_its_own_method() {
+        for (before, line, is_head) in
+            [("HEAD", "GET / HTTP", false), ("GET", "HEAD / HTTP", true), ("HEAD", "HE", false)]
+        {
+            let (mut machine, mut input) = (ServerMachine::new(Version::Http11), Buffer::default());
+            let (limits, mut request) = (MessageLimits::default(), Request::default());
+            input.extend(format!("{before} / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n{line}").as_bytes());
+            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(RequestEvent::Head));
+            respond(&mut machine, 0);
+            assert_eq!(machine.receive(&mut input, &limits, &mut request), Ok(RequestEvent::More));
+            machine.note_line(&input, &mut request);
+            machine.refuse();
+            assert_eq!(machine.is_head(), is_head, "{line} after {before}");
+        }
     }
 
     #[test]
