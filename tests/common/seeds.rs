@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-/// Runs the scripts of seed after seed until `steps` or `SIM_STEPS` steps are done, or only that of `SEED`. A script
+/// Runs the scripts of seed after seed, from `FIRST_SEED` or 0 on, until `steps` or `SIM_STEPS` steps are done, or only that of
+/// `SEED`. A script
 /// that fails is shrunk, by leaving out steps that the failure does not need, and printed.
 pub fn simulate<T: Clone + Debug>(
     steps: u64,
@@ -11,7 +12,7 @@ pub fn simulate<T: Clone + Debug>(
 ) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("SIM_STEPS").unwrap_or(steps);
-    let (mut done, mut seed) = (0, number("SEED").unwrap_or(0));
+    let (mut done, mut seed) = (0, number("SEED").or(number("FIRST_SEED")).unwrap_or(0));
     while done < steps {
         done += match run(seed, &script(seed)) {
             Ok(steps) => steps,

@@ -11,8 +11,8 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
-    StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ProtocolVersion, ServerConfig,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
 use super::client::SAFETY;
@@ -112,6 +112,11 @@ pub struct TlsEnd {
     announces_end: bool,
     /// Chooses the records of the requests. `None` leaves that to rustls.
     random: Option<Random>,
+    /// The number of bytes that the client has sent.
+    sent: usize,
+    /// Where records with parts of the requests end: the number of bytes that the client sends up to there, and the number of
+    /// bytes of the requests in them.
+    pub ends: Vec<(usize, usize)>,
     pub heard: Vec<u8>,
     /// The server has announced its end.
     pub is_told_the_end: bool,
@@ -119,8 +124,13 @@ pub struct TlsEnd {
 
 impl TlsEnd {
     pub fn new(asks: Vec<u8>, announces_end: bool) -> TlsEnd {
-        let (connection, heard) = (client_connection(), Vec::new());
-        TlsEnd { connection, asks: Some(asks), announces_end, random: None, heard, is_told_the_end: false }
+        TlsEnd::on(client_connection(), asks, announces_end)
+    }
+
+    /// A client on this connection.
+    pub fn on(connection: ClientConnection, asks: Vec<u8>, announces_end: bool) -> TlsEnd {
+        let (random, sent, ends, heard) = (None, 0, Vec::new(), Vec::new());
+        TlsEnd { connection, asks: Some(asks), announces_end, random, sent, ends, heard, is_told_the_end: false }
     }
 
     /// Sends the requests in records of any size, with new keys between some of them.
@@ -129,16 +139,30 @@ impl TlsEnd {
         self
     }
 
-    /// Encrypts the requests.
-    fn send(&mut self, mut asks: &[u8]) {
-        let Some(random) = &mut self.random else { return self.connection.writer().write_all(asks).unwrap() };
-        while !asks.is_empty() {
-            if random.one_in(4) {
-                self.connection.refresh_traffic_keys().unwrap();
+    /// Encrypts the requests into records.
+    fn send(&mut self, asks: &[u8], records: &mut Vec<u8>) {
+        let mut at = 0;
+        // TLS 1.2 has no message for new keys.
+        let can_renew_keys = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        while at < asks.len() {
+            let mut end = asks.len();
+            if let Some(random) = &mut self.random {
+                if random.one_in(4) && can_renew_keys {
+                    self.connection.refresh_traffic_keys().unwrap();
+                }
+                end = end.min(at + 1 + random.below(9000));
             }
-            let (part, rest) = asks.split_at(asks.len().min(1 + random.below(9000)));
-            self.connection.writer().write_all(part).unwrap();
-            asks = rest;
+            self.connection.writer().write_all(&asks[at..end]).unwrap();
+            self.write(records);
+            self.ends.push((self.sent, end));
+            at = end;
+        }
+    }
+
+    /// Writes all records that rustls has.
+    fn write(&mut self, records: &mut Vec<u8>) {
+        while self.connection.wants_write() {
+            self.sent += self.connection.write_tls(records).unwrap();
         }
     }
 
@@ -153,18 +177,16 @@ impl TlsEnd {
             self.connection.reader().read_exact(&mut part).unwrap();
             self.heard.extend(part);
         }
+        let mut records = Vec::new();
         if !self.connection.is_handshaking()
             && let Some(asks) = self.asks.take()
         {
-            self.send(&asks);
+            self.send(&asks, &mut records);
             if self.announces_end {
                 self.connection.send_close_notify();
             }
         }
-        let mut records = Vec::new();
-        while self.connection.wants_write() {
-            self.connection.write_tls(&mut records).unwrap();
-        }
+        self.write(&mut records);
         Ok(records)
     }
 }

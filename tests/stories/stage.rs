@@ -17,7 +17,7 @@ use serve_forever::transport::Memory;
 use super::common::dialogue::{SECOND, site};
 use super::common::network::line::{Line, SharedLine, Weather};
 use super::common::network::surroundings::{NoHooks, OtherThread, SharedText};
-use super::common::network::{Clock, Event, Listener, Network, NetworkSelector, Script};
+use super::common::network::{Clock, Event, Listener, Network, NetworkSelector, Script, unencrypted};
 use super::common::service::TestService;
 
 /// An action of the client, or of another thread.
@@ -136,7 +136,8 @@ pub fn tell(actions: Vec<(Duration, Action)>) -> Told {
     network.connect(line);
     let backlog = Rc::clone(&network.backlog);
     let mut selector = NetworkSelector::new(network, story);
-    let acceptor = Acceptor::new(Listener { state: &state, recorder: Some(&recorder), backlog });
+    let acceptor =
+        Acceptor::new(Listener { state: &state, recorder: Some(&recorder), backlog, make_transport: &unencrypted });
     let limits = RunLimits { sessions: Some(10), ..RunLimits::default() };
     let mut reactor = Reactor::observed(&mut selector, &stop, None, vec![acceptor], limits, &recorder).unwrap();
     reactor.run(RunMode::UntilStopped, &mut NoHooks).unwrap();

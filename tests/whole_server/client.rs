@@ -7,6 +7,7 @@ use serve_forever::transport::Memory;
 use crate::asks::{Facts, Request, Response, parse};
 use crate::common::network::line::{Line, SharedLine, Weather};
 use crate::common::seeds::Random;
+use crate::wire::{Damage, Wire};
 
 /// The behaviour of a client after the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +28,11 @@ pub struct Client {
     pub line: SharedLine,
     pub fate: Fate,
     pub requests: Vec<Request>,
-    /// The bytes of all requests, and where each of them ends.
-    bytes: Vec<u8>,
+    /// Where each request ends in the bytes of all requests.
     ends: Vec<usize>,
-    /// The number of bytes that it will send.
-    until: usize,
-    sent: usize,
+    wire: Wire,
+    /// The client sends unencrypted HTTP to a server that expects TLS.
+    is_mistaken: bool,
     /// The state of the server when each request was complete.
     asked: Vec<Facts>,
     received: Vec<u8>,
@@ -67,9 +67,16 @@ impl Client {
             ..Memory::default()
         };
         let roughness = [0, 3, 10][random.below(3)];
-        let line = Line::new(memory, Weather { random, roughness });
+        let line = Line::new(memory, Weather { random: random.clone(), roughness });
+        let is_secure = random.one_in(3);
+        line.borrow_mut().is_secure = is_secure;
+        let is_mistaken = is_secure && random.one_in(8);
+        let (wire, fate) = match is_secure && !is_mistaken {
+            true => secure_wire(&bytes[..until], fate, random),
+            false => (Wire::unencrypted(&bytes[..until]), fate),
+        };
         let (asked, received, statuses) = (Vec::new(), Vec::new(), Vec::new());
-        Client { line, fate, requests, bytes, ends, until, sent: 0, asked, received, statuses, has_last: false }
+        Client { line, fate, requests, ends, wire, is_mistaken, asked, received, statuses, has_last: false }
     }
 
     /// Sends at most this number of bytes. `loses_byte` is a fault of the network.
@@ -78,20 +85,20 @@ impl Client {
         if line.is_dropped || line.is_reset || line.memory.at_end {
             return;
         }
-        let end = self.sent.saturating_add(most).min(self.until);
-        if end == self.sent {
+        let bytes = self.wire.send(most);
+        if bytes.is_empty() {
             return;
         }
-        let skipped = usize::from(loses_byte && end - self.sent > 1);
-        line.arrive(&self.bytes[self.sent + skipped..end]);
-        self.sent = end;
-        let complete = self.ends.iter().filter(|at| **at <= end).count();
+        let skipped = usize::from(loses_byte && bytes.len() > 1);
+        line.arrive(&bytes[skipped..]);
+        let arrived = self.wire.requests_in(self.wire.sent);
+        let complete = self.ends.iter().filter(|at| **at <= arrived).count();
         self.asked.resize(complete, facts);
     }
 
     /// Adds bytes that have come from the server, and checks all responses that are complete.
     pub fn receive(&mut self, bytes: &[u8], facts: &Facts) -> Result<(), String> {
-        self.received.extend_from_slice(bytes);
+        self.received.extend(self.wire.receive(bytes)?);
         while !self.received.is_empty() {
             let number = self.statuses.len();
             let request = self.requests.get(number).copied();
@@ -115,6 +122,7 @@ impl Client {
             return Err(format!("a response comes after the last one: {}", shown()));
         }
         let is_answered = match (request, self.asked.get(number)) {
+            _ if self.is_mistaken => is_answer_to_mistake(request, response),
             (Some(request), Some(asked)) => request.is_answered_by(response, asked, now),
             // A part of a request was waited for, and the rest did not come.
             _ => self.fate == Fate::FallsSilent && response.status == 408,
@@ -125,12 +133,39 @@ impl Client {
     /// The client or the server has said that the connection ends.
     pub fn may_be_closed(&self) -> bool {
         let line = self.line.borrow();
-        self.has_last || line.memory.at_end || line.memory.ended
+        let has_said_so = self.wire.has_announced_end() || self.wire.is_damaged();
+        self.has_last || line.memory.at_end || line.memory.ended || has_said_so
+    }
+
+    /// The server has received this number of requests as a whole.
+    pub fn asked(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Compares the end of the connection with what TLS says about it: every orderly end is announced, and no other.
+    /// `must_be_orderly` is true if nothing has cut the connection.
+    pub fn judge_end(&self, must_be_orderly: bool) -> Result<(), String> {
+        let line = self.line.borrow();
+        let has_heard = !self.statuses.is_empty() || !self.received.is_empty();
+        let (is_told, is_whole) = (self.wire.is_told_the_end(), self.received.is_empty());
+        // Before the first response the handshake may not be complete, and after an alert there is no announcement.
+        let can_tell = self.wire.is_secure() && !self.wire.is_damaged() && has_heard && !line.is_reset;
+        // The response to a part of a HEAD may be without a body, and then looks like a part of a response.
+        let number = self.statuses.len();
+        let is_vague = number >= self.asked.len() && self.requests.get(number) == Some(&Request::Head);
+        if !can_tell || is_vague || !line.memory.sent.is_empty() {
+            return Ok(());
+        }
+        match (is_told, is_whole) {
+            (true, false) => Err("an end is announced within a response".to_owned()),
+            (false, true) if must_be_orderly || line.memory.ended => Err("the end is not announced".to_owned()),
+            _ => Ok(()),
+        }
     }
 
     /// The server has nothing of a request that it has not answered, so it may close the connection to make room.
     pub fn is_idle(&self) -> bool {
-        let consumed = self.sent - self.line.borrow().memory.incoming.len();
+        let consumed = self.wire.requests_in(self.wire.sent - self.line.borrow().memory.incoming.len());
         let answered = self.statuses.len().checked_sub(1).map_or(0, |last| self.ends.get(last).copied().unwrap_or(0));
         // The rest of the last response may be on its way.
         let on_its_way = !self.received.is_empty() || !self.line.borrow().memory.sent.is_empty();
@@ -145,7 +180,11 @@ impl Client {
             Fate::Resets if is_open => return Err("it has reset its connection, which is still open".to_owned()),
             Fate::Resets => return Ok(()),
             Fate::HalfCloses if is_open => return Err("it has closed its side, and the connection is open".to_owned()),
+            _ if is_open && self.wire.is_damaged() => return Err("its records are damaged, and it is open".to_owned()),
             _ => {}
+        }
+        if self.wire.is_damaged() {
+            return Ok(());
         }
         let (asked, answered) = (self.asked.len(), self.statuses.len());
         if answered < asked && !self.has_last {
@@ -162,7 +201,7 @@ impl Client {
     pub fn finish(&mut self, facts: Facts, hides_end: bool) {
         self.send(usize::MAX, facts, false);
         let mut line = self.line.borrow_mut();
-        let ends = self.fate == Fate::HalfCloses && self.sent == self.until || line.memory.ended;
+        let ends = self.fate == Fate::HalfCloses && self.wire.is_all_sent() || line.memory.ended;
         let can_end = self.fate != Fate::FallsSilent && !line.memory.at_end && !line.is_reset;
         if ends && can_end && !line.is_dropped && !hides_end {
             line.end();
@@ -177,4 +216,24 @@ impl Client {
     pub fn shares(&self) -> SharedLine {
         Rc::clone(&self.line)
     }
+}
+
+/// The wire of a client that speaks TLS, and its fate: some end or fall silent within the handshake, or damage what they send.
+fn secure_wire(requests: &[u8], fate: Fate, mut random: Random) -> (Wire, Fate) {
+    let (damage, most, fate) = match random.below(12) {
+        // The handshake takes about as many bytes.
+        0 => (Damage::None, random.below(350), [Fate::FallsSilent, Fate::HalfCloses][random.below(2)]),
+        1 => (Damage::Opening, usize::MAX, Fate::Stays),
+        2 if fate == Fate::Stays => (Damage::Record, usize::MAX, Fate::Stays),
+        _ => (Damage::None, usize::MAX, fate),
+    };
+    let announces_end = fate == Fate::HalfCloses && random.one_in(2);
+    (Wire::secure(requests, announces_end, damage, most, random), fate)
+}
+
+/// True if this is the response to unencrypted HTTP on a port for TLS.
+fn is_answer_to_mistake(request: Option<Request>, response: &Response) -> bool {
+    let has_body = response.body.starts_with(b"This port speaks HTTPS");
+    let is_head = request == Some(Request::Head) && response.body.is_empty();
+    response.status == 400 && response.closes && (has_body || is_head)
 }

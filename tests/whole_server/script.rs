@@ -116,6 +116,11 @@ pub enum Fault {
     CrossesConnections,
     LosesReceivedByte,
     HidesTheEnd,
+    // Of TLS.
+    ForgetsToFlush,
+    HidesPlaintext,
+    ForgetsNextTurn,
+    EndsUnannounced,
     // Of services, files, the reload and the log.
     ServesOldFile,
     TearsFile,

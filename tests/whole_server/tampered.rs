@@ -1,14 +1,23 @@
-//! Sessions that tell the loop something else than they mean, as a fault in the loop's bookkeeping would have it.
+//! Planted faults: sessions that tell the loop something else than they mean, as a fault in the loop's bookkeeping would have it,
+//! and transports for TLS that forget a part of their work.
 
+use std::fs::File;
 use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::event::Source;
 use mio::{Registry, Token};
+use serve_forever::TlsInfo;
 use serve_forever::reactor::Accept;
 use serve_forever::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
+use serve_forever::transport::tls::{ServerSide, TlsScratch, TlsStream};
+use serve_forever::transport::{Handshake, Transport};
 
-use crate::common::network::Listener;
+use crate::common::network::line::{ServerEnd, SharedLine};
+use crate::common::network::{Listener, unencrypted};
+use crate::common::tls::server_config;
 use crate::script::Fault;
 
 /// A listener whose sessions have the planted fault.
@@ -71,5 +80,92 @@ impl Session for TamperedSession<'_> {
 
     fn evict(&mut self, clock: TurnClock) {
         self.session.evict(clock);
+    }
+}
+
+/// Makes the transports of connections. Those of TLS have the planted fault.
+pub fn transports(fault: Option<Fault>) -> impl Fn(SharedLine) -> Box<dyn Transport> {
+    // One for all connections of a loop.
+    let scratch = Rc::<TlsScratch>::default();
+    move |line| {
+        if !line.borrow().is_secure {
+            return unencrypted(line);
+        }
+        let stream = TlsStream::accept(ServerEnd::accept(line), server_config(), Rc::clone(&scratch)).unwrap();
+        match fault {
+            Some(fault) => Box::new(TamperedTls { stream, fault }),
+            None => Box::new(stream),
+        }
+    }
+}
+
+/// A transport for TLS that forgets a part of its work.
+struct TamperedTls {
+    stream: TlsStream<ServerEnd, ServerSide>,
+    fault: Fault,
+}
+
+impl Transport for TamperedTls {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.recv(buf)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
+        self.stream.send(first, second, more)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
+        self.stream.send_file(file, offset, length)
+    }
+
+    fn cork(&mut self, on: bool) {
+        self.stream.cork(on);
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.stream.end()
+    }
+
+    fn short_read_is_all(&self) -> bool {
+        self.fault == Fault::HidesPlaintext || self.stream.short_read_is_all()
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        self.stream.source()
+    }
+
+    fn needs_handshake(&self) -> bool {
+        self.stream.needs_handshake()
+    }
+
+    fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
+        match (self.stream.handshake(ready, left)?, self.fault) {
+            (Handshake::NextTurn, Fault::ForgetsNextTurn) => Ok(Handshake::Waiting),
+            (handshake, _) => Ok(handshake),
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        self.stream.is_text()
+    }
+
+    fn has_pending(&self) -> bool {
+        self.fault != Fault::ForgetsToFlush && self.stream.has_pending()
+    }
+
+    fn flush_pending(&mut self) -> io::Result<()> {
+        self.stream.flush_pending()
+    }
+
+    fn announce_end(&mut self) -> io::Result<()> {
+        if self.fault == Fault::EndsUnannounced { Ok(()) } else { self.stream.announce_end() }
+    }
+
+    fn memory(&self) -> usize {
+        self.stream.memory()
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        self.stream.tls()
     }
 }

@@ -44,6 +44,8 @@ enum Phase {
 pub struct World<'s> {
     pub failure: Option<String>,
     pub turns: u64,
+    /// Happenings of the script, and events of sleeps.
+    pub events: u64,
     pub clients: Vec<Client>,
     /// The time at which the server was asked to stop.
     pub stopped_at: Option<Duration>,
@@ -65,6 +67,7 @@ impl<'s> World<'s> {
         World {
             failure: None,
             turns: 0,
+            events: 0,
             clients: Vec::new(),
             stopped_at: None,
             script: script.iter().copied().collect(),
@@ -222,6 +225,8 @@ impl<'s> World<'s> {
             }
             // The kernel still has what the client has not taken.
             self.take(number, usize::MAX);
+            let judged = self.clients[number].judge_end(!is_ending && !self.is_crowded);
+            self.check(judged.map_err(|text| format!("client {}: {text}", number + 1)));
             let client = &mut self.clients[number];
             if is_ending || client.may_be_closed() {
                 continue;
@@ -238,12 +243,12 @@ impl<'s> World<'s> {
     fn finish_clients(&mut self) {
         let facts = self.facts();
         for number in 0..self.clients.len() {
-            let client = &mut self.clients[number];
             let hides_end = self.fault == Some(Fault::HidesTheEnd);
-            client.finish(facts, hides_end);
-            if client.fate != Fate::StopsReading {
+            // A client of TLS sends more after it has taken what the server says in the handshake.
+            if self.clients[number].fate != Fate::StopsReading {
                 self.take(number, usize::MAX);
             }
+            self.clients[number].finish(facts, hides_end);
         }
     }
 
@@ -317,6 +322,15 @@ impl<'s> World<'s> {
 
 impl Script for World<'_> {
     fn sleep(&mut self, network: &mut Network, timeout: Option<Duration>) -> io::Result<Vec<Event>> {
+        let events = self.play(network, timeout)?;
+        self.events += events.len() as u64;
+        Ok(events)
+    }
+}
+
+impl World<'_> {
+    /// Plays until a sleep ends.
+    fn play(&mut self, network: &mut Network, timeout: Option<Duration>) -> io::Result<Vec<Event>> {
         self.turns += 1;
         self.look();
         if self.turns > MOST_TURNS {
@@ -327,6 +341,7 @@ impl Script for World<'_> {
         }
         let mut events = Vec::new();
         while let Some(happening) = self.script.pop_front() {
+            self.events += 1;
             if let Happening::Sleep { time, how } = happening {
                 return self.wake(network, timeout, (time, how), events);
             }

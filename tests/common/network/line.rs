@@ -26,6 +26,8 @@ pub struct Line {
     pub is_accepted: bool,
     /// The server has dropped its end.
     pub is_dropped: bool,
+    /// The server expects TLS.
+    pub is_secure: bool,
     pub weather: Weather,
 }
 
@@ -61,6 +63,7 @@ impl Line {
             is_reset: false,
             is_accepted: false,
             is_dropped: false,
+            is_secure: false,
             weather,
         }))
     }

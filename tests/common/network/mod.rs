@@ -19,6 +19,7 @@ use serve_forever::connection::{HttpSession, ServerState};
 use serve_forever::reactor::{Accept, Mailbox, Selector};
 use serve_forever::session::{Ready, Session};
 use serve_forever::trace::{ConnectionRecorder, Recorder};
+use serve_forever::transport::Transport;
 
 use super::dialogue::SECOND;
 
@@ -76,11 +77,20 @@ impl Backlog {
     }
 }
 
+/// Makes the transport of an accepted connection.
+pub type MakeTransport<'s> = &'s dyn Fn(SharedLine) -> Box<dyn Transport>;
+
+/// Makes a transport that does not encrypt.
+pub fn unencrypted(line: SharedLine) -> Box<dyn Transport> {
+    Box::new(ServerEnd::accept(line))
+}
+
 /// A listener whose connections become recorded sessions of HTTP.
 pub struct Listener<'s> {
     pub state: &'s ServerState,
     pub recorder: Option<&'s RefCell<Recorder>>,
     pub backlog: Rc<RefCell<Backlog>>,
+    pub make_transport: MakeTransport<'s>,
 }
 
 impl<'s> Accept<'s> for Listener<'s> {
@@ -100,7 +110,7 @@ impl<'s> Accept<'s> for Listener<'s> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 50_000 + backlog.accepted));
         let limit = Some(self.state.limits().head_timeout);
         let observer = self.recorder.map(|recorder| ConnectionRecorder::new(recorder, peer, now, limit));
-        let session = HttpSession::admit(self.state, ServerEnd::accept(line), peer, now, observer);
+        let session = HttpSession::admit(self.state, (self.make_transport)(line), peer, now, observer);
         Ok(session.map(|session| Box::new(session) as Box<dyn Session + 's>))
     }
 

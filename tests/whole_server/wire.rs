@@ -1,0 +1,114 @@
+//! The bytes that a client and the server exchange: requests and responses as they are, or in records of TLS. Not here: which
+//! bytes are sent when.
+
+use rustls::ClientConnection;
+use rustls::version::{TLS12, TLS13};
+
+use crate::common::seeds::Random;
+use crate::common::tls::{TlsEnd, client_connection, client_connection_of};
+
+/// A fault of a client that speaks TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    None,
+    /// The first byte is that of no record.
+    Opening,
+    /// A record with a part of the requests is changed.
+    Record,
+}
+
+pub struct Wire {
+    tls: Option<TlsEnd>,
+    damage: Damage,
+    random: Random,
+    /// The bytes for the server, as far as they are known: the requests in records follow the handshake.
+    bytes: Vec<u8>,
+    pub sent: usize,
+    /// No more than this number of bytes is sent.
+    most: usize,
+    /// After the requests, TLS announces the end of what the client sends.
+    announces_end: bool,
+}
+
+impl Wire {
+    /// Sends the requests as they are.
+    pub fn unencrypted(requests: &[u8]) -> Wire {
+        let (damage, random, most) = (Damage::None, Random::new(0), usize::MAX);
+        Wire { tls: None, damage, random, bytes: requests.to_vec(), sent: 0, most, announces_end: false }
+    }
+
+    /// Sends the requests in records, and no more than `most` bytes of them and of the handshake.
+    pub fn secure(requests: &[u8], announces_end: bool, damage: Damage, most: usize, mut random: Random) -> Wire {
+        let connection = random_connection(&mut random);
+        let mut tls = TlsEnd::on(connection, requests.to_vec(), announces_end).with_records(random.clone());
+        let mut bytes = tls.exchange(&[]).unwrap();
+        // Neither a record of TLS nor a letter, with which HTTP begins.
+        bytes[0] ^= if damage == Damage::Opening { 0x80 } else { 0 };
+        Wire { tls: Some(tls), damage, random, bytes, sent: 0, most, announces_end }
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub fn is_damaged(&self) -> bool {
+        self.damage != Damage::None
+    }
+
+    /// Sends at most this number of bytes, and returns them.
+    pub fn send(&mut self, most: usize) -> &[u8] {
+        let end = self.sent.saturating_add(most).min(self.most).min(self.bytes.len());
+        let start = std::mem::replace(&mut self.sent, end);
+        &self.bytes[start..end]
+    }
+
+    /// True if the client sends nothing more, whatever it receives.
+    pub fn is_all_sent(&self) -> bool {
+        let is_whole = self.tls.as_ref().is_none_or(|tls| tls.asks.is_none());
+        self.sent == self.most || (is_whole && self.sent == self.bytes.len())
+    }
+
+    /// True if the client has said in TLS that it sends nothing more.
+    pub fn has_announced_end(&self) -> bool {
+        self.announces_end && self.is_all_sent()
+    }
+
+    /// The number of bytes of requests that the server can read in the first `count` bytes.
+    pub fn requests_in(&self, count: usize) -> usize {
+        let Some(tls) = &self.tls else { return count };
+        tls.ends.iter().take_while(|(end, _)| *end <= count).last().map_or(0, |(_, requests)| *requests)
+    }
+
+    /// Takes bytes from the server, and returns those of responses.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let Some(tls) = &mut self.tls else { return Ok(bytes.to_vec()) };
+        let was_shaking_hands = tls.asks.is_some();
+        match tls.exchange(bytes) {
+            Ok(records) => self.bytes.extend(records),
+            // An alert.
+            Err(_) if self.damage != Damage::None => {}
+            Err(error) => return Err(format!("TLS fails: {error}")),
+        }
+        if self.damage == Damage::Record && was_shaking_hands && tls.asks.is_none() {
+            let record = self.random.below(tls.ends.len());
+            // A part of the code that authenticates the record. The server reads no request from there on.
+            self.bytes[tls.ends[record].0 - 1] ^= 1;
+            tls.ends.truncate(record);
+        }
+        Ok(std::mem::take(&mut tls.heard))
+    }
+
+    /// True if the server has announced its end.
+    pub fn is_told_the_end(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_told_the_end)
+    }
+}
+
+/// All lengths of its handshake are the same in every run, because they do not depend on the random numbers of rustls.
+fn random_connection(random: &mut Random) -> ClientConnection {
+    match random.below(4) {
+        0 => client_connection_of(&TLS12),
+        1 => client_connection_of(&TLS13),
+        _ => client_connection(),
+    }
+}
