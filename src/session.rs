@@ -1,8 +1,8 @@
 //! The interface between the loop and the sessions that it runs.
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
-//! session returns when it has to run again, or why it has ended. Readiness is a hint: a session makes the system call first
-//! and clears the hint when the call returns `WouldBlock`, or by a short read where the transport allows that.
+//! session returns when it has to run again, or why it has ended. Readiness is a hint: a session makes the system call
+//! first and clears the hint when the call returns `WouldBlock`, or after a short read if the transport allows that.
 //!
 //! Not here: protocols, the poll, and the table of sessions.
 
@@ -21,25 +21,26 @@ use crate::buffer::Buffer;
 
 /// One client of any protocol, as the loop sees it.
 pub trait Session {
-    /// Does the work that is possible now without waiting, and at most as much as a turn allows, so that other sessions
-    /// get their turn.
+    /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
     /// The source that the loop registers with its poll, once, when the session first has to wait.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
-    /// The time since which the session is idle. `None` unless closing it loses nothing, as between two requests or
-    /// after the last response. When the table of sessions is full, the loop closes those that have been idle longest.
+    /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
+    /// two requests or after the last response. When the table of sessions is full, the loop closes those that have
+    /// been idle longest.
     fn idle_since(&self) -> Option<Instant> {
         None
     }
 
-    /// The part of an exchange that the session is in. The loop asks when a run may end for lack of work, and at its end.
+    /// The part of an exchange that the session is in. The loop calls this when a run may end because it has nothing to
+    /// do, and at the end of the run.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }
 
-    /// The time since which the client has taken none of the output that waits for it. `None` unless that is long
+    /// The time since which the client has accepted none of the waiting output. `None` unless this has lasted long
     /// enough at `now` for the loop to close the session when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
@@ -55,7 +56,7 @@ pub trait Session {
 /// The part of an exchange that a session is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// No byte of a request has arrived since this time, and the last response has been sent.
+    /// Since this time no byte of a request has arrived, and the last response has been sent.
     Quiet(Instant),
     /// A request is being received.
     Receiving,
@@ -63,7 +64,7 @@ pub enum Activity {
     Responding,
 }
 
-/// The readiness of a session's socket, as far as it is known.
+/// The readiness of a session's socket, as last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     /// A read may return bytes, or the end of the input.
@@ -72,13 +73,13 @@ pub struct Ready {
     pub write: bool,
     /// The peer has closed its sending side: after the last byte, a read returns the end.
     pub read_closed: bool,
-    /// The connection is broken: no byte that is sent will arrive.
+    /// The connection is broken, so bytes that are sent do not arrive.
     pub broken: bool,
 }
 
 impl Ready {
-    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all can be
-    /// written.
+    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all accept
+    /// output.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
     /// Adds the readiness that an event reports.
@@ -98,16 +99,16 @@ pub struct StepContext<'t> {
     pub scratch: &'t mut Scratch,
     /// The registration of further descriptors, and wakers.
     pub registrar: &'t mut dyn Registrar,
-    /// Set by a session that had to keep more memory while all sessions together use nearly as much as they may.
+    /// Set by a session that needs more memory while all sessions together are close to their limit.
     pub memory_is_short: bool,
-    /// The flights of handshakes that may still be computed in this turn, by all sessions together.
+    /// The number of handshake flights that all sessions together may still compute in this turn.
     pub handshakes_left: usize,
 }
 
-/// Registers the descriptors that a session has besides its socket, and hands out a waker for other threads.
+/// Registers the descriptors that a session has in addition to its socket, and provides wakers for other threads.
 pub trait Registrar {
-    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7, tells
-    /// the sources of a session apart. A source that is dropped deregisters itself.
+    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7,
+    /// distinguishes the sources of a session. A source that is dropped deregisters itself.
     ///
     /// # Errors
     /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
@@ -119,15 +120,15 @@ pub trait Registrar {
     /// The time at which this turn of the loop began.
     fn now(&self) -> Instant;
 
-    /// A handle for the time between two steps, when there is no registrar. Unless an implementation says otherwise, it
-    /// can only wake the session.
+    /// A handle that can be used between two steps, when the registrar is not available. By default, it can only wake
+    /// the session.
     fn handle(&self) -> Rc<dyn SessionHandle> {
         Rc::new(WakeOnly(self.wake()))
     }
 }
 
-/// The loop as a session reaches it at any time, not only in its step. A session must drop its handles when it ends, because
-/// another session may then have its key.
+/// Access to the loop that a session has at any time, even outside its step. A session must drop its handles when it
+/// ends, because another session may then have its key.
 pub trait SessionHandle {
     /// Registers a source, edge-triggered: its events run this session until [`adopt`](Self::adopt) gives it to another one.
     ///
@@ -144,7 +145,7 @@ pub trait SessionHandle {
     /// A waker by which any thread can run this session.
     fn wake(&self) -> Waker;
 
-    /// True from the turn on in which the loop begins to drain. Every session runs in that turn.
+    /// True once the loop has begun to drain. Every session runs in the turn in which that happens.
     fn is_stopping(&self) -> bool;
 }
 
@@ -169,12 +170,12 @@ impl SessionHandle for WakeOnly {
     }
 }
 
-/// Wakes one session of a loop from any thread. A wake-up that comes too late, or without need, is harmless.
+/// Wakes one session of a loop from any thread. A late or unnecessary wake-up is harmless.
 #[derive(Clone)]
 pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 
 impl Waker {
-    /// A waker that calls this closure.
+    /// Creates a waker that calls this closure.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Waker {
         Waker(Arc::new(wake))
     }
@@ -198,20 +199,20 @@ pub struct TurnClock {
     pub now: Instant,
     /// The time of day at which this turn began.
     pub wall: SystemTime,
-    /// The time at which the server began to drain. `None` unless it drains. A session then waits for no further
-    /// request.
+    /// The time at which the server began to drain. `None` unless it is draining. While it drains, sessions do not wait
+    /// for further requests.
     pub stopping: Option<Instant>,
     /// The time from which a connection counts as idle if it becomes idle in this turn. It is up to
     /// [`IDLE_GRAIN`](Self::IDLE_GRAIN) later than `now` and the same for many turns, so that the deadline of a busy
-    /// connection seldom moves.
+    /// connection rarely moves.
     pub idle_from: Instant,
 }
 
 impl TurnClock {
-    /// An eighth of a second: little compared with a timeout of seconds, and hundreds of turns of a busy loop.
+    /// An eighth of a second is short compared with a timeout of seconds, and lasts hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
-    /// A clock for the first turn of a server that is not draining.
+    /// Creates the clock for the first turn. The server is not draining.
     pub fn new(now: Instant, wall: SystemTime) -> TurnClock {
         TurnClock { now, wall, stopping: None, idle_from: now }
     }
@@ -225,9 +226,9 @@ impl TurnClock {
     }
 }
 
-/// `percent` of `all`, at most `all`: the part that may be in use before room is short.
+/// The amount that may be in use before room is short: `percent` of `all`, at most `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
-    // In 128 bits, because `all` may be the largest of its type.
+    // Computed in 128 bits, because `all` may be the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
 }
 
@@ -241,8 +242,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The size of each buffer in bytes, and so the most that is read at a time. An allocation of this size has pages
-    /// of its own, and pages that are never written take no memory: a server of small files uses one or two pages of
+    /// The size of each buffer in bytes, and therefore the maximum size of a read. An allocation of this size has its
+    /// own pages, and pages that are never written take no memory. A server of small files uses one or two pages of
     /// each buffer.
     pub const SIZE: usize = 128 * 1024;
 }
@@ -256,7 +257,7 @@ impl Default for Scratch {
 /// The result of a step: when the loop has to run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Run the session in the next turn. It has used up its budget and could continue.
+    /// Run the session again in the next turn. It has used up its budget and could continue.
     Again,
     /// Run the session after an event or a wake-up, or at this deadline if there is one.
     Wait(Option<Instant>),
@@ -264,7 +265,7 @@ pub enum Next {
     Close(CloseReason),
 }
 
-/// Why a connection ended. If there are several reasons, the first one counts.
+/// Why a connection ended. If several reasons apply, the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -278,11 +279,12 @@ pub enum CloseReason {
     Broken,
     /// The client sent no message in time.
     Idle,
-    /// The client did not take the output in time.
+    /// The client did not accept the output in time.
     Stalled,
-    /// The closing session read and discarded input until its time or byte limit, and the client was still sending.
+    /// The closing session reached the limit of time or bytes for discarded input, and the client was still sending.
     LingerOver,
-    /// The session could not produce the output that it had announced: a file became shorter, or a source failed.
+    /// The session could not produce the output that it had announced: a file has become shorter, or a source has
+    /// failed.
     OutputCut,
     /// The buffers of the session would exceed the memory that all connections together may use.
     Memory,

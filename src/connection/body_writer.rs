@@ -1,5 +1,5 @@
-//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. Not here: the head, the log,
-//! and the decision what to do next.
+//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. Not here: the head,
+//! the log, and the choice of the next stage.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,11 +13,11 @@ use crate::service::{FileSlice, Source};
 use crate::session::CloseReason;
 use crate::transport::{Transport, read_at};
 
-/// A body that does not leave with its head.
+/// A body that is not sent together with its head.
 pub(super) struct BodyWriter {
     body: RestOfBody,
     encoder: Encoder,
-    /// Bytes of the body that have left or are in the output.
+    /// Bytes of the body that were sent or are in the output.
     sent: u64,
     /// The source had more than the announced length.
     overran: bool,
@@ -59,11 +59,11 @@ pub(super) enum Produced {
     All,
 }
 
-/// The most bytes of a file that are sent in one call, and to one client in one turn: loopback takes them in a fifth of a
-/// millisecond, which is how long other sessions wait for a fast client.
+/// The maximum number of bytes of a file that one call sends, and that one client gets in one turn. Loopback accepts
+/// them in a fifth of a millisecond, so other sessions wait that long for a fast client.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
-/// The most bytes of a body that are read at a time if they pass through the output.
+/// The maximum number of bytes that are read at a time from a body that passes through the output.
 const COPY_SLICE: usize = 32 * 1024;
 
 impl BodyWriter {
@@ -92,12 +92,12 @@ impl BodyWriter {
         matches!(self.body, RestOfBody::Stream(_))
     }
 
-    /// Bytes of the body that have left or are in the output.
+    /// Bytes of the body that were sent or are in the output.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// True if the source had more than the announced length. The surplus was left out.
+    /// True if the source had more than the announced length. The surplus is not sent.
     pub(super) fn overran(&self) -> bool {
         self.overran
     }
@@ -112,14 +112,14 @@ impl BodyWriter {
             RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
             RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
-            // A source reports its own end, so it is read even if the announced length is complete.
+            // The source reports its own end, so it is read even after the announced length is complete.
             RestOfBody::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
     }
 
-    /// Sends some of the output, together with the part of a body in memory that follows it; or, once the output is empty, some
-    /// of a file. Returns the number of bytes sent: 0 if there is nothing to send.
+    /// Sends some of the output, together with the part of a body in memory that follows it. Once the output is empty,
+    /// sends some of a file. Returns the number of bytes sent: 0 if there is nothing to send.
     ///
     /// # Errors
     /// Those of the transport; `UnexpectedEof` if the file is shorter than announced.
@@ -130,14 +130,14 @@ impl BodyWriter {
         observer: &mut impl ConnectionObserver,
     ) -> io::Result<u64> {
         let (rest, more): (&[u8], bool) = match &self.body {
-            // The output, which holds the head, and the body leave in one `writev`.
+            // The output, which holds the head, and the body are sent by one `writev`.
             RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
             RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
             RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
                 if output.is_empty() {
                     return self.send_file(transport, observer);
                 }
-                // The head waits in the kernel for the first bytes of the file: one packet less.
+                // The kernel holds the head until the first bytes of the file follow, which saves a packet.
                 (&[], true)
             }
             _ => (&[], false),
@@ -146,7 +146,7 @@ impl BodyWriter {
             return Ok(0);
         }
         let result = transport.send(output.bytes(), rest, more);
-        // Before `?`: an observer also sees a write that would block.
+        // Called before `?`, so that an observer also sees a write that would block.
         observer.sent(output.len() + rest.len(), more, &result);
         let count = result?;
         let of_output = count.min(output.len());
@@ -170,18 +170,18 @@ impl BodyWriter {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 if *mode == SendMode::Corked && count == slice.length {
-                    // The last slice has left, so nothing follows for which a packet could wait.
+                    // After the last slice, a packet must not wait for more bytes.
                     transport.cork(false);
                 }
                 self.advance(count);
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                // From now on the bytes leave through the output, which needs no cork.
+                // The remaining bytes pass through the output, which needs no cork.
                 if std::mem::replace(mode, SendMode::ByHand) == SendMode::Corked {
                     transport.cork(false);
                 }
-                // `Interrupted` makes the session go round once more, and `produce` then reads the file.
+                // `Interrupted` makes the session start another round, in which `produce` reads the file.
                 Err(io::ErrorKind::Interrupted.into())
             }
             Err(error) => Err(error),
@@ -190,19 +190,19 @@ impl BodyWriter {
 
     fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
-        // While the client takes no output, no more of the file is read.
+        // No more of the file is read while the client does not accept output.
         if output.len() >= COPY_SLICE {
             return Ok(Produced::Nothing);
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            // The announced bytes are not there. Closing is the only way to tell the client.
+            // Announced bytes are missing, and the client can only learn that from a close.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
                 Ok(Produced::Some)
             }
-            // A signal interrupted the read. The next round reads again.
+            // A signal interrupted the read. `Some` makes the next round read again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Produced::Some),
             Err(_) => Err(CloseReason::OutputCut),
         }
@@ -224,10 +224,10 @@ impl BodyWriter {
                 self.sent += taken as u64;
                 // More than the announced length would be taken for the next response, so the surplus is left out.
                 self.overran = taken < count;
-                // The rest of the source is not read: all announced bytes are there.
+                // The rest of the source is not read, because all announced bytes are in the output.
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }
             }
-            // The announced length is complete. Such a source need not report its end.
+            // The announced length is complete, so the source need not report its end.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.encoder == Encoder::Counted(0) => {
                 self.finish(output)
             }
@@ -237,18 +237,18 @@ impl BodyWriter {
         }
     }
 
-    /// Ends the body. A body that is shorter than announced cuts the connection, which is how the client notices.
+    /// Ends the body. A body that is shorter than announced cuts the connection, so that the client notices.
     fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let trailers = match std::mem::replace(&mut self.body, RestOfBody::Finished) {
             RestOfBody::Stream(mut source) => source.take_trailers(),
             _ => FieldBlock::new(),
         };
-        // False if announced bytes are missing. Only a cut connection tells the client, so the response must not look
-        // complete.
+        // `finish_with` returns false if announced bytes are missing. Only a cut connection tells the client that the
+        // response is incomplete.
         if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 
-    /// Counts bytes of the body that have left or are in the output.
+    /// Counts bytes of the body that were sent or added to the output.
     fn advance(&mut self, count: u64) {
         self.sent += count;
         self.encoder.sent(count);

@@ -1,5 +1,5 @@
-//! The part of a session that outlives its exchanges: transport, protocol machine, buffers and timers, and the server that it
-//! belongs to. Not here: the stages of an exchange.
+//! The part of a session that outlives its exchanges: transport, protocol machine, buffers, timers, and the state of
+//! its server. Not here: the stages of an exchange.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,30 +23,31 @@ use crate::transport::Transport;
 pub(super) enum Progress {
     /// Nothing could be done.
     Still,
-    /// Something was done, so the other operations may have something to do.
+    /// Something was done, so the other operations may now make progress.
     Moved,
     /// Nothing can be done in this turn, but something can in the next one.
     NextTurn,
 }
 
 impl Progress {
-    /// Combines the results of two operations: the first that is not `Still`.
+    /// Combines the results of two operations into the first one that is not `Still`.
     pub(super) fn and(self, other: Progress) -> Progress {
         if self == Progress::Still { other } else { self }
     }
 }
 
-/// Everything of a session but the stage of its current exchange.
+/// A session without the stage of its current exchange.
 pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
-    /// The limits of the current exchange. They also tell whether limits or service have been replaced since.
+    /// The limits of the current exchange. Comparing them with the server's shows whether limits or service have been
+    /// replaced since.
     pub(super) limits: Arc<Limits>,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
     pub(super) machine: ServerMachine<O>,
-    /// Bytes that were received and not parsed yet. Owns memory only while bytes wait in it between two steps.
+    /// Bytes that have been received and not parsed yet. Owns memory only while bytes wait in it between two steps.
     pub(super) input: Buffer,
-    /// Bytes that are to be sent. Owns memory only while bytes wait in it between two steps.
+    /// Bytes that have not been sent yet. Owns memory only while bytes wait in it between two steps.
     pub(super) output: Buffer,
     pub(super) timers: Timers,
     /// The machine cannot continue without more bytes.
@@ -55,9 +56,11 @@ pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) at_end: bool,
     /// The connection ends after its first response.
     pub(super) once: bool,
-    /// The service that the server's service made for this connection. With `None` the server's service responds itself.
+    /// The service that the server's service made for this connection. With `None`, the server's service responds
+    /// itself.
     pub(super) own_service: Option<Box<dyn Service>>,
-    /// [`Service::connect`] was called. As one enum, the two fields would take eight bytes more for each connection.
+    /// [`Service::connect`] was called. One enum instead of the two fields would take eight more bytes for each
+    /// connection.
     pub(super) has_connected: bool,
     /// Bytes of this session's memory that are part of [`ServerState::buffered`].
     accounted: usize,
@@ -93,22 +96,23 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
     #[cold]
     pub(super) fn adopt_changes(&mut self) {
         self.limits = self.server.limits();
-        // A service of this connection was made by the service that has been replaced.
+        // The connection's own service was made by the service that has been replaced.
         (self.own_service, self.has_connected) = (None, false);
     }
 
-    /// Notes that the machine needs more bytes. That is progress if it did not need any before: there may be some to read.
+    /// Notes that the machine needs more bytes. This is progress if the machine did not need any before, because the
+    /// next read may find some.
     pub(super) fn request_input(&mut self) -> Progress {
-        // Reporting progress makes the step go round once more, and that round reads.
+        // Reporting progress starts another round of the step, and that round reads.
         if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
     }
 
-    /// True if the unwanted body of this request may be read before the response: it is not too long for that, and the client
-    /// does not wait for `100 Continue` before it sends the body.
+    /// True if the unwanted body of this request may be read before the response: the body is short enough, and the
+    /// client does not wait for `100 Continue` before it sends the body.
     pub(super) fn may_read_unwanted_body(&self, request: &Request) -> bool {
         let is_short = match request.body_length() {
             BodyLength::Known(length) => length <= self.limits.drain,
-            // A body in chunks does not say its length. Reading it stops at the limit.
+            // The length of a chunked body is not known in advance. Reading stops at the limit.
             BodyLength::None | BodyLength::Chunked => true,
         };
         is_short && self.machine.expect() == Expect::None
@@ -119,9 +123,9 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
     }
 
-    /// Writes the lines that the service of this connection has for the log.
+    /// Writes the pending log lines of this connection's service.
     pub(super) fn log_notes(&self, wall: SystemTime) {
-        // The notes of the server's own service are written by its hook `after_turn`.
+        // The `after_turn` hook writes the notes of the server's own service.
         if let Some(own) = &self.own_service {
             own.take_notes(&mut |note| self.log_message(note, wall));
         }
@@ -132,7 +136,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.server.log.borrow_mut().message(Some(self.peer), message, wall);
     }
 
-    /// Logs a failed handshake of the transport, unless there were many of late.
+    /// Logs a failed handshake of the transport, unless many were logged recently.
     #[cold]
     pub(super) fn log_failed_handshake(&self, error: &io::Error, clock: TurnClock) {
         if let Some(line) = self.server.failed_handshakes.line(error, clock.now) {
@@ -140,7 +144,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// The time until which another request is awaited although the server is stopping.
+    /// The time until which the connection waits for another request although the server is stopping.
     pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
         stopping?.checked_add(self.limits.last_call)
     }
@@ -175,9 +179,10 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.accounted = kept;
         self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
-        // Also if this session is closed: the stalled readers that hold the memory have to make room for the next one.
+        // Set even if this session is closed: the stalled readers that hold the memory must make room for the next
+        // session.
         *is_short |= has_grown && sum > self.limits.before_short(room);
-        // A session that gives memory back stays, even if the sum is still too large.
+        // A session that returns memory is kept, even if the sum is still too large.
         if has_grown && sum > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }

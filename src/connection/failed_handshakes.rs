@@ -1,4 +1,4 @@
-//! Bounds the number of lines about failed handshakes: a port scanner can cause any number of failures.
+//! Limits the number of log lines about failed handshakes, because a port scanner can cause any number of failures.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ const MOST_LINES: u32 = 10;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// The lines about failed handshakes of one server.
+/// Counts the log lines about failed handshakes of one server.
 #[derive(Default)]
 pub(super) struct FailedHandshakes {
     /// The beginning of the current period.
@@ -19,7 +19,8 @@ pub(super) struct FailedHandshakes {
 }
 
 impl FailedHandshakes {
-    /// The line about a failure at `now`. `None` if the period has had its lines: the next line counts those left out.
+    /// The line about a failure at `now`. `None` if the period has reached its limit: the next line counts the failures
+    /// that were left out.
     pub(super) fn line(&self, error: impl Display, now: Instant) -> Option<String> {
         if self.began.get().is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             self.began.set(Some(now));
@@ -32,7 +33,7 @@ impl FailedHandshakes {
         self.lines.set(self.lines.get() + 1);
         Some(match self.left_out.take() {
             0 => format!("tls handshake: {error}"),
-            // Counted since the last line, also if periods without a line lie between.
+            // The count covers the time since the last line, including periods without a line.
             others => format!("tls handshake: {error} ({others} other failed handshakes were not logged)"),
         })
     }

@@ -24,27 +24,27 @@ pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
     stage: Stage,
 }
 
-/// The least room that a read is offered. The loop's buffer has much more.
+/// The minimum room for a read. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
 
-/// The most rounds of fill, advance and flush in one step. Then the other sessions get their turn.
+/// The most rounds of fill, advance and flush in one step. Then the other sessions run.
 const ROUNDS: usize = 8;
 
-/// The most bytes that a step may send. Then the other sessions get their turn.
+/// The most bytes that a step may send. Then the other sessions run.
 const MOST_SENT: u64 = FILE_SLICE;
 
-/// The most chunks of a streamed body that may join a write, beyond the first.
+/// The maximum number of chunks of a streamed body that join one write, in addition to the first chunk.
 const MORE_CHUNKS: usize = 4;
 
 impl<'s, T: Transport> HttpSession<'s, T> {
-    /// A session on a connection that was accepted in the turn that began at `now`.
+    /// Creates a session on a connection that was accepted in the turn that began at `now`.
     pub fn new(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant) -> Self {
         HttpSession::observed(server, transport, peer, now, Unobserved)
     }
 }
 
 impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
-    /// A session as [`HttpSession::new`] makes it, which reports what it does to `observer`.
+    /// Like [`HttpSession::new`], but the session reports to `observer`.
     pub fn observed(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant, observer: O) -> Self {
         let (stage, wait) = match transport.needs_handshake() {
             true => (Stage::Handshake, Wait::Handshake),
@@ -59,7 +59,7 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         HttpSession { core: ConnectionCore::new(server, transport, peer, timers, observer), stage }
     }
 
-    /// A session on a new connection; `None` if its address has as many connections as one address may have.
+    /// Creates a session on a new connection. `None` if its address already has the maximum number of connections.
     pub fn admit(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant, observer: O) -> Option<Self> {
         let permit = match server.limits().connections_per_peer {
             Some(most) => Some(Box::new(server.peers.permit(peer.ip(), most)?)),
@@ -70,18 +70,18 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         Some(session)
     }
 
-    /// Ends the connection after its first response if `once` is true, whatever the client asks for.
+    /// Ends the connection after its first response if `once` is true, even if the client asks for more.
     pub fn once(mut self, once: bool) -> Self {
         self.core.once = once;
         self
     }
 
-    /// The transport.
+    /// The transport, mutably.
     pub fn transport(&mut self) -> &mut T {
         &mut self.core.transport
     }
 
-    /// Bytes of memory that the session owns between two steps: 0 while nothing of a request or of a response waits in its
+    /// Bytes of memory that the session owns between two steps: 0 while no part of a request or response waits in its
     /// buffers.
     pub fn buffered_memory(&self) -> usize {
         self.core.buffered_memory()
@@ -91,7 +91,7 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
 impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let core = &mut self.core;
-        // A session without memory of its own works in the buffers of the loop, which are warm in the cache.
+        // A session without memory of its own uses the buffers of the loop, which are warm in the cache.
         let (lends_input, lends_output) = (core.input.capacity() == 0, core.output.capacity() == 0);
         lend(lends_input, &mut core.input, &mut cx.scratch.input);
         lend(lends_output, &mut core.output, &mut cx.scratch.output);
@@ -100,13 +100,13 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         if outcome.is_ok() {
             core.machine.observer().waits(|| core.timers.observed(&core.limits));
         }
-        // A response logs the notes that came before it. These are the notes of an exchange that continues, or that failed.
+        // A response logs earlier notes itself. Here the notes of an exchange that continues or has failed are logged.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
         }
         give_back(lends_input, &mut core.input, &mut cx.scratch.input);
         give_back(lends_output, &mut core.output, &mut cx.scratch.output);
-        // Only now do the buffers have the size in which they wait for the next step.
+        // The buffers now have the size that they keep until the next step.
         let outcome = outcome.and_then(|again| {
             core.update_account(&mut cx.memory_is_short)?;
             Ok(again)
@@ -128,7 +128,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
     fn idle_since(&self) -> Option<Instant> {
         let timers = &self.core.timers;
         let is_idle = match timers.wait() {
-            // A step may use up its budget before it has parsed the next request, which has been read already.
+            // If a step uses up its budget, the input may hold a request that has been read but not parsed.
             Wait::Idle => self.core.input.is_empty(),
             wait => wait == Wait::Linger,
         };
@@ -162,10 +162,11 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 
 impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
-        // Dropping the stage tells an upstream or a source that the client is gone, and both may then have lines for the log.
+        // Dropping the stage tells an upstream or a source that the client has disconnected, and both may then have
+        // lines for the log.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
-            // Only the end of the run drops a session in these stages without a line in the log: `log_cut` writes it,
-            // unless another end has.
+            // A session in these stages is dropped without a log line only at the end of the run. `log_cut` writes the
+            // line if none was written.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
             self.stage = Stage::Head;
@@ -176,14 +177,15 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
 }
 
 impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
-    /// Fills, advances and flushes until none of them makes progress (false), or the budget of a turn is used up (true).
+    /// Fills, advances and flushes. Returns false when none of them makes progress, and true when the budget of the
+    /// turn is used up.
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
-        // Nothing that is sent would arrive, so a handler or script must not keep working for it.
+        // A broken connection delivers nothing, so a handler or script must not keep working for it.
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }
         // The poll also reports a connection as broken when both sides have closed it, which is how lingering ends. The
-        // read tells an end from a reset.
+        // read distinguishes an end from a reset.
         ready.read |= ready.broken;
         if ready.read_closed {
             self.core.timers.note_closed(cx.clock.now);
@@ -204,13 +206,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // Reading and discarding counts as progress. While a client keeps sending, the check of the deadline
-                // below is not reached.
+                // Reading and discarding counts as progress. While a client keeps sending, the deadline check below is
+                // not reached.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::NextTurn {
-                    // The poll does not report what an unregistered socket received meanwhile. The next step tries to read.
+                    // The poll does not report bytes that arrived before the socket was registered, so the next step
+                    // tries to read.
                     ready.read |= wait == Wait::Linger;
                     return Ok(true);
                 }
@@ -218,7 +221,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                     return Ok(false);
                 }
             }
-            // A client on loopback can take bytes as fast as they are sent, and would keep the others waiting.
+            // A client on loopback can accept bytes as fast as they are sent, which would delay all other clients.
             if sent >= MOST_SENT {
                 break;
             }
@@ -227,7 +230,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Tells the observer if no output is left.
+    /// Reports to the observer if no output is left.
     fn note_all_sent(&mut self) {
         let core = &mut self.core;
         if core.output.is_empty() && !core.transport.has_pending() {
@@ -243,7 +246,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     }
 
     /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read.
-    /// Without this test each request would cost a further round.
+    /// Without this test, each request would cost another round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
@@ -273,18 +276,20 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             transport.recv(free)
         });
         match result {
-            // The end of input is no error: responses may still be sent to a client that has only closed its side.
+            // The end of input is not an error: a client that has only closed its sending side can still receive
+            // responses.
             Ok(0) => {
                 core.at_end = true;
                 core.observer().end_of_input();
             }
             Ok(count) => {
-                // The machine looks at these bytes first and then says whether it needs more.
+                // The machine parses these bytes first and then reports whether it needs more.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
-                // The poll reports a socket once for each arrival (edge-triggered), so a session has to read until `WouldBlock`.
-                // A read that filled less than its buffer has emptied the socket, which saves that last call. The end is
-                // not reported again: after `read_closed` the session reads until it finds it.
+                // The poll reports a socket once for each arrival (edge-triggered), so a session must read until
+                // `WouldBlock`. A read that does not fill its buffer has emptied the socket, so the call that would
+                // return `WouldBlock` is saved. The end is not reported again, so after `read_closed` the session reads
+                // until it finds the end.
                 ready.read = ready.read_closed || count == room || !core.transport.short_read_is_all();
                 core.observer().read(count, room, !ready.read);
             }
@@ -299,11 +304,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Advances, and again while a streamed body has more for the same write: its first chunks leave with the head, and its
-    /// end leaves with its last bytes.
+    /// Advances, and repeats this while a streamed body has more for the same write. Its first chunks are sent with the
+    /// head, and its end with its last bytes.
     fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let progress = self.advance(ready, cx)?;
-        // Bounded, because a source that always has more would otherwise never let the output leave.
+        // Bounded, because a source that always has more would otherwise delay the output for ever.
         for _ in 0..MORE_CHUNKS {
             let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
             let is_full = self.core.output.len() >= GATHER;
@@ -316,7 +321,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests are answered within this stage, and nothing has to be moved for them.
+            // Most requests are answered within this stage, so they do not have to move a stage.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -327,7 +332,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(progress)
     }
 
-    /// Flushes. A file that has become shorter than announced cuts the response: the connection closes after what has left.
+    /// Flushes. A file that has become shorter than announced cuts the response, and the connection closes.
     fn flush_or_cut(&mut self, ready: &mut Ready, clock: TurnClock) -> Result<Option<u64>, CloseReason> {
         match self.flush(ready) {
             Err(reason @ CloseReason::OutputCut) => {
@@ -340,14 +345,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Sends once, if something is due and the client may take it. Returns the number of bytes, or `None` if nothing could be
-    /// done.
+    /// Sends once, if there is something to send and the socket may accept it. Returns the number of bytes, or `None`
+    /// if nothing could be done.
     fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
         let core = &mut self.core;
         if !ready.write {
             return Ok(None);
         }
-        // Bytes that the transport holds go before those that it has not seen.
+        // Bytes that the transport holds must be sent before new ones.
         let result = match core.transport.has_pending() {
             true => {
                 let flushed = core.transport.flush_pending();
@@ -356,7 +361,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             false => Ok(false),
         };
-        // The transport may have had to send before it could keep reading, which no event announces.
+        // The transport may have had to send before it could keep reading, and no event reports this.
         ready.read |= matches!(result, Ok(true));
         let result = result.and_then(|pushed| {
             let count = send(&mut self.stage, core)?;
@@ -366,7 +371,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             Ok(sent) => Ok(sent),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => Ok(Some(0)),
-                // The poll reports the socket when it takes bytes again.
+                // The poll reports the socket when it accepts bytes again.
                 io::ErrorKind::WouldBlock => {
                     ready.write = false;
                     Ok(None)
@@ -377,13 +382,13 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Handles a wait that has lasted too long; true if there is then something to do.
+    /// Handles a wait that has lasted too long. Returns true if the session then has something to do.
     fn time_out(&mut self, clock: TurnClock) -> Result<bool, CloseReason> {
         if self.core.timers.deadline(&self.core.limits).is_none_or(|deadline| deadline > clock.now) {
             return Ok(false);
         }
         self.core.observer().deadline_fired();
-        // The stage stays, because the log needs it for a response that is cut short.
+        // The stage is kept, because the log needs it for a response that is cut short.
         if matches!(self.stage, Stage::Sending(_)) {
             return Err(CloseReason::Stalled);
         }
@@ -392,8 +397,9 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Closes a connection that waits for a request while the server is stopping and the last call has ended. A
-    /// response that left in this step may still be on its way, so its connection closes in stages: returns true.
+    /// Closes a connection that waits for a request while the server is stopping and the last call has ended. If this
+    /// step has sent a response, its bytes may still be in transit, so the connection closes in stages and this returns
+    /// true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
         // A request that has begun to arrive is answered: only waits for a new one end here.
         match self.core.last_call(clock.stopping) {
@@ -422,7 +428,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             _ => upstream,
         };
         let last_call = self.core.last_call(clock.stopping).filter(|_| timers.awaits_request());
-        // The session runs once when it begins to count as stalled, so that the loop finds it if room is short by then.
+        // The session runs once when it begins to count as stalled, so that the loop finds it if room is short at that
+        // time.
         let stalls = timers.stalls_at(limits).filter(|stalls| *stalls > clock.now);
         timers.deadline(limits).into_iter().chain(upstream).chain(last_call).chain(stalls).min()
     }
@@ -437,7 +444,7 @@ fn send<T: Transport, O: ConnectionObserver>(
         Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport, core.machine.observer()),
         _ if core.output.is_empty() => Ok(0),
         stage => {
-            // The FIN of the close follows at once and leaves in the packet of the last bytes.
+            // The FIN of the close follows immediately and is sent in the same packet as the last bytes.
             let is_last = matches!(stage, Stage::Closing(_));
             let result = core.transport.send(core.output.bytes(), &[], is_last);
             core.machine.observer().sent(core.output.len(), is_last, &result);

@@ -1,12 +1,12 @@
 //! One HTTP client of the server: its transport, the protocol's machine, and the stage of its current exchange.
 //!
-//! The loop runs a connection by [`Session::step`](crate::session::Session::step). A step repeats three operations until none
-//! of them makes progress: *fill* reads what is wanted, *advance* lets the protocol and the service process it, and *flush*
-//! sends what is due ([`HttpSession`]). *Advance* depends on the stage of the exchange: each stage is a value that
-//! becomes the next one (`stages/`).
+//! The loop runs a connection by [`Session::step`](crate::session::Session::step). A step repeats three operations
+//! until none of them makes progress: *fill* reads input if the stage wants it, *advance* passes it to the protocol and
+//! the service, and *flush* sends the output ([`HttpSession`]). *Advance* depends on the stage of the exchange: each
+//! stage is a value that becomes the next one (`stages/`).
 //!
-//! Nothing here polls, sleeps or knows the table of sessions. Time is an argument of each step; only the drop of a session
-//! that the end of a run cuts off reads the clock, for its line in the log.
+//! Nothing here polls, sleeps or accesses the table of sessions. Time is an argument of each step. Only one place reads
+//! the clock: the drop of a session that is cut off by the end of a run, for its line in the log.
 //!
 //! Invariant: no error of one client leaves its session. It becomes a [`CloseReason`](crate::session::CloseReason).
 

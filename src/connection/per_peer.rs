@@ -1,4 +1,4 @@
-//! How many connections each client address has. Not here: the limit itself, and the connections.
+//! Counts the connections of each client address. Not here: the limit itself, and the connections.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Counts the connections of each client address.
 ///
-/// The addresses must be unmapped: `::ffff:192.0.2.1` would count apart from `192.0.2.1`. An IPv6 client can take any address of
-/// its network, so the first 64 bits of an IPv6 address count as one address.
+/// The addresses must be unmapped: `::ffff:192.0.2.1` and `192.0.2.1` would count as two. An IPv6 client can take any
+/// address of its network, so the first 64 bits of an IPv6 address count as one address.
 #[derive(Debug, Default)]
 pub(super) struct PerPeerLimit(RefCell<HashMap<IpAddr, usize>>);
 
@@ -24,7 +24,7 @@ impl PerPeerLimit {
         let address = network(address);
         let mut counts = self.0.borrow_mut();
         let count = counts.entry(address).or_default();
-        // Refused before anything is counted, so that a refused connection leaves no trace.
+        // Checked before counting, so that a refused connection is not counted.
         if *count >= most {
             return None;
         }
@@ -38,7 +38,7 @@ impl Drop for PeerPermit<'_> {
         let mut counts = self.peers.0.borrow_mut();
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
-            // Addresses without connections are forgotten, or the map would grow with every client.
+            // Addresses without connections are removed, because the map would otherwise grow with every client.
             if *count == 0 {
                 counts.remove(&self.address);
             }
@@ -46,7 +46,7 @@ impl Drop for PeerPermit<'_> {
     }
 }
 
-/// The address that counts for a client: an IPv6 address without the 64 bits that the client chooses itself.
+/// The address under which a client is counted: an IPv6 address without the 64 bits that the client chooses itself.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),

@@ -1,5 +1,5 @@
-//! From a request to its service, and from a [`Response`] to bytes: checks, error page, framing, the body that leaves with the
-//! head, and the line in the log.
+//! Passes a request to its service and turns a [`Response`] into bytes: checks, error page, framing, the body that is
+//! sent with the head, and the line in the log.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,7 +17,7 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
-/// A body in memory of at most this size is copied after its head, so that pipelined responses leave in one write. A
+/// A body in memory of at most this size is copied after its head, so that pipelined responses are sent in one write. A
 /// larger one is sent from its own memory: copying it would cost more than a second write.
 const COPY_MOST: usize = 16 * 1024;
 
@@ -26,7 +26,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own, has_connected) = (self.server, &mut self.own_service, &mut self.has_connected);
         let service = server.service.borrow();
-        // A panic in a service must not end the loop, which serves all other clients.
+        // A panic in a service must not end the loop, because the loop serves all other clients.
         let call = || {
             if !*has_connected {
                 // Made with the first request and not with the connection, so that an idle or refused connection costs
@@ -50,8 +50,9 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.respond(&mut response, request, None, clock)
     }
 
-    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage. The response is
-    /// used up; it is passed by reference because it is large, and most callers have it in a larger value.
+    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage. The
+    /// response is consumed. It is passed by reference because it is large and is part of a larger value in most
+    /// callers.
     pub(super) fn respond(
         &mut self,
         response: &mut Response,
@@ -61,14 +62,14 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
-        // A response that the framing would contradict becomes a 500: after it, the client could take the rest of one
-        // response for another.
+        // A response that contradicts its framing becomes a 500, because the client could take the rest of it for
+        // another response.
         if let Some(fault) = self.fault(response, request, upstream.is_some()) {
             self.log_message(&fault, clock.wall);
             *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
-            // Before the head is written: from here on, the bytes in the input are those of the other protocol.
+            // Called before the head is written, because the bytes in the input are now those of the other protocol.
             pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
@@ -91,9 +92,9 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             };
             self.machine.respond(&head, &mut self.output)
         };
-        // The outcome counts no bytes yet: without an encoder, as for HEAD and 304, no body is sent.
+        // The count stays 0 without an encoder: no body is sent, as for HEAD and 304.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
-        // The caller drops the body of such a response, and a source with it.
+        // The caller then drops the body, including its source.
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
         if let Some(bytes) = short(&response.body) {
             outcome.sent = encoder.write(bytes, &mut self.output) as u64;
@@ -101,7 +102,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             return self.complete(request, outcome, clock);
         }
         let Outcome { status, user, is_counted, .. } = outcome;
-        // The request is overwritten by the next one, long before a body of this size has left.
+        // The next request overwrites this one long before a body of this size has been sent.
         let request = self.server.log.borrow().describe(request).keep();
         let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
         let body = body_writer(std::mem::replace(&mut response.body, Body::Empty), encoder);
@@ -115,7 +116,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
             self.machine.stop();
         }
-        // Requests in the input came before the request to stop, or in the same turn: they get their responses.
+        // Requests in the input arrived before the request to stop, or in the same turn, so they get their responses.
         if self.once || (clock.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
@@ -132,7 +133,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             return Some(format!("response with the interim status {}", response.status.code()));
         }
         let (declared, length) = (response.head.content_length()?, response.body.length()?);
-        // A response to HEAD or a 304 may announce a length that its body does not have: the body is not sent. An error
+        // A response to HEAD and a 304 may announce a different length, because their bodies are not sent. An error
         // page replaces the body, and its own length is announced.
         let has_body = !self.machine.is_head() && !response.status.is_bodiless() && response.error.is_none();
         (has_body && declared != length)
@@ -159,12 +160,12 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(cause) = &text.cause {
             self.log_message(&format!("{}: {cause}", request.name()), wall);
         }
-        // CPython's texts for a status without a name.
+        // CPython uses this text for a status without a name.
         let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));
         self.server.log.borrow_mut().error(self.peer, status, &message, wall);
-        // The page replaces whatever body the service has set.
+        // The page replaces any body that the service has set.
         response.body = Body::Empty;
         // An error with a status such as 204 or 304 has no page, because no body may follow.
         if !status.is_bodiless() {
@@ -182,7 +183,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
 
     /// Logs a response that is in the output as a whole.
     fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) -> Stage {
-        // A log that is off must not cost the look at the request's fields.
+        // With the log off, looking up the request's fields would be wasted work.
         if self.server.log.borrow().is_on() {
             let logged = self.server.log.borrow().describe(request);
             self.log_exchange(logged, outcome, clock);
@@ -195,14 +196,14 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
         } else if self.machine.in_body() {
-            // The rest of the body stands between this request and the next one.
+            // The rest of the body must be read before the next request.
             Stage::Draining(self.limits.drain)
         } else {
             Stage::Head
         }
     }
 
-    /// Writes the line of one exchange to the log, with the number of bytes that were really sent.
+    /// Writes the line of one exchange to the log, with the number of bytes that were actually sent.
     pub(super) fn log_exchange(&self, request: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
@@ -210,7 +211,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.server.log.borrow_mut().request(&Record { peer, user, request, status, sent, is_counted, cut, at, ended });
     }
 
-    /// Logs a response that is cut short, with the number of bytes that left before.
+    /// Logs a response that is cut short, with the number of bytes that were sent before.
     #[cold]
     pub(super) fn log_cut(&self, stage: &Stage, reason: CloseReason, clock: TurnClock) {
         if let Some(sending) = stage.sending()
@@ -222,7 +223,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     }
 }
 
-/// The bytes of a body that leaves with its head.
+/// The bytes of a body that is short enough to be sent with its head.
 fn short(body: &Body) -> Option<&[u8]> {
     let bytes: &[u8] = match body {
         Body::Empty => &[],

@@ -27,12 +27,13 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 
 /// State that all connections of a server share: the service, the limits, the error page and the log.
 ///
-/// Service, limits and protocol version can be replaced while connections use them. Each replacement of service or limits puts
-/// the limits into a new allocation: a connection whose limits are in another one adopts both with its next request.
+/// Service, limits and protocol version can be replaced while connections use them. Each replacement of service or
+/// limits moves the limits to a new allocation. A connection that holds the old allocation adopts both with its next
+/// request.
 pub struct ServerState {
     /// The service that responds to requests.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
-    /// The limits of clients.
+    /// The limits that apply to clients.
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines. With 1.0, the connection closes after each response.
     protocol: Cell<Version>,
@@ -46,17 +47,17 @@ pub struct ServerState {
     pub error_page: Box<dyn ErrorPage>,
     /// The log of requests.
     pub log: RefCell<AccessLog>,
-    /// Names requests whose service keeps the loop. `None` where no loop runs.
+    /// Names requests whose service blocks the loop. `None` if no loop runs.
     pub(crate) watchdog: Option<Watchdog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The memory of the request that is being read. Connections read one after the other, so they need only one. `None` while a
-    /// connection uses it.
+    /// The memory of the request that is being read. Connections read one after the other, so one allocation is enough.
+    /// `None` while a connection uses it.
     request: Cell<Option<Box<Request>>>,
     /// Bytes of memory that the buffers of all connections take between their steps.
     pub(super) buffered: Cell<usize>,
-    /// The most bytes that all buffers may take under the memory limit of the process.
+    /// The maximum number of bytes that all buffers may take under the memory limit of the process.
     room: usize,
     /// The configuration of TLS for connections that begin now; `None` if they are not encrypted.
     #[cfg(feature = "tls")]
@@ -65,7 +66,7 @@ pub struct ServerState {
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
-    /// Faults that were executed, by their kinds.
+    /// The number of executed faults of each kind.
     #[cfg(feature = "harness")]
     faults: [Cell<u64>; FaultKind::ALL.len()],
 }
@@ -79,7 +80,7 @@ struct Stamped {
     secure: CommonHeaders,
 }
 
-/// The page of the last error, and the values that it was rendered from. Errors of one kind often follow each other.
+/// The page of the last error, and the values that it was rendered from. Equal errors often follow each other.
 struct MadeError {
     status: Status,
     message: String,
@@ -88,7 +89,7 @@ struct MadeError {
 }
 
 impl ServerState {
-    /// State with the default limits, the default error page, and a log on standard error.
+    /// Creates the state with the default limits, the default error page, and a log on standard error.
     pub fn new(service: impl Service + Send + 'static, local: SocketAddr) -> ServerState {
         ServerState {
             service: RefCell::new(Box::new(service)),
@@ -116,7 +117,7 @@ impl ServerState {
         }
     }
 
-    /// Counts a fault that is executed.
+    /// Counts an executed fault.
     #[cfg(feature = "harness")]
     pub(super) fn count_fault(&self, kind: FaultKind) {
         let counter = &self.faults[kind as usize];
@@ -129,7 +130,7 @@ impl ServerState {
         self.faults.iter().map(Cell::get)
     }
 
-    /// True if the connection that is accepted now is never read.
+    /// True if the fault of the connection that is accepted now is that it is never read.
     #[cfg(feature = "harness")]
     pub(super) fn next_is_deaf(&self) -> bool {
         let is_deaf = self.service.borrow().next_is_deaf(self.local.ip().is_loopback());
@@ -144,7 +145,7 @@ impl ServerState {
     pub fn set_service(&self, service: impl Service + Send + 'static) {
         // `replace` returns the old service, so that it is dropped after the borrow has ended: its drop may use this state.
         let _before = self.service.replace(Box::new(service));
-        // A new allocation of the limits is how connections notice that the service was replaced.
+        // Connections notice a replaced service by the new allocation of the limits.
         let limits = Limits::clone(&self.limits.borrow());
         self.set_limits(limits);
     }
@@ -159,7 +160,7 @@ impl ServerState {
         Arc::clone(&self.limits.borrow())
     }
 
-    /// The limits, to be set one by one before the first connection.
+    /// The limits, mutably, for changes before the first connection.
     pub fn limits_mut(&mut self) -> &mut Limits {
         Arc::make_mut(self.limits.get_mut())
     }
@@ -176,7 +177,7 @@ impl ServerState {
     /// The most bytes that the buffers of all connections may take: [`Limits::buffers`], or less if the memory of the process is
     /// limited.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
-        // `room` is fixed at the start: in a sandbox, the files that it was read from cannot be read again.
+        // `room` is fixed at the start: a sandbox later prevents reading the files that it comes from.
         limits.buffers.min(self.room)
     }
 
@@ -207,16 +208,16 @@ impl ServerState {
         self.tls.replace(Some(config));
     }
 
-    /// True if neither the service nor the limits were replaced since [`ServerState::limits`] returned `limits`. The caller holds
-    /// them, so that no later ones can be in the same place.
+    /// True if neither the service nor the limits have been replaced since [`ServerState::limits`] returned `limits`.
+    /// The caller holds them, so their address cannot be reused for later ones.
     pub(super) fn is_unchanged_since(&self, limits: &Arc<Limits>) -> bool {
         Arc::ptr_eq(limits, &self.limits.borrow())
     }
 
-    /// Calls `tell` with the value of `Server`: the empty text if the field is left out.
+    /// Calls `tell` with the value of `Server`, which is empty if the field is left out.
     pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
         let line = self.server.borrow();
-        // The line is kept ready to be sent, so the name is cut out of it. An empty line has no colon.
+        // The stored line is ready to be sent, so the name is extracted from it. An empty line has no colon.
         let colon = memchr::memchr(b':', &line);
         tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
@@ -224,7 +225,7 @@ impl ServerState {
     /// Sets the value of `Server` for responses that begin from now on. An empty name leaves the field out.
     ///
     /// # Errors
-    /// If the name is not a field value: it holds a control character, or one above U+00FF.
+    /// If the name contains a control character or a character above U+00FF, which a field value cannot contain.
     pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
         let mut head = FieldBlock::new();
         if !name.is_empty() {
@@ -239,7 +240,7 @@ impl ServerState {
     /// Adds a field to all responses that begin from now on.
     ///
     /// # Errors
-    /// If it is not one valid field.
+    /// If name and value do not form a valid field.
     pub fn add_common_header(&self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         self.common.borrow_mut().add(name, value)?;
         self.stamp.take();
@@ -270,7 +271,7 @@ impl ServerState {
         })
     }
 
-    /// The error page, rendered once for a series of equal errors.
+    /// The error page. It is rendered once for a series of equal errors.
     pub(super) fn error_body(&self, error: &ErrorInfo<'_>) -> Body {
         let render = || {
             let mut page = Vec::with_capacity(512);
@@ -282,7 +283,7 @@ impl ServerState {
             return Body::Bytes(Cow::Owned(render()));
         }
         let mut last = self.last_error.borrow_mut();
-        // Most errors are of one kind, such as 404, and have the same page.
+        // Most errors are equal, such as 404, and share one page.
         let is_this = |made: &&mut MadeError| {
             (made.status, &*made.message, &*made.explain) == (error.status, error.message, error.explain)
         };
@@ -301,13 +302,13 @@ impl ServerState {
     /// The field lines that every response has at this time, rendered once a second: `Server`, `Date`, the common
     /// fields, and over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2).
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
-        // `Date` has a resolution of a second, so all responses of a second share these bytes. Two comparisons tell that it
-        // has not ended; the second itself would have to be computed from `wall` for each response.
+        // `Date` has a resolution of a second, so all responses of a second share these bytes. Comparing `wall` with
+        // both ends of the second is cheaper than computing the second for each response.
         if !self.stamp.borrow().second.as_ref().is_some_and(|second| second.contains(&wall)) {
             let date = format!("Date: {}\r\n", HttpDate::from(wall));
             let (server, more) = (self.server.borrow(), self.common.borrow());
             let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
-            // Both are rendered even without TLS: once a second, that costs less than to ask which one is needed.
+            // Both are rendered even without TLS. Once a second, this is cheaper than finding out which one is needed.
             let secure = [more.lines(), &self.hsts.borrow()].concat();
             let secure = CommonHeaders::with_more(&server, &secure, date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: second_of(wall), stamp, secure };
@@ -316,7 +317,7 @@ impl ServerState {
     }
 }
 
-/// The second in which a time is. `None` before 1970.
+/// The second that contains a time. `None` before 1970.
 fn second_of(wall: SystemTime) -> Option<Range<SystemTime>> {
     let start = wall - Duration::from_nanos(wall.duration_since(UNIX_EPOCH).ok()?.subsec_nanos().into());
     Some(start..start.checked_add(Duration::from_secs(1))?)

@@ -9,11 +9,11 @@ use crate::log::OwnedLoggedRequest;
 use crate::service::{Response, Upstream};
 use crate::session::CloseReason;
 
-/// The stage of an exchange. Each stage has its own data, and advancing one gives the next.
+/// The stage of an exchange. Each stage has its own data. Advancing a stage returns the next one.
 pub(super) enum Stage {
     /// The transport's own handshake comes before the first byte of HTTP.
     Handshake,
-    /// A head is being read, or awaited.
+    /// The connection reads a head, or waits for one.
     Head,
     /// The response is known, but a short unwanted body is read first: a malformed one turns the response into 400, and after a
     /// good one the connection continues.
@@ -29,7 +29,8 @@ pub(super) enum Stage {
     Draining(u64),
     /// The output still holds the last bytes of the connection. It is closed for this reason once they have left.
     Closing(CloseReason),
-    /// The client was told that no more bytes come; what it still sends is discarded until it closes its side.
+    /// The client was told that no more bytes follow. The bytes that it still sends are discarded until it closes its
+    /// side.
     Lingering(CloseReason),
 }
 
@@ -45,7 +46,7 @@ impl Stage {
     }
 }
 
-/// A response that waits for the end of the request's body.
+/// A response that is held until the request's body has been read.
 pub(super) struct Deferred {
     pub(super) response: Response,
     pub(super) request: Request,
@@ -97,8 +98,8 @@ impl Sending {
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
     }
 
-    /// True if some of the request's body is still to be fed to the upstream. Bytes of another protocol are not a body:
-    /// no limit applies to the time until their end.
+    /// True if the upstream still has to get some of the request's body. Bytes of another protocol are not a body,
+    /// because no limit applies to their duration.
     pub(super) fn feeds_upstream(&self) -> bool {
         self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)
     }
@@ -109,7 +110,7 @@ impl Sending {
     }
 }
 
-/// The part of an exchange that its line in the log needs, for a response that outlives its request.
+/// The data for the log line of an exchange whose response outlives its request.
 pub(super) struct ExchangeRecord {
     pub(super) request: OwnedLoggedRequest,
     pub(super) status: Status,

@@ -15,7 +15,7 @@ use crate::session::{Activity, Next, Ready, Scratch, Session, StepContext, TurnC
 use crate::testing::MemoryRegistrar;
 use crate::transport::Memory;
 
-/// The calls to an observer, in their order.
+/// The calls to an observer, in order.
 #[derive(Default)]
 struct Calls {
     /// Bytes that were read, and whether the socket is assumed to be empty.
@@ -60,7 +60,7 @@ fn session<'s>(state: &'s ServerState, bytes: &[u8], recorder: &Recorder) -> Htt
     HttpSession::observed(state, transport, "127.0.0.1:50000".parse().unwrap(), Instant::now(), recorder.clone())
 }
 
-/// One step, with a socket that may be read and written.
+/// Runs one step with a socket that is readable and writable.
 fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
     let now = Instant::now();
     let mut cx = StepContext {
@@ -119,7 +119,7 @@ fn an_observer_learns_whether_a_read_has_emptied_the_socket() {
     }
 }
 
-/// Responds at once, and reads none of the body of its request.
+/// Responds immediately and reads none of the request's body.
 struct Early;
 
 impl Service for Early {
@@ -161,7 +161,7 @@ fn the_activity_and_the_wait_of_a_session_follow_its_exchange() {
         (b"GET / HT", usize::MAX, Some(Activity::Receiving), "Head"),
         (HELLO, 0, Some(Activity::Responding), "Write"),
         (HELLO, usize::MAX, None, "Idle"),
-        // The response has been sent, and the rest of the body is discarded.
+        // The response has been sent, and the rest of the body is being discarded.
         (post, usize::MAX, Some(Activity::Receiving), "Body"),
     ] {
         let (state, recorder) = (state(Early), Recorder::default());
@@ -210,7 +210,7 @@ fn only_an_upstream_changes_the_protocol_and_only_by_a_101_that_the_client_asked
     }
 }
 
-/// Counts the faults of a service, each once for each time.
+/// Counts each fault every time it is executed.
 #[cfg(feature = "harness")]
 #[test]
 fn a_connection_that_is_never_read_is_counted_as_a_fault() {

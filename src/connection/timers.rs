@@ -7,27 +7,28 @@ use crate::limits::Limits;
 use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
-/// The kinds of waits. Each has one deadline, from the limit that its comment names.
+/// The kinds of waits. Each kind has one deadline, which comes from the limit that its comment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the end of the transport's handshake, counted from the accept: `head_timeout`.
+    /// For the end of the transport's handshake, counted from the time of the accept: `head_timeout`.
     Handshake,
-    /// For the first byte on a fresh connection: `head_timeout`.
+    /// For the first byte on a new connection: `head_timeout`.
     First,
-    /// For the first byte of another request: `idle_timeout`, or `last_call` from when the server was asked to stop.
+    /// For the first byte of another request: `idle_timeout`, or `last_call`, counted from the request to stop the
+    /// server.
     Idle,
     /// For the rest of a head, counted from its first byte: `head_timeout`.
     Head,
-    /// For more of a request's body, counted from the last part: `stall_timeout`. All parts together have
-    /// `body_timeout`, which `body_rate` extends.
+    /// For more of a request's body, counted from the last part: `stall_timeout`. The whole body has `body_timeout`,
+    /// which `body_rate` extends.
     Body,
-    /// For the client to take more of a response, counted from the last part that it took: `send_timeout`. After
-    /// `stall_timeout` the loop may close the session if room is short.
+    /// For the client to accept more of a response, counted from the last part that it accepted: `send_timeout`. After
+    /// `stall_timeout`, the loop can close the session if room is short.
     Write,
-    /// For an upstream to produce a response: `answer_timeout`. The upstream may have a deadline of its own, too.
+    /// For an upstream to produce a response: `answer_timeout`. The upstream can have its own deadline as well.
     Upstream,
-    /// For a source to produce more of a body. Without a deadline, except `half_closed_timeout` after the client has
-    /// closed its side, or has taken bytes after that.
+    /// For a source to produce more of a body. There is no deadline, except that after the client has closed its side,
+    /// `half_closed_timeout` applies from the close or from the last bytes that the client accepted after it.
     Source,
     /// For the client to close its side: `linger_timeout`.
     Linger,
@@ -55,10 +56,10 @@ pub(super) struct Timers {
     wait: Wait,
     /// When the current wait began. For `Body` and `Write`: when it last made progress.
     since: Instant,
-    /// Nanoseconds that the body of the current request may still be waited for, as of `since`.
+    /// The time budget that is left for the body of the current request, in nanoseconds as of `since`.
     body_budget: u64,
-    /// When the client was first seen to have closed its side, whether or not all that it sent has been read; or when it
-    /// last took bytes after that.
+    /// The time at which the client was first seen to have closed its side, even if not all of its bytes have been
+    /// read; or the time at which it last accepted bytes after that.
     closed_at: Option<Instant>,
 }
 
@@ -71,7 +72,7 @@ impl Timers {
         self.wait
     }
 
-    /// True if no byte of the next request has arrived: closing the connection then loses nothing.
+    /// True if no byte of the next request has arrived: the connection can then be closed without loss.
     pub(super) fn awaits_request(&self) -> bool {
         matches!(self.wait, Wait::Handshake | Wait::First | Wait::Idle)
     }
@@ -85,38 +86,41 @@ impl Timers {
         self.closed_at.get_or_insert(now);
     }
 
-    /// Notes that the client has taken bytes. If it has closed its side, that shows that it is still there.
+    /// Notes that the client has accepted bytes. If it has closed its side, this shows that it still receives.
     pub(super) fn note_sent(&mut self, now: Instant) {
         if let Some(at) = &mut self.closed_at {
             *at = now;
         }
     }
 
-    /// Begins the waits of an exchange, whose head is complete.
+    /// Begins the waits of an exchange once its head is complete.
     pub(super) fn begin_exchange(&mut self, limits: &Limits, now: Instant) {
-        // The next wait is a new one even if it is of the same kind as the last.
+        // The next wait is a new one even if its kind is that of the last wait.
         (self.wait, self.since) = (Wait::Upstream, now);
         self.body_budget = nanos(limits.body_timeout);
     }
 
-    /// Sets the current wait. Progress extends a wait for a body or for a write; the deadline of the other kinds is absolute.
+    /// Sets the current wait. Progress extends a wait for a body or for a write; the deadlines of the other kinds do
+    /// not move.
     pub(super) fn set_wait(&mut self, wait: Wait, has_progress: bool, clock: TurnClock) {
-        // A client that drips a head must not extend its deadline with every byte, so only these two kinds are extended.
+        // Only these two kinds are extended: a client that sends a head byte by byte must not extend its deadline with
+        // every byte.
         let extends = has_progress && matches!(wait, Wait::Body | Wait::Write);
         if wait == self.wait && !extends {
             return;
         }
-        // The budget pays only for time that was spent waiting for the client, not for time that an upstream took.
+        // Only time spent waiting for the client counts against the budget. The time that an upstream takes does not.
         if self.wait == Wait::Body {
             let waited = nanos(clock.now.saturating_duration_since(self.since));
             self.body_budget = self.body_budget.saturating_sub(waited);
         }
         self.wait = wait;
-        // `idle_from` is the same for many turns, so that the deadline of a connection that is kept busy seldom moves.
+        // `idle_from` is the same for many turns, so the deadline of a busy connection rarely moves.
         self.since = if wait == Wait::Idle { clock.idle_from } else { clock.now };
     }
 
-    /// Credits received bytes of a body that was waited for: each extends the body's deadline by 1/`body_rate` seconds.
+    /// Counts received bytes of the body that the session waits for: each byte extends the body's deadline by
+    /// 1/`body_rate` seconds.
     pub(super) fn credit_body(&mut self, count: usize, limits: &Limits) {
         if self.wait == Wait::Body && limits.body_rate > 0 {
             let credit = (count as u64).saturating_mul(NANOS_PER_SECOND) / limits.body_rate;
@@ -129,7 +133,7 @@ impl Timers {
         let limit = match self.wait {
             Wait::Handshake | Wait::First | Wait::Head => or_never(limits.head_timeout),
             Wait::Idle => or_never(limits.idle_timeout),
-            // The stricter of the two: no byte for `stall_timeout`, or all of the budget used up.
+            // The earlier of two times applies: `stall_timeout` without a byte, or the end of the budget.
             Wait::Body if limits.body_rate > 0 && !limits.body_timeout.is_zero() => {
                 or_never(limits.stall_timeout).min(Duration::from_nanos(self.body_budget))
             }
@@ -140,7 +144,7 @@ impl Timers {
             Wait::Source => return self.presumed_gone(limits),
         };
         let end = self.since.checked_add(limit);
-        // Sending the response is the only way to learn whether a half-closed client is still there.
+        // Only sending the response can show whether a half-closed client still receives.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
@@ -150,20 +154,21 @@ impl Timers {
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// When a client that has closed its side is presumed gone. It may still be waiting for the response, but no bytes that it
-    /// took prove this.
+    /// The time at which a client that has closed its side is presumed to have left. It may still be waiting for the
+    /// response, but it has accepted no bytes that would prove this.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
 
-    /// When a client that takes nothing of its response counts as stalled, if the session waits for that.
+    /// The time at which the client counts as stalled because it accepts nothing of its response. `None` unless the
+    /// session waits for the client to accept output.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let waits = self.wait == Wait::Write;
         waits.then(|| self.since.checked_add(or_never(limits.stall_timeout))).flatten()
     }
 }
 
-/// The duration of a time limit: zero stands for no limit.
+/// The duration of a time limit; zero means no limit.
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
 }

@@ -1,4 +1,5 @@
-//! The bytes between a handler and its connection in both directions, and what a suspended handler waits for.
+//! The bytes between a handler and its connection in both directions, and the condition that a suspended handler waits
+//! for.
 //!
 //! Not here: the meaning of the bytes. Status, header fields and framing of HTTP are in `handler/`.
 
@@ -14,19 +15,20 @@ use super::task_log::TaskLog;
 use super::workers::Job;
 use crate::session::{Registrar, SessionHandle, Waker};
 
-/// The most bytes that may wait in each direction: as many as the connection moves at a time. More would only use memory.
+/// The maximum number of bytes that wait in each direction. It equals the amount that the connection moves at a time,
+/// so a larger channel would only use more memory.
 pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
 
 /// An empty buffer with more capacity than this is freed while the handler is suspended.
 const KEPT_CAPACITY: usize = 512;
 
-/// The least capacity of a new output buffer: enough for a small response in many small writes.
+/// The minimum capacity of a new output buffer, enough for a small response that is written in many small pieces.
 const MIN_OUTPUT_CAPACITY: usize = 64;
 
 /// The state that a handler shares with its connection.
 ///
-/// Invariant: a borrow never lives across a suspension, so the handler and the connection, which run in turns on one
-/// thread, never find the state borrowed.
+/// Invariant: no borrow is held across a suspension. The handler and the connection run alternately on one thread, so
+/// neither finds the state borrowed.
 #[derive(Default)]
 pub(crate) struct Channel(RefCell<ChannelState>);
 
@@ -47,12 +49,12 @@ impl Channel {
     }
 }
 
-/// Takes the bytes that a handler writes.
+/// Accepts the bytes that a handler writes.
 pub(crate) trait HandlerOutput {
-    /// Takes some of `bytes`, which are not empty, and returns how many; 0 means that there is no space now.
+    /// Accepts some of `bytes`, which must not be empty, and returns their number. 0 means that there is no space now.
     ///
     /// # Errors
-    /// If the handler must not write these bytes now.
+    /// If the handler is not allowed to write these bytes now.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
@@ -74,17 +76,17 @@ pub(crate) struct ChannelState {
     pub(crate) read_begun: bool,
     /// Bytes from the handler that the connection has not taken.
     pub(crate) output: Vec<u8>,
-    /// The reason of the handler's suspension.
+    /// The reason for the handler's suspension.
     pub(crate) wait: WaitReason,
-    /// A job whose end the handler waits for. It stays here unstarted until there is a waker.
+    /// A job that the handler waits for. It is stored here and not started until there is a waker.
     pub(crate) job: Option<Job>,
     /// A notice that the handler waits for.
     pub(crate) notice: Option<Arc<ResumeNotice>>,
-    /// The connection's handle of the loop, once the handler has needed it.
+    /// The connection's handle to the loop, set when the handler first needs it.
     pub(crate) handle: Option<Rc<dyn SessionHandle>>,
     /// Wakes the connection from another thread.
     pub(crate) waker: Option<Waker>,
-    /// True if the connection will neither send nor receive for this handler any more.
+    /// True if the connection no longer sends or receives for this handler.
     pub(crate) client_gone: bool,
     /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
     pub(crate) outcome: Option<TaskOutcome>,
@@ -104,13 +106,13 @@ pub(crate) enum WaitReason {
     OutputSpace,
     /// The time of the end of a sleep.
     Until(Instant),
-    /// The end of the job on a worker thread, or this time.
+    /// The end of the job on a worker thread, or this deadline.
     Job(Option<Instant>),
-    /// An event of one of the handler's sources, or this time.
+    /// An event of one of the handler's sources, or this deadline.
     Source(Option<Instant>),
-    /// The connection's handle of the loop.
+    /// The connection's handle to the loop.
     Handle,
-    /// The notice, this time, the stop of the loop, or bytes from the client or their end.
+    /// The notice or the deadline, and if requested the stop of the loop, or bytes from the client or their end.
     Notice { deadline: Option<Instant>, or_stop: bool, or_input: bool },
 }
 
@@ -126,7 +128,7 @@ impl WaitReason {
 }
 
 impl ChannelState {
-    /// Prepares the state for the next task of a connection: drops unread and unsent bytes, and keeps log lines.
+    /// Prepares the state for the connection's next task: drops unread and unsent bytes, and keeps log lines.
     #[inline]
     pub(crate) fn reset(&mut self) {
         self.input.clear();
@@ -140,12 +142,12 @@ impl ChannelState {
         if self.notice.is_some() {
             self.notice = None;
         }
-        // The next request may come in another session's step, so the handle of this one must not outlive it.
+        // The channel may next be used in another session, so the handle of this one must not be kept.
         (self.handle, self.waker) = (None, None);
         self.outcome = None;
     }
 
-    /// Takes the text of the handler's panic. Another outcome is dropped.
+    /// Takes the message of the handler's panic. Any other outcome is dropped.
     pub(crate) fn take_panic(&mut self) -> Option<String> {
         match self.outcome.take() {
             Some(TaskOutcome::Panicked(text)) => Some(text),
@@ -158,15 +160,16 @@ impl ChannelState {
     pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
         match self.wait {
             WaitReason::NotWaiting => true,
-            // The end of the input resumes the handler, too: its read returns 0 bytes.
+            // The end of the input also resumes the handler: its read returns 0 bytes.
             WaitReason::Input => self.has_input(),
-            // Space for one byte is enough, since a write may be short.
+            // Space for one byte is enough, because a write can be short.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job(deadline) => {
                 self.job.as_ref().is_some_and(Job::is_done) || deadline.is_some_and(|deadline| deadline <= now())
             }
-            // The loop does not say which event has run the session. The handler tries again and believes only `WouldBlock`.
+            // The loop does not report which event caused the step, so the handler retries its call and waits again
+            // after `WouldBlock`.
             WaitReason::Source(_) => true,
             WaitReason::Handle => self.handle.is_some(),
             WaitReason::Notice { deadline, or_stop, or_input } => {
@@ -178,37 +181,37 @@ impl ChannelState {
         }
     }
 
-    /// Begins the input of another protocol, after that of the request has ended.
+    /// Begins the input of another protocol, after the request's input has ended.
     pub(crate) fn begin_upgrade(&mut self) {
         (self.input_ended, self.read_begun) = (false, true);
     }
 
-    /// True if there is input, or its end.
+    /// True if there is input, or the input has ended.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty() || self.input_ended
     }
 
-    /// How many more bytes of input fit.
+    /// The number of further bytes of input that fit.
     pub(crate) fn input_space(&self) -> usize {
         CHANNEL_CAPACITY.saturating_sub(self.input.len())
     }
 
-    /// Adds as many of the bytes to the input as fit, and returns how many.
+    /// Adds as many of the bytes to the input as fit, and returns their number.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.input_space());
         match self.input.capacity() {
-            // Allocates exactly what a small body needs, since no more may follow.
+            // Allocates exactly as much as a small body needs, because often no more follows.
             0 => self.input = bytes[..count].to_vec(),
             _ => self.input.extend_from_slice(&bytes[..count]),
         }
         count
     }
 
-    /// Adds as many of the bytes to the output as fit, and returns how many.
+    /// Adds as many of the bytes to the output as fit, and returns their number.
     #[inline]
     pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
-        // A handler that has not written owns no output buffer. Most responses fit in what their first write allocates.
+        // A handler that has not written owns no output buffer. Most responses fit into the first allocation.
         if self.output.capacity() == 0 {
             self.output = Vec::with_capacity(count.max(MIN_OUTPUT_CAPACITY));
         }
@@ -216,18 +219,19 @@ impl ChannelState {
         count
     }
 
-    /// Moves output to `buf`, and returns how many bytes that was.
+    /// Moves output to `buf`, and returns the number of bytes.
     pub(crate) fn take_output(&mut self, buf: &mut [u8]) -> usize {
         let count = buf.len().min(self.output.len());
         buf[..count].copy_from_slice(&self.output[..count]);
-        // Mostly all of it: the connection's buffer is at least as large as the channel.
+        // Usually this takes all of it, because the connection's buffer is at least as large as the channel.
         self.output.drain(..count);
         count
     }
 
-    /// Frees the memory of empty buffers. Called when the handler suspends, since it may stay suspended for long.
+    /// Frees the memory of empty buffers. Called when the handler suspends, because it may stay suspended for a long
+    /// time.
     pub(crate) fn shrink(&mut self) {
-        // A small buffer is kept: the next read or write would allocate it again.
+        // A small buffer is kept, because the next read or write would allocate it again.
         for buffer in [&mut self.input, &mut self.output] {
             if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
                 *buffer = Vec::new();
@@ -235,18 +239,18 @@ impl ChannelState {
         }
     }
 
-    /// Makes the handle and the waker that the handler's wait needs, if there is a registrar or a handle, and starts the
-    /// job. Each is made once for a request, because making one allocates.
+    /// Makes the handle and the waker that the handler's wait needs, if a registrar or a handle is available, and
+    /// starts the job. Each is made once per request, because making one allocates.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
-        // The usual handler waits for its client only, and the connection resumes it without a waker.
+        // Most handlers wait only for their client, and the connection resumes them without a waker.
         if !needs_waker && self.wait != WaitReason::Handle {
             return;
         }
         if self.handle.is_none() {
             self.handle = registrar.map(|registrar| registrar.handle());
         }
-        // Without a waker neither job nor notice would resume the handler, so both wait for one.
+        // Job and notice need a waker to resume the handler, so both wait until there is one.
         let Some(handle) = self.handle.as_ref().filter(|_| needs_waker) else { return };
         let waker = self.waker.get_or_insert_with(|| handle.wake());
         if let Some(job) = &mut self.job {

@@ -1,4 +1,4 @@
-//! A coroutine on a pooled stack. Panics are caught by the task, and scheduling is the runner's.
+//! A coroutine on a pooled stack. Not here: panics, which the task catches, and scheduling, which the runner does.
 
 use std::rc::Rc;
 
@@ -7,36 +7,36 @@ use corosensei::{Coroutine, CoroutineResult};
 
 use super::channel::Channel;
 
-/// Suspends the coroutine that it belongs to.
+/// Suspends its coroutine.
 pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
 /// Code that runs on a coroutine.
 pub(crate) trait Task {
-    /// Runs the code once. It must not panic: it catches the panics of its user's code.
+    /// Runs the code once. It must not panic, so it catches the panics of user code.
     fn run(&self, yielder: &Yielder);
 
     /// The channel between this task and its connection.
     fn channel(&self) -> &Channel;
 
-    /// Calls `see` with the name of this task, such as its request line. It does not allocate.
+    /// Calls `see` with the name of this task, such as its request line, without allocating.
     fn name(&self, see: &mut dyn FnMut(&[u8]));
 
     /// The name of this task in the log, such as its method and path.
     fn describe(&self) -> String;
 }
 
-/// A task on a stack of its own, which runs until it suspends and continues there when it is resumed.
+/// A task on its own stack. It runs until it suspends, and continues from there when it is resumed.
 ///
-/// It never leaves its thread. Dropping a suspended fiber unwinds its stack, so that the values on it are dropped.
+/// A fiber never leaves its thread. Dropping a suspended fiber unwinds its stack, so that the values on it are dropped.
 pub(crate) struct Fiber(Coroutine<(), (), (), DefaultStack>);
 
 impl Fiber {
-    /// A fiber that has not started its task.
+    /// Creates a fiber that has not started its task.
     pub(crate) fn new(stack: DefaultStack, task: Rc<dyn Task>) -> Fiber {
         Fiber(Coroutine::with_stack(stack, move |yielder: &Yielder, ()| task.run(yielder)))
     }
 
-    /// Runs the task until it suspends (false) or has ended (true).
+    /// Runs the task until it suspends or ends. Returns true if it has ended.
     #[inline]
     pub(crate) fn resume(&mut self) -> bool {
         // corosensei panics if a coroutine that is done is resumed.

@@ -22,26 +22,26 @@ use crate::session::SessionHandle;
 pub(crate) struct HandlerIo<'y> {
     yielder: &'y Yielder,
     channel: &'y Channel,
-    /// Takes written bytes: the channel itself, or a protocol's rules before it.
+    /// Accepts written bytes: the channel itself, or a protocol in front of it.
     output: &'y dyn HandlerOutput,
     resources: &'y HandlerResources,
-    /// Input that a dropped [`Rfile`] had fetched and not given out.
+    /// Input that a dropped [`Rfile`] had fetched but not returned to the handler.
     chunk: RefCell<InputChunk>,
-    /// How many more bytes of input may be fetched, and the error for more.
+    /// The number of bytes of input that may still be fetched, and the error for more.
     input_limit: Cell<u64>,
     limit_error: Cell<fn() -> io::Error>,
-    /// The longest wait for input; `None` for any. After it, reading is an error of kind `WouldBlock`.
+    /// The longest wait for input; `None` means no limit. A longer wait is an error of kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
-    /// How many errors have told the handler that its client is gone.
+    /// The number of errors that have reported the disconnected client to the handler.
     gone_errors: Cell<u32>,
-    /// How many more bytes the handler may move over its own connections before other sessions get their turn.
+    /// The number of bytes that the handler may still move over its own connections before other sessions run.
     budget: Cell<usize>,
 }
 
-/// After this many errors for a gone client the handler is unwound at its next operation.
+/// The number of errors for a disconnected client after which the handler is unwound at its next operation.
 const MAX_GONE_ERRORS: u32 = 100;
 
-/// The most bytes that a handler may move over its own connections in one turn.
+/// The maximum number of bytes that a handler may move over its own connections in one turn.
 const TURN_BUDGET: usize = 256 * 1024;
 
 impl<'y> HandlerIo<'y> {
@@ -81,7 +81,7 @@ impl<'y> HandlerIo<'y> {
         Wfile::new(self)
     }
 
-    /// Limits how many more bytes of input may be fetched; fetching more is this error.
+    /// Limits the number of further bytes of input that may be fetched. Fetching more returns this error.
     pub(crate) fn set_input_limit(&self, limit: u64, error: fn() -> io::Error) {
         self.input_limit.set(limit);
         self.limit_error.set(error);
@@ -92,16 +92,16 @@ impl<'y> HandlerIo<'y> {
         self.read_timeout.set(timeout);
     }
 
-    /// Suspends the handler until it is next resumed, so that its connection can act.
+    /// Suspends the handler until it is next resumed, so that its connection can run.
     pub(crate) fn yield_now(&self) -> io::Result<()> {
         self.suspend(WaitReason::Until(Instant::now()))
     }
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
         self.check()?;
-        // A sleep that is longer than the clock can count lasts until the client disconnects.
+        // A sleep that overflows the clock lasts until the client disconnects.
         let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
-        // In a loop: the handler may be resumed earlier, by a deadline of its connection.
+        // A loop is needed because a deadline of the connection can resume the handler earlier.
         while Instant::now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
@@ -109,11 +109,11 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        // Without a deadline there is a result.
+        // Without a deadline there is always a result.
         self.offload_until(None, work)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
-    /// Offloads work, and returns `None` if the deadline comes before its result.
+    /// Offloads work. Returns `None` if the deadline passes before the result is available.
     pub(super) fn offload_until<T: Send + 'static>(
         &self,
         deadline: Option<Instant>,
@@ -123,7 +123,8 @@ impl<'y> HandlerIo<'y> {
         let (job, handle) = self.resources.workers.job(work);
         {
             let mut state = self.channel.state_mut();
-            // The job is in the channel because it may have to wait for a waker, which only the runner can get.
+            // The job is put into the channel because it may have to wait for a waker, which only the runner can
+            // provide.
             state.job = Some(job);
             state.provide(None);
         }
@@ -139,7 +140,7 @@ impl<'y> HandlerIo<'y> {
                 break Err(error);
             }
         };
-        // After an error or the deadline the job may still run. Its result is dropped with it.
+        // After an error or the deadline the job may still be running. Its result is then dropped.
         self.channel.state_mut().job = None;
         result
     }
@@ -156,20 +157,21 @@ impl<'y> HandlerIo<'y> {
         self.connector().connect(&address.to_string(), timeout)
     }
 
-    /// Suspends the handler until an event of one of its sources, or the deadline. It may be resumed sooner.
+    /// Suspends the handler until an event of one of its sources, or the deadline. The handler can be resumed earlier.
     pub(crate) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
         self.suspend(WaitReason::Source(deadline))
     }
 
     /// Counts bytes that the handler has moved over its own connections. A handler that has used its share of a turn is
-    /// suspended until the next one: a connection that always has more would keep the loop otherwise.
+    /// suspended until the next one, because a connection that always has more would otherwise block the loop.
     pub(super) fn spend(&self, count: usize) -> io::Result<()> {
         let left = self.budget.get().saturating_sub(count);
         self.budget.set(left);
         if left > 0 {
             return Ok(());
         }
-        // Nothing else would end the wait: the handler's own connections may all be ready, and no event follows.
+        // Nothing else would end the wait, because the handler's own connections can all be ready, and then no event
+        // follows.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
     }
@@ -185,12 +187,12 @@ impl<'y> HandlerIo<'y> {
     ) -> io::Result<Option<R>> {
         self.check()?;
         let handle = self.handle()?;
-        // Only the beginning of the drain ends a wait: a loop that waits again and again would never suspend otherwise.
+        // Only the beginning of the drain ends a wait. Otherwise a loop of waits would never suspend during a drain.
         let or_stop = !handle.is_stopping();
         let deadline = deadline_after(timeout);
         let wait = shared.begin_wait();
         loop {
-            // Looked at before the deadline is checked, so that a change in the last moment counts.
+            // The value is checked before the deadline, so that a change at the last moment counts.
             if let Some(result) = wait.look(&mut look) {
                 return Ok(Some(result));
             }
@@ -205,16 +207,17 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// True if the server drains, or the client is gone.
+    /// True if the server is draining, or the client has disconnected.
     pub(crate) fn is_stopping(&self) -> bool {
         match self.handle() {
             Ok(handle) => handle.is_stopping(),
-            // Any other error says that the handler must not wait for the handle, as inside `Shared::with`.
+            // Any other error means that the handler must not wait for the handle, as inside `Shared::with`.
             Err(error) => error.kind() == io::ErrorKind::ConnectionAborted,
         }
     }
 
-    /// Suspends the handler until the server drains (true) or the timeout has passed (false).
+    /// Suspends the handler until the server begins to drain or the timeout has passed. Returns true if the server is
+    /// draining.
     pub(crate) fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.check()?;
         let handle = self.handle()?;
@@ -225,7 +228,7 @@ impl<'y> HandlerIo<'y> {
         Ok(handle.is_stopping())
     }
 
-    /// The connection's handle of the loop. A handler that runs within `Service::call` is suspended until there is one.
+    /// The connection's handle to the loop. A handler that runs within `Service::call` is suspended until there is one.
     pub(super) fn handle(&self) -> io::Result<Rc<dyn SessionHandle>> {
         loop {
             if let Some(handle) = &self.channel.state().handle {
@@ -235,25 +238,26 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// Writes a line to the server's log.
+    /// Queues a line for the server's log.
     pub(crate) fn log_message(&self, text: impl fmt::Display) {
         self.channel.log(text.to_string());
     }
 
-    /// Keeps the chunk of an [`Rfile`] that is dropped, for the next one.
+    /// Keeps the chunk of a dropped [`Rfile`] for the next one.
     pub(super) fn keep_chunk(&self, chunk: &mut InputChunk) {
         let mut kept = self.chunk.borrow_mut();
-        // If another `Rfile` was dropped first, its unread bytes are kept: they cannot be put in order with these.
+        // If another `Rfile` was dropped earlier, its unread bytes are kept instead, because the two chunks cannot be
+        // put in order.
         if kept.read == kept.bytes.len() {
             *kept = std::mem::take(chunk);
         }
     }
 
-    /// Returns unread input to the channel, for the service that the handler has passed its request to.
+    /// Returns unread input to the channel, for the service to which the handler has passed its request.
     pub(crate) fn return_unread(&self) {
         let chunk = self.chunk.borrow();
         if chunk.read < chunk.bytes.len() {
-            // These bytes are older than those in the channel, so they are put before them.
+            // These bytes are older than those in the channel, so they are inserted in front.
             let unread = chunk.bytes[chunk.read..].iter().copied();
             self.channel.state_mut().input.splice(..0, unread).for_each(drop);
         }
@@ -262,11 +266,11 @@ impl<'y> HandlerIo<'y> {
     /// Suspends the handler until it can continue.
     ///
     /// # Errors
-    /// If the client is gone, before or after the suspension, or if the handler panics.
+    /// If the client has disconnected, before or after the suspension, or if the handler is panicking.
     fn suspend(&self, wait: WaitReason) -> io::Result<()> {
         self.check()?;
-        // A handler that unwinds must not suspend: `thread::panicking` is per thread, so other handlers would believe that they
-        // are unwinding.
+        // An unwinding handler must not suspend: `thread::panicking` applies to the whole thread, so it would also be
+        // true for other handlers.
         if thread::panicking() {
             return Err(io::Error::other("a handler cannot wait while it panics"));
         }
@@ -278,32 +282,35 @@ impl<'y> HandlerIo<'y> {
         self.yielder.suspend(());
         self.budget.set(TURN_BUDGET);
         self.channel.state_mut().wait = WaitReason::NotWaiting;
-        // A handler is also resumed to learn that its client is gone.
+        // A handler is also resumed when its client has disconnected.
         self.check()
     }
 
-    /// An error if the handler must not wait: the client is gone, or the handler is inside [`Shared::with`].
+    /// Returns an error if the handler must not wait, because the client has disconnected or the handler is inside
+    /// [`Shared::with`].
     ///
-    /// Every operation that may suspend calls this, even if it has no need to suspend now, so that a misuse fails in
-    /// its first test.
+    /// Every operation that can suspend calls this, even if it need not suspend now, so that misuse fails in the first
+    /// test.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         check_no_access()?;
         if self.channel.state().client_gone { Err(self.gone_error()) } else { Ok(()) }
     }
 
-    /// The error for a gone client. A handler that ignores it [`MAX_GONE_ERRORS`] times is unwound instead.
+    /// The error for a disconnected client. A handler that ignores it [`MAX_GONE_ERRORS`] times is unwound instead.
     #[cold]
     fn gone_error(&self) -> io::Error {
         self.gone_errors.set(self.gone_errors.get() + 1);
         if self.gone_errors.get() > MAX_GONE_ERRORS && !thread::panicking() {
-            // The runner has cancelled this handler and never resumes it. It unwinds a handler that suspends here.
+            // The runner has cancelled this handler and does not resume it. It unwinds the handler when it suspends
+            // here.
             self.yielder.suspend(());
         }
         io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
-    /// Fetches the channel's input into a chunk whose bytes are all read. At the end of the input it becomes empty.
+    /// Fetches the channel's input into a chunk whose bytes have all been read. The chunk becomes empty at the end of
+    /// the input.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check()?;
@@ -312,7 +319,7 @@ impl<'y> HandlerIo<'y> {
             let ended = {
                 let mut state = self.channel.state_mut();
                 state.read_begun = true;
-                // The buffers change places, so that no byte is copied and both allocations are used again.
+                // The buffers are swapped, so no byte is copied and both allocations are reused.
                 std::mem::swap(&mut state.input, &mut chunk.bytes);
                 state.input_ended
             };
@@ -328,21 +335,21 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// Suspends the handler until there is input, or its end.
+    /// Suspends the handler until there is input or the input has ended.
     ///
     /// # Errors
-    /// Also of kind `WouldBlock`, after the longest wait.
+    /// Of kind `WouldBlock` after the longest wait; otherwise those of every suspension.
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = Instant::now().checked_add(timeout);
-        // With zero, the input that has arrived is all that counts, and the handler is not suspended.
+        // With a timeout of zero, only input that has already arrived counts, and the handler is not suspended.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }
         if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Writes as many of the bytes, which are not empty, as there is space for now.
+    /// Writes as many of the bytes as fit now. `bytes` must not be empty.
     #[cfg(feature = "client")]
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;
@@ -350,13 +357,14 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // `Write::write` returns 0 for an empty slice, where 0 from the output means "no space".
+        // For an empty slice `Write::write` returns 0, whereas 0 from the output means "no space".
         if bytes.is_empty() {
             return Ok(0);
         }
         loop {
             self.check()?;
-            // May be fewer than `bytes` has. `Write::write_all` of the caller repeats the call for the rest.
+            // The count can be smaller than `bytes.len()`. The caller's `Write::write_all` repeats the call for the
+            // rest.
             let count = self.output.write(bytes)?;
             if count > 0 {
                 return Ok(count);
@@ -366,13 +374,13 @@ impl<'y> HandlerIo<'y> {
     }
 }
 
-/// The time.
+/// The current time.
 #[cfg(feature = "client")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// The deadline of a wait that begins now. A timeout that overflows the clock has none.
+/// The deadline of a wait that begins now. `None` if the timeout overflows the clock.
 pub(super) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }

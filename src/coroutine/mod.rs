@@ -3,14 +3,14 @@
 //! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`] on a stack of the [`StackPool`]. It reads and
 //! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
 //! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
-//! runs on a [`WorkerPool`]. Handlers and threads share values by [`Shared`]. A handler connects to other servers by
-//! [`OutgoingStream`].
+//! runs on a [`WorkerPool`]. Handlers and threads share values through [`Shared`]. A handler connects to other servers
+//! with [`OutgoingStream`].
 //!
-//! No HTTP may be used here, since handlers of raw sockets run on coroutines too. Only `session.rs`, `failure.rs` and
-//! `watchdog.rs` are imported.
+//! Not here: HTTP, because handlers of raw sockets run on coroutines too. This module imports only `session.rs`,
+//! `failure.rs` and `watchdog.rs`.
 //!
-//! Invariant: a fiber never leaves its thread and never suspends while it panics, and its runner unwinds it when the
-//! connection ends.
+//! Invariant: a fiber never leaves its thread and never suspends while it panics, and when the connection ends its
+//! runner unwinds it.
 
 mod channel;
 mod fiber;

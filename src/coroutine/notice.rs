@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::session::Waker;
 
-/// Resumes the handler that waits for it. It may be given before the waker of the handler's connection is known.
+/// Resumes the handler that waits for this notice. The notice can be given before the waker of the handler's connection
+/// is known.
 #[derive(Default)]
 pub(crate) struct ResumeNotice(Mutex<NoticeState>);
 
@@ -15,22 +16,23 @@ struct NoticeState {
 }
 
 impl ResumeNotice {
-    /// Gives the notice. It wakes the connection unless the notice was given before.
+    /// Gives the notice. Wakes the connection unless the notice has already been given.
     pub(crate) fn give(&self) {
         let mut state = self.lock();
         if !state.given {
-            // Stored even if there is a waker: the runner asks the notice itself whether the handler can continue.
+            // Stored even if there is a waker, because the runner checks this flag to decide whether the handler can
+            // continue.
             state.given = true;
             state.waker.iter().for_each(Waker::wake);
         }
     }
 
-    /// True if the notice was given since the last [`clear`](ResumeNotice::clear).
+    /// True if the notice has been given since the last [`clear`](ResumeNotice::clear).
     pub(crate) fn is_given(&self) -> bool {
         self.lock().given
     }
 
-    /// Takes the notice back, before the handler looks at what it announces.
+    /// Resets the notice, before the handler looks at the value that the notice announces.
     pub(crate) fn clear(&self) {
         self.lock().given = false;
     }
@@ -40,7 +42,7 @@ impl ResumeNotice {
         let mut state = self.lock();
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
-            // A notice that was given before could not wake the connection.
+            // A notice that was given before the waker was set could not wake the connection.
             if state.given {
                 waker.wake();
             }

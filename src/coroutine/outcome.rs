@@ -1,18 +1,18 @@
-//! How the code of a handler ended. Panics become values here, so that they end neither a coroutine nor the loop.
+//! The outcome of a handler's code. Panics become values here, so that they do not end the coroutine or the loop.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::failure::{error_chain, panic_text};
 
-/// How a handler ended.
+/// The outcome of a handler.
 #[derive(Debug)]
 pub(crate) enum TaskOutcome {
     /// The handler returned `Ok`.
     Returned,
     /// The handler returned this error.
     Failed(Box<dyn Error>),
-    /// The handler panicked with this text.
+    /// The handler panicked with this message.
     Panicked(String),
 }
 
@@ -20,7 +20,7 @@ impl TaskOutcome {
     /// Runs a handler and catches its panic.
     #[inline]
     pub(crate) fn of<E: Into<Box<dyn Error>>>(handle: impl FnOnce() -> Result<(), E>) -> TaskOutcome {
-        // A handler that panicked is not called again, so its broken state is never observed.
+        // A handler that has panicked is not called again, so its broken state is never observed.
         match catch_unwind(AssertUnwindSafe(handle)) {
             Ok(Ok(())) => TaskOutcome::Returned,
             Ok(Err(error)) => TaskOutcome::Failed(error.into()),

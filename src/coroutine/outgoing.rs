@@ -1,6 +1,6 @@
 //! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
 //!
-//! Not here: protocols, and the decision about which connections outlive their handler.
+//! Not here: protocols, and the choice of the connections that outlive their handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -23,9 +23,10 @@ use crate::session::SessionHandle;
 
 /// A TCP connection that a handler has opened; see [`Exchange::connect_tcp`](crate::handler::Exchange::connect_tcp).
 ///
-/// Reading and writing suspend the handler, and only this one, until the other side has sent or taken bytes. If the handler's
-/// client disconnects, the operation is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Every crate
-/// works with it that takes a [`Read`] and [`Write`]. Dropping it closes the connection.
+/// Reading and writing suspend the handler, and only this one, until the other side has sent or accepted bytes. If the
+/// handler's client disconnects, the operation fails with an error of kind
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Crates that work on any [`Read`] and [`Write`] can use the
+/// stream. Dropping it closes the connection.
 pub struct OutgoingStream<'h> {
     io: &'h HandlerIo<'h>,
     socket: RegisteredSocket,
@@ -33,9 +34,9 @@ pub struct OutgoingStream<'h> {
     _permit: OutgoingPermit,
 }
 
-/// Opens connections for one handler, and waits for them as the handler does.
+/// Opens connections for one handler. Waiting for them suspends the handler.
 ///
-/// With the feature `client` it is a `client::Connector`, so that an `HttpConnection` runs in the handler.
+/// With the feature `client` it is a `client::Connector`, so a handler can use an `HttpConnection`.
 #[derive(Clone, Copy)]
 pub struct OutgoingConnector<'h> {
     io: &'h HandlerIo<'h>,
@@ -46,15 +47,15 @@ impl<'h> OutgoingConnector<'h> {
         OutgoingConnector { io }
     }
 
-    /// Connects to `HOST:PORT`, within `timeout`, which is then that of the stream.
+    /// Connects to `HOST:PORT` within `timeout`. The stream then keeps this timeout.
     pub(super) fn connect(self, address: &str, timeout: Option<Duration>) -> io::Result<OutgoingStream<'h>> {
         let deadline = deadline_after(timeout);
         let connect = || {
-            // An address needs no resolver, and so no worker thread.
+            // An address needs no resolver and therefore no worker thread.
             let addresses = match address.parse() {
                 Ok(address) => vec![address],
                 Err(_) => {
-                    // The last colon: an IPv6 address in brackets has parsed above, and a name has no other colon.
+                    // Splits at the last colon, which is the only one: an IPv6 address in brackets was parsed above.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
                     let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
                     self.resolve(host, port, deadline)?
@@ -63,7 +64,7 @@ impl<'h> OutgoingConnector<'h> {
             self.open_first(addresses, None, deadline)
         };
         let mut stream = connect().map_err(|error: io::Error| match error.kind() {
-            // The client of the handler is gone, or the handler must not wait now.
+            // The handler's client has disconnected, or the handler must not wait now.
             io::ErrorKind::ConnectionAborted | io::ErrorKind::Deadlock => error,
             kind => io::Error::new(kind, format!("cannot connect to {address}: {error}")),
         })?;
@@ -71,19 +72,19 @@ impl<'h> OutgoingConnector<'h> {
         Ok(stream)
     }
 
-    /// The addresses of a host: at once if it is an address, otherwise from a worker thread, because the resolver of the system
-    /// blocks.
+    /// The addresses of a host. A name is resolved on a worker thread, because the system's resolver blocks; an address
+    /// needs no resolver.
     pub(crate) fn resolve(self, host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let host = host.to_owned();
         let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // The resolver cannot be interrupted. After the deadline its thread works on, and the result is dropped.
+        // The resolver cannot be interrupted. After the deadline its thread continues, and the result is dropped.
         self.io.offload_until(deadline, work)?.ok_or_else(timed_out)?
     }
 
-    /// Connects to the first of the addresses that accepts a connection.
+    /// Connects to the first address that accepts the connection.
     pub(crate) fn open_first(
         self,
         addresses: Vec<SocketAddr>,
@@ -96,7 +97,7 @@ impl<'h> OutgoingConnector<'h> {
                 Err(error) if !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
                     last = error;
                 }
-                // The errors that are left do not depend on the address.
+                // The remaining errors do not depend on the address.
                 result => return result,
             }
         }
@@ -118,7 +119,7 @@ impl<'h> OutgoingConnector<'h> {
         Ok(stream)
     }
 
-    /// Gives a parked connection to the handler.
+    /// Turns a parked connection into a stream of this handler.
     #[cfg(feature = "client")]
     pub(crate) fn unpark(self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
         self.add(|handle| parked.give_to(handle))
@@ -136,7 +137,7 @@ impl<'h> OutgoingConnector<'h> {
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
 
-    /// Waits for a shared value as the handler does.
+    /// Suspends the handler until a shared value satisfies a condition.
     #[cfg(feature = "client")]
     pub(crate) fn wait_until<T, R>(
         self,
@@ -148,7 +149,7 @@ impl<'h> OutgoingConnector<'h> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// The time, for deadlines.
+    /// The current time, for deadlines.
     #[cfg(feature = "client")]
     pub(crate) fn now(self) -> Instant {
         now()
@@ -166,8 +167,8 @@ fn timed_out() -> io::Error {
 }
 
 impl<'h> OutgoingStream<'h> {
-    /// How long each wait for this connection may take: the `timeout` of `connect_tcp` unless set. `None` is no limit. A wait
-    /// that takes longer is an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Sets the longest duration of each wait for this connection; initially the `timeout` of `connect_tcp`. `None`
+    /// means no limit. A longer wait fails with an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
@@ -188,7 +189,8 @@ impl<'h> OutgoingStream<'h> {
         self.socket.get_ref().local_addr()
     }
 
-    /// Closes one side of the connection, or both. After [`Shutdown::Write`] the other side reads the end.
+    /// Closes one side of the connection, or both. After [`Shutdown::Write`], the other side reads the end of the
+    /// stream.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -244,12 +246,13 @@ impl<'h> OutgoingStream<'h> {
         self.io.wait_for_source(deadline)
     }
 
-    /// Reads without waiting for the other side. Ends the handler's turn if it has moved its share of bytes.
+    /// Reads without waiting for the other side. If the handler has moved its share of bytes, it is suspended until the
+    /// next turn.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.moved(|socket| socket.try_read(into))
     }
 
-    /// Writes without waiting for the other side, as [`try_read`](Self::try_read) reads.
+    /// Writes without waiting for the other side; otherwise like [`try_read`](Self::try_read).
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.moved(|socket| socket.try_write(bytes))
     }
@@ -268,15 +271,15 @@ impl<'h> OutgoingStream<'h> {
         Ok(count)
     }
 
-    /// Repeats a call that moves bytes until it does not have to wait.
+    /// Repeats a call that moves bytes until it succeeds or fails without `WouldBlock`.
     fn until_ready(&mut self, mut call: impl FnMut(&mut Self) -> io::Result<usize>) -> io::Result<usize> {
         let mut deadline = None;
         loop {
             match call(self) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Set by the first wait: spurious events between do not extend it, and a call that does not wait
-                    // reads no clock.
+                    // The first wait sets the deadline. Later spurious events do not extend it, and a call that does
+                    // not wait does not read the clock.
                     let deadline = *deadline.get_or_insert_with(|| deadline_after(self.timeout));
                     self.wait(deadline)?;
                 }
@@ -286,14 +289,14 @@ impl<'h> OutgoingStream<'h> {
     }
 }
 
-/// A socket whose connection is being opened.
+/// Creates a socket and begins to connect it.
 fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
     let Some(source) = source else { return TcpStream::connect(address) };
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.bind(&source.into())?;
     match socket.connect(&address.into()) {
-        // The connection is being opened. `is_connected` finds out how that ends.
+        // The connection attempt continues. `is_connected` later finds out its result.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         result => result?,
     }
@@ -302,7 +305,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
 
 impl Read for OutgoingStream<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // A read of 0 bytes from the socket could not be told from its end.
+        // A read of 0 bytes could not be distinguished from the end of the stream.
         if buf.is_empty() {
             return Ok(0);
         }
@@ -315,7 +318,7 @@ impl Write for OutgoingStream<'_> {
         self.until_ready(|stream| stream.try_write(bytes))
     }
 
-    /// Does nothing: no written byte is held back.
+    /// Does nothing, because no written byte is held back.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -12,17 +12,17 @@ use crate::watchdog::{STUCK_AFTER, Watchdog};
 /// Limits of a server's handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct CoroutineSettings {
-    /// The most handlers that may run or be suspended at a time.
+    /// The maximum number of handlers that run or are suspended at a time.
     pub(crate) max_handlers: usize,
-    /// Size of a handler's stack in bytes.
+    /// The size of a handler's stack in bytes.
     pub(crate) stack_size: usize,
-    /// The most worker threads that may run offloaded jobs.
+    /// The maximum number of worker threads for offloaded jobs.
     pub(crate) max_workers: usize,
-    /// The most connections that all handlers together may have open.
+    /// The maximum number of connections that all handlers together may have open.
     pub(crate) max_outgoing: usize,
-    /// A handler that runs this long without suspending is named in the log.
+    /// If a handler runs this long without suspending, the log names it.
     pub(crate) slow_after: Duration,
-    /// A handler that runs this long without suspending is named on standard error while it runs.
+    /// If a handler runs this long without suspending, a message on standard error names it while it runs.
     pub(crate) stuck_after: Duration,
 }
 
@@ -68,17 +68,17 @@ pub(crate) struct OutgoingLimit {
     open: AtomicUsize,
 }
 
-/// The right to one connection. Dropping it gives the right back.
+/// Permission for one connection. Dropping it returns the permission.
 #[derive(Debug)]
 pub(crate) struct OutgoingPermit(Arc<OutgoingLimit>);
 
 impl OutgoingLimit {
-    /// A permit for one more connection.
+    /// Returns a permit for one more connection.
     ///
     /// # Errors
     /// Of kind `QuotaExceeded` at the limit.
     pub(crate) fn permit(self: &Arc<Self>) -> io::Result<OutgoingPermit> {
-        // Made before the comparison, so that its drop corrects the number.
+        // Made before the comparison, so that dropping it corrects the number.
         let permit = OutgoingPermit(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) < self.most {
             return Ok(permit);

@@ -1,4 +1,4 @@
-//! `Shared`: a value that handlers and threads share, and whose changes handlers wait for.
+//! `Shared`: a value that handlers and threads share. Handlers can wait for its changes.
 //!
 //! Not here: suspending a handler, which [`HandlerIo`](super::HandlerIo) does.
 
@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::notice::ResumeNotice;
 
-/// A value that handlers share with each other and with threads. Clones are the same value.
+/// A value that handlers share with each other and with threads. Clones refer to the same value.
 ///
 /// [`with`](Shared::with) reads or changes the value. A handler waits for a change with
-/// [`Exchange::wait_until`](crate::handler::Exchange::wait_until). Together they do the work of a mutex, a condition
-/// variable and, as a `Shared<VecDeque<_>>`, of a channel.
+/// [`Exchange::wait_until`](crate::handler::Exchange::wait_until). Together they replace a mutex, a condition variable
+/// and, with a `Shared<VecDeque<_>>`, a channel.
 ///
-/// No handler can be suspended while it has access to the value. With a guard of a [`Mutex`] it could: the next handler
-/// that locks the mutex would then block the only thread, on which the first handler would have to be resumed.
+/// A handler cannot be suspended while it has access to the value. With the guard of a [`Mutex`] it could be suspended,
+/// and the next handler that locks the mutex would block the only thread on which the first handler could be resumed.
 ///
 /// ```
 /// use std::io::{self, Write};
@@ -55,7 +55,7 @@ use super::notice::ResumeNotice;
 pub struct Shared<T>(Arc<SharedValue<T>>);
 
 struct SharedValue<T> {
-    /// The thread that has access now, as [`this_thread`] names it; 0 for none.
+    /// The thread that has access now, identified by [`this_thread`]; 0 if there is none.
     holder: AtomicUsize,
     state: Mutex<SharedState<T>>,
 }
@@ -72,12 +72,12 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A number that no other running thread has, and that is not 0.
+/// A number that is not 0 and differs from that of every other running thread.
 fn this_thread() -> usize {
     DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
 
-/// An error if this thread has access to a shared value now, so a handler on it must not be suspended.
+/// Returns an error if this thread has access to a shared value now. A handler must not be suspended in that state.
 #[inline]
 pub(super) fn check_no_access() -> io::Result<()> {
     if DEPTH.get() == 0 { Ok(()) } else { Err(wait_inside_access()) }
@@ -89,21 +89,22 @@ fn wait_inside_access() -> io::Error {
 }
 
 impl<T> Shared<T> {
-    /// A shared value.
+    /// Creates a shared value.
     pub fn new(value: T) -> Shared<T> {
         let state = SharedState { value, waits: BTreeMap::new(), next_wait: 0 };
         Shared(Arc::new(SharedValue { holder: AtomicUsize::new(0), state: Mutex::new(state) }))
     }
 
-    /// Calls `access` with the value, and returns its result. While it runs, no other thread has access. Afterwards every
-    /// handler that waits for this value looks at it again, also after an access that changed nothing.
+    /// Calls `access` with the value and returns its result. No other thread has access while it runs. Afterwards every
+    /// handler that waits for this value checks it again, even if `access` changed nothing.
     ///
-    /// Whatever a handler needs for reading or writing is returned from `access`: inside of it the operations of the
-    /// handler that may suspend it are errors of kind [`Deadlock`](io::ErrorKind::Deadlock). It should not block
-    /// in any other way either, because on the thread of the server no client is served meanwhile.
+    /// A handler must read and write outside `access`: inside, operations that can suspend the handler fail with an
+    /// error of kind [`Deadlock`](io::ErrorKind::Deadlock). `access` should not block in any other way, because the
+    /// server's thread serves no client during that time.
     ///
     /// # Panics
-    /// Inside another access to the same value. If `access` panics, its changes up to there remain.
+    /// If it is called inside another access to the same value. If `access` panics, its changes up to that point
+    /// remain.
     pub fn with<R>(&self, access: impl FnOnce(&mut T) -> R) -> R {
         let mut guard = self.access();
         access(guard.value())
@@ -111,7 +112,7 @@ impl<T> Shared<T> {
 
     fn access(&self) -> SharedAccess<'_, T> {
         let SharedValue { holder, state } = &*self.0;
-        // Only this thread stores its own number, so it finds the number there only inside of an access of its own.
+        // Only this thread stores its own number, so the number is found only inside an access by this thread.
         assert_ne!(
             holder.load(Ordering::Relaxed),
             this_thread(),
@@ -143,23 +144,23 @@ impl<T: Default> Default for Shared<T> {
 
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value may be in use by another thread, and formatting must not wait for a lock.
+        // Another thread may be using the value, and formatting must not wait for a lock.
         f.write_str("Shared")
     }
 }
 
-/// Access to a shared value. Dropping it ends the waits for the value.
+/// Access to a shared value. Dropping it after a change ends the waits for the value.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
-    /// `None` only while the access is dropped.
+    /// `None` only while the access is being dropped.
     state: Option<MutexGuard<'s, SharedState<T>>>,
-    /// False for a look at the value that leaves the waits of others alone.
+    /// False for a check of the value, which does not end the waits of other handlers.
     changed: bool,
 }
 
 impl<T> SharedAccess<'_, T> {
     fn state(&mut self) -> &mut SharedState<T> {
-        // NOTE(unwrap): the guard is taken only when the access is dropped.
+        // NOTE(unwrap): only dropping the access takes the guard.
         self.state.as_mut().expect("an access has its guard")
     }
 
@@ -170,7 +171,8 @@ impl<T> SharedAccess<'_, T> {
 
 impl<T> Drop for SharedAccess<'_, T> {
     fn drop(&mut self) {
-        // The whole list is taken: each woken handler checks the value again, and returns to the list if it still has to wait.
+        // The whole list is taken. Each woken handler checks the value again, and returns to the list if it must wait
+        // longer.
         let waits = if self.changed { std::mem::take(&mut self.state().waits) } else { BTreeMap::new() };
         self.holder.store(0, Ordering::Relaxed);
         DEPTH.set(DEPTH.get() - 1);
@@ -183,10 +185,10 @@ impl<T> Drop for SharedAccess<'_, T> {
 /// The wait of one handler for a shared value. Dropping it ends the wait.
 pub(super) struct SharedWait<'s, T> {
     shared: &'s Shared<T>,
-    /// The place among the waits, from the first look at the value on.
+    /// The position among the waits, set at the first check of the value.
     place: Cell<Option<u64>>,
     notice: Arc<ResumeNotice>,
-    /// The wait is in the list, unless a change has taken it from there.
+    /// The wait has been put into the list. A change may have removed it since.
     is_listed: Cell<bool>,
 }
 
@@ -195,23 +197,23 @@ impl<T> SharedWait<'_, T> {
         &self.notice
     }
 
-    /// Calls `look` with the value. If the result is `None`, the next change gives the notice.
+    /// Calls `look` with the value. If the result is `None`, lists the wait, so that the next change gives the notice.
     pub(super) fn look<R>(&self, look: &mut impl FnMut(&mut T) -> Option<R>) -> Option<R> {
-        // Before the look, so that a change during it gives the notice anew.
+        // Cleared before the check, so that a change during the check gives the notice again.
         self.notice.clear();
         let mut access = self.shared.access();
         let result = look(access.value());
-        // A look that succeeded may have changed the value, such as by taking an element, for which others wait.
+        // A successful check may have changed the value that other handlers wait for, for example by taking an element.
         access.changed = result.is_some();
         let state = access.state();
-        // A wait keeps its place over all of its looks, so that waits are served in the order in which they began.
+        // A wait keeps its position across all checks, so that waits are served in the order in which they began.
         let place = self.place.get().unwrap_or_else(|| {
             state.next_wait += 1;
             state.next_wait
         });
         self.place.set(Some(place));
         match result {
-            // Listed under the same lock as the look, so that no change comes between them.
+            // Listed under the same lock as the check, so that no change can occur between the two.
             None => _ = state.waits.insert(place, Arc::clone(&self.notice)),
             Some(_) => _ = state.waits.remove(&place),
         }

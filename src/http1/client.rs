@@ -1,5 +1,5 @@
-//! `ClientMachine`: the client's side of a connection. It decides how a request is framed, when a head, a body or nothing is
-//! read, where a response ends, and whether the connection persists. It performs no IO.
+//! `ClientMachine`: the client's side of a connection. It decides how a request is framed, whether a head or a body is
+//! read next, where a response ends, and whether the connection persists. It performs no IO.
 
 use std::collections::VecDeque;
 
@@ -12,9 +12,9 @@ use crate::http::{BodyLength, HeaderList, Status, StatusClass};
 
 /// The client's side of the protocol on one connection.
 ///
-/// Two state machines run side by side, because a response may come before its request has been sent as a whole, and because
-/// the next request may be sent before the last response has been read. Responses come in the order of their requests (RFC
-/// 9112 section 9.3.2).
+/// Two state machines run side by side, because a response can arrive before its request has been sent completely, and
+/// because the next request can be sent before the last response has been read. Responses come in the order of their
+/// requests (RFC 9112 section 9.3.2).
 ///
 /// ```
 /// use serve_forever::http::HeaderList;
@@ -39,17 +39,17 @@ pub struct ClientMachine {
     response: Incoming,
     /// The requests whose responses are not complete, oldest first.
     awaited: VecDeque<ResponseFor>,
-    /// Interim responses before the one that is awaited.
+    /// The number of interim responses so far to the oldest of these requests.
     interim: usize,
-    /// The first violation. After it nothing is read, and no request is sent.
+    /// The first violation. Afterwards nothing is read, and no request is sent.
     violation: Option<Violation>,
-    /// False if either side ends the connection after the responses that are awaited.
+    /// False if either side ends the connection after the awaited responses.
     persists: bool,
     /// The bytes after the last response are not HTTP.
     has_left_http: bool,
-    /// The server has ended the connection: no bytes come after those that have arrived.
+    /// The server has ended the connection: no more bytes arrive.
     has_ended: bool,
-    /// The end of the connection completes a body without a length.
+    /// True if the end of the connection completes a body without a length.
     ends_bodies: bool,
     trailers: HeaderList,
 }
@@ -78,12 +78,12 @@ enum Incoming {
     Closed,
 }
 
-/// The property of a request that decides whether its response has a body.
+/// The kind of request, which decides whether its response has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseFor {
-    /// The response announces a body that is not sent (RFC 9110 section 9.3.2).
+    /// HEAD: the response announces a body that is not sent (RFC 9110 section 9.3.2).
     Head,
-    /// After a successful response the connection is a tunnel (RFC 9110 section 9.3.6).
+    /// CONNECT: after a successful response, the connection is a tunnel (RFC 9110 section 9.3.6).
     Connect,
     Other,
 }
@@ -109,15 +109,16 @@ pub enum ResponseEvent {
     Head,
     /// The number of body bytes at the front of the input. [`ClientMachine::take`] consumes them, or some of them.
     Data(usize),
-    /// The response is complete. This event comes once for every response, also for one without a body.
+    /// The response is complete. This event occurs once for every response, including one without a body.
     End,
-    /// The connection has ended before the response was complete.
+    /// The connection ended before the response was complete.
     Cut,
     /// No response is awaited.
     Paused,
 }
 
-/// The most interim responses that may come before a final one. A server that sends more would keep its client waiting for ever.
+/// The maximum number of interim responses before a final one. Without a limit, a server could keep its client waiting
+/// for ever.
 const MOST_INTERIM: usize = 100;
 
 impl Default for ClientMachine {
@@ -143,18 +144,19 @@ impl ClientMachine {
         }
     }
 
-    /// True if another request may be sent: the last one is complete, and neither side has said that it is the last.
+    /// True if another request may be sent: the previous one is complete, and neither side has announced the end of the
+    /// connection.
     pub fn can_request(&self) -> bool {
         self.request == Outgoing::Idle && self.persists
     }
 
-    /// True if no response is awaited, no byte of `input` is unread, and the connection persists. Bytes that no request has
-    /// asked for would be read as the response to the next one.
+    /// True if no response is awaited, no byte of `input` is unread, and the connection persists. Unrequested bytes
+    /// would be read as the response to the next request.
     pub fn is_reusable(&self, input: &Buffer) -> bool {
         self.awaited.is_empty() && self.can_request() && input.is_empty()
     }
 
-    /// True if the connection continues after the responses that are awaited, as far as it is known.
+    /// True unless the connection is known to end after the awaited responses.
     pub fn persists(&self) -> bool {
         self.persists
     }
@@ -170,7 +172,7 @@ impl ClientMachine {
         self.awaited.len()
     }
 
-    /// True if a byte of the response that is awaited has been read, or an interim response before it.
+    /// True if a byte of the awaited response has been read, or an interim response before it.
     pub fn has_begun(&self) -> bool {
         self.interim > 0 || matches!(self.response, Incoming::Head(_) | Incoming::Body(_))
     }
@@ -180,17 +182,17 @@ impl ClientMachine {
         self.request == Outgoing::Body
     }
 
-    /// True if a part of the response's head is read, and not all of it.
+    /// True if a part of the response's head has been read, but not all of it.
     pub fn in_head(&self) -> bool {
         matches!(self.response, Incoming::Head(_))
     }
 
-    /// True if the head of the response is read, and its body is not complete.
+    /// True if the head of the response has been read, and its body is not complete.
     pub fn in_body(&self) -> bool {
         matches!(self.response, Incoming::Body(_))
     }
 
-    /// Bytes of the response's body that are still to come: `None` if that is unknown before its end.
+    /// The number of bytes of the response's body that are still to come; `None` if it is not known in advance.
     pub fn body_left(&self) -> Option<u64> {
         match &self.response {
             Incoming::Body(decoder) => decoder.remaining(),
@@ -203,21 +205,21 @@ impl ClientMachine {
         matches!(self.response, Incoming::Body(Decoder::Chunked(_)))
     }
 
-    /// The trailer fields of the last response that is complete.
+    /// The trailer fields of the last complete response.
     pub fn trailers(&self) -> &HeaderList {
         &self.trailers
     }
 
-    /// Appends the head of a request to `out`. Returns the encoder for its body, or `None` if it has none. The caller says
-    /// with [`ClientMachine::body_sent`] or [`ClientMachine::abandon_body`] how the body ends.
+    /// Appends the head of a request to `out`. Returns the encoder for its body, or `None` if it has none. The caller
+    /// then reports the end of the body with [`ClientMachine::body_sent`] or [`ClientMachine::abandon_body`].
     ///
     /// # Errors
-    /// If a part of the head must not be sent. The machine and `out` are then unchanged.
+    /// If a part of the head is not allowed. The machine and `out` are then unchanged.
     ///
     /// # Panics
     /// If [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
-        // A request that the server does not read would wait for its response for ever.
+        // The server would not read such a request, and the client would wait for its response for ever.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
         // Everything has been checked, so an error leaves both `out` and the machine unchanged.
@@ -225,7 +227,7 @@ impl ClientMachine {
         self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
         if encoder.is_some() {
-            // Without a body the request is complete, and the next one may be sent before its response comes.
+            // Without a body the request is complete, and the next one may be sent before the response arrives.
             self.request = Outgoing::Body;
         }
         Ok(encoder)
@@ -242,25 +244,26 @@ impl ClientMachine {
         self.persists &= !closes;
     }
 
-    /// Notes that the whole body of the request is sent, or in the output.
+    /// Notes that the whole body of the request has been sent or is in the output.
     pub fn body_sent(&mut self) {
         if self.request == Outgoing::Body {
             self.request = Outgoing::Idle;
         }
     }
 
-    /// Notes that the body of the request stays incomplete. The response may still be read, and is the last: the server would
-    /// read another request as the rest of the body.
+    /// Notes that the body of the request stays incomplete. The response can still be read, and is the last one,
+    /// because the server would read another request as the rest of the body.
     pub fn abandon_body(&mut self) {
         self.request = Outgoing::Closed;
         self.persists = false;
     }
 
-    /// Reads the next part of a response from `input`. Consumes a head and the framing of a body, but leaves the bytes of a
-    /// body to [`ClientMachine::take`]. The head is read into `head`, also that of an interim response.
+    /// Reads the next part of a response from `input`. Consumes a head and the framing of a body, but leaves the bytes
+    /// of a body to [`ClientMachine::take`]. The head is read into `head`, even that of an interim response.
     ///
     /// # Errors
-    /// The first violation, also in every later call. Nothing more is read, and no further request may be sent.
+    /// The first violation, and the same one in every later call. Nothing more is read, and no further request may be
+    /// sent.
     pub fn receive(
         &mut self,
         input: &mut Buffer,
@@ -272,7 +275,7 @@ impl ClientMachine {
             return Err(violation.clone());
         }
         match self.next_event(input, limits, head) {
-            // Bytes that arrived before the end are read first. Only when they do not suffice, the response is cut.
+            // Bytes that arrived before the end are read first. The response is cut only if they are not enough.
             Ok(ResponseEvent::More) if self.has_ended => Ok(ResponseEvent::Cut),
             Ok(event) => Ok(event),
             Err(violation) => {
@@ -292,7 +295,8 @@ impl ClientMachine {
         }
     }
 
-    /// Notes that the server has ended the connection: no bytes come after those in `input`. No further request may be sent.
+    /// Notes that the server has ended the connection: no more bytes follow those in `input`. No further request may be
+    /// sent.
     pub fn end_of_input(&mut self, input: &Buffer) {
         self.cut_input();
         self.ends_bodies = true;
@@ -301,9 +305,8 @@ impl ClientMachine {
         }
     }
 
-    /// Notes that no bytes come after those that have arrived, and that the end may be an accident: it does not
-    /// complete a body that ends with the connection. A TLS connection that closes without `close_notify` ends like
-    /// this.
+    /// Notes that no more bytes arrive, and that the end may not be intended, so it does not complete a body that ends
+    /// with the connection. This is how a TLS connection without `close_notify` ends.
     pub fn cut_input(&mut self) {
         self.persists = false;
         self.has_ended = true;
@@ -320,8 +323,8 @@ impl ClientMachine {
             return Ok(ResponseEvent::Paused);
         }
         match &mut self.response {
-            // The state changes with the first byte, so that `has_begun` is false for a connection that the server has
-            // closed unused.
+            // The state changes with the first byte, so that `has_begun` stays false on a connection that the server
+            // closes without responding.
             Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
             Incoming::Idle => {
                 self.response = Incoming::Head(ResponseProgress::default());
@@ -333,7 +336,7 @@ impl ClientMachine {
                 Decoded::Data(length) => Ok(ResponseEvent::Data(length)),
                 Decoded::End => Ok(self.complete()),
             },
-            // An earlier response was the last, so the one that is awaited never comes.
+            // An earlier response was the last, so the awaited response never arrives.
             Incoming::Closed => Ok(ResponseEvent::Cut),
         }
     }
@@ -350,7 +353,7 @@ impl ClientMachine {
         };
         input.consume(length);
         let is_interim = head.status().class() == StatusClass::Informational;
-        // 101 is final although its class is that of interim responses: no other response follows it.
+        // 101 is final although its class is that of interim responses, because no other response follows it.
         if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
             self.interim += 1;
             self.response = Incoming::Idle;
@@ -375,7 +378,8 @@ impl ClientMachine {
     ) -> Result<(), Violation> {
         let awaited = self.awaited.front().copied();
         let is_tunnel = awaited == Some(ResponseFor::Connect) && head.status().class() == StatusClass::Success;
-        // The request decides, too: the response to HEAD announces a body that does not follow, and a tunnel has none.
+        // The request matters too: the response to HEAD announces a body that does not follow, and a tunnel has no
+        // body.
         let body = controls.body(head.status(), is_tunnel || awaited == Some(ResponseFor::Head), limits)?;
         let mut decoder = match body {
             // A caller may want the trailer fields. A server has no use for them and uses the other constructor.
@@ -390,14 +394,14 @@ impl ClientMachine {
         self.response = Incoming::Body(decoder);
         // After these two, the bytes on the connection are no longer HTTP.
         self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
-        // Never set to true again: once either side has announced the end, no later response takes that back.
+        // Never reset to true: once either side has announced the end, no later response revokes it.
         self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }
 
     /// Marks the current response as complete.
     fn complete(&mut self) -> ResponseEvent {
-        // Responses to further requests that were sent before the end was known do not come any more.
+        // Requests that were sent before the end was known get no responses.
         let next = if self.persists { Incoming::Idle } else { Incoming::Closed };
         self.trailers = match std::mem::replace(&mut self.response, next) {
             Incoming::Body(Decoder::Chunked(decoder)) => decoder.into_trailers(),

@@ -1,32 +1,32 @@
-//! The sizes that bound one message. Times and everything else that bounds a server's clients is in `src/limits.rs`.
+//! The size limits of one message. Time limits and all other limits of a server's clients are in `src/limits.rs`.
 
-/// The most that one message may hold. The protocol checks these limits, for a message of either side.
+/// The size limits of one message. The protocol checks them for requests and for responses.
 ///
 /// A server takes them from its [`Limits`](crate::Limits), which explains the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// Bytes of the start line with its CRLF: the request line of a request, the status line of a response.
+    /// The maximum length of the start line in bytes, with its CRLF.
     pub start_line: usize,
-    /// Bytes of one field line with its CRLF.
+    /// The maximum length of one field line in bytes, with its CRLF.
     pub field_line: usize,
-    /// Bytes of the whole head, from its start line to the empty line that ends it.
+    /// The maximum length of the whole head in bytes, from the start line to the empty line that ends it.
     pub head: usize,
-    /// Field lines of the head.
+    /// The maximum number of field lines in the head.
     pub fields: usize,
-    /// Bytes of the body, without chunk framing.
+    /// The maximum length of the body in bytes, without chunk framing.
     pub body: u64,
-    /// Bytes of all chunk extensions and trailer fields of one body (RFC 9112 section 7.1.1).
+    /// The maximum total length of chunk extensions and trailer fields of one body, in bytes (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
 }
 
 impl MessageLimits {
-    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` is not, whatever the limit: not
-    /// every program that the length is passed to can hold it.
+    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` never is, because some programs
+    /// that receive the length cannot represent it.
     pub(super) fn allow_body(&self, length: u64) -> bool {
         length <= self.longest_body()
     }
 
-    /// Bytes that a body may still have after `taken`.
+    /// The number of bytes that a body may still have after `taken`.
     pub(super) fn body_left(&self, taken: u64) -> u64 {
         self.longest_body().saturating_sub(taken)
     }

@@ -1,19 +1,19 @@
 //! HTTP/1.0 and HTTP/1.1 without IO: bytes in, events out; a response in, bytes out.
 //!
 //! [`ServerMachine`] is the server's side of one connection. The caller puts received bytes into a [`Buffer`];
-//! [`ServerMachine::receive`] consumes them and returns events. [`ServerMachine::respond`] writes the head of a response
-//! and returns the [`Encoder`] for its body. [`ClientMachine`] is the client's side: [`ClientMachine::request`] writes the
-//! head of a request, and [`ClientMachine::receive`] returns the events of a response. Everything that can be wrong with a message is a [`Violation`]; a
-//! [`Rejection`] gives it a status and a text. [`MessageLimits`] bound the size of a message.
+//! [`ServerMachine::receive`] consumes them and returns events. [`ServerMachine::respond`] writes the head of a
+//! response and returns the [`Encoder`] for its body. [`ClientMachine`] is the client's side:
+//! [`ClientMachine::request`] writes the head of a request, and [`ClientMachine::receive`] returns the events of a
+//! response. Every fault of a message is a [`Violation`]; a [`Rejection`] gives it a status and a text.
+//! [`MessageLimits`] bound the size of a message.
 //!
-//! `head/` and `body/` know nothing of the machine. The parts that read and write framing do not know whether a message is
-//! a request or a response: both sides share them.
+//! `head/` and `body/` do not use the machines. Requests and responses share the code that reads and writes framing.
 //!
-//! Parsing is strict, and there is no lenient mode. Where RFC 9112 lets a recipient guess, this one refuses: two parsers
-//! that guess differently are how requests are smuggled.
+//! Parsing is strict, and there is no lenient mode. Where RFC 9112 lets a recipient guess, this parser refuses, because
+//! two parsers that guess differently allow request smuggling.
 //!
 //! Invariant: nothing here reads a socket, a file or a clock, and no input makes it panic. The same bytes give the same
-//! events, whether they arrive at once or in pieces.
+//! events, in one piece or in several.
 
 mod body;
 mod client;

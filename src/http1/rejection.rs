@@ -1,16 +1,16 @@
-//! `Rejection`: why a server reads no further, and the error response for it.
+//! `Rejection`: the reason why a server stops reading, and the error response for it.
 
 use std::borrow::Cow;
 
 use super::Violation;
 use crate::http::Status;
 
-/// Why the server stops reading a client's request. The client receives an error response, and the connection is closed
-/// after it.
+/// Why the server stops reading a client's request. The client receives an error response, and then the connection is
+/// closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The request breaks a rule of the protocol, or a limit.
+    /// The request breaks a rule of the protocol or exceeds a limit.
     Violation(Violation),
     /// The rest of the request did not arrive in time (RFC 9110 section 15.5.9).
     Timeout,
@@ -31,8 +31,8 @@ impl Rejection {
         }
     }
 
-    /// The reason phrase and short text of the error response, in CPython's words where CPython refuses the request too.
-    /// `None` stands for the usual phrase of the status.
+    /// The reason phrase and short text of the error response, with CPython's wording if CPython also refuses the
+    /// request. `None` means the usual phrase of the status.
     pub fn message(&self) -> Option<Cow<'static, str>> {
         match self {
             Rejection::Violation(violation) => message(violation),
@@ -40,7 +40,7 @@ impl Rejection {
         }
     }
 
-    /// The long text of the error page. `None` stands for the usual description of the status.
+    /// The long text of the error page. `None` means the usual description of the status.
     pub fn explanation(&self) -> Option<String> {
         match self {
             // The first two texts are those of CPython's `http.client`, which parses the fields for `http.server`.
@@ -64,7 +64,7 @@ fn status(violation: &Violation) -> Status {
         Violation::Misdirected => Status::MISDIRECTED_REQUEST,
         Violation::UnknownCoding => Status::NOT_IMPLEMENTED,
         Violation::LargeBody => Status::CONTENT_TOO_LARGE,
-        // Everything else is malformed (RFC 9110 section 15.5.1).
+        // All other violations are malformed requests (RFC 9110 section 15.5.1).
         _ => Status::BAD_REQUEST,
     }
 }
@@ -77,11 +77,11 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::UnsupportedVersion(version) => return Some(format!("Invalid HTTP version ({version})").into()),
         Violation::LongField(_) => "Line too long",
         Violation::ManyFields(_) => "Too many headers",
-        // CPython gives 414 no text of its own, and never sends 413.
+        // CPython has no separate text for 414, and never sends 413.
         Violation::LongRequestLine | Violation::LargeBody => return None,
-        // CPython accepts the rest; these texts are in its style.
+        // CPython accepts the remaining cases; these texts follow its style.
         Violation::EmptyLines => "Empty lines before the request line",
-        // No request breaks these three rules: only a client reads responses.
+        // These three violations occur only in responses, which only a client reads.
         Violation::StatusLine(_) | Violation::LongStatusLine(_) | Violation::ManyInterim(_) => return None,
         Violation::BareLf => "Line end without CR",
         Violation::Field => "Bad header line",

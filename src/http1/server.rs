@@ -1,5 +1,5 @@
-//! `ServerMachine`: the server's side of a connection. It decides when a head, a body or nothing is read, how a response is
-//! framed, and whether the connection persists. It performs no IO, and knows no service.
+//! `ServerMachine`: the server's side of a connection. It decides whether a head or a body is read next, how a response
+//! is framed, and whether the connection persists. Not here: IO and services.
 
 mod state;
 
@@ -11,9 +11,10 @@ pub use state::{ReceiveState, SendState};
 
 /// The server's side of the protocol on one connection.
 ///
-/// Two state machines run side by side, because a response may begin before its request is complete. [`ReceiveState`] is the
-/// part of the request that is still to come, [`SendState`] the part of the response that is still to be sent. Only `settle`
-/// moves both: when a request and its response are both complete, the next request may begin, or the connection ends.
+/// Two state machines run side by side, because a response can begin before its request is complete. [`ReceiveState`]
+/// is the part of the request that is still to come, [`SendState`] the part of the response that is still to be sent.
+/// Only `settle` moves both: when a request and its response are both complete, the next request may begin, or the
+/// connection ends.
 ///
 /// ```
 /// use serve_forever::http::{FieldBlock, Request, Status, Version};
@@ -37,9 +38,9 @@ pub use state::{ReceiveState, SendState};
 pub struct ServerMachine<O = Unobserved> {
     receive_state: ReceiveState,
     send_state: SendState,
-    /// The constraints of the current request. Keep-alive is forbidden when either side ends the connection.
+    /// The constraints of the current request. They forbid keep-alive once either side ends the connection.
     constraints: ResponseConstraints,
-    /// The version of the status lines.
+    /// The version that is sent in status lines.
     protocol: Version,
     observer: O,
 }
@@ -49,26 +50,27 @@ pub struct ServerMachine<O = Unobserved> {
 pub enum RequestEvent {
     /// More bytes are needed.
     More,
-    /// A head. The request is filled, and a response is due.
+    /// A head has been read into the request, and a response is due.
     Head,
     /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes them, or some of them.
     Data(usize),
-    /// The body is complete. This event comes once for every request that has a body.
+    /// The body is complete. This event occurs once for every request that has a body.
     End,
-    /// No input is read until the response is complete; none ever if [`ServerMachine::is_closed`].
+    /// No input is read until the response is complete. If [`ServerMachine::is_closed`], no input is read any more.
     Paused,
 }
 
 impl ServerMachine {
-    /// The state of a new connection. With [`Version::Http10`] every response is sent as HTTP/1.0, whatever version the
-    /// client has, and ends the connection unless its own `Connection` says `keep-alive` and the client allows it.
+    /// Creates the state of a new connection. With [`Version::Http10`] every response is sent as HTTP/1.0, even to an
+    /// HTTP/1.1 client. It then ends the connection, unless the response itself has `Connection: keep-alive` and the
+    /// client allows it.
     pub fn new(protocol: Version) -> ServerMachine {
         ServerMachine::observed(protocol, Unobserved)
     }
 }
 
 impl<O: TransitionObserver> ServerMachine<O> {
-    /// The state of a new connection, as [`ServerMachine::new`] makes it. Every transition is reported to `observer`.
+    /// Like [`ServerMachine::new`], but reports every transition to `observer`.
     pub fn observed(protocol: Version, observer: O) -> Self {
         ServerMachine {
             receive_state: ReceiveState::Idle,
@@ -104,7 +106,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.send_state == SendState::Closed
     }
 
-    /// True if more bytes from the client are of use now.
+    /// True if the machine can use more bytes from the client now.
     pub fn wants_input(&self) -> bool {
         matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_))
     }
@@ -114,7 +116,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         matches!(self.receive_state, ReceiveState::Body(_))
     }
 
-    /// Bytes of the request's body that are still to come: 0 once it is complete, `None` for a chunked body.
+    /// The number of bytes of the request's body that are still to come: 0 once it is complete, `None` for a chunked
+    /// body.
     pub fn body_left(&self) -> Option<u64> {
         match &self.receive_state {
             ReceiveState::Body(decoder) => decoder.remaining(),
@@ -127,7 +130,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.constraints.is_head
     }
 
-    /// True if the client has said with its last request that it sends nothing after it (RFC 9112 section 9.6).
+    /// True if the client has announced that its last request is the final one (RFC 9112 section 9.6).
     pub fn client_has_finished(&self) -> bool {
         self.constraints.persistence == Persistence::LastRequest
     }
@@ -147,7 +150,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// body to [`ServerMachine::take`]. A head is read into `request`, which holds the previous request until then.
     ///
     /// # Errors
-    /// The first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless one has begun before.
+    /// The first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless it has already begun.
     pub fn receive(
         &mut self,
         input: &mut Buffer,
@@ -158,7 +161,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             if input.is_empty() {
                 return Ok(RequestEvent::More);
             }
-            // From its first byte on a request is under way: it is answered even if the server stops.
+            // A request counts from its first byte: it gets a response even if the server is stopping.
             self.enter_receive(ReceiveState::Head(HeadProgress::default()));
         }
         match self.receive_state {
@@ -195,10 +198,10 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Notes that the client has shut its sending side. A request that is complete is still answered (RFC 9112 section
+    /// Notes that the client has shut its sending side. A complete request still gets its response (RFC 9112 section
     /// 9.6).
     pub fn end_of_input(&mut self) {
-        // The rest of an incomplete request cannot arrive any more.
+        // The rest of an incomplete request can no longer arrive.
         if !matches!(self.receive_state, ReceiveState::Done) {
             self.constraints.forbid_keep_alive();
         }
@@ -214,10 +217,10 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Ends the connection after the response that is due, or at once between two requests.
+    /// Ends the connection after the response that is due, or immediately between two requests.
     pub fn stop(&mut self) {
         self.constraints.forbid_keep_alive();
-        // With a request under way, the end of its response ends the connection.
+        // If a request has begun, the connection ends after its response.
         if self.is_idle() {
             self.enter_receive(ReceiveState::Closed);
             self.enter_send(SendState::Closed);
@@ -225,14 +228,14 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Stops reading the current request for good. A response is due, and the connection ends after it.
+    /// Stops reading the current request permanently. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
         self.constraints.forbid_keep_alive();
-        // A request that is complete keeps its state: only its response is missing.
+        // A complete request keeps its state, because only its response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
             self.enter_receive(ReceiveState::Closed);
         }
-        // If the response has begun, it is sent to its end: the client cannot receive another one.
+        // If the response has begun, it is sent to its end, because the client cannot receive another one.
         if self.send_state == SendState::Idle {
             self.enter_send(SendState::Due);
         }
@@ -262,7 +265,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
             self.constraints.expect = Expect::None;
-            // An HTTP/1.0 server sends no 1xx. The client sends the body anyway after a while.
+            // An HTTP/1.0 server does not send 1xx responses. After a while the client sends the body anyway.
             if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
@@ -271,9 +274,9 @@ impl<O: TransitionObserver> ServerMachine<O> {
 
     /// Appends an interim response to `out`, if the final response is still due and `status` is interim.
     pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
-        // 101 would end HTTP on this connection, so it cannot come before a response.
+        // 101 ends HTTP on this connection, so it cannot precede another response.
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
-        // HTTP/1.0 has no 1xx (RFC 9110 section 15.2): its clients would take one for the response.
+        // HTTP/1.0 has no 1xx (RFC 9110 section 15.2): its clients would take it for the final response.
         let both_know_1xx = !self.constraints.is_http10 && self.protocol == Version::Http11;
         if is_interim && both_know_1xx && self.send_state == SendState::Due {
             write_interim(self.protocol, status, fields, out);
@@ -292,7 +295,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         let wanted = response.fields.keep_alive();
         self.decide_keep_alive(wanted, (needs_framing && !chunked) || switches);
         if switches {
-            // The client sends on in the other protocol, also if its request said `Connection: close`.
+            // The client continues in the other protocol, even if its request had `Connection: close`.
             self.constraints.persistence = Persistence::Close;
         }
 
@@ -304,7 +307,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             connection: match self.constraints.keep_alive() {
                 false if switches => None,
                 false => Some("close"),
-                // In HTTP/1.1 connections persist without it (RFC 9112 section 9.3).
+                // HTTP/1.1 connections persist without the option (RFC 9112 section 9.3).
                 true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
                 true => None,
             },
@@ -314,7 +317,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         let encoder = match length {
             // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
             _ if self.constraints.is_head => None,
-            // The bytes of the other protocol end with the connection.
+            // The other protocol continues until the connection ends.
             _ if switches => Some(Encoder::UntilClose),
             _ if response.status.is_bodiless() => None,
             Some(0) => None,
@@ -327,7 +330,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         encoder
     }
 
-    /// Notes that the whole body of the response is sent, or in the output.
+    /// Notes that the whole body of the response has been sent or is in the output.
     pub fn body_sent(&mut self) {
         if let SendState::Body(_) = self.send_state {
             self.enter_send(SendState::Done);
@@ -338,11 +341,11 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Decides whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is the option in the
     /// response's own `Connection`.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
-        // A client that waits for 100 may leave out the body once it has the final response. Then the server cannot tell
-        // whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
+        // A client that waits for `100 Continue` may leave out the body after a final response. The server then cannot
+        // tell whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
         let body_may_be_left_out =
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
-        // An HTTP/1.0 server closes unless the response says otherwise (RFC 9112 section 9.3).
+        // An HTTP/1.0 server closes the connection unless the response says otherwise (RFC 9112 section 9.3).
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
         if !persists || wanted == Some(false) || until_close || body_may_be_left_out {
             self.constraints.forbid_keep_alive();
@@ -381,7 +384,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    // Inlined, because a state is large: moving it into a call costs more than the transition.
+    // Inlined because a state is large, and moving it into a call costs more than the transition.
     #[inline(always)]
     fn enter_receive(&mut self, next: ReceiveState) {
         self.observer.receive_transition(self.receive_state.name(), next.name());
@@ -394,7 +397,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.send_state.enter(next);
     }
 
-    /// Moves both states if each has reached its end. Called whenever one of them has changed.
+    /// Moves both states if each has reached its end. Called after every change of either state.
     fn settle(&mut self) {
         match (&self.receive_state, self.send_state, self.constraints.keep_alive()) {
             (ReceiveState::Done, SendState::Done, true) => {
@@ -405,7 +408,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
                 self.enter_receive(ReceiveState::Closed);
                 self.enter_send(SendState::Closed);
             }
-            // No request will follow, so the rest of this one is of no use.
+            // No request follows, so the rest of this one is not needed.
             (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => {
                 self.enter_send(SendState::Closed);
             }

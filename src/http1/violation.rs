@@ -1,4 +1,5 @@
-//! `Violation`: what is wrong with a message, whichever side reads it. What a server answers is in `rejection.rs`.
+//! `Violation`: the fault of a message, for requests and responses. Not here: the response of a server
+//! (`rejection.rs`).
 
 /// A rule of the protocol that a message breaks, or a limit that it exceeds. The reader of the message cannot know where the
 /// next one begins, so it reads nothing more from the connection.
@@ -7,37 +8,36 @@
 pub enum Violation {
     /// Too many empty lines before the start line (RFC 9112 section 2.2).
     EmptyLines,
-    /// The request line is not method SP target SP version; holds the line (RFC 9112 section 3).
+    /// The request line is not method SP target SP version; contains the line (RFC 9112 section 3).
     RequestLine(String),
-    /// The version is not `HTTP/` digit `.` digit; holds the text in its place (RFC 9112 section 2.3).
+    /// The version is not `HTTP/` digit `.` digit; contains the text in its place (RFC 9112 section 2.3).
     Version(String),
-    /// A major version other than 1; holds the two numbers (RFC 9110 section 15.6.6).
+    /// A major version other than 1; contains the two numbers (RFC 9110 section 15.6.6).
     UnsupportedVersion(String),
     /// The request line is longer than its limit (RFC 9112 section 3).
     LongRequestLine,
-    /// The status line is not version SP status SP reason, or something else stands in its place; holds the line (RFC 9112
-    /// section 4).
+    /// The status line is not version SP status SP reason, or is missing; contains the line (RFC 9112 section 4).
     StatusLine(String),
-    /// The status line is longer than its limit (RFC 9112 section 4); holds the limit.
+    /// The status line is longer than its limit (RFC 9112 section 4); contains the limit.
     LongStatusLine(usize),
-    /// More interim responses before a final one than the limit (RFC 9110 section 15.2); holds the limit.
+    /// More interim responses before a final one than the limit (RFC 9110 section 15.2); contains the limit.
     ManyInterim(usize),
     /// A line of the head ends in LF without CR (RFC 9112 section 2.2).
     BareLf,
     /// A malformed field line: without a colon, with white space before it, with a bare CR or another control character,
     /// or folded (RFC 9112 section 5).
     Field,
-    /// One field line is longer than its limit (RFC 6585 section 5); holds the limit.
+    /// One field line is longer than its limit (RFC 6585 section 5); contains the limit.
     LongField(usize),
-    /// More header fields than the limit (RFC 6585 section 5); holds the limit.
+    /// More header fields than the limit (RFC 6585 section 5); contains the limit.
     ManyFields(usize),
-    /// The whole head is longer than its limit (RFC 6585 section 5); holds the limit.
+    /// The whole head is longer than its limit (RFC 6585 section 5); contains the limit.
     LongHead(usize),
     /// No `Host` or several in HTTP/1.1, or several in HTTP/1.0 (RFC 9112 section 3.2).
     HostCount,
-    /// A `Host`, or the authority of a target, that is not host and optional port (RFC 9110 section 7.2).
+    /// A `Host`, or the authority of a target, that is not a host with an optional port (RFC 9110 section 7.2).
     Host,
-    /// A target that is not of a form that its method allows (RFC 9112 section 3.2).
+    /// A target whose form its method does not allow (RFC 9112 section 3.2).
     Target,
     /// An `https` target on a connection that is not TLS (RFC 9110 section 7.4).
     Misdirected,
@@ -60,8 +60,8 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// Quotes a part of the message for a variant that holds it: at most 100 bytes, with `\xNN` for a byte that is not
-    /// printable ASCII.
+    /// Quotes a part of the message for a variant that contains it: at most 100 bytes, with `\xNN` for each byte that
+    /// is not printable ASCII.
     pub(super) fn quote(bytes: &[u8]) -> String {
         let cut = &bytes[..bytes.len().min(100)];
         let dots = if cut.len() < bytes.len() { "..." } else { "" };

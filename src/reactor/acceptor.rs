@@ -1,4 +1,4 @@
-//! Acceptors: sources of new sessions, and what the loop knows of each: ready, empty, or backing off.
+//! Acceptors: sources of new sessions, each with its state in the loop: ready, empty, or backing off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,12 +13,13 @@ use crate::session::Session;
 /// The most connections that an acceptor accepts in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor waits after the system had no descriptor or memory for another connection (`EMFILE` and alike).
+/// How long an acceptor waits after the system has had no descriptor or memory for another connection (`EMFILE` and
+/// similar errors).
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// A source of new sessions: a listener, or a socket whose datagrams are served one by one.
+/// A source of new sessions: a listener, or a socket that receives one datagram per session.
 pub trait Accept<'s> {
-    /// Registers the source with the poll, for readiness that means a pending connection.
+    /// Registers the source with the poll, so that a pending connection is reported as readiness.
     ///
     /// # Errors
     /// Those of the operating system's selector.
@@ -33,20 +34,20 @@ pub trait Accept<'s> {
     /// `WouldBlock` if no connection is pending; otherwise those of the operating system.
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
-    /// True if a connection is pending, as far as this can be told without accepting it. Called only when the table of
-    /// sessions is full.
+    /// True if a connection is pending, as far as the source can tell without accepting it. Called only when the table
+    /// of sessions is full.
     fn has_pending(&self) -> bool {
         true
     }
 
-    /// Called once when the run begins to drain. [`accept`](Accept::accept) is not called after it.
+    /// Called once when the run begins to drain. [`accept`](Accept::accept) is not called afterwards.
     fn close(&mut self) {}
 }
 
 /// A source of sessions and its state in the loop.
 pub struct Acceptor<'s> {
     source: Box<dyn Accept<'s> + 's>,
-    /// A connection may be pending. Cleared by `WouldBlock`, set by an event.
+    /// A connection may be pending. An event sets this, and `WouldBlock` clears it.
     ready: bool,
     /// No connection is accepted before this time.
     retry_at: Option<Instant>,
@@ -60,7 +61,7 @@ struct TcpAccept<'s> {
     closes_on_drain: bool,
 }
 
-/// Makes the session of a connection that was accepted at the given time from the given address, or refuses it.
+/// Makes the session of an accepted connection, given the client's address and the time, or refuses the connection.
 pub type MakeSession<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
 
 impl<'s> Accept<'s> for TcpAccept<'s> {
@@ -87,7 +88,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
-        // An error counts as pending: `accept` will report it, and no connection is overlooked.
+        // After an error the listener counts as pending, because `accept` reports the error and no connection is
+        // missed.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -111,14 +113,15 @@ pub(super) enum Accepted<'s> {
 }
 
 impl<'s> Acceptor<'s> {
-    /// An acceptor for a source that is not registered yet.
+    /// Creates an acceptor for a source that is not registered yet.
     pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
         // Ready from the start: connections may have been pending before the listener was registered.
         Acceptor { source: Box::new(source), ready: true, retry_at: None }
     }
 
-    /// An acceptor for a TCP listener. With `closes_on_drain` the listener is closed when the run begins to drain, so
-    /// that new connections go to another process that listens on the same port. Otherwise they wait for the next run.
+    /// Creates an acceptor for a TCP listener. With `closes_on_drain`, the listener is closed when the run begins to
+    /// drain, so that new connections go to another process that listens on the same port. Otherwise new connections
+    /// wait for the next run.
     pub fn listener(
         listener: &'s mut Option<TcpListener>,
         make_session: MakeSession<'s>,
@@ -145,11 +148,12 @@ impl<'s> Acceptor<'s> {
         self.ready && self.retry_at.is_none()
     }
 
-    /// True if a connection is pending that could be accepted now. If none is, the next one brings an event.
+    /// True if a connection is pending and could be accepted now. If this is false, the next connection causes an
+    /// event.
     pub(super) fn has_pending(&mut self, now: Instant) -> bool {
         self.end_back_off(now);
         if self.is_ready() {
-            // The result is kept, so that a full table does not ask the system in every turn.
+            // Storing the result avoids a system call in every turn while the table is full.
             self.ready = self.source.has_pending();
         }
         self.is_ready()
@@ -166,10 +170,10 @@ impl<'s> Acceptor<'s> {
         while self.is_ready() {
             match self.source.accept(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
-                // `ready` stays set until the queue is empty. The poll is edge-triggered: a listener that is left with
-                // pending connections brings no event until a further connection arrives.
+                // `ready` stays set until the queue is empty. The poll is edge-triggered: a listener that still has
+                // pending connections causes no event until another connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
-                // The connection stays pending, so trying again at once would spin.
+                // The connection stays pending, so an immediate retry would spin.
                 Err(error) if is_exhausted(&error) => {
                     self.retry_at = Some(now + BACK_OFF);
                     return Accepted::Exhausted(error);

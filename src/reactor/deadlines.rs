@@ -1,19 +1,19 @@
-//! The deadlines of sessions, in a heap that is corrected late: a deadline moves with nearly every request, and few
+//! The deadlines of sessions, in a heap that is corrected lazily, because nearly every request moves a deadline and few
 //! deadlines are ever reached.
 //!
-//! Invariant: for every key with a deadline the heap has an entry at that time or earlier.
+//! Invariant: for every key with a deadline, the heap has an entry at that time or earlier.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::time::{Duration, Instant};
 
-/// One deadline at most for each key.
+/// At most one deadline for each key.
 ///
-/// Moving a deadline later only stores the new time. The heap keeps its earlier entry, which is moved when it becomes
-/// the first. Entries of deadlines that were removed are discarded then, and never wake the loop.
+/// Moving a deadline later only stores the new time. The heap keeps the earlier entry until it becomes the first one,
+/// and moves it then. Entries of removed deadlines are discarded at the same point and never wake the loop.
 ///
-/// Every connection has a place here, so times are compact: nanoseconds since the loop began.
+/// Every connection has an entry, so times are stored compactly, as nanoseconds since the loop began.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     start: Instant,
@@ -36,7 +36,7 @@ const NEVER: u64 = u64::MAX;
 const NO_TIMES: KeyTimes = KeyTimes { deadline: NEVER, scheduled: NEVER };
 
 impl Deadlines {
-    /// No deadlines. A deadline before `start` counts as `start`.
+    /// Creates an empty set. A deadline before `start` counts as `start`.
     pub(super) fn new(start: Instant) -> Deadlines {
         Deadlines { start, heap: BinaryHeap::new(), times: Vec::new() }
     }
@@ -49,8 +49,8 @@ impl Deadlines {
         let deadline = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
         let times = &mut self.times[key];
         times.deadline = deadline;
-        // A later deadline needs no entry now: the scheduled entry comes up first and is moved then. An earlier one
-        // gets a second entry, and the old one becomes a leftover.
+        // A later deadline needs no entry now: the scheduled entry is reached first and is moved then. An earlier
+        // deadline gets a second entry, and the old entry becomes stale.
         if deadline < times.scheduled {
             times.scheduled = deadline;
             self.heap.push(Reverse((deadline, key as u32)));
@@ -62,28 +62,28 @@ impl Deadlines {
         self.first().map(|nanos| self.start + Duration::from_nanos(nanos))
     }
 
-    /// A key whose deadline has passed at `now`. Its deadline is removed.
+    /// Returns a key whose deadline has passed at `now`, and removes that deadline.
     pub(super) fn due(&mut self, now: Instant) -> Option<usize> {
         if self.first()? > self.nanos(now) {
             return None;
         }
-        // The first entry is at the key's deadline here: `first` has corrected the stale ones.
+        // `first` has corrected stale entries, so the time of this entry is the key's deadline.
         let Reverse((_, key)) = self.heap.pop()?;
         self.times[key as usize] = NO_TIMES;
         Some(key as usize)
     }
 
-    /// The number of entries in the heap, with those that do not count any more.
+    /// The number of entries in the heap, including stale ones.
     pub(super) fn entries(&self) -> usize {
         self.heap.len()
     }
 
     fn nanos(&self, time: Instant) -> u64 {
-        // A time beyond 584 years is the last one before `NEVER`.
+        // A time more than 584 years after the start is limited to the last value before `NEVER`.
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
     }
 
-    /// The earliest deadline, which is the first entry once stale entries before it are corrected.
+    /// Corrects stale entries at the top of the heap and returns the earliest deadline.
     fn first(&mut self) -> Option<u64> {
         loop {
             let Reverse((time, key)) = *self.heap.peek()?;
@@ -99,13 +99,13 @@ impl Deadlines {
     fn correct_first(&mut self, time: u64, key: u32) {
         let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];
-        // An entry at another time than the scheduled one is a leftover. The scheduled entry is still in the heap.
+        // An entry whose time differs from the scheduled time is stale. The scheduled entry is still in the heap.
         let is_scheduled = times.scheduled == time;
         if is_scheduled {
             times.scheduled = times.deadline;
         }
         if is_scheduled && times.deadline != NEVER {
-            // Replaced in place: one sift instead of a removal and an insertion.
+            // Replacing the entry in place sifts once, where a removal and an insertion would sift twice.
             *first = Reverse((times.deadline, key));
         } else {
             PeekMut::pop(first);

@@ -8,23 +8,24 @@ use super::table::{SessionEntry, SessionTable};
 use crate::observer::LoopObserver;
 use crate::session::{CloseReason, TurnClock};
 
-/// The most stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so the next turn may have
-/// room enough.
+/// The most stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so the next turn
+/// may have enough room.
 const STALLED_BATCH: usize = 8;
 
-/// The pause after a search that found no stalled session. A busy loop would ask every session in each turn otherwise.
+/// The pause after a search that found no stalled session. Without it, a busy loop would ask every session in each
+/// turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The reasons of one turn for closing stalled sessions.
+/// The reasons to close stalled sessions in one turn.
 #[derive(Default)]
 pub(super) struct Eviction {
     /// A connection was accepted.
     accepted: bool,
     /// A connection is pending, there is no room for it, and no session is idle.
     connection_waits: bool,
-    /// A session had to keep more memory, and little is left.
+    /// A session needed more memory, and little is left.
     memory_is_short: bool,
-    /// The time before which no other search is made, unless a connection waits.
+    /// The earliest time of the next search, unless a connection waits.
     next_search: Option<Instant>,
 }
 
@@ -37,8 +38,8 @@ impl Eviction {
         self.memory_is_short |= is_short;
     }
 
-    /// Closes the sessions that have been idle longest, as many as one turn accepts connections: the search asks every
-    /// session, so it should seldom be repeated.
+    /// Closes the sessions that have been idle longest, up to the number of connections that one turn accepts. The
+    /// search asks every session, so closing that many makes a repetition rare.
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
@@ -48,7 +49,7 @@ impl Eviction {
         // If no session is idle, only a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
-        // Only the set of the oldest matters, not their order, so the idle sessions are not sorted.
+        // A selection is enough: only the set of the oldest sessions matters, not their order.
         if count < idle.len() {
             idle.select_nth_unstable(count);
         }
@@ -77,7 +78,7 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
-            // Set inside of the loop: an empty table was not searched, and needs no pause.
+            // Set inside the loop, because an empty table was not searched and needs no pause.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
             // A session that is queued for the next turn must keep its key until then: another session with the same

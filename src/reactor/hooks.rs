@@ -1,4 +1,4 @@
-//! The work of a program between two turns, and the limits that it sets for a run.
+//! The callbacks of a program between two turns, and the limits that the program sets for a run.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ pub trait TurnHooks {
     }
 
     /// Called before the first turn and at the end of every turn. `clock` is the time of that turn. Returns the longest
-    /// time that the loop may sleep before the next call; `None` is any time.
+    /// time that the loop may sleep before the next call; `None` means no limit.
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration>;
 
     /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
     fn reload(&mut self) {}
 
-    /// Called once when it becomes known that the run ends: at the beginning of [`Lifetime::lame_duck`](super::Lifetime), of
+    /// Called once when the end of the run is decided: at the beginning of [`Lifetime::lame_duck`](super::Lifetime), of
     /// a drain, or before an immediate end.
     fn stopping(&mut self) {}
 
@@ -33,11 +33,12 @@ pub trait TurnHooks {
 /// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
-    /// The largest number of sessions at a time. `None` is as many as the process has descriptors for, less a reserve.
+    /// The largest number of sessions at a time. `None` means as many as the process has descriptors for, less a
+    /// reserve.
     pub sessions: Option<usize>,
     /// Percent of `sessions` that may be in use before an accepted connection makes the loop close stalled sessions.
     pub short: u8,
-    /// The longest time from the request to stop until the remaining sessions are closed.
+    /// The time from the request to stop until the remaining sessions are closed.
     pub grace: Duration,
     /// The most handshake flights that are computed in one turn.
     pub handshakes: usize,
@@ -68,7 +69,7 @@ impl RunLimits {
     }
 }
 
-/// The numbers of sessions that matter to the loop.
+/// The numbers of sessions at which the loop stops accepting or starts closing stalled sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
     /// The largest number of sessions. When it is reached, no connection is accepted.

@@ -1,5 +1,5 @@
 //! The end of an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when that
-//! process does. Not here: what is read, which is discarded.
+//! process exits. The bytes that are read are discarded.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,10 +12,10 @@ use rustix::io::Errno;
 /// The most bytes that are read at a time.
 const PIECE: usize = 4096;
 
-/// The most pieces that are read in one turn, so that a parent that writes without end does not fill it.
+/// The most pieces that are read in one turn, so that a parent that never stops writing does not use up the turn.
 const MOST_PIECES: usize = 16;
 
-/// A pipe or a socket whose end is a request to stop.
+/// A pipe or a socket. The end of its input is a request to stop.
 #[derive(Debug)]
 pub struct InputEnd {
     input: OwnedFd,
@@ -44,7 +44,7 @@ impl InputEnd {
         self.ready = true;
     }
 
-    /// True if a look at the input may have to continue without another event.
+    /// True if the input may have more to read although no further event arrives.
     pub(super) fn is_ready(&self) -> bool {
         self.ready && !self.has_ended
     }
@@ -59,8 +59,8 @@ impl InputEnd {
             if !self.is_ready() {
                 break;
             }
-            // The descriptor may be shared with the parent, whose own reads and writes a non-blocking mode would change.
-            // So it is asked before each read.
+            // The descriptor may be shared with the parent, and a non-blocking mode would change the parent's reads and
+            // writes too. So each read is preceded by a poll.
             self.ready =
                 matches!(poll(&mut [PollFd::new(&self.input, PollFlags::IN)], Some(&Timespec::default())), Ok(1..));
             if self.ready {

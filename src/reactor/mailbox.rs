@@ -15,10 +15,10 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// The token of the event by which another thread ends the loop's sleep.
+    /// The token of the event with which another thread ends the loop's sleep.
     pub const TOKEN: Token = Token(usize::MAX - 1);
 
-    /// An empty mailbox. `wake_loop` ends the loop's sleep; if the loop is awake, it keeps the loop from its next
+    /// Creates an empty mailbox. `wake_loop` ends the loop's sleep. If the loop is awake, `wake_loop` prevents the next
     /// sleep.
     pub fn new(wake_loop: impl Fn() + Send + Sync + 'static) -> Mailbox {
         Mailbox { wake_loop: Box::new(wake_loop), keys: Mutex::default(), full: AtomicBool::new(false) }
@@ -32,7 +32,8 @@ impl Mailbox {
     /// Leaves a key and wakes the loop.
     pub(super) fn put(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        // Only the first of many keys needs the system call: until the loop has taken the keys, it does not sleep.
+        // Only the first of several keys needs the system call, because the loop does not sleep until it has taken the
+        // keys.
         if !self.full.swap(true, Ordering::AcqRel) {
             self.wake_loop();
         }
@@ -40,8 +41,8 @@ impl Mailbox {
 
     /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
-        // Every turn asks, and few find a key: the flag spares the lock. It is cleared before the keys are taken, so a
-        // key that is put in between sets it again.
+        // Every turn calls this, and few turns find a key, so the flag avoids the lock. The flag is cleared before the
+        // keys are taken, so a key that another thread puts in between sets it again.
         if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }

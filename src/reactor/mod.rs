@@ -14,7 +14,7 @@
 //!
 //! Events and time come from a [`Selector`]: the operating system's, or the script of a test.
 //!
-//! Not here: protocols and logs. This module imports [`session`](crate::session), `observer` and `listen` only.
+//! Not here: protocols and logs. This module imports only [`session`](crate::session), `observer` and `listen`.
 //!
 //! Invariant: an error of one session ends that session, never the loop.
 

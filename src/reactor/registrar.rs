@@ -1,4 +1,4 @@
-//! The tokens of sessions, and the registration of the descriptors that a session has beside its socket.
+//! The tokens of sessions, and the registration of the descriptors that a session has in addition to its socket.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -29,7 +29,7 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
-/// The token of a source that a session has beside its socket.
+/// The token of a source that a session has in addition to its socket.
 fn source_token(key: usize, slot: u8) -> io::Result<Token> {
     let slot = usize::from(slot);
     // Slot 0 is the session's socket, and a larger slot would be a token of the next session.
@@ -46,7 +46,8 @@ pub(super) struct LoopLink {
     pub(super) sources: Arc<SourceTable>,
     /// The loop drains.
     pub(super) stopping: Cell<bool>,
-    /// The registry of the loop, once a handle was made. `None` inside if the system had no descriptor for it.
+    /// The registry of the loop, set when the first handle is made. `Some(None)` means that the system had no
+    /// descriptor for it.
     registry: OnceCell<Option<Registry>>,
 }
 
@@ -56,7 +57,7 @@ impl LoopLink {
     }
 
     fn waker(&self, key: usize) -> Waker {
-        // The waker may outlive the session. Its key then wakes another session or none; a step without need is
+        // The waker may outlive the session. Its key then wakes another session or none, and an unnecessary step is
         // harmless.
         let mailbox = Arc::clone(&self.mailbox);
         Waker::new(move || mailbox.put(key))
@@ -85,7 +86,8 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn handle(&self) -> Rc<dyn SessionHandle> {
-        // A registry of its own, because the one of the selector is borrowed for this step. It costs one descriptor a run.
+        // The handles share a clone, because the selector's registry is borrowed for this step. The clone costs one
+        // descriptor per run.
         self.link.registry.get_or_init(|| self.registry.try_clone().ok());
         Rc::new(KeyHandle { link: Rc::clone(self.link), key: self.key })
     }

@@ -9,15 +9,15 @@ use mio::{Events, Poll, Registry, Token};
 use crate::observer::{Awakening, WokenBy};
 use crate::session::Ready;
 
-/// The most events of one sleep. Further ones stay in the poll for the next turn.
+/// The maximum number of events per sleep. Further events stay in the poll for the next turn.
 const EVENTS: usize = 1024;
 
 /// The loop's source of events and time. It has no other input, so a test that implements this trait controls it.
 ///
-/// Readiness is edge-triggered: it is reported once, and again only after it has changed. A report may be spurious,
-/// late or repeated, and may concern a source that no longer exists.
+/// Readiness is edge-triggered: a source is reported once, and again only after its readiness has changed. A report can
+/// be spurious, late or repeated, and can concern a source that no longer exists.
 pub trait Selector {
-    /// The events of one sleep.
+    /// The events that one sleep returns.
     type Events;
 
     /// An empty set of events, which is reused for every sleep.
@@ -26,8 +26,8 @@ pub trait Selector {
     /// The registry for new sources.
     fn registry(&self) -> &Registry;
 
-    /// Waits for events, at most for `timeout`; it may return earlier without an event. The events replace those that
-    /// `events` held, also when the call fails.
+    /// Waits for events, at most for `timeout`; it may return earlier without an event. The events replace the previous
+    /// content of `events`, even if the call fails.
     ///
     /// # Errors
     /// Those of the operating system. The loop ignores `Interrupted`.
@@ -65,7 +65,7 @@ impl Selector for Poll {
     }
 }
 
-/// The end of a sleep of at most `timeout`, for an observer.
+/// Describes the end of a sleep of at most `timeout` to an observer.
 pub(super) fn awakening<S: Selector>(
     events: &S::Events,
     timeout: Option<Duration>,
@@ -81,7 +81,7 @@ pub(super) fn awakening<S: Selector>(
 
 fn readiness(event: &Event) -> Ready {
     Ready {
-        // A closed read side is readable: the read that returns the end does not block.
+        // A closed read side counts as readable, because the read that returns the end does not block.
         read: event.is_readable() || event.is_read_closed(),
         write: event.is_writable(),
         read_closed: event.is_read_closed(),

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Which event ends a run, beside a [`Stopper`](super::Stopper) and a signal.
+/// The event that ends a run, in addition to a [`Stopper`](super::Stopper) and a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
     /// No other event.
     UntilStopped,
-    /// The end of the first session, or the deadline if no connection arrives before it. `None` stands for no deadline.
+    /// The end of the first session, or the deadline if no connection arrives before it. `None` means no deadline.
     OneSession(Option<Instant>),
 }
 
@@ -28,18 +28,18 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// The times after which a run drains by itself, and for which it continues after a signal. It has no effect on a run
-/// for one request.
+/// The times after which a run drains by itself, and the time for which it continues after a signal. A run for one
+/// request ignores them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The time from the beginning of the run until it drains.
     pub duration: Option<Duration>,
-    /// The time without any activity until the run drains: since its beginning no request is in progress, and no connection
-    /// was accepted or closed. A connection without a request in progress does not count.
+    /// The time without activity after which the run drains. Activity is a request in progress, or a connection that is
+    /// accepted or closed. An open connection without a request in progress is not activity.
     pub idle: Option<Duration>,
     /// The time from the first signal with [`SignalAction::Drain`](super::SignalAction::Drain) or
-    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. It continues as before meanwhile, so that a
-    /// load balancer can learn that it ends. Another signal ends this time.
+    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. Until then the run continues as before,
+    /// so that a load balancer has time to notice its end. Another signal ends this time.
     pub lame_duck: Duration,
 }
 
@@ -53,7 +53,7 @@ impl RunEnd {
     }
 }
 
-/// How far a run is on the way to its end.
+/// The progress of a run towards its end.
 pub(super) struct Shutdown {
     phase: Phase,
     mode: RunMode,
@@ -76,22 +76,22 @@ enum Phase {
     /// A signal requested the end, and the run continues until this time.
     LameDuck { end: RunEnd, until: Instant },
     /// A stopper or a signal requested the end. No connection is accepted; the sessions end, or are closed at the
-    /// deadline. `None` is a grace that no clock reaches.
+    /// deadline. `None` means that the clock cannot represent the end of the grace period.
     Draining { end: RunEnd, deadline: Option<Instant> },
 }
 
 impl Shutdown {
-    /// The state of a run that begins, in the mode [`RunMode::UntilStopped`].
+    /// Creates the state for a new run in the mode [`RunMode::UntilStopped`].
     pub(super) fn new(grace: Duration) -> Shutdown {
         let (expires_at, idle_check) = (None, None);
         let lifetime = Lifetime::default();
         Shutdown { phase: Phase::Accepting, mode: RunMode::UntilStopped, grace, lifetime, expires_at, idle_check }
     }
 
-    /// Sets the lifetime of a run that begins at `now`.
+    /// Sets the lifetime of the run, which begins at `now`.
     pub(super) fn set_lifetime(&mut self, lifetime: Lifetime, now: Instant) {
         self.lifetime = lifetime;
-        // A time that no clock reaches means no limit.
+        // A time beyond the range of the clock means no limit.
         self.expires_at = lifetime.duration.and_then(|duration| now.checked_add(duration));
         self.idle_check = lifetime.idle.and_then(|idle| now.checked_add(idle));
     }
@@ -100,7 +100,7 @@ impl Shutdown {
         self.mode = mode;
     }
 
-    /// Sets the grace of a drain that begins later. A drain that has begun keeps its deadline.
+    /// Sets the grace period of the next drain. A drain that has begun keeps its deadline.
     pub(super) fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }
@@ -113,12 +113,12 @@ impl Shutdown {
         matches!(self.phase, Phase::Draining { .. })
     }
 
-    /// True if the beginning of a drain accepts the connections that are pending then.
+    /// True if the connections that are pending when a drain begins are still accepted.
     pub(super) fn drains_backlog(&self) -> bool {
         self.mode == RunMode::UntilStopped
     }
 
-    /// The time at which the run ends or drains although no session changes.
+    /// The time at which the run ends or drains even if no session changes.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (&self.phase, self.mode) {
             (Phase::Accepting, RunMode::OneSession(deadline)) => deadline,
@@ -131,7 +131,7 @@ impl Shutdown {
     }
 
     pub(super) fn connection_accepted(&mut self) {
-        // Not yet `RunEnd::Served`: the session has to end first, and a drain may begin meanwhile.
+        // Not yet `RunEnd::Served`: the session must end first, and a drain may begin before that.
         if self.mode != RunMode::UntilStopped {
             self.phase = Phase::OneAccepted;
         }
@@ -143,15 +143,16 @@ impl Shutdown {
         }
     }
 
-    /// Begins the time in which the run continues after a signal. False if there is no such time, or it has begun already.
+    /// Begins the time in which the run continues after a signal. Returns false if no such time is set, or if it has
+    /// already begun.
     pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
         let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
-        // A time of zero, the default, is no such time: the drain begins at once.
+        // With the default of zero, the drain begins immediately.
         let until = now.checked_add(self.lifetime.lame_duck).filter(|until| is_first && *until > now);
         until.inspect(|until| self.phase = Phase::LameDuck { end, until: *until }).is_some()
     }
 
-    /// The reason for a drain that is due at `now`, apart from [`Lifetime::idle`].
+    /// The reason for a drain that is due at `now`. [`Lifetime::idle`] is checked elsewhere.
     pub(super) fn drain_due(&self, now: Instant) -> Option<RunEnd> {
         match (&self.phase, self.mode) {
             (Phase::LameDuck { end, until }, _) => (*until <= now).then_some(*end),
@@ -162,23 +163,23 @@ impl Shutdown {
         }
     }
 
-    /// True if the sessions have to be asked whether [`Lifetime::idle`] has passed.
+    /// True if it is time to ask the sessions whether [`Lifetime::idle`] has passed.
     pub(super) fn is_idle_check_due(&self, now: Instant) -> bool {
         let counts = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         counts && self.idle_check.is_some_and(|check| check <= now)
     }
 
     /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
-    /// activity; `None` while a request is in progress. Sets the time of the next check otherwise.
+    /// activity; `None` while a request is in progress. Otherwise sets the time of the next check.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
         // A request that is in progress now ends later than now, so the next check is not too late for it.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }
 
-    /// Begins a drain, whose reason is `end`.
+    /// Begins a drain for the reason `end`.
     pub(super) fn begin_drain(&mut self, end: RunEnd, now: Instant) {
-        // A grace of years overflows the clock. It is then no deadline instead of one that has passed.
+        // A grace period that overflows the clock means no deadline.
         self.phase = Phase::Draining { end, deadline: now.checked_add(self.grace) };
     }
 
@@ -188,7 +189,7 @@ impl Shutdown {
         match self.phase {
             Phase::Accepting if self.mode == RunMode::UntilStopped => None,
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
-            // `drain_due` ends this time by a drain, not the run itself.
+            // `drain_due` ends the lame-duck time with a drain. The run itself continues.
             Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
             // A refused connection has no session, so the run ends without waiting for one.

@@ -1,4 +1,4 @@
-//! Signals as readiness of a descriptor: a signal is handled in the next turn and interrupts no system call.
+//! Signals as the readiness of a descriptor. A signal is handled in the next turn and interrupts no system call.
 
 use std::io;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use signal_hook_mio::v1_0::Signals as Delivery;
 pub struct Signals {
     pub(super) delivery: Delivery,
     actions: Vec<(i32, SignalAction)>,
-    /// The descriptor may have a signal to read.
+    /// The descriptor may hold an unread signal.
     ready: bool,
-    /// A stop signal has arrived that the loop has not read.
+    /// A stop signal has arrived and the loop has not read it yet.
     unread_stop: Arc<AtomicBool>,
     /// The registered signal handlers that set and read `unread_stop`.
     registered: Vec<SigId>,
@@ -25,25 +25,25 @@ pub struct Signals {
 pub enum SignalAction {
     /// No further connection is accepted, responses in flight may end within the grace period, then the run ends.
     Drain,
-    /// The run ends at once and closes all connections.
+    /// The run ends immediately and closes all connections.
     Stop,
     /// The run continues. Between two turns the settings are read again and the log file is opened again.
     Reload,
 }
 
 impl Signals {
-    /// Installs handlers for these signals of the process. If a signal that stops arrives while an earlier one has not been
-    /// read, because the loop is stuck, it ends the process as if it had no handler.
+    /// Installs handlers for these signals of the process. If the loop is stuck and a second stop signal arrives before
+    /// the first has been read, the second ends the process as if it had no handler.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of them.
+    /// If the system does not allow a handler for one of the signals.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
         // Ready from the start: a signal may arrive before the descriptor is registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
         for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
-            // In this order, so that a signal does not find the flag that it sets itself.
+            // The order matters: a signal must not find the flag that it sets itself.
             let unread_stop = &signals.unread_stop;
             signals.registered.push(flag::register_conditional_default(*signal, Arc::clone(unread_stop))?);
             signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);
@@ -58,7 +58,7 @@ impl Signals {
 
     /// The next signal that has arrived, and its action.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
-        // Reading the descriptor is a system call, so it is done only after an event.
+        // Reading the descriptor is a system call, so this happens only after an event.
         if !self.ready {
             return None;
         }

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use super::{Mailbox, SignalAction};
 
-/// The state that a loop shares with its stoppers: the request to stop, and the thread on which a run is in progress.
+/// The state that a loop shares with its stoppers: the request to stop, and the thread that executes a run.
 #[derive(Debug)]
 pub struct StopFlag {
     request: AtomicU8,
@@ -21,7 +21,7 @@ const DRAIN: u8 = 1;
 const STOP: u8 = 2;
 
 impl StopFlag {
-    /// A flag that is not set. Setting it wakes the loop by this mailbox.
+    /// Creates a flag without a request. A request wakes the loop through this mailbox.
     pub fn new(mailbox: Arc<Mailbox>) -> StopFlag {
         StopFlag { request: AtomicU8::new(NONE), running_on: Mutex::new(None), run_ended: Condvar::new(), mailbox }
     }
@@ -32,7 +32,7 @@ impl StopFlag {
         RunGuard(Arc::clone(self))
     }
 
-    /// The request, if one was made since the last run ended.
+    /// The request, if one has been made since the last run ended.
     pub(super) fn requested(&self) -> Option<SignalAction> {
         match self.request.load(Ordering::Acquire) {
             NONE => None,
@@ -46,7 +46,7 @@ impl StopFlag {
     }
 
     fn set(&self, request: u8) {
-        // The stronger request wins, in whichever order two threads make them.
+        // The stronger request wins, regardless of the order in which two threads make them.
         self.request.fetch_max(request, Ordering::AcqRel);
         self.mailbox.wake_loop();
     }
@@ -58,7 +58,7 @@ impl Drop for RunGuard {
     fn drop(&mut self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
         *running_on = None;
-        // Cleared under the lock: a stopper that waits for this run sees both changes or neither.
+        // Cleared under the lock, so that a waiting stopper sees both changes or neither.
         self.0.request.store(NONE, Ordering::Release);
         self.0.run_ended.notify_all();
     }
@@ -66,7 +66,7 @@ impl Drop for RunGuard {
 
 /// Stops a server from any thread, including the server's own: a handler or a service may use it.
 ///
-/// Clones stop the same server. If the server is not running, its next run ends at once.
+/// Clones stop the same server. If the server is not running, its next run ends immediately.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<StopFlag>);
 
@@ -78,21 +78,21 @@ impl Stopper {
     }
 
     /// Makes the run drain: no further connection is accepted, and responses in flight may end within the grace period.
-    /// Returns at once.
+    /// Does not wait for the end.
     pub fn stop(&self) {
         self.0.set(DRAIN);
     }
 
-    /// Ends the run and closes all connections without a grace period. Returns at once.
+    /// Ends the run and closes all connections without a grace period. Does not wait for the end.
     pub fn stop_now(&self) {
         self.0.set(STOP);
     }
 
-    /// Waits until the server is not running. On the thread that runs the server, returns at once: it would wait for
-    /// itself.
+    /// Waits until the server is not running. On the thread that runs the server, this returns immediately, because it
+    /// would wait for itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
-        // In a loop, because a condition variable may wake without cause, and because the next run may have begun.
+        // A loop is needed because a condition variable can wake spuriously, and because the next run may have begun.
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
             running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }

@@ -1,4 +1,5 @@
-//! The table of sessions: the state that the loop keeps for each, the queue of those to run, and the keys to free.
+//! The table of sessions: the state that the loop keeps for each session, the queue of sessions to run, and the keys to
+//! free.
 //!
 //! Invariant: a key is in the queue at most once, and is freed only by [`SessionTable::reap`].
 
@@ -18,7 +19,7 @@ pub(super) struct SessionTable<'s> {
     runnable: Vec<usize>,
     /// Keys of the sessions that ended in this turn.
     finished: Vec<usize>,
-    /// The turn in which a session was last dropped; at first the beginning of the run.
+    /// The time of the turn in which a session was last dropped; initially the beginning of the run.
     last_end: Instant,
 }
 
@@ -46,7 +47,8 @@ impl<'s> SessionTable<'s> {
         }
     }
 
-    /// The time since which no request is in progress, and no session began or ended. `None` while one is in progress.
+    /// The time since which no request has been in progress and no session has begun or ended. `None` while a request
+    /// is in progress.
     pub(super) fn inactive_since(&self) -> Option<Instant> {
         let since = |entry: &SessionEntry<'_>| match entry.session.activity() {
             Activity::Quiet(since) => Some(since),
@@ -66,7 +68,7 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// The numbers of this table for an observer.
+    /// The numbers of sessions in this table, for an observer.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
     }
@@ -84,7 +86,8 @@ impl<'s> SessionTable<'s> {
         self.entries.iter().filter(|(_, entry)| !entry.finished)
     }
 
-    /// Queues a session, unless it is in the queue already, has ended, or never existed: a wake-up may come late.
+    /// Queues a session, unless it is in the queue already, has ended, or never existed. A wake-up can be late, so its
+    /// key can be unused.
     pub(super) fn queue(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
             && !entry.queued
@@ -111,14 +114,15 @@ impl<'s> SessionTable<'s> {
 
     /// Queues a session because of an event on one of its sources.
     pub(super) fn mark_ready(&mut self, key: usize, slot: usize, ready: Ready) {
-        // Only slot 0, the session's own socket, has its readiness kept here. The other slots belong to upstreams, which try
+        // Readiness is stored only for slot 0, the session's own socket. The other slots are for upstreams, which try
         // their own sources.
         if slot == 0
             && let Some(entry) = self.entries.get_mut(key)
         {
-            // Added, not replaced: an edge-triggered poll reports a change once. A session that has not used the last
-            // report would wait for ever for another. It clears a flag when a call returns `WouldBlock`; after a read
-            // that returned fewer bytes than fit, a TCP session may clear it too, because the socket is then empty.
+            // Flags are added and never replaced, because an edge-triggered poll reports a change only once. A session
+            // that lost an unused flag would wait for another report for ever. The session clears a flag when a call
+            // returns `WouldBlock`. A TCP session may also clear the read flag after a read that did not fill its
+            // buffer, because the socket is then empty.
             entry.ready.add(ready);
         }
         self.queue(key);
@@ -128,7 +132,7 @@ impl<'s> SessionTable<'s> {
         !self.runnable.is_empty()
     }
 
-    /// Takes the queue. Sessions that are queued while its sessions run belong to the next turn.
+    /// Takes the queue. Sessions that are queued while these run are left for the next turn.
     pub(super) fn take_runnable(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.runnable)
     }
@@ -140,7 +144,7 @@ impl<'s> SessionTable<'s> {
         self.runnable = keys;
     }
 
-    /// The session of a key from the queue; `None` if it has ended since it was queued.
+    /// The session of a key from the queue; `None` if it has ended since it was queued. Takes it out of the queue.
     pub(super) fn begin_step(&mut self, key: usize) -> Option<&mut SessionEntry<'s>> {
         let entry = self.entries.get_mut(key).filter(|entry| !entry.finished)?;
         // Cleared before the step, so that an event or wake-up during the step queues the session again.
@@ -158,11 +162,11 @@ impl<'s> SessionTable<'s> {
         self.deadlines.next()
     }
 
-    /// Ends a session. Its key stays taken until [`reap`](Self::reap).
+    /// Ends a session. Its key stays in use until [`reap`](Self::reap).
     pub(super) fn finish(&mut self, key: usize) {
         self.entries[key].finished = true;
         self.finished.push(key);
-        // The next session with this key must not be run for this deadline.
+        // This deadline must not run the next session with this key.
         self.deadlines.set(key, None);
     }
 
@@ -180,7 +184,7 @@ impl<'s> SessionTable<'s> {
     /// Drops the sessions that have ended and frees their keys.
     ///
     /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and
-    /// would reach another session if the keys had been given away.
+    /// would reach another session if the keys were reused earlier.
     pub(super) fn reap(&mut self, now: Instant) {
         if !self.finished.is_empty() {
             self.last_end = now;

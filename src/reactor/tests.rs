@@ -1,4 +1,4 @@
-//! Unit tests of what an observer learns about the end of a sleep.
+//! Unit tests of the reports that an observer receives about the end of a sleep.
 
 use super::selector::awakening;
 use super::*;
@@ -6,7 +6,7 @@ use crate::session::Ready;
 
 const READY: Ready = Ready::FRESH;
 
-/// A selector whose events are a list. Nothing else of it is used.
+/// A selector whose events are a list. The tests use nothing else of it.
 struct Listed;
 
 impl Selector for Listed {

@@ -1,4 +1,4 @@
-//! A boxed transport is a transport: for servers that choose the type of a connection's transport while they run.
+//! Implements `Transport` for a boxed transport, for servers that choose the transport's type at run time.
 
 use std::fs::File;
 use std::io;
@@ -38,7 +38,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 
     fn needs_handshake(&self) -> bool {
-        // Forwarded like all methods with a default: without this, the default would replace the inner transport's
+        // All methods with a default are forwarded, because otherwise the default would replace the inner transport's
         // method.
         (**self).needs_handshake()
     }

@@ -1,4 +1,4 @@
-//! A connection in memory, for tests. Not here: faults and delays, which a wrapper adds.
+//! A connection in memory, for tests. Not here: faults and delays, which wrappers add.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,17 +12,17 @@ pub struct Memory {
     pub incoming: Vec<u8>,
     /// True if the client has closed its side.
     pub at_end: bool,
-    /// Bytes that the server has sent.
+    /// The bytes that the server has sent.
     pub sent: Vec<u8>,
-    /// The number of writes, without those of files.
+    /// The number of writes, not counting those of files.
     pub writes: usize,
     /// True if the server has shut its side.
     pub ended: bool,
-    /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` means no bound.
+    /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` means no limit.
     pub room: usize,
     /// True between `cork(true)` and `cork(false)`.
     pub corked: bool,
-    /// True if the end of the bytes sent may still wait in the kernel for more, as with `MSG_MORE` or a cork.
+    /// True if the last sent bytes could still wait in the kernel for more, as with `MSG_MORE` or a cork.
     pub held: bool,
     /// True if the connection is broken: every call returns `ConnectionReset`.
     pub reset: bool,
@@ -54,9 +54,10 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Lets the server send `bytes` more. An unbounded window becomes one of `bytes`.
+    /// Lets the server send `bytes` more. An unlimited window becomes one of `bytes`.
     pub fn open_window(&mut self, bytes: usize) {
-        // The unbounded window stands for "no bound yet", so the first call replaces it instead of adding to it.
+        // The unlimited window means that no limit has been set yet, so the first call replaces it instead of adding to
+        // it.
         self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
@@ -64,7 +65,7 @@ impl Memory {
         if self.reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
-    /// Accepts as many bytes of `part` as there is room for, and returns their number.
+    /// Accepts as many bytes of `part` as fit, and returns their number.
     fn accept(&mut self, part: &[u8]) -> usize {
         let count = part.len().min(self.room);
         self.sent.extend_from_slice(&part[..count]);
@@ -90,14 +91,14 @@ impl Transport for Memory {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         self.check()?;
-        // A session that breaks one of these rules would lose bytes, or spin, on a socket.
+        // On a real socket, a session that breaks one of these rules would lose bytes or spin.
         assert!(!self.ended, "bytes were sent after the end");
         assert!(!(first.is_empty() && second.is_empty()), "an empty write");
         if self.room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.writes += 1;
-        // On a socket these bytes could stay in the kernel until more is sent or the cork is removed.
+        // On a real socket, these bytes could stay in the kernel until more is sent or the cork is removed.
         self.held = more || self.corked;
         Ok(self.accept(first) + self.accept(second))
     }
@@ -119,7 +120,7 @@ impl Transport for Memory {
 
     fn cork(&mut self, on: bool) {
         self.corked = on;
-        // Removing the cork sends what waits. Setting it holds back nothing that was sent before.
+        // Removing the cork sends the held bytes. Setting it does not hold back bytes that were sent before.
         self.held &= on;
     }
 
@@ -134,7 +135,7 @@ impl Transport for Memory {
         self.short_read_is_all
     }
 
-    /// A source without events: the caller runs the session itself when bytes have arrived.
+    /// A source without events. The caller runs the session itself when bytes have arrived.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
     }

@@ -1,7 +1,7 @@
-//! Forced partial reads and writes, and slow motion: a transport that takes few bytes at a time, and the session on it,
-//! which continues in the next turn or after a pause.
+//! Forced partial reads and writes, and slow motion: a transport that moves few bytes at a time, and a session on it
+//! that continues in the next turn or after a pause.
 //!
-//! Not here: the loop. It never sleeps for a paused session, and serves other connections at full speed.
+//! Not here: the loop, which does not wait for a paused session and serves other connections at full speed.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -15,21 +15,22 @@ use super::{Handshake, Transport};
 use crate::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
 use crate::tls_info::TlsInfo;
 
-/// How few bytes a connection may move at a time, and how long it then pauses. See
+/// The largest reads and writes of a connection, and the pause after each. See
 /// [`HttpServer::pace`](crate::HttpServer::pace).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// The most bytes of one read. `None` is no limit, otherwise there is one read in a turn of the loop.
+    /// The maximum number of bytes in one read. `None` means no limit. With a limit, each turn of the loop makes one
+    /// read.
     pub max_read: Option<NonZeroUsize>,
-    /// The most bytes of one write, be it from memory or from a file. `None` is no limit, otherwise there is one write
-    /// in a turn of the loop.
+    /// The maximum number of bytes in one write, from memory or from a file. `None` means no limit. With a limit, each
+    /// turn of the loop makes one write.
     pub max_write: Option<NonZeroUsize>,
-    /// The pause after a read or a write that has moved as many bytes as it may, at most a day. With zero, the next one
-    /// is in the next turn. The two directions pause independently.
+    /// The pause after a read or a write that has reached its limit, at most a day. With zero, the next one follows in
+    /// the next turn. The two directions pause independently.
     pub pause: Duration,
 }
 
-/// The longest pause, so that the end of every pause is a time that a clock can show.
+/// The longest pause. It ensures that the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A transport that moves few bytes at a time. A further attempt in the same turn, or before the end of the pause,
@@ -52,7 +53,7 @@ pub struct Narrow<T> {
 }
 
 impl<T> Narrow<T> {
-    /// Narrows a transport. The first turn has begun.
+    /// Narrows a transport. Its first turn begins immediately.
     pub fn new(transport: T, pace: Pace) -> Narrow<T> {
         let gate = PaceGate { pace, read: Direction::default(), write: Direction::default() };
         Narrow { transport, gate: Rc::new(gate) }
@@ -63,13 +64,13 @@ impl<T> Narrow<T> {
         Rc::clone(&self.gate)
     }
 
-    /// The transport that is narrowed.
+    /// The transport that this one narrows.
     pub fn inner(&mut self) -> &mut T {
         &mut self.transport
     }
 }
 
-/// The state that a [`Narrow`] transport and its session share: which direction may move bytes now.
+/// The state that a [`Narrow`] transport and its session share: it says which direction may move bytes now.
 #[derive(Debug)]
 pub struct PaceGate {
     pace: Pace,
@@ -77,12 +78,12 @@ pub struct PaceGate {
     write: Direction,
 }
 
-/// The state of reading or of writing.
+/// The state of one direction: reading or writing.
 #[derive(Debug, Default)]
 struct Direction {
     /// Bytes were moved in this turn, or the pause after that has not ended.
     is_closed: Cell<bool>,
-    /// The last attempt moved as many bytes as it may, so a pause follows.
+    /// The last attempt reached the limit, so a pause follows.
     is_limited: Cell<bool>,
     /// The end of the pause.
     opens_at: Cell<Option<Instant>>,
@@ -91,7 +92,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// Begins a turn. A pause begins with the first turn that finds the direction limited: the transport has no clock.
+    /// Begins a turn. The transport has no clock, so a pause begins with the first turn after the limit was reached.
     fn begin_turn(&self, now: Instant) {
         self.is_withheld.set(false);
         if self.opens_at.get().is_none_or(|end| end <= now) {
@@ -103,7 +104,7 @@ impl Direction {
     /// Ends a turn. Returns the time at which a refused attempt may be made again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
-            // A zero pause gives `now`, which is past in the next turn: the direction opens there.
+            // With a pause of zero this is `now`, so the direction opens in the next turn.
             self.opens_at.set(Some(now + pause.min(LONGEST_PAUSE)));
         }
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
@@ -112,15 +113,16 @@ impl Direction {
     /// Makes an attempt to move at most `limit` bytes, unless the direction is closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
-            // To the session this is an ordinary `WouldBlock`. `end_turn` then announces the time of the next attempt,
-            // because the poll will not.
+            // For the session this is an ordinary `WouldBlock`. The poll does not report when the next attempt is
+            // possible, so `end_turn` returns that time.
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // After an error the direction stays open: no byte was moved, and the poll reports the socket when it is ready.
+        // After an error the direction stays open, because no byte was moved and the poll reports the socket when it is
+        // ready.
         let count = call()?;
         self.is_closed.set(true);
-        // A shorter count means that the socket was the limit, so no pause follows.
+        // A smaller count means that the socket limited the attempt, so no pause follows.
         self.is_limited.set(count >= limit);
         Ok(count)
     }
@@ -135,7 +137,8 @@ impl PaceGate {
         let next = session.step(ready, cx);
         let read = self.read.end_turn(now, self.pace.pause);
         let write = self.write.end_turn(now, self.pace.pause);
-        // The session has cleared the flag of the direction, but the poll reports a change once, and it has reported.
+        // The session has cleared the flag of the direction, but the poll has already reported the change and does not
+        // repeat it.
         ready.read |= read.is_some();
         ready.write |= write.is_some();
         match (next, read.into_iter().chain(write).min()) {
@@ -149,7 +152,7 @@ impl PaceGate {
 
 impl<T: Transport> Transport for Narrow<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // Without a limit for a direction, its calls go straight through and are not counted as attempts.
+        // Without a limit, calls are passed on and do not count as attempts.
         let Some(limit) = self.gate.pace.max_read else { return self.transport.recv(buf) };
         let room = buf.len().min(limit.get());
         self.gate.read.attempt(limit.get(), || self.transport.recv(&mut buf[..room]))
@@ -160,7 +163,7 @@ impl<T: Transport> Transport for Narrow<T> {
         let limit = limit.get();
         let of_first = first.len().min(limit);
         let of_second = second.len().min(limit - of_first);
-        // The bytes beyond the limit are sent later, so a packet that is not full must not wait for them.
+        // The bytes beyond the limit are sent later, so the packet must not wait for them.
         let more = more && of_first == first.len() && of_second == second.len();
         self.gate.write.attempt(limit, || self.transport.send(&first[..of_first], &second[..of_second], more))
     }
@@ -176,7 +179,7 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 
     fn cork(&mut self, on: bool) {
-        // A corked socket would hold back the few bytes of a write until a timer of the kernel ends.
+        // A corked socket would hold back the few bytes of a write until a kernel timer expires.
         if self.gate.pace.max_write.is_none() {
             self.transport.cork(on);
         }
@@ -187,7 +190,7 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 
     fn short_read_is_all(&self) -> bool {
-        // A shortened read leaves bytes in the kernel. The poll, edge-triggered, would not report them again.
+        // A shortened read leaves bytes in the kernel. The edge-triggered poll would not report them again.
         self.gate.pace.max_read.is_none() && self.transport.short_read_is_all()
     }
 
@@ -238,7 +241,8 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 }
 
-/// A session on a [`Narrow`] transport. It runs again in the next turn or after the pause if an attempt was refused.
+/// A session on a [`Narrow`] transport. If an attempt was refused, the session runs again in the next turn or after the
+/// pause.
 #[derive(Debug)]
 pub struct Paced<S> {
     session: S,

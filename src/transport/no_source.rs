@@ -5,9 +5,9 @@ use std::io;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-/// The source of a session that no descriptor belongs to: registering it does nothing, and no event comes of it.
+/// The source of a session without a descriptor. Registering it does nothing, and it never has an event.
 ///
-/// It serves datagrams, which share one socket, and connections in memory.
+/// It is used for datagrams, which share one socket, and for connections in memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSource;
 

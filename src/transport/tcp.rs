@@ -1,4 +1,4 @@
-//! TCP streams: the kernel's socket, with `sendfile`, `MSG_MORE` and `TCP_CORK` where the system has them.
+//! TCP streams: the kernel's socket, with `sendfile`, `MSG_MORE` and `TCP_CORK` on systems that have them.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
@@ -13,8 +13,8 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // `more` matters only for a single part. With two, the second is the body, so no file follows and the packet need not
-            // be held back.
+            // `more` matters only for a single part. If there are two, the second is the body, so no file follows and
+            // the packet need not be held back.
             (only, []) if more => send_more(self, only),
             // `write` is cheaper than `writev` with one part.
             (only, []) | ([], only) => self.write(only),
@@ -28,31 +28,32 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(target_os = "linux")]
     fn cork(&mut self, on: bool) {
-        // The option only saves packets. If setting it fails, the socket is broken, and the next call that sends
-        // returns the error.
+        // The option only saves packets. If setting it fails, the socket is broken, and the next send returns the
+        // error.
         let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // Receiving continues: the session discards what the peer still sends.
+        // Receiving stays possible, because the session still reads and discards input.
         self.shutdown(Shutdown::Write)
     }
 
     fn short_read_is_all(&self) -> bool {
-        // kqueue and Windows do not document the guarantee that epoll gives.
+        // kqueue and Windows do not document this guarantee of epoll.
         cfg!(target_os = "linux")
     }
 
     #[cfg(all(feature = "harness", target_os = "linux"))]
     fn unacknowledged(&self) -> Option<u64> {
-        // The queue keeps bytes until they are acknowledged. Its memory is more than its bytes, and 0 if it is empty.
+        // The queue holds bytes until they are acknowledged. Its memory is larger than the number of bytes, and is 0 if
+        // the queue is empty.
         let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
         Some(u64::from(memory[option::WRITE_QUEUE]))
     }
 
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
-        // If it fails, the connection ends by a FIN.
+        // If this fails, the connection ends with a FIN.
         _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
     }
 
@@ -65,7 +66,7 @@ impl Transport for mio::net::TcpStream {
 mod option {
     use nix::{getsockopt_impl, libc, sockopt_impl};
 
-    /// The index of the memory of the write queue, `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
+    /// The index of the write queue's memory: `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
     pub(super) const WRITE_QUEUE: usize = 5;
 
     sockopt_impl!(
@@ -78,12 +79,12 @@ mod option {
     );
 }
 
-/// Holds back a packet that is not full until the file or the close that follows, which then leaves in the same packet:
-/// one packet less on the wire.
+/// Sends bytes that wait in the kernel until the packet is full, or until the file or the close follows. This saves a
+/// packet.
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;
-    // `MSG_NOSIGNAL`: a peer that is gone is an error here, and no SIGPIPE.
+    // With `MSG_NOSIGNAL`, a disconnected peer causes an error instead of SIGPIPE.
     Ok(rustix::net::send(&*stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
 }
 
@@ -95,11 +96,12 @@ fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize
 #[cfg(target_os = "linux")]
 fn send_file(stream: &mio::net::TcpStream, file: &File, mut offset: u64, length: u64) -> io::Result<u64> {
     use rustix::io::Errno;
-    // Where `usize` has 32 bits, the rest of a larger file follows in the next calls.
+    // If `usize` has 32 bits, later calls send the rest of a larger file.
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     match rustix::fs::sendfile(stream, file, Some(&mut offset), length) {
         Ok(sent) => Ok(sent as u64),
-        // Some file systems, and kernels that filter the call, want it done by hand.
+        // Some file systems do not support the call, and some sandboxes filter it. The caller then copies the bytes
+        // itself.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
         Err(error) => Err(error.into()),
     }

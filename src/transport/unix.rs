@@ -1,4 +1,4 @@
-//! Unix stream sockets: like TCP, without packets, so nothing is held back for what follows.
+//! Unix stream sockets. They work like TCP but have no packets, so no bytes are held back.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
@@ -14,12 +14,12 @@ impl Transport for UnixStream {
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
-        // A Unix socket has no packets: holding bytes back for what follows would save nothing.
+        // `more` is ignored: a Unix socket has no packets, so holding bytes back would save nothing.
         self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 
     fn send_file(&mut self, _: &File, _: u64, _: u64) -> io::Result<u64> {
-        // The caller reads the file and sends the bytes itself, which a handler of a raw socket does anyway.
+        // The caller reads the file and sends the bytes itself.
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -1,4 +1,4 @@
-//! Request bodies that no service wants: read before the response, or discarded after it.
+//! Request bodies that no service wants. They are read before the response, or discarded after it.
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Deferred, Stage};
@@ -29,7 +29,7 @@ impl Deferred {
             }
             Err(violation) => (core.reject(&violation.into(), &self.request, clock), Progress::Moved),
             Ok(event) => {
-                // A body in chunks says its length only by its end. This one is too long to be read.
+                // The length of a chunked body is known only at its end. This one is too long to be read.
                 if matches!(event, RequestEvent::Data(_)) {
                     core.machine.refuse();
                 }

@@ -1,5 +1,5 @@
-//! Sending a response with a fault. The response is produced as it would be without the fault, into a buffer of its own. From
-//! there its bytes pass to the output, changed, cut or delayed. Not here: the choice of the fault.
+//! Sending a response with a fault. The response is produced into a separate buffer, as if it had no fault. Its bytes
+//! then pass to the output, changed, cut or delayed. Not here: the choice of the fault.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::service::{CutEnd, CutPoint, Fault, Response, WireEffect};
 use crate::session::{CloseReason, Ready, StepContext, TurnClock};
 use crate::transport::{Memory, Transport};
 
-/// Time between two looks at the bytes that the peer has not acknowledged.
+/// The time between two checks of the bytes that the peer has not acknowledged.
 const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The longest wait for acknowledgements before a reset.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The wait before a reset where the acknowledged bytes are not known.
+/// The wait before a reset if the number of acknowledged bytes is not known.
 const RESET_DELAY: Duration = Duration::from_millis(50);
 
 /// The end of a chunked body.
@@ -30,25 +30,26 @@ const BAD_SIZE: &[u8] = b"zz\r\n";
 
 /// The stage that produces a response into its own buffer, and passes it on changed, cut or delayed.
 pub(in crate::connection) struct FaultyResponse {
-    /// The stage of the exchange as it would be without the fault.
+    /// The stage of the exchange without the fault.
     inner: Stage,
-    /// Bytes of the response that have not passed to the output.
+    /// Bytes of the response that have not been passed to the output.
     wire: Buffer,
     head_length: u64,
-    /// Bytes of the response that have passed to the output.
+    /// The number of bytes that have been passed to the output.
     passed: u64,
     /// The number of bytes after which the response is cut.
     cut: Option<u64>,
     pace: Option<FaultPace>,
-    /// Appended after the last byte of the response; a chunked body loses its last chunk if this is a bad one.
+    /// Appended after the last byte of the response. If this is a bad chunk size, it replaces the last chunk of a
+    /// chunked body.
     trailer: &'static [u8],
     /// How the connection ends after the response. `None` if it may continue.
     end: Option<CutEnd>,
     /// The connection is never read.
     is_deaf: bool,
-    /// The time at which all bytes had passed to the output and only the end of the connection was left.
+    /// The time at which all bytes had been passed to the output, so that only the end of the connection remained.
     over_since: Option<Instant>,
-    /// The next look at the acknowledgements.
+    /// The time of the next check of the acknowledgements.
     look_at: Option<Instant>,
 }
 
@@ -56,9 +57,9 @@ pub(in crate::connection) struct FaultyResponse {
 struct FaultPace {
     bytes: u64,
     every: Duration,
-    /// Bytes that may pass now.
+    /// Bytes that may be passed to the output now.
     credit: u64,
-    /// The time at which the next `bytes` may pass.
+    /// The time at which the next `bytes` may be passed.
     next: Instant,
 }
 
@@ -74,9 +75,9 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         self.server.count_fault(fault.kind);
         self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
-        // The service has made the wrong response itself, or has delayed it. It is sent as any other.
+        // The service itself has produced the wrong response or delayed it, so it is sent like any other.
         let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
-        // Bytes of earlier responses, which have no fault, stay in the output.
+        // Bytes of earlier responses without a fault stay in the output.
         let earlier = std::mem::take(&mut self.output);
         let inner = self.respond(response, request, upstream, clock);
         let wire = std::mem::replace(&mut self.output, earlier);
@@ -150,9 +151,9 @@ impl FaultyResponse {
         self.inner.sending()
     }
 
-    /// True if the connection is to be read. `needs_input` says that the response without the fault needs it.
+    /// True if the connection should be read. `needs_input` says whether the response without the fault needs input.
     pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
-        // A stalled connection discards what it reads, and finds the end that its client sends.
+        // A stalled connection discards the bytes that it reads, and so notices when its client closes.
         let is_stalled = self.over_since.is_some() && self.end == Some(CutEnd::Stall);
         !self.is_deaf && (is_stalled || needs_input)
     }
@@ -161,7 +162,7 @@ impl FaultyResponse {
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // With nothing to send, the session need not run when more bytes are allowed.
+            // With nothing to send, the session need not run when more bytes become allowed.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
@@ -196,7 +197,7 @@ impl FaultyResponse {
             return Ok((self.inner, Progress::Moved));
         }
         self.log_end(core, clock);
-        // Nothing more is needed of the response, so its upstream ends now.
+        // The rest of the response is not needed, so its upstream ends now.
         self.inner = Stage::Closing(CloseReason::Complete);
         self.over_since = Some(clock.now);
         Ok((Stage::Faulty(self), Progress::Moved))
@@ -207,15 +208,15 @@ impl FaultyResponse {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
 
-    /// Produces more of the response, if few bytes of it wait.
+    /// Produces more of the response if few of its bytes wait.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
-        // Bytes beyond the cut are not produced: the upstream might wait for a client that will not read them.
+        // Bytes beyond the cut are not produced, because their upstream could wait for a client that never reads them.
         if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
             return Progress::Still;
         }
         let mut progress = Progress::Moved;
-        // The stage writes to the output of the connection, which is exchanged for the buffer of the response.
+        // The stage writes to the connection's output, so that is swapped with the buffer of the response.
         std::mem::swap(&mut core.output, &mut self.wire);
         self.inner = match std::mem::replace(&mut self.inner, Stage::Head) {
             Stage::Sending(sending) => {
@@ -250,7 +251,7 @@ impl FaultyResponse {
         self.wire.extend(trailer);
     }
 
-    /// Passes the bytes that may leave now. Returns their number.
+    /// Passes the bytes that are allowed now to the output. Returns their number.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
         // A bad chunk replaces the last one, so nothing may leave before the end is known.
         if self.trailer == BAD_SIZE {
@@ -273,7 +274,7 @@ impl FaultyResponse {
         count
     }
 
-    /// Writes the line of a response that was cut, with the number of bytes that have left; or that of a deaf connection, which
+    /// Logs a response that was cut, with the number of bytes that were sent. Also logs a deaf connection, whose line
     /// could not be written when it was accepted.
     fn log_end<T, O: ConnectionObserver>(&self, core: &ConnectionCore<'_, T, O>, clock: TurnClock) {
         if self.is_deaf {
@@ -288,7 +289,7 @@ impl FaultyResponse {
         }
     }
 
-    /// Ends the connection after the last byte.
+    /// Ends the connection after the last byte, as the fault requires.
     fn finish<T: Transport, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -301,7 +302,7 @@ impl FaultyResponse {
                 // The client may send further requests, which are not answered. Discarding them keeps the memory
                 // bounded.
                 core.input.consume(core.input.len());
-                // The end of a connection that is never read is seen only in its events.
+                // A connection that is never read shows its end only through events.
                 if core.at_end || (ready.read_closed && self.is_deaf) {
                     return Err(CloseReason::Complete);
                 }
@@ -330,7 +331,7 @@ impl FaultyResponse {
 }
 
 impl FaultPace {
-    /// The bytes that may pass now.
+    /// The number of bytes that may be passed now.
     fn credit(&mut self, now: Instant) -> u64 {
         if self.credit == 0 && self.next <= now {
             self.credit = self.bytes;
@@ -340,10 +341,10 @@ impl FaultPace {
     }
 }
 
-/// Copies a body that the connection would send from its own memory, such as the page of an error, into the output.
+/// Copies a body that would otherwise be sent from its own memory, such as an error page, into the output.
 fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
     let mut copied = Memory::default();
-    // A connection in memory takes all bytes in one call, and has no errors.
+    // A connection in memory accepts all bytes in one call and never fails.
     _ = sending.body.send(&mut core.output, &mut copied, &mut Unobserved);
     core.output.extend(&copied.sent);
 }

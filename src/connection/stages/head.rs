@@ -1,4 +1,4 @@
-//! Reading a head, and deciding what becomes of its request.
+//! Reads a head and decides which stage follows for its request.
 
 use super::GATHER;
 use super::text::MOST_TEXT;
@@ -12,17 +12,17 @@ use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Responds to the requests whose heads are complete, until one of them takes longer.
+    /// Responds to requests whose heads are complete, until a response cannot be finished immediately.
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
-        // All connections share the memory of one request: it is filled and used within this call, unless a stage
-        // copies it.
+        // All connections share the memory of one request. It is filled and used within this call; a stage that needs
+        // it longer copies it.
         let mut request = self.server.borrow_request();
-        // Before the head is read: an https target is only valid over TLS.
+        // Set before the head is read, because an https target is only valid over TLS.
         request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
-            // Limits and service are replaced between two requests only: one request sees one version of them.
+            // Limits and service are replaced only between two requests, so that one request sees one version of them.
             if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() && !self.transport.is_text() {
                 self.adopt_changes();
             }
@@ -38,7 +38,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                     break;
                 }
                 Ok(RequestEvent::Head) => {
-                    // The machine knows the bytes; the connection knows the rest of a request.
+                    // The machine fills in everything that comes from the bytes; the connection adds the rest.
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;
@@ -47,7 +47,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                         false => self.begin(&request, clock),
                     };
                 }
-                // The machine has closed its receiving side: no request follows.
+                // The machine has closed its receiving side, so no request follows.
                 Ok(_) => stage = Stage::Closing(CloseReason::Complete),
                 Err(violation) => {
                     request.arrived = clock.now;
@@ -76,7 +76,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                 Stage::Deferred(Box::new(Deferred { response, request, left }))
             }
             Reply::Now(ref mut response) => {
-                // The body is too long to be read for nothing: the response closes the connection.
+                // The unwanted body is too long to be read, so the response closes the connection.
                 if self.machine.in_body() {
                     self.machine.refuse();
                 }
@@ -91,7 +91,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Ends a connection whose client has closed its side. All requests that came before are answered.
+    /// Ends a connection whose client has closed its side. All earlier requests have been answered.
     fn end_of_input(&mut self) -> Stage {
         let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
         self.machine.end_of_input();

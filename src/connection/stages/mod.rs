@@ -1,5 +1,5 @@
-//! The behaviour of a session in each stage of an exchange: each has a function `advance` that returns the next stage. Not here:
-//! reading and sending, which are the same in all stages.
+//! The behaviour of a session in each stage of an exchange: each stage has an `advance` function that returns the next
+//! stage. Not here: reading and sending, which are the same in all stages.
 
 mod body;
 mod closing;
@@ -21,12 +21,12 @@ use crate::transport::{Handshake, Transport};
 #[cfg(feature = "harness")]
 pub(super) use faulty::FaultyResponse;
 
-/// Once the output has this many bytes, no further response is added to it. Pipelined responses leave in one write up to there,
-/// and one client cannot make the server produce more than this ahead of what it reads.
+/// Once the output has this many bytes, no further response is added to it. Up to this size, pipelined responses are
+/// sent in one write. A client that does not read cannot make the server produce more than this in advance.
 pub(super) const GATHER: usize = 32 * 1024;
 
 impl Stage {
-    /// Lets the protocol and the service process what was received, and produce what is to be sent. Returns the next stage.
+    /// Lets the protocol and the service process received bytes and produce output. Returns the next stage.
     ///
     /// # Errors
     /// The reason, if the connection can be closed now. A stage that fails while output is left returns [`Stage::Closing`].
@@ -51,8 +51,8 @@ impl Stage {
     }
 }
 
-/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so the connection is not
-/// closed before its output has left.
+/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so the connection
+/// is closed only after its output has been sent.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
@@ -61,9 +61,9 @@ fn handshake<T: Transport, O: ConnectionObserver>(
     Ok(match core.transport.handshake(ready, &mut cx.handshakes_left) {
         Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
-        // The cryptography of many new clients must not fill a turn.
+        // The cryptography for many new clients must not use up a whole turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
-        // The client speaks HTTP without TLS. Its first request is answered by a 400 that says so.
+        // The client speaks HTTP without TLS. Its first request gets a 400 that explains this.
         Ok(Handshake::Text) => {
             core.expect_text();
             (Stage::Head, Progress::Moved)

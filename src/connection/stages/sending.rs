@@ -8,7 +8,7 @@ use crate::observer::ConnectionObserver;
 use crate::session::TurnClock;
 
 impl Sending {
-    /// Appends more of the body to the output, and notices its end.
+    /// Appends more of the body to the output, and ends the response when the body ends.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -25,7 +25,7 @@ impl Sending {
         if self.is_waiting {
             core.observer().upstream_resumed();
         }
-        // `wants_body` is compared before and after producing, because producing can make room in the upstream.
+        // `wants_body` is compared before and after producing, because producing can free space in the upstream.
         let wanted = self.wants_body();
         let produced = match self.body.produce(&mut core.output) {
             Ok(produced) => produced,
@@ -36,7 +36,7 @@ impl Sending {
                 return (Stage::Closing(reason), Progress::Moved);
             }
         };
-        // Producing may have made room in an upstream that echoes its request.
+        // Producing may have freed space in an upstream that echoes its request.
         if !wanted && self.wants_body() {
             progress = Progress::Moved;
         }
@@ -56,8 +56,8 @@ impl Sending {
             Ok(progress) => progress,
             Err(error) => {
                 self.upstream = None;
-                // After a failed upstream the rest is discarded: the head has promised the connection to the next request. No
-                // request can follow a body whose end is not known.
+                // After a failed upstream the rest of the body is discarded, because the head has announced a
+                // persistent connection. If the end of the body is unknown, no request can follow.
                 if matches!(error, FeedError::Cut | FeedError::Violation(_)) {
                     core.machine.refuse();
                 }
@@ -66,10 +66,10 @@ impl Sending {
         }
     }
 
-    /// Logs the response. Its last byte is sent or in the output.
+    /// Logs the response, whose last byte has been sent or is in the output.
     fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
-        // The client has all announced bytes. The connection closes all the same, because the service is wrong about
-        // its lengths.
+        // The client gets all announced bytes. The connection is closed anyway, because the lengths that this service
+        // announces are wrong.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

@@ -1,5 +1,5 @@
-//! A client that sends unencrypted HTTP to a port for TLS. It gets one unencrypted response, which names the URL to use.
-//! Not here: telling unencrypted HTTP from TLS, which the transport does.
+//! A client that sends unencrypted HTTP to a port for TLS. It gets one unencrypted response, which names the URL to
+//! use. Not here: distinguishing unencrypted HTTP from TLS, which the transport does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,19 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, Response};
 use crate::session::TurnClock;
 
-/// An incomplete head of this length is answered. Its client may speak another protocol than HTTP.
+/// An incomplete head of this length gets its response without waiting for the rest, because the client may use a
+/// protocol other than HTTP.
 pub(super) const MOST_TEXT: usize = 1024;
 
 /// The longest time from the first unencrypted byte to the end of the head.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Shortens the time for the head of a client that sends unencrypted HTTP.
+    /// Shortens the time limit for the head if the client sends unencrypted HTTP.
     #[cold]
     pub(super) fn expect_text(&mut self) {
         let mut limits = Limits::clone(&self.limits);
-        // Zero stands for no limit.
+        // Zero means no limit.
         if limits.head_timeout.is_zero() || limits.head_timeout > TEXT_TIMEOUT {
             limits.head_timeout = TEXT_TIMEOUT;
         }
@@ -34,13 +35,13 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     #[cold]
     pub(super) fn refuse_incomplete_text(&mut self, request: &mut Request, clock: TurnClock) -> Stage {
         (request.peer, request.local, request.arrived) = (self.peer, self.server.local, clock.now);
-        // Its first line, as far as it came, names the request in the log.
+        // The log identifies the request by the part of its first line that has arrived.
         self.machine.note_line(&self.input, request);
         self.refuse_text(request, clock)
     }
 
-    /// Responds to unencrypted HTTP on a TLS port with an unencrypted page that names the URL to use, and ends the connection.
-    /// `request` holds as much of the request as has come and could be parsed.
+    /// Responds to unencrypted HTTP on a TLS port with an unencrypted page that names the URL to use, and ends the
+    /// connection. `request` holds the parts of the request that have arrived and could be parsed.
     #[cold]
     pub(super) fn refuse_text(&mut self, request: &Request, clock: TurnClock) -> Stage {
         let mut text = b"This port speaks HTTPS, and the request came as plain HTTP.\n".to_vec();

@@ -1,4 +1,4 @@
-//! The wait of a session in each stage, and the consequence of a wait that lasts too long.
+//! The wait of a session in each stage, and the consequence if it lasts too long.
 
 use crate::connection::core::ConnectionCore;
 use crate::connection::stage::{PendingUpstream, Stage};
@@ -11,7 +11,7 @@ use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl Stage {
-    /// The wait of a session that can do nothing now.
+    /// The kind of wait of a session that can do nothing now.
     pub(in crate::connection) fn wait<T: Transport, O: ConnectionObserver>(
         &self,
         core: &ConnectionCore<'_, T, O>,
@@ -26,17 +26,17 @@ impl Stage {
             Stage::Deferred(_) | Stage::Draining(_) => Wait::Body,
             Stage::AwaitingUpstream(pending) if !pending.has_whole_body && core.needs_input => Wait::Body,
             Stage::AwaitingUpstream(_) => Wait::Upstream,
-            // The source may be waiting for the client's body: then the time limit of the body applies.
+            // The source may be waiting for the client's body, so the time limit of the body applies.
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
-            // The fault decides when the next bytes leave, if ever. Its stage has a deadline of its own.
+            // The fault decides when the next bytes are sent, if ever. The stage has its own deadline.
             #[cfg(feature = "harness")]
             Stage::Faulty(_) => Wait::Source,
         }
     }
 
-    /// Responds to a wait that has lasted too long.
+    /// Handles a wait that has lasted too long.
     ///
     /// # Errors
     /// The reason, if the connection is closed without a response.
@@ -47,7 +47,7 @@ impl Stage {
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
             (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
-            // The log shows why the response was cut, not that the client kept sending.
+            // The log shows the reason for the cut, and not that the client kept sending.
             (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
             (Wait::Linger, _) => Err(CloseReason::LingerOver),
             (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),
@@ -58,7 +58,8 @@ impl Stage {
                 Ok(time_out_request(&pending.request, core, clock))
             }
             (Wait::Head | Wait::Body, Stage::Head) => {
-                // The head is incomplete. Its first line, as far as it came, names the request in the log.
+                // The head is incomplete. The log identifies the request by the part of its first line that has
+                // arrived.
                 let (peer, local, arrived) = (core.peer, core.server.local, core.timers.since());
                 let tls = core.transport.tls().cloned();
                 let mut request = Request { peer, local, arrived, tls, ..Request::default() };
@@ -79,7 +80,7 @@ fn time_out_upstream<T, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     clock: TurnClock,
 ) -> Stage {
-    // No other service will read the rest of the body.
+    // Nothing else reads the rest of the body.
     if core.machine.in_body() {
         core.machine.refuse();
     }

@@ -1,4 +1,4 @@
-//! A request that an upstream answers: feeding it the body, and taking its response.
+//! A request that an upstream answers: passes the body to the upstream and takes its response.
 
 use std::io;
 
@@ -17,7 +17,7 @@ pub(super) enum FeedError {
     Cut,
     /// The body is malformed.
     Violation(Violation),
-    /// The upstream failed.
+    /// The upstream returned an error.
     Upstream(io::Error),
 }
 
@@ -28,7 +28,7 @@ impl From<io::Error> for FeedError {
 }
 
 impl PendingUpstream {
-    /// Feeds the upstream the part of the body that has arrived, and takes its response if it has one.
+    /// Passes the part of the body that has arrived to the upstream, and takes its response if it has one.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -41,12 +41,13 @@ impl PendingUpstream {
                 core.observer().upstream_resumed();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
-                // An upstream that has just begun to want the body gets the part that has already arrived.
+                // If the upstream has just begun to want the body, another round passes on the part that has already
+                // arrived.
                 progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
                 response
             }
             Err(FeedError::Cut) => {
-                // Dropped first: its last lines belong into the log.
+                // Dropped first, so that its last lines get into the log.
                 drop(self);
                 core.log_notes(cx.clock.wall);
                 return (Stage::Closing(CloseReason::InputCut), Progress::Moved);
@@ -56,7 +57,7 @@ impl PendingUpstream {
                 return (stage, Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
-                // The upstream failed in the middle of the body, which nothing else will read.
+                // The upstream failed in the middle of the body, and nothing else reads the rest.
                 core.machine.refuse();
                 Err(error)
             }
@@ -64,7 +65,8 @@ impl PendingUpstream {
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
             Ok(Some(mut response)) => {
-                // An upstream that responds early may still want the body that its client holds back until it is told to continue.
+                // An upstream that responds early may still want the body, and the client may hold the body back until
+                // it receives `100 Continue`.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
                 }
@@ -84,8 +86,8 @@ impl PendingUpstream {
         (stage, Progress::Moved)
     }
 
-    /// Appends the interim responses of the upstream to the output. No client waits for them, so they are left out if the
-    /// client does not take what is sent.
+    /// Appends the interim responses of the upstream to the output. Clients do not depend on them, so they are left out
+    /// if the client does not accept output.
     fn send_interim<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) {
         while let Some((status, head)) = self.upstream.take_interim() {
             if core.output.len() < GATHER {
@@ -94,14 +96,14 @@ impl PendingUpstream {
         }
     }
 
-    /// Feeds the upstream bytes of another protocol than HTTP, until the client closes its side.
+    /// Passes bytes of a protocol other than HTTP to the upstream until the client closes its side.
     fn feed_upgraded<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,
     ) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while self.wants_body() {
-            // The end is passed on after the last byte, so that the other protocol sees both in order.
+            // The end is passed on after the last byte, to keep their order for the other protocol.
             if core.input.is_empty() && core.at_end {
                 self.end_input()?;
                 return Ok(Progress::Moved);
@@ -120,12 +122,12 @@ impl PendingUpstream {
         Ok(progress)
     }
 
-    /// Ends the input of an upstream that has left HTTP, unless it has ended.
+    /// Ends the input of an upstream that has left HTTP, unless it has already ended.
     pub(super) fn end_input(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.has_whole_body, true) { Ok(()) } else { self.upstream.end() }
     }
 
-    /// Feeds the upstream the bytes that have arrived, of the body or of another protocol.
+    /// Passes the bytes that have arrived to the upstream: a part of the body, or bytes of another protocol.
     pub(super) fn feed<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,
@@ -134,21 +136,21 @@ impl PendingUpstream {
             let progress = self.feed_upgraded(core)?;
             let was_full = !self.wants_body();
             self.upstream.step_upgraded()?;
-            // The upstream may have passed on the bytes that it had taken, so there is room for more.
+            // The upstream may have passed on bytes that it had taken, so it may have space for more.
             return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;
         while !self.has_whole_body {
             if !core.machine.in_body() {
                 self.has_whole_body = true;
-                // Set before the call: an upstream that fails in `end` must not be told of the end again.
+                // Set before the call, because `end` must not be called again after it has failed.
                 self.upstream.end()?;
                 return Ok(Progress::Moved);
             }
             if !self.upstream.wants_body() {
                 break;
             }
-            // Only now: a client that waits for 100 is told to send its body when the upstream wants it, not before.
+            // A client that waits for `100 Continue` gets it only once the upstream wants the body.
             core.machine.send_continue(&mut core.output);
             match core.machine.receive_body(&mut core.input, &core.limits.message()) {
                 Ok(RequestEvent::Data(length)) => {
@@ -157,8 +159,8 @@ impl PendingUpstream {
                     if taken > 0 {
                         progress = Progress::Moved;
                     }
-                    // A short count means that the upstream takes no more now: the rest waits in the input, and the client is
-                    // not read from.
+                    // A short count means that the upstream accepts no more now. The rest waits in the input, and no
+                    // more is read from the client.
                     if taken < length {
                         break;
                     }

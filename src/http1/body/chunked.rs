@@ -1,5 +1,5 @@
-//! `ChunkedDecoder`: takes a body out of chunked transfer coding (RFC 9112 section 7.1). It is strict, because a chunk size
-//! that two parsers read differently is a way to smuggle a request.
+//! `ChunkedDecoder`: decodes a body in chunked transfer coding (RFC 9112 section 7.1). It is strict, because a chunk
+//! size that two parsers read differently allows request smuggling.
 
 use memchr::memchr;
 
@@ -8,15 +8,15 @@ use super::decoded::Decoded;
 use crate::http::{HeaderList, is_field_value, is_token, trim_ows};
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// The state of a chunked body, as far as it has arrived.
+/// Decodes a chunked body and holds the state between two calls.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
     state: ChunkState,
-    /// The number of bytes of the first line that have been searched for its end.
+    /// The number of bytes of the current line that have been searched for its end.
     scanned: usize,
-    /// Bytes of chunk extensions and trailer fields so far.
+    /// The number of bytes in chunk extensions and trailer fields so far.
     overhead: usize,
-    /// Bytes of body in all chunk sizes so far.
+    /// The sum of all chunk sizes so far.
     body: u64,
     /// The trailer fields, if they are kept.
     trailers: Option<HeaderList>,
@@ -28,7 +28,7 @@ enum ChunkState {
     /// The line with the size of a chunk.
     #[default]
     Size,
-    /// The data of a chunk; holds the bytes that are still to come.
+    /// The data of a chunk, with the number of bytes that are still to come.
     Data(u64),
     /// The CRLF after the data of a chunk.
     DataEnd,
@@ -38,11 +38,12 @@ enum ChunkState {
     End,
 }
 
-/// The hexadecimal digits of the largest `u64`. A size of more digits is malformed, even if they are leading zeros.
+/// The number of hexadecimal digits in the largest `u64`. A size with more digits is malformed, even if they are
+/// leading zeros.
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
-    /// A decoder that keeps the trailer fields, which a server has no use for.
+    /// Creates a decoder that keeps the trailer fields. A server does not need them.
     pub(crate) fn keeping_trailers() -> ChunkedDecoder {
         ChunkedDecoder { trailers: Some(HeaderList::new()), ..ChunkedDecoder::default() }
     }
@@ -80,7 +81,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Notes that `count` bytes of data were consumed.
+    /// Notes that the caller has consumed `count` bytes of data.
     pub(crate) fn took(&mut self, count: usize) {
         if let ChunkState::Data(left) = &mut self.state {
             *left -= count as u64;
@@ -114,19 +115,19 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Reads a line without its CRLF: a size or a trailer field.
+    /// Parses a line without its CRLF: a size or a trailer field.
     fn read_line(&mut self, line: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         let overhead = match self.state {
             ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
-        // The limit is exact here. `line` allows a few bytes more, because it does not know which bytes of a size line
+        // Here the limit is exact. `line` allows a few more bytes, because it cannot tell which bytes of a size line
         // are digits.
         self.overhead += overhead;
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
 
-    /// Reads `chunk-size [ chunk-ext ]`. Returns the length of the extensions, which are otherwise ignored (RFC 9112
+    /// Parses `chunk-size [ chunk-ext ]`. Returns the length of the extensions, which are otherwise ignored (RFC 9112
     /// section 7.1.1).
     fn size(&mut self, line: &[u8], limits: &MessageLimits) -> Result<usize, Violation> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -145,15 +146,15 @@ impl ChunkedDecoder {
         Ok(extensions.len())
     }
 
-    /// Checks a trailer field, and keeps it apart if it is wanted: a trailer field must not be merged into the header fields
-    /// (RFC 9110 section 6.5.1). Returns its length.
+    /// Checks a trailer field, and stores it separately if trailer fields are kept: a trailer field must not be merged
+    /// into the header fields (RFC 9110 section 6.5.1). Returns its length.
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         // The empty line ends the trailer section, and with it the body.
         if line.is_empty() {
             self.state = ChunkState::End;
             return Ok(0);
         }
-        // White space around the name, also of a folded line, is not part of a token, so it is refused here.
+        // White space around the name is not part of a token, so it is refused here. This also refuses folded lines.
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if !is_token(name) || !is_field_value(value) {

@@ -8,6 +8,6 @@ pub enum Decoded {
     /// The number of body bytes at the front of the input. [`Decoder::take`](super::Decoder::take) consumes them, or some
     /// of them.
     Data(usize),
-    /// The body is complete.
+    /// The body has ended.
     End,
 }

@@ -1,25 +1,25 @@
-//! `Decoder`: takes the body of a message out of its framing, whichever of the three framings it has.
+//! `Decoder`: removes the framing from the body of a message, for all three kinds of framing.
 
 use super::chunked::ChunkedDecoder;
 use super::decoded::Decoded;
 use crate::http::BodyLength;
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Takes the body of a message out of its framing (RFC 9112 section 6), for requests and responses alike.
+/// Removes the framing from the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug)]
 pub enum Decoder {
-    /// A body of known length; holds the bytes that are still to come.
+    /// A body of known length, with the number of bytes that are still to come.
     Length(u64),
-    /// Chunks. Boxed, because few bodies have them and every connection has room for a decoder.
+    /// A chunked body. Boxed, because few bodies are chunked and every connection reserves space for a decoder.
     Chunked(Box<ChunkedDecoder>),
-    /// A body that ends with the connection; holds the bytes that were taken. Only a response may have one (RFC 9112
-    /// section 6.3).
+    /// A body that ends with the connection, with the number of bytes taken so far. Only a response may have one (RFC
+    /// 9112 section 6.3).
     UntilClose(u64),
 }
 
 impl Decoder {
-    /// A decoder for a body whose length is given in the head. [`BodyLength::None`] means an empty body here; see
-    /// [`Decoder::until_close`].
+    /// Creates a decoder for a body whose length is given in the head. [`BodyLength::None`] means an empty body; for a
+    /// body that ends with the connection, see [`Decoder::until_close`].
     pub fn new(length: BodyLength) -> Decoder {
         match length {
             BodyLength::None => Decoder::Length(0),
@@ -28,7 +28,8 @@ impl Decoder {
         }
     }
 
-    /// A decoder for the body of a response whose head gives no length: the end of the connection ends it.
+    /// Creates a decoder for the body of a response whose head gives no length. The end of the connection ends the
+    /// body.
     pub fn until_close() -> Decoder {
         Decoder::UntilClose(0)
     }
@@ -41,11 +42,11 @@ impl Decoder {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
             Decoder::Length(_) | Decoder::UntilClose(_) if input.is_empty() => Ok(Decoded::More),
-            // Where `usize` has 32 bits, the length may exceed it, but the input cannot.
+            // If `usize` has 32 bits, the length can exceed it, but the input cannot.
             Decoder::Length(left) => Ok(Decoded::Data(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)))),
             Decoder::Chunked(chunked) => chunked.decode(input, limits),
-            // No head has announced this length, so it is checked as the bytes arrive. Those within the limit are passed on
-            // first, so that the result does not depend on how the bytes arrive.
+            // The head does not announce the length, so it is checked as the bytes arrive. Bytes within the limit are
+            // passed on first, so that the result does not depend on the sizes of the reads.
             Decoder::UntilClose(taken) => match limits.body_left(*taken) {
                 0 => Err(Violation::LargeBody),
                 left => Ok(Decoded::Data(input.len().min(usize::try_from(left).unwrap_or(usize::MAX)))),
@@ -53,7 +54,7 @@ impl Decoder {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last [`Decoder::decode`] has found.
+    /// Consumes the first `count` of the bytes that the last call of [`Decoder::decode`] found.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         input.consume(count);
         match self {
@@ -67,12 +68,12 @@ impl Decoder {
     /// complete with them. Any other body is cut short if [`Decoder::decode`] still returns [`Decoded::More`].
     pub fn end_of_input(&mut self, input: &Buffer) {
         if let Decoder::UntilClose(_) = self {
-            // From now on the body has a known length.
+            // The input holds the rest of the body, so its length is now known.
             *self = Decoder::Length(input.len() as u64);
         }
     }
 
-    /// Bytes of the body that are still to come; `None` if its length is unknown before its end.
+    /// The number of bytes of the body that are still to come; `None` if the length is not known in advance.
     pub fn remaining(&self) -> Option<u64> {
         match self {
             Decoder::Length(left) => Some(*left),

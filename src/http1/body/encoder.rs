@@ -1,22 +1,22 @@
-//! `Encoder`: puts the body of a message into its framing.
+//! `Encoder`: adds the framing to the body of a message.
 
 use crate::http::FieldBlock;
 use crate::http1::Buffer;
 
-/// Puts the body of a message into its framing (RFC 9112 section 6), for requests and responses alike.
+/// Adds the framing to the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
-    /// A body of known length; holds the bytes that are still to be sent.
+    /// A body of known length, with the number of bytes that are still to be sent.
     Counted(u64),
-    /// Chunks. An empty one ends the body.
+    /// A chunked body. An empty chunk ends it.
     Chunked,
     /// The end of the connection ends the body.
     UntilClose,
 }
 
 impl Encoder {
-    /// Appends a part of the body to `out`. Returns the number of bytes taken, which is less than `data` has if the body
-    /// would exceed its known length.
+    /// Appends a part of the body to `out`. Returns the number of bytes taken, which is less than the length of `data`
+    /// if the body would exceed its known length.
     pub fn write(&mut self, data: &[u8], out: &mut Buffer) -> usize {
         match self {
             // The peer would read bytes beyond the announced length as the next message.
@@ -26,10 +26,10 @@ impl Encoder {
                 out.extend(&data[..count]);
                 count
             }
-            // An empty chunk would end the body.
+            // An empty chunk would end the body, so it is not written.
             Encoder::Chunked if data.is_empty() => 0,
             Encoder::Chunked => {
-                // 16 digits and CRLF.
+                // Space for 16 digits and CRLF.
                 let mut line = [0; 18];
                 out.extend(hex_line(data.len(), &mut line));
                 out.extend(data);
@@ -50,17 +50,17 @@ impl Encoder {
         }
     }
 
-    /// Appends the end of the body to `out`. Returns false if a body of known length is incomplete. The connection must then
-    /// be closed, because nothing else tells the peer that bytes are missing.
+    /// Appends the end of the body to `out`. Returns false if a body of known length is incomplete. The connection must
+    /// then be closed, because the peer cannot otherwise notice that bytes are missing.
     pub fn finish(self, out: &mut Buffer) -> bool {
         self.finish_with(&FieldBlock::new(), out)
     }
 
-    /// Appends the end of the body with trailer fields (RFC 9112 section 7.1.2). Only a body in chunks can have them: others
-    /// leave them out.
+    /// Appends the end of the body with trailer fields (RFC 9112 section 7.1.2). Only a chunked body can have them;
+    /// other bodies leave them out.
     pub fn finish_with(self, trailers: &FieldBlock, out: &mut Buffer) -> bool {
         match self {
-            // The length in the head has announced the end.
+            // The length in the head has already announced the end.
             Encoder::Counted(left) => left == 0,
             Encoder::Chunked => {
                 out.extend(b"0\r\n");
@@ -73,7 +73,8 @@ impl Encoder {
     }
 }
 
-/// The size line of a chunk: hexadecimal digits, in capitals as CPython's client sends them, and CRLF. Written from its end, since the number of digits is unknown.
+/// The size line of a chunk: hexadecimal digits, in capitals as CPython's client sends them, and CRLF. Written
+/// backwards, because the number of digits is not known in advance.
 fn hex_line(mut size: usize, line: &mut [u8; 18]) -> &[u8] {
     let mut at = line.len() - 2;
     line[at..].copy_from_slice(b"\r\n");

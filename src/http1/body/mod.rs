@@ -1,5 +1,4 @@
-//! The body of a message: taking it out of its framing, and putting it into one. Nothing here knows whether the message
-//! is a request or a response.
+//! The framing of message bodies: decoding and encoding. Requests and responses are not distinguished here.
 
 mod chunk_ext;
 mod chunked;

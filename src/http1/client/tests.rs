@@ -30,7 +30,7 @@ impl Client {
         self.machine.request(&head, &mut self.out)
     }
 
-    /// Adds bytes to the input, and returns all events up to the one that needs more bytes. Data is taken.
+    /// Adds bytes to the input, and returns all events up to the one that needs more bytes. Body bytes are consumed.
     fn receive(&mut self, bytes: &[u8]) -> Result<Vec<ResponseEvent>, Violation> {
         self.input.extend(bytes);
         let mut events = Vec::new();
@@ -138,7 +138,7 @@ fn a_response_without_a_length_ends_with_the_connection() {
     client.input.extend(b"de");
     client.machine.end_of_input(&client.input);
     assert_eq!(client.receive(b""), Ok(vec![Data(2), End, Paused]));
-    // The end of the connection may be known before the head has been read.
+    // The end of the connection can be known before the head has been read.
     let mut client = Client::sent("GET");
     client.input.extend(b"HTTP/1.0 200 OK\r\n\r\nabc");
     client.machine.end_of_input(&client.input);
@@ -226,7 +226,7 @@ fn a_repeated_request_awaits_a_response_and_may_be_the_last() {
     assert_eq!(events, Ok(vec![Head, End, Paused]), "a response to HEAD has no body");
     client.machine.repeat_request("GET", true);
     assert!(!client.machine.can_request() && client.machine.awaited() == 1);
-    // A request that does not close does not revive a connection that ends.
+    // A request without `close` does not make an ending connection persist.
     let mut client = Client::sent("GET");
     client.receive(b"HTTP/1.1 204 No Content\r\n").unwrap();
     client.machine.repeat_request("GET", false);

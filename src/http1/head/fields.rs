@@ -1,16 +1,17 @@
-//! `FramingFields`: the fields that frame a message and decide whether its connection persists, for requests and responses.
+//! `FramingFields`: the fields of a request or response that frame the message and decide whether its connection
+//! persists.
 
 use crate::http::{BodyLength, Persistence, Version, is_token, list_elements};
 use crate::http1::Violation;
 
-/// The values of `Content-Length`, `Transfer-Encoding` and `Connection`, as far as a head has been read.
+/// The values of `Content-Length`, `Transfer-Encoding` and `Connection`, in the part of a head that has been read.
 #[derive(Default)]
 pub(crate) struct FramingFields {
     length: Option<u64>,
-    /// `Transfer-Encoding` was there, perhaps with an empty list.
+    /// `Transfer-Encoding` is present, possibly with an empty list.
     has_coding: bool,
     codings: usize,
-    /// How many of the codings are `chunked`.
+    /// The number of `chunked` codings.
     chunked: usize,
     ends_chunked: bool,
     close: bool,
@@ -21,7 +22,7 @@ impl FramingFields {
     /// Notes a field, if it is one of the three.
     #[inline]
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
-        // The length rules out nearly all other fields without comparing names.
+        // The length of the name excludes nearly all other fields without a comparison.
         match name.len() {
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list_elements([value].into_iter()) {
@@ -36,16 +37,16 @@ impl FramingFields {
         }
     }
 
-    /// The length of the body. [`BodyLength::None`] if no field gives it: a request then has no body, but a response has
-    /// one that ends with the connection, unless its status or its request rules a body out (RFC 9112 section 6.3).
+    /// The length of the body. [`BodyLength::None`] if no field gives it. A request then has no body. A response has a
+    /// body that ends with the connection, unless its status or its request excludes a body (RFC 9112 section 6.3).
     pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
         match (self.length, self.has_coding) {
             (None, false) => Ok(BodyLength::None),
             (Some(length), false) => Ok(BodyLength::Known(length)),
-            // RFC 9112 section 6.1 allows to ignore the length. A proxy that ignores the coding instead would see another
-            // body, which is how requests are smuggled.
+            // RFC 9112 section 6.1 allows a recipient to ignore the length. A proxy that ignores the coding instead
+            // would see a different body, which allows request smuggling.
             (Some(_), true) => Err(Violation::TwoFramings),
-            // HTTP/1.0 has no transfer codings, so its framing is faulty (RFC 9112 section 6.1).
+            // HTTP/1.0 has no transfer codings, so the framing is invalid (RFC 9112 section 6.1).
             (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
             (None, true) => match (self.codings, self.chunked, self.ends_chunked) {
                 (1, 1, true) => Ok(BodyLength::Chunked),
@@ -57,8 +58,8 @@ impl FramingFields {
         }
     }
 
-    /// The framing of a body that this side sends, as its own fields give it. The caller may have encoded the body before it
-    /// was chunked, so other codings may stand before `chunked` (RFC 9112 section 6.1).
+    /// The framing of a body that this side sends, according to its own fields. The caller may have encoded the body
+    /// before chunking it, so other codings may precede `chunked` (RFC 9112 section 6.1).
     pub(crate) fn body_to_send(&self) -> Result<BodyLength, Violation> {
         match (self.length, self.has_coding) {
             (Some(_), true) => Err(Violation::TwoFramings),
@@ -69,7 +70,7 @@ impl FramingFields {
         }
     }
 
-    /// The future of the connection that the sender of the message allows (RFC 9112 section 9.3).
+    /// Whether the sender of the message allows the connection to persist (RFC 9112 section 9.3).
     pub(crate) fn persistence(&self, version: Version, body: BodyLength) -> Persistence {
         match self.close {
             true if body.is_empty() => Persistence::LastRequest,
@@ -90,12 +91,12 @@ impl FramingFields {
 
     /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
-        // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are signs of a faulty sender, and
-        // another parser may choose a different one of the numbers.
+        // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are refused, because they
+        // indicate a broken sender, and another parser could choose a different number.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
             return Err(Violation::ContentLength);
         }
-        // A number that `u64` cannot hold becomes its maximum, which is above every limit.
+        // A number that does not fit into `u64` becomes its maximum, which exceeds every limit.
         let length =
             value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
         self.length = Some(length);
@@ -118,15 +119,15 @@ impl FramingFields {
     }
 }
 
-/// Parses the field lines of a head that [`HeadScan`](super::scan::HeadScan) has found, up to and with the empty line after
-/// them. `room` has one place for each line.
+/// Parses the field lines of a head that [`HeadScan`](super::scan::HeadScan) has found, including the empty line after
+/// them. `room` has one element for each line.
 pub(crate) fn parse_fields<'h, 'b>(
     lines: &'b [u8],
     room: &'h mut [httparse::Header<'b>],
 ) -> Result<&'h [httparse::Header<'b>], Violation> {
     match httparse::parse_headers(lines, room) {
-        // The scan has counted the fields, so the array is long enough.
-        // If httparse sees the end of the head elsewhere than the scan does, one of its lines is malformed.
+        // The scan has counted the fields, so the array is long enough. If httparse finds the end of the head in a
+        // different place than the scan, one of the lines is malformed.
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => Ok(headers),
         _ => Err(Violation::Field),
     }

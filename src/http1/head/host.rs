@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-/// True for `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) if the host is not empty. The port is any
-/// number of digits, even zero of them.
+/// True for `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2) if the host is not empty. The port is
+/// any number of digits, including none.
 pub(crate) fn is_authority(authority: &[u8]) -> bool {
-    // Fast path: nearly every host is a plain name or an IPv4 address, without brackets and percent-encoding.
+    // Fast path: nearly every host is a plain name or an IPv4 address, without brackets or percent-encoding.
     let plain = authority.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(authority.len());
     let (host, port) = match authority {
         // An address in brackets contains colons, so the port begins after the bracket.
@@ -62,7 +62,7 @@ fn is_reg_name(mut name: &[u8]) -> bool {
     }
 }
 
-/// True at the bytes of `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
+/// True at the index of each byte in `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
 const NAME_BYTES: [bool; 256] = {
     // `for` and iterators are not allowed in a constant.
     let (mut table, others, mut at) = ([false; 256], b"-._~!$&'()*+,;=", 0);

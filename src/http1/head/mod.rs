@@ -1,5 +1,5 @@
-//! The head of a message: finding its end, reading it, writing it. The scan and the framing fields are the same for requests
-//! and responses.
+//! The head of a message: finds its end, parses it and writes it. The scan and the framing fields are the same for
+//! requests and responses.
 //!
 //! | | a request | a response |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Reads the head of a response into a [`ReceivedHead`].
+//! Parses the head of a response into a [`ReceivedHead`].
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub struct ReceivedHead {
 }
 
 impl Default for ReceivedHead {
-    /// A place for a head: 200 without a reason phrase and without fields.
+    /// A head to be filled: 200 without a reason phrase and without fields.
     fn default() -> Self {
         let (reason, headers) = (Vec::new(), HeaderList::new());
         ReceivedHead { version: Version::Http11, status: Status::OK, reason, headers }
@@ -47,7 +47,7 @@ impl ReceivedHead {
         &self.headers
     }
 
-    /// Reads a head that the scan has found in `bytes`.
+    /// Parses a head that the scan has found in `bytes`.
     fn read(&mut self, bytes: &[u8], found: &FoundHead<StatusLine>) -> Result<ResponseControls, Violation> {
         let head = &bytes[found.start..found.end];
         // The scan has accepted the line, so it is at least as long as its version and status, and ends in CRLF.
@@ -57,7 +57,7 @@ impl ReceivedHead {
         self.reason.extend_from_slice(trim_ows(&head[StatusLine::WITHOUT_REASON..line_end]));
         self.headers.clear();
 
-        // One of the two is used: an array for the usual number of fields, an allocation for more.
+        // An array holds the usual number of fields; more fields need an allocation.
         let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW_FIELDS], Vec::new());
         let room = match few.get_mut(..found.fields) {
             Some(room) => room,
@@ -79,20 +79,20 @@ impl ReceivedHead {
 /// Most responses have at most 32 fields, and are parsed without an allocation for their positions.
 const FEW_FIELDS: usize = 32;
 
-/// The scan of a response's head, as far as the head has arrived.
+/// The state of the scan of a response's head.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseProgress(HeadScan<StatusLine>);
 
 impl ResponseProgress {
-    /// Reads the head at the front of `bytes` into `head`. Returns its length and its controls, or `None` if its end is not
-    /// there. `bytes` begins with the bytes of the last call.
+    /// Reads the head at the front of `bytes` into `head`. Returns its length and its controls, or `None` if its end
+    /// has not arrived. `bytes` begins with the bytes of the last call.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<Option<(usize, ResponseControls)>, Violation> {
-        // Responses have no fast way: a client reads few, and the network takes far longer.
+        // Responses have no fast path, because a client reads few of them and the network takes far longer.
         let Some(found) = self.0.advance(bytes, limits)? else { return Ok(None) };
         head.read(bytes, &found).map(|controls| Some((found.end, controls)))
     }

@@ -1,4 +1,4 @@
-//! Reads the head of a request into a [`Request`], in the fastest of three ways that is right for it.
+//! Parses the head of a request into a [`Request`], in the fastest of three ways that applies.
 
 use std::mem::MaybeUninit;
 
@@ -10,29 +10,28 @@ use super::target;
 use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
-/// The scan of a request head that did not arrive at once. `None` inside until such a scan begins.
+/// The scan of a request head that did not arrive in one piece. It holds `None` until such a scan begins.
 ///
-/// Boxed, because most heads arrive at once, and every connection has room for this.
+/// Boxed, because most heads arrive in one piece, and every connection reserves space for this.
 #[derive(Debug, Default)]
 pub struct HeadProgress(Option<Box<HeadScan<RequestLine>>>);
 
 impl HeadProgress {
-    /// Reads the head at the front of `bytes` into `request`. Returns its length and its constraints on the response, or
-    /// `None` if its end is not there. `bytes` begins with the bytes of the last call, and `request` may still hold the
-    /// previous request of the connection.
+    /// Reads the head at the front of `bytes` into `request`. Returns its length and its constraints on the response,
+    /// or `None` if its end has not arrived. `bytes` begins with the bytes of the last call, and `request` may still
+    /// hold the previous request of the connection.
     ///
     /// # Errors
-    /// The first violation. `request` then holds enough of the head to name the request in a log.
+    /// The first violation. `request` then holds enough of the head to identify the request in a log.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],
         limits: &MessageLimits,
         request: &mut Request,
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
-        // Once a scan has begun it continues: the two faster ways have declined this head.
+        // Once a scan has begun it continues, because the two faster ways have already declined this head.
         if self.0.is_none() {
-            // A comparison of bytes is the cheapest way, and clients such as browsers and benchmarks repeat their
-            // heads.
+            // Comparing bytes is the cheapest way, and clients such as browsers and benchmarks repeat their heads.
             if let Some(repeated) = read_again(bytes, limits, request) {
                 return Ok(Some(repeated));
             }
@@ -43,7 +42,7 @@ impl HeadProgress {
         match self.0.get_or_insert_default().advance(bytes, limits) {
             Ok(None) => Ok(None),
             Ok(Some(found)) => {
-                // Cleared only here: until the head is complete, `request` may be needed to recognise a repeat.
+                // Cleared only here, because until the head is complete `request` is needed to recognise a repeat.
                 request.clear();
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
@@ -54,17 +53,17 @@ impl HeadProgress {
         }
     }
 
-    /// Fills `request` with its line, for the log: the head is refused before its end.
+    /// Copies the request line into `request` for the log, because the head is refused before its end.
     #[cold]
     fn name_refused(&self, violation: &Violation, bytes: &[u8], request: &mut Request) {
         self.copy_request_line(bytes, request);
-        // As in CPython, which logs an empty request line for 414.
+        // CPython logs an empty request line for 414.
         if *violation == Violation::LongRequestLine {
             request.clear();
         }
     }
 
-    /// Copies the request line into `request`, as far as it has arrived.
+    /// Copies the part of the request line that has arrived into `request`.
     pub(crate) fn copy_request_line(&self, bytes: &[u8], request: &mut Request) {
         request.clear();
         if let Some(scan) = &self.0 {
@@ -77,27 +76,28 @@ impl HeadProgress {
 /// Most requests have at most 32 fields, and are parsed without an allocation.
 const FEW_FIELDS: usize = 32;
 
-/// Recognises the head that `request` was read from, byte for byte: programs repeat their requests. `request` stays as it
-/// is. Returns the length of the head and its constraints.
+/// Recognises an exact repeat of the head that `request` was read from, because programs repeat their requests.
+/// `request` is not changed. Returns the length of the head and its constraints.
 fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
-    // A head that was refused has no constraints. A repeat of it is read in full, and refused again.
+    // A refused head has no constraints. A repeat of it is parsed in full and refused again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
-    // The limits may have changed since it was read.
+    // The limits may have changed since the head was read.
     let length = request.head.len();
     let fits = is_short(length, request.headers().len(), limits) && check_body(request.body, limits).is_ok();
     fits.then_some((length, constraints))
 }
 
-/// Reads a head that is there as a whole, as most are, in one pass. Returns its length and its constraints.
+/// Parses a head that has arrived completely, as most do, in one pass. Returns its length and its constraints.
 ///
-/// Returns `None`, and leaves `request` as it is, if the head is incomplete, if it may exceed a limit, or if a line is
-/// malformed: [`HeadScan`] then finds out which violation it is. A head that both accept has the same result in both.
+/// Returns `None` without changing `request` if the head is incomplete, may exceed a limit, or has a malformed line.
+/// [`HeadScan`] then determines the violation. If both accept a head, they give the same result.
 fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
-    // httparse fails if there are more fields than this. The scan then reads the head, with room for the number it has counted.
+    // httparse fails if there are more fields than this. The scan then handles the head and allocates for the number of
+    // fields that it has counted.
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -108,11 +108,11 @@ fn read_whole(
     let target_end = method.len() + 1 + target.len();
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
-    // httparse accepts a bare LF as a line end, and skips empty lines before the request line.
-    // Both are left to the scan, which decides whether to refuse them. Each field line must come after a CRLF.
+    // httparse accepts a bare LF as a line end, and skips empty lines before the request line. The scan decides whether
+    // to refuse them, so here each field line must follow a CRLF.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
-        // A field name begins right after its line's predecessor, so the two bytes before it are that line's end.
+        // A field name begins directly after the previous line, so the two bytes before it end that line.
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
     if !is_strict || !is_short(length, headers.len(), limits) || !is_target(target) {
@@ -122,12 +122,12 @@ fn read_whole(
     Some((length, take_apart(head, line, headers, limits, request)))
 }
 
-/// True if a head of `length` bytes is within all limits, however long its lines are.
+/// True if a head of `length` bytes is within all limits, regardless of the lengths of its lines.
 fn is_short(length: usize, fields: usize, limits: &MessageLimits) -> bool {
     length <= limits.head.min(limits.start_line).min(limits.field_line) && fields <= limits.fields
 }
 
-/// Reads a head that [`HeadScan`] has found in `bytes`. `request` is empty.
+/// Parses a head that [`HeadScan`] has found in `bytes`. `request` is empty.
 fn read(
     bytes: &[u8],
     found: &FoundHead<RequestLine>,
@@ -136,7 +136,7 @@ fn read(
 ) -> Result<ResponseConstraints, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
-    // The scan has counted the fields and compared the number with the limit, so a client cannot make this large.
+    // The scan has checked the number of fields against the limit, so a client cannot make this allocation large.
     let mut room = vec![httparse::EMPTY_HEADER; found.fields];
     match parse_fields(lines, &mut room) {
         Ok(headers) => take_apart(head, found.line, headers, limits, request),
@@ -150,10 +150,10 @@ fn read(
 /// The bytes of a request line after its target.
 const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
-/// Fills `request` from a head whose lines are parsed.
+/// Fills `request` from a head whose lines have been parsed.
 ///
-/// A head may have several violations. The order of the checks decides which status the client gets: fields, framing,
-/// host, target, length of the body.
+/// A head may have several violations. The order of the checks decides the status that the client gets: fields,
+/// framing, host, target, length of the body.
 fn take_apart(
     head: &[u8],
     line: RequestLine,
@@ -169,7 +169,7 @@ fn take_apart(
         controls.note(header.name, value, field.value)?;
         request.fields.push(name, field);
     }
-    // The target may replace the authority that `Host` gives, so it comes after it.
+    // The target may replace the authority from `Host`, so it is read after `Host`.
     request.body = controls.body_length(line.version)?;
     request.authority = controls.host(&request.head, line.version)?;
     target::read(request, line.method_end as usize + 1, line.target_end as usize)?;
@@ -197,7 +197,7 @@ fn copy_head(head: &[u8], line: RequestLine, request: &mut Request) {
     request.version = line.version;
 }
 
-/// The place of `part`, which is a part of `head`.
+/// The position of `part` within `head`.
 fn place(head: &[u8], part: &[u8]) -> Span {
     // httparse returns slices of its input, not positions.
     let start = part.as_ptr() as usize - head.as_ptr() as usize;
@@ -209,7 +209,7 @@ pub(in crate::http1::head) mod tests {
     use super::*;
     use crate::http::{Expect, Persistence};
 
-    /// Reads a head the slow way: with `HeadScan`, then `read`.
+    /// Parses a head in the slow way: with `HeadScan`, then `read`.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::<RequestLine>::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
@@ -238,7 +238,7 @@ pub(in crate::http1::head) mod tests {
         );
     }
 
-    /// Everything that is read from a head.
+    /// All values that are parsed from a head, for comparisons.
     fn known(request: &Request) -> impl PartialEq + std::fmt::Debug + use<> {
         let headers: Vec<_> = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -5,7 +5,7 @@ use super::host::is_authority;
 use crate::http::{BodyLength, Expect, Method, Request, ResponseConstraints, Span, Version};
 use crate::http1::Violation;
 
-/// The values of `Host`, `Expect` and the fields that frame a message, as far as a head has been read.
+/// The values of `Host`, `Expect` and the fields that frame a message, in the part of a head that has been read.
 #[derive(Default)]
 pub(crate) struct RequestControls {
     framing: FramingFields,
@@ -15,7 +15,7 @@ pub(crate) struct RequestControls {
 }
 
 impl RequestControls {
-    /// Notes a field, if it is one of these. Its value stands at `place` in the head.
+    /// Notes a field, if it is one of these. `place` is the position of its value in the head.
     pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
@@ -23,7 +23,8 @@ impl RequestControls {
                 self.host = Some(place);
             }
             6 if name.eq_ignore_ascii_case("expect") => {
-                // The server cannot meet one expectation and ignore another (RFC 9110 section 10.1.1).
+                // An unknown expectation counts even beside a known one, because the server would have to meet both
+                // (RFC 9110 section 10.1.1).
                 let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
                 self.expect = if known { Expect::Continue } else { Expect::Unknown };
             }
@@ -37,7 +38,8 @@ impl RequestControls {
         self.framing.body_length(version)
     }
 
-    /// The place of the value of `Host`: exactly one in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2).
+    /// The position of the value of `Host`. HTTP/1.1 requires exactly one `Host`, HTTP/1.0 allows at most one (RFC 9112
+    /// section 3.2).
     pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
         // Required even if the target is in absolute form (RFC 9112 section 3.2.2).
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
@@ -49,7 +51,7 @@ impl RequestControls {
         }
     }
 
-    /// The constraints on the response to `request`, whose other parts have been read.
+    /// The constraints on the response to `request`. The other parts of `request` must have been parsed.
     pub(crate) fn constraints(&self, request: &Request) -> ResponseConstraints {
         let is_http10 = request.version == Version::Http10;
         ResponseConstraints {

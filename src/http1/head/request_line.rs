@@ -1,10 +1,10 @@
-//! `RequestLine`: the first line of a request, and which of its bytes are refused before it is complete.
+//! `RequestLine`: the first line of a request, and the checks that refuse a line before it is complete.
 
 use super::start_line::{StartLine, will_exceed};
 use crate::http::{Version, is_token};
 use crate::http1::{MessageLimits, Violation};
 
-/// Where the parts of a request line end: `method SP target SP version` (RFC 9112 section 3).
+/// The ends of the parts of a request line: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     pub(crate) method_end: u32,
@@ -13,16 +13,16 @@ pub(crate) struct RequestLine {
 }
 
 impl StartLine for RequestLine {
-    /// Some clients send a CRLF after a body that its length does not count. RFC 9112 section 2.2 asks servers to ignore at
-    /// least one.
+    /// Some clients send a CRLF after a body that is not included in its length. RFC 9112 section 2.2 asks servers to
+    /// ignore at least one.
     const MOST_EMPTY_LINES: u8 = 4;
 
-    /// There is exactly one SP between the parts, and the target is visible ASCII without `#`. A line without a version,
+    /// Requires exactly one SP between the parts, and a target of visible ASCII without `#`. A line without a version,
     /// which would be HTTP/0.9, is refused.
     fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
         let malformed = || Violation::RequestLine(Violation::quote(line));
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
-        // The last SP ends the target. Another SP between the two is then in the target, where it is refused.
+        // The last SP ends the target. Any further SP is then part of the target, where it is refused.
         let target_end =
             line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(malformed)?;
         if !is_token(&line[..method_end]) || !is_target(&line[method_end + 1..target_end]) {
@@ -32,12 +32,12 @@ impl StartLine for RequestLine {
         Ok(RequestLine { method_end: method_end as u32, target_end: target_end as u32, version })
     }
 
-    /// Refuses a TLS hello or other binary data at its first byte, instead of waiting for a line end. Checking only the
-    /// bytes after `checked` keeps a line that arrives byte by byte from costing quadratic time.
+    /// Refuses a ClientHello of TLS or other binary data at its first byte, instead of waiting for a line end. Only the
+    /// bytes after `checked` are checked, so that a line that arrives byte by byte does not cost quadratic time.
     fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
-        // A byte that is wrong within the limit takes precedence over the length, because a line that arrives byte by
-        // byte is refused for that byte. Bytes beyond the limit are not checked.
+        // An invalid byte within the limit takes precedence over the length, because a line that arrives byte by byte
+        // is refused for that byte. Bytes beyond the limit are not checked.
         let within = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(within, checked, limit)?;
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
@@ -50,10 +50,10 @@ impl StartLine for RequestLine {
 
 /// Checks the bytes of a partial line after the first `checked`, and its length.
 fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violation> {
-    // A CR at the end may be the first half of the CRLF.
+    // A CR at the end can be the first half of the CRLF.
     let text = partial.strip_suffix(b"\r").unwrap_or(partial);
-    // The input of the earlier call may have ended with the CR of a CRLF. The CR is valid only before an LF, so that byte is
-    // checked again. A `#` passes here because a method may contain it; a target with one is refused later.
+    // The input of the earlier call may have ended with the CR of a CRLF. The CR is valid only before an LF, so it is
+    // checked again. `#` is accepted here because a method can contain it. A target with `#` is refused later.
     let unchecked = &text[checked.saturating_sub(1).min(text.len())..];
     if !unchecked.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));
@@ -61,7 +61,7 @@ fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violat
     if will_exceed(partial, limit) { Err(Violation::LongRequestLine) } else { Ok(()) }
 }
 
-/// True if every byte may stand in a request target.
+/// True if every byte is allowed in a request target.
 pub(crate) fn is_target(target: &[u8]) -> bool {
     // `fold` instead of `all`: nearly all targets are valid, and without an early exit the loop is vectorised.
     target.iter().fold(true, |valid, byte| valid & is_target_byte(*byte))
@@ -78,7 +78,7 @@ fn version(text: &[u8]) -> Result<Version, Violation> {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
         [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => match major {
-            // A higher minor version is served as the highest one that this server has (RFC 9110 section 6.2).
+            // A higher minor version is treated as the highest one that this server supports (RFC 9110 section 6.2).
             b'1' => Ok(Version::Http11),
             _ => Err(Violation::UnsupportedVersion(format!("{}.{}", char::from(*major), char::from(*minor)))),
         },

@@ -10,40 +10,43 @@ use crate::http1::Buffer;
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// The reason phrase; `None` for the usual phrase of the status. It is sent as Latin-1, with `?` for a character that
-    /// Latin-1 does not have or that a reason phrase must not contain.
+    /// The reason phrase; `None` for the usual phrase of the status. It is sent as Latin-1, with `?` for each character
+    /// that is not in Latin-1 or is not allowed in a reason phrase.
     pub reason: Option<&'a str>,
     /// The fields of this response.
     pub fields: &'a FieldBlock,
-    /// Bytes of the body, if they are known before it is sent. A `Content-Length` in `fields` takes precedence.
+    /// The length of the body in bytes, if it is known before the body is sent. A `Content-Length` in `fields` takes
+    /// precedence.
     pub length: Option<u64>,
     /// `Server`, `Date`, and the fields that the server adds to every response.
     pub common: &'a CommonHeaders,
 }
 
-/// The lines of `Server` and `Date`, as bytes, and further lines between them. The two are sent unless the response has a field
-/// of that name, the further lines always. They are prepared once a second, because all responses of a second have the same.
+/// The field lines of `Server` and `Date` as bytes, with further lines between them. Each of the two is sent unless the
+/// response has its own field of that name. The further lines are always sent. The bytes are prepared once a second,
+/// because all responses in a second share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,
-    /// Where the line of `Server` ends.
+    /// The end of the `Server` line.
     server: usize,
-    /// Where the line of `Date` begins.
+    /// The start of the `Date` line.
     date: usize,
 }
 
 impl CommonHeaders {
-    /// Each argument is a whole line with its CRLF, or empty to leave the line out.
+    /// Creates the block. Each argument is a whole line with its CRLF, or empty to leave the line out.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders::with_more(server, b"", date)
     }
 
-    /// As [`CommonHeaders::new`], with further lines.
+    /// Like [`CommonHeaders::new`], with further lines.
     pub fn with_more(server: &[u8], more: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders { lines: [server, more, date].concat(), server: server.len(), date: server.len() + more.len() }
     }
 
-    /// The lines whose names are not in `fields`. One slice, because the further lines stand between the two.
+    /// The lines whose names are not in `fields`. This is always one slice, because the further lines are in the
+    /// middle.
     fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
@@ -54,12 +57,12 @@ impl CommonHeaders {
     }
 }
 
-/// The fields that the machine adds to those of a response, and the version.
+/// The version and the fields that the machine adds to a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResponseFraming {
     /// The version of the status line.
     pub(crate) protocol: Version,
-    /// The value of `Content-Length`; `None` if the response has no such field, or has set it itself.
+    /// The value of `Content-Length`; `None` if the response has no such field, or sets the field itself.
     pub(crate) length: Option<u64>,
     /// `Transfer-Encoding: chunked`.
     pub(crate) chunked: bool,
@@ -67,10 +70,10 @@ pub(crate) struct ResponseFraming {
     pub(crate) connection: Option<&'static str>,
 }
 
-/// Appends a whole head to `out`: status line, fields, and the empty line.
+/// Appends a complete head to `out`: status line, fields, and the empty line.
 pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, out: &mut Buffer) {
     write_status_line(added.protocol, response.status, response.reason, out);
-    // The framing fields come last: they depend on the request, the others are copied as they are.
+    // The framing fields come last, because they depend on the request. The other fields are copied unchanged.
     out.extend(response.common.beside(response.fields));
     out.extend(response.fields.lines());
     if let Some(length) = added.length {
@@ -93,7 +96,7 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     out.extend(b"\r\n");
 }
 
-/// Appends an interim response to `out`. It has neither `Server` nor `Date`: RFC 9110 section 6.6.1 makes `Date` optional
+/// Appends an interim response to `out`. `Server` and `Date` are left out: RFC 9110 section 6.6.1 makes `Date` optional
 /// in a 1xx response.
 pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlock, out: &mut Buffer) {
     write_status_line(protocol, status, None, out);
@@ -116,10 +119,10 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
     out.extend(b"\r\n");
 }
 
-/// The bytes of a reason phrase: Latin-1, as Python sends it. A character that Latin-1 does not have becomes `?`, and so
-/// does a control character, which could end the line and begin a field.
+/// The bytes of a reason phrase: Latin-1, as Python sends it. A character outside Latin-1 becomes `?`. A control
+/// character also becomes `?`, because it could end the line and begin a field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
-    // Nearly all reason phrases can be sent as they are.
+    // Nearly all reason phrases can be sent unchanged.
     if text.is_ascii() && is_field_value(text.as_bytes()) {
         return Cow::Borrowed(text.as_bytes());
     }

@@ -4,20 +4,21 @@ use super::fields::FramingFields;
 use crate::http::{BodyLength, Status, Version, list_elements};
 use crate::http1::{MessageLimits, Violation};
 
-/// The values of the fields that frame a response and decide whether its connection persists, as far as they are read.
+/// The values of the fields that frame a response and decide whether its connection persists, in the part of a head
+/// that has been read.
 #[derive(Default)]
 pub(crate) struct ResponseControls {
     framing: FramingFields,
-    /// A server of HTTP/1.0 has offered to keep the connection, in a field other than `Connection`.
+    /// An HTTP/1.0 server has offered to keep the connection open, in a field other than `Connection`.
     keeps_alive: bool,
 }
 
 /// The framing of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseBody {
-    /// The head ends the response, or the length is known, or it is chunked.
+    /// The response ends with its head, has a known length, or is chunked.
     Framed(BodyLength),
-    /// The end of the connection ends it.
+    /// The end of the connection ends the body.
     UntilClose,
 }
 
@@ -25,7 +26,7 @@ impl ResponseControls {
     /// Notes a field, if it is one of these.
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
         match name.len() {
-            // Fields of HTTP/1.0, which CPython obeys, too (RFC 9112 appendix C.2.2).
+            // HTTP/1.0 servers use these fields, and CPython obeys them too (RFC 9112 appendix C.2.2).
             10 if name.eq_ignore_ascii_case("keep-alive") => self.keeps_alive = true,
             16 if name.eq_ignore_ascii_case("proxy-connection") => {
                 self.keeps_alive |= list_elements([value].into_iter()).any(|o| o.eq_ignore_ascii_case(b"keep-alive"));
@@ -35,19 +36,19 @@ impl ResponseControls {
         Ok(())
     }
 
-    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if the request rules a body out.
+    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if the request excludes a body.
     pub(crate) fn body(
         &self,
         status: Status,
         without_body: bool,
         limits: &MessageLimits,
     ) -> Result<ResponseBody, Violation> {
-        // These responses end with their head, whatever their fields say.
+        // These responses end with their head, even if their fields announce a body.
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
-        // Chunks in a response of HTTP/1.0 are a fault of its server. By RFC 9112 section 6.1 a client processes the
-        // message and closes the connection, so the version is not checked here.
+        // A chunked HTTP/1.0 response is a mistake of the server. RFC 9112 section 6.1 lets a client process the
+        // message and close the connection, so the version is not checked here.
         match self.framing.body_length(Version::Http11)? {
             BodyLength::None => Ok(ResponseBody::UntilClose),
             BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

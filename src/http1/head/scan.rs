@@ -1,22 +1,22 @@
-//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. It does not parse fields, and does
-//! not know whether the head is of a request or of a response.
+//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. It does not parse fields, and
+//! works for requests and for responses.
 
 use memchr::{memchr, memchr_iter};
 
 use super::start_line::StartLine;
 use crate::http1::{MessageLimits, Violation};
 
-/// The search for the end of a head, as far as the head has arrived.
+/// The search for the end of a head.
 ///
 /// Each call continues where the last one stopped, so a head that arrives byte by byte costs linear time. The start line
 /// is parsed as soon as it is complete, so a malformed one is refused without waiting for the rest of the head.
 #[derive(Debug)]
 pub(crate) struct HeadScan<L> {
-    /// Bytes that were searched for line ends.
+    /// The number of bytes that have been searched for line ends.
     scanned: usize,
-    /// Where the line begins that is being searched.
+    /// The start of the current line.
     line_start: usize,
-    /// Where the head begins, after the empty lines before it.
+    /// The start of the head, after any empty lines.
     head_start: usize,
     empty_lines: u8,
     start_line: Option<L>,
@@ -26,9 +26,9 @@ pub(crate) struct HeadScan<L> {
 /// A complete head.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundHead<L> {
-    /// Where the start line begins in the scanned bytes.
+    /// The position of the start line in the scanned bytes.
     pub(crate) start: usize,
-    /// Where the head ends, after its last empty line.
+    /// The end of the head, after its empty line.
     pub(crate) end: usize,
     pub(crate) line: L,
     /// The number of field lines.
@@ -52,14 +52,14 @@ impl<L: StartLine> HeadScan<L> {
             }
             self.line_start = self.scanned;
         }
-        // The rest is a line without its end. A limit that it already exceeds need not wait for the end.
+        // The rest is an incomplete line. If it already exceeds a limit, it is refused without waiting for its end.
         let checked = self.scanned - self.line_start;
         self.scanned = bytes.len();
         self.partial_line(&bytes[self.line_start..], checked, limits)?;
         Ok(None)
     }
 
-    /// The start line as far as it has arrived, without its CRLF. The log names a refused message by it.
+    /// The part of the start line that has arrived, without its CRLF. The log identifies a refused message by it.
     pub(crate) fn start_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let line = &bytes[self.head_start.min(bytes.len())..];
         let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);
@@ -76,8 +76,8 @@ impl<L: StartLine> HeadScan<L> {
         let with_end = &bytes[self.line_start..=newline];
         let without_lf = &with_end[..with_end.len() - 1];
         let Some(start_line) = self.start_line else {
-            // A line that arrives in pieces may be refused before its end arrives. The same line must be refused for the
-            // same violation if it arrives at once, so the check of partial lines takes precedence.
+            // A line that arrives in pieces can be refused before its end arrives. The same line must cause the same
+            // violation if it arrives in one piece, so the check of partial lines takes precedence.
             return self
                 .first_line(with_end, limits)
                 .map_err(|violation| L::check_start(without_lf, 0, limits).err().unwrap_or(violation))
@@ -86,7 +86,8 @@ impl<L: StartLine> HeadScan<L> {
         // As above: the check of partial lines takes precedence.
         self.partial_line(without_lf, 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
-            // RFC 9112 section 2.2 allows a bare LF. Two parsers that disagree on it are how requests are smuggled.
+            // RFC 9112 section 2.2 allows a recipient to accept a bare LF. Two parsers that disagree on it allow
+            // request smuggling.
             None => Err(Violation::BareLf),
             Some([]) => {
                 let (start, end) = (self.head_start, self.scanned);
@@ -130,13 +131,13 @@ impl<L: StartLine> HeadScan<L> {
         if end - self.head_start > limits.head { Err(Violation::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// Checks a line without its LF. The first `checked` bytes passed an earlier call.
+    /// Checks a line without its LF. An earlier call has accepted the first `checked` bytes.
     fn partial_line(&self, line: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         if self.start_line.is_none() {
             return L::check_start(line, checked, limits);
         }
-        // A line may exceed two limits. It is refused for the one that it reaches first, so that the status does not
-        // depend on how the bytes arrive.
+        // A line can exceed two limits. It is refused for the one that it reaches first, so that the status does not
+        // depend on the sizes of the reads.
         let left_of_head = limits.head.saturating_sub(self.line_start - self.head_start);
         if line.len() >= limits.field_line && limits.field_line <= left_of_head + 1 {
             return Err(Violation::LongField(limits.field_line));

@@ -7,17 +7,17 @@ use super::request_line::is_target;
 use crate::http::{BodyLength, HeaderList, is_token};
 use crate::http1::{Buffer, Encoder, Violation};
 
-/// The parts of a request's head, as a client sends it. Nothing is added to them.
+/// The parts of a request's head that a client sends. Nothing is added to them.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
     /// The method, which is a token.
     pub method: &'a str,
-    /// The target, sent as it is: visible ASCII without `#`.
+    /// The target, sent unchanged: visible ASCII without `#`.
     pub target: &'a str,
     /// All fields. `Content-Length` or `Transfer-Encoding` frame the body.
     pub fields: &'a HeaderList,
-    /// True if the caller passes the body as it is before chunked coding, which `Transfer-Encoding` announces. False if the
-    /// caller has chunked it.
+    /// True if `Transfer-Encoding` announces chunks and the caller passes the body without them. False if the caller
+    /// has already chunked the body.
     pub encode_chunked: bool,
 }
 
@@ -27,10 +27,10 @@ pub struct RequestHead<'a> {
 pub enum InvalidRequest {
     /// The method is not a token (RFC 9110 section 9.1).
     Method(String),
-    /// The target is empty or contains a control character, a space, a `#` or a character beyond ASCII (RFC 9112 section
+    /// The target is empty or contains a control character, a space, a `#` or a non-ASCII character (RFC 9112 section
     /// 3.2).
     Target(String),
-    /// The fields contradict each other about the length of the body, or about its encoding (RFC 9112 section 6).
+    /// The fields contradict each other on the length or the encoding of the body (RFC 9112 section 6).
     Framing(Violation),
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for InvalidRequest {
 
 impl std::error::Error for InvalidRequest {}
 
-/// The consequences of a request's head for the connection.
+/// The effects of a request's head on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentFraming {
     /// `None` if the request has no body.
     pub(crate) encoder: Option<Encoder>,
-    /// The request has said that it is the last (RFC 9112 section 9.6).
+    /// The request announces that it is the last one (RFC 9112 section 9.6).
     pub(crate) closes: bool,
 }
 
@@ -65,12 +65,12 @@ impl RequestHead<'_> {
     /// Checks all parts and the fields that frame the body.
     ///
     /// # Errors
-    /// The first part that must not be sent.
+    /// The first part that is not allowed.
     pub fn check(&self) -> Result<(), InvalidRequest> {
         self.framing().map(drop)
     }
 
-    /// As [`RequestHead::check`]; returns the framing of the body.
+    /// Like [`RequestHead::check`], and returns the framing of the body.
     pub(crate) fn framing(&self) -> Result<SentFraming, InvalidRequest> {
         if !is_token(self.method.as_bytes()) {
             return Err(InvalidRequest::Method(self.method.to_owned()));
@@ -84,18 +84,18 @@ impl RequestHead<'_> {
             framing.note(name, value).map_err(InvalidRequest::Framing)?;
         }
         let encoder = match framing.body_to_send().map_err(InvalidRequest::Framing)? {
-            // There is nothing to encode, so the request is complete with its head.
+            // There is nothing to encode, so the request ends with its head.
             BodyLength::None | BodyLength::Known(0) => None,
             BodyLength::Known(length) => Some(Encoder::Counted(length)),
             BodyLength::Chunked if self.encode_chunked => Some(Encoder::Chunked),
-            // The caller frames the body, so nothing here sees where it ends.
+            // The caller frames the body, so its end is not visible here.
             BodyLength::Chunked => Some(Encoder::UntilClose),
         };
         Ok(SentFraming { encoder, closes: framing.closes() })
     }
 }
 
-/// Appends a whole head to `out`: request line, fields, and the empty line.
+/// Appends a complete head to `out`: request line, fields, and the empty line.
 pub(crate) fn write_request_head(head: &RequestHead<'_>, out: &mut Buffer) {
     for part in [head.method, " ", head.target, " HTTP/1.1\r\n"] {
         out.extend(part.as_bytes());

@@ -13,19 +13,20 @@ pub(crate) struct StatusLine {
 }
 
 impl StatusLine {
-    /// Bytes of `HTTP/1.1 200`, without the SP that ends it if there is a reason phrase.
+    /// The length of `HTTP/1.1 200`, without the SP that precedes a reason phrase.
     pub(crate) const WITHOUT_REASON: usize = "HTTP/1.1 200".len();
 }
 
-/// The beginning of every status line. Anything else, such as the body of HTTP/0.9, is refused at its first byte.
+/// The beginning of every status line. Anything else, such as the body of an HTTP/0.9 response, is refused at its first
+/// byte.
 const PREFIX: &[u8] = b"HTTP/";
 
 impl StartLine for StatusLine {
-    /// A response has no reason to begin with an empty line; CPython refuses it, too.
+    /// Responses must not begin with an empty line. CPython refuses it too.
     const MOST_EMPTY_LINES: u8 = 0;
 
-    /// There is exactly one SP between the parts. The SP after the status may be missing if there is no reason phrase:
-    /// several servers leave it out, and it has no meaning.
+    /// Requires exactly one SP between the parts. The SP after the status may be missing if there is no reason phrase,
+    /// because several servers leave it out.
     fn parse(line: &[u8]) -> Result<StatusLine, Violation> {
         let malformed = || Violation::StatusLine(Violation::quote(line));
         let rest = line.strip_prefix(PREFIX).ok_or_else(malformed)?;
@@ -39,9 +40,9 @@ impl StartLine for StatusLine {
         let status = Status::new(code).ok_or_else(malformed)?;
         match version {
             b"1.0" => Ok(StatusLine { version: Version::Http10, status }),
-            // A higher minor version is understood as the highest one that this client has (RFC 9110 section 6.2).
+            // A higher minor version is treated as the highest one that this client supports (RFC 9110 section 6.2).
             [b'1', b'.', b'1'..=b'9'] => Ok(StatusLine { version: Version::Http11, status }),
-            // RFC 9112 gives every version two digits, but a server that wants to say HTTP/3 says `HTTP/3`.
+            // RFC 9112 requires two digits in a version, but servers that mean HTTP/3 write `HTTP/3`.
             [b'2'..=b'9'] | [b'2'..=b'9', b'.', b'0'..=b'9'] => {
                 Err(Violation::UnsupportedVersion(String::from_utf8_lossy(version).into_owned()))
             }

@@ -1,12 +1,13 @@
-//! The request target: which of the four forms it has, and the path, query and authority in it.
+//! Parses the request target: its form, one of four, and its path, query and authority.
 
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};
 use crate::http1::Violation;
 
-/// Reads the target, which is `request.head[start..end]`, in one of the four forms of RFC 9112 section 3.2.
+/// Parses the target, which is `request.head[start..end]`, in one of the four forms of RFC 9112 section 3.2.
 ///
-/// The method and `Host` have been read. The authority of an absolute-form target replaces that of `Host` (section 3.2.2).
+/// The method and `Host` must have been parsed. The authority of an absolute-form target replaces that of `Host`
+/// (section 3.2.2).
 pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     match (target, &request.method) {
@@ -32,7 +33,7 @@ pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<()
     }
 }
 
-/// Reads an absolute-form target: `http://` or `https://`, authority, path and query (RFC 9112 section 3.2.2).
+/// Parses an absolute-form target: `http://` or `https://`, authority, path and query (RFC 9112 section 3.2.2).
 fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     let scheme = memchr::memmem::find(target, b"://").ok_or(Violation::Target)?;
@@ -43,13 +44,13 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Viola
     }
     let authority = start + scheme + 3;
     let after = &request.head[authority..end];
-    // The path may be empty, so the query may follow the authority.
+    // The path can be empty, so the query can follow the authority directly.
     let length = after.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(after.len());
     if !is_authority(&after[..length]) {
         return Err(Violation::Host);
     }
-    // Without TLS the server does not have the authority for an https resource (RFC 9110 section 7.4). A malformed host
-    // takes precedence.
+    // Without TLS the server is not authoritative for an https resource (RFC 9110 section 7.4). A malformed host takes
+    // precedence.
     if secure && request.tls.is_none() {
         return Err(Violation::Misdirected);
     }

@@ -1,10 +1,10 @@
-//! The two state machines of a server's connection: the states, and the table of transitions that each may make. When they
-//! make them is decided in `server.rs`.
+//! The two state machines of a server's connection: their states and the tables of allowed transitions. Not here: the
+//! decision when a transition is made (`server.rs`).
 
 use crate::http1::head::HeadProgress;
 use crate::http1::{Decoder, Encoder};
 
-/// The part of the request that the client still has to send. Each state is named after the thing it waits for.
+/// The part of the request that the client still has to send. Each state is named after the input that it waits for.
 #[derive(Debug, Default)]
 pub enum ReceiveState {
     /// Waits for the first byte of a request.
@@ -20,7 +20,7 @@ pub enum ReceiveState {
     Closed,
 }
 
-/// The part of the response that the server still has to send. Each state is named after the thing it waits for.
+/// The part of the response that the server still has to send. Each state is named after the event that it waits for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum SendState {
     /// Waits for a request.
@@ -68,12 +68,12 @@ impl ReceiveState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: ReceiveState) {
-        // Checked in debug builds, and so in every test that is run in one.
+        // Checked in debug builds, and therefore in every test that runs in one.
         debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
 
-    /// The name of the state, as the table of transitions has it.
+    /// The name of the state in the table of transitions.
     pub(super) fn name(&self) -> &'static str {
         match self {
             ReceiveState::Idle => "Idle",
@@ -92,12 +92,12 @@ impl SendState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: SendState) {
-        // As for `ReceiveState`: an unlisted transition fails every test that meets it.
+        // As for `ReceiveState`: an unlisted transition makes any test that reaches it fail.
         debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
 
-    /// The name of the state, as the table of transitions has it.
+    /// The name of the state in the table of transitions.
     pub(super) fn name(&self) -> &'static str {
         match self {
             SendState::Idle => "Idle",

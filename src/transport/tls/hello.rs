@@ -1,27 +1,28 @@
-//! Looks at the first bytes of a client before rustls does: whether they are TLS, whether the ClientHello is complete, and two
-//! things in it that rustls' unbuffered connection does not show: the name of the server (RFC 6066 section 3) and the cipher
-//! suite that the client prefers.
+//! Inspects the first bytes of a client before rustls does. It finds out whether they are TLS and whether the
+//! ClientHello is complete. It also extracts two values that rustls' unbuffered connection does not expose: the server
+//! name (RFC 6066 section 3) and the cipher suite that the client prefers.
 //!
-//! Not here: judging the message. Bytes that are not a proper ClientHello go to rustls, which answers with an alert.
+//! Not here: validation of the message. Bytes that are not a valid ClientHello go to rustls, which answers with an
+//! alert.
 
 use std::borrow::Cow;
 
 /// The first bytes of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientOpening {
-    /// A ClientHello of which a part is missing.
+    /// An incomplete ClientHello.
     Incomplete,
-    /// A whole ClientHello.
+    /// A complete ClientHello.
     Hello {
         /// The name of the server, if the client sent one.
         server_name: Option<Box<str>>,
-        /// The first cipher suite of the client is one with ChaCha20.
+        /// True if the client's first cipher suite uses ChaCha20.
         prefers_chacha: bool,
     },
-    /// A whole ClientHello whose newest version is older than TLS 1.2.
+    /// A complete ClientHello whose newest version is older than TLS 1.2.
     TooOld,
-    /// Unencrypted HTTP: it begins with a capital letter, as the methods of HTTP do. The client does not know that this is a port
-    /// for TLS.
+    /// Unencrypted HTTP: it begins with a capital letter, as the methods of HTTP do. The client does not know that this
+    /// port is for TLS.
     Text,
     /// Anything else.
     Other,
@@ -32,19 +33,19 @@ const MESSAGE_HEADER: usize = 4;
 /// The type of a record with messages of the handshake.
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// A larger ClientHello is refused by rustls, so its rest is not awaited.
+/// rustls refuses a larger ClientHello, so the server does not wait for its rest.
 const MOST_HELLO: usize = 0xffff;
 
-/// Looks at the bytes that have arrived.
+/// Inspects the bytes that have arrived.
 pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
         None => return ClientOpening::Incomplete,
-        // The methods of HTTP are in capital letters. TLS begins with a record type, which is below 0x20.
+        // HTTP methods are in capital letters. TLS begins with a record type, which is below 0x20.
         Some(b'A'..=b'Z') => return ClientOpening::Text,
         Some(_) => {}
     }
     match whole_message(input) {
-        // TLS 1.3 writes the version 1.2 here, and its own into an extension.
+        // TLS 1.3 puts version 1.2 here and its own version into an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => {
             let mut fields = HelloFields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
@@ -60,7 +61,7 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
 
 struct NotHello;
 
-/// The ClientHello with its header, joined if it comes in several records. `None` if a part is missing.
+/// The ClientHello with its header, joined if it spans several records. `None` if a part is missing.
 fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     let mut message = Cow::Borrowed(&[][..]);
     loop {
@@ -68,13 +69,13 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),
-            // An empty record would let a client make the server wait for ever with records that add nothing.
+            // Empty records would let a client keep the server waiting for ever.
             [_, _, _, 0, 0, ..] => return Err(NotHello),
             _ => {}
         }
         let Some((header, rest)) = input.split_first_chunk::<RECORD_HEADER>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        // A record that is too long gets its alert at once.
+        // A record that is too long gets its alert immediately.
         if length > 16 * 1024 {
             return Err(NotHello);
         }
@@ -90,7 +91,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         if let Some(&[_, high, middle, low]) = message.first_chunk::<MESSAGE_HEADER>() {
             let whole = MESSAGE_HEADER + u32::from_be_bytes([0, high, middle, low]) as usize;
-            // The announced length is checked before the bytes arrive, so a client cannot make the server keep more
+            // The announced length is checked before the bytes arrive, so a client cannot make the server store more
             // than this.
             match message.len() {
                 _ if whole > MOST_HELLO => return Err(NotHello),
@@ -98,7 +99,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
                 _ => {}
             }
         }
-        // The record is incomplete, so no other one follows it in the input.
+        // This record is incomplete, so it is the last one in the input.
         if payload.len() < length {
             return Ok(None);
         }
@@ -106,7 +107,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     }
 }
 
-/// The fields of a ClientHello that are read here.
+/// The fields of a ClientHello that this module reads.
 #[derive(Default)]
 struct HelloFields<'h> {
     cipher_suites: &'h [u8],
@@ -114,7 +115,7 @@ struct HelloFields<'h> {
 }
 
 impl<'h> HelloFields<'h> {
-    /// Divides the body of a ClientHello.
+    /// Splits the body of a ClientHello into its fields.
     fn of(hello: &'h [u8]) -> Option<HelloFields<'h>> {
         const VERSION_AND_RANDOM: usize = 2 + 32;
         let mut rest = hello.get(VERSION_AND_RANDOM..)?;
@@ -143,9 +144,9 @@ impl<'h> HelloFields<'h> {
 
     fn prefers_chacha(&self) -> bool {
         let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
-        // Browsers put a value without meaning first, so that servers stay able to skip what they do not know (RFC 8701).
+        // Browsers put a reserved value first, to check that servers skip unknown values (RFC 8701).
         let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
-        // TLS_CHACHA20_POLY1305_SHA256, and with ECDHE for keys of RSA and of ECDSA.
+        // TLS_CHACHA20_POLY1305_SHA256, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
         matches!(first, Some([0x13, 0x03] | [0xcc, 0xa8 | 0xa9]))
     }
 }
@@ -156,14 +157,14 @@ fn take_number(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*number))
 }
 
-/// Takes bytes that are preceded by their length in one byte.
+/// Takes bytes that follow their length, which is one byte.
 fn take_short<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (&length, after) = rest.split_first()?;
     *rest = after;
     take(rest, usize::from(length))
 }
 
-/// Takes bytes that are preceded by their length in two bytes.
+/// Takes bytes that follow their length, which is two bytes.
 fn take_long<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take_number(rest)?;
     take(rest, usize::from(length))

@@ -1,8 +1,9 @@
-//! TLS over another byte stream: rustls decides and encrypts, [`TlsStream`] moves the bytes. It knows neither HTTP nor the loop.
+//! TLS over another byte stream: rustls implements the protocol, and [`TlsStream`] moves the bytes. Not here: HTTP and
+//! the loop.
 //!
-//! rustls has no buffers here (its *unbuffered* interface): records are decrypted where they were read, in memory that all
-//! streams of a thread share ([`TlsScratch`]). A stream owns memory only while a part of a record, decrypted bytes that nothing
-//! has read yet, or records that the socket did not take wait in it.
+//! rustls has no buffers here (its *unbuffered* interface): records are decrypted where they were read, in memory that
+//! all streams of a thread share ([`TlsScratch`]). A stream owns memory only while it holds a partial record, decrypted
+//! bytes that have not been read yet, or records that the socket did not accept.
 
 mod hello;
 mod records;

@@ -1,6 +1,6 @@
-//! Passes records to rustls and takes the results: plaintext, records of its own, or the permission to send.
+//! Passes records to rustls and takes the results: plaintext, records to send, or the permission to send.
 //!
-//! Not here: sockets, and which bytes are kept until the next call.
+//! Not here: sockets, and the choice of the bytes that are kept until the next call.
 
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
@@ -8,10 +8,10 @@ use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, Un
 use super::side::TlsSide;
 use crate::buffer::Buffer;
 
-/// Where decrypted bytes go: into the memory of the reader as far as they fit, the rest into a buffer.
+/// The destination of decrypted bytes: the reader's memory as far as they fit, then a buffer.
 pub(super) struct PlaintextSink<'b> {
     room: &'b mut [u8],
-    /// Bytes in `room`.
+    /// The number of bytes in `room`.
     pub(super) filled: usize,
     rest: &'b mut Buffer,
 }
@@ -38,21 +38,22 @@ impl<'b> PlaintextSink<'b> {
 /// Why rustls stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// All whole records are processed.
+    /// All complete records have been processed.
     Empty,
-    /// The sink is full; whole records may be left.
+    /// The sink is full; complete records may be left.
     Full,
-    /// The peer has announced its end. What follows is ignored (RFC 8446 section 6.1).
+    /// The peer has announced its end. Bytes after that are ignored (RFC 8446 section 6.1).
     PeerEnded,
 }
 
-/// The permission to send: it may be used once.
+/// The permission to send, which can be used once.
 pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
 
-/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`. `write` is
-/// called once all records are processed, if the handshake allows sending. Returns how many bytes of `input` are used up.
+/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`.
+/// `write` is called once all records are processed, if the handshake allows sending. Returns the number of bytes of
+/// `input` that are used up.
 ///
-/// An alert is in `output` after most errors. The side must not process anything after an error.
+/// After most errors, `output` contains an alert. The side must not process anything after an error.
 pub(super) fn process<S: TlsSide>(
     side: &mut S,
     input: &mut [u8],
@@ -65,7 +66,7 @@ pub(super) fn process<S: TlsSide>(
         let UnbufferedStatus { mut discard, state } = side.process(&mut input[used..]);
         let stop = match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                // One record at a time: rustls processes the next one only after this one is taken.
+                // rustls processes the next record only after this one has been taken.
                 while let Some(Ok(record)) = traffic.next_record() {
                     discard += record.discard;
                     sink.take(record.payload);
@@ -78,7 +79,7 @@ pub(super) fn process<S: TlsSide>(
                 encode(output, |memory| data.encode(memory));
                 None
             }
-            // The records are in `output`, in their order, which is all that rustls needs to know.
+            // The records are now in `output` in order, which is all that rustls requires.
             Ok(ConnectionState::TransmitTlsData(data)) => {
                 data.done();
                 None
@@ -88,7 +89,8 @@ pub(super) fn process<S: TlsSide>(
                 Some(Stop::Empty)
             }
             Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
-            // Early data is never accepted, and both ends have said that nothing follows.
+            // The remaining states need no work: early data is never accepted, and after both ends are closed nothing
+            // follows.
             Ok(_) => Some(Stop::Empty),
             Err(error) => {
                 take_alert(side, output);
@@ -102,9 +104,9 @@ pub(super) fn process<S: TlsSide>(
     }
 }
 
-/// Takes the records that are left after an error: the alert, perhaps with a message that was queued before it.
+/// Takes the remaining records after an error: the alert, and possibly a message that was queued before it.
 fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
-    // rustls must not see the input again, which would fail again.
+    // rustls must not get the input again, because it would fail again.
     while side.common().wants_write() {
         let Ok(ConnectionState::EncodeTlsData(mut data)) = side.process(&mut []).state else { return };
         encode(output, |memory| data.encode(memory));
@@ -113,7 +115,7 @@ fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
 
 /// Appends a record of unknown length.
 fn encode(output: &mut Buffer, mut write: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
-    // The refusal of an empty memory says the length.
+    // The error for an empty buffer contains the required length.
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = write(&mut []) else { return };
     let count = output.fill(required_size, |memory| Ok(write(memory).unwrap_or_default()));
     debug_assert_eq!(count.ok(), Some(required_size));

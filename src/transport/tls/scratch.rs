@@ -1,29 +1,29 @@
-//! The memory in which the streams of a thread read, decrypt and encrypt.
+//! The memory that the streams of a thread use for reading, decrypting and encrypting.
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 
-/// The most plaintext that is encrypted at a time: four records of full length.
+/// The maximum amount of plaintext that is encrypted at a time: four full records.
 pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 
-/// Plaintext of a record of full length (RFC 8446 section 5.1).
+/// The length of the plaintext in a full record (RFC 8446 section 5.1).
 pub(super) const FULL_RECORD: usize = 16 * 1024;
 
-/// The least number of bytes that are read at a time: a ClientHello, or the records of a short request.
+/// The minimum size of a read, enough for a ClientHello or the records of a short request.
 pub(super) const LEAST_READ: usize = 4096;
 
-/// The most bytes that are read at a time.
+/// The maximum size of a read.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
-/// The most bytes of an unfinished record, or of an unfinished message of a handshake, that are kept. rustls takes a message of
-/// the handshake up to this size.
+/// The maximum number of bytes that are kept of an unfinished record or handshake message. rustls accepts handshake
+/// messages up to this size.
 pub(super) const MOST_UNFINISHED: usize = 64 * 1024;
 
-/// Room for [`MOST_PLAINTEXT`] as records, with a few short records of the handshake before them.
+/// Enough for [`MOST_PLAINTEXT`] as records, after a few short records of the handshake.
 const MOST_OUTPUT: usize = MOST_PLAINTEXT + 2048;
 
-/// Memory that the streams of a thread use in turn. No stream keeps bytes in it between two calls. It is allocated with the
-/// first use, so that a server without TLS has none.
+/// Memory that the streams of a thread use in turn. No stream keeps bytes in it between two calls. It is allocated on
+/// first use, so a server without TLS has none.
 #[derive(Default)]
 pub struct TlsScratch {
     input: RefCell<Vec<u8>>,
@@ -31,12 +31,12 @@ pub struct TlsScratch {
 }
 
 impl TlsScratch {
-    /// Holds records that were received, and plaintext before it is encrypted.
+    /// The memory for received records, and for plaintext before it is encrypted.
     pub(super) fn input(&self) -> RefMut<'_, Vec<u8>> {
         allocated(&self.input, MOST_UNFINISHED + MOST_READ + LEAST_READ)
     }
 
-    /// Holds records that are to be sent.
+    /// The memory for records before they are sent.
     pub(super) fn output(&self) -> RefMut<'_, Vec<u8>> {
         allocated(&self.output, MOST_OUTPUT)
     }

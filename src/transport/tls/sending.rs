@@ -1,4 +1,5 @@
-//! The sending half of a TLS stream: plaintext becomes records, and records go to the socket or wait. Not here: reading.
+//! The sending half of a TLS stream: plaintext is encrypted into records, and records go to the socket or become
+//! pending. Not here: reading.
 
 use std::io;
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use crate::transport::Transport;
 type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
 
 impl<T: Transport, S: TlsSide> TlsStream<T, S> {
-    /// Writes records to `memory[at..]`, which grows if they do not fit: `write` writes them. Returns their length.
+    /// Lets `write` write records to `memory[at..]`, which grows if they do not fit. Returns their length.
     pub(super) fn seal(
         &mut self,
         memory: &mut Vec<u8>,
@@ -27,13 +28,13 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
             let mut result = write(traffic, &mut memory[at..]);
             if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
-                // rustls checks the size before it encrypts, so the second call is the first to use up a record number.
+                // rustls checks the size before it encrypts, so the failed call has not used up a record number.
                 memory.resize(at + required_size, 0);
                 result = write(traffic, &mut memory[at..]);
             }
             sealed = Some(result);
         };
-        // Records that were received and not processed come first: rustls takes everything in its order.
+        // Received records that are not processed yet come first, because rustls processes everything in order.
         let mut is_blocked = false;
         while !is_blocked {
             let mut sink = PlaintextSink::new(&mut [], &mut self.plaintext);
@@ -41,8 +42,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
             self.received.consume(used);
             match stop {
-                // The sink has no room of its own, so it is full after each record, and the loop continues with the
-                // next one.
+                // The sink has only the overflow buffer, so it is full after each record, and the loop continues with
+                // the next one.
                 Ok(Stop::Full) => {}
                 Ok(Stop::PeerEnded) => {
                     self.at_end = true;
@@ -54,7 +55,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
         match sealed {
             Some(Ok(length)) => Ok(length),
-            // The keys are used up (RFC 8446 section 5.5), which takes hundreds of gigabytes.
+            // The keys have reached their usage limit (RFC 8446 section 5.5), which takes hundreds of gigabytes.
             Some(Err(error)) => Err(io::Error::other(error)),
             // rustls did not offer to write: the handshake is not complete, or this side has announced its end.
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -66,19 +67,19 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         self.seal(memory, at, &mut |traffic, memory| traffic.encrypt(plaintext, memory))
     }
 
-    /// Encrypts some of both parts. Returns how many bytes of them, and the length of the records.
+    /// Encrypts some of both parts. Returns the number of encrypted bytes and the length of the records.
     pub(super) fn encrypt_parts(
         &mut self,
         first: &[u8],
         second: &[u8],
         memory: &mut Vec<u8>,
     ) -> io::Result<(usize, usize)> {
-        // `first` fills a record by itself, so joining it with the body would save none.
+        // `first` fills a record by itself, so joining it with the body would not save a record.
         if second.is_empty() || first.len() >= FULL_RECORD {
             let part = &first[..first.len().min(MOST_PLAINTEXT)];
             return Ok((part.len(), self.encrypt(part, memory, 0)?));
         }
-        // A head and the beginning of its body share a record, which costs a copy, but no record more.
+        // A head and the beginning of its body share a record. This costs a copy and saves a record.
         let scratch = Rc::clone(&self.scratch);
         let mut joined = scratch.input();
         let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));
@@ -93,9 +94,9 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         Ok((length + rest.len(), end))
     }
 
-    /// Sends records. Those that the socket does not take are pending.
+    /// Sends records. Those that the socket does not accept become pending.
     pub(super) fn transmit(&mut self, records: &[u8], more: bool) -> io::Result<()> {
-        // Messages that rustls had queued go before the records that were encrypted after them.
+        // Messages that rustls had queued must precede the records that were encrypted after them.
         if !self.pending.is_empty() {
             self.pending.extend(records);
             return unless_later(self.flush_pending());
@@ -103,7 +104,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let sent = match self.socket.send(records, &[], more) {
             Ok(sent) => sent,
             Err(error) => {
-                // `WouldBlock` is a count of 0 here: the records are encrypted and have to be kept.
+                // `WouldBlock` counts as 0 sent bytes, because the records are already encrypted and must be kept.
                 unless_later(Err(error))?;
                 0
             }

@@ -1,4 +1,4 @@
-//! The two sides of a TLS connection as [`TlsStream`](super::TlsStream) sees them. The bytes are not moved here.
+//! The two sides of a TLS connection as [`TlsStream`](super::TlsStream) sees them. Not here: moving the bytes.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ pub trait TlsSide {
     /// The data of rustls' connection.
     type Data;
 
-    /// Processes the records in `input` as far as rustls' next state.
+    /// Processes the records in `input` up to rustls' next state.
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
 
-    /// The state that both sides have.
+    /// The state that both sides have in common.
     fn common(&self) -> &CommonState;
 
     /// The name of the server that the client asked for.
     fn server_name(&self) -> Option<&str>;
 
-    /// True until the first message of a client, to which the answer is costly, has been processed.
+    /// True until the first message of a client has been processed. The response to that message is expensive.
     fn awaits_hello(&self) -> bool {
         false
     }
 
-    /// Looks at the first bytes of the peer before rustls processes them.
+    /// Inspects the first bytes of the peer before rustls processes them.
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         _ = input;
         FirstLook::Process
@@ -38,13 +38,13 @@ pub trait TlsSide {
 /// The next step for the first bytes of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLook {
-    /// rustls processes the bytes.
+    /// Let rustls process the bytes.
     Process,
-    /// More bytes are needed.
+    /// Wait for more bytes.
     Wait,
     /// The bytes are not TLS, but unencrypted HTTP.
     Text,
-    /// The bytes are a hello of a version that is not supported.
+    /// The bytes are a ClientHello of an unsupported version.
     TooOld,
 }
 
@@ -52,29 +52,30 @@ pub enum FirstLook {
 pub struct ServerSide {
     connection: UnbufferedServerConnection,
     server_name: Option<Box<str>>,
-    /// The configuration, until the hello of the client has been seen.
+    /// The configuration, until the ClientHello has been seen.
     before_hello: Option<Arc<ServerConfig>>,
 }
 
 impl ServerSide {
-    /// The server's side of a new connection.
+    /// Creates the server's side of a new connection.
     ///
-    /// If the configuration ignores the client's order of cipher suites, it is nevertheless kept for a client that puts
-    /// ChaCha20 first: its processor has no instructions for AES, and would pay for the server's choice.
+    /// The client's order of cipher suites is kept if the client puts ChaCha20 first, even if the configuration ignores
+    /// that order: such a client has no processor instructions for AES, and another choice would be slow for it.
     ///
     /// # Errors
-    /// If the configuration contradicts itself, for example by a `max_fragment_size` out of range.
+    /// If the configuration is invalid, for example because of a `max_fragment_size` out of range.
     pub fn new(config: Arc<ServerConfig>) -> Result<ServerSide, rustls::Error> {
         let connection = UnbufferedServerConnection::new(Arc::clone(&config))?;
         Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })
     }
 
-    /// Begins again with the client's order of cipher suites. Nothing has been processed yet.
+    /// Starts again with the client's order of cipher suites. Called before anything has been processed.
     #[cold]
     fn keep_order_of_client(&mut self, config: &ServerConfig) {
         let mut config = config.clone();
         config.ignore_client_order = false;
-        // The same configuration made a connection before, so this one is made too. If not, the server's order stays.
+        // This should not fail, because the same configuration has already made a connection. If it does, the server's
+        // order is kept.
         if let Ok(connection) = UnbufferedServerConnection::new(config.into()) {
             self.connection = connection;
         }
@@ -103,7 +104,7 @@ impl TlsSide for ServerSide {
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         let Some(config) = &self.before_hello else { return FirstLook::Process };
         match look_at(input) {
-            // rustls would process a part of a hello, and the server name in it could not be read any more.
+            // rustls would consume a partial ClientHello, and then its server name could no longer be read.
             ClientOpening::Incomplete => return FirstLook::Wait,
             ClientOpening::Text => return FirstLook::Text,
             ClientOpening::TooOld => return FirstLook::TooOld,
@@ -114,20 +115,20 @@ impl TlsSide for ServerSide {
                     self.keep_order_of_client(&config);
                 }
             }
-            // rustls refuses these bytes with the alert that fits.
+            // rustls refuses these bytes with the appropriate alert.
             ClientOpening::Other => {}
         }
-        // Taken after the first message only: a second ClientHello, after a HelloRetryRequest, goes to rustls as any
+        // Cleared after the first message: a second ClientHello, after a HelloRetryRequest, goes to rustls like any
         // other record.
         self.before_hello = None;
         FirstLook::Process
     }
 }
 
-/// The result of a handshake that has completed.
+/// The result of a completed handshake.
 pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     let common = side.common();
-    // The handshake is complete, so the verifier has accepted them.
+    // The handshake is complete, so the verifier has accepted these certificates.
     let certificates = common.peer_certificates().unwrap_or_default();
     TlsInfo {
         protocol: common.protocol_version().map_or("", protocol_name),
@@ -147,10 +148,10 @@ fn protocol_name(version: ProtocolVersion) -> &'static str {
     }
 }
 
-/// OpenSSL's name of a cipher suite that rustls has.
+/// OpenSSL's name for a cipher suite of rustls.
 fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {
-        // The suites of rustls' ring provider. In TLS 1.3 the names of OpenSSL are those of the RFC.
+        // These are the suites of rustls' ring provider. For TLS 1.3, OpenSSL uses the names of the RFC.
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",

@@ -1,4 +1,4 @@
-//! `TlsStream`: a transport that speaks TLS over another one. It keeps what rustls does not: the bytes that wait.
+//! `TlsStream`: a transport that speaks TLS over another one. It stores the waiting bytes, which rustls does not.
 
 use std::fmt;
 use std::io;
@@ -15,29 +15,30 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport};
 
-/// The record of a fatal alert protocol_version (RFC 5246 section 7.2), unencrypted.
+/// An unencrypted record with the fatal alert protocol_version (RFC 5246 section 7.2).
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// A TLS connection over another byte stream.
 ///
-/// Invariant: rustls processes nothing after an error or after the announced end. What the peer still sends then is discarded.
+/// Invariant: rustls processes nothing after an error or after the announced end. Later input is discarded.
 pub struct TlsStream<T, S> {
     pub(super) socket: T,
     pub(super) side: S,
     pub(super) scratch: Rc<TlsScratch>,
-    /// Received bytes that rustls has not used up: an unfinished record or message, or the records that follow a full read.
+    /// Received bytes that rustls has not used up: an unfinished record or message, or the records after a read that
+    /// filled the reader's memory.
     pub(super) received: Buffer,
-    /// Decrypted bytes that did not fit into the memory of the reader.
+    /// Decrypted bytes that did not fit into the reader's memory.
     pub(super) plaintext: Buffer,
-    /// Records that the socket did not take.
+    /// Records that the socket did not accept.
     pub(super) pending: Buffer,
     pub(super) info: Option<Arc<TlsInfo>>,
     pub(super) failure: Option<Box<rustls::Error>>,
-    /// The peer has sent unencrypted HTTP before any TLS: everything is passed on as it is.
+    /// The peer has sent unencrypted HTTP before any TLS: everything is passed on unchanged.
     pub(super) is_text: bool,
-    /// There may be whole records in `received`.
+    /// `received` may hold complete records.
     pub(super) has_whole_records: bool,
-    /// The last read took everything that the socket had, and it was decrypted and returned.
+    /// The last read emptied the socket, and all bytes were decrypted and returned.
     pub(super) is_drained: bool,
     /// The peer has announced its end, or closed its side.
     pub(super) at_end: bool,
@@ -45,17 +46,17 @@ pub struct TlsStream<T, S> {
 }
 
 impl<T: Transport> TlsStream<T, ServerSide> {
-    /// The server's side of a connection that was accepted.
+    /// Creates the server's side of an accepted connection.
     ///
     /// # Errors
-    /// As [`ServerSide::new`].
+    /// The same as for [`ServerSide::new`].
     pub fn accept(socket: T, config: Arc<ServerConfig>, scratch: Rc<TlsScratch>) -> Result<Self, rustls::Error> {
         Ok(TlsStream::new(socket, ServerSide::new(config)?, scratch))
     }
 }
 
 impl<T: Transport, S: TlsSide> TlsStream<T, S> {
-    /// A new connection over `socket`, whose handshake is still to come. The streams of a thread share `scratch`.
+    /// Creates a connection over `socket` whose handshake has not begun. The streams of a thread share `scratch`.
     pub fn new(socket: T, side: S, scratch: Rc<TlsScratch>) -> TlsStream<T, S> {
         TlsStream {
             socket,
@@ -79,41 +80,40 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         &mut self.socket
     }
 
-    /// Reads once from the socket, unless records wait, and processes what is there. Returns the number of bytes of plaintext in
-    /// `buf`: 0 after a read that gave none.
+    /// Reads once from the socket, unless records wait, and processes the records. Returns the number of plaintext
+    /// bytes in `buf`, which can be 0.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         self.is_drained = false;
         let scratch = Rc::clone(&self.scratch);
         let mut input = scratch.input();
-        // An unfinished record goes before the bytes that complete it.
+        // The unfinished record precedes the bytes that complete it.
         let kept = self.received.len();
         input[..kept].copy_from_slice(self.received.bytes());
         let mut end = kept;
         let mut is_short = false;
         if !self.has_whole_records {
-            // No record and no message of a handshake that rustls accepts is as long. Reading on would fill the memory
-            // of the server.
+            // rustls accepts no record or handshake message of this length. Reading more would fill the server's
+            // memory.
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
-            // Plaintext is shorter than its records, so reading as much as `buf` holds rarely leaves plaintext over.
+            // Plaintext is shorter than its records, so a read of the size of `buf` rarely leaves plaintext over.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
             if count == 0 {
                 self.at_end = true;
                 return Ok(0);
             }
-            // rustls could only produce responses to these bytes, and nothing may be sent after the announced end.
+            // rustls could produce responses to these bytes, but nothing may be sent after the announced end.
             if self.has_announced_end {
                 return Ok(0);
             }
             end += count;
-            // A short read has emptied the socket. `short_read_is_all` passes that on if no plaintext is left over
-            // either.
+            // A short read has emptied the socket. `short_read_is_all` reports this if no plaintext is left over.
             is_short = count < room && self.socket.short_read_is_all();
-            // A response to a hello costs a signature. A client that has already closed its side gets none, so that a
-            // flood of such clients costs little.
+            // The response to a ClientHello costs a signature. A client that has already closed its side gets no
+            // response, so a flood of such clients costs little.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -125,8 +125,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         self.process(&mut input[..end], buf, is_short)
     }
 
-    /// Handles a client that has closed its side before the handshake. Returns the number of bytes of plaintext, which
-    /// is 0.
+    /// Handles a client that has closed its side before the handshake. Returns the number of plaintext bytes, which is
+    /// 0.
     fn leave(&mut self, input: &[u8]) -> usize {
         self.at_end = true;
         // Unencrypted HTTP still gets a response: its client may have closed its side after the request.
@@ -137,7 +137,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         0
     }
 
-    /// Processes received bytes, and keeps those that rustls does not use up.
+    /// Processes received bytes, and stores those that rustls does not use up.
     fn process(&mut self, input: &mut [u8], buf: &mut [u8], is_short: bool) -> io::Result<usize> {
         match self.side.look_at(input) {
             FirstLook::Process => {}
@@ -151,7 +151,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
             FirstLook::TooOld => {
-                // rustls would miss an extension first, and send the alert for that.
+                // rustls would first report a missing extension, with the wrong alert.
                 self.pending.extend(&PROTOCOL_VERSION_ALERT);
                 return Err(self.fail(PeerIncompatible::Tls12NotOffered.into()));
             }
@@ -161,14 +161,15 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // Only here the socket and all buffers are empty, so the session may wait for the poll without another read.
+            // Only in this case are the socket and all buffers empty, so that the session can wait for the poll without
+            // another read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
-            // No event will announce these records: the socket has given them away. The next read processes them first.
+            // The socket no longer holds these records, so no event reports them. The next read processes them first.
             Ok(Stop::Full) => self.has_whole_records = used < input.len(),
             Ok(Stop::PeerEnded) => self.at_end = true,
             Err(error) => {
                 let error = self.fail(error);
-                // Plaintext that came before the fault is returned first.
+                // Plaintext that arrived before the error is returned first.
                 return if filled > 0 { Ok(filled) } else { Err(error) };
             }
         }
@@ -176,9 +177,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         Ok(filled)
     }
 
-    /// Keeps these bytes for the next read, in place of those that were kept before.
+    /// Stores these bytes for the next read, in place of those that were stored before.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        // `rest` is the unprocessed end of the old bytes and the new ones, in shared memory, so it replaces them.
+        // `rest` is in shared memory. It is the unprocessed end of the old bytes and the new ones, so it replaces the
+        // old ones.
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -190,7 +192,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     /// Notes an error, after which rustls processes nothing more, and tries to send its alert.
     pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
-        // The alert is pending if it cannot leave now.
+        // The alert stays pending if it cannot be sent now.
         _ = self.flush_pending();
         self.failure = Some(Box::new(error.clone()));
         io::Error::new(io::ErrorKind::InvalidData, error)
@@ -203,11 +205,12 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Reads on until the handshake needs something that is not there.
+    /// Reads until the handshake needs bytes that have not arrived, or cannot send.
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
-                // The response of rustls has to leave before the peer can continue, so nothing is read before.
+                // The peer continues only after it has received rustls' response, so the response is sent before more
+                // is read.
                 if !ready.write {
                     return Ok(Handshake::Waiting);
                 }
@@ -223,7 +226,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if !ready.read {
                 return Ok(Handshake::Waiting);
             }
-            // Nothing is read for a handshake that must not continue: its bytes wait in the socket.
+            // The handshake must not continue in this turn, so its bytes stay in the socket.
             if *left == 0 {
                 return Ok(Handshake::NextTurn);
             }
@@ -231,19 +234,19 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if self.at_end && !self.is_text {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // With the end of the input still to be read, an empty socket stays readable: that end is not reported
-            // twice.
+            // If the end of the input is still to be read, an empty socket stays readable, because the end is not
+            // reported twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
-                // A flight of rustls is the sign of cryptography, such as a signature. Reading alone costs next to
-                // nothing.
+                // A flight from rustls shows that cryptography was done, such as a signature. Reading alone costs
+                // almost nothing.
                 *left -= 1;
             }
         }
     }
 }
 
-/// Ignores the errors after which the same call can be repeated later.
+/// Ignores the errors after which the call can be repeated later.
 pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

@@ -17,7 +17,7 @@ use crate::transport::{Handshake, Memory, Transport};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
-/// A certificate for localhost, which is its own issuer, and its key.
+/// A self-signed certificate for localhost, and its key.
 const PEM: &[u8] = include_bytes!("../../../tests/common/localhost.pem");
 
 fn server_config() -> ServerConfig {
@@ -39,7 +39,7 @@ impl Ends {
         Ends::with_provider(config, version, default_provider())
     }
 
-    /// The client has this cryptography.
+    /// Creates both ends. The client uses this cryptography provider.
     fn with_provider(
         config: ServerConfig,
         version: &'static SupportedProtocolVersion,
@@ -64,7 +64,7 @@ impl Ends {
         ends
     }
 
-    /// Puts bytes of the client on the wire.
+    /// Sends bytes as the client.
     fn send(&mut self, bytes: &[u8]) {
         self.server.socket().incoming.extend_from_slice(bytes);
     }
@@ -96,7 +96,7 @@ impl Ends {
         }
     }
 
-    /// Passes what the server has sent to the client.
+    /// Passes the bytes that the server has sent to the client.
     fn receive(&mut self) -> Result<Vec<u8>, Error> {
         let mut plaintext = Vec::new();
         let sent = self.take();
@@ -112,14 +112,14 @@ impl Ends {
         Ok(plaintext)
     }
 
-    /// The client encrypts bytes. They are not on the wire yet.
+    /// Encrypts bytes as the client, without sending them.
     fn encrypt(&mut self, plaintext: &[u8]) -> Vec<u8> {
         self.client.set_buffer_limit(None);
         self.client.writer().write_all(plaintext).unwrap();
         self.records()
     }
 
-    /// Everything that the server can read, in pieces of `size` bytes.
+    /// All bytes that the server can read, read in pieces of `size` bytes.
     fn read(&mut self, size: usize) -> Vec<u8> {
         let (mut all, mut part) = (Vec::new(), vec![0; size]);
         loop {
@@ -133,7 +133,7 @@ impl Ends {
     }
 }
 
-/// Bytes that differ from their neighbours.
+/// Test data in which neighbouring bytes differ.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
 }
@@ -211,7 +211,7 @@ fn a_short_head_and_body_share_one_record() {
     assert_eq!(ends.server.send(&head, &body[..50], false).unwrap(), 250);
     let wire = ends.take();
     assert_eq!(lengths(&wire), [250 + 17]);
-    // A longer body fills the record of its head, and then records of its own.
+    // A longer body fills up the record of the head, and then further records.
     let count = ends.server.send(&head, &body, false).unwrap();
     assert_eq!(count, MOST_PLAINTEXT);
     assert_eq!(lengths(&ends.take()), [16_384 + 17; 4]);
@@ -227,7 +227,7 @@ fn plaintext_that_does_not_fit_is_returned_by_the_next_reads_although_the_socket
     for expected in sent.chunks(2000) {
         let count = ends.server.recv(&mut part).unwrap();
         assert_eq!(&part[..count], expected);
-        // The session would wait for an event that does not come.
+        // Otherwise the session would wait for an event that never comes.
         assert!(count < part.len() || !ends.server.short_read_is_all());
     }
     assert_eq!(ends.server.recv(&mut part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -272,7 +272,7 @@ fn an_orderly_end_is_announced_once_and_nothing_follows_it() {
         ends.server.announce_end().unwrap();
         ends.receive().unwrap();
         assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
-        // A request for new keys would be answered by a message of the server's own.
+        // The server would answer a request for new keys with its own message.
         if version == VERSIONS[1] {
             ends.client.refresh_traffic_keys().unwrap();
         }
@@ -361,7 +361,7 @@ fn garbage_instead_of_a_hello_gets_an_alert() {
 fn records_without_end_before_a_hello_are_refused_and_cost_no_memory() {
     for (name, record, alert) in [
         ("a handshake without content", &[22, 3, 1, 0, 0][..], &[21, 3, 3, 0, 2][..]),
-        // An alert is not answered by one.
+        // An alert does not cause another alert.
         ("a warning", &[21, 3, 1, 0, 2, 1, 90], &[]),
         ("a change of the cipher", &[20, 3, 3, 0, 1, 1], &[21, 3, 3, 0, 2]),
         ("data", &[23, 3, 3, 0, 1, 0], &[21, 3, 3, 0, 2]),
@@ -471,7 +471,7 @@ fn a_half_hello_waits_and_costs_its_own_size() {
 #[test]
 fn a_message_that_never_ends_is_refused_at_64_kib() {
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
-    // A hello of nearly 64 KiB in records of one byte each, which take six times as much.
+    // A ClientHello of nearly 64 KiB in records of one byte each, which take up six times as much.
     ends.send(&[22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]);
     let mut records = 0;
     while records < 70_000 {

@@ -1,4 +1,4 @@
-//! The methods of `Transport` for a TLS stream. Not here: what they have in common, which is in `stream` and `sending`.
+//! The methods of `Transport` for a TLS stream. Not here: the code that they share, which is in `stream` and `sending`.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The most reads in one call that may give no plaintext, before the other sessions get their turn.
+/// The maximum number of reads without plaintext in one call, before other sessions run.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -30,10 +30,11 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return Ok(count);
         }
         if self.is_text {
-            // The first bytes of unencrypted HTTP, which were read before it was recognised, have been returned above.
+            // The first bytes, which were read before they were recognised as unencrypted HTTP, have been returned
+            // above.
             return self.socket.recv(buf);
         }
-        // A read may give no plaintext: a part of a record, or a message of the protocol such as a ticket.
+        // A read can yield no plaintext, only part of a record or a message of the protocol such as a ticket.
         for _ in 0..MOST_READS {
             if self.at_end {
                 return Ok(0);
@@ -43,7 +44,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
                 return Ok(count);
             }
         }
-        // The peer sends records without plaintext, as fast as they are read.
+        // The peer sends records without plaintext as fast as they are read.
         Err(io::ErrorKind::Interrupted.into())
     }
 
@@ -52,15 +53,15 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return self.socket.send(first, second, more);
         }
         if self.has_pending() {
-            // Records leave in the order of their numbers, so nothing is encrypted before the pending ones have left.
-            // This also bounds them: one call encrypts at most 64 KiB.
+            // Records must be sent in the order of their numbers, so the pending ones are sent before anything is
+            // encrypted. This also limits their size: one call encrypts at most 64 KiB.
             self.flush_pending()?;
         }
         let scratch = Rc::clone(&self.scratch);
         let mut memory = scratch.output();
         let (count, length) = self.encrypt_parts(first, second, &mut memory)?;
-        // Bytes count as sent once they are encrypted: a record cannot be taken back. Those that the socket refuses are
-        // pending.
+        // Bytes count as sent once they are encrypted: a record cannot be taken back. Records that the socket refuses
+        // become pending.
         self.transmit(&memory[..length], more)?;
         Ok(count)
     }
@@ -81,10 +82,11 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // A read error is treated as an early end of the file: only a cut connection can tell the client about either.
+                // A read error is treated as an early end of the file: in both cases only a cut connection informs the
+                // client.
                 Err(_) => 0,
             };
-            // The file has become shorter. The caller sees it by the number of bytes, and cuts the connection.
+            // The file has become shorter. The caller notices this by the number of bytes, and cuts the connection.
             if count == 0 {
                 break;
             }
@@ -100,7 +102,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // After the FIN rustls must not write anything either, not even a response to what the peer still sends.
+        // After the FIN rustls must not write anything, not even a response to later input.
         self.has_announced_end = true;
         self.socket.end()
     }
@@ -145,7 +147,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn announce_end(&mut self) -> io::Result<()> {
-        // Before the end of the handshake there is nothing to announce, and after an error the alert was the last
+        // Before the handshake is complete there is nothing to announce, and after an error the alert was the last
         // record.
         if self.info.is_none() || self.failure.is_some() {
             return Ok(());
@@ -156,7 +158,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
             self.has_announced_end = true;
             self.has_whole_records = false;
-            // Received bytes are discarded from now on, so those that wait are, too.
+            // Received bytes are discarded from now on, including those that wait.
             self.keep(&[]);
             return self.transmit(&memory[..length], false);
         }
