@@ -1,12 +1,12 @@
-//! `Buffer`: bytes between a socket and a protocol. Not here: both of them.
+//! `Buffer`: bytes between a socket and a protocol. Not here: the socket and the protocol.
 
 use std::io;
 
-/// A queue of bytes: filled at the end, consumed at the front.
+/// A queue of bytes. Bytes are added at the end and consumed at the front.
 ///
-/// Its memory is initialised once and reused, so that a socket can read into it without unsafe code. `Buffer::default()`
-/// owns no memory. Positions are `u32`, because every connection has two buffers: a buffer holds at most 4 GiB, far beyond
-/// any limit.
+/// Its memory is initialised once and reused, so that a socket can read into it without unsafe code.
+/// `Buffer::default()` owns no memory. Positions are `u32`, because every connection has two buffers: a buffer holds at
+/// most 4 GiB, which is far more than any limit allows.
 ///
 /// Invariant: the waiting bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
@@ -17,12 +17,12 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer that owns `capacity` bytes of memory.
+    /// Creates an empty buffer that owns `capacity` bytes of memory.
     pub fn with_capacity(capacity: usize) -> Buffer {
         Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
 
-    /// The waiting bytes: appended, and not consumed.
+    /// The waiting bytes: those that have been appended and not consumed.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start as usize..self.end as usize]
@@ -46,7 +46,7 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Bytes of memory that the buffer owns.
+    /// The number of bytes of memory that the buffer owns.
     pub fn capacity(&self) -> usize {
         self.memory.len()
     }
@@ -59,7 +59,7 @@ impl Buffer {
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed {count} of {} bytes", self.len());
         self.start += count as u32;
-        // An empty buffer begins at the front again, so that its whole memory is free without a copy.
+        // An empty buffer starts at the front again, so that all of its memory is free without a copy.
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -75,15 +75,15 @@ impl Buffer {
         self.end += bytes.len() as u32;
     }
 
-    /// Calls `read` with the free memory, which is at least `least` bytes. `read` returns the number of bytes that it put at
-    /// the front of it; they are appended. Returns that number.
+    /// Calls `read` with the free memory, which has at least `least` bytes. `read` returns the number of bytes that it
+    /// has written to the front of this memory. These bytes are appended, and their number is returned.
     ///
     /// # Errors
-    /// The error of `read`. Nothing is appended then.
+    /// The error of `read`. In this case nothing is appended.
     pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
-        // A `read` that returns more than it was given must not make bytes wait that do not exist.
+        // If `read` returns too large a number, only existing bytes are appended.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
@@ -94,7 +94,7 @@ impl Buffer {
         self.memory.len() - self.end as usize
     }
 
-    /// Makes `count` bytes free after the waiting ones.
+    /// Ensures that `count` bytes are free after the waiting ones.
     #[inline]
     fn reserve(&mut self, count: usize) {
         if self.free() < count {
@@ -102,17 +102,17 @@ impl Buffer {
         }
     }
 
-    /// Makes `count` bytes free, by moving the waiting bytes to the front or into a larger memory.
+    /// Makes `count` bytes free, by moving the waiting bytes to the front or into a larger allocation.
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        // A move pays off only if at least as many bytes were consumed as are copied. Otherwise the memory doubles. Either
-        // way many small appends cost linear time in all.
+        // A move is used only if at least as many bytes have been consumed as are copied. Otherwise the memory doubles.
+        // In both cases, many small appends take linear time in total.
         if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {
             let size = (waiting + count).max(2 * waiting);
-            // Positions are `u32`.
+            // Positions are `u32`, so the size must fit.
             assert!(u32::try_from(size).is_ok(), "a buffer of {size} bytes");
             let mut memory = vec![0; size];
             memory[..waiting].copy_from_slice(self.bytes());

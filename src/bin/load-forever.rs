@@ -1,4 +1,4 @@
-//! The program `load-forever`. Not here: everything but the call; see the module `load`.
+//! The program `load-forever`. It only calls the module `load`.
 
 use std::process::ExitCode;
 

@@ -15,19 +15,19 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::stderr::StderrLines;
 use crate::service::Waker;
 
-/// The most bytes of one child's standard error that are read in one turn of the loop.
+/// The maximum number of bytes that are read from one child's standard error in one turn of the loop.
 pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 
-/// The most bytes of standard error that are read at a time.
+/// The maximum number of bytes of standard error that are read at a time.
 const STDERR_READ: usize = 8 * 1024;
 
-/// The time from the exit of a child that was sent SIGTERM to the SIGKILL for the rest of its process group.
+/// The time from the exit of a terminated child to the SIGKILL for the rest of its process group.
 const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
-/// Lines for the log, each with the client that it is about.
+/// Lines for the log, each with the address of the client concerned.
 pub(super) type LogLines = Vec<(SocketAddr, String)>;
 
-/// A child and everything that is needed until it is reaped.
+/// A child with all data that is needed until it is reaped.
 #[derive(Debug)]
 pub(super) struct ChildEntry {
     pub(super) child: Child,
@@ -37,7 +37,7 @@ pub(super) struct ChildEntry {
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
-    /// A [`ChildHandle`](super::source::ChildHandle) refers to this entry.
+    /// True while a [`ChildHandle`](super::source::ChildHandle) refers to this entry.
     pub(super) has_handle: bool,
     phase: ChildPhase,
 }
@@ -53,14 +53,14 @@ pub(super) struct ChildLabel {
     pub(super) wake: Waker,
 }
 
-/// The phases of a child's life, in their order.
+/// The phases of a child, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// The child runs, and is terminated at this time unless that is `None`.
+    /// The child runs. It is terminated at this time, if there is one.
     Running(Option<Instant>),
-    /// SIGTERM was sent. `kill_at` is set at the end of that turn.
+    /// SIGTERM was sent. `kill_at` is set at the end of the same turn.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
-    /// SIGKILL was sent, and the exit of the child is not reported yet.
+    /// SIGKILL was sent, but the exit of the child has not been reported yet.
     Killed { timed_out: bool },
     /// The child is reaped.
     Reaped { timed_out: bool },
@@ -69,7 +69,7 @@ enum ChildPhase {
 /// The part of a child's phase that its connection needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildState {
-    /// The child runs, or was sent a signal and has not ended.
+    /// The child runs. It may have been sent a signal.
     Running,
     /// The child has ended: all of its output is in the pipe.
     Ended,
@@ -77,16 +77,16 @@ pub(super) enum ChildState {
     TimedOut,
 }
 
-/// The result of one look at a child's deadlines.
+/// The result of checking a child's deadlines.
 pub(super) enum Deadline {
-    /// No deadline has passed. This is the next one.
+    /// No deadline has passed. Contains the next one.
     Next(Option<Instant>),
-    /// SIGKILL was sent to a group whose leader had exited: the child can be reaped.
+    /// SIGKILL was sent to a group whose leader had already exited, so the child can be reaped.
     Reap,
 }
 
 impl ChildEntry {
-    /// An entry of a child that runs until `until`, with a handle.
+    /// Creates an entry with a handle, for a child that runs until `until`.
     pub(super) fn new(
         child: Child,
         pidfd: OwnedFd,
@@ -118,7 +118,7 @@ impl ChildEntry {
         matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    /// True if the child was sent SIGTERM and has exited, so only other processes of its group are left.
+    /// True if the child was sent SIGTERM and has exited, so that only other processes of its group are left.
     pub(super) fn leader_exited(&self) -> bool {
         matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }
@@ -132,7 +132,7 @@ impl ChildEntry {
         }
     }
 
-    /// Sends SIGKILL to the rest of the process group of a child that was sent SIGTERM. True if the child itself has
+    /// Sends SIGKILL to the rest of the process group of a terminated child. Returns true if the child itself has
     /// exited and can be reaped.
     pub(super) fn kill(&mut self) -> bool {
         let ChildPhase::Terminating { timed_out, leader_exited, .. } = self.phase else { return false };
@@ -141,15 +141,14 @@ impl ChildEntry {
         leader_exited
     }
 
-    /// Handles the exit of the child. True if it can be reaped.
+    /// Handles the exit of the child. Returns true if it can be reaped.
     ///
-    /// A child that was sent SIGTERM is not reaped until its process group was sent SIGKILL, too. As long as a child is
-    /// not reaped, the kernel gives its number to no other process, so the signal to the group reaches no other
-    /// process.
+    /// A child that was sent SIGTERM is reaped only after its process group has been sent SIGKILL. The kernel does not
+    /// reuse the process id before the child is reaped, so the signal cannot reach another process.
     pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
         let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
         *leader_exited = true;
-        // The rest of the group had SIGTERM, too, and needs no more than a moment to end.
+        // The rest of the group was sent SIGTERM too, and needs only a short time to end.
         let soon = now + STRAGGLER_WAIT;
         *kill_at = Some(kill_at.map_or(soon, |kill_at| kill_at.min(soon)));
         false
@@ -160,7 +159,7 @@ impl ChildEntry {
         if let ChildPhase::Running(Some(until)) = self.phase
             && until <= now
         {
-            // The connection reads the state and learns that the script has timed out.
+            // The connection then reads the state and finds that the script has timed out.
             self.label.wake.wake();
             self.terminate("time limit passed", true, log);
         }
@@ -170,23 +169,23 @@ impl ChildEntry {
                 true => Deadline::Reap,
                 false => Deadline::Next(None),
             },
-            // SIGTERM was sent since the last turn, so the time until SIGKILL begins now.
+            // SIGTERM was sent in this turn, so the time until SIGKILL begins now.
             ChildPhase::Terminating { kill_at, .. } => Deadline::Next(Some(*kill_at.get_or_insert(now + kill_after))),
             ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => Deadline::Next(None),
         }
     }
 
     /// Reaps the child. Logs the rest of its standard error, and its exit status unless the server has terminated it.
-    /// False if the child has not exited.
+    /// Returns false if the child has not exited.
     pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
         let Ok(Some(status)) = self.child.try_wait() else { return false };
-        // One call reads as much as a pipe can hold. More calls might never end: a process that the child left behind
-        // may keep writing.
+        // One call reads as much as a pipe can hold. Reading to the end might never finish, because a process that the
+        // child left behind can keep writing.
         self.read_stderr(log);
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
         let timed_out = match self.phase {
-            // The signal of the server is not an error of the script, so only an exit without it is logged.
+            // The server's signal is not an error of the script, so only an exit without that signal is logged.
             ChildPhase::Running(_) => {
                 let text = describe_exit(status);
                 log.extend(text.map(|text| (self.label.client, format!("{text}: {}", self.label.name))));
@@ -200,7 +199,7 @@ impl ChildEntry {
         true
     }
 
-    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. True if it stopped at that limit.
+    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Returns true if it stopped at that limit.
     pub(super) fn read_stderr(&mut self, log: &mut LogLines) -> bool {
         let Some(stderr) = &mut self.stderr else { return false };
         let (mut buffer, mut left) = ([0; STDERR_READ], STDERR_PER_TURN);
@@ -218,7 +217,7 @@ impl ChildEntry {
                     self.lines.feed(&buffer[..count], note);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The pipe is empty: the poll reports the next bytes.
+                // The pipe is empty, and the poll reports the next bytes.
                 Err(_) => return false,
             }
         }
@@ -226,12 +225,13 @@ impl ChildEntry {
     }
 }
 
-/// Sends a signal to a child's process group. An error means that no process of the group is left.
+/// Sends a signal to a child's process group. An error is ignored, because it means that no process of the group is
+/// left.
 pub(super) fn send_signal(child: &Child, signal: Signal) {
     _ = kill_process_group(Pid::from_child(child), signal);
 }
 
-/// The line of the log for a non-zero exit status or a signal; `None` for success. The words for a status are Python's.
+/// The log line for a non-zero exit status or a signal; `None` for success. The wording for a status is Python's.
 fn describe_exit(status: ExitStatus) -> Option<String> {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {

@@ -17,18 +17,18 @@ use crate::service::Service;
 pub(super) struct ScriptContext {
     pub(super) root: PathBuf,
     pub(super) directories: Directories,
-    /// Verifies credentials. `None` if scripts run for every client.
+    /// Verifies credentials. `None` if every client may run scripts.
     pub(super) gate: Option<Arc<Gate>>,
-    /// A path with a hidden segment may name a script.
+    /// True if a path with a hidden segment may name a script.
     pub(super) hidden: bool,
-    /// Names of the server's variables that scripts get.
+    /// The names of the server's environment variables that scripts inherit.
     pub(super) passed_on: Vec<OsString>,
     pub(super) software: String,
     pub(super) https: bool,
-    /// The user that scripts run as. `None` is the user of the server.
+    /// The user that scripts run as. `None` means the server's user.
     pub(super) user: Option<ScriptUser>,
     pub(super) reaper: Arc<ChildReaper>,
-    /// Responds to requests that name no script. It has a lock because clones of the service may run on several
+    /// Responds to requests that name no script. It has a lock because clones of the service can run on several
     /// threads, and a [`Service`] need not be `Sync`.
     pub(super) fallback: Mutex<Box<dyn Service + Send>>,
 }
@@ -46,7 +46,7 @@ impl ScriptContext {
     }
 
     /// Calls the closure with the fallback. A panic in the fallback leaves a poisoned lock, which is ignored: the
-    /// connection turns the panic into 500, and later requests call the fallback as before.
+    /// connection turns the panic into a 500, and later requests call the fallback as before.
     pub(super) fn with_fallback<R>(&self, call: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
         call(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -14,31 +14,32 @@ use super::script::{Script, quoted};
 use super::tls_variables::tls_variables;
 use crate::http::{BodyLength, Request};
 
-/// The value of `PATH` if the server's environment has none.
+/// The value of `PATH` if the server's environment does not set it.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The settings of the service that the environment depends on.
+/// The settings of the service that affect the environment.
 #[derive(Debug)]
 pub(super) struct ServerVariables<'a> {
-    /// The directory that is served.
+    /// The directory that the server serves.
     pub(super) root: &'a Path,
     /// The server's name and version, as in `Server`.
     pub(super) software: &'a str,
     /// True if clients use TLS.
     pub(super) https: bool,
-    /// True if the service verifies the credentials of every request: then they are Basic, in exactly one field.
+    /// True if the service verifies the credentials of every request. They are then Basic credentials in exactly one
+    /// field.
     pub(super) authenticated: bool,
-    /// Names of variables of the server's environment that scripts get.
+    /// The names of the server's environment variables that scripts inherit.
     pub(super) passed_on: &'a [OsString],
 }
 
-/// The values of variables by name.
+/// Variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
-/// The whole environment of a script. Of the server's environment it contains only `PATH` and `passed_on`.
+/// The whole environment of a script. It inherits only `PATH` and the variables in `passed_on` from the server.
 pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script: &Script) -> Variables {
     let mut variables = Variables::new();
-    // The variables of the request are set last, so no header field and no variable of the server can replace them.
+    // The variables of the request are set last, so that no header field or server variable can replace them.
     inherit(&mut variables, site.passed_on);
     fields(&mut variables, request);
     of_the_request(&mut variables, site, request, script);
@@ -55,12 +56,12 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
     }
 }
 
-/// Adds `HTTP_*` for every header field, with these exceptions. `Content-Length` and `Content-Type` have variables of
-/// their own. A transfer coding is already decoded. Credentials stay in the server (RFC 3875 section 4.1.18). `Proxy`
-/// would become `HTTP_PROXY`, from which many programs take their proxy. A name with other characters than letters,
-/// digits and hyphens is omitted, because `X_A` and `X-A` would have the same variable.
+/// Adds `HTTP_*` for every header field, with these exceptions. `Content-Length` and `Content-Type` have separate
+/// variables. A transfer coding has already been decoded. Credentials are not passed to scripts (RFC 3875 section
+/// 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to find their proxy. A name with characters
+/// other than letters, digits and hyphens is omitted, because `X_A` and `X-A` would have the same variable.
 fn fields(variables: &mut Variables, request: &Request) {
-    // Python sets these three variables also if the request does not have the fields.
+    // Python sets these three variables even if the request does not have the fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
         variables.insert(name.into(), OsString::new());
     }
@@ -71,7 +72,8 @@ fn fields(variables: &mut Variables, request: &Request) {
         if !plain || omitted.iter().any(|other| name.eq_ignore_ascii_case(other)) {
             continue;
         }
-        // Several fields of one name become one value: cookies are joined as in RFC 6265, all other fields as a list.
+        // Several fields of one name become one value. Cookies are joined as in RFC 6265, and all other fields as a
+        // list.
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
         let name = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
         let joined = variables.entry(name.into()).or_default();
@@ -92,7 +94,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("SERVER_NAME", &server_name(request));
     set("SERVER_PORT", server.port().to_string().as_bytes());
     set("SERVER_PROTOCOL", request.version().as_str().as_bytes());
-    // A listener for all addresses does not know which of them the client connected to.
+    // With a listener for all addresses, the address that the client connected to is not known.
     if !server.ip().is_unspecified() {
         set("SERVER_ADDR", server.ip().to_string().as_bytes());
     }
@@ -112,7 +114,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        // Without verification it is the scheme as the client spells it, as in Python.
+        // Without verification this is the scheme as the client wrote it, as in Python.
         set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
@@ -130,11 +132,11 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
         let translated = site.root.join(OsStr::from_bytes(relative));
         set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
     }
-    // PHP refuses to run without this variable: it proves to PHP that a server has started it.
+    // PHP refuses to run without this variable, which shows that a server has started it.
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // Also empty for a chunked body: its end is the end of standard input.
+    // Empty for a chunked body, whose end is the end of standard input.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {
@@ -144,11 +146,11 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     );
 }
 
-/// The host that the request names, or the server's address if it names none (RFC 3875 section 4.1.14).
+/// The host from the request, or the server's address if the request has none (RFC 3875 section 4.1.14).
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
-    // A colon within an IPv6 address is not followed by digits only, because of the closing bracket.
+    // A colon within an IPv6 address is followed by the closing bracket, so not only by digits.
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }
@@ -162,15 +164,15 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     }
     let pair = BASE64_STANDARD.decode(token).ok()?;
     let colon = memchr::memchr(b':', &pair)?;
-    // NUL would end the string of the variable, so the script would see another user.
+    // NUL would end the variable's value, so the script would see a different user.
     let user = Some(pair[..colon].to_vec()).filter(|user| !user.contains(&0));
     Some((scheme, user))
 }
 
-/// Checks that a variable can have this name.
+/// Checks that an environment variable can have this name.
 ///
 /// # Errors
-/// A text that names it, if it is empty or contains `=` or NUL.
+/// A text that names the variable, if the name is empty or contains `=` or NUL.
 pub(super) fn is_name(name: &OsStr) -> Result<(), String> {
     let bytes = name.as_bytes();
     let valid = !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0);

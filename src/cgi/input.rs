@@ -1,6 +1,6 @@
 //! The pipe to a script's standard input.
 //!
-//! Not here: the framing of the request body, and its end (`run`).
+//! Not here: the framing and the end of the request body (`run`).
 
 use std::io::{self, Write};
 
@@ -8,15 +8,15 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// The size of a pipe on Linux. A longer rest of a body does not fit into it.
+/// The size of a pipe on Linux. If the rest of a body is longer, it does not fit.
 const LONG: u64 = 64 * 1024;
 
 /// The server's end of the pipe from which a script reads the request body.
 pub(super) struct ScriptInput {
     pipe: Sender,
-    /// Bytes that were written so far.
+    /// The number of bytes that have been written so far.
     written: u64,
-    /// The last write found no room.
+    /// The last write found the pipe full.
     is_full: bool,
 }
 
@@ -25,7 +25,7 @@ impl ScriptInput {
         ScriptInput { pipe, written: 0, is_full: false }
     }
 
-    /// Writes as many of the bytes as the pipe has room for, and returns their number.
+    /// Writes as many of the bytes as fit into the pipe, and returns their number.
     ///
     /// # Errors
     /// If the script has closed its end.
@@ -46,8 +46,8 @@ impl ScriptInput {
     }
 
     /// True if the script has read no byte of the body yet, and the rest of the body does not fit into the pipe. The
-    /// rest of a chunked body is assumed to fit until the pipe is full, because its client may send more only after the
-    /// response.
+    /// rest of a chunked body is assumed to fit until the pipe is full, because the client may send the rest only after
+    /// the response.
     pub(super) fn may_be_ignored(&self, length: BodyLength) -> bool {
         let is_long = match length {
             BodyLength::Known(length) => length - self.written > LONG,
@@ -56,7 +56,8 @@ impl ScriptInput {
         is_long && self.unread() == self.written
     }
 
-    /// Bytes that are still in the pipe. If the kernel cannot count them, all bytes that were written.
+    /// The number of bytes that are still in the pipe. If the kernel cannot count them, the number of all bytes that
+    /// were written.
     fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
     }

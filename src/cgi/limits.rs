@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-/// The number of scripts at a time, their times, and the size of their heads.
+/// Limits for the number of concurrent scripts, their running times, and the size of their heads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiLimits {
-    /// The largest number of scripts that run at a time. Further requests wait in a queue. Default: 64, which is as many as a
-    /// small machine can run.
+    /// The maximum number of scripts that run at a time. Further requests wait in a queue. Default: 64, which a small
+    /// machine can run.
     pub live: usize,
     /// The longest time from a script's start, or from the last byte of the body that it read, to the end of its head. The
     /// response is then 504, or 503 if the request is still in the queue. Zero means no limit. Default: 55 s, which is less than
@@ -20,8 +20,8 @@ pub struct CgiLimits {
     pub whole: Duration,
     /// The time between SIGTERM and SIGKILL. Default: 2 s, in which a script can remove temporary files.
     pub kill_after: Duration,
-    /// The most bytes of the head of a script's output. The response to a longer one is 502. Default: 64 KiB, as much as a
-    /// request line.
+    /// The maximum length of the head of a script's output in bytes. The response to a longer head is 502. Default: 64
+    /// KiB, the same as for a request line.
     pub head: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for CgiLimits {
 }
 
 impl CgiLimits {
-    /// The end of [`CgiLimits::first_byte`] that began at this time; `None` without a limit.
+    /// The end of [`CgiLimits::first_byte`] when it begins at this time; `None` without a limit.
     pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.first_byte)
     }

@@ -1,17 +1,17 @@
-//! A [`Service`](crate::service::Service) that runs CGI scripts (RFC 3875), as Python's `CGIHTTPRequestHandler` did, on
-//! the loop.
+//! A [`Service`](crate::service::Service) that runs CGI scripts (RFC 3875), like Python's `CGIHTTPRequestHandler`, but
+//! on the loop.
 //!
 //! `redirect` chooses between a script and the fallback, another service; `script` finds the file that a path names.
-//! `environment` makes the variables that describe the request, `spawn` starts the script as a child in a process group
-//! of its own, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`)
-//! and reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until
-//! it is reaped: it reads standard error (`stderr`), sends signals and enforces `limits`. `queue` has the requests that
-//! wait because too many scripts run. `orphans` reaps the processes that scripts leave behind.
+//! `environment` makes the variables that describe the request, `spawn` starts the script as a child in its own process
+//! group, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`) and
+//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until it
+//! is reaped. It reads standard error (`stderr`), sends signals and enforces `limits`. `queue` holds requests that wait
+//! because too many scripts are running. `orphans` reaps the processes that scripts leave behind.
 //!
 //! Not here: sockets and framing, which belong to the connection, and files that are not scripts.
 //!
 //! Invariant: while the loop runs, no call here waits for a script. Every child is reaped, even if its client has
-//! disconnected. A script runs either with all of root's privileges dropped, or not at all.
+//! disconnected. If root's privileges cannot be dropped completely, the script does not run.
 
 mod child;
 mod context;

@@ -1,7 +1,7 @@
-//! Reaping of orphans: processes that scripts left behind and that the kernel made children of this process.
+//! Reaps orphans: processes that scripts have left behind and that the kernel has made children of this process.
 //!
-//! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. Unless it
-//! waits for them, they remain zombies.
+//! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. They stay
+//! zombies until that process waits for them.
 //!
 //! Not here: children that the server started, which `reaper` waits for.
 //!
@@ -18,19 +18,20 @@ use signal_hook::SigId;
 use signal_hook::consts::SIGCHLD;
 use signal_hook_mio::v1_0::Signals;
 
-/// The most orphans that are reaped in a turn of the loop.
+/// The maximum number of orphans that are reaped in one turn of the loop.
 const PER_TURN: usize = 1000;
 
 /// Reaps orphans after SIGCHLD.
 pub(super) struct OrphanReaper {
-    /// Readable after SIGCHLD: wakes the loop.
+    /// Readable after SIGCHLD, which wakes the loop.
     signals: Signals,
-    /// SIGCHLD was delivered since the last call of [`OrphanReaper::reap`]. A turn without it costs no system call.
+    /// Set if SIGCHLD was delivered since the last call of [`OrphanReaper::reap`]. A turn without the signal makes no
+    /// system call.
     due: Arc<AtomicBool>,
     registration: SigId,
 }
 
-/// True if the kernel gives orphans to this process: it is process 1, or a child subreaper.
+/// True if the kernel gives orphans to this process, because it is process 1 or a child subreaper.
 pub(super) fn inherits_orphans() -> bool {
     decide(std::process::id(), rustix::process::child_subreaper().is_ok_and(|set| set.is_some()))
 }
@@ -45,7 +46,7 @@ impl OrphanReaper {
     /// # Errors
     /// If the signal cannot be handled.
     pub(super) fn new() -> io::Result<OrphanReaper> {
-        // Orphans may have ended before the signal was handled, so the first call does not depend on a signal.
+        // Orphans may have ended before the handler was installed, so the first call does not depend on a signal.
         let due = Arc::new(AtomicBool::new(true));
         let registration = signal_hook::flag::register(SIGCHLD, Arc::clone(&due))?;
         Ok(OrphanReaper { signals: Signals::new([SIGCHLD])?, due, registration })
@@ -61,16 +62,17 @@ impl OrphanReaper {
         self.due.load(Ordering::Relaxed)
     }
 
-    /// Reaps orphans that have ended, up to [`PER_TURN`]; true if there may be more. `is_own` tells the children that
-    /// the server started and has not reaped, by their process ids.
+    /// Reaps orphans that have ended, up to [`PER_TURN`]. Returns true if there may be more. `is_own` identifies, by
+    /// process id, the children that the server has started and not reaped.
     pub(super) fn reap(&mut self, is_own: impl Fn(i32) -> bool) -> bool {
-        // The flag is cleared first: a process that ends during the loop below sets it again.
+        // The flag is cleared first, so that a process that ends during the loop below sets it again.
         if !self.due.swap(false, Ordering::Relaxed) {
             return false;
         }
         self.signals.pending().for_each(drop);
         for _ in 0..PER_TURN {
-            // WNOWAIT leaves the status in place. The code that started one of the server's children still needs it.
+            // WNOWAIT leaves the status in place, because the code that started one of the server's children still
+            // needs it.
             let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Ok(status) => status.pid(),
                 Err(Errno::EINTR) => continue,
@@ -78,8 +80,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // Until this child is reaped, `waitid` returns it before any orphan. The turn in which the child is
-                // reaped tries again, because the flag is set.
+                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set so that
+                // the turn in which this happens tries again.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }

@@ -9,8 +9,7 @@ use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 /// The head of a script's output (RFC 3875 section 6.2), without the fields that the server sets itself.
 #[derive(Debug)]
 pub struct ScriptHead {
-    /// The code of `Status` or of an HTTP status line. Otherwise 302 if there is a `Location`, and 200
-    /// without one.
+    /// The code of `Status` or of an HTTP status line. If there is neither, 302 with a `Location` and 200 without.
     pub status: Status,
     /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
@@ -22,17 +21,17 @@ pub struct ScriptHead {
     pub length: usize,
 }
 
-/// The two kinds of redirect that a `Location` can ask for.
+/// The two kinds of redirect that a `Location` can request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// A redirect within the server: it responds as if the client had requested this path and query (RFC 3875 section
     /// 6.2.2).
     Here(Vec<u8>),
-    /// A redirect of the client by the response (RFC 3875 section 6.2.3).
+    /// A redirect that the client follows (RFC 3875 section 6.2.3).
     Elsewhere,
 }
 
-/// The reason why the output of a script is not a CGI response.
+/// The reason why a script's output is not a CGI response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadOutput {
@@ -40,15 +39,16 @@ pub enum BadOutput {
     Cut(usize),
     /// The head is longer than [`CgiLimits::head`](super::CgiLimits::head).
     TooLong,
-    /// The line of this number, counted from 1, is not a header field.
+    /// The line with this number, counted from 1, is not a header field.
     Line(usize),
     /// A field cannot be sent to the client: it contains CR, NUL or another control character, or a second length.
     Field(InvalidHeader),
-    /// This field, which may appear once, appears twice.
+    /// This field appears twice, but is allowed only once.
     Twice(&'static str),
-    /// `Status` is not a final status, 200 to 599.
+    /// `Status` is not a final status from 200 to 599.
     Status,
-    /// The head has none of the fields `Content-Type`, `Location` and `Status`, of which a CGI response needs one.
+    /// The head has none of the fields `Content-Type`, `Location` and `Status`. A CGI response needs at least one of
+    /// them.
     NoCgiField,
 }
 
@@ -75,19 +75,20 @@ impl From<InvalidHeader> for BadOutput {
     }
 }
 
-/// Fields that the server sets itself, for the connection or for every response. Those of a script are dropped.
+/// Fields that the server sets itself, for the connection or for every response. If a script sends them, they are
+/// dropped.
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
-/// The first line of the error page of Python's `cgitb`. If the script has printed its head already, the line begins an
-/// HTML comment, which hides the head that the page begins with.
+/// The first line of the error page of Python's `cgitb`. If the script has already printed its head, the line begins an
+/// HTML comment that hides the head at the beginning of the page.
 const CGITB: &[u8] = b"<!--: spam";
 
 /// Parses the head at the beginning of a script's output. Lines end in LF or CRLF. `None` if the head is incomplete.
 ///
 /// An HTTP status line may come before the fields, as in scripts whose names begin with `nph-`. Python's `cgitb` prints
 /// the line `<!--: spam` before a traceback. That line and the lines before it are dropped, because the page of `cgitb`
-/// has a head of its own.
+/// has its own head.
 ///
 /// ```
 /// use serve_forever::cgi::read_head;
@@ -99,7 +100,7 @@ const CGITB: &[u8] = b"<!--: spam";
 /// ```
 ///
 /// # Errors
-/// The first error of a complete head. An incomplete head is no error, so the caller has to limit its length.
+/// The first error of a complete head. An incomplete head is not an error, so the caller must limit its length.
 pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     let Some(length) = find_end(output, 0) else { return Ok(None) };
     let mut reading = HeadReader::default();
@@ -127,7 +128,7 @@ struct HeadReader {
     location: Option<Vec<u8>>,
     content_type: bool,
     fields: FieldBlock,
-    /// The head has a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
+    /// True if the head has a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
     more: bool,
 }
 
@@ -164,8 +165,8 @@ impl HeadReader {
         if self.status.is_none() && self.location.is_none() && !self.content_type {
             return Err(BadOutput::NoCgiField);
         }
-        // A redirect within the server would lose a status and all other fields, so a head that has them redirects the
-        // client.
+        // A redirect within the server would lose the status and all other fields, so a head that has them redirects
+        // the client.
         let destination = self.location.map(|location| match self.status {
             None if !self.more && is_local(&location) => Destination::Here(location),
             _ => Destination::Elsewhere,
@@ -176,7 +177,7 @@ impl HeadReader {
     }
 }
 
-/// Sets the value of a field that may appear once.
+/// Sets the value of a field that may appear only once.
 fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), BadOutput> {
     match place.replace(value) {
         None => Ok(()),
@@ -197,7 +198,7 @@ fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
 }
 
 /// True for a path, with or without a query, that can be the target of a request. A location with a fragment is not
-/// local, because only the client can apply the fragment. Two slashes at the beginning would name another host.
+/// local, because only the client can apply the fragment. Two leading slashes would name another host.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/")
         && !location.starts_with(b"//")

@@ -1,4 +1,4 @@
-//! The queue of requests that wait until another script may be started.
+//! The queue of requests that wait until another script may start.
 //!
 //! Not here: the number of scripts that may run (`reaper`).
 
@@ -18,7 +18,7 @@ pub(super) struct StartQueue {
 pub(super) struct QueueTicket(u64);
 
 impl StartQueue {
-    /// True if no other request is before the one with this ticket; `None` is a request that is not in the queue.
+    /// True if no other request is ahead of the one with this ticket. `None` means a request that is not in the queue.
     pub(super) fn is_next(&self, ticket: Option<QueueTicket>) -> bool {
         self.requests.front().is_none_or(|(first, _)| Some(*first) == ticket)
     }
@@ -35,7 +35,7 @@ impl StartQueue {
         self.requests.retain(|(other, _)| *other != ticket);
     }
 
-    /// Wakes the first request, which stays in the queue until it leaves.
+    /// Wakes the first request without removing it from the queue.
     pub(super) fn wake_first(&self) {
         if let Some((_, wake)) = self.requests.front() {
             wake.wake();

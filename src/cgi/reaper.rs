@@ -1,14 +1,14 @@
 //! The table of children, from their start until they are reaped.
 //!
-//! A child may outlive the connection that started it: it closed its output and works on, or it was sent SIGTERM and
-//! has not ended yet. So the table belongs to the service, not to a connection. The pidfd of each child and the pipe of
-//! its standard error are registered with a poll of the table's own. That poll is a descriptor, too, and is registered
-//! with the loop's poll once: every event of a child wakes the loop, even if its connection is gone.
+//! A child can outlive the connection that started it, because it may continue after closing its output or need time to
+//! end after SIGTERM. So the service owns the table. The table has its own poll, with which the pidfd of each child and
+//! the pipe of its standard error are registered. That poll is a descriptor too and is registered with the loop's poll
+//! once, so every event of a child wakes the loop, even if the connection has ended.
 //!
 //! Not here: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and output of a
 //! child, which its connection reads and writes (`run`, `source`).
 //!
-//! Invariant: `live` is the number of entries that are not reaped.
+//! Invariant: `live` is the number of entries that have not been reaped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,13 +29,13 @@ use super::orphans::OrphanReaper;
 use super::queue::{QueueTicket, StartQueue};
 use crate::service::{LogCallback, Registrar};
 
-/// How long [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
+/// The time that [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(500);
 
-/// The slot in which a connection registers the reaper's poll. Slots 1 and 2 belong to the script run.
+/// The slot in which a connection registers the reaper's poll. Slots 1 and 2 are for the pipes of the script.
 const SLOT: u8 = 7;
 
-/// The token of SIGCHLD. Those of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.
+/// The token of SIGCHLD. The tokens of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.
 const SIGCHLD: Token = Token(usize::MAX);
 
 /// All children of a service.
@@ -60,10 +60,10 @@ struct ReaperState {
 }
 
 impl ChildReaper {
-    /// A reaper without children.
+    /// Creates a reaper without children.
     ///
     /// # Errors
-    /// If the system cannot make a poll.
+    /// If the system cannot create a poll.
     pub(super) fn new(limits: CgiLimits) -> io::Result<ChildReaper> {
         let state = ReaperState {
             limits,
@@ -82,14 +82,14 @@ impl ChildReaper {
         self.lock().limits.clone()
     }
 
-    /// Replaces the limits. Running scripts keep the [`CgiLimits::whole`] that they were started with.
+    /// Replaces the limits. Running scripts keep the value of [`CgiLimits::whole`] from their start.
     pub(super) fn set_limits(&self, limits: CgiLimits) {
         let mut state = self.lock();
         state.limits = limits;
         state.wake_next();
     }
 
-    /// Makes the reaper wait for orphans, too, beginning with the first script.
+    /// Makes the reaper also reap orphans, beginning with the first script.
     ///
     /// # Errors
     /// If SIGCHLD cannot be handled.
@@ -107,8 +107,8 @@ impl ChildReaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True if another child may be started for the holder of this ticket. Otherwise the request enters the queue,
-    /// unless it is there already. It is woken when it is the first in the queue and a child may be started.
+    /// True if another child may be started for the holder of this ticket. Otherwise the request joins the queue,
+    /// unless it is already in it. It is woken when it is first in the queue and a child may be started.
     pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, registrar: &dyn Registrar) -> bool {
         let mut state = self.lock();
         if state.live < state.limits.live && state.queue.is_next(*ticket) {
@@ -118,14 +118,14 @@ impl ChildReaper {
         false
     }
 
-    /// Takes a request out of the queue: it has started its child, or its client has disconnected.
+    /// Removes a request from the queue, because it has started its child or its client has disconnected.
     pub(super) fn leave_queue(&self, ticket: QueueTicket) {
         let mut state = self.lock();
         state.queue.leave(ticket);
         state.wake_next();
     }
 
-    /// Adds a child and returns its key. Its standard error must be a pipe or be taken already.
+    /// Adds a child and returns its key. Its standard error must be a pipe or must already have been taken.
     ///
     /// # Errors
     /// If the child cannot be watched. It is then killed and reaped.
@@ -162,24 +162,24 @@ impl ChildReaper {
     }
 
     /// Notes that the last handle of a child was dropped. A child whose output is incomplete is terminated. A child
-    /// whose output is complete may work on.
+    /// whose output is complete may keep running.
     pub(super) fn release(&self, key: usize, output_complete: bool) {
         let mut state = self.lock();
         let Some(entry) = state.children.get_mut(key) else { return };
         entry.has_handle = false;
-        // The connection has closed before it had all of the output.
+        // The connection closed before it had received all of the output.
         if !output_complete {
             state.terminate(key, "connection closed");
         }
         state.remove_if_done(key);
     }
 
-    /// Handles events of children and deadlines that have passed, at the end of a turn of the loop. Returns how long
+    /// Handles events of children and expired deadlines at the end of a turn of the loop. Returns the longest time that
     /// the loop may sleep.
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
-        // Without children and orphans the turn costs no system call.
+        // Without children and orphans, the turn makes no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
@@ -187,8 +187,8 @@ impl ChildReaper {
         next
     }
 
-    /// Ends and reaps all children: SIGTERM first, then SIGKILL. Blocks for up to twice [`SHUTDOWN_WAIT`], because the
-    /// loop has ended.
+    /// Ends and reaps all children: first with SIGTERM, then with SIGKILL. Blocks for up to twice [`SHUTDOWN_WAIT`];
+    /// this is acceptable because the loop has ended.
     pub(super) fn shut_down(&self, note: &mut LogCallback<'_>) {
         self.end_all(SHUTDOWN_WAIT, note);
     }
@@ -196,7 +196,7 @@ impl ChildReaper {
     fn end_all(&self, wait: Duration, note: &mut LogCallback<'_>) {
         let mut state = self.lock();
         let keys: Vec<usize> = state.children.iter().map(|(key, _)| key).collect();
-        // The loop has ended, so no connection reads the state of an entry any more.
+        // The loop has ended, so connections no longer read the state of an entry.
         for key in &keys {
             state.children[*key].has_handle = false;
             state.terminate(*key, "server stops");
@@ -229,7 +229,7 @@ impl Drop for ChildReaper {
 impl ReaperState {
     /// Registers a child's pidfd and standard error with the table's poll, and that poll with the loop's.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
-        // The poll is registered by the first script, because a service is built before there is a loop.
+        // The first script registers the poll, because a service is built before there is a loop.
         if !self.registered {
             registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
             self.registered = true;
@@ -246,10 +246,10 @@ impl ReaperState {
         Ok((pidfd, stderr))
     }
 
-    /// Handles events of children, then every deadline that has passed. Returns when to be called next.
+    /// Handles events of children, then expired deadlines. Returns the time until the next call.
     fn handle_turn(&mut self, now: Instant) -> Option<Duration> {
         let busy = self.handle_events(Some(Duration::ZERO), now);
-        // The keys are copied, because a child that is reaped may leave the table.
+        // The keys are copied, because reaping a child may remove it from the table.
         let keys: Vec<usize> = self.children.iter().map(|(key, _)| key).collect();
         let next = keys.into_iter().filter_map(|key| self.check_time(key, now)).min();
         let next = next.map(|next| next.saturating_duration_since(now));
@@ -257,13 +257,13 @@ impl ReaperState {
         if busy || more_orphans { Some(Duration::ZERO) } else { next }
     }
 
-    /// Reaps orphans that have ended. True if there may be more.
+    /// Reaps orphans that have ended. Returns true if there may be more.
     fn reap_orphans(&mut self) -> bool {
         let (children, Some(orphans)) = (&self.children, &mut self.orphans) else { return false };
         orphans.reap(|pid| children.iter().any(|(_, entry)| entry.pid().is_some_and(|own| own.as_raw_pid() == pid)))
     }
 
-    /// Handles events of children. True if more standard error is to be read in the next turn.
+    /// Handles events of children. Returns true if more standard error must be read in the next turn.
     fn handle_events(&mut self, timeout: Option<Duration>, now: Instant) -> bool {
         let mut events = Events::with_capacity(2 * self.children.len() + 1);
         // A poll that fails or is interrupted reports no event; the next turn polls again.
@@ -279,13 +279,13 @@ impl ReaperState {
         busy
     }
 
-    /// Reads standard error. True if there may be more.
+    /// Reads standard error. Returns true if there may be more.
     fn read_stderr(&mut self, key: usize) -> bool {
         let Some(entry) = self.children.get_mut(key) else { return false };
         if !entry.read_stderr(&mut self.log) {
             return false;
         }
-        // The poll is edge-triggered and has reported this readiness. Registering the pipe anew makes it report the
+        // The edge-triggered poll has already reported this readiness. Registering the pipe again makes it report the
         // rest.
         if let Some(stderr) = &mut entry.stderr {
             _ = self.poll.registry().reregister(stderr, Token(2 * key + 1), Interest::READABLE);
@@ -301,12 +301,12 @@ impl ReaperState {
 
     fn reap(&mut self, key: usize) {
         let Some(entry) = self.children.get_mut(key) else { return };
-        // A child that is reaped would return its status again, and `live` would be decremented twice.
+        // A reaped child would return its status again, and `live` would be decremented twice.
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The end of a child is the end of its output, even if another process keeps the pipe open. The connection has
-        // to check that.
+        // The end of a child is the end of its output, even if another process keeps the pipe open. The connection must
+        // check for this.
         if entry.has_handle {
             entry.label.wake.wake();
         }
@@ -316,7 +316,7 @@ impl ReaperState {
         self.wake_next();
     }
 
-    /// Removes the entry of a child that is reaped and has no handle.
+    /// Removes the entry of a child that has been reaped and has no handle.
     fn remove_if_done(&mut self, key: usize) {
         if self.children.get(key).is_some_and(|entry| !entry.has_handle && entry.is_reaped()) {
             self.children.remove(key);
@@ -354,7 +354,7 @@ impl ReaperState {
         }
     }
 
-    /// Kills at once the process groups whose leaders have exited. The loop no longer runs, so nothing would check
+    /// Immediately kills the process groups whose leaders have exited. The loop no longer runs, so nothing would check
     /// their deadlines.
     fn kill_stragglers(&mut self) {
         let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());

@@ -1,7 +1,7 @@
-//! The choice between a script and the fallback, for the request of a client and for a request that a script
-//! redirected to another path of this server (RFC 3875 section 6.2.2).
+//! Chooses between a script and the fallback, for a client's request and for a redirect by a script to another path of
+//! this server (RFC 3875 section 6.2.2).
 //!
-//! Not here: running the script (`run`), and looking for its file (`script`).
+//! Not here: running the script (`run`), and finding its file (`script`).
 
 use std::io;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::files::Gate;
 use crate::http::{Method, Request, Status, UrlPath};
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// The most redirects within the server that may follow one request.
+/// The maximum number of redirects within the server for one request.
 const MOST_REDIRECTS: u8 = 8;
 
-/// The value of `Allow` for a script. Scripts also get methods that the server does not know; they are not listed.
+/// The value of `Allow` for a script. Scripts also get unknown methods, which are not listed.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Responds to a request. `redirects` is the number of redirects within the server that led to it.
+/// Responds to a request. `redirects` is the number of redirects within the server so far.
 pub(super) fn respond(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
     let path = UrlPath::parse(request.path()).ok();
     let Some(path) = path.filter(|path| context.directories.contain(path)) else {
         // The fallback also refuses a path that cannot be decoded.
         return context.with_fallback(|fallback| fallback.call(request));
     };
-    // The credentials are verified before the file is looked for: without them a client cannot find out which scripts
-    // exist.
+    // The credentials are verified before the file is looked up, so that clients without them cannot find out which
+    // scripts exist.
     let user = match &context.gate {
         Some(gate) => match gate.admits(request.headers()) {
             Some(user) => Some(user),
@@ -66,18 +66,18 @@ fn method_not_allowed() -> Response {
 struct ScriptUpstream {
     context: Arc<ScriptContext>,
     responder: Responder,
-    /// The user whose credentials were verified, for the log.
+    /// The user with verified credentials, for the log.
     user: Option<Arc<str>>,
-    /// The number of redirects within the server that led to this request.
+    /// The number of redirects within the server so far.
     redirects: u8,
 }
 
 /// The part that produces the response.
 enum Responder {
     Script(Box<ScriptRun>),
-    /// The upstream of the request that the script redirected to.
+    /// The upstream of the redirected request.
     Elsewhere(Box<dyn Upstream>),
-    /// The redirect has led to a response that needed no upstream.
+    /// The redirect led to a response without an upstream.
     Done,
 }
 
@@ -106,7 +106,7 @@ impl Upstream for ScriptUpstream {
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let response = self.advance(registrar)?;
-        // The user of the first request stays the user of the exchange, even if the response comes from the fallback.
+        // The exchange keeps the user of the first request, even if the fallback responds.
         Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
     }
 
@@ -133,14 +133,14 @@ impl ScriptUpstream {
         self.redirect(&redirected, registrar)
     }
 
-    /// Responds to the request that the script redirected to.
+    /// Responds to the redirected request.
     fn redirect(&mut self, request: &Request, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         // Dropping the run closes its pipes. The next script registers its own pipes in the same slots.
         self.responder = Responder::Done;
         match respond(&self.context, request, self.redirects + 1) {
             Reply::Now(response) => Ok(Some(response)),
             Reply::Later(mut upstream) => {
-                // The body went to the first script, so the redirected request has none.
+                // The first script got the body, so the redirected request has none.
                 upstream.end()?;
                 let response = upstream.poll(registrar)?;
                 self.responder = Responder::Elsewhere(upstream);

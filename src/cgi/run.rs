@@ -24,17 +24,17 @@ use super::spawn::{refusal, spawn};
 use crate::http::{Method, Request, Status};
 use crate::service::{Body, Registrar, Response};
 
-/// The slots of a connection that the pipes are registered with.
+/// The slots in which a connection registers the pipes.
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// The size of one read of output that is not passed to the client: the head, and output that is dropped.
+/// The size of one read for output that does not reach the client: the head, and dropped output.
 const PIECE: usize = 8 * 1024;
 
-/// The most pieces of unwanted output that are read in a turn of the loop.
+/// The maximum number of pieces of unwanted output that are read in one turn of the loop.
 const PIECES: u32 = 32;
 
-/// The most bytes of refused output that the log shows.
+/// The maximum number of bytes of refused output that the log shows.
 const EXCERPT: usize = 200;
 
 /// One run of a script for one request.
@@ -42,12 +42,12 @@ pub(super) struct ScriptRun {
     context: Arc<ScriptContext>,
     request: Request,
     script: Script,
-    /// False if too many redirects within the server led to this request.
+    /// False if the limit of redirects within the server has been reached.
     may_redirect: bool,
     stage: RunStage,
-    /// The pipe that the body is written to. `None` once the body is complete, or once the script has closed its end.
+    /// The pipe for the body. `None` once the body is complete or the script has closed its end.
     stdin: Option<ScriptInput>,
-    /// Some of the body was written since [`ScriptRun::check_time`] was last called.
+    /// Some of the body has been written since the last call of [`ScriptRun::check_time`].
     fed: bool,
     /// The body is complete.
     body_ended: bool,
@@ -55,15 +55,15 @@ pub(super) struct ScriptRun {
     deadline: Option<Instant>,
 }
 
-/// The stages of a run, in their order.
+/// The stages of a run, in order.
 enum RunStage {
-    /// The script is not started: `poll` was not called yet, or too many other scripts run.
+    /// The script has not been started, because `poll` has not been called yet or too many other scripts are running.
     Queued(Option<QueueTicket>),
     /// The head of the output is being read. It ends at `end`, once that is known.
     Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
-    /// The head is known and the rest of the output is not sent. It is read to its end before the response.
+    /// The head is known, and the rest of the output is not sent. The rest is read to its end before the response.
     Rest { output: ScriptOutput, outcome: ScriptOutcome },
-    /// The response or the target of a redirect was returned. Holds the child if its output is the body of the
+    /// The response or the target of a redirect has been returned. Contains the child if its output is the body of the
     /// response.
     Finished(Option<Rc<ChildHandle>>),
 }
@@ -73,11 +73,11 @@ pub(super) enum RunProgress {
     /// The script has not responded yet.
     NotYet,
     Response(Response),
-    /// The script wants the response to come from this path and query of the server (RFC 3875 section 6.2.2).
+    /// The script redirects within the server, to this path and query (RFC 3875 section 6.2.2).
     Redirect(Vec<u8>),
 }
 
-/// The result of a script as far as its head determines it.
+/// The result that a script's head determines.
 enum ScriptOutcome {
     Respond(Response),
     Redirect(Vec<u8>),
@@ -102,8 +102,8 @@ impl ScriptRun {
         &self.request
     }
 
-    /// True if the script will probably read the rest of the body after its response has begun: it has read some of it,
-    /// or the rest fits into the pipe.
+    /// True if the script will probably read the rest of the body after its response has begun, because it has read
+    /// some of the body or the rest fits into the pipe.
     pub(super) fn reads_on(&self) -> bool {
         let length = self.request.body_length();
         self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
@@ -113,10 +113,10 @@ impl ScriptRun {
         self.stdin.is_some()
     }
 
-    /// Writes some of the body and returns the number of bytes that were taken.
+    /// Writes some of the body and returns the number of accepted bytes.
     pub(super) fn feed(&mut self, body: &[u8]) -> usize {
         let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
-        // A script that has closed its input may still respond, so this is no error of the run.
+        // A script that has closed its input can still respond, so this is not an error of the run.
         let taken = written.unwrap_or_else(|_| {
             self.stdin = None;
             0
@@ -125,7 +125,7 @@ impl ScriptRun {
         taken
     }
 
-    /// Closes the script's input: the body is complete.
+    /// Closes the script's input, because the body is complete.
     pub(super) fn end_body(&mut self) {
         self.body_ended = true;
         self.stdin = None;
@@ -138,10 +138,10 @@ impl ScriptRun {
         }
     }
 
-    /// Moves from stage to stage, as far as that is possible now.
+    /// Moves from stage to stage as far as possible.
     ///
     /// # Errors
-    /// If the output is no CGI response, or the script could not be watched.
+    /// If the output is not a CGI response, or the script cannot be watched.
     pub(super) fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<RunProgress> {
         if let Some(response) = self.check_time(registrar) {
             return Ok(RunProgress::Response(response));
@@ -159,11 +159,11 @@ impl ScriptRun {
         Ok(self.read_rest(registrar))
     }
 
-    /// Moves the deadline if some of the body was written. Returns the response if the deadline has passed, or if the
-    /// reaper has terminated the script.
+    /// Extends the deadline if some of the body has been written. Returns the response if the deadline has passed, or
+    /// if the reaper has terminated the script.
     fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
         let (now, limits) = (registrar.now(), self.context.reaper.limits());
-        // A script that reads its body is not late, however long the client takes to send it.
+        // A script that reads its body is not late, even if the client sends it slowly.
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = limits.first_byte_ends(now);
         }
@@ -176,7 +176,7 @@ impl ScriptRun {
             RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
                     output.child().terminate("no response in time");
-                    // An incomplete head often shows the mistake, such as a missing empty line.
+                    // An incomplete head often reveals the mistake, such as a missing empty line.
                     if let RunStage::Head { read, .. } = &self.stage
                         && !read.is_empty()
                     {
@@ -189,7 +189,8 @@ impl ScriptRun {
             }
             _ => return None,
         }
-        // In `Rest` the head is complete, and the client would not get the missing output, so the response is still sent.
+        // In `Rest` the head is complete and the missing output is not sent anyway, so the client still gets the
+        // response.
         match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
             RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
@@ -202,10 +203,10 @@ impl ScriptRun {
         if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
-        // The limit begins anew: the time in the queue does not count for the script.
+        // The limit starts again, because the time in the queue does not count for the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
-        // Without a body the script gets /dev/null, and no pipe has to be watched.
+        // Without a body the script gets /dev/null, which saves a pipe.
         let mut child = match spawn(&self.script, variables, self.context.user, !self.body_ended) {
             Ok(child) => child,
             Err(error) => {
@@ -214,7 +215,7 @@ impl ScriptRun {
             }
         };
         let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
-        // From here on the reaper owns the child. If a later step fails, dropping the handle terminates it.
+        // From here the reaper owns the child. If a later step fails, dropping the handle terminates it.
         let label =
             ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
         let key = self.context.reaper.add(child, label, registrar)?;
@@ -238,18 +239,18 @@ impl ScriptRun {
         }
     }
 
-    /// Reads until the head is complete. Returns the response, unless the rest of the output has to be read first.
+    /// Reads until the head is complete. Returns the response, unless the rest of the output must be read first.
     fn read_head(&mut self) -> io::Result<Option<Response>> {
         let RunStage::Head { output, read, end } = &mut self.stage else { return Ok(None) };
         let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
         let head = loop {
-            // The response has to say whether the connection persists, and that depends on whether the script reads the
-            // body. The first byte that it reads, or that it writes after the head, decides.
+            // The response must say whether the connection persists, which depends on whether the script reads the
+            // body. This is decided by the first byte that the script reads, or that it writes after the head.
             if end.is_some_and(|end| !waits || read.len() > end) {
                 break read_head(read);
             }
             match read_more(output, read) {
-                // The output has no body, so there is no first byte of it to wait for.
+                // The output has no body, so there is no first byte to wait for.
                 Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
@@ -268,7 +269,8 @@ impl ScriptRun {
             Ok(Some(head)) => Ok(self.begin(head)),
             Ok(None) => Ok(None),
             Err(bad) => {
-                // A script whose output has ended may still work; only one that would keep printing is terminated.
+                // A script whose output has ended may keep running. Only a script that could keep printing is
+                // terminated.
                 if !output.child().is_complete() {
                     output.child().terminate("output is not a CGI response");
                 }
@@ -281,8 +283,8 @@ impl ScriptRun {
         }
     }
 
-    /// Takes a complete head, and returns its response if the output that follows is the body. For a redirect, or a response
-    /// without a body, enters [`RunStage::Rest`], which holds the outcome until the script has ended.
+    /// Takes a complete head, and returns its response if the following output is the body. For a redirect, or a
+    /// response without a body, enters [`RunStage::Rest`], which holds the outcome until the script has ended.
     fn begin(&mut self, head: ScriptHead) -> Option<Response> {
         let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Finished(None))
         else {
@@ -298,8 +300,8 @@ impl ScriptRun {
         };
         let length = response.head.content_length();
         if self.is_bodiless(&response) || length == Some(0) {
-            // A response to HEAD that has no length of its own must not get `Content-Length: 0`. An error keeps
-            // the length of its page.
+            // A response to HEAD without a length must not get `Content-Length: 0`. An error keeps the length of its
+            // page.
             if response.error.is_none() && length.is_none() {
                 response.body = Body::Stream(Box::new(OmittedBody));
             }
@@ -311,7 +313,7 @@ impl ScriptRun {
         Some(response)
     }
 
-    /// The response of a head, still without a body, or the redirect that it asks for.
+    /// The response for a head, still without a body, or the redirect that the head requests.
     fn outcome(&self, head: ScriptHead) -> ScriptOutcome {
         match head.destination {
             Some(Destination::Here(target)) if self.may_redirect => ScriptOutcome::Redirect(target),
@@ -328,20 +330,20 @@ impl ScriptRun {
         }
     }
 
-    /// True if the body of the response is not the script's. The script still runs to its end, because it may do more
-    /// than print.
+    /// True if the response does not get its body from the script. The script still runs to its end, because it may do
+    /// more than print.
     fn is_bodiless(&self, response: &Response) -> bool {
         *self.request.method() == Method::Head || response.status.is_bodiless() || response.error.is_some()
     }
 
-    /// Reads the rest of the output without keeping it. Returns the outcome at its end.
+    /// Reads and drops the rest of the output. Returns the outcome at the end of the output.
     fn read_rest(&mut self, registrar: &mut dyn Registrar) -> RunProgress {
         let RunStage::Rest { output, .. } = &mut self.stage else { return RunProgress::NotYet };
         let (mut piece, mut pieces) = ([0; PIECE], 0);
         loop {
             match output.read(&mut piece) {
                 Ok(0) => break,
-                // A script that prints without end must not keep the loop from its other sessions.
+                // A script that prints endlessly must not block the loop.
                 Ok(_) if pieces == PIECES => {
                     registrar.wake().wake();
                     return RunProgress::NotYet;
@@ -373,7 +375,7 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
-        // Otherwise the next request in the queue would wait for one that has no client any more.
+        // Otherwise the next request in the queue would wait for a request without a client.
         self.leave_queue(RunStage::Finished(None));
     }
 }

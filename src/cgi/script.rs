@@ -1,4 +1,4 @@
-//! Finding the script that the path of a request names.
+//! Finds the script that the path of a request names.
 //!
 //! Not here: starting the script (`spawn`), and paths that are not below a script directory.
 
@@ -30,7 +30,7 @@ impl Script {
     }
 }
 
-/// The reason why a path below a script directory names no script that can be run. Contains the part of the path that
+/// The reason why a path below a script directory does not name a runnable script. Contains the part of the path that
 /// was followed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoScript {
@@ -70,14 +70,14 @@ pub(super) fn quoted(name: &[u8]) -> String {
 /// Directories whose files are scripts, as decoded segments of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Directories {
-    /// The segments of the base path, which are not a part of the tree.
+    /// The segments of the base path, which are not part of the tree.
     base: PathBuf,
     /// The segments of each directory, without the base path.
     paths: Vec<PathBuf>,
 }
 
 impl Directories {
-    /// The directories of these paths, such as `/cgi-bin`, below the base path. `None` if one of them is the root, or
+    /// The directories at these paths, such as `/cgi-bin`, below the base path. `None` if one of them is the root, or
     /// if one of them or the base path cannot be decoded.
     pub(super) fn new<'a>(base: &str, paths: impl IntoIterator<Item = &'a str>) -> Option<Directories> {
         let relative = |path: &str| Some(UrlPath::parse(path.as_bytes()).ok()?.relative().to_owned());
@@ -92,7 +92,7 @@ impl Directories {
     }
 
     /// The path without the base, and the number of its segments that are a script directory. `None` if the path is not
-    /// below one: at least a slash has to follow the directory.
+    /// below a script directory: at least a slash must follow the directory.
     fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
         let relative = path.relative().strip_prefix(&self.base).ok()?;
         let below = |directory: &&PathBuf| {
@@ -106,11 +106,13 @@ impl Directories {
 }
 
 /// Finds the script that a path below the [`Directories`] names. Unless `hidden` is true, a path with a hidden segment
-/// names none, also if that segment follows the name of a script, because scripts use `PATH_INFO` as a path of files.
+/// does not name a script. This includes segments after the script's name, because scripts use `PATH_INFO` as a path of
+/// files.
 pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &UrlPath) -> Result<Script, NoScript> {
     let missing = || NoScript::Missing([b"/", path.as_bytes()].concat());
     let (relative, below) = directories.split(path).ok_or_else(missing)?;
-    // This is checked before the file system, so that neither the response nor its time depends on the hidden file.
+    // This is checked before the file system is accessed, so that the response and its timing do not depend on the
+    // hidden file.
     if !hidden && is_hidden(relative) {
         return Err(missing());
     }
@@ -119,14 +121,14 @@ pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &
     follow(root, &segments, base, base + below, path.has_trailing_slash())
 }
 
-/// Follows the segments, beginning with number `below`. The first segment that is not a directory is the script. The
-/// segments before number `base` are the base path, which is not part of the tree.
+/// Follows the segments, starting at index `below`. The first segment that is not a directory is the script. The
+/// segments before index `base` are the base path, which is not part of the tree.
 fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: bool) -> Result<Script, NoScript> {
     let mut file = segments[base..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
     for (at, segment) in segments.iter().enumerate().skip(below) {
         file.push(OsStr::from_bytes(segment));
         let name = joined(&segments[..=at]);
-        // Every error is 404, so that a response does not show what the server may not read.
+        // Every error becomes a 404, so that the response does not reveal files that the server cannot read.
         let kind = std::fs::metadata(&file).map_err(|_| NoScript::Missing(name.clone()))?;
         if kind.is_dir() {
             continue;
@@ -135,7 +137,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
         } else if access(&file, Access::EXEC_OK).is_err() {
             return Err(NoScript::NotExecutable(name));
         }
-        // Normalising has removed the slash at the end, which belongs to `PATH_INFO`.
+        // Normalisation has removed the trailing slash, which is part of `PATH_INFO`.
         let mut path_info = joined(&segments[at + 1..]);
         if slash {
             path_info.push(b'/');

@@ -21,18 +21,18 @@ use crate::files::{Account, DEFAULT_REALM, FileService, Gate};
 use crate::http::{FieldBlock, InvalidHeader, Request};
 use crate::service::{LogCallback, Reply, Service};
 
-/// The first descriptor after standard input, output and error.
+/// The first descriptor after standard input, standard output and standard error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
 /// Runs the scripts below some directories, and passes all other requests to another service, the fallback. This is
 /// Python's `CGIHTTPRequestHandler`, but the loop never waits for a script.
 ///
-/// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would show fields
+/// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would reveal fields
 /// such as cookies to a page that must not read them. A path below a script directory that names no script is never
-/// passed to the fallback, so the source of a script is never sent as a file.
+/// passed to the fallback, so a script's source is never sent as a file.
 ///
 /// The settings of the fallback do not apply to scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
-/// [`CgiBuilder::hidden`] have to be set for both.
+/// [`CgiBuilder::hidden`] must be set for both.
 ///
 /// ```no_run
 /// use serve_forever::HttpServer;
@@ -47,13 +47,12 @@ const FIRST_NOT_STANDARD: i32 = 3;
 ///
 /// # Scripts
 /// A script is any program with the executable bit. Its environment describes the request (RFC 3875, and Python's
-/// variables). It reads the request body from standard input, gets no arguments, and runs in its own directory. Of the
-/// server's environment it gets `PATH` only. The server's log shows its standard error, and its exit status unless that
-/// is 0.
+/// variables). It reads the request body from standard input, gets no arguments, and runs in its own directory. From
+/// the server's environment it gets only `PATH`. The server's log shows its standard error, and its exit status unless
+/// that is 0.
 ///
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
-/// Without it, both are what the client claims, as with Python, and no password was verified. Scripts never get the
-/// field `Authorization`.
+/// Without it, both are unverified claims of the client, as with Python. Scripts never get the field `Authorization`.
 ///
 /// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's groups.
 /// If that is impossible, they do not run.
@@ -68,7 +67,7 @@ impl CgiService {
     /// Runs the scripts below `/cgi-bin` and `/htbin` of a directory, with the defaults of [`CgiBuilder`].
     ///
     /// # Errors
-    /// As [`CgiBuilder::build`].
+    /// The same as for [`CgiBuilder::build`].
     pub fn new(root: impl Into<PathBuf>, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         CgiService::builder(root).build(fallback)
     }
@@ -156,34 +155,34 @@ pub struct CgiBuilder {
 }
 
 impl CgiBuilder {
-    /// The paths below which files are scripts, as Python's `cgi_directories`. They are decoded paths of the server,
-    /// and are compared by whole segments.
+    /// Sets the paths below which files are scripts, like Python's `cgi_directories`. They are decoded paths of the
+    /// server, and are compared by whole segments.
     pub fn directories<N: Into<String>>(mut self, paths: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.directories = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The names of further variables of the server's environment that scripts get. They do not override variables that
-    /// describe the request.
+    /// Sets the names of further variables that scripts inherit from the server's environment. They do not override
+    /// variables that describe the request.
     pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.passed_on = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The user that scripts run as. Only a server that runs as root can change it.
+    /// Sets the user that scripts run as. Only a server that runs as root can change it.
     pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
         self.user = Some(user);
         self
     }
 
-    /// The limits of scripts.
+    /// Sets the limits of scripts.
     pub fn limits(mut self, limits: CgiLimits) -> CgiBuilder {
         self.limits = limits;
         self
     }
 
     /// Adds an account. With accounts, scripts run only for clients that authenticate with one of them (Basic
-    /// authentication, RFC 7617). The credentials are verified before the script is looked for, also for CORS
+    /// authentication, RFC 7617). The credentials are verified before the script is looked up, even for CORS
     /// preflights.
     ///
     /// ```
@@ -205,59 +204,60 @@ impl CgiBuilder {
         self
     }
 
-    /// The gate of the accounts of [`CgiBuilder::auth`]; `None` without accounts.
+    /// The gate for the accounts from [`CgiBuilder::auth`]; `None` without accounts.
     fn own_gate(&self) -> Result<Option<Arc<Gate>>, InvalidHeader> {
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         Ok((!self.accounts.is_empty()).then(|| Arc::new(gate)))
     }
 
-    /// The name that browsers show when they ask for the password. The default is `serve-forever`, as for files.
+    /// Sets the name that browsers show when they ask for the password. The default is `serve-forever`, as for files.
     pub fn realm(mut self, realm: impl Into<String>) -> CgiBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// The path of the server below which the script directories are, such as `/docs`. The default is `/`. It is part
-    /// of `SCRIPT_NAME`.
+    /// Sets the path of the server that contains the script directories, such as `/docs`. The default is `/`. It
+    /// becomes part of `SCRIPT_NAME`.
     pub fn base_path(mut self, path: impl Into<String>) -> CgiBuilder {
         self.base = path.into();
         self
     }
 
-    /// Hides paths with a segment that begins with a dot: they are 404, except for `/.well-known` (RFC 8615). Off by
-    /// default.
+    /// If false, which is the default, paths with a segment that begins with a dot are 404, except for `/.well-known`
+    /// (RFC 8615).
     pub fn hidden(mut self, hidden: bool) -> CgiBuilder {
         self.hidden = !hidden;
         self
     }
 
-    /// If true, the service reaps processes that scripts left behind and that the kernel made children of this process.
-    /// The kernel does so if this is process 1, as in a container, or a child subreaper. Begins with the first script.
+    /// If true, the service reaps processes that scripts have left behind and that the kernel has made children of this
+    /// process. The kernel does so if this is process 1, as in a container, or a child subreaper. Reaping begins with
+    /// the first script.
     ///
-    /// The default is false, because it would also take the exit status of children that another part of the program
-    /// has started and waits for.
+    /// The default is false, because reaping would also take the exit status of children for which another part of the
+    /// program waits.
     pub fn reap_orphans(mut self, reap: bool) -> CgiBuilder {
         self.reap_orphans = reap;
         self
     }
 
-    /// Takes over the scripts of another service, which this one replaces while the server runs. They count for
-    /// [`CgiLimits::live`]. The limits of this builder replace those of the other service, except that
-    /// [`CgiLimits::whole`] is counted as it was when a script was started.
+    /// Takes over the scripts of another service that this one replaces while the server runs. They count towards
+    /// [`CgiLimits::live`]. The limits of this builder replace those of the other service, but running scripts keep
+    /// their value of [`CgiLimits::whole`].
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
         self.reaper = Some(Arc::clone(&other.context.reaper));
         self
     }
 
-    /// The value of `SERVER_SOFTWARE`, for a server whose field `Server` is not the default.
+    /// Sets the value of `SERVER_SOFTWARE`, for a server whose field `Server` is not the default.
     pub fn server_software(mut self, software: impl Into<String>) -> CgiBuilder {
         self.software = software.into();
         self
     }
 
-    /// If true, clients use TLS with a proxy before this server, and scripts get `HTTPS=on`. The default is false: scripts
-    /// get it for requests that this server receives over TLS.
+    /// Set this to true if clients use TLS to a proxy in front of this server: scripts then always get `HTTPS=on`. By
+    /// default, scripts get it only for requests that this server receives over TLS.
     pub fn https(mut self, https: bool) -> CgiBuilder {
         self.https = https;
         self
@@ -266,11 +266,11 @@ impl CgiBuilder {
     /// Builds the service. `fallback` responds to every request that is not for a script.
     ///
     /// Marks every descriptor of the process, except the three standard ones, close-on-exec. Otherwise scripts would
-    /// inherit descriptors that the parent of the server has left open.
+    /// inherit descriptors that the server's parent has left open.
     ///
     /// # Errors
-    /// If the directory does not exist or is not a directory; the text contains its name. `InvalidInput` if a script
-    /// directory, the base path or the name of a variable is malformed, or if a header field cannot contain the realm.
+    /// If the directory does not exist or is not a directory; the text names it. `InvalidInput` if a script directory,
+    /// the base path or the name of a variable is malformed, or if a header field cannot contain the realm.
     /// `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does not run as root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
@@ -287,8 +287,8 @@ impl CgiBuilder {
             reaper.reap_orphans()?;
         }
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
-        // Nothing fails after this line. So a service that cannot be built does not change the limits of the service
-        // whose scripts it should have taken over.
+        // Nothing fails after this line, so a failed build does not change the limits of the service whose scripts it
+        // should have taken over.
         reaper.set_limits(self.limits);
         let context = ScriptContext {
             root,
@@ -306,7 +306,7 @@ impl CgiBuilder {
     }
 }
 
-/// The absolute path of a directory that exists.
+/// The absolute path of an existing directory.
 fn directory(path: &Path) -> io::Result<PathBuf> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let absolute = std::path::absolute(path).map_err(named)?;

@@ -1,4 +1,4 @@
-//! Standard output of a script: as a stream of bytes, and as the body of a response.
+//! The standard output of a script, as a stream of bytes and as the body of a response.
 //!
 //! Not here: the head of the output (`output`), and reaping the child (`reaper`).
 
@@ -50,7 +50,7 @@ impl Drop for ChildHandle {
     }
 }
 
-/// Standard output of a script.
+/// The standard output of a script.
 pub(super) struct ScriptOutput {
     pipe: Receiver,
     child: Rc<ChildHandle>,
@@ -66,13 +66,13 @@ impl ScriptOutput {
         &self.child
     }
 
-    /// Reads the bytes that the pipe holds. The output ends with the pipe, or when the script has ended and the pipe is
-    /// empty: a process that the script left behind may keep the pipe open.
+    /// Reads the bytes in the pipe. The output ends with the pipe, or when the script has ended and the pipe is empty,
+    /// because a process that the script left behind can keep the pipe open.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing yet, `TimedOut` if the script was terminated because it took too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The state is fetched before the read: if the script had ended by then, an empty pipe stays empty.
+        // The state is fetched before the read. If the script had already ended, an empty pipe stays empty.
         let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {
@@ -82,7 +82,7 @@ impl ScriptOutput {
             }
         };
         match (read, state) {
-            // The output was cut by SIGTERM. Reported as its end, it would look complete to the client.
+            // SIGTERM has cut the output. It must not look complete to the client, so this is an error.
             (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
                 self.child.set_complete();
@@ -93,8 +93,8 @@ impl ScriptOutput {
     }
 }
 
-/// The body of a response to HEAD. It yields no bytes, because none are sent. With `Body::Empty` the response would
-/// have `Content-Length: 0`, which is not the length of the response to GET.
+/// The body of a response to HEAD. It yields no bytes, because none are sent. `Body::Empty` would announce
+/// `Content-Length: 0`, which is not the length of the response to GET.
 pub(super) struct OmittedBody;
 
 impl Source for OmittedBody {
@@ -108,7 +108,7 @@ pub(super) struct ScriptBody {
     /// The bytes that were read together with the head.
     early: io::Cursor<Vec<u8>>,
     output: ScriptOutput,
-    /// The rest of the script's `Content-Length`; `None` without one.
+    /// The number of bytes that are left of the script's `Content-Length`; `None` without that field.
     left: Option<u64>,
 }
 

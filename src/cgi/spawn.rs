@@ -1,8 +1,9 @@
-//! Starting a script as a child process.
+//! Starts a script as a child process.
 //!
 //! Not here: the content of the environment (`environment`), and watching the child (`reaper`).
 //!
-//! Invariant: if a user is given, the script runs as that user, with its group and no other group, or does not run.
+//! Invariant: if a user is given, the script runs as that user, with that user's group and no other group, or does not
+//! run.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -16,12 +17,12 @@ use super::user::{ScriptUser, check_groups};
 use crate::http::Status;
 use crate::service::Response;
 
-/// Starts a script in its own directory, in a process group of its own, with this environment. It inherits no other
-/// descriptor than its three pipes. It gets no arguments: many programs would parse a query that is passed as an
-/// argument (RFC 3875 section 4.4) as options.
+/// Starts a script in its own directory and its own process group, with this environment. It inherits only the
+/// descriptors of its three pipes. It gets no arguments, because many programs would parse a query in an argument (RFC
+/// 3875 section 4.4) as options.
 ///
 /// # Errors
-/// Those of the system. The script then does not run. [`refusal`] is the response to an error.
+/// Those of the system. In this case the script does not run, and [`refusal`] gives the response.
 pub(super) fn spawn(
     script: &Script,
     environment: Variables,

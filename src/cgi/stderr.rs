@@ -2,24 +2,24 @@
 //!
 //! Not here: reading the pipe (`child`), and escaping, which the log does.
 
-/// The most bytes of a line that are logged. The rest of a longer line is dropped.
+/// The maximum number of logged bytes per line. The rest of a longer line is dropped.
 const LINE: usize = 1024;
 
-/// The most bytes of one script's standard error that are logged. Otherwise a script that writes without end would displace all
-/// other lines from the log.
+/// The maximum number of logged bytes of one script's standard error. Without it, a script that writes endlessly would
+/// displace all other lines from the log.
 const MOST: usize = 64 * 1024;
 
-/// Bytes that a line counts in addition to its text, because the log puts an address, a date and a name before it.
+/// The number of bytes that a line counts in addition to its text, because the log adds an address, a date and a name.
 const COST: usize = 64;
 
 /// Splits bytes into lines.
 #[derive(Debug, Default)]
 pub(super) struct StderrLines {
-    /// The line that is not complete yet, up to [`LINE`] bytes.
+    /// The incomplete line, up to [`LINE`] bytes.
     line: Vec<u8>,
-    /// Bytes that count against [`MOST`].
+    /// The number of bytes that count towards [`MOST`].
     taken: usize,
-    /// [`MOST`] is reached: all further lines are dropped.
+    /// True once [`MOST`] is reached, after which all lines are dropped.
     silenced: bool,
 }
 
@@ -28,7 +28,7 @@ impl StderrLines {
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
-            // Bytes beyond the limit are dropped, but the end of the line is still searched for.
+            // Bytes beyond the limit are dropped, but the end of the line must still be found.
             let room = LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if text.len() < piece.len() {
@@ -37,7 +37,7 @@ impl StderrLines {
         }
     }
 
-    /// Calls `each` with the last line, if it has no end of line.
+    /// Calls `each` with the last line if that has no line end.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end(&mut each);

@@ -1,4 +1,4 @@
-//! The registrar of this module's tests. It has a poll and a clock of its own, and counts its wake-ups.
+//! The registrar for this module's tests. It has its own poll and clock, and counts wake-ups.
 
 use std::io;
 use std::sync::Arc;

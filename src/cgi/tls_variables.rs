@@ -1,4 +1,4 @@
-//! The variables of a script about TLS, with the names of Apache's `mod_ssl`.
+//! The variables that describe TLS to a script, named as in Apache's `mod_ssl`.
 //!
 //! Not here: the variables of every request (`environment`).
 
@@ -21,7 +21,7 @@ pub(super) fn tls_variables(tls: &TlsInfo, set: &mut dyn FnMut(&str, &[u8])) {
     }
 }
 
-/// The variables about the certificate of the client. The handshake has verified it.
+/// Sets the variables for the client's certificate, which the handshake has verified.
 fn client_variables(certificate: &[u8], set: &mut dyn FnMut(&str, &[u8])) {
     set("SSL_CLIENT_VERIFY", b"SUCCESS");
     set("SSL_CLIENT_CERT", pem(certificate).as_bytes());
@@ -33,7 +33,7 @@ fn client_variables(certificate: &[u8], set: &mut dyn FnMut(&str, &[u8])) {
     }
 }
 
-/// A certificate in PEM, in lines of 64 characters (RFC 7468 section 2).
+/// Encodes a certificate as PEM, in lines of 64 characters (RFC 7468 section 2).
 fn pem(certificate: &[u8]) -> String {
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
     // 48 bytes become 64 characters.

@@ -15,10 +15,10 @@ pub struct ScriptUser {
 }
 
 impl ScriptUser {
-    /// This user and this group. They need not exist in `/etc/passwd`.
+    /// A user and a group by their ids, which need not be in `/etc/passwd`.
     ///
     /// # Errors
-    /// `InvalidInput` if one of them is 0: scripts are not run as root.
+    /// `InvalidInput` if one of them is 0, because scripts do not run as root.
     pub fn new(uid: u32, gid: u32) -> io::Result<ScriptUser> {
         if uid == 0 || gid == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "scripts are not run as root"));
@@ -26,10 +26,11 @@ impl ScriptUser {
         Ok(ScriptUser { uid, gid })
     }
 
-    /// The user of this name in `/etc/passwd`, with its group. `UID:GID`, in digits, needs no entry there.
+    /// The user with this name in `/etc/passwd`, and that user's group. A name of the form `UID:GID`, in digits, needs
+    /// no entry.
     ///
     /// # Errors
-    /// `NotFound` if there is no such user, and those of [`ScriptUser::new`].
+    /// `NotFound` if there is no such user, and the errors of [`ScriptUser::new`].
     pub fn named(name: &str) -> io::Result<ScriptUser> {
         if let Some((uid, gid)) = name.split_once(':').and_then(|(uid, gid)| uid.parse().ok().zip(gid.parse().ok())) {
             return ScriptUser::new(uid, gid);
@@ -41,7 +42,7 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// The user `nobody`. If `/etc/passwd` does not name that user, its usual user and group id, both 65534.
+    /// The user `nobody`. If `/etc/passwd` has no such user, the usual user and group ids, both 65534.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -55,8 +56,8 @@ impl ScriptUser {
     }
 }
 
-/// The user that scripts run as. A server that runs as root gives them `wanted`, or `nobody` without one. `None` means the
-/// server's own user.
+/// The user that scripts run as. For a server that runs as root this is `wanted`, or `nobody` if `wanted` is `None`.
+/// `None` means the server's own user.
 ///
 /// # Errors
 /// `PermissionDenied` if `wanted` is given and the server does not run as root.
@@ -72,9 +73,9 @@ pub(super) fn choose(wanted: Option<ScriptUser>) -> io::Result<Option<ScriptUser
 
 /// Checks that the server's supplementary groups can be dropped.
 ///
-/// The standard library drops them before it sets the user of a child, but ignores an error: the script would keep
-/// root's groups. To find out beforehand, this function sets the groups that the process already has. That changes
-/// nothing, and needs the same permission as dropping them.
+/// The standard library drops them before it sets a child's user, but ignores an error, so the script would keep root's
+/// groups. To detect this in advance, this function sets the groups that the process already has. That changes nothing
+/// and needs the same permission as dropping them.
 ///
 /// # Errors
 /// That of the system, if the groups cannot be dropped.
@@ -83,7 +84,7 @@ pub(super) fn check_groups() -> io::Result<()> {
     if groups.is_empty() { Ok(()) } else { Ok(set_thread_groups(&groups)?) }
 }
 
-/// The user and group of a name in the text of `/etc/passwd`.
+/// Finds the user and group ids for a name in the text of `/etc/passwd`.
 fn find(users: &str, name: &str) -> Option<(u32, u32)> {
     let mut fields = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let found = fields.next() == Some(name) && !name.is_empty();

@@ -1,5 +1,5 @@
-//! Tells other programs that this one is ready, and that it ends: the port file, the line on standard output, the ready
-//! descriptor, the service manager.
+//! Announces to other programs that this one is ready, and that it ends, through the port file, the line on standard
+//! output, the ready descriptor and the service manager.
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,11 +14,11 @@ use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
-/// Announces to other programs, in the ways that the options ask for, that this one is ready and that it ends.
+/// Announces that this program is ready and that it ends, in the ways that the options select.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    /// 16 hexadecimal digits that are new at each start, by which a client tells this program from an older one on the
-    /// same port.
+    /// 16 hexadecimal digits that are new at each start. A client can use them to distinguish this program from an
+    /// older one on the same port.
     nonce: String,
     ready: ReadyForm,
     ready_fd: Option<File>,
@@ -27,11 +27,11 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Takes over what the parent process has prepared. Must be called before anything else is opened.
+    /// Takes over the descriptor that the parent process has prepared. Must be called before anything else is opened.
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
-            // The random keys of the hasher are the source: the hash of no input depends on them only.
+            // The hasher's random keys are the source of randomness: the hash of empty input depends only on them.
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
             ready: life.ready,
             manager: Arc::new(ServiceManager::from_environment()),
@@ -43,7 +43,7 @@ impl Announcer {
         &self.nonce
     }
 
-    /// Writes the port file, if there is to be one. Called while the program has all of its privileges.
+    /// Writes the port file, if one is configured. Called while the program has all of its privileges.
     pub(super) fn write_port_file(&mut self, life: &LifeOptions, bound: &[Bound]) -> Result<(), Exit> {
         let (Some(path), Some(first)) = (&life.port_file, bound.first()) else { return Ok(()) };
         let port = format!("{}\n", first.address().port());
@@ -54,17 +54,18 @@ impl Announcer {
         Ok(())
     }
 
-    /// The directory of the port file: removing the file at the end needs access to it.
+    /// The directory of the port file. Removing the file at the end needs access to it.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.port_file.as_ref().map(|port_file| port_file.file.directory())
     }
 
-    /// Announces that the program is ready: on standard output, then by the descriptor, then to the service manager.
+    /// Announces that the program is ready: on standard output, then through the descriptor, then to the service
+    /// manager.
     pub(super) fn ready(&mut self, scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {
             ReadyForm::Python => announce(scheme, address, bound, base_path),
-            // Errors are ignored, as those of Python's line are.
+            // Errors are ignored, as they are for Python's line.
             ReadyForm::Json => _ = say(&line),
         }
         if let Some(file) = self.ready_fd.take() {
@@ -111,7 +112,7 @@ pub(super) fn pin(core: usize) -> Result<(), Exit> {
     sched_setaffinity(None, &cores).map_err(|error| refused(&std::io::Error::from(error)))
 }
 
-/// Refused where threads cannot be pinned.
+/// Returns an error, because threads cannot be pinned on this system.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn pin(core: usize) -> Result<(), Exit> {
     Err(Exit::of(Code::Usage, format_args!("argument --cpu: '{core}' is only allowed on Linux")))

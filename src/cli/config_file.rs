@@ -1,5 +1,5 @@
-//! The configuration file: TOML with the long names of the flags as keys. A flag that may be repeated takes an array,
-//! or a table if its values are pairs:
+//! The configuration file: TOML with the long names of the flags as keys. A repeatable flag takes an array, or a table
+//! if its values are pairs:
 //!
 //! ```toml
 //! port = 8080
@@ -23,7 +23,7 @@ use super::options::Options;
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Parses the text of a configuration file into options, without a command line and an environment. Error messages name
+/// Parses the text of a configuration file into options, without a command line or an environment. Error messages name
 /// the file `path`, which is not opened.
 ///
 /// ```
@@ -35,7 +35,7 @@ use super::words::shown;
 /// ```
 ///
 /// # Errors
-/// The [`Exit`] has the line, the name of the setting and the reason.
+/// The [`Exit`] names the line, the setting and the reason.
 pub fn parse_file(path: &Path, text: &str) -> Result<Options, Exit> {
     Options::from_layers(&[layer(path, text)?])
 }
@@ -46,7 +46,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // The message may have further lines with an excerpt of the file; the program's error is one line.
+        // Further lines of the message may contain an excerpt of the file, but the program's error is one line.
         wrong(at, error.message().lines().next().unwrap_or("not TOML"))
     })?;
     let mut places = Vec::new();
@@ -92,7 +92,8 @@ fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     }
 }
 
-/// The pairs of a table in the order of the file: for `cache` the last match counts. The parser has sorted them by key.
+/// The pairs of a table in the order of the file, because for `cache` the last match counts. The parser has sorted them
+/// by key.
 fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, _)| key.span().start);
@@ -111,7 +112,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The form of a value, for an error message.
+/// Describes the allowed form of a value, for an error message.
 fn allowed(flag: &Flag) -> &'static str {
     match flag.action {
         Action::Switch(_) => "true or false",

@@ -1,8 +1,8 @@
 //! Changes the root directory and the user, after the last privileged operation and before the first connection.
 //!
-//! The order matters. The sockets and the log are open before. The root changes first, because only root can change it.
-//! Groups are dropped before the user changes, because the new user cannot drop them. The sandbox (`sandbox.rs`) comes
-//! last, because it forbids all of this.
+//! The order matters. The sockets and the log are opened before this. The root changes first, because only root can
+//! change it. Groups are dropped before the user changes, because the new user cannot drop them. The sandbox
+//! (`sandbox.rs`) comes last, because it forbids all of this.
 //!
 //! Invariant: each privilege is given up completely, or the program does not start.
 
@@ -40,7 +40,7 @@ fn change_root(path: &Path) -> Result<(), Exit> {
 fn become_user(user: &User) -> Result<(), Exit> {
     let dropped = setgroups(&[user.gid]).and_then(|()| setgid(user.gid)).and_then(|()| setuid(user.uid));
     dropped.map_err(|error| cannot_become(&user.name, error.into()))?;
-    // If the process can become root again, it has given up nothing: then do not start.
+    // A process that can become root again has given up nothing, so it must not start.
     if !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
         return Err(cannot_become(&user.name, std::io::Error::other("the process can become root again")));
     }

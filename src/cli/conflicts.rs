@@ -14,7 +14,7 @@ pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_confinement(options)
 }
 
-/// Refuses options of TLS without the one that they need. For the first two, the words are Python's.
+/// Refuses TLS options without the option that they need. The first two messages are Python's.
 fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
     let requires = |switch, other| Exit::usage(format_args!("{switch} requires {other} to be set"));
     let first = |set: &[(&'static str, bool)]| set.iter().find(|(_, is_set)| *is_set).map(|(switch, _)| *switch);
@@ -49,8 +49,8 @@ fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
     }
 }
 
-/// Refuses `--cgi` with `--symlinks`, because starting a script follows symbolic links, and the options of scripts
-/// without `--cgi`.
+/// Refuses `--cgi` together with `--symlinks`, because starting a script follows symbolic links. Also refuses script
+/// options without `--cgi`.
 fn check_scripts(options: &Options) -> Result<(), Exit> {
     let scripts = &options.scripts;
     if scripts.run {
@@ -60,7 +60,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
         };
     }
     let seconds = |time: &Duration| time.as_secs_f64().to_string();
-    // In the order of `--help`: the error names the first of them that is set, with its value.
+    // In the order of `--help`. The error names the first option that is set, with its value.
     let without_scripts = [
         ("--cgi-env", scripts.variables.first().map(|name| shown(name))),
         ("--cgi-user", scripts.user.clone()),
@@ -76,7 +76,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
     }
 }
 
-/// Refuses `--sandbox` with `--cgi`: the sandbox does not let the process execute programs.
+/// Refuses `--sandbox` together with `--cgi`, because the sandbox does not let the process execute programs.
 fn check_confinement(options: &Options) -> Result<(), Exit> {
     if options.confinement.sandbox && options.scripts.run {
         return Err(Exit::wrong("--sandbox and --cgi exclude each other: in the sandbox no script can be run"));

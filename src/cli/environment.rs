@@ -1,5 +1,5 @@
-//! Settings in the environment: the variable for `--log-file` is `SERVE_FOREVER_LOG_FILE`. A flag that may be repeated
-//! has one value on each line.
+//! Settings in the environment: the variable for `--log-file` is `SERVE_FOREVER_LOG_FILE`. A repeatable flag has one
+//! value on each line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -16,7 +16,7 @@ pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -
         let Some(flag) = name_in_variable(&name) else { continue };
         let named = |why: &str| Exit::wrong(format_args!("{}: {why}", shown(&name)));
         let flag = setting(&flag).ok_or_else(|| named("no such setting"))?;
-        // The name is checked even if the value is empty, so that a typing error shows.
+        // The name is checked even if the value is empty, so that typing errors are reported.
         if !value.is_empty() {
             let occurrences = occurrences(flag, &value);
             layer.note(flag, occurrences.ok_or_else(|| named(&refused(flag, &shown(&value), allowed(flag))))?);
@@ -25,7 +25,7 @@ pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -
     Ok(layer)
 }
 
-/// The form of a value, for an error message.
+/// Describes the allowed form of a value, for an error message.
 fn allowed(flag: &Flag) -> &'static str {
     match flag.action {
         Action::Two(..) => "NAME: VALUE on each line",
@@ -33,7 +33,7 @@ fn allowed(flag: &Flag) -> &'static str {
     }
 }
 
-/// The occurrences that a value of a variable stands for. `None` if it has the wrong form.
+/// The occurrences that the value of a variable is equivalent to. `None` if it has the wrong form.
 fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {

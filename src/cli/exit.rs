@@ -9,13 +9,13 @@ use super::help::usage;
 use super::options::ExitCodes;
 use super::words::shown;
 
-/// Why the program ends. Each reason has an exit status, which is the number of the variant with `--exit-codes fine`.
+/// Why the program ends. With `--exit-codes fine`, the exit status is the number of the variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// The program served until its end was asked for, or printed the help or its version.
+    /// The program served until it was asked to end, or printed the help or its version.
     Success = 0,
-    /// The program could not start or continue, for another reason than the ones below.
+    /// The program could not start or continue, for a reason that is not listed below.
     Failure = 1,
     /// The command line, an environment variable or the configuration file is wrong; nothing was started.
     Usage = 2,
@@ -25,7 +25,7 @@ pub enum Code {
     File = 4,
     /// The certificate or its key is missing or invalid.
     Tls = 5,
-    /// The end of the program cut responses.
+    /// The program ended while responses were incomplete.
     Cut = 6,
 }
 
@@ -68,7 +68,7 @@ impl Exit {
         Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }
 
-    /// A failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb.
+    /// A failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb, such as `read`.
     pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
         Exit::of(Code::File, format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
@@ -93,18 +93,19 @@ impl Exit {
         &self.text
     }
 
-    /// The reason alone, one line, without the usage and the name of the program.
+    /// Only the reason, as one line, without the usage and the name of the program.
     pub(super) fn reason(&self) -> &str {
         let line = self.text.lines().last().unwrap_or_default();
         line.strip_prefix(NAME).and_then(|line| line.strip_prefix(": error: ")).unwrap_or(line)
     }
 
-    /// True if the text was asked for and goes to standard output. False if it is an error and goes to standard error.
+    /// True if the text was requested and goes to standard output. False if it is an error and goes to standard error.
     pub fn is_output(&self) -> bool {
         self.code == Code::Success
     }
 
-    /// Prints the text to its stream and returns the status: a failure if a text for standard output cannot be printed.
+    /// Prints the text to its stream and returns the status. If a text for standard output cannot be printed, the
+    /// status is a failure.
     #[must_use]
     pub fn report(self, codes: ExitCodes) -> std::process::ExitCode {
         let printed = if self.is_output() {
@@ -114,7 +115,7 @@ impl Exit {
             io::stderr().lock().write_all(self.text.as_bytes())
         };
         match printed {
-            // A script that reads the help or the version must be able to see that it did not get it.
+            // A script that reads the help or the version must be able to detect that the output failed.
             Err(_) if self.is_output() => Code::Failure.status(codes).into(),
             _ => self.code.status(codes).into(),
         }

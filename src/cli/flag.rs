@@ -1,4 +1,4 @@
-//! One flag: its names, the values that it takes, and its effect on the options.
+//! One flag: its names, its values, and its effect on the options.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,13 +14,13 @@ pub(super) struct Flag {
     pub(super) letter: Option<char>,
     /// The values that the flag takes, and the setter that it calls.
     pub(super) action: Action,
-    /// Its purpose, in a line or two of `--help`.
+    /// The purpose of the flag, in one or two lines of `--help`.
     pub(super) help: &'static str,
     /// Details, which follow the help in the manual page.
     pub(super) more: &'static str,
 }
 
-/// The number of values that a flag takes, their names as the usage shows them, and the setter.
+/// The number of values that a flag takes, their names in the usage, and the setter.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Prints the help and ends the program.
@@ -33,11 +33,11 @@ pub(super) enum Action {
     One(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
     /// Takes one value. If the flag is repeated, all values count.
     Many(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
-    /// Takes one value or none. A value must follow `=`, because the next word may be the port.
+    /// Takes an optional value. A value must follow `=`, because the next word may be the port.
     Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Result<(), BadValue>),
     /// Takes two values. If the flag is repeated, all pairs count.
     Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Result<(), BadValue>),
-    /// The positional argument, which is a value without a name. It is optional.
+    /// The optional positional argument, a value without a name.
     Positional(fn(&mut Options, &OsStr) -> Result<(), BadValue>),
 }
 
@@ -51,7 +51,7 @@ impl Flag {
         }
     }
 
-    /// The values as they follow the name in the help: ` NAME VALUE`, `[=FILE]`.
+    /// The values as they appear after the name in the help: ` NAME VALUE`, `[=FILE]`.
     pub(super) fn shown_values(&self) -> String {
         match self.action {
             Action::Maybe(value, _) => format!("[={value}]"),
@@ -75,7 +75,7 @@ impl Flag {
         })
     }
 
-    /// The message for a wrong number of values: argparse's words, with the names of the values.
+    /// The message for a wrong number of values, in argparse's wording with the names of the values.
     pub(super) fn expected(&self) -> String {
         match self.values() {
             [] => "expected one argument".to_owned(),

@@ -1,4 +1,4 @@
-//! The table of flags. To add a flag, add an entry to the part in `flags/` that fits, and its setter in `options/`.
+//! The table of flags. To add a flag, add an entry to the appropriate part in `flags/`, and its setter in `options/`.
 
 mod general;
 mod life;

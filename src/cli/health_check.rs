@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::exit::{Code, Exit};
 
-/// The time for the whole check: names, connection, and the status line.
+/// The time limit for the whole check: resolving the name, connecting, and reading the status line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most bytes that are read to find the status.
+/// The maximum number of bytes that are read to find the status.
 const STATUS_LINE: usize = "HTTP/1.1 200".len();
 
-/// A URL with the scheme `http`, as far as a check needs it.
+/// The parts of an `http` URL that a check needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthUrl {
     /// Host and port as in the URL, for the field `Host`.
@@ -21,7 +21,7 @@ pub struct HealthUrl {
     /// The host without brackets.
     host: String,
     port: u16,
-    /// Path and query, which begin with a slash.
+    /// The path and query, which begin with a slash.
     target: String,
 }
 
@@ -52,10 +52,10 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port > 0)
 }
 
-/// Requests the URL by GET.
+/// Requests the URL with GET.
 ///
 /// # Errors
-/// A failure, unless the status of the response is from 200 to 299 and arrives in time.
+/// A failure, unless a response with a status from 200 to 299 arrives in time.
 pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
     let failed = |why: &dyn std::fmt::Display| {
         Exit::of(Code::Failure, format_args!("http://{}{}: {why}", url.authority, url.target))
@@ -73,7 +73,7 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut line = [0; STATUS_LINE];
     let mut count = 0;
     while count < line.len() {
-        // Set again for each read: a server that sends byte by byte must not extend the time.
+        // Set again for each read: a server that sends single bytes must not extend the time.
         stream.set_read_timeout(Some(left(end)?))?;
         match stream.read(&mut line[count..]) {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response")),
@@ -98,7 +98,7 @@ fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The time until `end`, more than zero.
+/// The time until `end`, which is more than zero.
 fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(late()) } else { Ok(left) }

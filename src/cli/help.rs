@@ -53,7 +53,7 @@ fn explain(text: &mut String, flag: &Flag) {
     wrap(text, COLUMN, flag.help.split(' ').map(str::to_owned));
 }
 
-/// The flag by its shortest name: `port`, `-b ADDRESS`, `--content-type TYPE`.
+/// The flag with its shortest name: `port`, `-b ADDRESS`, `--content-type TYPE`.
 fn shortest(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -63,7 +63,7 @@ fn shortest(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// The flag by all of its names: `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
+/// The flag with all of its names: `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
 fn all_names(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -73,8 +73,8 @@ fn all_names(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// Appends words to a line that already has `indent` columns. A word that would make the line wider than `WIDTH` begins
-/// a new line, indented by `indent`.
+/// Appends words to a line that already has `indent` columns. If a word would make the line wider than `WIDTH`, it
+/// begins a new line, indented by `indent`.
 fn wrap(text: &mut String, indent: usize, words: impl Iterator<Item = String>) {
     let mut column = indent;
     for word in words {

@@ -12,7 +12,7 @@ use super::options::{BadValue, Options};
 /// The values of each occurrence of a flag.
 pub(super) type Occurrences = Vec<Vec<OsString>>;
 
-/// The source of a layer, as error messages name it.
+/// The source of a layer, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The command line.
@@ -33,7 +33,7 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// A layer without any flags.
+    /// Creates a layer without flags.
     pub(super) fn new(origin: Origin) -> Layer {
         Layer { origin, flags: Vec::new() }
     }
@@ -43,13 +43,13 @@ impl Layer {
         self.flags.push((flag, occurrences));
     }
 
-    /// The occurrences of a flag, or `None` if the source does not mention it.
+    /// The occurrences of a flag; `None` if the source does not mention it.
     fn occurrences(&self, flag: &Flag) -> Option<&[Vec<OsString>]> {
         let known = self.flags.iter().find(|(other, _)| other.name == flag.name);
         known.map(|(_, occurrences)| occurrences.as_slice())
     }
 
-    /// The error for a bad value of a flag, with the place where this layer sets it.
+    /// The error for an invalid value of a flag, with the place where this layer sets it.
     fn bad_value(&self, flag: &Flag, why: &BadValue) -> Exit {
         match &self.origin {
             Origin::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
@@ -79,7 +79,7 @@ impl Options {
 /// The beginning of the name of every variable that sets a flag.
 const PREFIX: &str = "SERVE_FOREVER_";
 
-/// The variable of the environment that sets a flag: `SERVE_FOREVER_LOG_FILE` for `log-file`.
+/// The environment variable that sets a flag: `SERVE_FOREVER_LOG_FILE` for `log-file`.
 pub(super) fn variable(flag: &Flag) -> String {
     format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
 }

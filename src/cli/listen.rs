@@ -8,8 +8,8 @@ use listenfd::ListenFd;
 use super::options::Options;
 use crate::ListenOptions;
 
-/// The sockets to serve on. Sockets that a service manager passes (`LISTEN_FDS`, as systemd does) take precedence over
-/// the options for port and address.
+/// The sockets to serve on. Sockets from a service manager such as systemd (`LISTEN_FDS`) take precedence over the
+/// options for port and address.
 pub(super) fn listeners(options: &Options) -> io::Result<Vec<TcpListener>> {
     let inherited = inherited()?;
     if inherited.is_empty() { Ok(vec![bind(options, options.port)?]) } else { Ok(inherited) }
@@ -22,8 +22,8 @@ fn inherited() -> io::Result<Vec<TcpListener>> {
     (0..sockets.len()).filter_map(|at| sockets.take_tcp_listener(at).map_err(named).transpose()).collect()
 }
 
-/// Binds the address of the options and a port. Without an address, binds all interfaces: by one IPv6 socket that
-/// also accepts IPv4 where the system can, else by an IPv4 socket.
+/// Binds the address of the options and a port. Without an address, binds all interfaces: with one IPv6 socket that
+/// also accepts IPv4 if the system supports that, otherwise with an IPv4 socket.
 pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
     let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
     let Some(host) = &options.bind else {
@@ -31,7 +31,7 @@ pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
         return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);
     };
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on '{host}': {error}"));
-    // This may block for a DNS lookup, which is acceptable: nothing is served yet.
+    // This may block for a DNS lookup, which is acceptable because nothing is served yet.
     let addresses = (host.as_str(), port).to_socket_addrs().map_err(named)?;
     listen.bind(&addresses.collect::<Vec<_>>()[..])
 }

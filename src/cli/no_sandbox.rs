@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 
-/// Always an error: if the operator asks for the sandbox, the program must not run without it.
+/// Always returns an error, because the program must not run without a sandbox that the operator asked for.
 pub(super) fn restrict<'p>(
     _: impl IntoIterator<Item = &'p Path>,
     _: Option<&Path>,

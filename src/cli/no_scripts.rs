@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::files::FileService;
 use crate::service::Service;
 
-/// No user, because no script runs.
+/// Returns no user, because no script runs.
 pub(super) fn user(_: &Options) -> Result<Option<Infallible>, Exit> {
     Ok(None)
 }
@@ -18,7 +18,7 @@ pub(super) fn user(_: &Options) -> Result<Option<Infallible>, Exit> {
 pub(super) struct Scripts {}
 
 impl Scripts {
-    /// The service for the files.
+    /// Returns the service for the files unchanged.
     pub(super) fn beside(
         &mut self,
         files: FileService,

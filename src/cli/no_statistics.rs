@@ -1,4 +1,4 @@
-//! Replaces `statistics.rs` in a program that was built without counters and health: it has no options for them.
+//! Replaces `statistics.rs` in a program that was built without counters and health, which has no options for them.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::HttpServer;
 use crate::service::Service;
 
-/// Nothing is counted.
+/// Counts nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Reports;
 

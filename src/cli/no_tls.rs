@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::options::{Options, TlsOptions};
 use crate::{HttpServer, Reload};
 
-/// No configuration: options of TLS were refused before.
+/// Returns no configuration, because TLS options have already been refused.
 pub(super) fn configuration(_: &Options, _: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     Ok(None)
 }
@@ -27,12 +27,12 @@ pub(super) fn remarks(_: &Options, tls: &Tls) -> Vec<String> {
     match *tls {}
 }
 
-/// A build without TLS reads no files.
+/// Returns no files, because a build without TLS reads none.
 pub(super) fn files(_: &TlsOptions) -> std::iter::Empty<&Path> {
     std::iter::empty()
 }
 
-/// A build without TLS looks into no folders.
+/// Returns no folders, because a build without TLS reads none.
 pub(super) fn folders(_: &TlsOptions) -> Vec<PathBuf> {
     Vec::new()
 }

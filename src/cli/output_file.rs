@@ -1,5 +1,5 @@
-//! A file that the program writes as a whole: to a temporary file beside it, which is then renamed. A reader sees the old
-//! file or the new one.
+//! A file that the program replaces as a whole, by writing a temporary file in the same directory and renaming it. A
+//! reader sees the old content or the new one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 
-/// The place of a file in a directory that is held open, so that a later change of the root does not move it.
+/// A file name in a directory that is held open, so that a later change of the root does not affect it.
 #[derive(Debug)]
 pub(super) struct OutputFile {
     directory: OwnedFd,
@@ -31,7 +31,7 @@ impl OutputFile {
         Ok(OutputFile { directory, name })
     }
 
-    /// The descriptor of the directory, which stays open so that a change of the root does not move it.
+    /// The descriptor of the directory, which stays open so that a change of the root does not affect it.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
@@ -42,7 +42,7 @@ impl OutputFile {
         let written = self.create(&temporary).and_then(|mut file| file.write_all(content));
         let replaced = written.and_then(|()| Ok(renameat(&self.directory, &temporary, &self.directory, &self.name)?));
         if replaced.is_err() {
-            // A temporary file of an earlier start that could not be removed is not ours to remove here either.
+            // The temporary file is not left behind. An error is ignored, because the file may not exist.
             _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
         }
         replaced
@@ -56,9 +56,9 @@ impl OutputFile {
         Ok(unlinkat(&self.directory, &temporary, AtFlags::empty())?)
     }
 
-    /// Removes the file if its content is still this one: another process may have replaced it.
+    /// Removes the file if it still has this content. Another process may have replaced it.
     pub(super) fn remove_if(&self, content: &[u8]) {
-        // A FIFO in its place must not block the end of the program.
+        // If a FIFO has taken its place, opening it must not block the end of the program.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
         let mut found = Vec::new();
@@ -69,7 +69,7 @@ impl OutputFile {
     }
 
     fn create(&self, temporary: &OsStr) -> io::Result<File> {
-        // A file or a link that is left there from an earlier start is not written through.
+        // A file or a link from an earlier start is removed first, because writing must not follow it.
         _ = unlinkat(&self.directory, temporary, AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.directory, temporary, flags, Mode::from_raw_mode(0o644))?))

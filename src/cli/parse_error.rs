@@ -1,4 +1,4 @@
-//! The errors of clap in the words of argparse.
+//! Rewrites clap's errors in the wording of argparse.
 
 use std::ffi::{OsStr, OsString};
 
@@ -32,15 +32,15 @@ pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     }
 }
 
-/// The flag in a text of clap such as `--header <NAME> <VALUE>`.
+/// The flag in a text from clap such as `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
 }
 
-/// The error for a word that follows a flag with an optional value, such as `a.html` in `--spa a.html`: the value must
-/// be attached with `=`. `None` if no such flag precedes the word.
+/// The error for a word after a flag with an optional value, such as `a.html` in `--spa a.html`. The value must be
+/// attached with `=`. `None` if no such flag precedes the word.
 pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
-    // clap does not say which flag stands before the word, so look for the word in the command line.
+    // clap does not report the preceding flag, so the word is searched for in the command line.
     let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
     let mut candidates = beginning_with(before);
     let flag = match (find(before), candidates.next(), candidates.next()) {
@@ -52,7 +52,7 @@ pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
     matches!(flag.action, Action::Maybe(..)).then(|| Exit::usage(why))
 }
 
-/// The message for a word that is not a flag, or that abbreviates several flags.
+/// The message for a word that is not a flag, or is an ambiguous abbreviation.
 fn unknown(word: &str) -> String {
     let known: Vec<String> = match word.strip_prefix("--") {
         Some(start) => beginning_with(start).map(|flag| format!("--{}", flag.name)).collect(),

@@ -1,4 +1,5 @@
-//! The parser of the command line: clap, configured from the table of flags. The wording of errors is in `parse_error`.
+//! The parser of the command line: clap, configured from the table of flags. Not here: the wording of errors
+//! (`parse_error`).
 
 use std::ffi::OsString;
 
@@ -15,8 +16,8 @@ use super::parse_error::{detached, ending};
 /// Parses a command line, which does not include the name of the program.
 ///
 /// The rules are those of argparse. Options can come before or after the port. A value is the next word or attached
-/// (`--bind=::1`, `-b::1`). Long names can be shortened as long as they are unique. If an option is repeated, the last
-/// occurrence counts, except for options such as `--header` that collect values. `--` ends the options.
+/// (`--bind=::1`, `-b::1`). Long names can be abbreviated if the abbreviation is unique. If an option is repeated, the
+/// last occurrence counts, except for options such as `--header` that collect values. `--` ends the options.
 ///
 /// ```
 /// use serve_forever::cli::{Code, parse};
@@ -26,7 +27,7 @@ use super::parse_error::{detached, ending};
 /// ```
 ///
 /// # Errors
-/// The [`Exit`] has the text of `--help` or `--version`, or the error in the command line.
+/// The [`Exit`] contains the text of `--help` or `--version`, or the error in the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
     Options::from_layers(&[layer(words)?])
 }
@@ -35,7 +36,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit>
 pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| ending(&error, &words))?;
-    // In `--spa a.html`, clap takes a.html for the port. A message about --spa is more helpful than one about the port.
+    // In `--spa a.html`, clap parses a.html as the port. A message about --spa is more helpful than one about the port.
     if let Some(port) = matches.get_one::<OsString>("port")
         && Options::default().set_port(port).is_err()
         && let Some(exit) = detached(port, &words)
@@ -51,7 +52,7 @@ pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, 
     Ok(layer)
 }
 
-/// The table of flags as a clap command, from which the manual page and the completions are generated too.
+/// Converts the table of flags to a clap command. The manual page and the completions are generated from it too.
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about(ABOUT)
@@ -64,7 +65,7 @@ pub(super) fn command() -> Command {
         .args(flags::all().map(argument))
 }
 
-/// One flag as an argument of clap. `Append` keeps each occurrence apart.
+/// Converts one flag to an argument of clap. `Append` keeps the occurrences separate.
 fn argument(flag: &'static Flag) -> Arg {
     let mut argument = Arg::new(flag.name).help(flag.help);
     if !flag.more.is_empty() {
@@ -88,8 +89,8 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag is a digit;
-/// other words that begin with a hyphen are not.
+/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag is a digit.
+/// Other words that begin with a hyphen are not accepted.
 fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
     let text = clap::builder::ValueParser::os_string();
     let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));
@@ -107,7 +108,7 @@ fn hint(names: &[&str]) -> ValueHint {
     }
 }
 
-/// The values of each occurrence of a flag. A switch counts once, however often it is repeated.
+/// The values of each occurrence of a flag. A repeated switch counts once.
 fn occurrences(flag: &Flag, matches: &ArgMatches) -> Occurrences {
     match flag.action {
         Action::Help | Action::Version | Action::Switch(_) => vec![Vec::new()],

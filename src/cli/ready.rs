@@ -1,7 +1,7 @@
 //! The lines on standard output that announce that the program is ready: Python's line, and a second one on a terminal.
 //!
-//! Scripts parse the first line for the port, so it must stay as it is, and the second line must not appear in pipes
-//! and files.
+//! Scripts parse the port from the first line, so it must not change, and the second line must not appear in pipes and
+//! files.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -44,7 +44,7 @@ impl Bound {
         self.address
     }
 
-    /// The addresses at which clients can connect. A wildcard address stands for loopback and for all of `interfaces`.
+    /// The addresses at which clients can connect. A wildcard address means loopback and all of `interfaces`.
     fn reached_by(self, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
         let ip = self.address.ip();
         if !ip.is_unspecified() {
@@ -57,8 +57,8 @@ impl Bound {
     }
 }
 
-/// Announces that the program is ready. The text is flushed, because a process may wait for it. Errors are ignored: the
-/// program serves even if standard output is closed.
+/// Announces that the program is ready. The text is flushed, because another process may wait for it. Errors are
+/// ignored, because the program serves even if standard output is closed.
 pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
     let mut stdout = io::stdout().lock();
     let mut text = ready_line(scheme, address);
@@ -68,7 +68,7 @@ pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], bas
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// The line of `--ready json` and `--ready-fd`, a JSON object: no value in it needs an escape.
+/// The line of `--ready json` and `--ready-fd`, a JSON object. Its values need no escaping.
 pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> String {
     let addresses: Vec<String> = bound.iter().map(|bound| format!("\"{}\"", bound.address)).collect();
     let (port, pid) = (address.port(), std::process::id());
@@ -77,7 +77,7 @@ pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> St
     format!("{{{line},\"nonce\":\"{nonce}\"}}\n")
 }
 
-/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it at once.
+/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it immediately.
 pub(super) fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -90,7 +90,7 @@ fn ready_line(scheme: Scheme, address: SocketAddr) -> String {
     format!("Serving {name} on {} port {} ({}) ...\n", address.ip(), address.port(), url(scheme, address, "/"))
 }
 
-/// The line with the URLs to open in a browser. `None` if the ready line already has the only one.
+/// The line with the URLs to open in a browser. `None` if the ready line already contains the only URL.
 fn addresses_line(
     scheme: Scheme,
     address: SocketAddr,
@@ -105,19 +105,19 @@ fn addresses_line(
             urls.push(url);
         }
     }
-    // With a base path the first line has the URL of the root, which is 404: then the second line is needed.
+    // With a base path, the first line has the URL of the root, which is 404, so the second line is needed.
     (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 
-/// The URL of an address and a path, such as `http://127.0.0.1:8000/`.
+/// The URL for an address and a path, such as `http://127.0.0.1:8000/`.
 fn url(Scheme(scheme): Scheme, address: SocketAddr, path: &str) -> String {
     let (ip, port) = (address.ip(), address.port());
     let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
     format!("{scheme}://{host}:{port}{path}")
 }
 
-/// The addresses of the interfaces that are up. Loopback addresses are left out, and so are link-local IPv6 addresses,
-/// because browsers do not accept the zone that those need in a URL.
+/// The addresses of the interfaces that are up. Loopback addresses are left out. Link-local IPv6 addresses are left out
+/// too, because they need a zone in a URL, which browsers do not accept.
 fn interfaces() -> Vec<IpAddr> {
     use nix::net::if_::InterfaceFlags;
     let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };

@@ -6,19 +6,19 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use super::exit::Exit;
 
-/// Takes over an open descriptor. Must be called before anything else is opened, because a number that the parent has
-/// not opened could then be that of another file of this program.
+/// Takes over an open descriptor. Must be called before anything else is opened. Otherwise a number that the parent has
+/// not opened could refer to another file of this program.
 pub(super) fn take_over(number: i32) -> Result<File, Exit> {
-    // The number itself is not owned by any type here, so it is duplicated, and closed below.
+    // No type here owns the number itself, so the descriptor is duplicated, and the original is closed below.
     let file = duplicate(number).or_else(|_| reopen(number)).map_err(|error| {
         Exit::usage(format_args!("argument --ready-fd: invalid descriptor: '{number}' (must be open: {error})"))
     })?;
-    // The reader waits for the end of the line or of the pipe, and so the number must not stay open.
+    // A reader may wait for the end of the pipe, so the original descriptor must not stay open.
     _ = nix::unistd::close(number);
     Ok(file)
 }
 
-/// Writes the line. An error is ignored: the program also serves if the pipe has no reader.
+/// Writes the line. Errors are ignored, because the program serves even if the pipe has no reader.
 pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }
@@ -31,7 +31,7 @@ fn duplicate(number: i32) -> io::Result<File> {
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    // The kernel gives the lowest free number: if that is `number`, it was not open before.
+    // The kernel assigns the lowest free number. If that is `number`, the descriptor was not open before.
     if process.as_raw_fd() == number {
         return Err(rustix::io::Errno::BADF.into());
     }
@@ -43,10 +43,10 @@ fn duplicate(_: i32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Opens the descriptor again by its name: for containers that forbid the call above. This works for pipes and files,
-/// not for sockets.
+/// Opens the descriptor again by its name in /proc, for containers that forbid the call above. This works for pipes and
+/// files, but not for sockets.
 fn reopen(number: i32) -> io::Result<File> {
-    // A pipe without a reader would block.
+    // Opening a pipe without a reader would block.
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     OpenOptions::new().write(true).custom_flags(flags as i32).open(format!("/dev/fd/{number}"))
 }

@@ -1,4 +1,4 @@
-//! The unencrypted port of `--redirect-http`: a server of its own beside the one of the files.
+//! The unencrypted port of `--redirect-http`: a separate server next to the one for the files.
 
 use std::io;
 use std::net::TcpListener;
@@ -10,10 +10,10 @@ use super::{listen, logging, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, HttpsRedirect, Limits};
 
-/// The most bytes of all buffers of the connections that are redirected: their heads, and short responses.
+/// The maximum number of bytes in the buffers of all redirected connections, which hold heads and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
-/// The port, bound and not served yet, and the log of its requests.
+/// The bound port, which is not served yet, and the log of its requests.
 pub(super) struct Redirect {
     listener: TcpListener,
     log: AccessLog,
@@ -32,7 +32,7 @@ impl Redirect {
         Redirect { log: self.log.below(root), ..self }
     }
 
-    /// The server that redirects to a port.
+    /// Builds the server that redirects to `port`.
     pub(super) fn server(self, options: &Options, port: u16) -> io::Result<HttpServer> {
         let limits = Limits { buffers: options.limits.buffers.min(BUFFERS), ..options.limits.clone() };
         Ok(HttpServer::from_listeners(vec![self.listener])?

@@ -1,8 +1,8 @@
 //! SIGHUP: reads the options again and applies them to the running server.
 //!
 //! A reload takes effect completely or not at all. Every file is read and opened, and every service is built, before
-//! the server is changed, so that a typing error in a file costs a line in the log and no request. Options that only a
-//! start can change keep their values, and the log names them.
+//! the server is changed, so that a typing error in a file causes a line in the log and no failed request. Options that
+//! can change only at a start keep their values, and the log names them.
 //!
 //! Invariant: nothing here waits, and nothing here ends the program.
 
@@ -32,7 +32,7 @@ pub(super) struct Reloader {
     /// The configuration of TLS that the server runs with.
     tls: Option<Tls>,
     reports: Reports,
-    /// Standard error, for messages while the access log goes to a file or is off.
+    /// Standard error, for messages if the access log goes to a file or is off.
     stderr: AccessLog,
 }
 
@@ -42,12 +42,12 @@ struct Prepared {
     log: AccessLog,
     service: Box<dyn Service + Send>,
     tls: Option<Tls>,
-    /// The names of the options that differ and only take effect at a start.
+    /// The names of the changed options that take effect only at a start.
     kept: Vec<&'static str>,
 }
 
 impl Reloader {
-    /// A reloader for a server that was built from these options.
+    /// Creates a reloader for a server that was built from these options.
     pub(super) fn new(
         sources: Sources,
         options: Options,
@@ -58,7 +58,7 @@ impl Reloader {
         Reloader { sources, options, scripts, tls, reports, stderr: AccessLog::stderr() }
     }
 
-    /// Reads the options again and applies them, or logs why not.
+    /// Reads the options again and applies them, or logs the reason why it cannot.
     pub(super) fn reload(&mut self, server: &Reload<'_>) {
         match self.prepare() {
             Ok(Prepared { options, log, service, tls, kept }) => {
@@ -83,7 +83,7 @@ impl Reloader {
     /// Builds everything that the new options need, without changing the server.
     fn prepare(&mut self) -> Result<Prepared, Exit> {
         if self.options.confinement.chroot.is_some() {
-            // Below the new root, the path of the file may lead to another file, which the operator never chose.
+            // Below the new root, the path could lead to a different file that the operator did not choose.
             return Err(Exit::failure("with --chroot, settings are read only at the start"));
         }
         self.options.config.iter().try_for_each(|path| check_file(path))?;
@@ -105,14 +105,15 @@ impl Reloader {
         Ok(Prepared { options, log, service, tls, kept })
     }
 
-    /// ` from 'FILE'`.
+    /// The text ` from 'FILE'` for log messages.
     fn from(&self) -> String {
         let Options { config, site, tls, .. } = &self.options;
         let file = config.as_ref().or(site.auth_file.as_ref()).or(tls.certificates.first());
         file.map(|path| format!(" from '{}'", shown(path.as_os_str()))).unwrap_or_default()
     }
 
-    /// Writes a line to standard error: by the access log if that goes there, so that its lines stay in order.
+    /// Writes a line to standard error. If the access log goes there, the log writes it, so that the lines stay in
+    /// order.
     fn say(&mut self, server: &Reload<'_>, text: &str) {
         if self.options.log.file.is_none() && !self.options.quiet {
             return server.message(text);
@@ -122,13 +123,14 @@ impl Reloader {
     }
 }
 
-/// Keeps the current values of options that cannot change without a restart. Returns the names of those that differed.
+/// Keeps the current values of options that cannot change without a restart. Returns the names of the options that
+/// differed.
 fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let mut kept = Vec::new();
     kept.extend(keep_one("port", &mut next.port, &present.port));
     kept.extend(keep_one("bind", &mut next.bind, &present.bind));
     kept.extend(keep_one("reuse-port", &mut next.reuse_port, &present.reuse_port));
-    // The sandbox was built for the present directory, and cannot be extended to another one.
+    // The sandbox was built for the current directory and cannot be extended to another one.
     if present.confinement.sandbox {
         kept.extend(keep_one("directory", &mut next.directory, &present.directory));
     }
@@ -140,7 +142,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let (changed, stands) = (&mut next.tls, &present.tls);
     kept.extend(keep_one("tls-self-signed", &mut changed.self_signed, &stands.self_signed));
     kept.extend(keep_one("redirect-http", &mut changed.redirect_http, &stands.redirect_http));
-    // The clients of the port expect the same protocol as before.
+    // The clients of the port still expect the same protocol.
     if changed.certificates.is_empty() != stands.certificates.is_empty() {
         kept.extend(keep_one("tls-cert", changed, stands));
     }
@@ -165,7 +167,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept
 }
 
-/// Keeps the options of the life of the process: what they ask for has happened at the start, or has begun then.
+/// Keeps the options for the life of the process, because their actions took place or began at the start.
 fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'static str>) {
     kept.extend(keep_one("port-file", &mut next.port_file, &present.port_file));
     kept.extend(keep_one("ready", &mut next.ready, &present.ready));
@@ -178,7 +180,7 @@ fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'sta
     kept.extend(keep_one("exit-codes", &mut next.exit_codes, &present.exit_codes));
 }
 
-/// Restores the present value of one option. Returns its name if it differed.
+/// Restores the current value of one option. Returns its name if it differed.
 fn keep_one<T: Clone + PartialEq>(name: &'static str, next: &mut T, present: &T) -> Option<&'static str> {
     if next == present {
         return None;

@@ -40,7 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     }
 }
 
-/// Reads the options and does what they ask for. Sets `codes` as soon as they are known.
+/// Reads the options and does what they request. Sets `codes` as soon as it is known.
 fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Result<Code, Exit> {
     let sources = Sources::new(args)?;
     let fixed = sources.without_file()?;
@@ -53,14 +53,14 @@ fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Res
     serve(&options, sources)
 }
 
-/// Serves until a signal arrives, or until the options say that it ends. Every error of the configuration is reported
-/// before the first connection is accepted.
+/// Serves until a signal arrives, or until the options end the run. Configuration errors are reported before the first
+/// connection is accepted.
 fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let mut announcer = Announcer::new(&options.life)?;
     conflicts::check(options)?;
     check_input(&options.life)?;
     options.life.cpu.map(pin).transpose()?;
-    // Keys are read while the program may still read them.
+    // Keys are read while the program still has permission to read them.
     let tls = tls::configuration(options, None)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
@@ -76,10 +76,10 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     announcer.write_port_file(&options.life, &bound)?;
     let mut redirect = Redirect::open(options)?;
     let reports = Reports::new(options, &announcer)?;
-    // This caches its result. It reads files in /proc and /sys, which cannot be opened any more after the confinement.
+    // This caches its result now, because it reads files in /proc and /sys that the confinement makes inaccessible.
     _ = room_for_buffers();
-    // The listeners and the log are open, so privileges can go. The files to serve are looked up afterwards: their
-    // paths are relative to the new root, and the new user must be able to read them.
+    // The listeners and the log are open, so privileges can be given up. The files to serve are looked up afterwards,
+    // because their paths are relative to the new root and the new user must be able to read them.
     if let Some(root) = &options.confinement.chroot {
         log = log.below(root);
         redirect = redirect.map(|redirect| redirect.below(root));
@@ -126,7 +126,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     Ok(if server.cut_responses() > 0 { Code::Cut } else { Code::Success })
 }
 
-/// A server on these listeners with everything that the options set, except its service and its signals.
+/// Builds a server on these listeners with all settings from the options, except its service and its signals.
 fn configured(
     options: &Options,
     listeners: Vec<TcpListener>,
@@ -153,7 +153,7 @@ fn configured(
     Ok(reports.observe(server, options))
 }
 
-/// A callback that reports that the server has begun to stop.
+/// A callback that reports the beginning of the stop.
 fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + use<> {
     let (mut announce, reports) = (announcer.stopping(), reports.clone());
     move || {
@@ -162,7 +162,7 @@ fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + u
     }
 }
 
-/// Refuses an input that cannot end as a pipe does. A file ends at once, and a terminal is not read.
+/// Refuses a standard input that cannot end like a pipe: a file ends immediately, and a terminal is not read.
 fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));
     match life.exit_with_stdin {
@@ -173,9 +173,9 @@ fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     }
 }
 
-/// The signals to handle. SIGINT (Ctrl-C) stops at once, as in Python. SIGTERM drains: responses in flight are
-/// finished. SIGHUP reloads files. Without any files it is ignored, unless standard error is a terminal: then it is not
-/// handled, because it means that the terminal is gone.
+/// The signals to handle. SIGINT (Ctrl-C) stops immediately, as in Python. SIGTERM drains: responses in flight are
+/// finished. SIGHUP reloads files. Without any files, SIGHUP is ignored. If standard error is a terminal, it is not
+/// handled instead, because it then means that the terminal was closed.
 fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
     if has_files || !io::stderr().is_terminal() {

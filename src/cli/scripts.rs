@@ -1,5 +1,5 @@
-//! Builds the service that runs CGI scripts beside the files. `no_scripts.rs` replaces this file where scripts cannot
-//! run.
+//! Builds the service that runs CGI scripts in addition to the files. `no_scripts.rs` replaces this file if scripts
+//! cannot run.
 
 use std::io;
 
@@ -27,7 +27,7 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    /// The service for the files, which with `--cgi` also runs scripts.
+    /// Wraps the service for the files, so that with `--cgi` it also runs scripts.
     pub(super) fn beside(
         &mut self,
         files: FileService,

@@ -7,18 +7,18 @@ use std::os::unix::net::UnixDatagram;
 /// The variable with the address of the manager's socket: a path, or `@` and an abstract name.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// A socket that is connected to the manager; `None` if there is no manager. It is connected early, because a change of the root
-/// can put the address out of reach.
+/// A socket that is connected to the manager; `None` if there is no manager. It is connected early, because a change of
+/// the root can make the address unreachable.
 #[derive(Debug)]
 pub(super) struct ServiceManager(Option<UnixDatagram>);
 
 impl ServiceManager {
-    /// The manager that `NOTIFY_SOCKET` names. If it cannot be reached, the program runs without it.
+    /// Connects to the manager that `NOTIFY_SOCKET` names. If it cannot be reached, the program runs without it.
     pub(super) fn from_environment() -> ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }
 
-    /// Sends a new state to the manager. An error is ignored: the program serves without the manager, too.
+    /// Sends a new state to the manager. Errors are ignored, because the program also serves without the manager.
     pub(super) fn tell(&self, state: &str) {
         if let Some(socket) = &self.0 {
             _ = socket.send(state.as_bytes());
@@ -28,7 +28,7 @@ impl ServiceManager {
 
 fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    // A manager that does not read must not keep the program from serving.
+    // A manager that does not read must not block the program.
     socket.set_nonblocking(true)?;
     match abstract_name(address) {
         #[cfg(target_os = "linux")]

@@ -1,14 +1,14 @@
-//! Settings: flags that the environment or a configuration file sets by their long names. This file has what both
-//! share.
+//! Settings are flags that the environment or a configuration file sets by their long names. This file has the code
+//! that both share.
 
 use super::flag::{Action, Flag};
 use super::flags::find;
 use super::layers::Occurrences;
 
-/// Flags that belong to one start of the program, so they are not settings.
+/// Flags that apply to one start of the program and therefore are not settings.
 const OF_ONE_START: [&str; 2] = ["ready-fd", "healthcheck"];
 
-/// The flag for a setting's name. `help` and `version` are not settings either.
+/// The flag for a setting's name. `help` and `version` are not settings.
 pub(super) fn setting(name: &str) -> Option<&'static Flag> {
     let flag = find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version));
     flag.filter(|flag| !OF_ONE_START.contains(&flag.name))

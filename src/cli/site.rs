@@ -49,19 +49,19 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     Ok(files)
 }
 
-/// Wraps the service so that worker threads verify slow password hashes, if `gate` has any.
+/// Wraps the service so that worker threads verify passwords, if `gate` has slow hashes.
 pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>) -> Box<dyn Service + Send> {
     let gates = Gates::everywhere(gate);
     if gates.is_slow() { Box::new(AuthOffload::new(gates, service)) } else { service }
 }
 
-/// The pages of `--spa` and `--error-page`, which may be outside of the directory.
+/// The pages of `--spa` and `--error-page`, which may be outside the directory.
 pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
     let pages = options.site.spa.iter().chain(options.site.error_pages.iter().map(|(_, page)| page));
     pages.map(|page| options.directory.join(page))
 }
 
-/// Adds each of several settings to the builder.
+/// Applies a builder method once for each item.
 fn fold<T>(
     files: FileServiceBuilder,
     settings: &[T],
@@ -70,8 +70,8 @@ fn fold<T>(
     settings.iter().fold(files, add)
 }
 
-/// Checks that `path` is a file that can be read, so that an error shows at the start and not at the first request for
-/// it. Anything but a regular file is refused: opening a FIFO, for example, can block.
+/// Checks that `path` is a readable file, so that an error is reported at the start and not at the first request. Only
+/// regular files are accepted, because opening others, such as a FIFO, can block.
 pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -87,7 +87,7 @@ pub(super) fn server_name(options: &Options) -> &str {
     options.server.as_deref().unwrap_or(SERVER_NAME)
 }
 
-/// The accounts of `--auth` and those in the file of `--auth-file`.
+/// The accounts from `--auth` and from the file of `--auth-file`.
 pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     let mut accounts = options.site.accounts.clone();
     if let Some(path) = &options.site.auth_file {
@@ -98,15 +98,15 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
             accounts_in(text).map_err(|why| Exit::of(Code::File, format_args!("{}:{why}", shown(path.as_os_str()))))?,
         );
         if accounts.is_empty() {
-            // Without any account the server would be open to every client, which the operator did not intend.
+            // Without accounts the server would be open to every client, which the operator did not intend.
             return Err(Exit::of(Code::File, format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }
     Ok(accounts)
 }
 
-/// Parses one account from each line, which ends in LF or CRLF. Blank lines and comments are skipped. An error has the
-/// number of the line and does not quote it, because it may contain a password.
+/// Parses one account per line. Lines end in LF or CRLF. Blank lines and comments are skipped. An error contains the
+/// line number but does not quote the line, because it may contain a password.
 fn accounts_in(text: &str) -> Result<Vec<Account>, String> {
     let lines =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));

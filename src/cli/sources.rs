@@ -1,4 +1,4 @@
-//! The sources of the options: the command line, the environment, and the configuration file that one of these names.
+//! The sources of the options: the command line, the environment, and the configuration file that either of them names.
 
 use std::ffi::OsString;
 use std::fs;
@@ -28,7 +28,7 @@ impl Sources {
     /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
         let options = self.without_file()?;
-        // The file is named by one of the other layers, so those are evaluated first without it.
+        // One of the other layers names the file, so they are evaluated first without it.
         let Some(path) = &options.config else { return Ok(options) };
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         let [command_line, environment] = self.fixed.clone();

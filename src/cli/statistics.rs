@@ -1,5 +1,5 @@
-//! Counters and health of the program: the services that report them, the end after a number of responses, and the line at
-//! the end. `no_statistics.rs` replaces this file in a program that was built without them.
+//! The program's counters and health: the services that report them, the exit after a number of responses, and the
+//! report at the end. `no_statistics.rs` replaces this file in a program that was built without them.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::statistics::{Health, HealthService, Statistics, StatisticsService};
 /// The counters of one start. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
-    /// `None` if no option needs them.
+    /// `None` if no option needs counters.
     statistics: Option<Arc<Statistics>>,
     health: Health,
     /// The file of `--stats-on-exit`.
@@ -24,7 +24,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// The counters that the options need. Called while the program has all of its privileges.
+    /// Creates the counters that the options need. Called while the program still has all of its privileges.
     pub(super) fn new(options: &Options, announcer: &Announcer) -> Result<Reports, Exit> {
         let StatisticsOptions { path, on_exit, exit_after, .. } = &options.statistics;
         let is_counted = path.is_some() || on_exit.is_some() || exit_after.is_some();
@@ -43,7 +43,7 @@ impl Reports {
         self.file.as_ref().map(|file| file.directory())
     }
 
-    /// Makes the server count, end after its last response, and say that it ends.
+    /// Makes the server count, end after its last response, and report that it ends.
     pub(super) fn observe(&self, server: HttpServer, options: &Options) -> HttpServer {
         let Some(statistics) = &self.statistics else { return server };
         let server = server.statistics(Arc::clone(statistics));
@@ -56,7 +56,7 @@ impl Reports {
         })
     }
 
-    /// The service with the reports before it.
+    /// Puts the reports in front of the service.
     pub(super) fn before(&self, service: Box<dyn Service + Send>, options: &Options) -> Box<dyn Service + Send> {
         let StatisticsOptions { path, from, health, .. } = &options.statistics;
         let mut service = service;
@@ -79,14 +79,14 @@ impl Reports {
         self.health.set_draining();
     }
 
-    /// Writes the counters as the options ask for it. Called after the last connection.
+    /// Writes the counters to the destination from the options. Called after the last connection.
     pub(super) fn finish(&self, options: &Options) -> Result<(), Exit> {
         let (Some(statistics), Some(path)) = (&self.statistics, &options.statistics.on_exit) else { return Ok(()) };
         match (&self.file, path) {
             (Some(file), Some(path)) => {
                 file.replace(statistics.to_json().as_bytes()).map_err(|error| Exit::cannot("write", path, error))
             }
-            // An error is ignored: it does not change the exit status.
+            // Errors are ignored, because they do not change the exit status.
             _ => {
                 _ = say(&statistics.to_json());
                 Ok(())

@@ -12,13 +12,13 @@ pub(super) use crate::tls::Tls;
 use crate::tls::{ClientAuth, TlsBuilder, TlsError, TlsErrorKind, TlsVersion};
 use crate::{HttpServer, Reload};
 
-/// Names that every certificate of `--tls-self-signed` is for, in addition to those of the option.
+/// The names in every certificate of `--tls-self-signed`, in addition to those of the option.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Reads the files and builds the configuration. `None` if clients are served unencrypted.
 ///
-/// `running` is the configuration that the server has at a reload. A self-signed certificate stays then, so that the
-/// browsers that trust it keep trusting it.
+/// `running` is the server's current configuration during a reload. A self-signed certificate is then kept, so that
+/// browsers that trust it continue to do so.
 pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     let tls = &options.tls;
     if !tls.is_on() {
@@ -56,13 +56,13 @@ fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
     tls.certificates.iter().zip(keys).fold(builder, |builder, (certificate, key)| builder.certificate(certificate, key))
 }
 
-/// The name of this machine, for other machines of the local network.
+/// The name of this machine, as other machines in the local network know it.
 fn host_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     (!name.is_empty() && name != "localhost" && name != "(none)").then_some(name)
 }
 
-/// The password of encrypted keys. The whole file is the password, without space around it, as in Python.
+/// The password of encrypted keys. The whole file is the password, without surrounding white space, as in Python.
 fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     let Some(path) = &tls.password_file else { return Ok(None) };
     let read = fs::read_to_string(path);
@@ -71,7 +71,7 @@ fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     Ok(Some(read.map_err(failed)?.trim().to_owned()))
 }
 
-/// The text of an error. For a missing password it names the option.
+/// The text of an error. For a missing password, it names the option.
 fn explained(error: &TlsError) -> String {
     match (error.kind(), error.path()) {
         (TlsErrorKind::PasswordNeeded, Some(path)) => {
@@ -81,12 +81,12 @@ fn explained(error: &TlsError) -> String {
     }
 }
 
-/// The server, serving over TLS.
+/// Makes the server use TLS.
 pub(super) fn secured(server: HttpServer, tls: &Tls, options: &Options) -> HttpServer {
     server.tls(tls).hsts(hsts(options))
 }
 
-/// Lets connections that begin from now on use this configuration. Returns the remarks about it.
+/// Makes new connections use this configuration. Returns the remarks about it.
 pub(super) fn renew(server: &Reload<'_>, tls: &Tls, options: &Options) -> Vec<String> {
     server.set_tls(tls);
     server.set_hsts(hsts(options));
@@ -97,8 +97,8 @@ fn hsts(options: &Options) -> Option<Duration> {
     options.tls.hsts.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// The lines about the configuration that the operator should see: the fingerprint of a certificate that was made, and
-/// the warnings.
+/// The lines about the configuration that the operator should see: the fingerprint of a generated certificate, and the
+/// warnings.
 pub(super) fn remarks(options: &Options, tls: &Tls) -> Vec<String> {
     let fingerprint = options.tls.self_signed.as_ref().and(tls.fingerprint());
     let made = fingerprint.map(|digits| format!("self-signed certificate with SHA-256 fingerprint {digits}"));
@@ -111,8 +111,8 @@ pub(super) fn files(tls: &TlsOptions) -> impl Iterator<Item = &Path> {
     all.map(PathBuf::as_path)
 }
 
-/// The folders in which a reload looks for the files: also those to which symbolic links lead, because a renewed
-/// certificate is another file beside the old one.
+/// The folders that a reload needs for these files. They include the targets of symbolic links, because a renewed
+/// certificate is a new file next to the old one.
 pub(super) fn folders(tls: &TlsOptions) -> Vec<PathBuf> {
     let named = files(tls).map(Path::to_owned);
     let all = named.flat_map(|file| [fs::canonicalize(&file).ok(), Some(file)]).flatten();

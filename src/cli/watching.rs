@@ -1,4 +1,4 @@
-//! Opens the file of `--trace` and connects the server with it.
+//! Opens the file of `--trace` and connects it to the server.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::options::Options;
 use crate::HttpServer;
 
-/// Opens the file of `--trace`, empty.
+/// Opens the file of `--trace` and empties it.
 pub(super) fn open(options: &Options) -> Result<Option<File>, Exit> {
     let Some(path) = &options.watch.trace else { return Ok(None) };
     create(path).map(Some).map_err(|error| Exit::cannot("write", path, error))
@@ -24,11 +24,11 @@ fn create(path: &Path) -> io::Result<File> {
         how.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = how.open(path)?;
-    // The loop writes the trace itself, and only regular files never make it wait.
+    // The loop writes the trace itself, and only regular files never block it.
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    // A trace begins with the first byte of its file.
+    // A trace starts at the beginning of its file.
     file.set_len(0)?;
     Ok(file)
 }

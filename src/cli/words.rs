@@ -1,4 +1,4 @@
-//! Text from outside the program, made safe for its messages.
+//! Makes text from outside the program safe for messages.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

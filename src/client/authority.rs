@@ -1,4 +1,4 @@
-//! Hosts and ports: those that a connection is made for, and those in the fields of a request.
+//! Hosts and ports: those of a connection, and those in a request.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,12 @@ pub(super) const HTTP_PORT: u16 = 80;
 /// The port of `https`.
 pub(super) const HTTPS_PORT: u16 = 443;
 
-/// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence; without any port it is
-/// `None`.
+/// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence; if there is no port, the
+/// result is `None`.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or has a character that a host cannot
-/// have.
+/// [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or contains a character that is
+/// not allowed in a host.
 pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16>), Error> {
     let invalid = || Error::InvalidUrl(host.to_owned());
     let after_brackets = host.rfind(']').map_or(0, |at| at + 1);
@@ -39,7 +39,7 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
     if name.is_empty() || !name.chars().all(is_host_char) {
         return Err(invalid());
     }
-    // Refuses a name that has no ASCII form now, not when it is used.
+    // A name without an ASCII form is refused here and not only when it is used.
     ascii(name)?;
     Ok((name.to_owned(), port))
 }
@@ -61,8 +61,8 @@ pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     Err(Error::InvalidUrl(host.to_owned()))
 }
 
-/// The host as it stands in `Host` and in a target: IPv6 in brackets and without its zone, which has a meaning on this machine
-/// only (RFC 6874).
+/// The host in the form for `Host` and for a target: an IPv6 address is in brackets and without its zone, which has a
+/// meaning only on this machine (RFC 6874).
 pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     if host.contains(':') {
         return Ok(format!("[{}]", host.split('%').next().unwrap_or(host)));
@@ -70,7 +70,7 @@ pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     ascii(host).map(Cow::into_owned)
 }
 
-/// The value of `Host` for a server: its host, and its port unless that is the default.
+/// The value of `Host` for a server: the host, and the port unless it is the default.
 pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<String, Error> {
     let host = bracketed(host)?;
     Ok(if port == default_port { host } else { format!("{host}:{port}") })
@@ -96,8 +96,8 @@ pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
 /// Splits an absolute URL into its server and its target. The path may be missing.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] for another scheme than `http`, userinfo, or a malformed host. The target is checked when it is
-/// sent.
+/// [`Error::InvalidUrl`] for an unsupported scheme, userinfo, or a malformed host. The target is checked later, when it
+/// is sent.
 pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
     let invalid = || Error::InvalidUrl(url.to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;

@@ -1,4 +1,4 @@
-//! The body of a request: its kinds, its framing, and sending it.
+//! The body of a request: its kinds, its framing, and its transmission.
 
 use std::io::{self, Read};
 
@@ -10,11 +10,11 @@ use crate::http1::{Buffer, Encoder};
 
 /// The body of a request.
 ///
-/// `()` is [`RequestBody::Empty`], and bytes are [`RequestBody::Bytes`]. A text has to be encoded by the caller: Python sends
+/// `()` is [`RequestBody::Empty`], and bytes are [`RequestBody::Bytes`]. The caller must encode text. Python uses
 /// Latin-1.
 #[derive(Default)]
 pub enum RequestBody<'a> {
-    /// No body. POST, PUT and PATCH then say `Content-Length: 0`.
+    /// No body. POST, PUT and PATCH then get `Content-Length: 0`.
     #[default]
     Empty,
     /// Bytes, sent with their length, which may be 0.
@@ -23,7 +23,7 @@ pub enum RequestBody<'a> {
     Reader(&'a mut dyn Read),
     /// A reader of this many bytes, which is sent with its length.
     Sized(u64, &'a mut dyn Read),
-    /// Pieces that are sent as a chunk each. Empty ones are left out.
+    /// Pieces, each of which is sent as a chunk. Empty pieces are left out.
     Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),
 }
 
@@ -63,7 +63,7 @@ impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
     }
 }
 
-/// The field that frames a body, unless the caller has given one, and whether the body is to be chunked.
+/// The field that frames a body, unless the caller has set one, and whether the body will be chunked.
 pub(super) fn framing(
     method: &str,
     body: &RequestBody<'_>,
@@ -90,8 +90,8 @@ pub(super) fn framing(
     (Some(("Content-Length", length.to_string())), false)
 }
 
-/// A body may be longer or shorter than the head has announced. The server would read the excess as another request, or wait
-/// for the rest.
+/// The error for a body that is longer or shorter than announced. The server would read the excess as another request,
+/// or wait for the rest.
 const WRONG_LENGTH: Error = Error::InvalidBody("the body does not have the length that the request announces");
 
 impl RequestBody<'_> {
@@ -99,7 +99,7 @@ impl RequestBody<'_> {
         matches!(self, RequestBody::Empty | RequestBody::Bytes([]))
     }
 
-    /// The same body once more; `None` if it can be read only once.
+    /// A copy of the body for a second attempt; `None` if the body can be read only once.
     pub(super) fn repeated(&self) -> Option<Self> {
         match self {
             RequestBody::Empty => Some(RequestBody::Empty),
@@ -121,7 +121,7 @@ impl RequestBody<'_> {
 }
 
 impl<S: ClientStream> Link<S> {
-    /// Sends `head`, and the body after it. If `listens` is true, stops when the final response comes before the end.
+    /// Sends `head` and the body. If `listens` is true, stops when the final response arrives before the end.
     pub(super) fn send_body(
         &mut self,
         head: &mut Buffer,
@@ -172,20 +172,21 @@ impl<S: ClientStream> Link<S> {
         self.send_body(&mut out, RequestBody::Empty, 0, waits, true)
     }
 
-    /// Sends bytes that belong to no request.
+    /// Sends bytes that are not part of a request.
     pub(super) fn send_raw(&mut self, bytes: &[u8], waits: WaitLimits) -> Result<(), Error> {
         self.machine.abandon_body();
         self.send(bytes, waits, false).map(drop)
     }
 
-    /// Notes that the caller sends no more of the body.
+    /// Notes that the caller has finished sending the body.
     ///
     /// # Errors
-    /// If bytes are missing. Without them the server never responds.
+    /// If bytes are missing, because the server would wait for them and not respond.
     pub(super) fn end_body(&mut self) -> Result<(), Error> {
         match self.encoder.take() {
             Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // The end of an encoded body is sent with it, and the caller has sent the end of a body that it has encoded.
+            // The end of an encoded body has been sent with it. If the caller encodes the body, it has sent the end
+            // itself.
             Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
         }
         self.machine.body_sent();
@@ -193,7 +194,7 @@ impl<S: ClientStream> Link<S> {
     }
 }
 
-/// Reads a block by one call of `read`, which may be short.
+/// Reads a block with one call of `read`, which can return fewer bytes.
 fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     loop {
         match reader.read(block) {
@@ -203,21 +204,21 @@ fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
-/// The longest body that is copied after the head, so that both leave in one packet. A longer one is sent from the
+/// The longest body that is copied after the head, so that both are sent in one packet. A longer one is sent from the
 /// caller's memory.
 const COPIED: usize = 16 * 1024;
 
 /// A body that is being framed and sent.
 struct BodySender<'a, S: ClientStream> {
     link: &'a mut Link<S>,
-    /// Framed bytes that are not sent yet.
+    /// Framed bytes that have not been sent yet.
     out: &'a mut Buffer,
     waits: WaitLimits,
     listens: bool,
 }
 
 impl<S: ClientStream> BodySender<'_, S> {
-    /// Sends a body that is there as a whole.
+    /// Sends a body that is in memory.
     fn bytes(&mut self, bytes: &[u8]) -> Result<SendResult, Error> {
         match &mut self.link.encoder {
             Some(encoder @ (Encoder::Counted(_) | Encoder::UntilClose)) if bytes.len() > COPIED => {
@@ -239,7 +240,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         while next(&mut piece)? {
             self.frame(&piece)?;
             piece.clear();
-            // A server that has responded wants no more of the body (RFC 9112 section 9.5).
+            // A server that has responded does not want the rest of the body (RFC 9112 section 9.5).
             if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
                 return Ok(SendResult::Stopped);
             }

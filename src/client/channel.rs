@@ -1,4 +1,4 @@
-//! `ClientChannel`: the stream of a connection, without TLS or with it.
+//! `ClientChannel`: the stream of a connection, with or without TLS.
 
 use std::io;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::tls::ClientTlsStream;
 use super::{ClientStream, Readiness};
 
-/// The stream that a [`Connector`](super::Connector) has opened, without TLS or with it.
+/// The stream that a [`Connector`](super::Connector) has opened, with or without TLS.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientChannel<S: ClientStream> {
@@ -19,7 +19,7 @@ pub enum ClientChannel<S: ClientStream> {
 }
 
 impl<S: ClientStream> ClientChannel<S> {
-    /// The channel over another stream, which `change` makes from this one.
+    /// Moves the channel to another stream, which `change` makes from the current one.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<ClientChannel<T>> {
         Ok(match self {
             ClientChannel::Plain(stream) => ClientChannel::Plain(change(stream)?),

@@ -10,12 +10,12 @@ use crate::http1::RequestHead;
 
 /// A connection to one server: Python's `HTTPConnection`, and with the feature `client-tls` its `HTTPSConnection`.
 ///
-/// It opens when the first request is sent, and again whenever a request finds it closed. A request is made by
-/// [`request`](HttpConnection::request), or by [`putrequest`](HttpConnection::putrequest),
+/// It opens when the first request is sent, and again whenever a request finds it closed. A request is sent with
+/// [`request`](HttpConnection::request), or with [`putrequest`](HttpConnection::putrequest),
 /// [`putheader`](HttpConnection::putheader) and [`endheaders`](HttpConnection::endheaders). Then
-/// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request may be sent at once, but its response
-/// can be had only after the body of the last one has been read. After any error of the network or of the server, the
-/// connection is closed and can be used again.
+/// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request can be sent immediately, but
+/// its response is available only after the previous body has been read. After any error of the network or the server,
+/// the connection is closed and can be used again.
 ///
 /// ```no_run
 /// use serve_forever::client::{Error, HttpConnection};
@@ -32,7 +32,7 @@ use crate::http1::RequestHead;
 pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) host: String,
-    /// The port that was given.
+    /// The explicitly set port.
     pub(super) port: Option<u16>,
     pub(super) settings: ClientSettings,
     pub(super) tunnel: Option<Tunnel>,
@@ -42,9 +42,9 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     state: RequestState,
     /// The request that has been begun.
     pending: PendingRequest,
-    /// The limits of the waits of the request that was begun last.
+    /// The limits of the waits for the current request.
     pub(super) waits: WaitLimits,
-    /// The last error came from a connection that ended before a byte of the response.
+    /// True if the last error came from a connection that ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
     /// The link was given to this connection, and has carried requests before.
     pub(super) has_used_link: bool,
@@ -57,11 +57,11 @@ enum RequestState {
     Idle,
     /// `putrequest` has begun a request.
     Started,
-    /// The request is sent, and its response is due.
+    /// The request has been sent, and its response is due.
     Sent,
 }
 
-/// A request that is not sent yet.
+/// A request that has not been sent yet.
 #[derive(Debug, Default)]
 struct PendingRequest {
     method: String,
@@ -79,30 +79,30 @@ pub struct SkipFields {
 }
 
 impl HttpConnection {
-    /// A connection for a thread, to `host` or `host:port`; the port is 80 unless it is given. An IPv6 address with a
-    /// port is in brackets. Nothing is opened yet.
+    /// Creates a connection for a thread, to `host` or `host:port`. The default port is 80. An IPv6 address with a port
+    /// must be in brackets. No socket is opened yet.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] if the port is not a number, or the host contains a character that it must not.
+    /// [`Error::InvalidUrl`] if the port is not a number, or the host contains an invalid character.
     pub fn new(host: &str) -> Result<HttpConnection, Error> {
         HttpConnection::with_connector(ThreadConnector, host, None)
     }
 
-    /// As [`HttpConnection::new`], with the port apart from the host.
+    /// Like [`HttpConnection::new`], with the port as a separate argument.
     ///
     /// # Errors
-    /// As for [`HttpConnection::new`].
+    /// The same as for [`HttpConnection::new`].
     pub fn with_port(host: &str, port: u16) -> Result<HttpConnection, Error> {
         HttpConnection::with_connector(ThreadConnector, host, Some(port))
     }
 }
 
 impl<C: Connector> HttpConnection<C> {
-    /// A connection that `connector` opens. Its calls wait as the connector's streams do: they block a thread or suspend a
-    /// handler.
+    /// Creates a connection that `connector` opens. Its calls wait like the connector's streams: they block a thread or
+    /// suspend a handler.
     ///
     /// # Errors
-    /// As for [`HttpConnection::new`].
+    /// The same as for [`HttpConnection::new`].
     pub fn with_connector(connector: C, host: &str, port: Option<u16>) -> Result<HttpConnection<C>, Error> {
         let (host, port) = authority::split(host, port)?;
         Ok(HttpConnection {
@@ -126,23 +126,23 @@ impl<C: Connector> HttpConnection<C> {
         &self.host
     }
 
-    /// The port: the one that was given, or 80, or 443 for `https`.
+    /// The port: the explicitly set one, or else 80, or 443 for `https`.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or_else(|| self.settings.default_port())
     }
 
     /// True if the connection is open.
     pub fn is_open(&self) -> bool {
-        // A link that is borrowed elsewhere is open.
+        // A link that is currently borrowed elsewhere counts as open.
         self.shared.as_ref().is_some_and(|shared| borrow(shared).map_or(true, |state| state.link.is_some()))
     }
 
-    /// Makes all requests go to `host`, through a tunnel that the server of this connection, a proxy, opens. The proxy gets
-    /// `headers`, and `Host` unless it is among them.
+    /// Sends all requests to `host` through a tunnel. The server of this connection is the proxy that opens the tunnel.
+    /// The proxy gets `headers`, and `Host` unless it is among them.
     ///
     /// # Errors
-    /// [`Error::TunnelAfterConnect`] if the connection is open, [`Error::InvalidUrl`] or [`Error::InvalidHeader`] if the host
-    /// or a field must not be sent.
+    /// [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or [`Error::InvalidHeader`] if
+    /// the host or a field is invalid.
     pub fn set_tunnel(&mut self, host: &str, port: Option<u16>, headers: &[(&str, &str)]) -> Result<(), Error> {
         if self.is_open() {
             return Err(Error::TunnelAfterConnect);
@@ -151,7 +151,7 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// The fields of the proxy's response that opened the tunnel of the last connection.
+    /// The header fields of the proxy's response that opened the last tunnel.
     pub fn proxy_headers(&self) -> Option<&HeaderList> {
         self.proxy_headers.as_ref()
     }
@@ -159,7 +159,7 @@ impl<C: Connector> HttpConnection<C> {
     /// Opens the connection, and the tunnel through it, if it is closed.
     ///
     /// # Errors
-    /// If that fails.
+    /// Those of name resolution, connecting and the handshakes.
     pub fn connect(&mut self) -> Result<(), Error> {
         if self.state == RequestState::Idle {
             self.begin_waits();
@@ -167,8 +167,8 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() { Ok(()) } else { self.open() }
     }
 
-    /// Closes the connection. The unread rest of a response is lost, except that of a response which ends with its
-    /// connection: such a response owns the connection.
+    /// Closes the connection. The unread rest of a response is lost, unless the response ends with its connection,
+    /// because such a response owns the connection.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()
@@ -183,7 +183,8 @@ impl<C: Connector> HttpConnection<C> {
     /// before `headers`, unless they are among them.
     ///
     /// # Errors
-    /// If a part of the request must not be sent; nothing is sent then. If the connection cannot be opened, or sending fails.
+    /// If a part of the request is invalid, in which case nothing is sent; if the connection cannot be opened; or if
+    /// sending fails.
     pub fn request<'b>(
         &mut self,
         method: &str,
@@ -198,11 +199,11 @@ impl<C: Connector> HttpConnection<C> {
         self.request_with(method, target, body.into(), &fields, false)
     }
 
-    /// Sends a request as [`HttpConnection::request`] does. If `encode_chunked` and the fields contain `Transfer-Encoding`, the
-    /// body is sent in chunks; otherwise the caller has chunked it.
+    /// Sends a request like [`HttpConnection::request`]. If the fields contain `Transfer-Encoding` and `encode_chunked`
+    /// is true, the body is sent in chunks. If `encode_chunked` is false, the caller has chunked the body.
     ///
     /// # Errors
-    /// As for [`HttpConnection::request`].
+    /// The same as for [`HttpConnection::request`].
     pub fn request_with(
         &mut self,
         method: &str,
@@ -226,8 +227,8 @@ impl<C: Connector> HttpConnection<C> {
     /// Begins a request. Nothing is sent before [`HttpConnection::endheaders`].
     ///
     /// # Errors
-    /// [`Error::CannotSendRequest`] if the last request is not finished, [`Error::InvalidMethod`] or [`Error::InvalidUrl`] if
-    /// the method or the target must not be sent. No request is begun then.
+    /// [`Error::CannotSendRequest`] if the last request is not finished; [`Error::InvalidMethod`] or
+    /// [`Error::InvalidUrl`] if the method or the target is invalid. In these cases no request is begun.
     pub fn putrequest(&mut self, method: &str, target: &str) -> Result<(), Error> {
         self.putrequest_with(method, target, SkipFields::default())
     }
@@ -235,7 +236,7 @@ impl<C: Connector> HttpConnection<C> {
     /// Begins a request without some of the fields that are otherwise added.
     ///
     /// # Errors
-    /// As for [`HttpConnection::putrequest`].
+    /// The same as for [`HttpConnection::putrequest`].
     pub fn putrequest_with(&mut self, method: &str, target: &str, skip: SkipFields) -> Result<(), Error> {
         if self.state != RequestState::Idle {
             return Err(Error::CannotSendRequest);
@@ -255,7 +256,7 @@ impl<C: Connector> HttpConnection<C> {
             fields.add("Host", &host)?;
         }
         if !skip.accept_encoding {
-            // No coding of a body is decoded here, so the server must not compress it.
+            // Content codings are not decoded here, so the server must not compress the body.
             fields.add("Accept-Encoding", "identity")?;
         }
         self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };
@@ -264,11 +265,11 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// Adds a field to the request. A text is written as Latin-1.
+    /// Adds a field to the request. Text is encoded as Latin-1.
     ///
     /// # Errors
-    /// [`Error::CannotSendHeader`] if no request has been begun, [`Error::InvalidHeader`] if the field must not be sent. The
-    /// request is then unchanged.
+    /// [`Error::CannotSendHeader`] if no request has been begun; [`Error::InvalidHeader`] if the field is invalid. In
+    /// these cases the request is unchanged.
     pub fn putheader(&mut self, name: &str, value: impl FieldValue) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -276,13 +277,13 @@ impl<C: Connector> HttpConnection<C> {
         Ok(self.pending.fields.add(name, value)?)
     }
 
-    /// Sends the request that was begun, and its body. The fields must frame the body; nothing is added. With
-    /// `Expect: 100-continue` the body waits for the server. If the response comes before the body is sent, the rest of the
-    /// body is not sent.
+    /// Sends the current request and its body. The fields must frame the body; nothing is added. With `Expect:
+    /// 100-continue`, the body waits for the server. If the response arrives before the whole body has been sent, the
+    /// rest of the body is not sent.
     ///
     /// # Errors
-    /// [`Error::CannotSendHeader`] if no request has been begun, [`Error::NotConnected`] if the connection is closed and may
-    /// not be opened, or as for [`HttpConnection::request`].
+    /// [`Error::CannotSendHeader`] if no request has been begun; [`Error::NotConnected`] if the connection is closed
+    /// and must not be opened; and those of [`HttpConnection::request`].
     pub fn endheaders(&mut self, body: RequestBody<'_>, encode_chunked: bool) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -306,11 +307,11 @@ impl<C: Connector> HttpConnection<C> {
         }
     }
 
-    /// Sends bytes of the body of a request whose head has been sent. Opens the connection if it is closed. Without a request
-    /// the bytes are sent as they are, and no request can follow them on this connection.
+    /// Sends bytes of the body of a request whose head has been sent. Opens the connection if it is closed. Without a
+    /// request the bytes are sent unchanged, and no request can follow them on this connection.
     ///
     /// # Errors
-    /// [`Error::InvalidBody`] if the body is longer than the request has announced; the excess is not sent.
+    /// [`Error::InvalidBody`] if the body is longer than the request has announced. The excess is not sent.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !self.is_open() && !self.settings.auto_open {
             return Err(Error::NotConnected);
@@ -328,8 +329,8 @@ impl<C: Connector> HttpConnection<C> {
     /// Waits for the response to the request that was sent.
     ///
     /// # Errors
-    /// [`Error::ResponseNotReady`] if no request was sent, or the last response has not been read to its end. Any other error
-    /// closes the connection.
+    /// [`Error::ResponseNotReady`] if no request has been sent, or the last response has not been read to its end. Any
+    /// other error closes the connection.
     pub fn getresponse(&mut self) -> Result<HttpResponse<C::Stream>, Error> {
         let Some(shared) = self.shared.clone().filter(|_| self.state == RequestState::Sent) else {
             return Err(Error::ResponseNotReady);
@@ -341,7 +342,7 @@ impl<C: Connector> HttpConnection<C> {
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;
-                // A connection that ends with its response belongs to the response.
+                // If the connection ends with the response, the response owns it.
                 if response.will_close() {
                     self.shared = None;
                 }

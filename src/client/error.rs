@@ -1,4 +1,4 @@
-//! `Error`: everything that can fail in a client, by the names of Python's exceptions.
+//! `Error`: all failures of a client, named like Python's exceptions.
 
 use std::fmt;
 use std::io;
@@ -6,65 +6,67 @@ use std::io;
 use crate::http::{InvalidHeader, Status};
 use crate::http1::{InvalidRequest, Violation};
 
-/// A failure of a client. The variants are the exceptions of `http.client`, and more precise ones where CPython accepts a
-/// message that this client refuses.
+/// A failure of a client. The variants correspond to the exceptions of `http.client`, with more precise ones for
+/// messages that CPython accepts and this client refuses.
 ///
-/// It becomes an [`io::Error`] with `?`, and can be taken out of one again by [`Error::from`].
+/// `?` converts it to an [`io::Error`], and [`Error::from`] extracts it from one again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A request was begun before the last one was finished.
     CannotSendRequest,
-    /// A header field, or the end of the header, without a request that has been begun.
+    /// A header field or the end of the header was to be sent, but no request has been begun.
     CannotSendHeader,
-    /// A response was asked for before its request was sent, or before the previous response was read to its end.
+    /// A response was requested before its request had been sent, or before the previous response had been read to its
+    /// end.
     ResponseNotReady,
     /// The connection is not open, and is not opened automatically.
     NotConnected,
     /// The connection is in use by another thread or handler at this moment.
     InUse,
-    /// A host, a port or a target that must not be sent; holds it.
+    /// A host, a port or a target is invalid; contains it.
     InvalidUrl(String),
-    /// A method that is not a token; holds it.
+    /// The method is not a token; contains it.
     InvalidMethod(String),
-    /// A header field that must not be sent; holds the reason.
+    /// A header field is invalid; contains the reason.
     InvalidHeader(String),
-    /// The body is longer or shorter than its length, or cannot be encoded; holds the reason.
+    /// The body is longer or shorter than its length, or cannot be encoded; contains the reason.
     InvalidBody(&'static str),
-    /// A major version of HTTP other than 1; holds it.
+    /// The major version of HTTP is not 1; contains it.
     UnknownProtocol(String),
-    /// The response does not begin with a status line; holds the text in its place.
+    /// The response does not begin with a status line; contains the text in its place.
     BadStatusLine(String),
-    /// The server has closed the connection without a byte of a response.
+    /// The server closed the connection before the first byte of a response.
     RemoteDisconnected,
     /// The response ended before it was complete, or its chunks are malformed.
     IncompleteRead {
-        /// The bytes of the body that were read by the call that failed.
+        /// The bytes of the body that the failed call has read.
         partial: Vec<u8>,
-        /// The number of bytes that are missing, if the length of the body was known.
+        /// The number of bytes that are missing, if the length of the body is known.
         expected: Option<u64>,
     },
-    /// A line is longer than its limit; holds the name of the line.
+    /// A line is longer than its limit; contains the name of the line.
     LineTooLong(&'static str),
-    /// More header fields than the limit; holds the limit.
+    /// There are more header fields than the limit; contains the limit.
     TooManyHeaders(usize),
-    /// The whole head is longer than its limit; holds the limit in bytes.
+    /// The whole head is longer than its limit; contains the limit in bytes.
     HeadTooLarge(usize),
     /// A field line of the header or the trailer section is malformed.
     BadHeader,
-    /// The fields that frame the body are malformed or contradict each other; holds the rule.
+    /// The fields that frame the body are malformed or contradict each other; contains the rule.
     BadFraming(&'static str),
-    /// More interim responses than the limit; holds the limit.
+    /// There are more interim responses than the limit; contains the limit.
     TooManyInterim(usize),
-    /// The proxy has refused the tunnel; holds its status and reason phrase.
+    /// The proxy refused the tunnel; contains the status and reason phrase.
     TunnelFailed(Status, String),
     /// The tunnel was set after the connection was opened.
     TunnelAfterConnect,
     /// All connections of the pool to this server were in use for too long.
     PoolFull,
-    /// A wait took longer than its limit; holds the phase of the exchange.
+    /// A wait took longer than its limit; contains the phase of the exchange.
     Timeout(WaitPhase),
-    /// TLS has failed: the server has no certificate that is trusted for its name, or breaks the protocol; holds the reason.
+    /// TLS failed, because the server has no trusted certificate for its name or violates the protocol; contains the
+    /// reason.
     Tls(String),
     /// The name of the host could not be resolved.
     Resolve(io::Error),
@@ -72,24 +74,24 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// The part of an exchange in which a wait may take too long.
+/// The phase of an exchange in which a wait can take too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitPhase {
-    /// The connection is opened: TCP and the tunnel.
+    /// The connection is being opened, including the tunnel.
     Connect,
-    /// The handshake of TLS.
+    /// The TLS handshake.
     Tls,
-    /// The request is sent.
+    /// The request is being sent.
     Send,
-    /// The head of the response is awaited.
+    /// The client waits for the head of the response.
     Head,
-    /// The body of the response is read.
+    /// The body of the response is being read.
     Body,
 }
 
 impl Error {
-    /// The name of the error, as Python or the operating system calls it: `IncompleteRead`, `Timeout`, `ConnectionReset`.
+    /// The name of the error in Python or in the operating system: `IncompleteRead`, `Timeout`, `ConnectionReset`.
     pub fn name(&self) -> &'static str {
         match self {
             Error::CannotSendRequest => "CannotSendRequest",
@@ -121,7 +123,7 @@ impl Error {
         }
     }
 
-    /// The kind of the [`io::Error`] that this becomes.
+    /// The kind of the [`io::Error`] to which this is converted.
     fn kind(&self) -> io::ErrorKind {
         match self {
             Error::InvalidUrl(_) | Error::InvalidMethod(_) | Error::InvalidHeader(_) | Error::InvalidBody(_) => {
@@ -150,7 +152,7 @@ impl Error {
         }
     }
 
-    /// The error of a call that may have waited, in this phase.
+    /// Converts the error of a call that can wait in this phase.
     pub(super) fn in_phase(error: io::Error, phase: WaitPhase) -> Error {
         match Error::from(error) {
             Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(phase),
@@ -159,7 +161,7 @@ impl Error {
     }
 }
 
-/// The name of a system error: that of Python's exception for it, without `Error`.
+/// The name of a system error: that of the Python exception, without `Error`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
@@ -234,7 +236,7 @@ impl From<Error> for io::Error {
 }
 
 impl From<io::Error> for Error {
-    /// Takes the error of a client out of an [`io::Error`] that contains one.
+    /// Extracts a client's error from an [`io::Error`] that contains one. Any other becomes [`Error::Io`].
     fn from(error: io::Error) -> Self {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
     }
@@ -273,7 +275,7 @@ impl From<Violation> for Error {
             Violation::TransferEncoding => Error::BadFraming("Transfer-Encoding does not end in one chunked"),
             Violation::UnknownCoding => Error::BadFraming("unknown transfer coding"),
             Violation::LargeBody => Error::BadFraming("the body is too long"),
-            // CPython calls a malformed chunk an incomplete read, too.
+            // CPython also reports a malformed chunk as an incomplete read.
             Violation::Chunk => Error::IncompleteRead { partial: Vec::new(), expected: None },
             _ => Error::BadHeader,
         }

@@ -1,4 +1,4 @@
-//! The private half of [`HttpConnection`]: it opens connections, and sends requests over them.
+//! The private methods of [`HttpConnection`] that open connections and send requests over them.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,13 +13,14 @@ use crate::http::HeaderList;
 use crate::http1::{Buffer, RequestHead};
 
 impl<C: Connector> HttpConnection<C> {
-    /// Sets the limits of the waits of an exchange that begins now.
+    /// Sets the wait limits for a new exchange.
     pub(super) fn begin_waits(&mut self) {
         let total = self.settings.total_timeout.and_then(|total| self.connector.now().checked_add(total));
         self.waits = WaitLimits { each: self.settings.timeout, total };
     }
 
-    /// Closes the connection after an error: a late response must not be read as the response to the next request.
+    /// Closes the connection after an error, because a late response must not be read as the response to the next
+    /// request.
     pub(super) fn close_after(&mut self, error: &Error) {
         let has_ended = matches!(error.name(), "RemoteDisconnected" | "ConnectionReset");
         let has_begun = self.with_link(|link| Ok(link.machine.has_begun() || !link.input.is_empty()));
@@ -27,31 +28,31 @@ impl<C: Connector> HttpConnection<C> {
         self.close();
     }
 
-    /// True if the last error came from a connection that ended before a byte of the response.
+    /// True if the last error came from a connection that ended before the first byte of the response.
     pub(super) fn failed_unanswered(&self) -> bool {
         self.failed_unanswered
     }
 
-    /// The connection with a link that is open already.
+    /// Sets an already open link.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
         self.has_used_link = link.is_some();
         self.shared = link.map(share);
         self
     }
 
-    /// Takes the link away, if it is open and idle, and leads to the server of the connection itself.
+    /// Takes the link if it is open and idle and does not lead through a tunnel.
     pub(super) fn take_idle_link(&mut self) -> Option<Link<C::Stream>> {
         if self.tunnel.is_some() {
             return None;
         }
-        // A response that is still being read shares the link.
+        // This fails while a response that is still being read shares the link.
         let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
         state.link.filter(|link| link.machine.is_reusable(&link.input))
     }
 
     pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
-        // The response that shared the link may have closed it.
+        // A response that shares the link may have closed it.
         work(borrow(shared)?.link.as_mut().ok_or(Error::RemoteDisconnected)?)
     }
 
@@ -61,7 +62,7 @@ impl<C: Connector> HttpConnection<C> {
             let mut state = borrow(shared)?;
             let is_reading = state.is_reading;
             let is_usable = state.link.as_mut().is_some_and(|link| match is_reading {
-                // Another request may be sent while a response is read. The next bytes belong to that response.
+                // Another request can be sent while a response is being read. The next bytes are part of that response.
                 true => link.machine.can_request(),
                 false => link.is_usable(),
             });
@@ -80,7 +81,7 @@ impl<C: Connector> HttpConnection<C> {
         let host = authority::ascii(&host)?.into_owned();
         let address = ServerAddress { host, port, source: self.settings.source };
         let waits = WaitLimits { each: self.settings.connect_timeout.or(self.waits.each), ..self.waits };
-        // One deadline for name and address, because the system does both in one call.
+        // Resolving the name and connecting share one deadline.
         let until = waits.until(self.connector.now());
         let stream = self.connector.connect(&address, until).map_err(|error| match error {
             Error::Io(error) => Error::in_phase(error, WaitPhase::Connect),
@@ -99,7 +100,7 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// Makes the handshake of TLS, if this is a connection of `https`.
+    /// Performs the TLS handshake if this is an `https` connection.
     #[cfg(feature = "client-tls")]
     fn under_tls(
         &self,
@@ -120,7 +121,7 @@ impl<C: Connector> HttpConnection<C> {
         let (waits, settings) = (self.waits, &self.settings);
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
         let mut state = borrow(shared)?;
-        // While a response is read, its bytes are not read ahead: they would take memory.
+        // While a response is being read, its bytes are not read ahead, because they would take up memory.
         let listens = !state.is_reading;
         let link = state.link.as_mut().ok_or(Error::NotConnected)?;
         let mut out = Buffer::default();
@@ -138,7 +139,7 @@ impl<C: Connector> HttpConnection<C> {
             }
         }
         match body {
-            // The body may follow by `send`.
+            // The body can follow with `send`.
             RequestBody::Empty if link.encoder.is_some() => {
                 let _ = link.send(out.bytes(), waits, listens)?;
                 Ok(())

@@ -1,4 +1,4 @@
-//! `Link`: one open connection. It moves bytes between the stream and the protocol's machine, and waits in between.
+//! `Link`: one open connection. It moves bytes between the stream and the protocol's machine, and waits when necessary.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -15,11 +15,11 @@ pub(super) struct Link<S: ClientStream> {
     pub(super) machine: ClientMachine,
     pub(super) input: Buffer,
     limits: MessageLimits,
-    /// The framing of the request's body that is being sent.
+    /// The framing of the request body that is being sent.
     pub(super) encoder: Option<Encoder>,
-    /// The head that was read last.
+    /// The last head that was read.
     head: ReceivedHead,
-    /// A final response has arrived while its request was sent; `head` has its head.
+    /// True if a final response arrived while its request was being sent; `head` then contains its head.
     has_early_head: bool,
     /// The statuses of the interim responses before it.
     interim: Vec<Status>,
@@ -30,38 +30,38 @@ pub(super) struct Link<S: ClientStream> {
 pub(super) struct LinkState<S: ClientStream> {
     /// `None` once it is closed.
     pub(super) link: Option<Link<S>>,
-    /// A response has been given to the caller, and its body is not read to its end.
+    /// The caller has a response whose body has not been read to its end.
     pub(super) is_reading: bool,
 }
 
-/// A link with two owners: the connection and its response.
+/// A link that the connection and its response share.
 pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 
-/// Borrows a link. A wait lasts as long as the borrow, so this never waits for another borrower: on the event loop the other
-/// one could be a handler of the same thread.
+/// Borrows a link. A borrow is held during waits, so this does not wait for another borrower: on the event loop, the
+/// other borrower can be a handler on the same thread.
 pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
-        // A panic poisons the mutex and leaves the machine in a valid state, so the poison is ignored.
+        // A panic poisons the mutex but leaves the machine in a valid state, so the poison is ignored.
         Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
     }
 }
 
-/// How sending ended.
+/// The result of sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum SendResult {
-    /// All bytes were taken.
+    /// All bytes were accepted.
     Complete,
-    /// The server has responded, or ended the connection, before it took all bytes.
+    /// The server responded or ended the connection before it had accepted all bytes.
     Stopped,
 }
 
-/// The most bytes that are read at a time.
+/// The maximum size of a read in bytes.
 const READ: usize = 16 * 1024;
 
-/// The most bytes of an unread response that are discarded to keep its connection.
+/// The maximum number of unread response bytes that are discarded to keep a connection.
 const MOST_DRAINED: usize = 64 * 1024;
 
 impl<S: ClientStream> Link<S> {
@@ -78,16 +78,16 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// The stream, and the bytes that were read from it and belong to no response.
+    /// The stream, and the bytes read from it that are not part of a response.
     pub(super) fn into_parts(self) -> (ClientChannel<S>, Buffer) {
         (self.stream, self.input)
     }
 
-    /// The idle link over another stream, which `change` makes from this one.
+    /// Moves an idle link to another stream, which `change` makes from the current one.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Link<T>> {
         let Link { stream, machine, limits, encoder, head, has_early_head, interim, .. } = self;
         let stream = stream.over(change)?;
-        // The input is empty, and an idle link keeps no memory for it.
+        // The input is empty, and an idle link does not keep memory for it.
         Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
     }
 
@@ -103,14 +103,14 @@ impl<S: ClientStream> Link<S> {
         would_block(self.stream.try_read(&mut [0]))
     }
 
-    /// Writes the head of a request into `out`, and keeps the encoder for its body.
+    /// Writes the head of a request to `out`, and stores the encoder for its body.
     pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<(), Error> {
         self.encoder = self.machine.request(head, out)?;
         (self.has_early_head, self.interim) = (false, Vec::new());
         Ok(())
     }
 
-    /// Sends bytes. If `listens`, it stops when the final response to the request that is being sent arrives.
+    /// Sends bytes. If `listens` is true, stops when the final response to the current request arrives.
     pub(super) fn send(&mut self, mut bytes: &[u8], waits: WaitLimits, listens: bool) -> Result<SendResult, Error> {
         let what = if listens { Readiness::Either } else { Readiness::Output };
         while !bytes.is_empty() {
@@ -124,7 +124,7 @@ impl<S: ClientStream> Link<S> {
                     }
                     self.wait(what, waits, WaitPhase::Send)?;
                 }
-                // A server that stops reading may have said why before (RFC 9112 section 9.6).
+                // A server that stops reading may have sent a response with the reason (RFC 9112 section 9.6).
                 Err(error) => {
                     return if listens && self.has_stopped()? {
                         Ok(SendResult::Stopped)
@@ -137,7 +137,8 @@ impl<S: ClientStream> Link<S> {
         Ok(SendResult::Complete)
     }
 
-    /// Reads what has arrived, without waiting. True if a final response has arrived, or the connection has ended.
+    /// Reads the bytes that have arrived, without waiting. Returns true if a final response has arrived or the
+    /// connection has ended.
     pub(super) fn has_stopped(&mut self) -> Result<bool, Error> {
         loop {
             match self.machine.receive(&mut self.input, &self.limits, &mut self.head)? {
@@ -149,19 +150,19 @@ impl<S: ClientStream> Link<S> {
                 ResponseEvent::More => match self.read() {
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                    // The error comes again when the response is read.
+                    // The error is reported again when the response is read.
                     Err(_) => return Ok(!self.input.is_empty()),
                 },
-                // An early head was read before, or the connection has ended without one.
+                // An early head has already been read, or the connection has ended without one.
                 _ => return Ok(true),
             }
         }
     }
 
-    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. Without any response the body is sent
-    /// after a while, because some servers send none (RFC 9110 section 10.1.1).
+    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. Without a response the body
+    /// is sent after a while, because some servers never ask for it (RFC 9110 section 10.1.1).
     pub(super) fn await_continue(&mut self, waits: WaitLimits) -> Result<SendResult, Error> {
-        // One deadline for all waits: other interim responses do not extend it.
+        // All waits share one deadline, so that other interim responses do not extend it.
         let until = waits.until(self.stream.now());
         loop {
             let known = self.interim.len();
@@ -178,7 +179,8 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// Reads up to the head of the final response. Returns it, and the statuses of the interim responses before it.
+    /// Reads up to and including the head of the final response. Returns it with the statuses of the interim responses
+    /// before it.
     pub(super) fn read_head(&mut self, waits: WaitLimits) -> Result<(ReceivedHead, Vec<Status>), Error> {
         while !std::mem::take(&mut self.has_early_head) {
             match self.event(waits, WaitPhase::Head)? {
@@ -208,14 +210,14 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// True if the bytes that have arrived complete the response. Does not wait, and takes no byte of the body.
+    /// True if the bytes that have arrived complete the response. Does not wait and does not consume bytes of the body.
     pub(super) fn ends_here(&mut self) -> bool {
-        // The machine repeats a violation when more is read.
+        // The machine reports a violation again at the next read.
         let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);
         event == Ok(ResponseEvent::End)
     }
 
-    /// Reads and discards the rest of the response, as far as it has arrived. True if it is complete then.
+    /// Reads and discards the part of the response that has arrived. Returns true if this completes the response.
     pub(super) fn drain(&mut self) -> bool {
         let mut drained = 0;
         while drained < MOST_DRAINED {
@@ -240,7 +242,7 @@ impl<S: ClientStream> Link<S> {
                 Ok(0) => self.machine.end_of_input(&self.input),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Under TLS, an end that was not announced.
+                // With TLS, this is an end without `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.machine.cut_input(),
                 Err(error) => return Err(error),
             }

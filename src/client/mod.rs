@@ -1,8 +1,8 @@
 //! Python's `http.client`: a client in blocking style, for threads and for handlers on the event loop.
 //!
-//! [`HttpConnection`] sends requests and gives [`HttpResponse`]s, with the methods and the states of Python's class. It waits
-//! through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol is the client's
-//! side of `http1`. Errors have the names of Python's exceptions.
+//! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and the states of Python's class.
+//! It waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The
+//! protocol is the client's side of `http1`. Errors have the names of Python's exceptions.
 //!
 //! | module | content |
 //! |---|---|
@@ -16,8 +16,8 @@
 //! | `settings` | times and limits |
 //! | `error` | errors |
 //!
-//! Not here: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. Nothing here knows the event loop
-//! or the server.
+//! Not here: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. The event loop and the
+//! server are not used here either.
 
 mod authority;
 mod body;

@@ -1,4 +1,4 @@
-//! `Places`: the connections of a pool, idle and in use, and the requests that wait for one.
+//! `Places`: the idle connections of a pool, the number in use, and the requests that wait for one.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -9,7 +9,7 @@ use super::link::Link;
 use super::settings::ConnectionRoute;
 use super::{ClientStream, Error, PoolConnector, PoolQueue};
 
-/// The server of a connection. Connections of different keys are never exchanged.
+/// The server of a connection. Connections with different keys are never interchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     pub(super) is_secure: bool,
@@ -19,7 +19,7 @@ pub(super) struct PoolKey {
     pub(super) route: ConnectionRoute,
 }
 
-/// The connections of a pool. `P` is an idle one.
+/// The connections of a pool. `P` is the type of an idle connection's stream.
 pub(crate) struct Places<P: ClientStream, Q> {
     hosts: Mutex<Hosts<P>>,
     queue: Q,
@@ -30,10 +30,10 @@ type Hosts<P> = HashMap<PoolKey, HostPlaces<P>>;
 /// The connections of one server.
 #[derive(Debug)]
 struct HostPlaces<P: ClientStream> {
-    /// The one that was used last is at the end.
+    /// The most recently used one is at the end.
     idle: Vec<IdleLink<P>>,
     in_use: usize,
-    /// The tickets of the requests that wait, in their order.
+    /// The tickets of the waiting requests, in order.
     waiting: VecDeque<u64>,
     next_ticket: u64,
 }
@@ -67,7 +67,7 @@ impl<P: ClientStream> HostPlaces<P> {
 }
 
 impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
-    /// Takes one of the `most` places of a server. Waits for one as `connector` does, after the requests that wait already.
+    /// Takes one of the `most` places of a server. If none is free, waits through `connector`, after earlier requests.
     pub(super) fn enter(
         &self,
         connector: &impl PoolConnector<Queue = Q>,
@@ -77,7 +77,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
-            // The number is read first: a place that is given back after this changes it.
+            // The number is read first, so that a place that is given back afterwards changes it.
             let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());
@@ -91,7 +91,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Takes a place if one is free and no other request came before. Otherwise `ticket` is the place in the queue.
+    /// Takes a place if one is free and no earlier request waits. Otherwise `ticket` is the place in the queue.
     fn try_enter(&self, key: &PoolKey, most: usize, ticket: &mut Option<u64>) -> bool {
         let mut hosts = self.lock();
         let host = hosts.entry(key.clone()).or_default();
@@ -113,7 +113,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         if let Some(host) = self.lock().get_mut(key) {
             host.waiting.retain(|other| Some(*other) != ticket);
         }
-        // The next in the queue may be the first now.
+        // The next request may now be the first in the queue.
         self.queue.notify();
     }
 
@@ -130,7 +130,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         self.queue.notify();
     }
 
-    /// Takes the connection of this server that was used last, of those that can take another request.
+    /// Takes the most recently used connection of this server that can take another request.
     pub(super) fn take_idle(&self, key: &PoolKey, now: Instant, timeout: Duration) -> Option<Link<P>> {
         loop {
             let idle = {
@@ -146,12 +146,12 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Keeps a connection. If there are more than `most` then, the one that is idle longest is closed.
+    /// Keeps a connection. If there are then more than `most`, the one that has been idle longest is closed.
     pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
         let mut hosts = self.lock();
         hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
         if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
-            // The longest idle of each server is its first.
+            // The first connection of each server has been idle longest.
             let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
             let closed = oldest.map(|host| host.idle.remove(0));
             drop(hosts);
@@ -159,7 +159,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Closes the connections that have been idle for `timeout`. Returns the time until another one has been.
+    /// Closes the connections that have been idle for `timeout`. Returns the time until the next one must be closed.
     pub(crate) fn close_idle(&self, now: Instant, timeout: Duration) -> Option<Duration> {
         let mut hosts = self.lock();
         hosts.values_mut().for_each(|host| host.close_idle(now, timeout));
@@ -176,7 +176,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts<P>> {
-        // No code of a caller runs under the lock, so a poisoned mutex has valid data. No wait happens under it either.
+        // No caller's code runs under the lock, so a poisoned mutex still has valid data.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! `Pool`: connections that are kept open between requests, for several servers at once. A connection in use is in `pooled.rs`.
+//! `Pool`: connections that are kept open between requests, for several servers. Not here: a connection in use
+//! (`pooled.rs`).
 
 use std::fmt;
 use std::io;
@@ -12,9 +13,9 @@ use crate::http::HeaderList;
 
 /// Connections that are kept open between requests.
 ///
-/// A connection is given to the next request for the same scheme, host and port after its response has been read to its end,
-/// unless either side ends it. The one that was used last is used first. Requests beyond
-/// [`PoolSettings::max_per_host`] wait in their order. Clones share their connections.
+/// Once its response has been read to its end, a connection is used for the next request with the same scheme, host and
+/// port, unless either side ends it. The most recently used connection is taken first. Requests beyond
+/// [`PoolSettings::max_per_host`] wait in order. Clones share their connections.
 ///
 /// ```no_run
 /// use serve_forever::client::{Error, Pool};
@@ -46,7 +47,7 @@ impl<C: PoolConnector> fmt::Debug for Pool<C> {
     }
 }
 
-/// A [`Connector`] whose connections and waits a pool can pass from one user to another.
+/// A [`Connector`] whose connections a pool can pass from one user to another.
 pub trait PoolConnector: Connector {
     /// An idle connection, which has no user.
     type Parked: ClientStream;
@@ -54,31 +55,31 @@ pub trait PoolConnector: Connector {
     /// Takes an idle connection from its user.
     ///
     /// # Errors
-    /// If it cannot be kept; it is closed then.
+    /// If the connection cannot be kept. It is then closed.
     fn park(stream: Self::Stream) -> io::Result<Self::Parked>;
 
     /// Gives an idle connection to the user of this connector.
     ///
     /// # Errors
-    /// If the user cannot have a connection now; it is closed then.
+    /// If the user cannot take a connection now. It is then closed.
     fn unpark(&self, parked: Self::Parked) -> io::Result<Self::Stream>;
 
-    /// The number on whose change users wait.
+    /// The number whose changes users wait for.
     type Queue: PoolQueue;
 
     /// Waits until the number differs from `seen`.
     ///
     /// # Errors
-    /// `TimedOut` if `until` comes first; another error if waiting is not possible any more.
+    /// `TimedOut` if `until` passes first; another error if waiting is no longer possible.
     fn wait_for_change(&self, queue: &Self::Queue, seen: u64, until: Option<Instant>) -> io::Result<()>;
 }
 
-/// A number that all users of a pool see, and on whose change they can wait.
+/// A number that all users of a pool share. They can wait for its changes.
 pub trait PoolQueue: Default {
     /// The number.
     fn number(&self) -> u64;
 
-    /// Increases the number, and wakes everything that waits for its change.
+    /// Increases the number, and wakes all users that wait for a change.
     fn notify(&self);
 }
 
@@ -86,14 +87,14 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// Connections that are kept without a request, for all servers together. The one that is idle longest is closed first.
-    /// 100 by default; 0 keeps none.
+    /// The maximum number of idle connections, for all servers together. The one that has been idle longest is closed
+    /// first. Default: 100. 0 keeps none.
     pub max_idle: usize,
-    /// The most connections in use for one server: 16 by default. Requests beyond them wait, for as long as a connection may take
-    /// to open.
+    /// The maximum number of connections in use for one server. Default: 16. Further requests wait, with the same time
+    /// limit as for opening a connection.
     pub max_per_host: usize,
-    /// A connection that has been idle for longer is closed instead of used. 30 seconds by default, because many servers close
-    /// idle connections after a minute.
+    /// The time after which an idle connection is closed instead of used. Default: 30 seconds, because many servers
+    /// close idle connections after a minute.
     pub idle_timeout: Duration,
     /// The settings of the connections.
     pub connection: ClientSettings,
@@ -111,7 +112,7 @@ impl Default for PoolSettings {
 }
 
 impl Pool {
-    /// A pool for threads with the default settings.
+    /// Creates a pool for threads with the default settings.
     pub fn new() -> Pool {
         Pool::with_connector(ThreadConnector, PoolSettings::default())
     }
@@ -124,12 +125,12 @@ impl Default for Pool {
 }
 
 impl<C: PoolConnector> Pool<C> {
-    /// A pool whose connections are opened by `connector`.
+    /// Creates a pool whose connections `connector` opens.
     pub fn with_connector(connector: C, settings: PoolSettings) -> Pool<C> {
         Pool { connector, settings: Arc::new(settings), places: Arc::default() }
     }
 
-    /// The same pool for another user: `connector` does its waiting, and opens its connections.
+    /// The same pool for another user, with `connector` for its waits and new connections.
     pub fn for_connector<D>(&self, connector: D) -> Pool<D>
     where
         D: PoolConnector<Parked = C::Parked, Queue = C::Queue>,
@@ -145,21 +146,22 @@ impl<C: PoolConnector> Pool<C> {
         Pool { connector, settings, places }
     }
 
-    /// The same pool under other settings. An idle connection is used only under the TLS settings and addresses that it was opened with.
+    /// The same pool with other settings. An idle connection is used only with the TLS settings and addresses with
+    /// which it was opened.
     pub fn with_settings(&self, settings: PoolSettings) -> Pool<C> {
         Pool { settings: Arc::new(settings), ..self.clone() }
     }
 
-    /// Sends a request to the server of an absolute URL, and waits for the response. The request has the same form as that of
+    /// Sends a request to the server of an absolute URL, and waits for the response. The arguments are those of
     /// [`HttpConnection::request`].
     ///
-    /// A server may close an idle connection at the moment in which the next request is sent over it. So a request is sent once
-    /// more, over a new connection, if it went over a used one that ended without a byte of a response, its method is
-    /// idempotent, and its body can be sent again (RFC 9112 section 9.3.1).
+    /// A server can close an idle connection just when the next request is sent over it. So a request is repeated once
+    /// over a new connection if all of this holds: it was sent over a used connection that ended before the first byte
+    /// of the response, its method is idempotent, and its body can be sent again (RFC 9112 section 9.3.1).
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] if the URL is not absolute, [`Error::PoolFull`] if no connection became free in time, or as for
-    /// [`HttpConnection::request`] and [`HttpConnection::getresponse`].
+    /// [`Error::InvalidUrl`] if the URL is not absolute; [`Error::PoolFull`] if no connection became free in time; and
+    /// those of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
     pub fn fetch<'b>(
         &self,
         method: &str,
@@ -174,10 +176,10 @@ impl<C: PoolConnector> Pool<C> {
         self.fetch_with(method, url, body.into(), &fields)
     }
 
-    /// As [`Pool::fetch`], with fields whose values are bytes.
+    /// Like [`Pool::fetch`], with field values as bytes.
     ///
     /// # Errors
-    /// As for [`Pool::fetch`].
+    /// The same as for [`Pool::fetch`].
     pub fn fetch_with(
         &self,
         method: &str,
@@ -189,22 +191,22 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// A connection to the server of an absolute URL. The path of the URL is ignored. It is given back when it is
-    /// dropped. A response that is not read to its end by then keeps it from being used again.
+    /// Takes a connection to the server of an absolute URL. The path of the URL is ignored. Dropping the connection
+    /// returns it to the pool. It can be used again only if its response has been read to the end.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] or [`Error::PoolFull`], as for [`Pool::fetch`].
+    /// [`Error::InvalidUrl`] or [`Error::PoolFull`], in the same cases as for [`Pool::fetch`].
     pub fn connection(&self, url: &str) -> Result<PooledConnection<C>, Error> {
         self.take(authority::split_url(url)?.0, false)
     }
 
-    /// Closes the connections that have been idle for too long. Without it this happens when the next one of the same server is
-    /// used.
+    /// Closes the connections that have been idle for too long. Otherwise this happens when a connection to the same
+    /// server is next used.
     pub fn close_idle(&self) {
         _ = self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
     }
 
-    /// Takes a place, and with it a connection that is idle unless `fresh`.
+    /// Takes a place and a connection for it. The connection is a new one if `fresh` is true or none is idle.
     pub(super) fn take(&self, mut key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
         let settings = connection_settings(&self.settings.connection, key.is_secure)?;
         key.route = settings.route();
@@ -230,7 +232,7 @@ impl<C: PoolConnector> Pool<C> {
     }
 }
 
-/// The settings for a server of `http` or `https`.
+/// The settings for an `http` or `https` server.
 fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<ClientSettings, Error> {
     if is_secure && !given.is_secure() {
         return Err(Error::Tls("the pool has no settings for https".to_owned()));
@@ -240,7 +242,7 @@ fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<Client
     if !is_secure {
         settings.tls = None;
     }
-    // The program does not open the connections of a pool itself.
+    // The caller cannot open a pool's connections itself, so requests must do it.
     settings.auto_open = true;
     Ok(settings)
 }

@@ -1,4 +1,4 @@
-//! `PooledConnection` and `PooledResponse`: a connection of a pool while it is in use, and the response that it carries.
+//! `PooledConnection` and `PooledResponse`: a pool's connection while it is in use, and its response.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -8,12 +8,12 @@ use super::places::PoolKey;
 use super::{ClientChannel, Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
 use crate::http::HeaderList;
 
-/// True for the methods that may be repeated (RFC 9110 section 9.2.2).
+/// True for methods that may be repeated (RFC 9110 section 9.2.2).
 fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
-/// A connection of a [`Pool`]. It is given back when it is dropped.
+/// A connection of a [`Pool`]. Dropping it returns it to the pool.
 pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
     connection: HttpConnection<C>,
     key: PoolKey,
@@ -30,10 +30,10 @@ impl<C: PoolConnector> PooledConnection<C> {
         self.connection.has_used_link
     }
 
-    /// Sends a request, waits for its response, and repeats the request over a new connection as [`Pool::fetch`] does.
+    /// Sends a request and waits for its response. Repeats the request over a new connection like [`Pool::fetch`].
     ///
     /// # Errors
-    /// As for [`HttpConnection::request`] and [`HttpConnection::getresponse`].
+    /// Those of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
     pub fn fetch_with(
         mut self,
         method: &str,
@@ -46,7 +46,7 @@ impl<C: PoolConnector> PooledConnection<C> {
         let may_be_stale = self.was_used() && self.connection.failed_unanswered();
         if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
-            // The place is given back first: it may be the only one.
+            // The place is given back first, because it may be the only one.
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
@@ -100,23 +100,23 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
     }
 }
 
-/// The response to [`Pool::fetch`], with its connection, which is given back when this is dropped.
+/// The response to [`Pool::fetch`], with its connection. Dropping it returns the connection to the pool.
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
-    // The response is dropped first: the connection is then idle, or closed.
+    // Declared first, so that the response is dropped first. The connection is then idle or closed.
     response: HttpResponse<C::Stream>,
     connection: PooledConnection<C>,
 }
 
 impl<C: PoolConnector> PooledResponse<C> {
-    /// True if another request was sent over the connection before.
+    /// True if an earlier request was sent over the connection.
     pub fn was_reused(&self) -> bool {
         self.connection.was_used()
     }
 }
 
 impl<C: PoolConnector> PooledResponse<C> {
-    /// The connection, if this response ended HTTP on it: [`HttpResponse::into_upgraded`]. It does not belong to the pool any
-    /// more, and does not count for [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
+    /// The connection, if this response ended HTTP on it; see [`HttpResponse::into_upgraded`]. It leaves the pool and
+    /// does not count towards [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
     pub fn into_upgraded(self) -> Option<(ClientChannel<C::Stream>, Vec<u8>)> {
         self.response.into_upgraded()
     }

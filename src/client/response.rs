@@ -11,9 +11,9 @@ use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
 
 /// A response. Its body is read through [`Read`] and [`BufRead`], or with [`HttpResponse::read_all`].
 ///
-/// It is independent of the connection that it came from, as in Python: a connection that persists takes the next request as
-/// soon as the body has been read to its end. Dropping an unread response closes its connection, unless the rest of the body
-/// is short and has arrived.
+/// As in Python, it is independent of its connection. A persistent connection can take the next request as soon as the
+/// body has been read to its end. Dropping an unread response closes its connection, unless the rest of the body is
+/// short and has already arrived.
 #[derive(Debug)]
 pub struct HttpResponse<S: ClientStream = ThreadStream> {
     head: ReceivedHead,
@@ -24,21 +24,21 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
     waits: WaitLimits,
     will_close: bool,
     is_chunked: bool,
-    /// Bytes of the body that are still to come, if that is known.
+    /// The number of bytes of the body that are still to come, if it is known.
     length: Option<u64>,
-    /// Bytes that were taken from the connection for [`BufRead`] and are not consumed.
+    /// Bytes that were taken from the connection for [`BufRead`] and have not been consumed.
     piece: Buffer,
-    /// The body has failed; every later read fails, too.
+    /// True once reading the body has failed. Every later read then fails too.
     has_failed: bool,
-    /// The connection, if it has left HTTP with this response, and the bytes that came after the head.
+    /// The connection and the bytes after the head, if the connection has left HTTP with this response.
     upgraded: Option<(ClientChannel<S>, Buffer)>,
 }
 
-/// The most bytes that one call of [`BufRead::fill_buf`] gives.
+/// The maximum number of bytes that one call of [`BufRead::fill_buf`] returns.
 const PIECE: usize = 8 * 1024;
 
 impl<S: ClientStream> HttpResponse<S> {
-    /// Reads the head of the response on `shared`, which is open. The caller has made sure that no other response is read.
+    /// Reads the head of the response on `shared`, which must be open. No other response may be being read.
     pub(super) fn read_from(shared: &SharedLink<S>, waits: WaitLimits) -> Result<HttpResponse<S>, Error> {
         let mut state = borrow(shared)?;
         let link = state.link.as_mut().ok_or(Error::RemoteDisconnected)?;
@@ -86,8 +86,8 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.headers()
     }
 
-    /// The value of a field as Latin-1 text. The values of several fields of this name are joined with a comma and a space, as
-    /// Python's `getheader` does.
+    /// The value of a field as Latin-1 text. The values of several fields with this name are joined with a comma and a
+    /// space, as in Python's `getheader`.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<Cow<'_, str>> = self.headers().get_all(name).map(latin1).collect();
         (!values.is_empty()).then(|| values.join(", "))
@@ -113,7 +113,7 @@ impl<S: ClientStream> HttpResponse<S> {
         self.is_chunked
     }
 
-    /// Bytes of the body that are still to be read; `None` if the length is unknown before the end.
+    /// The number of bytes of the body that are still to be read; `None` if the length is not known in advance.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
@@ -123,12 +123,12 @@ impl<S: ClientStream> HttpResponse<S> {
         if !self.piece.is_empty() {
             return false;
         }
-        // A link that is borrowed elsewhere is open.
+        // A link that is currently borrowed elsewhere counts as open.
         self.shared.as_ref().is_none_or(|shared| borrow(shared).is_ok_and(|state| state.link.is_none()))
     }
 
-    /// Ends the response. Later reads give nothing. The connection is closed, unless the rest of the body is short and has
-    /// arrived.
+    /// Ends the response. Later reads return 0 bytes. The connection is closed, unless the rest of the body is short
+    /// and has already arrived.
     pub fn close(&mut self) {
         self.piece = Buffer::default();
         let Some(shared) = self.shared.take() else { return };
@@ -143,19 +143,19 @@ impl<S: ClientStream> HttpResponse<S> {
     /// Reads the body to its end.
     ///
     /// # Errors
-    /// [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is malformed; the
-    /// connection is then closed, as after every error.
+    /// [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is
+    /// malformed. Like every error, this closes the connection.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         self.read_up_to(usize::MAX)
     }
 
-    /// Reads `count` bytes, or fewer if the body ends before.
+    /// Reads `count` bytes, or fewer if the body ends earlier.
     ///
     /// # Errors
-    /// As for [`HttpResponse::read_all`].
+    /// The same as for [`HttpResponse::read_all`].
     pub fn read_up_to(&mut self, count: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        // Memory grows with the bytes that arrive, not with a length that the server has announced.
+        // Memory grows with the bytes that arrive, and not with a length that the server announces.
         while bytes.len() < count {
             let most = count - bytes.len();
             match self.take_piece(most, |piece| bytes.extend_from_slice(piece)) {
@@ -198,7 +198,7 @@ impl<S: ClientStream> HttpResponse<S> {
             self.shared = None;
             return Ok(0);
         };
-        // An empty buffer needs no bytes, so the call does not wait.
+        // An empty buffer needs no bytes, so the call must not wait.
         if most == 0 {
             return Ok(0);
         }
@@ -227,7 +227,7 @@ impl<S: ClientStream> HttpResponse<S> {
         if is_complete { self.end() } else { Ok(()) }
     }
 
-    /// Gives the connection back.
+    /// Releases the connection.
     fn end(&mut self) -> Result<(), Error> {
         let Some(shared) = self.shared.take() else { return Ok(()) };
         let mut state = borrow(&shared)?;
@@ -242,13 +242,13 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(())
     }
 
-    /// The connection, and the bytes that came after the head, if this response ended HTTP on it: 101 after a request with
+    /// The connection and the bytes after the head, if this response ended HTTP on it: 101 after a request with
     /// `Upgrade`, or a successful response to CONNECT. `None` for every other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }
 
-    /// Closes the connection after an error: the bytes that may still come belong to no later response.
+    /// Closes the connection after an error, because further bytes cannot be part of a later response.
     fn fail(&mut self) {
         self.has_failed = true;
         if let Some(shared) = self.shared.take()

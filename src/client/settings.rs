@@ -1,4 +1,4 @@
-//! The times and limits of a client.
+//! The settings of a client: time limits and size limits.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,28 +12,29 @@ use crate::http1::MessageLimits;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSettings {
-    /// The longest single wait: for the connection, for the server to take more of the request, for more of the response. A
-    /// response that arrives slowly may take longer in all. No limit by default.
+    /// The longest single wait: for the connection, for the server to accept more of the request, or for more of the
+    /// response. A response that arrives slowly can take longer in total. No limit by default.
     pub timeout: Option<Duration>,
-    /// The longest time for opening the connection, in place of `timeout`.
+    /// The longest time for opening the connection. The default is `timeout`.
     pub connect_timeout: Option<Duration>,
     /// The longest time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,
     /// The time that a request with `Expect: 100-continue` waits for 100 before its body is sent anyway (RFC 9110 section
     /// 10.1.1). One second by default.
     pub continue_timeout: Duration,
-    /// Bytes of a reader that are sent at a time, each as a chunk if the body is chunked. 8192 by default.
+    /// The number of bytes of a reader that are sent at a time. If the body is chunked, each such block is a chunk.
+    /// Default: 8192.
     pub block_size: usize,
-    /// True if a request opens the connection when it is closed, as by default.
+    /// True if a request opens a closed connection. This is the default.
     pub auto_open: bool,
-    /// The address of this side of the connection.
+    /// The local address of the connection.
     pub source: Option<SocketAddr>,
-    /// The host and port to connect to, in place of those that the requests name.
+    /// The host and port to connect to, in place of those in the requests.
     pub connect_to: Option<(String, u16)>,
     /// The TLS configuration. With it the connection uses `https`, and the default port is 443.
     #[cfg(feature = "client-tls")]
     pub tls: Option<ClientTls>,
-    /// The sizes that bound a response.
+    /// The size limits of a response.
     pub limits: ClientLimits,
 }
 
@@ -79,8 +80,8 @@ impl ClientSettings {
     }
 }
 
-/// The settings that decide where a connection leads and which server it trusts. An idle connection is used only under the
-/// settings that have opened it.
+/// The settings that decide where a connection leads and which server it trusts. An idle connection is used only with
+/// the settings with which it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionRoute {
     source: Option<SocketAddr>,
@@ -89,17 +90,18 @@ pub(super) struct ConnectionRoute {
     tls: Option<ClientTls>,
 }
 
-/// The sizes that bound a response. A body has no limit, because it is read in pieces.
+/// The size limits of a response. The body has no limit, because it is read in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientLimits {
-    /// The most bytes of the status line, and of one field line, each with its CRLF: 64 KiB by default, as in CPython.
+    /// The maximum length of the status line and of each field line in bytes, including the CRLF. Default: 64 KiB, as
+    /// in CPython.
     pub line: usize,
-    /// The most bytes of the whole head: 128 KiB by default.
+    /// The maximum length of the whole head in bytes. Default: 128 KiB.
     pub head: usize,
-    /// The largest number of header fields: 100 by default, as in CPython.
+    /// The maximum number of header fields. Default: 100, as in CPython.
     pub fields: usize,
-    /// The most bytes of all chunk extensions and trailer fields of one body: 16 KiB by default.
+    /// The maximum total length of chunk extensions and trailer fields of one body, in bytes. Default: 16 KiB.
     pub chunk_overhead: usize,
 }
 
@@ -111,7 +113,7 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The limits as the protocol checks them.
+    /// The limits in the form that the protocol checks.
     pub(super) fn message(self) -> MessageLimits {
         MessageLimits {
             start_line: self.line,
@@ -136,7 +138,7 @@ pub(super) struct WaitLimits {
 impl WaitLimits {
     /// The deadline of a wait that begins now.
     pub(super) fn until(self, now: Instant) -> Option<Instant> {
-        // A limit that overflows the clock means no limit.
+        // A limit that overflows the clock counts as no limit.
         let each = self.each.and_then(|each| now.checked_add(each));
         each.into_iter().chain(self.total).min()
     }

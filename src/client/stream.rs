@@ -1,5 +1,5 @@
-//! `ClientStream` and `Connector`: all that a client needs from the place where it runs, an ordinary thread or a handler on the
-//! event loop. Everything above them is the same in both.
+//! `ClientStream` and `Connector`: the services that a client needs from its environment, which is a thread or a
+//! handler on the event loop. The code above them is the same in both.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,27 +9,28 @@ use super::Error;
 
 /// A connected byte stream that a client reads and writes in blocking style.
 ///
-/// The two calls that move bytes never wait; [`ClientStream::wait`] is the only one that does. In a thread it blocks the
-/// thread, in a handler it suspends the handler. Dropping the stream closes it.
+/// The calls that move bytes never wait; only [`ClientStream::wait`] does. It blocks a thread or suspends a handler.
+/// Dropping the stream closes it.
 pub trait ClientStream {
-    /// Reads some of the bytes that have arrived into `into`, which is not empty. 0 is the end of the stream.
+    /// Reads some of the bytes that have arrived into `into`, which must not be empty. Returns 0 at the end of the
+    /// stream.
     ///
     /// # Errors
     /// `WouldBlock` if no byte has arrived, or the error of the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of `bytes`, which is not empty. Returns their number.
+    /// Writes some of `bytes`, which must not be empty. Returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` if the stream takes no byte now, or the error of the connection.
+    /// `WouldBlock` if the stream accepts no bytes now, or the error of the connection.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Waits until the stream may be ready for `what`. The caller tries again after it: readiness is a hint, and only
-    /// `WouldBlock` says that the stream is not ready.
+    /// Waits until the stream may be ready for `what`. The caller then tries again. Readiness is a hint: only
+    /// `WouldBlock` shows that the stream is not ready.
     ///
     /// # Errors
-    /// `TimedOut` if `until` comes first; without it there is no limit. Another error if waiting is not possible any more, for
-    /// example because the client of the handler has left.
+    /// `TimedOut` if `until` passes first; without it there is no limit. Another error if waiting is no longer
+    /// possible, for example because the handler's client has disconnected.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
     /// Makes the next [`try_read`](Self::try_read) ask the system. For a stream that otherwise returns `WouldBlock` until an
@@ -43,27 +44,27 @@ pub trait ClientStream {
 /// The events that [`ClientStream::wait`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// Input has arrived, or the stream has ended.
+    /// Input has arrived or the stream has ended.
     Input,
-    /// The stream takes output.
+    /// The stream accepts output.
     Output,
     /// Input or output.
     Either,
 }
 
-/// Opens connections. A thread and a handler have one each.
+/// Opens connections. Threads and handlers have different implementations.
 pub trait Connector: Clone {
     /// The connections that it opens.
     type Stream: ClientStream;
 
-    /// Resolves the name of the host, and connects to its addresses in turn until one succeeds.
+    /// Resolves the name of the host, and tries its addresses in turn until one succeeds.
     ///
     /// # Errors
-    /// [`Error::Resolve`] if the name has no address, `TimedOut` as [`Error::Io`] if `until` comes first, or the error of the
-    /// last address.
+    /// [`Error::Resolve`] if the name has no address, [`Error::Io`] of kind `TimedOut` if `until` passes first, or the
+    /// error of the last address.
     fn connect(&self, to: &ServerAddress, until: Option<Instant>) -> Result<Self::Stream, Error>;
 
-    /// The time, for the deadlines of waits.
+    /// The current time, for the deadlines of waits.
     fn now(&self) -> Instant;
 }
 
@@ -74,6 +75,6 @@ pub struct ServerAddress {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The address of this side; the system chooses it if it is `None`, and the port if that is 0.
+    /// The local address. The system chooses the address if this is `None`, and the port if that is 0.
     pub source: Option<SocketAddr>,
 }

@@ -1,4 +1,4 @@
-//! `ThreadConnector` and `ThreadStream`: connections of a client in an ordinary thread. A wait blocks the thread.
+//! `ThreadConnector` and `ThreadStream`: connections of a client in a thread. A wait blocks the thread.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{ClientStream, Connector, Error, PoolConnector, PoolQueue, Readiness, ServerAddress};
 
-/// Opens connections in a thread. Names are resolved by the system, which blocks without a limit.
+/// Opens connections in a thread. The system resolves names, which blocks without a time limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadConnector;
 
@@ -21,7 +21,8 @@ impl Connector for ThreadConnector {
         let addresses: Vec<SocketAddr> = (&*to.host, to.port).to_socket_addrs().map_err(Error::Resolve)?.collect();
         let mut last = Error::Resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
         for (number, address) in addresses.iter().enumerate() {
-            // Each address gets an equal share of the time that is left, so that a dead one does not use it up.
+            // Each address gets an equal share of the remaining time, so that an unreachable one does not use up all of
+            // it.
             let tries_left = (addresses.len() - number) as u32;
             let share = until.map(|until| until.saturating_duration_since(self.now()) / tries_left);
             match connect_to(*address, to.source, share) {
@@ -37,7 +38,7 @@ impl Connector for ThreadConnector {
     }
 }
 
-/// The number on whose change the threads of a pool wait.
+/// The number whose changes the threads of a pool wait for.
 #[derive(Debug, Default)]
 pub struct ThreadQueue {
     number: Mutex<u64>,
@@ -80,14 +81,14 @@ impl PoolConnector for ThreadConnector {
     }
 }
 
-/// Connects to one address, for at most `share` of time.
+/// Connects to one address within `share`.
 fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Duration>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         socket.bind(&source.into())?;
     }
     match share {
-        // The system takes a time of zero for no limit.
+        // The system treats zero as no limit.
         Some(share) if share.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
         Some(share) => socket.connect_timeout(&address.into(), share)?,
         None => socket.connect(&address.into())?,

@@ -1,4 +1,5 @@
-//! TLS of a client: which servers it trusts, and its records over any [`ClientStream`]. rustls does the cryptography.
+//! TLS for a client: the servers that it trusts, and TLS records over any [`ClientStream`]. rustls implements the
+//! protocol.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use super::settings::WaitLimits;
 use super::{ClientStream, Error, Readiness, WaitPhase};
 
-/// The certificates that a client trusts, and its other settings of TLS. Clones are cheap. The name of the server is always
+/// The certificates that a client trusts, and its other TLS settings. Clones are cheap. The server's name is always
 /// verified, and the versions are TLS 1.2 and 1.3.
 #[derive(Clone)]
 pub struct ClientTls(Arc<ClientConfig>);
@@ -41,10 +42,10 @@ impl Hash for ClientTls {
 }
 
 impl ClientTls {
-    /// Trusts the roots of the system, as Python does. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. Reads files.
+    /// Trusts the system's roots, as in Python. `SSL_CERT_FILE` and `SSL_CERT_DIR` select others. Reads files.
     ///
     /// # Errors
-    /// [`Error::Tls`] if the system has no roots that can be read.
+    /// [`Error::Tls`] if the system has no readable roots.
     pub fn system_roots() -> Result<ClientTls, Error> {
         let found = rustls_native_certs::load_native_certs();
         ClientTls::trusting(found.certs, "the system has no root certificates")
@@ -61,13 +62,13 @@ impl ClientTls {
         ClientTls::trusting(certificates.map_err(failed)?, "the file has no certificate")
     }
 
-    /// Trusts the roots of Mozilla, which are compiled in. For machines without roots of their own.
+    /// Trusts Mozilla's roots, which are compiled in. This is for machines without their own roots.
     #[cfg(feature = "webpki-roots")]
     pub fn compiled_in_roots() -> ClientTls {
         ClientTls::with_roots(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
     }
 
-    /// Uses a configuration of rustls as it is, except that the protocol is HTTP/1.1 (ALPN).
+    /// Uses a rustls configuration unchanged, except that ALPN is set to HTTP/1.1.
     pub fn from_config(config: Arc<ClientConfig>) -> ClientTls {
         let mut config = Arc::unwrap_or_clone(config);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -76,7 +77,7 @@ impl ClientTls {
 
     fn trusting(certificates: Vec<CertificateDer<'static>>, none: &str) -> Result<ClientTls, Error> {
         let mut roots = RootCertStore::empty();
-        // Systems have roots that no verifier accepts any more; the others still count.
+        // Systems may have outdated roots that cannot be parsed. They are skipped.
         let (added, _) = roots.add_parsable_certificates(certificates);
         if added == 0 {
             return Err(Error::Tls(none.to_owned()));
@@ -95,24 +96,24 @@ impl ClientTls {
 
 /// A TLS connection over another stream.
 ///
-/// Dropping it announces the end, if the stream takes that at once.
+/// Dropping it announces the end if the stream accepts that immediately.
 #[derive(Debug)]
 pub struct ClientTlsStream<S: ClientStream> {
     /// `None` only after the records have been moved to another stream.
     records: Option<TlsRecords<S>>,
 }
 
-/// The records of a TLS connection, and the stream below them.
+/// The TLS state of a connection, and the stream that carries its records.
 #[derive(Debug)]
 struct TlsRecords<S: ClientStream> {
     stream: S,
     tls: ClientConnection,
 }
 
-/// The most bytes of plaintext and records that wait to be sent, for a server that reads nothing.
+/// The maximum number of bytes of plaintext and records that wait to be sent if a server does not read.
 const MOST_BUFFERED: usize = 64 * 1024;
 
-/// A stream as std's traits, which rustls uses. Neither call waits.
+/// Implements the `std` traits that rustls uses for a stream. The calls never wait.
 struct Unwaiting<'s, S>(&'s mut S);
 
 impl<S: ClientStream> Read for Unwaiting<'_, S> {
@@ -147,7 +148,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
-            // The alert that explains a failure is sent, if the stream takes it.
+            // The alert that explains a failure is sent if the stream accepts it.
             let sent = this.send();
             match received {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),
@@ -164,7 +165,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         Ok(ClientTlsStream { records: Some(this) })
     }
 
-    /// The connection over another stream, which `change` makes from this one.
+    /// Moves the connection to another stream, which `change` makes from the current one.
     pub(super) fn over<T: ClientStream>(
         mut self,
         change: impl FnOnce(S) -> io::Result<T>,
@@ -175,13 +176,13 @@ impl<S: ClientStream> ClientTlsStream<S> {
     }
 
     fn records(&mut self) -> &mut TlsRecords<S> {
-        // NOTE(unwrap): after `over` the stream does not exist any more.
+        // NOTE(unwrap): after `over` the stream no longer exists.
         self.records.as_mut().expect("a stream has its records")
     }
 }
 
 impl<S: ClientStream> TlsRecords<S> {
-    /// Reads records once, and decrypts them. 0 is the end of the stream below.
+    /// Reads records once and decrypts them. Returns 0 at the end of the underlying stream.
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
         let processed = self.tls.process_new_packets();
@@ -189,7 +190,7 @@ impl<S: ClientStream> TlsRecords<S> {
         Ok(count)
     }
 
-    /// Sends records, as far as the stream takes them.
+    /// Sends as many records as the stream accepts.
     fn send(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
             let sent = self.tls.write_tls(&mut Unwaiting(&mut self.stream));
@@ -203,8 +204,8 @@ impl<S: ClientStream> TlsRecords<S> {
 }
 
 impl<S: ClientStream> ClientStream for TlsRecords<S> {
-    /// As [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`: an attacker on the
-    /// network could have cut the connection.
+    /// Implements [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`, because an
+    /// attacker on the network could have cut the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.tls.reader().read(into);
@@ -224,7 +225,7 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // The rest is sent with the next call, or while something is waited for.
+        // The rest is sent by the next call or during a wait.
         self.send()?;
         Ok(taken)
     }
@@ -232,11 +233,11 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
         self.send()?;
         match (what, self.tls.wants_write()) {
-            // rustls has no records to send, so its buffer takes more plaintext at once.
+            // rustls has no records to send, so its buffer accepts more plaintext immediately.
             (Readiness::Output | Readiness::Either, false) => Ok(()),
             (Readiness::Input, false) => self.stream.wait(Readiness::Input, until),
             (Readiness::Output, true) => self.stream.wait(Readiness::Output, until),
-            // The server may wait for the records before it sends anything.
+            // The server may need the pending records before it sends anything.
             (Readiness::Input | Readiness::Either, true) => self.stream.wait(Readiness::Either, until),
         }
     }
@@ -274,7 +275,7 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
 }
 
 impl<S: ClientStream> Drop for ClientTlsStream<S> {
-    /// Announces the end, if the stream takes that at once.
+    /// Announces the end if the stream accepts that immediately.
     fn drop(&mut self) {
         if let Some(records) = &mut self.records {
             records.tls.send_close_notify();

@@ -1,4 +1,4 @@
-//! `Tunnel`: a connection to a server through a proxy, by `CONNECT` (RFC 9110 section 9.3.6).
+//! `Tunnel`: a connection to a server through a proxy, with `CONNECT` (RFC 9110 section 9.3.6).
 
 use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
@@ -6,12 +6,12 @@ use super::{ClientChannel, ClientLimits, ClientStream, Error, WaitPhase, authori
 use crate::http::{HeaderList, StatusClass};
 use crate::http1::{Buffer, RequestHead};
 
-/// The server behind a proxy, and the fields that the proxy gets.
+/// The destination server, and the fields for the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tunnel {
     pub(super) host: String,
     pub(super) port: u16,
-    /// The target of `CONNECT`: host and port, the port also if it is the default.
+    /// The target of `CONNECT`: the host and the port, even if it is the default port.
     target: String,
     fields: HeaderList,
 }
@@ -37,7 +37,8 @@ impl Tunnel {
         Ok(Tunnel { host, port, target, fields })
     }
 
-    /// Asks the proxy for the tunnel. Returns the stream, which then leads to the server, and the fields of the proxy.
+    /// Requests the tunnel from the proxy. Returns the stream, which then leads to the server, and the fields of the
+    /// proxy's response.
     pub(super) fn open<S: ClientStream>(
         &self,
         stream: ClientChannel<S>,
@@ -51,14 +52,14 @@ impl Tunnel {
             Error::Timeout(_) => Error::Timeout(WaitPhase::Connect),
             error => error,
         };
-        // The request has no body, so nothing is lost if the response comes first.
+        // The request has no body, so nothing is lost if the response arrives first.
         let (SendResult::Complete | SendResult::Stopped) = link.send(out.bytes(), waits, false).map_err(in_connect)?;
         let (head, _) = link.read_head(waits).map_err(in_connect)?;
         if head.status().class() != StatusClass::Success {
             return Err(Error::TunnelFailed(head.status(), head.reason().into_owned()));
         }
         let (stream, early) = link.into_parts();
-        // The server sends nothing before this side does, so these bytes come from the proxy, which must not send any.
+        // The server does not send before this side does, so these bytes come from the proxy, which must not send any.
         if !early.is_empty() {
             return Err(Error::BadStatusLine(early.bytes().escape_ascii().to_string()));
         }

@@ -1,10 +1,10 @@
-//! One cookie of a client, as the jar keeps it. Which cookies are kept and sent is decided elsewhere.
+//! One cookie of a client, as stored in the jar. Not here: the decision which cookies are kept and sent.
 
 use std::fmt;
 
 /// A cookie: Python's class of the same name, without what RFC 2965 needs.
 ///
-/// Text is Latin-1, as in every header field: the character U+00E9 stands for the byte 0xE9. Times are seconds since
+/// Text is Latin-1, as in every header field: the character U+00E9 represents the byte 0xE9. Times are seconds since
 /// 1970-01-01 00:00:00 UTC.
 ///
 /// ```
@@ -15,44 +15,44 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// The name. It is empty for a cookie that [`Standard::Rfc6265`](super::Standard::Rfc6265) read from a field without
+    /// The name. Under [`Standard::Rfc6265`](super::Standard::Rfc6265), it is empty for a cookie from a field without
     /// `=`.
     pub name: String,
-    /// The value; `None` for a cookie that [`Standard::Python`](super::Standard::Python) read from a field without `=`, and
-    /// which is sent as its name alone.
+    /// The value. Under [`Standard::Python`](super::Standard::Python), it is `None` for a cookie from a field without
+    /// `=`, which is sent as its name alone.
     pub value: Option<String>,
-    /// The domain of the cookie: a host, or a domain with a dot in front.
+    /// The domain of the cookie: a host, or a domain with a leading dot.
     pub domain: String,
-    /// True if the field had the attribute `Domain`. A cookie without it is for its host alone.
+    /// True if the field had the attribute `Domain`. A cookie without it is only for its host.
     pub domain_specified: bool,
-    /// True if the value of that attribute began with a dot.
+    /// True if the value of the attribute `Domain` began with a dot.
     pub domain_initial_dot: bool,
     /// The path of the cookie: that of a page or folder, which includes all pages below it.
     pub path: String,
-    /// True if the field had the attribute `Path`, and it was used.
+    /// True if the field had the attribute `Path` and its value was used.
     pub path_specified: bool,
-    /// The ports that the cookie is for, with commas between them; `None` for all.
+    /// The ports of the cookie, separated by commas; `None` means all ports.
     pub port: Option<String>,
     /// True if the attribute `Port` had a value.
     pub port_specified: bool,
-    /// True if the cookie is sent over secure protocols only.
+    /// True if the cookie is sent only over secure protocols.
     pub secure: bool,
-    /// The second in which the cookie expires; `None` for the end of the session.
+    /// The time in seconds at which the cookie expires; `None` means the end of the session.
     pub expires: Option<i64>,
-    /// True if the cookie ends with the session, whatever its date.
+    /// True if the cookie ends with the session, regardless of its date.
     pub discard: bool,
     /// 0, or the version of RFC 2109 and RFC 2965, whose cookies are not sent in Python's mode.
     pub version: u32,
-    /// The purpose of the cookie, in words.
+    /// A description of the cookie's purpose.
     pub comment: Option<String>,
-    /// The address of a page about the purpose of the cookie.
+    /// The URL of a page about the cookie's purpose.
     pub comment_url: Option<String>,
     /// All other attributes in their original spelling: `HttpOnly`, `SameSite` and unknown ones.
     pub rest: Vec<(String, Option<String>)>,
 }
 
 impl Cookie {
-    /// A cookie for this host, or for this domain if it begins with a dot, for all of its pages, until the end of the
+    /// Creates a cookie for all pages of this host, or of this domain if it begins with a dot. It ends with the
     /// session.
     pub fn new(name: &str, value: &str, domain: &str) -> Cookie {
         let is_domain = domain.starts_with('.');
@@ -76,25 +76,26 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has expired at this time, in seconds since 1970. It has expired in the second `expires`
-    /// itself.
+    /// True if the cookie has expired at this time, in seconds since 1970. The second `expires` itself counts as
+    /// expired.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// True if the cookie is for HTTP only, not for scripts of a page: it has the attribute `HttpOnly` in any spelling.
+    /// True if the cookie has the attribute `HttpOnly`, in upper or lower case, so that scripts of a page do not get
+    /// it.
     pub fn is_http_only(&self) -> bool {
         self.attribute("HttpOnly").is_some()
     }
 
-    /// An attribute of [`rest`](Cookie::rest) by its name, without regard to case: `None` if it is not there,
+    /// An attribute of [`rest`](Cookie::rest) by its name; case is ignored. `None` if there is no such attribute,
     /// `Some(None)` if it has no value.
     pub fn attribute(&self, name: &str) -> Option<Option<&str>> {
         let found = self.rest.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_deref())
     }
 
-    /// The name and the value in the form of a `Cookie` field.
+    /// The name and the value in the form for a `Cookie` field.
     pub fn pair(&self) -> String {
         match &self.value {
             None => self.name.clone(),
@@ -103,17 +104,17 @@ impl Cookie {
         }
     }
 
-    /// The domain without the dot in front of it.
+    /// The domain without its leading dot.
     pub(super) fn bare_domain(&self) -> &str {
         self.domain.strip_prefix('.').unwrap_or(&self.domain)
     }
 
-    /// True if domain, path and name are equal. The value may differ.
+    /// True if domain, path and name are equal. The values can differ.
     pub(super) fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name && self.path == other.path && self.domain == other.domain
     }
 
-    /// True if the cookie would split the header field, or the line of a file, that it is written into.
+    /// True if the cookie would split the header field or the line of a file in which it is written.
     pub(super) fn splits_fields(&self) -> bool {
         let splits = |text: &str| text.contains(['\r', '\n', '\0']);
         splits(&self.name) || self.value.as_deref().is_some_and(splits)

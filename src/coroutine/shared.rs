@@ -55,7 +55,7 @@ use super::notice::ResumeNotice;
 pub struct Shared<T>(Arc<SharedValue<T>>);
 
 struct SharedValue<T> {
-    /// The thread that has access now, identified by [`this_thread`]; 0 if there is none.
+    /// The thread that has access now, identified by [`this_thread`]; 0 if no thread has it.
     holder: AtomicUsize,
     state: Mutex<SharedState<T>>,
 }

@@ -1,4 +1,5 @@
-//! The stacks that handlers run on: at most a fixed number, used again, and handed out in order when there are too few.
+//! A pool of the stacks that handlers run on. Their number is limited, they are reused, and when all are in use,
+//! handlers wait for one in order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,15 +10,16 @@ use corosensei::stack::DefaultStack;
 
 use crate::session::Waker;
 
-/// The most unused stacks that are kept. Enough for a usual load; the stacks of a peak are freed.
+/// The maximum number of unused stacks that are kept. It is enough for a usual load, and the extra stacks of a peak are
+/// freed.
 const MAX_FREE: usize = 32;
 
-/// A bounded number of stacks. Each stack that was taken must be given back.
+/// A limited number of stacks. Each stack that is taken must be given back.
 ///
-/// The mutex makes the pool `Sync`, since a server may be moved to another thread; it is never contended.
+/// The mutex makes the pool `Sync`, because a server can be moved to another thread. It is never contended.
 #[derive(Debug)]
 pub(crate) struct StackPool {
-    /// Size of a stack in bytes.
+    /// The size of a stack in bytes.
     stack_size: usize,
     max_stacks: usize,
     state: Mutex<StackPoolState>,
@@ -26,9 +28,9 @@ pub(crate) struct StackPool {
 #[derive(Default)]
 struct StackPoolState {
     free: Vec<DefaultStack>,
-    /// How many stacks are in use.
+    /// The number of stacks in use.
     taken: usize,
-    /// Tickets in the order in which they were made. A ticket that was dropped is skipped.
+    /// Tickets in the order in which they were made. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
 }
 
@@ -38,31 +40,31 @@ impl fmt::Debug for StackPoolState {
     }
 }
 
-/// The stack that was handed to a ticket and that its connection has not taken yet.
+/// The stack that was handed to a ticket and has not been taken by its connection yet.
 type TicketSlot = Mutex<Option<DefaultStack>>;
 
-/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives back the stack.
+/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives back a stack that was not taken.
 pub(crate) struct StackTicket {
     pool: Arc<StackPool>,
     slot: Arc<TicketSlot>,
 }
 
 impl StackPool {
-    /// A pool of at most `max_stacks` stacks of `stack_size` bytes, and at least one.
+    /// Creates a pool of at most `max_stacks` stacks of `stack_size` bytes, but at least one stack.
     pub(crate) fn new(max_stacks: usize, stack_size: usize) -> StackPool {
-        // Without any stack no handler would ever run.
+        // With no stack at all, no handler could ever run.
         StackPool { stack_size, max_stacks: max_stacks.max(1), state: Mutex::default() }
     }
 
-    /// Takes a stack, or returns `None` if all are in use or a ticket waits for one.
+    /// Takes a stack. Returns `None` if all are in use or a ticket waits for one.
     ///
     /// # Errors
-    /// If there is no memory for a stack and none is in use, so none would ever be given back.
-    // Inlined, like every step of a request here and in `task_runner`: the calls would be half of the cost.
+    /// If there is no memory for a stack and none is in use, so that none would ever be given back.
+    // Inlined, like every step of a request here and in `task_runner`, because the calls would be half of the cost.
     #[inline(always)]
     pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
         let mut state = self.lock();
-        // A ticket that waits goes first, also if it waits for memory while fewer than `max_stacks` are in use.
+        // A waiting ticket goes first, even if it waits for memory while fewer than `max_stacks` are in use.
         if state.taken >= self.max_stacks || !state.queue.is_empty() {
             return Ok(None);
         }
@@ -71,7 +73,7 @@ impl StackPool {
             None => match DefaultStack::new(self.stack_size) {
                 Ok(stack) => stack,
                 Err(error) if state.taken == 0 => return Err(error),
-                // Without memory for another stack, the handler waits for one of those in use.
+                // There is no memory for another stack, so the handler waits for one that is in use.
                 Err(_) => return Ok(None),
             },
         };
@@ -87,19 +89,19 @@ impl StackPool {
             return self.hand_on(state, stack);
         }
         state.taken -= 1;
-        // A stack beyond the bound is unmapped at the end of this function.
+        // A stack beyond this limit is unmapped at the end of this function.
         if state.free.len() < MAX_FREE {
             state.free.push(stack);
         }
     }
 
-    /// Hands the stack, which stays counted as taken, to the first ticket that was not dropped.
+    /// Hands the stack to the first ticket that has not been dropped. The stack still counts as taken.
     #[cold]
     fn hand_on(&self, mut state: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
         while let Some((slot, waker)) = state.queue.pop_front() {
-            // The ticket was dropped with its connection.
+            // This ticket was dropped with its connection.
             let Some(slot) = slot.upgrade() else { continue };
-            // Unlocked first: the waker is foreign code and may use this pool.
+            // Unlocked first, because the waker is foreign code and may use this pool.
             drop(state);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
             return waker.wake();
@@ -109,7 +111,7 @@ impl StackPool {
         self.give_back(stack);
     }
 
-    /// Queues for a stack. `waker` is called when the ticket has one.
+    /// Adds a ticket to the queue. `waker` is called when the ticket has a stack.
     pub(crate) fn queue(self: &Arc<Self>, waker: Waker) -> StackTicket {
         let slot = Arc::new(Mutex::new(None));
         self.lock().queue.push_back((Arc::downgrade(&slot), waker));
@@ -121,7 +123,7 @@ impl StackPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many stacks are in use, for tests that no stack is leaked.
+    /// The number of stacks in use, for tests that check for leaked stacks.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
         self.lock().taken
@@ -129,7 +131,7 @@ impl StackPool {
 }
 
 impl StackTicket {
-    /// Takes the stack, if the pool has handed one to this ticket.
+    /// Takes the stack if the pool has handed one to this ticket.
     pub(crate) fn redeem(&self) -> Option<DefaultStack> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -137,7 +139,7 @@ impl StackTicket {
 
 impl Drop for StackTicket {
     fn drop(&mut self) {
-        // The connection may end while a stack that was handed to its ticket is still unused.
+        // The connection can end before it has used a stack that was handed to its ticket.
         if let Some(stack) = self.redeem() {
             self.pool.give_back(stack);
         }

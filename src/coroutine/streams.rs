@@ -1,4 +1,4 @@
-//! `Rfile` and `Wfile`: the bytes of a client as a reader and a writer of std.
+//! `Rfile` and `Wfile`: the bytes of a client as a `std` reader and writer.
 //!
 //! Not here: suspending the handler, which [`HandlerIo`] does.
 
@@ -10,19 +10,20 @@ use super::shared::check_no_access;
 
 /// The bytes from the client. Python's `rfile`.
 ///
-/// Reading suspends the handler until there are bytes; other clients are served meanwhile. The input ends with the
-/// request's body, however that is framed, or where the client of a raw connection stops sending. If the client
-/// disconnects before that, reading is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
+/// Reading suspends the handler until there are bytes, while other clients are served. The input ends with the
+/// request's body, regardless of its framing. On a raw connection it ends when the client shuts its sending side. If
+/// the client disconnects earlier, reading fails with an error of kind
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
 ///
-/// A handler should use one `Rfile` at a time. A dropped `Rfile` returns the bytes that it has fetched and not given
-/// out, and the next `Rfile` begins with them.
+/// A handler should use one `Rfile` at a time. A dropped `Rfile` returns the bytes that it has fetched and the handler
+/// has not read, and the next `Rfile` begins with them.
 pub struct Rfile<'l> {
     io: &'l HandlerIo<'l>,
     chunk: InputChunk,
 }
 
 impl<'l> Rfile<'l> {
-    /// A reader that begins with the bytes of `chunk`.
+    /// Creates a reader that begins with the bytes of `chunk`.
     pub(super) fn new(io: &'l HandlerIo<'l>, chunk: InputChunk) -> Rfile<'l> {
         Rfile { io, chunk }
     }
@@ -31,7 +32,8 @@ impl<'l> Rfile<'l> {
 impl BufRead for Rfile<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.chunk.read < self.chunk.bytes.len() {
-            // Refused although the bytes are there: otherwise only a request with a longer body would show the misuse.
+            // Refused even if the bytes have already arrived. Otherwise only a request with a longer body would reveal
+            // the misuse.
             check_no_access()?;
         } else {
             self.io.fetch(&mut self.chunk)?;
@@ -40,7 +42,7 @@ impl BufRead for Rfile<'_> {
     }
 
     fn consume(&mut self, count: usize) {
-        // `count` may be wrong in the caller's code. It must not move `read` beyond the bytes.
+        // A wrong `count` from the caller must not move `read` beyond the bytes.
         self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
     }
 }
@@ -58,7 +60,7 @@ impl Read for Rfile<'_> {
         while !self.fill_buf()?.is_empty() {
             let InputChunk { bytes, read } = &mut self.chunk;
             total += bytes.len() - *read;
-            // A caller that has reserved memory wants it to be used.
+            // If the caller has reserved memory, it is used instead.
             if buf.capacity() == 0 && *read == 0 {
                 *buf = std::mem::take(bytes);
             } else {
@@ -72,7 +74,7 @@ impl Read for Rfile<'_> {
 
 impl Drop for Rfile<'_> {
     fn drop(&mut self) {
-        // A handler may call `rfile` again for each line. The bytes after the line must not be lost between.
+        // A handler can call `rfile` again for each line, so the bytes after a line must not be lost.
         self.io.keep_chunk(&mut self.chunk);
     }
 }
@@ -85,10 +87,10 @@ impl fmt::Debug for Rfile<'_> {
 
 /// The bytes to the client. Python's `wfile`.
 ///
-/// Written bytes are sent when 32 KiB are gathered, when the handler suspends, and when it returns, so that many small
-/// writes cost no more than one large write. Writing suspends the handler while the client is slow. If the client
-/// disconnects, writing is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Flushing does
-/// nothing.
+/// Written bytes are sent when 32 KiB have accumulated, when the handler suspends, and when it returns. Many small
+/// writes therefore cost no more than one large write. Writing suspends the handler while the client is slow. If the
+/// client disconnects, writing fails with an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
+/// Flushing does nothing.
 pub struct Wfile<'l> {
     io: &'l HandlerIo<'l>,
 }
@@ -115,7 +117,7 @@ impl fmt::Debug for Wfile<'_> {
     }
 }
 
-/// Input that was fetched from the channel, of which the bytes from `read` on have not been given out.
+/// Input that was fetched from the channel. The handler has read the bytes before `read`.
 #[derive(Default)]
 pub(super) struct InputChunk {
     pub(super) bytes: Vec<u8>,

@@ -1,9 +1,9 @@
-//! Lines that a handler has written to the log and its connection has not passed on yet.
+//! Log lines of a handler that its connection has not passed on yet.
 
-/// The most lines that are kept until the connection takes them.
+/// The maximum number of lines that are kept until the connection takes them.
 const MAX_LINES: usize = 256;
 
-/// A bounded number of log lines. A line beyond the bound is counted and dropped.
+/// A limited number of log lines. Lines beyond the limit are dropped and counted.
 #[derive(Debug, Default)]
 pub(crate) struct TaskLog {
     lines: Vec<String>,
@@ -20,7 +20,7 @@ impl TaskLog {
         self.lines.is_empty()
     }
 
-    /// Takes all lines, and one more that says how many were dropped, if any.
+    /// Takes all lines. If any were dropped, one more line says how many.
     pub(crate) fn take(&mut self) -> Vec<String> {
         let mut lines = std::mem::take(&mut self.lines);
         if self.dropped > 0 {

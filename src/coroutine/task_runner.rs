@@ -1,4 +1,4 @@
-//! The connection's end of a task: starts it on a stack, resumes it when it can continue, and cancels it.
+//! The connection's end of a task: starts the task on a stack, resumes it when it can continue, and cancels it.
 //!
 //! Not here: the bytes that a task reads and writes.
 
@@ -22,21 +22,21 @@ pub(crate) struct TaskRunner {
     task: Rc<dyn Task>,
     stacks: Arc<StackPool>,
     watchdog: Arc<Watchdog>,
-    /// A task that runs this long without suspending is named in the log.
+    /// If a task runs this long without suspending, the log names it.
     slow_after: Duration,
 }
 
 enum RunnerStage {
-    /// The task has no stack, and a place in the queue for one if the pool was asked and had none.
+    /// The task has no stack. It has a ticket if the pool was asked for a stack and had none.
     Queued(Option<StackTicket>),
-    /// The task has a stack. It runs or is suspended.
+    /// The task has a stack, and is running or suspended.
     Running(Fiber),
     /// The task has ended, or was never started.
     Over,
 }
 
 impl TaskRunner {
-    /// A runner whose task is not started.
+    /// Creates a runner that has not started its task.
     pub(crate) fn new(task: Rc<dyn Task>, resources: &HandlerResources) -> TaskRunner {
         let (stacks, watchdog) = (Arc::clone(&resources.stacks), Arc::clone(&resources.watchdog));
         TaskRunner { stage: RunnerStage::Over, task, stacks, watchdog, slow_after: resources.slow_after }
@@ -51,12 +51,12 @@ impl TaskRunner {
         self.task.describe()
     }
 
-    /// Makes the next [`run`](TaskRunner::run) start the task as soon as there is a stack.
+    /// Makes the next [`run`](TaskRunner::run) that gets a stack start the task.
     pub(crate) fn enqueue(&mut self) {
         self.stage = RunnerStage::Queued(None);
     }
 
-    /// Starts the task and runs it until it suspends or ends, or enqueues it if no stack is free.
+    /// Starts the task and runs it until it suspends or ends. If no stack is free, enqueues it instead.
     ///
     /// # Errors
     /// If there is no memory for a stack.
@@ -64,8 +64,8 @@ impl TaskRunner {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
-                // `Service::call` has no registrar. A job that the handler offloads now starts at the first `run`, and a notice
-                // that is given before then takes effect there.
+                // `Service::call` has no registrar. A job that the handler offloads now starts in the first `run`, and
+                // an earlier notice takes effect there.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -78,7 +78,7 @@ impl TaskRunner {
     }
 
     /// Starts or resumes the task, if it can run, until it suspends or ends. Without a registrar nothing can wake the
-    /// connection, so a task that needs a stack or a worker thread waits for the next call with one.
+    /// connection, so a task that needs a stack or a worker thread waits for the next call that has one.
     ///
     /// # Errors
     /// If there is no memory for a stack.
@@ -89,11 +89,11 @@ impl TaskRunner {
         Ok(())
     }
 
-    /// Resumes the task, if it has a stack and can continue.
+    /// Resumes the task if it has a stack and can continue.
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
         let channel = self.task.channel();
-        // The handler may have suspended in a call without a registrar, so its job is started now.
+        // The handler may have suspended in a call without a registrar, so its job starts now.
         channel.state_mut().provide(registrar);
         loop {
             let began = Instant::now();
@@ -104,7 +104,7 @@ impl TaskRunner {
             let over = fiber.resume();
             self.watchdog.end();
             let ended = Instant::now();
-            // An addition, because the difference of two times costs many more instructions.
+            // Adding is used because subtracting two times costs many more instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();
                 channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
@@ -112,10 +112,10 @@ impl TaskRunner {
             if over {
                 return self.end();
             }
-            // The handler has suspended. What it waits for may need the registrar of this step.
+            // The handler has suspended, and its wait may need the registrar of this step.
             let mut state = channel.state_mut();
             state.provide(registrar);
-            // With a registrar the handle is there at once, and the handler is resumed without another step.
+            // With a registrar the handle is available immediately, so the handler is resumed without another step.
             if state.wait != WaitReason::Handle || state.handle.is_none() {
                 return;
             }
@@ -126,9 +126,10 @@ impl TaskRunner {
     fn wait_for_stack(&mut self, registrar: Option<&dyn Registrar>) -> io::Result<()> {
         let RunnerStage::Queued(ticket) = &mut self.stage else { return Ok(()) };
         let stack = match ticket {
-            // With a ticket, a stack is handed over by the pool. Asking it again would lose the place in the queue.
+            // The pool hands a stack to the ticket. Asking the pool again would lose the place in the queue.
             Some(ticket) => ticket.redeem(),
-            // No ticket yet: the task was enqueued in a call without a registrar, which could not make a waker.
+            // There is no ticket yet, because the task was enqueued in a call without a registrar, where no waker could
+            // be made.
             None => self.stacks.take()?,
         };
         match stack {
@@ -145,13 +146,13 @@ impl TaskRunner {
         self.stage = RunnerStage::Running(Fiber::new(stack, Rc::clone(&self.task)));
     }
 
-    /// Ends the task because its client is gone: its operations fail from now on, and if it suspends again, it is
-    /// unwound.
+    /// Ends the task because its client has disconnected. Its operations fail from now on, and it is unwound if it
+    /// suspends again.
     pub(crate) fn cancel(&mut self) {
         if let RunnerStage::Running(fiber) = &mut self.stage {
             self.task.channel().state_mut().client_gone = true;
             self.task.name(&mut |name| self.watchdog.begin(name));
-            // One resumption lets the handler see the error and return by `?`, instead of being unwound.
+            // Resuming once lets the handler see the error and return it with `?` instead of being unwound.
             fiber.resume();
             self.watchdog.end();
         }

@@ -1,6 +1,6 @@
-//! Worker threads for code that blocks: started when there is a job, at most a fixed number, and ended when idle.
+//! Worker threads for code that blocks. They are started when there is a job, up to a limit, and end when idle.
 //!
-//! The loop must not be known here: a job that has ended calls a [`Waker`].
+//! Not here: the loop. A job that has ended calls a [`Waker`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,12 +14,12 @@ use std::time::Duration;
 use crate::failure::panic_text;
 use crate::session::Waker;
 
-/// How long a thread without a job waits for one before it ends.
+/// The time that an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Threads that each run one job at a time, in the order in which the jobs were started.
 ///
-/// Dropping the pool ends the idle threads at once, and each other thread after its job and those that wait.
+/// Dropping the pool ends idle threads immediately. The other threads end when the queue of jobs is empty.
 #[derive(Debug)]
 pub(crate) struct WorkerPool {
     max_threads: usize,
@@ -27,7 +27,7 @@ pub(crate) struct WorkerPool {
     shared: Arc<PoolShared>,
 }
 
-/// The part of a pool that its threads own too.
+/// The part of a pool that it shares with its threads.
 #[derive(Default)]
 struct PoolShared {
     state: Mutex<PoolState>,
@@ -44,20 +44,20 @@ impl fmt::Debug for PoolShared {
 #[derive(Default)]
 struct PoolState {
     jobs: VecDeque<BoxedJob>,
-    /// How many threads there are, idle ones included.
+    /// The number of threads, including idle ones.
     threads: usize,
     idle_threads: usize,
-    /// The pool was dropped, so no job will be added.
+    /// The pool was dropped, so no more jobs are added.
     closed: bool,
 }
 
 type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// A job that has not ended. Dropping it does not stop a job that was started.
+/// A job. Dropping it does not stop a job that was started.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
     pool: Arc<WorkerPool>,
-    /// `None` once the job was started.
+    /// `None` once the job has been started.
     work: Option<BoxedJob>,
 }
 
@@ -65,12 +65,12 @@ pub(crate) struct Job {
 pub(crate) struct JobHandle<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl WorkerPool {
-    /// A pool of at most `max_threads` threads, and at least one.
+    /// Creates a pool of at most `max_threads` threads, but at least one.
     pub(crate) fn new(max_threads: usize) -> WorkerPool {
         WorkerPool { max_threads: max_threads.max(1), idle_timeout: IDLE_TIMEOUT, shared: Arc::default() }
     }
 
-    /// Makes a job, which [`Job::start`] starts.
+    /// Creates a job. [`Job::start`] starts it.
     pub(crate) fn job<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
@@ -86,11 +86,12 @@ impl WorkerPool {
         (Job { done, pool: Arc::clone(self), work: Some(Box::new(work)) }, JobHandle(result))
     }
 
-    /// Queues a job, and starts a thread if no idle one will take it.
+    /// Queues a job, and starts a thread if no idle thread is available for it.
     fn run(&self, job: BoxedJob) {
         let mut state = self.shared.lock();
         state.jobs.push_back(job);
-        // Idle threads that were notified for earlier jobs have perhaps not woken yet, so each job needs one of its own.
+        // Idle threads that were notified of earlier jobs may not have woken yet, so each queued job needs its own idle
+        // thread.
         if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
             // Unlocked first, so that the woken thread does not wait for the lock.
             drop(state);
@@ -103,8 +104,8 @@ impl WorkerPool {
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
-            // No thread can be started and none exists. The job blocks the loop here, which is better than never
-            // running.
+            // No thread exists and none can be started. The job blocks the loop here, which is better than never
+            // running it.
             let job = state.jobs.pop_back();
             drop(state);
             job.into_iter().for_each(|job| job());
@@ -113,7 +114,7 @@ impl WorkerPool {
 }
 
 impl Drop for WorkerPool {
-    /// Tells the threads to end, and does not wait for them.
+    /// Makes the threads end, without waiting for them.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
@@ -125,19 +126,19 @@ impl PoolShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on each thread: takes jobs until there was none for `idle_timeout`, or the pool is closed.
+    /// Runs on each thread: takes jobs until none has arrived for `idle_timeout`, or the pool is closed.
     fn work(&self, idle_timeout: Duration) {
         let mut state = self.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // A panic of the job is caught in the job. This catches a panic of its result's destructor, which runs
-                // here if the handle was dropped.
+                // The job catches its own panics. This catches a panic in the destructor of its result, which runs here
+                // if the handle was dropped.
                 _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
                 continue;
             }
-            // Only after the queue is empty: jobs that were started before the pool was dropped still run.
+            // Checked only when the queue is empty, so that jobs from before the drop of the pool still run.
             if state.closed {
                 break;
             }
@@ -146,7 +147,7 @@ impl PoolShared {
                 self.changed.wait_timeout(state, idle_timeout).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle_threads -= 1;
-            // A job may have been queued between the timeout and the lock.
+            // A job may have been queued between the timeout and taking the lock.
             if timeout.timed_out() && state.jobs.is_empty() {
                 break;
             }
@@ -156,13 +157,13 @@ impl PoolShared {
 }
 
 impl Job {
-    /// Starts the job unless it was started before. `waker` is called after its end.
+    /// Starts the job unless it has already been started. `waker` is called after its end.
     pub(crate) fn start(&mut self, waker: &Waker) {
         if let Some(work) = self.work.take() {
             let waker = waker.clone();
             self.pool.run(Box::new(move || {
                 work();
-                // After the result is stored, since the woken handler looks for it at once.
+                // Called after the result is stored, because the woken handler looks for it immediately.
                 waker.wake();
             }));
         }

@@ -1,4 +1,4 @@
-//! The body of a response that is sent while the handler writes it.
+//! The body of a response that is streamed while the handler writes it.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,7 +8,7 @@ use super::exchange_state::ExchangeState;
 use crate::coroutine::{TaskOutcome, TaskRunner};
 use crate::service::Source;
 
-/// Reads what a handler writes, and runs the handler when there is nothing to read.
+/// Reads the bytes that a handler writes, and runs the handler when there are none.
 pub(super) struct HandlerBody {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
@@ -23,7 +23,7 @@ impl HandlerBody {
 impl Source for HandlerBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut runner = self.runner.borrow_mut();
-        // The second round sends what the handler wrote in the first, or finds that the handler has ended.
+        // The second round returns the bytes that the handler wrote in the first, or finds that the handler has ended.
         for _ in 0..2 {
             let count = self.state.channel.state_mut().take_output(buf);
             if count > 0 {
@@ -44,10 +44,10 @@ impl Drop for HandlerBody {
     }
 }
 
-/// Checks a handler that has ended after its head was sent.
+/// Checks the outcome of a handler that has ended after its head was sent.
 ///
 /// # Errors
-/// If the handler failed, or the body does not have its declared length. The connection must be cut then.
+/// If the handler failed, or the body does not have its declared length. The connection must then be cut.
 fn check_end(state: &ExchangeState, name: impl Fn() -> String) -> io::Result<()> {
     let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
     let fault = failure.or_else(|| {

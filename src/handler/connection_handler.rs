@@ -17,9 +17,9 @@ use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 use crate::watchdog::Watchdog;
 
-/// The handler of one connection.
+/// Starts the handler of one connection for each request.
 pub(super) struct ConnectionHandler<H> {
-    /// Used again for the next request, unless an upstream or a body of the last request still exists.
+    /// Reused for the next request, unless an upstream or a body of the last request still exists.
     slot: RefCell<HandlerSlot<H>>,
     context: HandlerContext,
 }
@@ -32,7 +32,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<H> {
-    /// Starts the handler at once if there is a stack and no body to wait for.
+    /// Starts the handler immediately if a stack is free and there is no body to wait for.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
             self.slot.replace_with(|slot| slot.for_same_handler(&self.context));
@@ -51,7 +51,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
             slot.task.state.channel.log(format!("{}: no handler: {error}", request.name()));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        // A `Reply::Now` has no interim responses, so a complete response that has some is returned by an upstream.
+        // A `Reply::Now` cannot carry interim responses, so an upstream returns a complete response that has some.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
             true => final_reply(&slot.task.state, || slot.task.describe()),
             false => slot.upstream(),
@@ -59,7 +59,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The runner of the handler has a watchdog, which also sees the resumptions after this call.
+        // The handler's runner has its own watchdog, which also covers later resumptions.
         self.call(request)
     }
 
@@ -72,7 +72,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 }
 
-/// The task and coroutine of one connection's handler, used again from request to request.
+/// The task and coroutine of one connection's handler. They are reused from request to request.
 struct HandlerSlot<H> {
     task: Rc<HandlerTask<H>>,
     runner: Rc<RefCell<TaskRunner>>,
@@ -86,12 +86,12 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
 
-    /// A new slot that shares the handler of this one.
+    /// Creates a slot that shares the handler of this one.
     fn for_same_handler(&self, context: &HandlerContext) -> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }
 
-    /// True if no upstream and no body of the last request exists, either of which shares the runner.
+    /// True if neither the upstream nor the body of the last request still exists. Both share the runner.
     fn is_free(&self) -> bool {
         Rc::strong_count(&self.runner) == 1
     }
@@ -101,7 +101,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
     }
 }
 
-/// The task on the handler's stack: calls the handler with one request.
+/// The task on the handler's stack. It calls the handler with one request.
 struct HandlerTask<H> {
     handler: Rc<RefCell<H>>,
     /// The value of `Server`.
@@ -112,16 +112,16 @@ struct HandlerTask<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
-    /// 500 and close if the handler panicked after its previous response was sent, or while it was cancelled: its state
-    /// cannot be trusted.
+    /// Returns a 500 that closes the connection if the handler panicked after its previous response was sent or while
+    /// it was being cancelled, because its state cannot be trusted.
     fn refuse_after_panic(&self) -> Option<Response> {
         let text = self.state.channel.state_mut().take_panic()?;
-        // The request is still the one that the handler panicked in.
+        // `describe` still names the request in which the handler panicked.
         self.state.channel.log(format!("{}: the handler panicked: {text}", self.describe()));
         Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
     }
 
-    /// Copies the request, because a handler may outlive the call. The memory of the previous copy is used again.
+    /// Copies the request, because a handler can outlive the call. The memory of the previous copy is reused.
     fn set_request(&self, request: &Request) {
         self.request.borrow_mut().copy_from(request);
         self.state.reset(request);

@@ -1,5 +1,5 @@
-//! Reads and writes cookies as Python's `http.cookies`, except where that allows injection. Texts are Latin-1, as in
-//! every field value. Not here: storing cookies.
+//! Reads and writes cookies like Python's `http.cookies`, except where that would allow injection. Texts are Latin-1,
+//! as in all field values. Not here: storing cookies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -21,23 +21,22 @@ impl Cookies {
         self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// Name and value of every cookie, in the order of the fields.
+    /// The name and value of every cookie, in the order of the fields.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl Exchange<'_> {
-    /// The cookies of the request. A malformed pair is skipped. A quoted value is decoded from the form that Python
-    /// writes. Bytes above 0x7f are read as Latin-1, as in
-    /// [`RequestFields::get_str`](crate::http::RequestFields::get_str).
+    /// The cookies of the request. A malformed pair is skipped. A quoted value in Python's form is decoded. Bytes above
+    /// 0x7f are read as Latin-1, as in [`RequestFields::get_str`](crate::http::RequestFields::get_str).
     pub fn cookies(&self) -> Cookies {
         let fields = self.headers().get_all("Cookie");
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. A value with characters that a cookie's value must not have is quoted as Python does:
-    /// each such character is written as its code in octal digits. [`cookies`](Exchange::cookies) decodes it.
+    /// Adds a `Set-Cookie` field. A value with characters that are not allowed in a cookie is quoted like in Python:
+    /// each such character is written as its octal code. [`cookies`](Exchange::cookies) decodes it.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -49,7 +48,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has a control
-    /// character or one above U+00FF, or an attribute has a control character or `;`; and the errors of
+    /// character or a character above U+00FF, or an attribute has a control character or `;`. Also those of
     /// [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
@@ -57,7 +56,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Reads `name=value`, with white space around it.
+/// Parses `name=value`, ignoring white space around it.
 fn pair(part: &[u8]) -> Option<(String, String)> {
     let part = trim_ows(part);
     let (name, value) = part.split_at(memchr::memchr(b'=', part)?);
@@ -105,13 +104,13 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
-/// A value as it is sent. If it has a byte that is not a cookie-octet, it is in quotes and most such bytes are octal
-/// escapes.
+/// Formats a value for sending. If it has a byte that is not a cookie-octet, it is quoted, and most such bytes become
+/// octal escapes.
 struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // RFC 6265 section 4.1.1, cookie-octet.
+        // This is `cookie-octet` in RFC 6265 section 4.1.1.
         let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
         if self.0.iter().copied().all(plain) {
             return f.write_str(&latin1(self.0));

@@ -5,10 +5,10 @@ use std::io;
 use crate::coroutine::Channel;
 use crate::service::Upstream;
 
-/// An upstream that answers instead of the handler. The input that the handler has not read goes to it first.
+/// An upstream that responds in place of the handler. It first gets the input that the handler has not read.
 pub(super) struct Delegate {
     pub(super) upstream: Box<dyn Upstream>,
-    /// `Upstream::end` was called, which must happen once.
+    /// `Upstream::end` has been called. It must be called only once.
     ended: bool,
 }
 
@@ -17,7 +17,7 @@ impl Delegate {
         Delegate { upstream, ended: false }
     }
 
-    /// Feeds the input in the channel, and its end. Returns true if no input is left there.
+    /// Passes on the channel's input, and its end. Returns true if no input is left in the channel.
     pub(super) fn catch_up(&mut self, channel: &Channel) -> io::Result<bool> {
         let mut state = channel.state_mut();
         while !state.input.is_empty() {

@@ -1,5 +1,5 @@
-//! One request and its response in Python's vocabulary: the request and the log. The methods that wait are in
-//! `waiting.rs`, those that make the response in `respond.rs`.
+//! The methods of [`Exchange`] that read the request or write to the log. Not here: the methods that wait
+//! (`waiting.rs`) and those that make the response (`respond.rs`).
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use crate::tls_info::TlsInfo;
 ///
 /// The connection frames the response. With a `Content-Length`, exactly that many bytes are sent: writing more is an
 /// error, and writing fewer cuts the connection. Without one, a response that is complete before the handler first
-/// suspends gets its length; a longer one is chunked, or ends with the connection for a client that speaks HTTP/1.0.
+/// suspends gets its length. Any other response is chunked, or ends with the connection if the client uses HTTP/1.0.
 pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
@@ -46,7 +46,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// The request, with the methods that have no counterpart in Python.
+    /// The request. It has further methods that have no counterpart in Python.
     pub fn request(&self) -> &Request {
         self.request
     }
@@ -68,13 +68,13 @@ impl<'y> Exchange<'y> {
 
     /// The request target as the client sent it: not decoded, and with the query. Python's `path`.
     ///
-    /// As in Python, one resource has many of these paths. [`url_path`](Exchange::url_path) is the one to select a
-    /// resource by, and to decide on access by.
+    /// As in Python, one resource can have many of these paths. Use [`url_path`](Exchange::url_path) to select a
+    /// resource or to check access.
     pub fn path(&self) -> &str {
         self.target()
     }
 
-    /// The request target, as [`Request::target`]. The same as [`path`](Exchange::path).
+    /// The request target, like [`Request::target`]. The same as [`path`](Exchange::path).
     pub fn target(&self) -> &str {
         text(self.request.target())
     }
@@ -105,13 +105,13 @@ impl<'y> Exchange<'y> {
         Ok(self.request.url_path()?)
     }
 
-    /// The HTTP version that the request is served with.
+    /// The HTTP version of the request.
     pub fn request_version(&self) -> Version {
         self.request.version()
     }
 
-    /// The result of the TLS handshake of the connection: version, cipher, server name, certificates of the client.
-    /// `None` if the connection is not encrypted.
+    /// The result of the connection's TLS handshake: version, cipher, server name, and client certificates. `None` if
+    /// the connection is not encrypted.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.request.tls()
     }
@@ -122,8 +122,8 @@ impl<'y> Exchange<'y> {
         self.request.headers()
     }
 
-    /// The pairs of the query in their order, decoded as a form: `+` is a space, `%XX` a byte, and invalid UTF-8 is
-    /// replaced. A name may occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
+    /// The pairs of the query in order, decoded like a form: `+` is a space, `%XX` is a byte, and invalid UTF-8 is
+    /// replaced. A name can occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
     pub fn query(&self) -> Vec<(String, String)> {
         self.request.query_pairs()
     }
@@ -133,27 +133,27 @@ impl<'y> Exchange<'y> {
         self.request.param(name)
     }
 
-    /// The body of the request. What a client sends may be malformed: an error of a parser should become an
-    /// [`HttpError`] with status 400, because with `?` alone it is a failure of the handler, 500.
+    /// The body of the request. A client can send malformed data, so a parser's error should become an [`HttpError`]
+    /// with status 400. With `?` alone it counts as a failure of the handler, and the status is 500.
     ///
-    /// The example `count_upload` reads a body of any length in constant memory, `addition` parses JSON.
+    /// The example `count_upload` reads a body of any length in constant memory, and `addition` parses JSON.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
 
-    /// The body of the response. Writing to it is an error before [`end_headers`](Exchange::end_headers).
+    /// The body of the response. Writing before [`end_headers`](Exchange::end_headers) is an error.
     ///
     /// The example `generate` writes a body without an end.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
 
-    /// Limits the body of the request to `limit` bytes. Reading more is an [`HttpError`] with status 413.
+    /// Limits the body of the request to `limit` bytes. Reading more returns an [`HttpError`] with status 413.
     ///
     /// The examples `echo` and `upload_form` limit the bodies that they read.
     ///
     /// # Errors
-    /// The same error, if the request announces a longer body.
+    /// The same error if the request announces a longer body.
     pub fn limit_body(&self, limit: u64) -> io::Result<()> {
         self.io.set_input_limit(limit, too_large);
         match self.request.body_length() {
@@ -163,7 +163,8 @@ impl<'y> Exchange<'y> {
     }
 
     /// Names the user whose credentials the handler has verified, for the log; see
-    /// [`Response::user`](crate::service::Response::user). A name that is set after the head was sent has no effect.
+    /// [`Response::user`](crate::service::Response::user). A name that is set after the head has been sent has no
+    /// effect.
     pub fn set_user(&self, name: &str) {
         self.state.response.borrow_mut().user = Some(name.into());
     }
@@ -178,8 +179,8 @@ impl<'y> Exchange<'y> {
         self.log_message(text);
     }
 
-    /// Writes Python's line for a request to the server's log. The server logs every exchange itself, so this line is
-    /// an additional one.
+    /// Writes Python's line for a request to the server's log. The server also logs every exchange itself, so this adds
+    /// a second line.
     pub fn log_request(&self, status: impl fmt::Display, size: impl fmt::Display) {
         self.log_message(format_args!("\"{}\" {status} {size}", self.requestline()));
     }
@@ -190,7 +191,7 @@ impl<'y> Exchange<'y> {
         self.server_name
     }
 
-    /// `time`, or the present time for `None`, in the format of the `Date` field.
+    /// Formats `time`, or the current time for `None`, like the `Date` field.
     pub fn date_time_string(&self, time: Option<SystemTime>) -> String {
         format_http_date(time.unwrap_or_else(SystemTime::now))
     }
@@ -200,7 +201,7 @@ impl<'y> Exchange<'y> {
         self.state.holds_body_back()
     }
 
-    /// Called when the handler has returned: it does not use the exchange any more.
+    /// Called when the handler has returned and no longer uses the exchange.
     pub(super) fn close(&self) {
         self.io.return_unread();
     }
@@ -210,7 +211,7 @@ fn too_large() -> io::Error {
     HttpError::new(Status::CONTENT_TOO_LARGE).into()
 }
 
-/// A request line or target as text. Both are ASCII, since the parser refuses other bytes.
+/// A request line or target as text. Both are ASCII, because the parser refuses other bytes.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

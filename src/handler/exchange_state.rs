@@ -1,4 +1,4 @@
-//! The state that handler and connection share for one exchange: the channel of bytes and the response.
+//! The state that a handler and its connection share for one exchange: the channel of bytes and the response.
 //!
 //! Not here: running the handler.
 
@@ -9,17 +9,18 @@ use super::response_state::ResponseState;
 use crate::coroutine::{Channel, HandlerOutput};
 use crate::http::Request;
 
-/// The shared state of one exchange, used again for the next request of the connection.
+/// The shared state of one exchange, reused for the connection's next request.
 #[derive(Default)]
 pub(super) struct ExchangeState {
     pub(super) channel: Channel,
     pub(super) response: RefCell<ResponseState>,
-    /// The client sent `Expect: 100-continue`, and the handler has not called for its body by `send_response_only(100)`.
+    /// The client sent `Expect: 100-continue`, and the handler has not requested the body with
+    /// `send_response_only(100)`.
     pub(super) expects_continue: Cell<bool>,
 }
 
 impl ExchangeState {
-    /// Prepares the state for a request. Log lines of the last one are kept.
+    /// Prepares the state for a request. Log lines of the last request are kept.
     pub(super) fn reset(&self, request: &Request) {
         let mut channel = self.channel.state_mut();
         channel.reset();
@@ -34,7 +35,8 @@ impl ExchangeState {
     }
 }
 
-/// The body of the response is kept within its declared length, and that of HEAD or 204 does not enter the channel.
+/// Limits the response's body to its declared length, and keeps the body of a response to HEAD or with 204 out of the
+/// channel.
 impl HandlerOutput for ExchangeState {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut response = self.response.borrow_mut();

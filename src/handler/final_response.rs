@@ -1,4 +1,4 @@
-//! The reply of a handler that has ended: its response, whole, or the error page for its failure.
+//! The reply of a handler that has ended: its complete response, or the error page for its failure.
 
 use std::io::{self, Read};
 
@@ -8,8 +8,8 @@ use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// Takes the reply of a handler that has ended. The user that the handler has named is in it. `name` is the name of the
-/// request in the log.
+/// Takes the reply of a handler that has ended, including the user that the handler has named. `name` returns the name
+/// of the request for the log.
 pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> Reply {
     let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
@@ -21,7 +21,7 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                // Most often the handler has begun a response and not called `end_headers`, so the message names that.
+                // Usually the handler has begun a response without calling `end_headers`, so the message says so.
                 let begun = response_state.status.is_some();
                 let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };
                 channel.log.add(format!("{}: {fault}", name()));
@@ -34,7 +34,8 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
     response.into()
 }
 
-/// The error page. An [`HttpError`] is a response that the handler chose, and is not logged as a failure.
+/// The error page for a failure. An [`HttpError`] is a response that the handler chose, so it is not logged as a
+/// failure.
 fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if let TaskOutcome::Failed(error) = outcome
         && let Some(error) = HttpError::find(&**error)
@@ -46,13 +47,13 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: imp
     }
     let response = Response::error(Status::INTERNAL_SERVER_ERROR);
     match outcome {
-        // The handler's own state may be broken. It is dropped with the connection.
+        // The handler's own state may be broken, so it is dropped with the connection.
         TaskOutcome::Panicked(_) => response.close(),
         _ => response,
     }
 }
 
-/// The response whose head is complete, with the body that was written.
+/// A response with a complete head and the body that was written.
 fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if state.omit_body {
         return without_body(state);
@@ -61,7 +62,7 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
             channel.log.add(format!("{}: {mismatch}", name()));
-            // As a stream the body is not checked against its `Content-Length` before the head leaves.
+            // A stream is not checked against its `Content-Length` before the head is sent.
             let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
             response.head.put("Connection", "close");
             response
@@ -70,7 +71,7 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     }
 }
 
-/// The response to HEAD, or with a status that has no body. The length of a body that was written is announced.
+/// A response to HEAD, or with a status that has no body. It announces the length of the body that was written.
 fn without_body(state: &mut ResponseState) -> Response {
     // `Body::Empty` would announce a length of 0, which the response to GET need not have.
     let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));
@@ -82,7 +83,7 @@ fn without_body(state: &mut ResponseState) -> Response {
     response
 }
 
-/// Bytes whose number is not compared with the `Content-Length` beforehand.
+/// A body whose length is not compared with the `Content-Length` in advance.
 #[derive(Default)]
 struct FixedBody(io::Cursor<Vec<u8>>);
 

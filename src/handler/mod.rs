@@ -1,26 +1,27 @@
 //! Python's request handlers on one thread: code that reads, writes and waits in sequence, while other clients are
 //! served.
 //!
-//! A [`RequestHandler`] runs on a coroutine. When it has to wait, for its client or for a time, it is suspended, and the
-//! loop serves other connections; when it can continue, it is resumed where it was. So `rfile` and `wfile` are an
-//! ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write): every crate that reads or writes streams works
-//! with them, in constant memory and at the pace of the client.
+//! A [`RequestHandler`] runs on a coroutine. When it must wait for its client or for a time, it is suspended, and the
+//! loop serves other connections. When it can continue, it is resumed at the same point. So `rfile` and `wfile` are an
+//! ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). Every crate that reads or writes streams works
+//! with them, in constant memory and at the client's pace.
 //!
 //! # Shared state
 //!
-//! All handlers of a server run on one thread, in turns, so a value that they share needs no lock against each other. A
-//! handler is only suspended inside an operation that waits: `rfile`, `wfile`, `sleep`, `offload`, `wait_until`.
+//! All handlers of a server run on one thread, one at a time, so a value that only they share needs no lock. A handler
+//! is suspended only inside an operation that waits, such as `rfile`, `wfile`, `sleep`, `offload` or `wait_until`.
 //!
 //! * [`Shared`] is for values that handlers change, wait for, or share with other threads.
-//! * Atomics, [`Arc`](std::sync::Arc) and channels of std whose operations do not block work as usual. A channel wakes no
-//!   handler; a [`Shared`] queue does.
-//! * **Do not keep the guard of a [`Mutex`](std::sync::Mutex) or [`RwLock`](std::sync::RwLock) over an operation that
-//!   waits.** A second handler that locks the mutex then blocks the thread, on which the first handler would have to be
-//!   resumed: the server hangs. A guard that is dropped before the next wait is harmless. [`Shared::with`] has no guard
-//!   that could be kept, and waiting inside it is an error.
+//! * Atomics, [`Arc`](std::sync::Arc) and non-blocking operations of `std` channels work as usual. A channel does not
+//!   wake a handler, but a [`Shared`] queue does.
+//! * **Do not hold the guard of a [`Mutex`](std::sync::Mutex) or [`RwLock`](std::sync::RwLock) across an operation that
+//!   waits.** A second handler that locks the mutex would block the thread on which the first handler must be resumed,
+//!   and the server would hang. A guard that is dropped before the next wait is harmless. [`Shared::with`] has no guard
+//!   that could be held, and waiting inside it is an error.
 //!
-//! A handler that keeps the thread for 5 seconds ([`Handlers::stuck_after`]), by such a lock or by computing, is named on
-//! standard error while it does. The loop cannot stop then; a second SIGINT or SIGTERM ends the process.
+//! If a handler occupies the thread for 5 seconds ([`Handlers::stuck_after`]), because of such a lock or a computation,
+//! a message on standard error names it while it runs. The loop cannot stop during that time, but a second SIGINT or
+//! SIGTERM ends the process.
 //!
 //! # The source
 //!
@@ -29,11 +30,11 @@
 //! handler. Between them is `exchange_state`: the response and the channel of bytes. Not here: running a coroutine (see
 //! `coroutine/`), and the protocol.
 //!
-//! To the connection a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
-//! upstream tells the handler that its client is gone.
+//! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
+//! upstream tells the handler that its client has disconnected.
 //!
-//! Invariant: a handler never leaves its thread, never suspends while it panics, and ends when its client is gone. A
-//! handler can stop the loop only by running without end.
+//! Invariant: a handler never leaves its thread, never suspends while it panics, and ends when its client has
+//! disconnected. A handler can block the loop only by running without suspending.
 
 mod body;
 mod connection_handler;

@@ -16,9 +16,9 @@ use crate::coroutine::{OutgoingConnector, OutgoingStream, ParkedStream, Shared};
 use crate::http::{HttpError, Status};
 
 impl Exchange<'_> {
-    /// A connection to another server, as [`HttpConnection::new`] makes it for a thread: its waits suspend this handler, and no
-    /// other. Nothing is opened yet. If the client of the handler disconnects, what the handler does next with the connection is
-    /// an error, and the connection closes with it.
+    /// Creates a connection to another server, like [`HttpConnection::new`] for a thread. Its waits suspend only this
+    /// handler. No socket is opened yet. If the handler's client disconnects, the next operation on the connection
+    /// fails, and the connection closes with the handler.
     ///
     /// ```
     /// use std::io;
@@ -40,18 +40,18 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`HttpConnection::new`].
+    /// The same as for [`HttpConnection::new`].
     pub fn connect(&self, host: &str) -> Result<HttpConnection<OutgoingConnector<'_>>, Error> {
         HttpConnection::with_connector(self.connector(), host, None)
     }
 
-    /// The connections to other servers that the handlers of this server keep between requests, for this handler. A connection
-    /// that one handler has given back is used by the next one that asks the same server, also after its own request has
-    /// ended. The settings are those of [`Handlers::pool`](super::Handlers::pool).
+    /// The pool of connections to other servers that the handlers of this server keep between requests. A connection
+    /// that one handler returns to the pool is used by the next handler that sends a request to the same server, even
+    /// after the first handler has ended. The settings are those of [`Handlers::pool`](super::Handlers::pool).
     ///
-    /// An idle connection that has been idle for too long is closed by the loop. One that its server has closed in the meantime
-    /// is found when it would be used; see [`Pool::fetch`] for a request that meets such an end. When the server stops, idle
-    /// connections are closed.
+    /// The loop closes connections that have been idle for too long. A connection that the other server has closed is
+    /// detected when it is next used; see [`Pool::fetch`] for a request that fails for this reason. When this server
+    /// stops, idle connections are closed.
     ///
     /// ```
     /// use std::io;
@@ -77,11 +77,11 @@ impl Exchange<'_> {
         Pool::from_parts(self.connector(), Arc::clone(settings), Arc::clone(places))
     }
 
-    /// Sends a request to the server of an absolute URL over a connection of [`pool`](Exchange::pool), and waits for the
-    /// response: [`Pool::fetch`].
+    /// Sends a request to the server of an absolute URL over a connection of [`pool`](Exchange::pool), and waits for
+    /// the response, like [`Pool::fetch`].
     ///
     /// # Errors
-    /// As for [`Pool::fetch`].
+    /// The same as for [`Pool::fetch`].
     pub fn fetch<'b>(
         &self,
         method: &str,
@@ -105,9 +105,9 @@ impl HandlerPool {
         HandlerPool { settings: Arc::new(settings), places: Arc::default() }
     }
 
-    /// The settings of a pool that were not set.
+    /// The default settings of the pool.
     pub(super) fn default_settings() -> PoolSettings {
-        // A proxy needs as many connections as it has clients: a few slow clients must not hold all others up.
+        // A proxy needs as many connections as it has clients, so that a few slow clients do not delay all others.
         PoolSettings { max_per_host: usize::MAX, ..PoolSettings::default() }
     }
 
@@ -143,7 +143,7 @@ impl<'h> Connector for OutgoingConnector<'h> {
 #[derive(Debug, Default)]
 pub struct HandlerQueue {
     number: AtomicU64,
-    /// Announces a change of the number. Only a change may use `with`, because it resumes the handlers that wait.
+    /// Announces a change of the number. `with` is called only after a change, because it resumes the waiting handlers.
     changed: Shared<()>,
 }
 
@@ -174,7 +174,7 @@ impl<'h> PoolConnector for OutgoingConnector<'h> {
         let look = |(): &mut ()| (queue.number() != seen).then_some(());
         match self.wait_until(&queue.changed, until, look)? {
             None if until.is_some_and(|until| until <= self.now()) => Err(io::ErrorKind::TimedOut.into()),
-            // A server that begins to stop ends the wait, too. The pool then waits again.
+            // The wait also ends when the server begins to stop. The pool then waits again.
             _ => Ok(()),
         }
     }
@@ -202,7 +202,7 @@ impl ClientStream for OutgoingStream<'_> {
     }
 }
 
-/// The stream of an idle connection, which is only asked if it is still usable.
+/// The stream of an idle connection. It is only checked for whether it is still usable.
 impl ClientStream for ParkedStream {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         ParkedStream::try_read(self, into)
@@ -212,7 +212,7 @@ impl ClientStream for ParkedStream {
         ParkedStream::try_write(self, bytes)
     }
 
-    /// An error: no handler is there to be suspended.
+    /// Returns an error, because no handler exists that could be suspended.
     fn wait(&mut self, _: Readiness, _: Option<Instant>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -223,8 +223,8 @@ impl ClientStream for ParkedStream {
 }
 
 impl From<Error> for HttpError {
-    /// The status of a gateway for another server that fails: 504 if that takes too long, otherwise 502 (RFC 9110 sections
-    /// 15.6.3 and 15.6.5).
+    /// Converts the error of another server to the status of a gateway: 504 after a timeout, otherwise 502 (RFC 9110
+    /// sections 15.6.3 and 15.6.5).
     fn from(error: Error) -> Self {
         let is_late = matches!(error, Error::Timeout(_)) || io::Error::from(error).kind() == io::ErrorKind::TimedOut;
         HttpError::new(if is_late { Status::GATEWAY_TIMEOUT } else { Status::BAD_GATEWAY })

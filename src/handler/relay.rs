@@ -1,6 +1,6 @@
-//! `Upgraded::relay`: the bytes of a connection that has left HTTP, passed on to another connection and back.
+//! `Upgraded::relay`: passes bytes between a connection that has left HTTP and another connection.
 //!
-//! Not here: the protocol of the bytes, and the two handshakes before them.
+//! Not here: the protocol of these bytes, and the two handshakes that precede them.
 
 use std::io::{self, BufRead};
 
@@ -8,24 +8,24 @@ use super::upgrade::Upgraded;
 use crate::buffer::Buffer;
 use crate::client::{ClientStream, Readiness};
 
-/// The most bytes that are read from the other connection at a time.
+/// The maximum number of bytes that are read from the other connection at a time.
 const PIECE: usize = 16 * 1024;
 
-/// The outcome of passing bytes on in one direction.
+/// The result of passing bytes in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passed {
-    /// Some bytes.
+    /// Some bytes were passed on.
     Some,
-    /// No bytes: none have arrived, or the receiver takes none now.
+    /// No bytes were passed on: none have arrived, or the receiver accepts none now.
     Nothing,
     /// The sender has ended, and all of its bytes have been passed on.
     End,
 }
 
 impl Upgraded<'_> {
-    /// Passes bytes on between the client and `other`, in both directions at once, until one of the two ends its side, or the
-    /// server stops. `early` are bytes from `other` that were read before; they go to the client first. A side that takes no bytes
-    /// holds up the other direction only, and no more than a few buffers wait for it.
+    /// Passes bytes between the client and `other`, in both directions at the same time, until one side ends or the
+    /// server stops. `early` holds bytes that have already been read from `other`. They go to the client first. A side
+    /// that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes wait for it.
     ///
     /// A proxy calls it after both handshakes, with the connection of
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
@@ -43,7 +43,7 @@ impl Upgraded<'_> {
                     if held.is_empty() {
                         held = Buffer::default();
                     }
-                    // A wait that is over at once: a stream under TLS sends the records that it still holds.
+                    // This wait ends immediately. It makes a TLS stream send the records that it still holds.
                     _ = other.wait(Readiness::Either, Some(other.now()));
                     self.io.wait_for_source(None)?;
                 }
@@ -52,7 +52,7 @@ impl Upgraded<'_> {
         }
     }
 
-    /// From the client to `other`.
+    /// Passes bytes from the client to `other`.
     fn pass_up(&mut self, other: &mut impl ClientStream) -> io::Result<Passed> {
         let bytes = match self.rfile.fill_buf() {
             Ok([]) => return Ok(Passed::End),
@@ -69,7 +69,7 @@ impl Upgraded<'_> {
         }
     }
 
-    /// From `other` to the client. `held` are bytes for which the client had no room.
+    /// Passes bytes from `other` to the client. `held` stores the bytes that the client did not accept.
     fn pass_down(&self, other: &mut impl ClientStream, held: &mut Buffer) -> io::Result<Passed> {
         if held.is_empty() {
             match held.fill(PIECE, |free| other.try_read(free)) {
@@ -84,7 +84,7 @@ impl Upgraded<'_> {
     }
 }
 
-/// The outcome for an error of the other connection.
+/// Converts an error of the other connection to a result.
 fn later(error: io::Error) -> io::Result<Passed> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(Passed::Nothing),

@@ -8,23 +8,24 @@ use super::exchange::Exchange;
 use crate::http::{Method, Status};
 use crate::service::{ByInto, IntoError};
 
-/// Responds to the requests of one connection, in code that reads and writes as if it had a thread of its own.
+/// Responds to the requests of one connection, in code that reads and writes as if it had its own thread.
 ///
 /// Python's `BaseHTTPRequestHandler`: a trait method for each request method, and one instance for each connection,
 /// which keeps its fields from one request to the next. A method that is not implemented responds with 501. That
 /// includes HEAD, which is not derived from GET.
 ///
 /// While a method is suspended in `rfile`, `wfile`, [`sleep`](Exchange::sleep) or [`offload`](Exchange::offload), other
-/// clients are served. While it computes they are not, and nothing can interrupt it: long computations and calls that
-/// block belong into [`offload`](Exchange::offload). When the client disconnects, the operation that suspended the
-/// handler returns an error; the handler should pass it on with `?`, which drops the values that it owns.
+/// clients are served. While a method computes, no other client is served and nothing can interrupt the method, so long
+/// computations and blocking calls belong in [`offload`](Exchange::offload). When the client disconnects, the operation
+/// that suspended the handler returns an error; the handler should pass it on with `?`, which drops the values that it
+/// owns.
 ///
-/// An error that is returned before the head of the response was sent becomes an error page: with the status of the
-/// [`HttpError`](super::HttpError) that is among the error and its sources, otherwise 500. Then the log has a line with
-/// the error and all of its sources. A later error cuts the connection.
+/// An error that is returned before the head of the response has been sent becomes an error page. If the error or one
+/// of its sources is an [`HttpError`](super::HttpError), the page has its status. Otherwise the status is 500, and the
+/// error and all of its sources are logged. A later error cuts the connection.
 ///
-/// `E` is the error of the methods: [`io::Error`], unless the implementation names another one, such as `anyhow::Error`
-/// or `Box<dyn Error>`; see [`HandlerError`].
+/// `E` is the error type of the methods. It is [`io::Error`] unless the implementation names another type, such as
+/// `anyhow::Error` or `Box<dyn Error>`; see [`HandlerError`].
 ///
 /// ```
 /// use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler};
@@ -71,8 +72,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         unsupported(x)
     }
 
-    /// Responds to HEAD. Bytes written to `wfile` are counted for `Content-Length` and not sent, so that a handler which
-    /// serves HEAD as it serves GET calls `self.do_get(x)` here.
+    /// Responds to HEAD. Bytes written to `wfile` are counted for `Content-Length` and not sent, so a handler that
+    /// serves HEAD like GET can call `self.do_get(x)` here.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -122,9 +123,9 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
-    /// The example `rickroll` has a method of its own. As in Python, a method without an implementation is 501. A resource
-    /// that knows the method and does not allow it responds with 405 and the field `Allow` (RFC 9110 section 15.5.6):
-    /// `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
+    /// The example `rickroll` adds its own method. As in Python, the response to a method without an implementation is
+    /// 501. A resource that knows the method but does not allow it responds with 405 and the field `Allow` (RFC 9110
+    /// section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -133,8 +134,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         unsupported(x)
     }
 
-    /// Returns true if a client that sent `Expect: 100-continue` may send its body. A handler that returns false must
-    /// have sent a response, such as by `x.error(417)?`. No other method is called then.
+    /// Returns true if a client that sent `Expect: 100-continue` may send its body. Before a handler returns false, it
+    /// must send a response, for example with `x.error(417)?`. No other method is called in this case.
     ///
     /// `100 Continue` is sent when the body is first read, not by this method.
     ///
@@ -145,7 +146,7 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         Ok(true)
     }
 
-    /// Calls the method for the request. A handler that overrides this sees every request first.
+    /// Calls the method for the request. A handler can override this to see every request first.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -169,18 +170,18 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
     }
 }
 
-/// The error of a handler's methods. An [`io::Error`] of the exchange becomes one by `?`, and it has a text and sources for
-/// the log.
+/// The error of a handler's methods. `?` converts an [`io::Error`] of the exchange to this type, and the type provides
+/// a text and sources for the log.
 ///
-/// Every type with these two conversions is one, such as [`io::Error`], `Box<dyn Error>`, `Box<dyn Error + Send + Sync>` and
-/// `anyhow::Error`. The compiler infers `M`.
+/// Every type with these two conversions implements this trait, such as [`io::Error`], `Box<dyn Error>`, `Box<dyn Error
+/// + Send + Sync>` and `anyhow::Error`. The compiler infers `M`.
 pub trait HandlerError<M = ByInto>: From<io::Error> + IntoError<M> + 'static {}
 
 impl<M, E: From<io::Error> + IntoError<M> + 'static> HandlerError<M> for E {}
 
 /// Sends Python's error page for a method that the handler does not implement.
 fn unsupported<E: From<io::Error>>(x: &mut Exchange<'_>) -> Result<(), E> {
-    // The method is part of the reason phrase, and a client may send one of any length.
+    // The method becomes part of the reason phrase, and a client can send a long one, so it is cut.
     let method: String = x.command().chars().take(64).collect();
     Ok(x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)?)
 }

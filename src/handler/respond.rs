@@ -1,6 +1,6 @@
-//! The methods of an exchange that make the response: status, fields, and whole responses.
+//! The methods of an exchange that make the response: status, fields, and complete responses.
 //!
-//! Framing, `Server` and `Date` are the connection's.
+//! Not here: framing, `Server` and `Date`, which the connection adds.
 
 use std::cell::RefMut;
 use std::fs::File;
@@ -13,12 +13,12 @@ use crate::http::{FieldBlock, FieldValue, IntoStatus, Method, Status, StatusClas
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 impl Exchange<'_> {
-    /// Begins the response. The connection adds `Server` and `Date`, and the reason phrase is that of the status. The
-    /// request is logged after the response was sent, with the number of bytes.
+    /// Begins the response. The connection adds `Server` and `Date`. The reason phrase is the usual one for the status.
+    /// The request is logged after the response has been sent, with the number of bytes.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status is an interim one
-    /// (1xx), or a response was begun before.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status is an interim
+    /// one (1xx), or a response has already begun.
     pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = final_status(status)?;
         self.unbegun()?.status = Some(status);
@@ -26,12 +26,12 @@ impl Exchange<'_> {
     }
 
     /// Begins an interim response (RFC 9110 section 15.2) for a status from 102 to 199, such as 103 with links that the
-    /// client may fetch meanwhile (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
-    /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client speaks
-    /// HTTP/1.0, or too many wait because the client does not read.
+    /// client may already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
+    /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client uses
+    /// HTTP/1.0, or if too many are waiting because the client does not read.
     ///
-    /// With 100, the client is told at once to send its body, instead of when the body is first read. Any other status
-    /// is passed to [`send_response`](Exchange::send_response).
+    /// With 100, the client is told immediately to send its body, and not only when the body is first read. Any other
+    /// status is passed to [`send_response`](Exchange::send_response).
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -53,7 +53,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response). 101 is refused; see [`upgrade`](Exchange::upgrade).
+    /// The same as for [`send_response`](Exchange::send_response). 101 is refused; see [`upgrade`](Exchange::upgrade).
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
         match status.code() {
@@ -64,18 +64,19 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Adds a header field to the response. Fields may be set before [`send_response`](Exchange::send_response) or
-    /// [`send_error`](Exchange::send_error). A text is sent as Latin-1, bytes as they are; see [`FieldValue`].
+    /// Adds a header field to the response. Fields can be set before [`send_response`](Exchange::send_response) or
+    /// [`send_error`](Exchange::send_error). Text is sent as Latin-1, and bytes are sent unchanged; see [`FieldValue`].
     ///
-    /// `Content-Length` and `Connection` have the effect that they announce. After `close`, the connection is closed
-    /// after this response. `keep-alive` is sent, and keeps the connection open if the server
-    /// [speaks HTTP/1.0](crate::HttpServer::protocol). `close` is sent instead if the connection must be closed after
-    /// this response: the client does not allow another request (RFC 9112 section 9.3), the body ends with the
-    /// connection, the client still waits to send its own body, or the server stops.
+    /// `Content-Length` and `Connection` take effect. After `close`, the connection is closed after this response.
+    /// `keep-alive` is sent, and keeps the connection open even if the server [uses
+    /// HTTP/1.0](crate::HttpServer::protocol). `close` is sent instead if the connection must be closed after this
+    /// response: because the client does not allow another request (RFC 9112 section 9.3), the body ends with the
+    /// connection, the client still waits to send its own body, or the server is stopping.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value are not exactly one field, a text has a
-    /// character above U+00FF, the field contradicts the framing (see [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value do not form exactly one field, a text
+    /// has a character above U+00FF, the field contradicts the framing (see
+    /// [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -87,8 +88,8 @@ impl Exchange<'_> {
     /// Ends the head of the response. The body is then written to [`wfile`](Exchange::wfile).
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response was begun, the head has ended before, or an
-    /// interim response has `Content-Length` or `Connection`.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, the head has already ended, or
+    /// an interim response has `Content-Length` or `Connection`.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -96,7 +97,7 @@ impl Exchange<'_> {
         }
         let status = state.status.ok_or_else(|| misuse("end_headers before send_response"))?;
         if status.class() == StatusClass::Informational {
-            // The stage stays `Head`: the response follows, or another interim one.
+            // The stage stays `Head`, because the final response or another interim response follows.
             state.status = None;
             let head = std::mem::take(&mut state.head);
             return end_interim(&mut state, status, head);
@@ -109,14 +110,14 @@ impl Exchange<'_> {
     /// Does nothing: the head is sent with the first bytes of the body, or when the handler suspends or returns.
     pub fn flush_headers(&self) {}
 
-    /// Responds with the server's error page. `message` is by default the status's phrase, `explain` its description.
-    /// The reason phrase is `message` as Latin-1: a character that Latin-1 does not have is `?` there, and unchanged on
-    /// the page.
+    /// Responds with the server's error page. The default for `message` is the phrase of the status, and the default
+    /// for `explain` is its description. The reason phrase is `message` in Latin-1, with `?` for other characters; the
+    /// page shows them unchanged.
     ///
-    /// The connection is kept open, unless the client still sends or `Connection: close` was set.
+    /// The connection is kept open, unless the client is still sending or `Connection: close` was set.
     ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response).
+    /// The same as for [`send_response`](Exchange::send_response).
     pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
         let status = final_status(status)?;
         let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
@@ -126,7 +127,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Responds with the server's error page: [`send_error`](Exchange::send_error) with the texts of the status.
+    /// Responds with the server's error page. The same as [`send_error`](Exchange::send_error) with the texts of the
+    /// status.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -142,24 +144,24 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`send_response`](Exchange::send_response).
+    /// The same as for [`send_response`](Exchange::send_response).
     pub fn error(&self, status: impl IntoStatus) -> io::Result<()> {
         self.send_error(status, None, None)
     }
 
-    /// Passes the request to a service, such as one for files or CGI, as a Python program does by subclassing
-    /// `SimpleHTTPRequestHandler`. The handler should then return. Fields that were set before are added to the
-    /// response, unless the service gives it later by an [`Upstream`](crate::service::Upstream).
+    /// Passes the request to a service, such as one for files or CGI, like a Python program that subclasses
+    /// `SimpleHTTPRequestHandler`. The handler should then return. Fields that have been set are added to the response,
+    /// unless the service returns an [`Upstream`](crate::service::Upstream).
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a field that was set
-    /// contradicts one of the service.
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a field that was set
+    /// contradicts a field of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
         let fields = std::mem::take(&mut self.unbegun()?.head);
         self.complete_with(service.call(self.request()), &fields)
     }
 
-    /// Responds with a whole response. Fields that were set before are added to it.
+    /// Responds with a complete response. Fields that have been set are added to it.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -175,18 +177,18 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`serve`](Exchange::serve).
+    /// The same as for [`serve`](Exchange::serve).
     pub fn respond(&self, response: Response) -> io::Result<()> {
         let fields = std::mem::take(&mut self.unbegun()?.head);
         self.complete_with(Reply::Now(response), &fields)
     }
 
-    /// Sends the whole of an open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If nothing
-    /// was written before, the file is sent without passing through the program, where the system can do that.
+    /// Sends a whole open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If nothing has
+    /// been written before, the system sends the file without copying it through the program, where that is supported.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular one, does not have the declared
-    /// length, or the head has not ended; errors of reading the file; and those of writing to
+    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file, does not have the
+    /// declared length, or the head has not ended. Also errors of reading the file, and those of writing to
     /// [`wfile`](Exchange::wfile).
     pub fn send_file(&self, file: File) -> io::Result<()> {
         let metadata = file.metadata()?;
@@ -201,8 +203,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Makes the file the body of the response. Returns false if it must be copied: to HEAD its bytes are only counted,
-    /// and bytes that were written before must be sent first.
+    /// Makes the file the body of the response. Returns false if the file must be copied instead: for HEAD its bytes
+    /// are only counted, and bytes that were written earlier must be sent first.
     fn complete_with_file(&self, slice: &FileSlice) -> io::Result<bool> {
         let mut state = self.state.response.borrow_mut();
         state.check_body()?;
@@ -226,7 +228,7 @@ impl Exchange<'_> {
         self.send_header("Connection", "close")
     }
 
-    /// The state of a response that was not begun.
+    /// The state of a response that has not begun.
     #[inline]
     pub(super) fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
         let state = self.state.response.borrow_mut();
@@ -234,7 +236,7 @@ impl Exchange<'_> {
         Ok(state)
     }
 
-    /// Completes the response with a reply, to which the fields are added if it has its head already.
+    /// Completes the response with a reply. The fields are added if the reply already has its head.
     fn complete_with(&self, mut reply: Reply, fields: &FieldBlock) -> io::Result<()> {
         if let Reply::Now(response) = &mut reply {
             add_missing_fields(&mut response.head, fields)?;
@@ -272,8 +274,8 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
     }
 }
 
-/// Adds the fields of `more` whose names `head` does not have. `Connection: close` of either outweighs `keep-alive` of
-/// the other.
+/// Adds the fields of `more` whose names `head` does not have. `Connection: close` in one takes precedence over
+/// `keep-alive` in the other.
 fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
     // `Head::add` combines the two values of `Connection`, which the loop below would leave out.
     if let Some(keep_alive) = more.keep_alive() {

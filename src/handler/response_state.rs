@@ -1,6 +1,6 @@
-//! One response of a handler: the status, fields and body length that the handler has set, and how far it is complete.
+//! One response of a handler: its stage, and the status, fields and body length that the handler has set.
 //!
-//! The bytes of the body are in the [`Channel`](crate::coroutine::Channel).
+//! Not here: the bytes of the body, which are in the [`Channel`](crate::coroutine::Channel).
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Reply, Response};
 
-/// The most interim responses that are kept until the connection takes them. More are dropped.
+/// The maximum number of interim responses that are kept until the connection takes them. Further ones are dropped.
 const MAX_INTERIM: usize = 16;
 
 /// The state of a response.
@@ -18,15 +18,15 @@ pub(super) struct ResponseState {
     pub(super) stage: ResponseStage,
     /// The status, once `send_response` has set it.
     pub(super) status: Option<Status>,
-    /// The fields that were set, until the head is complete and the connection takes them.
+    /// The fields that have been set, until the connection takes them with the complete head.
     pub(super) head: FieldBlock,
-    /// The body is counted and not sent, as for HEAD or 204.
+    /// The body is counted but not sent, as for HEAD or 204.
     pub(super) omit_body: bool,
     /// The `Content-Length` of a body that is sent.
     pub(super) declared: Option<u64>,
-    /// How many bytes of body the handler has written.
+    /// The number of bytes of the body that the handler has written.
     pub(super) written: u64,
-    /// The handler has tried to write more than it has declared.
+    /// The handler has tried to write more bytes than it declared.
     pub(super) overran: bool,
     /// The user that the handler has named for the log.
     pub(super) user: Option<Arc<str>>,
@@ -34,17 +34,17 @@ pub(super) struct ResponseState {
     pub(super) interim: VecDeque<(Status, FieldBlock)>,
 }
 
-/// How far a response is complete.
+/// The stage of a response.
 #[derive(Default)]
 pub(super) enum ResponseStage {
-    /// The handler may set status and fields.
+    /// The handler can set status and fields.
     #[default]
     Head,
     /// The head is complete and the handler writes the body.
     Body,
-    /// As `Body`, and the connection has taken the head and sends the body as it is written.
+    /// Like `Body`, but the connection has taken the head and sends the body while it is written.
     Streaming,
-    /// The handler has given a whole reply, and can add no body.
+    /// The handler has given a complete reply and cannot add a body.
     Complete(Box<Reply>),
 }
 
@@ -52,11 +52,12 @@ impl ResponseState {
     /// Prepares the state for the next request of a connection.
     #[inline]
     pub(super) fn reset(&mut self) {
-        // Assigned one by one: replacing the whole state costs more instructions in every request.
+        // The fields are assigned one by one, because replacing the whole state costs more instructions in every
+        // request.
         self.user = None;
         self.stage = ResponseStage::Head;
         self.status = None;
-        // A handler that failed may have left fields that were never sent.
+        // A handler that failed may have left fields that were not sent.
         self.head = FieldBlock::default();
         (self.omit_body, self.overran) = (false, false);
         (self.declared, self.written) = (None, 0);
@@ -70,7 +71,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// If `send_response` was called, or the response is further than that.
+    /// If `send_response` has been called, or the response is at a later stage.
     #[inline]
     pub(super) fn check_not_begun(&self) -> io::Result<()> {
         if self.status.is_some() || !self.is_head_open() {
@@ -80,7 +81,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// If no body may be written: the head is not complete, or the reply was given as a whole.
+    /// If no body may be written, because the head is not complete or the reply was given as a whole.
     #[inline]
     pub(super) fn check_body(&self) -> io::Result<()> {
         match self.stage {
@@ -98,7 +99,7 @@ impl ResponseState {
         self.declared = self.head.content_length().filter(|_| !omit_body);
     }
 
-    /// How many of `wanted` more bytes the handler may write, which is at least one.
+    /// The number of bytes, up to `wanted`, that the handler may write. It is at least one.
     ///
     /// # Errors
     /// If the response has no body now, or the body has reached its declared length.
@@ -120,7 +121,7 @@ impl ResponseState {
             .then(|| format!("the handler wrote {more}{written} bytes with a Content-Length of {declared}"))
     }
 
-    /// True if the handler has asked to leave HTTP.
+    /// True if the handler has requested to leave HTTP.
     #[inline]
     pub(super) fn is_upgrade(&self) -> bool {
         self.status == Some(Status::SWITCHING_PROTOCOLS)
@@ -129,7 +130,7 @@ impl ResponseState {
     /// The response with this body. The head must be complete.
     #[inline]
     pub(super) fn take_head(&mut self, body: Body) -> Response {
-        // The default is never used: `send_response` was called in every stage after `Head`.
+        // The default is never used, because `send_response` has been called in every stage after `Head`.
         let status = self.status.unwrap_or(Status::INTERNAL_SERVER_ERROR);
         Response { head: std::mem::take(&mut self.head), body, ..Response::new(status) }
     }
@@ -142,7 +143,8 @@ impl ResponseState {
         }
     }
 
-    /// Queues an interim response, unless too many wait: a handler may make them faster than its client reads.
+    /// Queues an interim response, unless too many are waiting, because a handler can make them faster than its client
+    /// reads.
     pub(super) fn add_interim(&mut self, status: Status, head: FieldBlock) {
         if self.interim.len() < MAX_INTERIM {
             self.interim.push_back((status, head));
@@ -150,7 +152,7 @@ impl ResponseState {
     }
 }
 
-/// The error for a call that the state of the response does not allow, or with a wrong argument.
+/// The error for a call with an invalid argument, or one that the state of the response does not allow.
 pub(super) fn misuse(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

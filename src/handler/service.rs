@@ -25,9 +25,9 @@ use crate::http::Request;
 use crate::service::LogCallback;
 use crate::service::{ByInto, IntoError, Reply, Service};
 
-/// A service that responds by [`RequestHandler`]s. A factory makes one for each connection.
+/// A service that responds with [`RequestHandler`]s. A factory makes one for each connection.
 ///
-/// [`HttpServer::handler`](crate::HttpServer::handler) makes a `Handlers` with the defaults.
+/// [`HttpServer::handler`](crate::HttpServer::handler) makes a `Handlers` with the default settings.
 ///
 /// ```
 /// use serve_forever::{HttpServer, handler::{Handlers, RequestHandler}};
@@ -43,15 +43,17 @@ use crate::service::{ByInto, IntoError, Reply, Service};
 #[must_use = "a service responds only as the service of a server"]
 pub struct Handlers<F, E = io::Error, M = ByInto> {
     factory: F,
-    /// Uses the type parameters `E`, the handlers' error, and `M`, which selects its implementation of [`HandlerError`].
+    /// Uses the type parameters: `E` is the handlers' error type, and `M` selects its implementation of
+    /// [`HandlerError`].
     error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,
     #[cfg(feature = "client")]
     pool: PoolSettings,
-    /// The time at which an idle connection of the pool has been idle for too long; `None` if none was idle.
+    /// The earliest time at which a connection of the pool will have been idle for too long; `None` if no connection
+    /// was idle.
     #[cfg(feature = "client")]
     next_look: Cell<Option<Instant>>,
-    /// Made for the first connection, when the settings are final.
+    /// Created with the first connection, when the settings are final.
     context: OnceCell<HandlerContext>,
 }
 
@@ -62,7 +64,7 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// A service whose connections each get a handler, which `factory` makes before the first request.
+    /// Creates a service that gives each connection a handler. `factory` makes the handler before the first request.
     pub fn new(factory: F) -> Handlers<F, E, M> {
         Handlers {
             factory,
@@ -76,40 +78,42 @@ where
         }
     }
 
-    /// How many handlers may run or be suspended at a time: 1024 unless set. A request beyond that waits until one of
-    /// them ends.
+    /// Sets the maximum number of handlers that run or are suspended at a time. Default: 1024. Further requests wait
+    /// until a handler ends.
     pub fn most(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_handlers = most;
         self
     }
 
-    /// Bytes of the stack that a handler runs on: 1 MiB unless set, with a guard page below. Only pages that a handler
+    /// Sets the size of a handler's stack in bytes. Default: 1 MiB, with a guard page below. Only pages that a handler
     /// has touched use memory.
     ///
-    /// A handler that overflows its stack ends the process by SIGSEGV, without the message that std prints for a thread:
-    /// std knows the guard pages of threads only, and a signal handler of this crate would need unsafe code. Recursion
-    /// over data of a client, such as nested JSON, must have a limit, as it must on a thread.
+    /// A handler that overflows its stack ends the process with SIGSEGV, without the message that `std` prints for a
+    /// thread, because `std` knows only the guard pages of threads, and this crate would need unsafe code to handle the
+    /// signal. Recursion over a client's data, such as nested JSON, must have a limit, as on a thread.
     pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E, M> {
         self.settings.stack_size = bytes;
         self
     }
 
-    /// How many worker threads run the code of [`Exchange::offload`](super::Exchange::offload): at most 8 unless set.
-    /// They are started when there is work.
+    /// Sets the maximum number of worker threads for [`Exchange::offload`](super::Exchange::offload). Default: 8. They
+    /// are started when there is work.
     pub fn workers(mut self, workers: usize) -> Handlers<F, E, M> {
         self.settings.max_workers = workers;
         self
     }
 
-    /// How many connections all handlers together may have opened with
-    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp) at a time: 1024 unless set. Each takes a descriptor, and one more is an error.
+    /// Sets the maximum number of open connections that all handlers together have made with
+    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp). Default: 1024. Each needs a descriptor. Opening more is
+    /// an error.
     pub fn outgoing(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_outgoing = most;
         self
     }
 
-    /// Changes the settings of [`Exchange::pool`](super::Exchange::pool). They are those of [`PoolSettings`], except that
-    /// `max_per_host` is no limit: [`outgoing`](Handlers::outgoing) limits the connections to all servers together.
+    /// Changes the settings of [`Exchange::pool`](super::Exchange::pool). The defaults are those of [`PoolSettings`],
+    /// except that `max_per_host` is unlimited, because [`outgoing`](Handlers::outgoing) limits the connections to all
+    /// servers together.
     ///
     /// ```
     /// use std::time::Duration;
@@ -125,16 +129,17 @@ where
         self
     }
 
-    /// How long a handler may run without suspending before its method and path are logged: 100 ms unless set. No
-    /// other client is served in that time, and the handler cannot be interrupted.
+    /// Sets the time that a handler may run without suspending before its method and path are logged. Default: 100 ms.
+    /// No other client is served during that time, and the handler cannot be interrupted.
     pub fn slow_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.slow_after = time;
         self
     }
 
-    /// How long a handler may run without suspending before its request line is written to standard error while it still runs:
-    /// 5 seconds unless set. Such a handler may wait for a lock that only a suspended handler could release; see
-    /// [*Shared state*](super#shared-state). A thread that exists only while handlers run watches them.
+    /// Sets the time that a handler may run without suspending before its request line is written to standard error
+    /// while it still runs. Default: 5 seconds. Such a handler may be waiting for a lock that only a suspended handler
+    /// could release; see [*Shared state*](super#shared-state). The check is done by a thread that exists only while
+    /// handlers run.
     pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.stuck_after = time;
         self
@@ -160,7 +165,7 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// Responds by a handler that is made for this request alone.
+    /// Responds with a handler that is made for this request alone.
     fn call(&self, request: &Request) -> Reply {
         self.connection_handler(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }
@@ -188,7 +193,7 @@ where
     }
 }
 
-/// A handler whose errors are boxed, so that a connection need not name their type.
+/// Boxes the errors of a handler, so that a connection does not depend on their type.
 struct AnyError<H, E, M>(H, PhantomData<fn() -> (E, M)>);
 
 impl<H: RequestHandler<E>, E: HandlerError<M>, M> RequestHandler<Box<dyn Error>> for AnyError<H, E, M> {

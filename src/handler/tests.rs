@@ -1,4 +1,4 @@
-//! Handlers over a connection in memory: the whole way from request bytes to response bytes. Header fields are in
+//! Tests of handlers on a connection in memory, from request bytes to response bytes. Tests of header fields are in
 //! `tests/fields.rs`.
 
 mod fields;
@@ -34,11 +34,11 @@ fn does<F>(handle: F) -> Handlers<impl Fn() -> Does<F>>
 where
     F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + 'static,
 {
-    // Printing the backtrace of a panic takes longer than the default. Its line would be an unexpected one in the log.
+    // Printing the backtrace of a panic takes longer than the default, which would add an unexpected line to the log.
     Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
 }
 
-/// A bench with a reader of its log.
+/// A bench and a reader of its log.
 fn logged(service: impl Service + Send + 'static) -> (Bench, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
     (Bench::new(service).log(AccessLog::to(writer.into())), reader)
@@ -642,8 +642,8 @@ fn no_state_of_a_request_reaches_the_next() {
 
 #[test]
 fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
-    /// True if its first request ignores the error for a gone client; the number of requests; the number of sleeps of
-    /// the first request.
+    /// True if the first request ignores the error for a disconnected client; the number of requests; the number of
+    /// sleeps in the first request.
     struct Late(bool, u32, u32);
     impl RequestHandler for Late {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -653,7 +653,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
                     self.2 += 1;
                 }
                 assert!(self.2 < TOO_OFTEN, "the handler gets no error and is not unwound");
-                // The request has timed out. These responses must not be sent for the next one.
+                // The request has timed out, so these responses must not be sent for the next one.
                 x.send_response_only(102)?;
                 x.end_headers()?;
             }
@@ -680,10 +680,11 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
     }
 }
 
-/// How often a handler of these tests repeats an operation that should fail, so that a test fails instead of hanging.
+/// The number of times that a handler in these tests repeats an operation that should fail, so that a test fails
+/// instead of hanging.
 const TOO_OFTEN: u32 = 10_000;
 
-/// Counts how often it was dropped.
+/// Counts its drops.
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {
@@ -694,7 +695,7 @@ impl Drop for Dropped {
 
 #[test]
 fn operations_of_a_handler_fail_when_its_client_is_gone() {
-    /// Keeps the job from ending before its handler waits for it.
+    /// Prevents the job from ending before its handler waits for it.
     static GATE: Mutex<()> = Mutex::new(());
     let closed = GATE.lock().unwrap();
     let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [

@@ -1,4 +1,4 @@
-//! A connection that leaves HTTP: 101, and the stream of bytes that follows in both directions.
+//! A connection that leaves HTTP: the response 101 and the following stream of bytes in both directions.
 //!
 //! Not here: moving the bytes, which the connection does.
 
@@ -12,12 +12,13 @@ use crate::coroutine::{HandlerIo, Rfile, Shared};
 use crate::http::{HttpError, Status};
 
 impl Exchange<'_> {
-    /// Changes to another protocol on this connection, such as `websocket`: sends 101 with the fields that were set
-    /// before, and returns the stream of bytes. The connection closes when the handler returns, after the bytes that it
-    /// has written were sent.
+    /// Changes to another protocol on this connection, such as `websocket`: sends 101 with the fields that have been
+    /// set, and returns the stream of bytes. When the handler returns, the connection closes after all written bytes
+    /// have been sent.
     ///
-    /// Nothing that the client has sent after its request is lost. When the client closes its side, or the server
-    /// stops, reading returns 0 bytes. The log has one line for the request, with status 101, when the connection ends.
+    /// Bytes that the client has already sent after its request are not lost. When the client closes its side or the
+    /// server stops, reading returns 0 bytes. When the connection ends, the log gets one line for the request, with
+    /// status 101.
     ///
     /// ```
     /// use std::io::{self, Read, Write};
@@ -42,12 +43,12 @@ impl Exchange<'_> {
     /// assert!(bytes.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n") && bytes.ends_with(b"\r\n\r\nhELLO"));
     /// ```
     ///
-    /// The example `websocket_echo` does the handshake of WebSocket and runs the crate tungstenite on the stream.
+    /// The example `websocket_echo` performs the WebSocket handshake and runs the crate tungstenite on the stream.
     ///
     /// # Errors
-    /// An [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask for it (see
-    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response was begun before, or a `Content-Length` was set.
+    /// An [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask for it
+    /// (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
             // 426 must name a protocol that is accepted (RFC 9110 section 15.5.22).
@@ -62,9 +63,10 @@ impl Exchange<'_> {
             state.status = Some(Status::SWITCHING_PROTOCOLS);
             state.begin_body(false);
         }
-        // The limit on the body of the request does not apply to the bytes of the other protocol.
+        // The limit for the request's body does not apply to the bytes of the other protocol.
         self.io.set_input_limit(u64::MAX, || io::ErrorKind::InvalidData.into());
-        // The connection leaves HTTP while the handler is suspended, so the stream is the other protocol's from here.
+        // The connection leaves HTTP while the handler is suspended. From here on the stream carries the other
+        // protocol.
         self.io.yield_now()?;
         Ok(Upgraded { io: &self.io, rfile: self.io.rfile() })
     }
@@ -72,8 +74,8 @@ impl Exchange<'_> {
 
 /// The bytes of another protocol in both directions, after [`Exchange::upgrade`].
 ///
-/// It reads and writes as [`Rfile`] and [`Wfile`](super::Wfile) do: both may suspend the handler, and other clients are
-/// served meanwhile. Small writes are gathered until the handler suspends or returns. As with a
+/// It reads and writes as [`Rfile`] and [`Wfile`](super::Wfile) do: both can suspend the handler, and other clients are
+/// then served. Small writes are collected until the handler suspends or returns. As with a
 /// [`TcpStream`](std::net::TcpStream), reading can be limited in time.
 pub struct Upgraded<'x> {
     pub(super) io: &'x HandlerIo<'x>,
@@ -81,25 +83,26 @@ pub struct Upgraded<'x> {
 }
 
 impl Upgraded<'_> {
-    /// Limits the time that a read waits for bytes. A read that has waited for `timeout` is an error of kind
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) and may be tried again. `None`, the default, means no limit.
+    /// Limits the time that a read waits for bytes. A read that has waited for `timeout` fails with an error of kind
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) and can be tried again. `None`, the default, means no limit.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.io.set_read_timeout(timeout);
     }
 
-    /// With true, a read never waits: it is an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there are no
-    /// bytes. Writing still waits for the client. The same as a read timeout of zero or of none.
+    /// With `true`, a read never waits: it fails with an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if
+    /// there are no bytes. Writing still waits for the client. `true` is the same as a read timeout of zero, and
+    /// `false` the same as `None`.
     pub fn set_nonblocking(&self, nonblocking: bool) {
         self.io.set_read_timeout(nonblocking.then_some(Duration::ZERO));
     }
 
-    /// Waits for a change of a shared value as [`Exchange::wait_until`] does, and at the same time for the client: the
-    /// result is also `None` when bytes have arrived, or their end. Together with
-    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler sends the messages of other handlers at once, and
-    /// reads what its client sends. The example `websocket_chat` is written like this.
+    /// Waits for a change of a shared value like [`Exchange::wait_until`], and at the same time for the client: the
+    /// result is also `None` when bytes have arrived or the client has closed its side. Together with
+    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler can send the messages of other handlers immediately
+    /// and also read from its client. The example `websocket_chat` does this.
     ///
     /// # Errors
-    /// As [`Exchange::wait_until`].
+    /// The same as for [`Exchange::wait_until`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,

@@ -1,4 +1,4 @@
-//! A running handler as its connection sees it: an [`Upstream`] that takes a body and makes a response.
+//! A running handler from its connection's side: an [`Upstream`] that takes a body and makes a response.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,11 +14,11 @@ use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
-/// A handler that is queued, runs or is suspended. Dropping it cancels the handler.
+/// A handler that is queued, running or suspended. Dropping it cancels the handler.
 pub(super) struct HandlerUpstream {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
-    /// Set once the handler has ended and left its request to the upstream of a service.
+    /// Set once the handler has ended and passed its request to the upstream of a service.
     delegate: Option<Delegate>,
 }
 
@@ -30,12 +30,13 @@ impl HandlerUpstream {
     /// The response head, once the handler has ended it and suspended while still writing the body.
     fn begin_streaming(&self, registrar: &dyn Registrar) -> Option<Response> {
         let mut state = self.state.response.borrow_mut();
-        // A response without a body waits for the handler's end: HEAD announces the length of what was written.
+        // A response without a body waits for the handler to end, because the response to HEAD announces the number of
+        // written bytes.
         if !matches!(state.stage, ResponseStage::Body) || state.omit_body || state.declared == Some(0) {
             return None;
         }
         state.stage = ResponseStage::Streaming;
-        // `Source::read` gets no registrar, so the handle for later waits is made now.
+        // `Source::read` has no registrar, so the handle for later waits is made now.
         self.state.channel.state_mut().handle.get_or_insert_with(|| registrar.handle());
         let body = Box::new(HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state)));
         let body = match state.is_upgrade() {
@@ -62,7 +63,7 @@ impl Upstream for HandlerUpstream {
         }
     }
 
-    /// A handler that has begun to read is expected to read on until it ends.
+    /// A handler that has begun to read is expected to continue reading until it ends.
     fn reads_on(&self) -> bool {
         match &self.delegate {
             Some(delegate) => delegate.upstream.reads_on(),
@@ -73,7 +74,7 @@ impl Upstream for HandlerUpstream {
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
         match &mut self.delegate {
             None => Ok(self.state.channel.state_mut().push_input(body)),
-            // New bytes must not overtake those that wait in the channel.
+            // New bytes must not overtake those in the channel.
             Some(delegate) => match delegate.catch_up(&self.state.channel)? {
                 true => delegate.upstream.feed(body),
                 false => Ok(0),
@@ -89,7 +90,7 @@ impl Upstream for HandlerUpstream {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let delegate = match &mut self.delegate {
             Some(delegate) => delegate,
-            // The handler is suspended until its connection has left HTTP.
+            // The handler stays suspended until its connection has left HTTP.
             None if self.state.response.borrow().is_upgrade() => return Ok(self.begin_streaming(registrar)),
             None => {
                 let mut runner = self.runner.borrow_mut();
@@ -104,7 +105,7 @@ impl Upstream for HandlerUpstream {
                 }
             }
         };
-        // The delegate gets the body before its first poll, as an upstream that began with the request would.
+        // The delegate gets the body before its first poll, like an upstream that began with the request.
         delegate.catch_up(&self.state.channel)?;
         let mut response = delegate.upstream.poll(registrar)?;
         if let Some(response) = &mut response {
@@ -113,7 +114,7 @@ impl Upstream for HandlerUpstream {
         Ok(response)
     }
 
-    /// Resumes a handler that waits for its own connections. Any other wait ends only when the source is read.
+    /// Resumes a handler that waits for its own connections. All other waits end only when the source is read.
     fn step_upgraded(&mut self) -> io::Result<()> {
         if let Some(delegate) = &mut self.delegate {
             return delegate.upstream.step_upgraded();

@@ -1,4 +1,4 @@
-//! The methods of an exchange that wait for something else than its client. Not here: how a handler is suspended.
+//! The methods of an exchange that wait for something other than its client. Not here: how a handler is suspended.
 
 use std::fmt;
 use std::io;
@@ -8,9 +8,9 @@ use super::exchange::Exchange;
 use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
 
 impl Exchange<'_> {
-    /// Suspends the handler for `time`. Other clients are served meanwhile.
+    /// Suspends the handler for `time`. Other clients are served during that time.
     ///
-    /// The example `deferred` has a response that waits.
+    /// The example `deferred` delays a response this way.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
@@ -18,30 +18,31 @@ impl Exchange<'_> {
         self.io.sleep(time)
     }
 
-    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. Other
-    /// clients are served meanwhile. This replaces Python's `ThreadingMixIn`. If all worker threads (see
+    /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. Other
+    /// clients are served during that time. This replaces Python's `ThreadingMixIn`. If all worker threads (see
     /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits for one of them.
     ///
     /// # Errors
-    /// If `work` panics; the error has the text of the panic. Of kind
+    /// If `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
-    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
-    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
+    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
+    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
+    /// began to wait.
     ///
-    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler which waits
-    /// again and again can ask [`is_stopping`](Self::is_stopping) in between.
+    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
+    /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
     ///
-    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
-    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
+    /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
-    /// The head of a response that waits here is awaited for [`Limits::answer_timeout`](crate::Limits::answer_timeout), which
-    /// should be longer than `timeout`.
+    /// If the head of the response has not been sent yet, [`Limits::answer_timeout`](crate::Limits::answer_timeout)
+    /// applies to the wait and should be longer than `timeout`.
     ///
     /// The example `live_reload` sends each change to a page as a server-sent event.
     ///
@@ -58,14 +59,14 @@ impl Exchange<'_> {
     }
 
     /// True if the server is stopping: it finishes the responses in flight, and closes their connections after
-    /// [`Limits::grace`](crate::Limits::grace). Also true if the client is gone.
+    /// [`Limits::grace`](crate::Limits::grace). Also true if the client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false). A handler that never
-    /// ends by itself waits like this between two parts of its response, so that a server which stops need not wait for
-    /// it:
+    /// Suspends the handler until the server is stopping, and then returns true, or until `timeout` has passed, and
+    /// then returns false. A handler that never ends by itself can wait like this between two parts of its response, so
+    /// that it does not delay a server that is stopping:
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -94,9 +95,9 @@ impl Exchange<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
-    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
-    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
+    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
+    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
     /// All handlers of a server together have at most as many connections at a time as
     /// [`Handlers::outgoing`](super::Handlers::outgoing) says.
@@ -131,8 +132,8 @@ impl Exchange<'_> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// Opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp): with the feature `client`, it
-    /// is the connector of an `HttpConnection`.
+    /// A connector that opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp). With
+    /// the feature `client`, an `HttpConnection` can use it.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }

@@ -1,4 +1,4 @@
-//! The flags of the life of the process: how it announces itself, what it reports, and when it ends.
+//! The flags for the life of the process: its announcements, its reports, and its end.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

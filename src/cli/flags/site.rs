@@ -1,4 +1,4 @@
-//! The flags of the files that are served.
+//! The flags for the served files.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

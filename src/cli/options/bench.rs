@@ -1,4 +1,4 @@
-//! The setters for flags of the endpoints for benchmarks, and of faults.
+//! The setters for the flags of benchmark endpoints and of faults.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use crate::faults::check_rule;
 /// The endpoints for benchmarks and tests of clients, and the faults of responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BenchOptions {
-    /// The path below which the endpoints are; empty for the root. `None` if there are no endpoints.
+    /// The path that contains the endpoints; empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
-    /// The file with the items of `/json/{count}`. Not checked here to exist.
+    /// The file with the items of `/json/{count}`. Its existence is not checked here.
     pub dataset: Option<PathBuf>,
-    /// The rules by which responses have faults, in order. Each is valid.
+    /// The rules for faults of responses, in order. Each is valid.
     pub faults: Vec<String>,
     /// The seed that decides which responses have a fault.
     pub fault_seed: u64,
-    /// True if addresses that other machines can reach may have faults.
+    /// True if faults are allowed on addresses that other machines can reach.
     pub faults_anywhere: bool,
 }
 
@@ -52,7 +52,7 @@ impl Options {
     }
 }
 
-/// A path in front of other paths: it begins with a slash, does not end with one, and is a part of a URL as it is.
+/// Checks a prefix of URL paths. It begins with a slash, does not end with one, and needs no encoding in a URL.
 fn url_prefix(value: &OsStr) -> Result<&str, BadValue> {
     let path = text("path", value)?;
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\"<>\\^`{|}".contains(&byte));

@@ -1,4 +1,4 @@
-//! The setters for flags that take privileges away from the program.
+//! The setters for flags that make the program drop privileges.
 
 use std::ffi::OsStr;
 

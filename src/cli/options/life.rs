@@ -1,4 +1,4 @@
-//! The setters for flags of the life of the process: how it announces itself, and when and how it ends.
+//! The setters for the flags for the life of the process: its announcements, and when and how it ends.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Options {
 
     pub(in crate::cli) fn set_ready_fd(&mut self, value: &OsStr) -> Result<(), BadValue> {
         match number(value).and_then(|number| i32::try_from(number).ok()) {
-            // The next file that is opened would get the number of standard output, so it is written to and not closed.
+            // Standard output must stay open, because the next opened file would otherwise get its number.
             Some(STDOUT) => self.life.ready = ReadyForm::Json,
             Some(descriptor) if descriptor > 2 => self.life.ready_fd = Some(descriptor),
             _ => return Err(must("be 1, or 3 or more", "descriptor", value)),
@@ -73,7 +73,7 @@ impl Options {
     }
 }
 
-/// A time above zero.
+/// Parses a time above zero.
 fn some_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let time = seconds(value).ok().filter(|time| !time.is_zero());
     time.ok_or_else(|| invalid("number of seconds", value).hint("must be more than 0, such as 2.5"))

@@ -1,4 +1,4 @@
-//! The setters for limits and timeouts of connections, and for the port that processes share.
+//! The setters for limits and timeouts of connections, and for sharing the port with other processes.
 
 use std::ffi::OsStr;
 

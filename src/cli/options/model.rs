@@ -1,4 +1,5 @@
-//! The types of the options, with their defaults. The setters guarantee only what a field's comment says.
+//! The types of the options, with their defaults. The setters guarantee only the properties that a field's comment
+//! states.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,29 +14,29 @@ use crate::log::LogFormat;
 use crate::trace::Explain;
 use crate::transport::Pace;
 
-/// Everything that the command line, the environment and the configuration file can set. Paths, users, descriptors and processors
-/// are not checked here.
+/// All settings of the command line, the environment and the configuration file. Paths, users, descriptors and
+/// processors are not checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The port to listen on, by default 8000. 0 stands for any free port.
+    /// The port to listen on, by default 8000. 0 means any free port.
     pub port: u16,
-    /// The address or host name to listen on. `None` stands for all interfaces. A host name is not resolved yet.
+    /// The address or host name to listen on. `None` means all interfaces. A host name is not resolved yet.
     pub bind: Option<String>,
     /// The directory to serve, by default `.`.
     pub directory: PathBuf,
-    /// The version of HTTP in responses.
+    /// The HTTP version of responses.
     pub protocol: Version,
     /// Additional header fields for successful responses, in order. Each is valid, and none is a field that the server
     /// sets itself.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The value of the field `Server` in all responses, which is valid. Empty leaves the field out; `None` stands for
-    /// the default.
+    /// The value of the field `Server` in all responses, which is valid. An empty value leaves the field out; `None`
+    /// means the default.
     pub server: Option<String>,
-    /// The content type of files with an unknown extension. `None` stands for the default.
+    /// The content type of files with an unknown extension. `None` means the default.
     pub content_type: Option<String>,
     /// TLS: certificates, keys, accepted clients.
     pub tls: TlsOptions,
-    /// True to log no requests.
+    /// True if requests are not logged.
     pub quiet: bool,
     /// How files are served.
     pub site: SiteOptions,
@@ -43,7 +44,7 @@ pub struct Options {
     pub scripts: ScriptOptions,
     /// The format and the file of the log.
     pub log: LogOptions,
-    /// Limits and timeouts of connections, and the time that a drain may take.
+    /// The limits and timeouts of connections, and the longest time of a drain.
     pub limits: Limits,
     /// How the program can be watched.
     pub watch: WatchOptions,
@@ -92,7 +93,8 @@ impl Default for Options {
     }
 }
 
-/// At a drain, an idle connection has this long to send one more request, so that a restart under load loses none.
+/// The time that an idle connection has during a drain to send one more request, so that a restart under load loses
+/// none.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// How clients are served over TLS. Without a certificate they are served unencrypted.
@@ -108,9 +110,9 @@ pub struct TlsOptions {
     pub only_tls13: bool,
     /// The file with the certificates of the authorities that may issue client certificates.
     pub client_ca: Option<PathBuf>,
-    /// True if clients may have no certificate. `None` stands for the default, false.
+    /// True if client certificates are optional. `None` means the default, false.
     pub client_auth_is_optional: Option<bool>,
-    /// The additional names of a certificate that is made at the start. `None` if none is made.
+    /// The additional names in a certificate that is generated at startup. `None` if none is generated.
     pub self_signed: Option<Vec<String>>,
     /// The seconds for which browsers use only HTTPS.
     pub hsts: Option<u32>,
@@ -125,7 +127,7 @@ impl TlsOptions {
     }
 }
 
-/// How files are served. For an empty list or `None` the defaults of the file service apply.
+/// How files are served. For an empty list or `None`, the default of the file service applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteOptions {
     /// The names of index files, in order of preference.
@@ -142,7 +144,7 @@ pub struct SiteOptions {
     pub hidden: bool,
     /// Which symbolic links are followed.
     pub symlinks: Symlinks,
-    /// The origin whose scripts may read the files, or `*` for all.
+    /// The origin whose scripts may read the files; `*` means all.
     pub cors: Option<String>,
     /// True if pages are isolated from other sites.
     pub coop_coep: bool,
@@ -152,13 +154,13 @@ pub struct SiteOptions {
     pub mime: Vec<(String, String)>,
     /// Extensions without the dot, each with its content coding.
     pub encodings: Vec<(String, String)>,
-    /// The charset of all text; `Some(None)` stands for no charset.
+    /// The charset of all text files; `Some(None)` means no charset.
     pub charset: Option<Option<String>>,
-    /// True if pages are served without their `.html`.
+    /// True if the URLs of pages omit `.html`.
     pub clean_urls: bool,
-    /// True if compressed files beside a file are served instead of it.
+    /// True if compressed versions of files are served in place of the files.
     pub precompressed: bool,
-    /// The accounts that may read the files. If there are none, every client may.
+    /// The accounts that may read the files. If there are none, every client may read them.
     pub accounts: Vec<Account>,
     /// A file with more accounts.
     pub auth_file: Option<PathBuf>,
@@ -191,20 +193,20 @@ impl Default for SiteOptions {
     }
 }
 
-/// How CGI scripts are run. `None` stands for the default of the CGI service.
+/// How CGI scripts are run. `None` means the default of the CGI service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptOptions {
     /// True if scripts are run.
     pub run: bool,
-    /// The names of additional variables to pass to scripts. Each is valid as a name.
+    /// The names of additional variables to pass to scripts. Each is a valid name.
     pub variables: Vec<OsString>,
     /// The user that scripts run as.
     pub user: Option<String>,
-    /// The time from the start of a script to its end; zero stands for no limit.
+    /// The time from the start of a script to its end; zero means no limit.
     pub timeout: Option<Duration>,
-    /// The time that a script has to send the head of its response; zero stands for no limit.
+    /// The longest time until a script has sent the head of its response; zero means no limit.
     pub first_byte: Option<Duration>,
-    /// The most scripts that may run at a time.
+    /// The maximum number of scripts that run at a time.
     pub max_running: Option<usize>,
 }
 
@@ -217,16 +219,16 @@ pub struct LogOptions {
     pub file: Option<PathBuf>,
 }
 
-/// How the program can be watched.
+/// Options for watching the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// How few bytes every connection moves at a time, and how long it pauses.
+    /// The largest reads and writes of every connection, and the pauses between them.
     pub pace: Pace,
     /// The file for the trace.
     pub trace: Option<PathBuf>,
-    /// The number of connections that the trace shows. `None` is the default of the recorder.
+    /// The number of connections that the trace shows. `None` means the recorder's default.
     pub trace_connections: Option<u32>,
-    /// The most MiB of the trace. `None` is the default of the recorder.
+    /// The maximum size of the trace in MiB. `None` means the recorder's default.
     pub trace_limit: Option<u64>,
     /// The connections that are explained.
     pub explain: Option<Explain>,
@@ -252,13 +254,13 @@ pub struct LifeOptions {
     pub ready: ReadyForm,
     /// The descriptor, at least 3, to which the JSON form of the ready line is written.
     pub ready_fd: Option<i32>,
-    /// True if all responses have the nonce of this start.
+    /// True if all responses contain the nonce of this start.
     pub nonce_header: bool,
     /// The time without a request after which the program ends, more than zero.
     pub idle_exit: Option<Duration>,
     /// The time after which the program ends, more than zero.
     pub duration: Option<Duration>,
-    /// True if the program ends with its standard input.
+    /// True if the program ends when its standard input ends.
     pub exit_with_stdin: bool,
     /// The time that the program keeps serving after a signal to stop.
     pub lame_duck: Duration,
@@ -295,7 +297,7 @@ pub enum ExitCodes {
 pub(in crate::cli) struct BadValue(String);
 
 impl BadValue {
-    /// Appends ` (HINT)`, which says which values are allowed.
+    /// Appends ` (HINT)`, which describes the allowed values.
     pub(in crate::cli) fn hint(self, hint: impl fmt::Display) -> BadValue {
         BadValue(format!("{self} ({hint})"))
     }

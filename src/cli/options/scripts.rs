@@ -9,7 +9,7 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// How much longer the server waits for a response than a script may take to begin it.
+/// The time that the server waits for a response in addition to the script's limit for its head.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
@@ -34,12 +34,12 @@ impl Options {
         Ok(())
     }
 
-    /// Makes the server wait longer for a response than a request can wait in the queue and for its script. The limit
-    /// of the script then passes first, and the log names the script.
+    /// Makes the server wait for a response longer than a request can wait in the queue and for its script. So the
+    /// script's limit expires first, and the log names the script.
     fn wait_for_scripts(&mut self) {
         let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
         let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);
-        // For both limits, zero stands for no limit.
+        // For both limits, zero means no limit.
         self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
     }
 

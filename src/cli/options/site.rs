@@ -1,4 +1,4 @@
-//! The setters for flags of the files that are served.
+//! The setters for the flags for served files.
 
 use std::ffi::OsStr;
 
@@ -13,7 +13,7 @@ use crate::http::{Status, UrlPath, is_token};
 /// The page of `--spa` without a value.
 const SPA_PAGE: &str = "index.html";
 
-/// The value of `Cache-Control` for files that never change under their name. The time is one year.
+/// The value of `Cache-Control` for files whose content never changes under the same name. The time is one year.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 impl Options {
@@ -130,7 +130,7 @@ impl Options {
         self.site.precompressed = true;
     }
 
-    /// Errors do not quote the value, because it contains a password.
+    /// Adds an account. Errors do not quote the value, because it contains a password.
     pub(in crate::cli) fn add_auth(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let account = value.to_str().ok_or("an account must be UTF-8")?;
         self.site
@@ -153,7 +153,7 @@ impl Options {
     }
 }
 
-/// True for a path that normalisation does not change, except for a slash at its end. `/a/../b` is refused, because it
+/// True for a path that normalisation does not change, except for a trailing slash. `/a/../b` is refused, because it
 /// means `/b`.
 fn is_base_path(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('/') else { return false };
@@ -163,8 +163,8 @@ fn is_base_path(text: &str) -> bool {
     is_normal && !text.contains(['?', '#']) && !text.to_ascii_lowercase().contains("%2f")
 }
 
-/// True for `*`, or a scheme and a host with or without a port (RFC 6454 section 6.2). Nothing may follow, because
-/// browsers compare the text: with a slash at its end it would never match.
+/// True for `*`, or for a scheme and a host with an optional port (RFC 6454 section 6.2). Nothing may follow, because
+/// browsers compare the text, and a trailing slash would never match.
 fn is_origin(text: &str) -> bool {
     let host =
         text.split_once("://").map(|(scheme, host)| (scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), host));

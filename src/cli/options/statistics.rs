@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::model::{BadValue, Options};
 use super::values::{count, file, must, text};
 
-/// The reports of counters and health.
+/// Options for the reports of counters and health.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatisticsOptions {
     /// The number of responses after which the program ends, at least 1.
@@ -16,7 +16,7 @@ pub struct StatisticsOptions {
     pub path: Option<String>,
     /// The networks whose clients get the counters. If there are none, clients on loopback addresses do.
     pub from: Vec<Network>,
-    /// The file that the counters are written to at the end; `Some(None)` stands for standard output.
+    /// The file that the counters are written to at the end; `Some(None)` means standard output.
     pub on_exit: Option<Option<PathBuf>>,
     /// The URL path of the health, in the form of `path`.
     pub health: Option<String>,
@@ -50,7 +50,7 @@ impl Options {
     }
 }
 
-/// The path of a URL for a report.
+/// Parses the URL path of a report.
 fn url_path(value: &OsStr) -> Result<String, BadValue> {
     let path = text("path", value)?;
     let is_safe = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
@@ -60,7 +60,7 @@ fn url_path(value: &OsStr) -> Result<String, BadValue> {
     }
 }
 
-/// A network: the addresses whose first bits are the same.
+/// A network: all addresses with the same first bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -68,7 +68,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Parses `ADDRESS/BITS`; an address alone is a network of one.
+    /// Parses `ADDRESS/BITS`; an address alone is a network of one address.
     fn parse(text: &str) -> Option<Network> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;

@@ -28,7 +28,7 @@ pub(super) fn file(value: &OsStr) -> Result<PathBuf, BadValue> {
     path("file", value)
 }
 
-/// The path of a file or a directory: not empty, and without NUL, which only a configuration file can contain.
+/// The path of a file or a directory: not empty, and without NUL. Only a configuration file can contain NUL.
 pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     match value.is_empty() || value.as_encoded_bytes().contains(&0) {
         true => Err(must(&format!("be the name of a {what}"), what, value)),
@@ -51,7 +51,7 @@ pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str
     parts.ok_or_else(|| must("contain =", what, value))
 }
 
-/// The number of a port, in the syntax of Python's `int()`. 0 stands for any free port.
+/// The number of a port, in the syntax of Python's `int()`. 0 means any free port.
 pub(super) fn port(value: &OsStr) -> Result<u16, BadValue> {
     let number = value.to_str().and_then(python_int);
     let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
@@ -60,7 +60,7 @@ pub(super) fn port(value: &OsStr) -> Result<u16, BadValue> {
     port.ok_or_else(|| format!("{number} is not in 0..=65535").into())
 }
 
-/// Normalises a number in the syntax of Python's `int()`: removes spaces around it, a plus sign and underscores, so
+/// Normalises a number in the syntax of Python's `int()`: removes surrounding spaces, a plus sign and underscores, so
 /// that ` +1_0 ` becomes `10`. Unlike Python, accepts ASCII digits only.
 fn python_int(text: &str) -> Option<String> {
     let text = text.trim();
@@ -72,8 +72,8 @@ fn python_int(text: &str) -> Option<String> {
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// True for an IP address with or without a zone, and for a possible host name: one without spaces and without
-/// characters that end the host in a URL. The system may refuse it later, when it resolves the name.
+/// True for an IP address with an optional zone, and for a possible host name, which has no spaces and no characters
+/// that end the host in a URL. The system can still refuse the name later, when it is resolved.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_name =
@@ -81,8 +81,8 @@ pub(super) fn is_host(text: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok() || is_name
 }
 
-/// True for `type/subtype` with or without parameters (RFC 9110 section 8.3.1). The parameters must be valid in a
-/// header field and are not parsed.
+/// True for `type/subtype` with optional parameters (RFC 9110 section 8.3.1). The parameters must be valid in a header
+/// field, but are not parsed.
 pub(super) fn is_media_type(text: &str) -> bool {
     let (essence, _parameters) = text.split_once(';').unwrap_or((text, ""));
     let named = essence.trim_end().split_once('/');
@@ -90,7 +90,8 @@ pub(super) fn is_media_type(text: &str) -> bool {
         && FieldBlock::new().add("Content-Type", text).is_ok()
 }
 
-/// A number of seconds with or without a fraction. Parsed without floating point, which would make the program larger.
+/// Parses a number of seconds with an optional fraction. Floating point is avoided because it would make the program
+/// larger.
 pub(super) fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -103,24 +104,24 @@ pub(super) fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     time.ok_or_else(|| invalid("number of seconds", value))
 }
 
-/// A time limit. Zero is allowed: it stands for no limit, except that `--grace 0` gives no time at all.
+/// Parses a time limit. Zero is allowed and means no limit, except that `--grace 0` gives no time at all.
 pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     seconds(value).map_err(|why| why.hint("must be from 0 to 4294967295, such as 2.5"))
 }
 
-/// A number of connections or scripts, at least 1.
+/// Parses a number of connections or scripts, at least 1.
 pub(super) fn count(value: &OsStr) -> Result<usize, BadValue> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// A whole number. A number that does not fit into `u64` becomes the largest one.
+/// Parses a whole number. A number that does not fit into `u64` becomes the largest `u64`.
 pub(super) fn number(value: &OsStr) -> Option<u64> {
     let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The bytes of a value in a header field. Text is encoded as Latin-1, as Python does; `None` if it contains other
+/// The bytes of a value in a header field. Text is encoded as Latin-1, as in Python; `None` if it contains other
 /// characters. A value that is not UTF-8 is used unchanged.
 pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
     let Some(text) = value.to_str() else { return Some(value.as_encoded_bytes().to_vec()) };

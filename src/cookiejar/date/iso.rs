@@ -2,8 +2,8 @@
 
 use super::{Civil, DAY, Scanner, civil_from_days};
 
-/// `1994-11-24 08:49:37Z`. A time outside of the years 0 to 9999 becomes the nearest within them, because the form has four
-/// digits for the year.
+/// Formats a time as `1994-11-24 08:49:37Z`. The format has four digits for the year, so a time outside the years 0 to
+/// 9999 becomes the nearest time within them.
 pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
     let seconds = seconds.clamp(-62_167_219_200, 253_402_300_799);
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY));
@@ -12,8 +12,8 @@ pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Reads a date in the forms of CPython's `http.cookiejar.iso2time`: separators, time of day and zone may be missing. `None`
-/// for a text in another form, and for a year before 1970.
+/// Parses a date in the forms of CPython's `http.cookiejar.iso2time`: separators, time of day and zone are optional.
+/// `None` for text in another form, and for a year before 1970.
 pub(in crate::cookiejar) fn parse_iso(text: &str) -> Option<i64> {
     let mut scanner = Scanner::new(text.trim_start());
     let year = scanner.number(4, 4)?;
@@ -30,7 +30,7 @@ pub(in crate::cookiejar) fn parse_iso(text: &str) -> Option<i64> {
     at_end.then_some(seconds - offset)
 }
 
-/// The time of day, after white space, a hyphen, a colon or `T`. A fraction of a second is left out.
+/// Parses the time of day, after white space, a hyphen, a colon or `T`. A fraction of a second is ignored.
 fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     let mut ahead = *scanner;
     if !ahead.blanks() && !ahead.skip_one_of("-:Tt") {
@@ -49,7 +49,7 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second))
 }
 
-/// The offset of the zone in seconds: `Z`, or hours and perhaps minutes, perhaps with a sign. 0 without a zone.
+/// Parses the offset of the zone in seconds: `Z`, or an optional sign, hours and optional minutes. 0 without a zone.
 fn offset(scanner: &mut Scanner<'_>) -> i64 {
     if scanner.skip_one_of("Zz") {
         return 0;

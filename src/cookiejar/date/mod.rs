@@ -1,5 +1,5 @@
-//! Dates of cookies, in seconds since 1970-01-01 00:00:00 UTC: one reader for each standard, and the calendar that they
-//! share. There is no clock: the time is an argument of the reader that needs the present year.
+//! Dates of cookies, in seconds since 1970-01-01 00:00:00 UTC: one parser for each standard, and the calendar that they
+//! share. Not here: a clock. The parser that needs the current year gets the time as an argument.
 
 mod iso;
 mod python;
@@ -9,28 +9,29 @@ pub(super) use iso::{format_iso, parse_iso};
 pub(super) use python::parse_python;
 pub(super) use rfc6265::parse_cookie_date;
 
-/// Seconds of a day.
+/// The number of seconds in a day.
 const DAY: i64 = 86_400;
 
-/// The three letters that a name of a month begins with, in lower case.
+/// The first three letters of each month's name, in lower case.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The number of a month, 1 to 12, by its first three letters.
+/// The number of a month, 1 to 12, from its first three letters.
 fn month(name: &str) -> Option<i64> {
     let position = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(position + 1).ok()
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar. The month is 1 to 12; the day may be beyond its end.
+/// The number of days from 1970-01-01 to a date in the Gregorian calendar. The month is 1 to 12; the day may be beyond
+/// the end of the month.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last day of its year.
+    // In this calculation years begin in March, so that the leap day is the last day of its year.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// Year, month and day of a number of days from 1970-01-01.
+/// The year, month and day that is this number of days after 1970-01-01.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -47,7 +48,7 @@ fn year_of(seconds: i64) -> i64 {
     civil_from_days(seconds.div_euclid(DAY)).0
 }
 
-/// A date and a time of day as they were read, without a zone.
+/// A parsed date and time of day, without a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Civil {
     year: i64,
@@ -64,8 +65,8 @@ impl Civil {
         days_from_civil(self.year, self.month, self.day) * DAY + seconds
     }
 
-    /// The date in seconds under Python's rules for all of its readers: a year from 1970 to 9999, hours up to 24 and
-    /// seconds up to 61. A day beyond the end of its month counts into the next month.
+    /// The date in seconds, under the rules of all of Python's parsers: a year from 1970 to 9999, hours up to 24 and
+    /// seconds up to 61. A day beyond the end of its month falls into the next month.
     fn checked_as_in_python(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         let valid = (1970..=9999).contains(&year)
@@ -89,7 +90,7 @@ impl<'t> Scanner<'t> {
         Scanner { rest: text }
     }
 
-    /// The longest run of characters of this kind, at most `most` of them.
+    /// Takes the longest run of characters of this kind, up to `most`.
     fn run(&mut self, most: usize, kind: impl Fn(char) -> bool) -> &'t str {
         let end = self.rest.char_indices().take(most).find(|(_, c)| !kind(*c)).map(|(at, _)| at);
         let end = end.unwrap_or_else(|| self.rest.char_indices().nth(most).map_or(self.rest.len(), |(at, _)| at));
@@ -98,7 +99,7 @@ impl<'t> Scanner<'t> {
         run
     }
 
-    /// A number of `least` to `most` digits.
+    /// Takes a number with `least` to `most` digits.
     fn number(&mut self, least: usize, most: usize) -> Option<i64> {
         let mut ahead = *self;
         let digits = ahead.run(most, |c| c.is_ascii_digit());
@@ -112,13 +113,13 @@ impl<'t> Scanner<'t> {
         self.run(1, |c| characters.contains(c)).len() == 1
     }
 
-    /// Skips white space; true if there was some.
+    /// Skips white space. Returns true if there was any.
     fn blanks(&mut self) -> bool {
         !self.run(usize::MAX, is_blank).is_empty()
     }
 }
 
-/// The white space of ASCII, as in Python's patterns.
+/// True for ASCII white space, as in Python's patterns.
 fn is_blank(character: char) -> bool {
     matches!(character, '\t'..='\r' | ' ')
 }

@@ -1,13 +1,12 @@
-//! Reads dates as CPython's `http.cookiejar.http2time` does: day, month and year in this order, and perhaps a time of day and a
-//! zone.
+//! Parses dates like CPython's `http.cookiejar.http2time`: day, month and year in this order, with an optional time of
+//! day and zone.
 
 use super::{Civil, Scanner, is_blank, month, year_of};
 
-/// Reads a date; `None` for a text in another form, a year before 1970 or after 9999, or a zone whose offset
-/// is unknown.
+/// Parses a date; `None` for text in another form, a year before 1970 or after 9999, or a zone whose offset is unknown.
 ///
-/// A year of fewer than four digits is completed to the year nearest to that of `now`. CPython raises an exception for
-/// a month that does not exist, and loses all cookies of the response (gh-153677); here it is `None`.
+/// A year with fewer than four digits becomes the nearest matching year to that of `now`. For a month that does not
+/// exist, CPython raises an exception and loses all cookies of the response (gh-153677); here the result is `None`.
 pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     let mut scanner = Scanner::new(without_weekday(text.trim_start()));
     let day = scanner.number(1, 2)?;
@@ -29,7 +28,7 @@ pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     at_end.then_some(seconds - offset)
 }
 
-/// Removes a day of the week and a comma after it. Only the first three letters of the day count.
+/// Removes a day of the week and a comma after it. Only the first three letters of the day are checked.
 fn without_weekday(text: &str) -> &str {
     let is_weekday = |start: &str| {
         ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].iter().any(|day| day.eq_ignore_ascii_case(start))
@@ -41,7 +40,7 @@ fn without_weekday(text: &str) -> &str {
     rest.strip_prefix(',').unwrap_or(rest).trim_start_matches(is_blank)
 }
 
-/// White space, a hyphen or a slash.
+/// Skips white space, a hyphen or a slash.
 fn separator(scanner: &mut Scanner<'_>) -> Option<()> {
     (scanner.blanks() || scanner.skip_one_of("-/")).then_some(())
 }
@@ -50,7 +49,7 @@ fn month_of(word: &str) -> Option<i64> {
     month(word).or_else(|| word.parse().ok())
 }
 
-/// The year nearest to that of `now` that ends in these digits, if there are fewer than four.
+/// Completes a year with fewer than four digits: the nearest year to that of `now` that ends in these digits.
 fn full_year(year: i64, now: i64) -> i64 {
     if year >= 1000 {
         return year;
@@ -64,7 +63,7 @@ fn full_year(year: i64, now: i64) -> i64 {
     }
 }
 
-/// The time of day, after white space or a colon: hours, minutes and perhaps seconds.
+/// Parses the time of day, after white space or a colon: hours, minutes and optional seconds.
 fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     let mut ahead = *scanner;
     if !ahead.blanks() && !ahead.skip_one_of(":") {
@@ -80,7 +79,7 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second.unwrap_or(0)))
 }
 
-/// A zone: a word other than `AM` and `PM`, or two to four digits, perhaps with a sign.
+/// Takes a zone: a word other than `AM` and `PM`, or two to four digits with an optional sign.
 fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     let before = scanner.rest;
     let mut ahead = *scanner;
@@ -95,7 +94,7 @@ fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     Some(&before[..before.len() - ahead.rest.len()])
 }
 
-/// The offset of a zone in seconds. Of names, only those of UTC are known.
+/// The offset of a zone in seconds. Only the names of UTC are known.
 fn offset(zone: &str) -> Option<i64> {
     if ["GMT", "UTC", "UT", "Z"].iter().any(|utc| utc.eq_ignore_ascii_case(zone)) {
         return Some(0);
@@ -104,13 +103,13 @@ fn offset(zone: &str) -> Option<i64> {
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // The last two of three or four digits are minutes.
+    // If there are three or four digits, the last two are minutes.
     let (hours, minutes) = if digits.len() > 2 { digits.split_at(digits.len() - 2) } else { (digits, "0") };
     let seconds = 3600 * hours.parse::<i64>().ok()? + 60 * minutes.parse::<i64>().ok()?;
     Some(if zone.starts_with('-') { -seconds } else { seconds })
 }
 
-/// The name of the zone once more, in parentheses.
+/// Skips a second name of the zone in parentheses.
 fn zone_in_parentheses(scanner: &mut Scanner<'_>) {
     let mut ahead = *scanner;
     let open = ahead.skip_one_of("(");

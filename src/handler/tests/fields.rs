@@ -1,11 +1,11 @@
-//! The header fields that a handler sets and reads: their encoding, and the effect of `Connection`. Not here: how the bodies of
-//! handlers are framed.
+//! Tests of the header fields that a handler sets and reads: their encoding, and the effect of `Connection`. Not here:
+//! the framing of bodies.
 
 use super::*;
 use crate::http::{Request, Version};
 use crate::service::ErrorText;
 
-/// The response as bytes, which need not be UTF-8.
+/// The response as bytes, which may not be UTF-8.
 fn bytes_of(service: impl Service + Send + 'static, request: &[u8]) -> Vec<u8> {
     let bench = Bench::new(service);
     let mut client = bench.connect();
@@ -18,10 +18,10 @@ fn has(answer: &[u8], field: &[u8]) -> bool {
     answer.windows(line.len()).any(|window| window == line)
 }
 
-/// Sends a response after `Connection` was set.
+/// Sends a response after `Connection` has been set.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
-/// Every way of sending a response with fields that were set before.
+/// Every way of sending a response with fields that have been set.
 const WAYS: [(&str, SendResponse); 5] = [
     ("send_response", |x| {
         x.send_response(200)?;
@@ -60,7 +60,7 @@ fn connection_keep_alive_of_a_handler_is_sent() {
             assert!(answer.contains("\r\nConnection: keep-alive\r\n"), "{name}: {answer}");
             assert!(get(&mut client).starts_with("HTTP/1.1 "), "{name}: the connection is open");
         }
-        // A client may ask for the end of the connection, and an HTTP/1.0 client does unless it asks for keep-alive.
+        // A client can request the end of the connection. An HTTP/1.0 client does so unless it asks for keep-alive.
         for request in [&b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..], b"GET / HTTP/1.0\r\n\r\n"] {
             let mut client = bench.connect();
             client.send(request);
@@ -146,7 +146,7 @@ fn a_field_with_a_character_above_latin1_is_an_error_and_is_not_sent() {
         let refused = x.send_header("X-Price", "5 \u{20ac}").unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(refused.to_string(), "invalid value for header \"X-Price\": '\u{20ac}' is not in Latin-1");
-        // U+010D and U+010A would be CR and LF if they were cut to eight bits, U+0100 would be NUL.
+        // If cut to eight bits, U+010D and U+010A would become CR and LF, and U+0100 would become NUL.
         for value in ["a\u{10d}\u{10a}X-Split: 1", "\u{100}", "a\r\nX-Split: 1", "a\nX-Split: 1", "a\rb", "a\0b"] {
             assert!(x.send_header("X-Refused", value).is_err(), "{value:?}");
             assert!(x.send_header("X-Refused", format_args!("{value}")).is_err(), "{value:?}");
