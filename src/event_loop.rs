@@ -1,5 +1,5 @@
-//! A run of the loop for one server or several: what each server registers, and how the limits and hooks of several
-//! servers are combined. Not here: protocols and logs, which a server adds as sessions and hooks.
+//! A run of the loop for one or several servers: the registrations of each server, and the combination of their limits
+//! and hooks. Not here: protocols and logs, which a server adds as sessions and hooks.
 
 mod periodic;
 
@@ -52,7 +52,7 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop without servers.
+    /// Creates a loop without servers.
     ///
     /// # Errors
     /// If the system has no descriptors for the poll.
@@ -62,14 +62,14 @@ impl EventLoop {
 
     /// Adds a server. It keeps its address, its handlers, its log and its callbacks, such as
     /// [`service_actions`](crate::HttpServer::service_actions), [`every`](crate::HttpServer::every) and
-    /// [`on_reload`](crate::HttpServer::on_reload). The signals of the first server that has some are those of the loop,
-    /// unless the loop has its own. The server's own [`Stopper`] and its
-    /// [`lifetime`](crate::HttpServer::lifetime) do not stop the loop.
+    /// [`on_reload`](crate::HttpServer::on_reload). The loop uses the signals of the first server that has any, unless
+    /// it has its own. The server's own [`Stopper`] and its [`lifetime`](crate::HttpServer::lifetime) do not stop the
+    /// loop.
     ///
-    /// The loop has one limit for the connections of all its servers together: the smallest
-    /// [`connections`](crate::Limits::connections) of them, so that no server has more than it allows. When it
-    /// drains, it waits for the longest [`grace`](crate::Limits::grace), so that no response is cut sooner than its
-    /// server allows. The grace of a server that does not speak HTTP is 5 seconds.
+    /// The loop has one limit for the connections of all servers together: the smallest
+    /// [`connections`](crate::Limits::connections), so that no server exceeds its own limit. When the loop drains, it
+    /// waits for the longest [`grace`](crate::Limits::grace), so that no response is cut earlier than its server
+    /// allows. The grace of a server that does not speak HTTP is 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
         let mut server = server;
         if let Some(signals) = server.take_signals() {
@@ -78,7 +78,7 @@ impl EventLoop {
         self.members.push(Box::new(server));
     }
 
-    /// Calls `work` again and again while the loop runs, as [`HttpServer::every`](crate::HttpServer::every).
+    /// Calls `work` repeatedly while the loop runs, like [`HttpServer::every`](crate::HttpServer::every).
     pub fn every(&mut self, interval: Duration, work: impl FnMut() + Send + 'static) {
         self.periodic.add(interval, work);
     }
@@ -86,12 +86,12 @@ impl EventLoop {
     /// Handles these signals of the process while the loop runs, each with its action.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of them.
+    /// If the system does not allow a handler for one of the signals.
     pub fn stop_on_signals(&mut self, actions: &[(i32, SignalAction)]) -> io::Result<()> {
         self.core.stop_on_signals(actions)
     }
 
-    /// Turns off the logs of servers whose log was not set.
+    /// Turns off the logs of servers for which the program has not set a log.
     pub(crate) fn quieten(&mut self) {
         self.members.iter_mut().for_each(|member| member.quieten());
     }
@@ -100,12 +100,12 @@ impl EventLoop {
     /// [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination) describes.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of them.
+    /// If the system does not allow a handler for one of the signals.
     pub fn stop_on_termination(&mut self) -> io::Result<()> {
         self.core.stop_on_termination()
     }
 
-    /// A handle by which another thread or a handler stops the loop.
+    /// A handle with which another thread or a handler can stop the loop.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -113,7 +113,7 @@ impl EventLoop {
     /// Serves on all servers until a [`Stopper`] or a signal stops the loop.
     ///
     /// # Errors
-    /// If the system's selector fails. No client can cause an error.
+    /// If the system's selector fails. Clients cannot cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let mut registrations: Vec<_> = self.members.iter_mut().map(|member| member.register()).collect();
         registrations.push(Registration::new(Vec::new(), periodic::PeriodicHooks(&mut self.periodic)));
@@ -129,11 +129,11 @@ impl fmt::Debug for EventLoop {
 
 /// A server that can be added to an [`EventLoop`]: the servers of this crate.
 pub trait LoopMember: Send {
-    /// The acceptors and hooks of this server for one run.
+    /// Returns the acceptors and hooks of this server for one run.
     #[doc(hidden)]
     fn register(&mut self) -> Registration<'_>;
 
-    /// Takes the handlers of signals, which then are those of the loop.
+    /// Takes the server's signal handlers for the loop.
     #[doc(hidden)]
     fn take_signals(&mut self) -> Option<Signals>;
 
@@ -153,7 +153,7 @@ impl<'s> Registration<'s> {
         Registration { acceptors, hooks: Box::new(hooks) }
     }
 
-    /// The acceptors and hooks of two servers.
+    /// Combines the acceptors and hooks of two servers.
     pub(crate) fn and(mut self, other: Registration<'s>) -> Registration<'s> {
         self.acceptors.extend(other.acceptors);
         Registration { acceptors: self.acceptors, hooks: Box::new(AllHooks(vec![self.hooks, other.hooks])) }
@@ -166,16 +166,15 @@ impl fmt::Debug for Registration<'_> {
     }
 }
 
-/// Why [`HttpServer::serve_forever`](crate::HttpServer::serve_forever) returned.
+/// The reason why [`HttpServer::serve_forever`](crate::HttpServer::serve_forever) returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stopped {
     /// A [`Stopper`] stopped the server.
     ByStopper,
-    /// This signal stopped the server. It was named by
-    /// [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
+    /// This signal stopped the server; see [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),
-    /// A time of [`HttpServer::lifetime`](crate::HttpServer::lifetime) was over.
+    /// A time of [`HttpServer::lifetime`](crate::HttpServer::lifetime) has passed.
     ByLifetime,
 }
 
@@ -185,15 +184,15 @@ pub enum Stopped {
 pub enum Served {
     /// A connection was accepted, its first request was served, and it has ended.
     Request,
-    /// A connection was refused by [`HttpServer::verify_request`](crate::HttpServer::verify_request).
+    /// [`HttpServer::verify_request`](crate::HttpServer::verify_request) refused a connection.
     Refused,
-    /// No connection arrived in time. In Python, `handle_timeout` is called then.
+    /// No connection arrived in time. In this case Python calls `handle_timeout`.
     TimedOut,
     /// A [`Stopper`] or a signal ended the wait.
     Stopped,
 }
 
-/// The poll of a server and the means to stop it. They outlive a run, so that a server can run again.
+/// The poll of a server and its stop flag. They outlive a run, so that a server can run again.
 pub(crate) struct LoopCore {
     poll: Poll,
     stop: Arc<StopFlag>,
@@ -201,7 +200,7 @@ pub(crate) struct LoopCore {
     lifetime: Lifetime,
     #[cfg(unix)]
     input_end: Option<InputEnd>,
-    /// The number of responses that the end of the last run cut.
+    /// The number of responses that were incomplete at the end of the last run.
     cut_responses: usize,
 }
 
@@ -209,7 +208,7 @@ impl LoopCore {
     pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
-        // Waking fails only if the poll is closed, and then no loop sleeps on it.
+        // Waking fails only if the poll is closed, and in that case no loop sleeps on it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(LoopCore {
             poll,
@@ -313,15 +312,15 @@ impl LoopCore {
         }
         let end = reactor.run(mode, &mut hooks);
         self.cut_responses = reactor.responding();
-        // Sessions are left if the run ended at once. They are dropped before `after_run`, which finishes the logs,
-        // because they may still write to them.
+        // Sessions can be left after an immediate end. They are dropped before `after_run` finishes the logs, because
+        // they may still write to them.
         drop(reactor);
         hooks.after_run(mode);
         end
     }
 }
 
-/// The hooks of all servers of a run, as one.
+/// Combines the hooks of all servers in a run.
 pub(crate) struct AllHooks<'s>(pub(crate) Vec<Box<dyn TurnHooks + 's>>);
 
 impl TurnHooks for AllHooks<'_> {

@@ -1,13 +1,14 @@
-//! Errors of services and handlers as `Box<dyn Error>`, and the texts of errors and panics, for the log. Not here: the log, and
-//! the response to a failure.
+//! Converts errors of services and handlers to `Box<dyn Error>`, and errors and panics to text for the log. Not here:
+//! the log, and the response to a failure.
 
 use std::any::Any;
 use std::error::Error;
 
-/// An error by which a service or a handler may fail: any [`Error`], a text, `anyhow::Error`, `Box<dyn Error>`, and
+/// An error with which a service or a handler can fail: any [`Error`], text, `anyhow::Error`, `Box<dyn Error>`, and
 /// `Box<dyn Error + Send + Sync>`.
 ///
-/// std converts all of them but the last into `Box<dyn Error>`. `M` distinguishes the two cases; the compiler infers it.
+/// `std` converts all of them except the last to `Box<dyn Error>`. `M` distinguishes the two cases; the compiler infers
+/// it.
 ///
 /// ```
 /// use std::error::Error;
@@ -33,11 +34,11 @@ use std::error::Error;
 /// assert_eq!(testing::get(Handlers::new(|| Doubles), "/").status(), 500);
 /// ```
 pub trait IntoError<M> {
-    /// Boxes the error, unless it is boxed.
+    /// Boxes the error, unless it is already boxed.
     fn into_error(self) -> Box<dyn Error>;
 }
 
-/// The marker of [`IntoError`] for errors that std converts.
+/// The marker of [`IntoError`] for errors that `std` converts.
 #[derive(Debug)]
 pub struct ByInto;
 
@@ -57,13 +58,13 @@ impl IntoError<SendSync> for Box<dyn Error + Send + Sync> {
     }
 }
 
-/// The text of an error and of its sources, from the outermost to the innermost.
+/// The text of an error and its sources, from the outermost to the innermost.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let more = error.to_string();
-        // Many errors end with the text of their source.
+        // Many errors already end with the text of their source.
         if !text.ends_with(&more) {
             text.push_str(": ");
             text.push_str(&more);

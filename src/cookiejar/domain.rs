@@ -1,4 +1,5 @@
-//! Hosts and domains: how RFC 6265 and Python match them, and the suffixes that no cookie may have as its domain.
+//! Hosts and domains: the matching rules of RFC 6265 and Python, and the suffixes that are not allowed as the domain of
+//! a cookie.
 
 use std::net::Ipv4Addr;
 
@@ -7,8 +8,8 @@ pub(super) fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// True if `host` is `domain`, or a name below it (RFC 6265 section 5.1.3). Both are in lower case, the domain is without a
-/// dot in front.
+/// True if `host` is `domain`, or a name below it (RFC 6265 section 5.1.3). Both must be in lower case, and the domain
+/// without a leading dot.
 pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     match host.strip_suffix(domain) {
         Some("") => true,
@@ -17,10 +18,11 @@ pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     }
 }
 
-/// True for a name under which unrelated parties register names, so no cookie may have it as its domain: `com`, and with the
-/// feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix list](https://publicsuffix.org).
+/// True for a name under which unrelated parties register names, which is therefore not allowed as the domain of a
+/// cookie: `com`, and with the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix
+/// list](https://publicsuffix.org).
 ///
-/// The name is in lower case. The list is that of the crate `psl`, compiled in.
+/// The name must be in lower case. The list is compiled in with the crate `psl`.
 ///
 /// ```
 /// use serve_forever::cookiejar::is_public_suffix;
@@ -31,7 +33,7 @@ pub fn is_public_suffix(domain: &str) -> bool {
     is_single_label(domain) || (!is_address(domain) && is_listed(domain))
 }
 
-/// True for a name without a dot. The list has the rule `*`, so every one of them is a public suffix.
+/// True for a name without a dot. The list has the rule `*`, so every such name is a public suffix.
 pub(super) fn is_single_label(domain: &str) -> bool {
     !domain.contains('.') && !is_address(domain)
 }
@@ -46,29 +48,30 @@ fn is_listed(_: &str) -> bool {
     false
 }
 
-/// Python's name of a host for cookies: one without a dot is in the domain `.local`.
+/// The host name that Python uses for cookies: a name without a dot is put into the domain `.local`.
 pub(super) fn effective_host(host: &str) -> String {
     if host.contains('.') { host.to_owned() } else { format!("{host}.local") }
 }
 
-/// True if the text ends in a dot and digits: Python takes it for an address.
+/// True if the text ends in a dot and digits, which Python treats as an address.
 pub(super) fn ends_in_number(text: &str) -> bool {
     text.rsplit_once('.').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// True for a text that Python takes for the name of a host.
+/// True for text that Python treats as a host name.
 fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's match after RFC 2965 section 1: the domain begins with a dot, and the host has more labels than the domain.
+/// Python's matching rule after RFC 2965 section 1: the domain begins with a dot, and the host has more labels than the
+/// domain.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
 }
 
-/// Python's match for lists of domains that a user blocks or allows: with a dot in front all names below, without it that
-/// name alone.
+/// Python's matching rule for lists of blocked or allowed domains: an entry with a leading dot matches all names below
+/// it, and one without matches only that name.
 pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     let listed = listed.to_lowercase();
     if ends_in_number(domain) || ends_in_number(&listed) || !listed.starts_with('.') {
@@ -77,7 +80,7 @@ pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     domain.ends_with(&listed)
 }
 
-/// The domain whose hosts are not third parties for the host (RFC 2965 section 1, "reach").
+/// The "reach" of a host (RFC 2965 section 1): the domain whose hosts are not third parties for it.
 fn reach(host: &str) -> String {
     match host.split_once('.') {
         Some((_, above)) if is_host_name(host) && (above.contains('.') || above == "local") => format!(".{above}"),
@@ -90,7 +93,7 @@ pub(super) fn is_third_party(host: &str, origin: &str) -> bool {
     !strict_domain_match(host, &reach(origin))
 }
 
-/// True for `.co.uk` and names like it: Python's guess at public suffixes of countries.
+/// True for `.co.uk` and names like it: Python's heuristic for the public suffixes of countries.
 pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     const SECOND_LEVEL: [&str; 21] = [
         "co", "ac", "com", "edu", "org", "net", "gov", "mil", "int", "aero", "biz", "cat", "coop", "info", "jobs",
@@ -100,7 +103,7 @@ pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     parts.is_some_and(|(second, top)| top.len() == 2 && !top.contains('.') && SECOND_LEVEL.contains(&second))
 }
 
-/// The domain and all domains above it, each without a dot in front: `a.b.c`, `b.c` and `c`.
+/// The domain and all of its parents, each without a leading dot: `a.b.c`, `b.c` and `c`.
 pub(super) fn parents(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above))
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::{Cookie, CookieJar, CookiePolicy, Standard};
 use crate::http::{FieldValue, latin1};
 
-/// Which cookies are written into a file, and taken from one: the arguments of Python's `save`, `load` and `revert`.
+/// Selects the cookies that are written to a file or read from one: the arguments of Python's `save`, `load` and
+/// `revert`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileOptions {
     /// True to include cookies that end with the session.
@@ -25,17 +26,18 @@ impl FileOptions {
     }
 }
 
-/// How many cookies went into a file.
+/// The numbers of cookies that were written to a file and left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// The cookies that were written.
+    /// The number of cookies that were written.
     pub written: usize,
-    /// The cookies that were left out because the format cannot hold them: a tab or a line end would break the file, and a
-    /// character above U+00FF has no byte. A cookie that was received under [`Standard::Rfc6265`] can contain a tab.
+    /// The number of cookies that were left out because the format cannot represent them: a tab or a line end would
+    /// break the file, and a character above U+00FF does not fit into a byte. A cookie received under
+    /// [`Standard::Rfc6265`] can contain a tab.
     pub unwritable: usize,
 }
 
-/// Why cookies were not loaded from a file. The jar is then unchanged.
+/// The reason why cookies were not loaded from a file. The jar is then unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -50,9 +52,9 @@ pub enum LoadError {
     Format {
         /// The file.
         path: PathBuf,
-        /// The number of the line, from 1.
+        /// The number of the line, counted from 1.
         line: usize,
-        /// The fault of the line.
+        /// The error in the line.
         reason: String,
     },
 }
@@ -69,7 +71,8 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl From<LoadError> for io::Error {
-    /// Of the kind of the system's error, or [`InvalidData`](io::ErrorKind::InvalidData) for a file in another format.
+    /// Keeps the kind of the system's error. For a file in another format, the kind is
+    /// [`InvalidData`](io::ErrorKind::InvalidData).
     fn from(error: LoadError) -> Self {
         let kind = match &error {
             LoadError::Io { error, .. } => error.kind(),
@@ -79,7 +82,7 @@ impl From<LoadError> for io::Error {
     }
 }
 
-/// The number of a line, from 1, and its fault.
+/// The number of a line, counted from 1, and the error in it.
 pub(super) type LineError = (usize, String);
 
 /// A file of cookies in the format `F`: a [`MozillaFile`](super::MozillaFile) or an [`LwpFile`](super::LwpFile).
@@ -90,7 +93,7 @@ pub struct CookieFile<F> {
 }
 
 impl<F: FileFormat> CookieFile<F> {
-    /// The file of this path, which need not exist yet.
+    /// Refers to the file at this path, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> CookieFile<F> {
         CookieFile { path: path.into(), format: PhantomData }
     }
@@ -100,8 +103,8 @@ impl<F: FileFormat> CookieFile<F> {
         &self.path
     }
 
-    /// Writes the cookies of a jar into the file, in its order. The file is replaced as a whole, and may then be read and
-    /// written by its owner only.
+    /// Writes the cookies of a jar to the file, in the jar's order. The file is replaced as a whole, and only its owner
+    /// can then read and write it.
     ///
     /// # Errors
     /// If the file cannot be written. It is then unchanged.
@@ -109,7 +112,7 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.save(&self.path, jar, now, options)
     }
 
-    /// Adds the cookies of the file to a jar. The policy is not asked.
+    /// Adds the cookies of the file to a jar. The policy is not consulted.
     ///
     /// # Errors
     /// If the file cannot be read or is in another format. The jar is then unchanged.
@@ -122,10 +125,10 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.load(&self.path, jar, now, options, false)
     }
 
-    /// Replaces the cookies of a jar by those of the file.
+    /// Replaces the cookies of a jar with those of the file.
     ///
     /// # Errors
-    /// As [`load`](CookieFile::load).
+    /// The same as for [`load`](CookieFile::load).
     pub fn revert<P: CookiePolicy>(
         &self,
         jar: &mut CookieJar<P>,
@@ -135,25 +138,25 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.load(&self.path, jar, now, options, true)
     }
 
-    /// The content that [`save`](CookieFile::save) writes. Each character of Latin-1 is one byte.
+    /// The content that [`save`](CookieFile::save) writes. Each Latin-1 character is one byte.
     pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
         F::FORMAT.content(jar, now, options)
     }
 }
 
-/// A format that a [`CookieFile`] can have. Only this module implements it.
+/// A format of a [`CookieFile`]. Only this module implements it.
 pub trait FileFormat {
     /// The functions of the format.
     const FORMAT: Format;
 }
 
-/// The functions of a file format: how a cookie is written as a line, and how lines are read.
+/// The functions of a file format: one writes a cookie as a line, and one parses a file.
 pub struct Format {
     /// The lines before the first cookie.
     pub(super) header: &'static str,
-    /// The line of a cookie without its end; `None` if the format cannot hold it.
+    /// Formats a cookie as a line without the line end; `None` if the format cannot represent the cookie.
     pub(super) write: fn(&Cookie) -> Option<String>,
-    /// The cookies of a file.
+    /// Parses the cookies of a file.
     pub(super) read: fn(&str) -> Result<Vec<Cookie>, LineError>,
 }
 
@@ -165,7 +168,7 @@ impl Format {
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
             let before = content.len();
             let line = (self.write)(&named(cookie.clone()));
-            // A character above U+00FF may be found when a part of the line is written.
+            // Appending fails at a character above U+00FF, when a part of the line has already been written.
             if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
                 content.push(b'\n');
                 saved.written += 1;
@@ -177,7 +180,7 @@ impl Format {
         (content, saved)
     }
 
-    /// Writes the cookies of the jar into a file.
+    /// Writes the cookies of the jar to a file.
     fn save<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -191,8 +194,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Adds the cookies of a file to the jar, all of them or, after an error, none. With `replace` the cookies that are
-    /// in the jar are removed.
+    /// Adds all cookies of a file to the jar, or none after an error. With `replace`, the previous cookies of the jar
+    /// are removed.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -217,7 +220,7 @@ impl Format {
     }
 }
 
-/// A cookie without a name in Python's form: a name without a value. Files have only this form.
+/// Converts a cookie without a name to Python's form: a name without a value. Files have only this form.
 fn named(cookie: Cookie) -> Cookie {
     match cookie.value {
         Some(value) if cookie.name.is_empty() => Cookie { name: value, value: None, ..cookie },
@@ -225,7 +228,7 @@ fn named(cookie: Cookie) -> Cookie {
     }
 }
 
-/// A cookie without a name in the form of RFC 6265bis: a value without a name.
+/// Converts a cookie without a name to the form of RFC 6265bis: a value without a name.
 fn nameless(cookie: Cookie) -> Cookie {
     match cookie.value {
         None => Cookie { value: Some(cookie.name), name: String::new(), ..cookie },
@@ -233,18 +236,18 @@ fn nameless(cookie: Cookie) -> Cookie {
     }
 }
 
-/// The lines of a file with their numbers from 1. A line ends with LF, CR LF or CR, as Python reads files.
+/// The lines of a file with their numbers, counted from 1. A line ends with LF, CR LF or CR, as in Python.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
     lines.enumerate().map(|(at, line)| (at + 1, line))
 }
 
-/// Replaces the content of a file in one step: a reader sees the old content or the new one. It may be read and written
-/// by its owner only (mode 0600), whatever the mode of the old file.
+/// Replaces the content of a file in one step: a reader sees the old content or the new one. Only its owner can read
+/// and write it (mode 0600), regardless of the mode of the old file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // The file that a symbolic link leads to is replaced, not the link.
+    // For a symbolic link, the target is replaced and not the link.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // Renaming would put a file in the place of a device or a pipe.
+    // Renaming would replace a device or a pipe with a file.
     if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
         return OpenOptions::new().write(true).open(&target)?.write_all(content);
     }
@@ -258,11 +261,11 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
-    // Without this, a crash of the machine could leave an empty file under the name.
+    // Without this, a crash of the machine could leave an empty file.
     file.sync_all()
 }
 
-/// A new file in the directory of `target`, which only its owner can open.
+/// Creates a new file in the directory of `target` that only its owner can open.
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut options = OpenOptions::new();
@@ -278,7 +281,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         let scratch = target.with_file_name(scratch);
         match options.open(&scratch) {
             Ok(file) => return Ok((scratch, file)),
-            // The file was left by a killed process with the same id, or belongs to another thread.
+            // A killed process with the same id has left the file, or another thread is using it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

@@ -1,5 +1,5 @@
 //! [`CookieJar`]: takes cookies from responses and adds them to requests. The modules of the two standards read the
-//! fields and decide which cookies are allowed; `store.rs` has the order and the number of the cookies.
+//! fields and decide which cookies are allowed; `store.rs` keeps the cookies in order and limits their number.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::http::{FieldBlock, InvalidHeader};
 
 /// The cookies of a client: Python's class of the same name.
 ///
-/// The jar has no clock. `now` is the time in seconds since 1970-01-01 00:00:00 UTC; it should not go back.
+/// The jar has no clock. `now` is the time in seconds since 1970-01-01 00:00:00 UTC. It should not decrease.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
@@ -31,14 +31,14 @@ pub struct CookieJar<P = Policy> {
 }
 
 impl CookieJar {
-    /// An empty jar that follows RFC 6265bis. `CookieJar::with_policy(Policy::python())` is Python's.
+    /// Creates an empty jar that follows RFC 6265bis. `CookieJar::with_policy(Policy::python())` behaves like Python's.
     pub fn new() -> CookieJar {
         CookieJar::default()
     }
 }
 
 impl<P: CookiePolicy> CookieJar<P> {
-    /// An empty jar with this policy.
+    /// Creates an empty jar with this policy.
     pub fn with_policy(policy: P) -> CookieJar<P> {
         CookieJar { store: Store::default(), policy }
     }
@@ -48,17 +48,17 @@ impl<P: CookiePolicy> CookieJar<P> {
         &self.policy
     }
 
-    /// Mutable access to the policy. A change removes no cookies from the jar, but [`header`](CookieJar::header) applies the
-    /// changed policy.
+    /// Mutable access to the policy. A change does not remove cookies from the jar, but [`header`](CookieJar::header)
+    /// applies the changed policy.
     pub fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }
 
-    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values of
-    /// its `Set-Cookie` fields, in their order; text is Latin-1.
+    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values
+    /// of the response's `Set-Cookie` fields, in order, as Latin-1 text.
     ///
-    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie that
-    /// has expired already removes the one that it would replace.
+    /// A field that the policy does not allow, or that cannot be parsed, is ignored, and the others are still used. A
+    /// cookie that has already expired removes the one that it would replace.
     pub fn extract<F: AsRef<str>>(&mut self, url: &RequestUrl, fields: impl IntoIterator<Item = F>, now: i64) {
         for field in fields {
             let cookie = match self.policy.settings().standard {
@@ -71,9 +71,9 @@ impl<P: CookiePolicy> CookieJar<P> {
         }
     }
 
-    /// Adds a cookie if a response to this request may set it, and returns true if it was taken.
+    /// Adds a cookie if a response to this request may set it. Returns true if it was added.
     ///
-    /// The limits on the number of cookies hold here, and another cookie may be removed for this one.
+    /// The limits on the number of cookies apply, so another cookie may be removed.
     pub fn set_cookie_if_ok(&mut self, cookie: Cookie, url: &RequestUrl, now: i64) -> bool {
         if !self.policy.set_ok(&cookie, url) || self.would_overlay_secure(&cookie, url) {
             return false;
@@ -99,17 +99,17 @@ impl<P: CookiePolicy> CookieJar<P> {
             && self.store.unordered().any(|kept| rfc6265::overlays_secure(cookie, &kept.cookie))
     }
 
-    /// Adds a cookie without asking the policy.
+    /// Adds a cookie without consulting the policy.
     pub fn set_cookie(&mut self, cookie: Cookie) {
         self.store.insert(cookie);
     }
 
-    /// The value of the `Cookie` field for a request for this URL; `None` if no cookie is for it. Expired cookies are
+    /// The value of the `Cookie` field for a request for this URL; `None` if no cookie matches. Expired cookies are
     /// removed.
     ///
-    /// Longer paths come first. Of equal paths, [`Standard::Rfc6265`] has the oldest first, [`Standard::Python`] keeps the
-    /// domains together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie) does not refuse, is left
-    /// out.
+    /// Longer paths come first. For equal paths, [`Standard::Rfc6265`] puts the oldest first, and [`Standard::Python`]
+    /// keeps the cookies of a domain together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie)
+    /// does not refuse, is left out.
     pub fn header(&mut self, url: &RequestUrl, now: i64) -> Option<String> {
         let keys = self.keys(url);
         let policy = &self.policy;
@@ -119,8 +119,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field for a request for this URL to its head: Python's `add_cookie_header`. A head that has one
-    /// stays as it is.
+    /// Adds the `Cookie` field for a request for this URL to its head: Python's `add_cookie_header`. A head that
+    /// already has the field is not changed.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
@@ -134,7 +134,8 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// ```
     ///
     /// # Errors
-    /// If a cookie that [`set_cookie`](CookieJar::set_cookie) added has a character that no field may hold.
+    /// If a cookie that [`set_cookie`](CookieJar::set_cookie) added contains a character that is not allowed in a
+    /// field.
     pub fn add_cookie_header(
         &mut self,
         url: &RequestUrl,
@@ -155,7 +156,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         found.into_iter().map(|stored| &stored.cookie).collect()
     }
 
-    /// The domains whose cookies may match this URL.
+    /// The domains whose cookies can match this URL.
     fn keys(&self, url: &RequestUrl) -> Vec<String> {
         let mut hosts = vec![url.host().to_owned()];
         if self.policy.settings().standard == Standard::Python {
@@ -169,7 +170,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         keys
     }
 
-    /// The cookies: domains in the order in which they were first seen, in a domain those of one path together.
+    /// All cookies. Domains are in the order in which they were first seen, and within a domain the cookies of a path
+    /// are together.
     pub fn iter(&self) -> impl Iterator<Item = &Cookie> {
         self.store.iter().map(|stored| &stored.cookie)
     }
@@ -189,13 +191,13 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.retain(|_| false);
     }
 
-    /// Removes the cookies of a domain, written as in [`Cookie::domain`]; false if there were none. Python's
+    /// Removes the cookies of a domain, written as in [`Cookie::domain`]. Returns false if there were none. Python's
     /// `clear(domain)`.
     pub fn clear_domain(&mut self, domain: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain)
     }
 
-    /// Removes the cookies of a path of a domain; false if there were none. Python's `clear(domain, path)`.
+    /// Removes the cookies of a path in a domain. Returns false if there were none. Python's `clear(domain, path)`.
     pub fn clear_path(&mut self, domain: &str, path: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain && cookie.path == path)
     }
@@ -216,13 +218,13 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.retain(|cookie| !cookie.discard);
     }
 
-    /// Removes the expired cookies. [`header`](CookieJar::header) does this, too.
+    /// Removes the expired cookies. [`header`](CookieJar::header) also does this.
     pub fn clear_expired_cookies(&mut self, now: i64) {
         self.store.retain(|cookie| !cookie.is_expired(now));
     }
 }
 
-/// True if the cookie is to be sent with a request for this URL.
+/// True if the cookie should be sent with a request for this URL.
 fn is_for(policy: &impl CookiePolicy, cookie: &Cookie, url: &RequestUrl, now: i64) -> bool {
     !cookie.is_expired(now) && !cookie.splits_fields() && policy.return_ok(cookie, url)
 }

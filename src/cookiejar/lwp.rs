@@ -1,4 +1,4 @@
-//! The `Set-Cookie3` format of libwww-perl, which has all attributes of a cookie: Python's `LWPCookieJar`.
+//! The `Set-Cookie3` format of libwww-perl, which stores all attributes of a cookie: Python's `LWPCookieJar`.
 
 use super::Cookie;
 use super::date::{format_iso, parse_iso};
@@ -7,7 +7,7 @@ use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 /// The beginning of a cookie's line.
 const FIELD: &str = "Set-Cookie3:";
 
-/// The attributes that the format gives a meaning. One of the same name in [`Cookie::rest`] cannot be written.
+/// The attributes with a meaning in the format. An attribute with the same name in [`Cookie::rest`] cannot be written.
 const STANDARD: [&str; 12] = [
     "version",
     "port",
@@ -23,8 +23,8 @@ const STANDARD: [&str; 12] = [
     "discard",
 ];
 
-/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It keeps all of a cookie, except
-/// years after 9999.
+/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It stores everything in a cookie,
+/// except years after 9999.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, FileOptions, LwpFile};
@@ -72,12 +72,12 @@ fn write(cookie: &Cookie) -> Option<String> {
     (is_token(&cookie.name) && !is_broken).then(|| format!("{FIELD} {}", join(&words)))
 }
 
-/// True if an attribute other than the standard ones can have this name.
+/// True if this name is allowed for a non-standard attribute.
 fn is_writable_name(name: &str) -> bool {
     is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
 }
 
-/// True if a reader of the format parses the text as a single name.
+/// True if a parser of the format reads the text as a single name.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && !text.contains(ends_token)
 }
@@ -86,12 +86,12 @@ fn ends_token(character: char) -> bool {
     is_blank(character) || matches!(character, '=' | ';' | ',')
 }
 
-/// The white space of Python's patterns for text.
+/// True for white space in Python's text patterns.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// Python's `join_header_words`: a value of letters, digits and `_` stands as it is, any other in quotes.
+/// Python's `join_header_words`: a value of letters, digits and `_` is unchanged, and any other is quoted.
 fn join(words: &[(&str, Option<&str>)]) -> String {
     let word = |(name, value): &(&str, Option<&str>)| match value {
         None => (*name).to_owned(),
@@ -118,7 +118,7 @@ fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
     Ok(cookies)
 }
 
-/// True for `#LWP-Cookies-` and a version, whatever follows.
+/// True for a line that begins with `#LWP-Cookies-` and a version.
 fn is_magic(line: &str) -> bool {
     let version = line.strip_prefix("#LWP-Cookies-").and_then(|version| version.split_once('.'));
     version.is_some_and(|(major, minor)| {
@@ -131,7 +131,7 @@ fn is_magic(line: &str) -> bool {
 /// A name, and the value after its `=` if there is one.
 type Word = (String, Option<String>);
 
-/// The words of a line, by cookie: Python's `split_header_words`. A comma begins the next cookie.
+/// The words of a line, grouped by cookie: Python's `split_header_words`. A comma begins the next cookie.
 fn split(line: &str) -> Vec<Vec<Word>> {
     let mut cookies = vec![Vec::new()];
     let mut rest = line.trim_start_matches(is_blank);
@@ -164,7 +164,7 @@ fn split_value(text: &str) -> (Option<String>, &str) {
     (Some(value.to_owned()), rest)
 }
 
-/// The text up to the closing quote, in which a backslash stands before a character that is meant as it is.
+/// The text up to the closing quote, without the backslashes that escape characters, and the text after the quote.
 fn split_quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

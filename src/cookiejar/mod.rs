@@ -1,8 +1,9 @@
-//! Python's `http.cookiejar`: the cookies of a client, by RFC 6265bis or as CPython keeps them.
+//! Python's `http.cookiejar`: the cookies of a client, under the rules of RFC 6265bis or of CPython.
 //!
-//! [`CookieJar`] takes cookies from responses and gives them to requests; [`Policy`] says which of them. [`MozillaFile`] and
-//! [`LwpFile`] keep them on disk. The jar has no clock and no socket: the time is an argument of every call that needs it,
-//! and a request is no more than a [`RequestUrl`]. Cookies of a server are in [`cookies`](crate::cookies), not here.
+//! [`CookieJar`] takes cookies from responses and adds them to requests, and [`Policy`] selects them. [`MozillaFile`]
+//! and [`LwpFile`] store them on disk. The jar has no clock and no socket: the time is an argument of every call that
+//! needs it, and a request is represented by a [`RequestUrl`]. Not here: cookies of a server
+//! ([`cookies`](crate::cookies)).
 //!
 //! | module | content |
 //! |---|---|
@@ -15,7 +16,7 @@
 //!
 //! RFC 2965 with its field `Set-Cookie2` is left out: RFC 6265 made it obsolete.
 //!
-//! Invariant: the value that a jar gives for a `Cookie` field holds no CR, LF or NUL.
+//! Invariant: the value that a jar returns for a `Cookie` field never contains CR, LF or NUL.
 
 mod cookie;
 mod date;

@@ -3,14 +3,15 @@
 use super::Cookie;
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The beginning of the line of a cookie with the attribute `HttpOnly`.
+/// The prefix of the line for a cookie with the attribute `HttpOnly`.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// A file in the `cookies.txt` format: Python's `MozillaCookieJar`, without the jar.
 ///
-/// A line has seven fields with tabs between them: domain, `TRUE` if it begins with a dot, path, `TRUE` for `Secure`, the
-/// second in which the cookie ends, name and value. `#HttpOnly_` before the domain is the attribute `HttpOnly`. Ports, comments,
-/// `SameSite` and other attributes have no place in the format, and are lost.
+/// A line has seven fields, separated by tabs: domain, `TRUE` if the domain begins with a dot, path, `TRUE` for
+/// `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain means the
+/// attribute `HttpOnly`. The format cannot represent ports, comments, `SameSite` and other attributes, so they are
+/// lost.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, FileOptions, MozillaFile, RequestUrl};
@@ -46,7 +47,7 @@ fn write(cookie: &Cookie) -> Option<String> {
     let flag = |set| if set { "TRUE" } else { "FALSE" };
     let domain = cookie.domain.as_str();
     let expires = cookie.expires.map(|expires| expires.to_string()).unwrap_or_default();
-    // This format writes a cookie without a value as a value with an empty name.
+    // In this format, a cookie without a value is written as a value with an empty name.
     let (name, value) = match &cookie.value {
         Some(value) => (cookie.name.as_str(), value.as_str()),
         None => ("", cookie.name.as_str()),
@@ -64,7 +65,7 @@ fn write(cookie: &Cookie) -> Option<String> {
 fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
     let mut lines = lines(text);
     let magic = lines.next().map_or("", |(_, line)| line);
-    // Python looks at the beginning of the line only.
+    // Python checks only the beginning of the line.
     if !["# Netscape HTTP Cookie File", "# HTTP Cookie File"].iter().any(|known| magic.starts_with(known)) {
         return Err((1, "not a cookies.txt file: its first line is not \"# Netscape HTTP Cookie File\"".to_owned()));
     }
@@ -103,8 +104,8 @@ fn read_line(line: &str) -> Result<Option<Cookie>, String> {
     }))
 }
 
-/// The second in which a cookie expires. An empty field or 0, which curl writes, means the end of the session. A fraction is cut
-/// off.
+/// Parses the time in seconds at which a cookie expires. An empty field or 0, which curl writes, means the end of the
+/// session. A fraction is cut off.
 fn read_expires(field: &str) -> Option<Option<i64>> {
     let field = field.trim();
     if field.is_empty() {

@@ -1,9 +1,9 @@
-//! Paths of cookies: the default, the match, and the escapes that Python adds.
+//! Paths of cookies: the default path, the matching rule, and the escapes that Python adds.
 
 use std::fmt::Write;
 
-/// The path of a cookie without the attribute `Path` (RFC 6265 section 5.1.4): the path of the request up to its last `/`,
-/// or `/` itself.
+/// The path of a cookie without the attribute `Path` (RFC 6265 section 5.1.4): the path of the request up to but not
+/// including its last `/`, or just `/`.
 pub(super) fn default_path(request: &str) -> &str {
     match request.rfind('/') {
         Some(1..) if request.starts_with('/') => &request[..request.rfind('/').unwrap_or(0)],
@@ -11,8 +11,8 @@ pub(super) fn default_path(request: &str) -> &str {
     }
 }
 
-/// True if a cookie of the path `cookie` is for the page `request` (RFC 6265 section 5.1.4): the paths are the same, or the
-/// page is below. `/foo` is not for `/foobar`.
+/// True if a cookie with the path `cookie` is for the page `request` (RFC 6265 section 5.1.4): the paths are the same,
+/// or `request` is below `cookie`. `/foo` does not match `/foobar`.
 pub(super) fn path_match(request: &str, cookie: &str) -> bool {
     match request.strip_prefix(cookie) {
         Some(rest) => rest.is_empty() || cookie.ends_with('/') || rest.starts_with('/'),
@@ -20,7 +20,7 @@ pub(super) fn path_match(request: &str, cookie: &str) -> bool {
     }
 }
 
-/// Escapes each character that is not allowed in a path, as UTF-8, and writes the letters of all escapes in capitals:
+/// Escapes each character that is not allowed in a path, as UTF-8, and writes the letters of all escapes in capitals.
 /// Python compares paths in this form.
 pub(super) fn escape_path(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());

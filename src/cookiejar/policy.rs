@@ -1,20 +1,20 @@
-//! Which cookies are taken from a response, and which are sent with a request: the settings, and the trait by which a
-//! program adds rules of its own. The rules themselves are in `python.rs` and `rfc6265.rs`.
+//! The policy for taking cookies from responses and sending them with requests: its settings, and the trait with which
+//! a program adds its own rules. Not here: the rules of the standards (`python` and `rfc6265`).
 
 use super::domain::{is_single_label, is_third_party, user_domain_match};
 use super::{Cookie, RequestUrl, is_public_suffix, python, rfc6265};
 
-/// The document that a jar follows where the two differ.
+/// The standard that a jar follows where the two differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Standard {
     /// RFC 6265bis, which browsers follow.
     #[default]
     Rfc6265,
-    /// CPython's `http.cookiejar`: the cookies of Netscape, read liberally. Those of RFC 2965 are not read.
+    /// CPython's `http.cookiejar`: Netscape cookies, parsed liberally. Cookies of RFC 2965 are not supported.
     Python,
 }
 
-/// The settings of a jar: Python's `DefaultCookiePolicy`, and the rules of RFC 6265bis.
+/// The settings of a jar: those of Python's `DefaultCookiePolicy`, and those for RFC 6265bis.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, Policy, RequestUrl};
@@ -27,32 +27,34 @@ pub enum Standard {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Which document is followed.
+    /// The standard to follow.
     pub standard: Standard,
-    /// False to take and send no cookies. In Python, this switch is for cookies of Netscape, which are the only kind
-    /// here.
+    /// If false, cookies are neither taken nor sent. In Python, this switch is for Netscape cookies, which are the only
+    /// kind here.
     pub netscape: bool,
-    /// Domains whose cookies are neither taken nor sent. A domain with a dot in front means all names below it, one
-    /// without a dot means that name alone.
+    /// Domains whose cookies are neither taken nor sent. A domain with a leading dot means all names below it, and one
+    /// without means only that name.
     pub blocked_domains: Vec<String>,
-    /// The only domains whose cookies are taken and sent, in the same form; `None` for all.
+    /// The only domains whose cookies are taken and sent, in the same form; `None` means all.
     pub allowed_domains: Option<Vec<String>>,
     /// The schemes over which cookies with the attribute `Secure` are sent.
     pub secure_protocols: Vec<String>,
     /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither gets nor sets cookies.
     pub strict_ns_unverifiable: bool,
-    /// Returns true for a name that no cookie may have as its domain. The argument is in lower case, without a dot in
-    /// front. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
+    /// Returns true for a name that is not allowed as the domain of a cookie. The argument is in lower case, without a
+    /// leading dot. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
     pub is_public_suffix: fn(&str) -> bool,
-    /// The most cookies that one domain may have. Beyond it, the least recently used cookie is removed, those without `Secure`
-    /// first. 180 for [`Standard::Rfc6265`] (at least 50 in section 6.1), no limit for Python.
+    /// The maximum number of cookies per domain. Beyond it, the least recently used cookie is removed, those without
+    /// `Secure` first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at least 50), and no limit for
+    /// Python.
     pub max_per_domain: usize,
-    /// The most cookies in the whole jar: 3000 for [`Standard::Rfc6265`] (the least in section 6.1), no limit for Python.
+    /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section
+    /// 6.1), and no limit for Python.
     pub max_cookies: usize,
-    /// True if domains such as `.co.uk` are refused, by Python's guess. Used only with [`Standard::Python`].
+    /// True if domains such as `.co.uk` are refused, by Python's heuristic. Used only with [`Standard::Python`].
     pub strict_domain: bool,
     /// The sum of [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS), [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and
-    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 for none of them. Used only with [`Standard::Python`].
+    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means none of them. Used only with [`Standard::Python`].
     pub strict_ns_domain: u8,
     /// True if a name that begins with `$` is refused. Used only with [`Standard::Python`].
     pub strict_ns_set_initial_dollar: bool,
@@ -82,14 +84,14 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the part of the host before the domain has no dot. Python's
-    /// `DomainStrictNoDots`.
+    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the part of the host before the domain must not contain a
+    /// dot. Python's `DomainStrictNoDots`.
     pub const STRICT_NO_DOTS: u8 = 1;
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without the attribute `Domain` is for its host alone.
-    /// Python's `DomainStrictNonDomain`.
+    /// For [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without the attribute `Domain` is only for its
+    /// host. Python's `DomainStrictNonDomain`.
     pub const STRICT_NON_DOMAIN: u8 = 2;
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the match of RFC 2965, under which `.example.com` is not for
-    /// `example.com`. Python's `DomainRFC2965Match`.
+    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the matching rule of RFC 2965, under which `.example.com`
+    /// does not match `example.com`. Python's `DomainRFC2965Match`.
     pub const RFC2965_MATCH: u8 = 4;
 
     /// The settings of Python's `DefaultCookiePolicy()`.
@@ -106,7 +108,7 @@ impl Policy {
         Policy { standard: Standard::Python, max_per_domain: usize::MAX, max_cookies: usize::MAX, ..Policy::default() }
     }
 
-    /// The settings of RFC 6265bis without a list of public suffixes: only names without a dot are refused.
+    /// The settings for RFC 6265bis without a list of public suffixes: only names without a dot are refused as domains.
     pub fn without_public_suffixes() -> Policy {
         Policy { is_public_suffix: is_single_label, ..Policy::default() }
     }
@@ -116,25 +118,25 @@ impl Policy {
         self.secure_protocols.iter().any(|scheme| scheme == url.scheme())
     }
 
-    /// True if the lists of domains allow this one.
+    /// True if the lists of blocked and allowed domains allow this domain.
     fn allows(&self, domain: &str) -> bool {
         let is_in = |list: &[String]| list.iter().any(|listed| user_domain_match(domain, listed));
         !is_in(&self.blocked_domains) && self.allowed_domains.as_deref().is_none_or(is_in)
     }
 
-    /// The rules that hold for both documents and both directions.
+    /// Checks the rules that apply to both standards and both directions.
     fn is_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape
             && !(third_party && self.strict_ns_unverifiable)
-            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with requests that its own site makes.
+            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with requests from its own site.
             && !(third_party && self.standard == Standard::Rfc6265 && rfc6265::is_same_site_only(cookie))
             && self.allows(&cookie.domain)
     }
 }
 
-/// Rules about the cookies that a jar takes and sends. [`Policy`] has those of the standards; a type of a program adds its
-/// own, as a subclass of Python's `DefaultCookiePolicy` does.
+/// Rules about the cookies that a jar takes and sends. [`Policy`] implements those of the standards. A program can add
+/// its own with another type, like a subclass of Python's `DefaultCookiePolicy`.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, CookiePolicy, Policy, RequestUrl};
@@ -157,16 +159,16 @@ impl Policy {
 /// # Ok::<(), serve_forever::cookiejar::InvalidUrl>(())
 /// ```
 pub trait CookiePolicy {
-    /// The settings, which also say how cookies are read, ordered and limited in number.
+    /// The settings, which also determine the parsing, the order and the maximum number of cookies.
     fn settings(&self) -> &Policy;
 
-    /// True if this cookie of a response to this request is taken. The policy is also asked about a cookie that has
-    /// expired already: it removes the one that it would replace.
+    /// True if this cookie from a response to this request is taken. This is also called for a cookie that has already
+    /// expired, because it removes the one that it would replace.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }
 
-    /// True if this cookie is sent with this request. The policy is not asked about expired cookies.
+    /// True if this cookie is sent with this request. This is not called for expired cookies.
     fn return_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().return_ok(cookie, url)
     }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use super::Cookie;
 
-/// Cookies in the order in which their domains were first seen; in a domain those of one path stand together.
+/// Cookies in the order in which their domains were first seen. Within a domain, the cookies of a path are together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     domains: HashMap<String, Domain>,
-    /// The number of the last cookie that was added, or of the last request. It orders events more finely than
-    /// the times of the jar, which are whole seconds.
+    /// A counter of added cookies and of requests. It orders events more finely than the jar's times, which are whole
+    /// seconds.
     ticks: u64,
     /// The number of cookies in all domains.
     len: usize,
@@ -23,18 +23,19 @@ struct Domain {
     cookies: Vec<Stored>,
 }
 
-/// A cookie and its age in the jar.
+/// A cookie, and when it was added and used.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) cookie: Cookie,
-    /// When the first cookie of this domain, path and name was added.
+    /// The count at which the first cookie with this domain, path and name was added.
     pub(super) created: u64,
-    /// When the cookie was added, replaced or last sent.
+    /// The count at which the cookie was added, replaced or last sent.
     used: u64,
 }
 
 impl Store {
-    /// Adds a cookie. One of the same domain, path and name is replaced, and its place and age stay.
+    /// Adds a cookie. A cookie with the same domain, path and name is replaced, and the new one gets its position and
+    /// age.
     pub(super) fn insert(&mut self, cookie: Cookie) {
         self.ticks += 1;
         let now = self.ticks;
@@ -105,15 +106,15 @@ impl Store {
         }
     }
 
-    /// True if the domain `bare`, with and without a dot in front of it, has more cookies than `most_of_domain`, or the jar
-    /// more than `most`.
+    /// True if the domain `bare`, counted with and without a leading dot, has more cookies than `most_of_domain`, or
+    /// the jar has more than `most`.
     pub(super) fn exceeds(&self, bare: &str, most_of_domain: usize, most: usize) -> bool {
         let count = |key: &str| self.domains.get(key).map_or(0, |domain| domain.cookies.len());
         self.len > most || count(bare) + count(&format!(".{bare}")) > most_of_domain
     }
 
-    /// Removes cookies until neither number is exceeded (RFC 6265bis section 5.7): first those without `Secure` of the
-    /// domain, and those that were used longest ago.
+    /// Removes cookies until neither number is exceeded (RFC 6265bis section 5.7). Cookies of the domain without
+    /// `Secure` are removed first, and among equals the least recently used.
     pub(super) fn evict(&mut self, bare: &str, most_of_domain: usize, most: usize) {
         let keys = [bare.to_owned(), format!(".{bare}")];
         while self.exceeds(bare, most_of_domain, usize::MAX) {

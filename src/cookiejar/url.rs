@@ -1,8 +1,9 @@
-//! The parts of a request that cookies depend on: scheme, host, port and path of its URL, and the page it was made for.
+//! The parts of a request that cookies depend on: the scheme, host, port and path of its URL, and the page for which it
+//! was made.
 
 use std::fmt;
 
-/// The URL of a request, as far as cookies depend on it.
+/// The parts of a request's URL that cookies depend on.
 ///
 /// ```
 /// use serve_forever::cookiejar::RequestUrl;
@@ -38,12 +39,12 @@ impl From<InvalidUrl> for std::io::Error {
 }
 
 impl RequestUrl {
-    /// Reads an absolute URL. Userinfo, query and fragment are ignored. A host beyond ASCII is kept in lower case; with
-    /// the feature `idna` it becomes its ASCII form (RFC 6265 section 5.1.2).
+    /// Parses an absolute URL. Userinfo, query and fragment are ignored. A non-ASCII host is kept in lower case; with
+    /// the feature `idna` it is converted to its ASCII form (RFC 6265 section 5.1.2).
     ///
     /// # Errors
-    /// If the URL has no scheme or no host, a control character, a port that is not a number up to 65535, or, with the
-    /// feature `idna`, a host that has no ASCII form.
+    /// If the URL has no scheme, no host, a control character, a port that is not a number up to 65535, or, with the
+    /// feature `idna`, a host without an ASCII form.
     pub fn parse(url: &str) -> Result<RequestUrl, InvalidUrl> {
         RequestUrl::read(url).ok_or_else(|| InvalidUrl(url.to_owned()))
     }
@@ -74,9 +75,9 @@ impl RequestUrl {
         Some(RequestUrl { scheme, host: canonical(host)?, port, path: path.to_owned(), origin: None })
     }
 
-    /// Says that the user did not ask for this request and could not have approved it: it is for a part of a page of the
-    /// host `origin`, or was redirected from there (RFC 2965 section 3.3.6). The policy may then take it for one to a third
-    /// party.
+    /// Marks a request that the user did not make and could not approve, because it is for a part of a page from the
+    /// host `origin` or was redirected from there (RFC 2965 section 3.3.6). The policy may then treat it as a request
+    /// to a third party.
     ///
     /// ```
     /// use serve_forever::cookiejar::RequestUrl;
@@ -93,17 +94,17 @@ impl RequestUrl {
         &self.scheme
     }
 
-    /// The host in lower case; the address of IPv6 keeps its brackets.
+    /// The host in lower case; an IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port: that of the URL, or 443 for `https` and `wss` and 80 for every other scheme.
+    /// The port of the URL. The default is 443 for `https` and `wss`, and 80 for every other scheme.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path as it stands in the URL, or `/` if the URL has no path.
+    /// The path as written in the URL, or `/` if the URL has no path.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -114,7 +115,7 @@ impl RequestUrl {
     }
 }
 
-/// Splits `host:port`; the colons between the brackets of an IPv6 address are no separators.
+/// Splits `host:port`; the colons between the brackets of an IPv6 address are not separators.
 fn split_port(authority: &str) -> (&str, &str) {
     let brackets = authority.rfind(']').map_or(0, |at| at + 1);
     match authority[brackets..].rfind(':') {
@@ -125,7 +126,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(feature = "idna")]
 fn canonical(host: &str) -> Option<String> {
-    // ASCII names are not checked: IDNA refuses some that exist, such as those with an underscore.
+    // ASCII names are not checked, because IDNA refuses some existing ones, such as names with an underscore.
     if host.is_ascii() {
         Some(host.to_ascii_lowercase())
     } else {

@@ -7,7 +7,8 @@ use std::fmt;
 use super::quote::{is_legal, quote};
 use crate::http::HttpDate;
 
-/// The attributes that a [`Morsel`] may have, as Python spells them in its output, in the order of their lower-case names.
+/// The attributes that a [`Morsel`] can have, in the spelling of Python's output and in the order of their lower-case
+/// names.
 const RESERVED: [&str; 10] =
     ["Comment", "Domain", "expires", "HttpOnly", "Max-Age", "Partitioned", "Path", "SameSite", "Secure", "Version"];
 
@@ -19,24 +20,24 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
-/// True for an attribute without a value, in the spelling of the output.
+/// True for an attribute without a value. `spelling` is that of the output.
 pub(super) fn is_flag(spelling: &str) -> bool {
     FLAGS.contains(&spelling)
 }
 
-/// A name, an attribute or a value that a cookie cannot have: Python's exception of the same name.
+/// The error for a name, an attribute or a value that a cookie cannot have: Python's exception with the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// The name has characters other than letters, digits and `` !#$%&'*+-.^_`|~: ``, or none.
+    /// The name is empty or has characters other than letters, digits and `` !#$%&'*+-.^_`|~: ``.
     IllegalKey(String),
     /// The name is that of an attribute, such as `path`.
     ReservedKey(String),
-    /// There is no attribute of this name.
+    /// There is no attribute with this name.
     InvalidAttribute(String),
-    /// The value of this cookie holds a control character (CVE-2026-0672).
+    /// The value of this cookie contains a control character (CVE-2026-0672).
     ControlInValue(String),
-    /// The value of this attribute holds a control character or a semicolon, which would end it (CVE-2026-3644).
+    /// The value of this attribute contains a control character, or a semicolon that would end it (CVE-2026-3644).
     InvalidAttributeValue(String),
 }
 
@@ -62,12 +63,12 @@ impl From<CookieError> for std::io::Error {
     }
 }
 
-/// The value of an attribute. Text, `bool`, `i64` and [`HttpDate`] convert into it.
+/// The value of an attribute. Text, `bool`, `i64` and [`HttpDate`] can be converted to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// `Path=/`. An attribute whose text is empty is left out.
+    /// An attribute such as `Path=/`. If the text is empty, the attribute is left out.
     Text(String),
-    /// `Secure`, or nothing for `false`.
+    /// An attribute such as `Secure`. If this is `false`, the attribute is left out.
     Flag(bool),
 }
 
@@ -112,7 +113,7 @@ impl From<HttpDate> for AttributeValue {
     }
 }
 
-/// One cookie: a key, a value, the value as it is sent, and attributes. Python's class of the same name.
+/// One cookie: a key, a value, the encoded value that is sent, and attributes. Python's class of the same name.
 ///
 /// ```
 /// use serve_forever::cookies::Morsel;
@@ -127,24 +128,24 @@ pub struct Morsel {
     key: String,
     value: String,
     coded_value: String,
-    /// By the lower-case name of the attribute: that is the order of the output.
+    /// The attributes by their lower-case names, which is the order of the output.
     attributes: BTreeMap<String, AttributeValue>,
 }
 
 impl Morsel {
-    /// A cookie whose value is [quoted](super::quote) when it is sent.
+    /// Creates a cookie whose value is [quoted](super::quote) when it is sent.
     ///
     /// # Errors
-    /// If the key is not a name of a cookie, or the value holds a control character.
+    /// If the key is not a valid name, or the value contains a control character.
     pub fn new(key: &str, value: &str) -> Result<Morsel, CookieError> {
         Morsel::with_coded(key, value, &quote(value))
     }
 
-    /// A cookie whose value is sent as `coded_value`, which is not changed. Python's `Morsel.set`.
+    /// Creates a cookie whose value is sent as `coded_value`, unchanged. Python's `Morsel.set`.
     ///
     /// # Errors
-    /// As for [`new`](Morsel::new); a control character or a semicolon outside of quotes in `coded_value` is
-    /// [`CookieError::ControlInValue`] too, because the value would end there.
+    /// The same as for [`new`](Morsel::new). A control character in `coded_value`, or a semicolon outside quotes, is
+    /// also [`CookieError::ControlInValue`], because the value would end there.
     pub fn with_coded(key: &str, value: &str, coded_value: &str) -> Result<Morsel, CookieError> {
         if reserved(key).is_some() {
             return Err(CookieError::ReservedKey(key.to_owned()));
@@ -157,7 +158,8 @@ impl Morsel {
         morsel.ok_or_else(|| CookieError::ControlInValue(key.to_owned()))
     }
 
-    /// A cookie as a server reads it from a `Cookie` field, whatever its name; `None` if it holds a control character.
+    /// Creates a cookie that a server has read from a `Cookie` field. Any name is accepted. `None` if there is a
+    /// control character.
     pub(super) fn received(key: &str, value: &str, coded_value: &str) -> Option<Morsel> {
         if [key, value, coded_value].iter().any(|part| part.contains(is_control)) {
             return None;
@@ -166,7 +168,7 @@ impl Morsel {
         Some(Morsel { key, value, coded_value, attributes: BTreeMap::new() })
     }
 
-    /// Replaces the value and keeps the attributes, as an assignment to an entry of Python's `SimpleCookie` does.
+    /// Replaces the value and keeps the attributes, like an assignment to an entry of Python's `SimpleCookie`.
     pub(super) fn take_value_of(&mut self, other: Morsel) {
         (self.value, self.coded_value) = (other.value, other.coded_value);
     }
@@ -181,7 +183,7 @@ impl Morsel {
         &self.value
     }
 
-    /// The value as it is sent, or as it came.
+    /// The value in the form in which it is sent or was received.
     pub fn coded_value(&self) -> &str {
         &self.coded_value
     }
@@ -206,17 +208,17 @@ impl Morsel {
         Ok(self)
     }
 
-    /// The value of the attribute with this name, compared without regard to case.
+    /// The value of the attribute with this name; case is ignored.
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
         self.attributes.get(&name.to_ascii_lowercase()).filter(|value| value.is_set())
     }
 
-    /// Name in lower case and value of each attribute that is set, in the order of the names.
+    /// The lower-case name and the value of each attribute that is set, in the order of the names.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
         self.attributes.iter().filter(|(_, value)| value.is_set()).map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The value of a `Set-Cookie` field with those attributes only whose names are in `attributes`. Python's
+    /// The value of a `Set-Cookie` field with only the attributes whose names are in `attributes`. Python's
     /// `OutputString(attrs)`.
     pub fn output_with(&self, attributes: &[&str]) -> String {
         self.write(|name| attributes.contains(&name))
@@ -248,7 +250,7 @@ impl fmt::Display for Morsel {
     }
 }
 
-/// True for the control characters of ASCII, which no part of a cookie may hold.
+/// True for ASCII control characters, which are not allowed in any part of a cookie.
 pub(super) fn is_control(character: char) -> bool {
     character.is_ascii_control()
 }

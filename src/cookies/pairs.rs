@@ -1,9 +1,9 @@
-//! A `Cookie` field as a server should read it (RFC 6265 section 5.4). This field has no attributes.
+//! Parses a `Cookie` field like a server should (RFC 6265 section 5.4). This field has no attributes.
 
-/// Name and value of each pair of a `Cookie` field, in order. A part without `=` or without a name is skipped,
-/// and the other pairs are kept. White space around names and values is cut off; quotes are part of a value.
+/// The name and value of each pair in a `Cookie` field, in order. A part without `=` or without a name is skipped, and
+/// the other pairs are kept. White space around names and values is removed; quotes are part of a value.
 ///
-/// The first pair of a name is the most specific: a client sends longer paths first.
+/// The first pair with a name is the most specific, because a client sends longer paths first.
 ///
 /// ```
 /// use serve_forever::cookies::pairs;

@@ -1,5 +1,5 @@
-//! The reader of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression as a scanner
-//! that reads the text once. The caller decides the meaning of an item.
+//! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression as a scanner that
+//! reads the text once. Not here: the meaning of an item, which the caller decides.
 
 /// One match: a key, and the value after its `=` if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) struct Item<'t> {
     pub(super) value: Option<&'t str>,
 }
 
-/// The items of a text, until the first place that is not one: CPython's reader stops there without an error.
+/// The items of a text, up to the first position without an item. CPython stops there without an error.
 #[derive(Debug, Clone)]
 pub(super) struct Items<'t> {
     rest: &'t str,
@@ -25,13 +25,13 @@ impl<'t> Iterator for Items<'t> {
 
     fn next(&mut self) -> Option<Item<'t>> {
         let text = skip_blanks(self.rest);
-        // The key is as short as possible: it ends before the first `=` or blank after its first character.
+        // The key is as short as possible. It ends before the first `=` or blank after its first character.
         let first = text.chars().next().filter(|first| is_key(*first))?;
         let more = text[first.len_utf8()..].find(|c| !is_key(c) || c == '=');
         let end = more.map_or(text.len(), |at| at + first.len_utf8());
         let (key, after) = text.split_at(end);
         let with_value = skip_blanks(after).strip_prefix('=').and_then(|value| {
-            // Where no value follows the white space, the white space ends the item.
+            // If no value follows the white space, the white space ends the item.
             split_value(skip_blanks(value)).or_else(|| Some(("", end_of_item(value)?)))
         });
         let (value, rest) = match with_value {
@@ -44,7 +44,7 @@ impl<'t> Iterator for Items<'t> {
 }
 
 /// The value at the beginning, and the text after the end of the item: a quoted string, a date, or a word. The first of
-/// these counts that the end of the item follows.
+/// these that is followed by the end of the item is used.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];
@@ -64,7 +64,7 @@ fn end_of_item(text: &str) -> Option<&str> {
     }
 }
 
-/// The length of the quoted string at the beginning, in which a backslash escapes the character after it.
+/// The length of the quoted string at the beginning. A backslash in it escapes the next character.
 fn quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     let inner = text.strip_prefix('"')?;
@@ -76,8 +76,9 @@ fn quoted(text: &str) -> Option<usize> {
     end.map(|(at, _)| at + 2)
 }
 
-/// The length of the date at the beginning, which is the only value with blanks and without quotes: `Wed, 01 Jan 2098
-/// 00:00:00 GMT`, with the day of the week in full or in three letters, and hyphens or blanks in the date.
+/// The length of the date at the beginning, such as `Wed, 01 Jan 2098 00:00:00 GMT`. A date is the only value that
+/// contains blanks without quotes. The day of the week is in full or has three letters, and the date has hyphens or
+/// blanks.
 fn date(text: &str) -> Option<usize> {
     let weekday = text.find(',')?;
     let is_weekday = weekday == 3 || (text[..weekday].ends_with("day") && (6..=9).contains(&weekday));
@@ -106,7 +107,7 @@ fn is_key(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_!#%&'~`><@,:/$*+-.^|)(?}{=".contains(character)
 }
 
-/// True for the characters of a value without quotes around it; a quote inside is one of them (CPython 3.15).
+/// True for the characters of an unquoted value, including a quote inside it (CPython 3.15).
 fn is_value(character: char) -> bool {
     is_key(character) || "[]\"".contains(character)
 }

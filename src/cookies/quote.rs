@@ -1,5 +1,5 @@
-//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). Which values may be sent is not decided
-//! here: [`Morsel`](super::Morsel) refuses control characters, quoted or not.
+//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). Not here: the check of values;
+//! [`Morsel`](super::Morsel) refuses control characters, quoted or not.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,14 +9,14 @@ pub(super) fn is_legal(character: char) -> bool {
     character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(character)
 }
 
-/// True for the characters that stand for themselves between quotes.
+/// True for the characters that need no escape between quotes.
 fn is_unescaped(character: char) -> bool {
     is_legal(character) || " ()/<=>?@[]{}".contains(character)
 }
 
-/// The value as it is sent. A value with characters other than letters, digits and `` !#$%&'*+-.^_`|~: `` is put in
-/// quotes. There `"` and `\` are escaped by a backslash; a control character, `,`, `;` and the characters from U+007F to
-/// U+00FF are three octal digits after a backslash.
+/// Encodes a value for sending. A value with characters other than letters, digits and `` !#$%&'*+-.^_`|~: `` is put in
+/// quotes. Between the quotes, `"` and `\` get a backslash, and control characters, `,`, `;` and the characters from
+/// U+007F to U+00FF become a backslash and three octal digits.
 ///
 /// ```
 /// use serve_forever::cookies::quote;
@@ -24,7 +24,7 @@ fn is_unescaped(character: char) -> bool {
 /// assert_eq!(quote("a,b \"c\""), r#""a\054b \"c\"""#);
 /// ```
 pub fn quote(value: &str) -> Cow<'_, str> {
-    // Python's pattern wants one character at least, so an empty value gets quotes.
+    // Python's pattern requires at least one character, so an empty value gets quotes.
     if !value.is_empty() && value.chars().all(is_legal) {
         return Cow::Borrowed(value);
     }
@@ -33,7 +33,7 @@ pub fn quote(value: &str) -> Cow<'_, str> {
     for character in value.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            // A character that Latin-1 does not have is left to the header field to refuse, as in Python.
+            // A character outside Latin-1 is refused later, by the header field, as in Python.
             _ if is_unescaped(character) || character > '\u{ff}' => quoted.push(character),
             _ => _ = write!(quoted, "\\{:03o}", u32::from(character)),
         }
@@ -42,10 +42,10 @@ pub fn quote(value: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// The value that [`quote`] was given. Text that does not begin and end with a quote is returned as it is.
+/// Reverses [`quote`]. Text that does not begin and end with a quote is returned unchanged.
 ///
-/// A backslash before three octal digits up to 377 stands for the character of that number; before any other character it
-/// stands for that character. The time is linear in the length (CVE-2024-7592).
+/// A backslash before three octal digits up to 377 represents the character with that number; before any other
+/// character it represents that character. The time is linear in the length (CVE-2024-7592).
 ///
 /// ```
 /// use serve_forever::cookies::unquote;
@@ -79,7 +79,7 @@ fn unescape(inner: &str) -> String {
     value + rest
 }
 
-/// Decodes the escapes of a value in bytes, as [`unquote`] does between the quotes.
+/// Decodes the escapes of a value in bytes, like [`unquote`] between the quotes.
 #[cfg(any(feature = "cookie", test))]
 pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(inner.len()), inner);

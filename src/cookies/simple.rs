@@ -26,10 +26,10 @@ pub struct SimpleCookie {
     morsels: BTreeMap<String, Morsel>,
 }
 
-/// How [`SimpleCookie::output_with`] writes: the arguments of Python's `output`.
+/// The options of [`SimpleCookie::output_with`]: the arguments of Python's `output`.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'o> {
-    /// The lower-case names of the attributes that are written; `None` for all.
+    /// The lower-case names of the attributes that are written; `None` means all.
     pub attributes: Option<&'o [&'o str]>,
     /// The beginning of each line.
     pub header: &'o str,
@@ -45,14 +45,15 @@ impl Default for Output<'_> {
 }
 
 impl SimpleCookie {
-    /// A table without cookies.
+    /// Creates a table without cookies.
     pub fn new() -> SimpleCookie {
         SimpleCookie::default()
     }
 
-    /// Reads a `Cookie` field as a server should: each well-formed pair becomes a cookie, and of two pairs of one name the
-    /// first counts (RFC 6265 section 5.4). Names may have any character, which [`set`](SimpleCookie::set) refuses, and
-    /// a quoted value is [unquoted](super::unquote). A pair with a control character is skipped.
+    /// Parses a `Cookie` field like a server should: each well-formed pair becomes a cookie, and if a name appears
+    /// twice, the first pair counts (RFC 6265 section 5.4). Names can contain any character, unlike in
+    /// [`set`](SimpleCookie::set), and a quoted value is [unquoted](super::unquote). A pair with a control character is
+    /// skipped.
     ///
     /// ```
     /// use serve_forever::cookies::SimpleCookie;
@@ -70,15 +71,15 @@ impl SimpleCookie {
         cookies
     }
 
-    /// Adds the cookies of a text as Python does: pairs, each followed by its attributes. A later pair of a name that is
-    /// there replaces the value.
+    /// Adds the cookies of a text like Python: pairs, each followed by its attributes. A pair whose name already exists
+    /// replaces the value.
     ///
-    /// Like Python's, it reads until the first place that is neither, without an error; and it reads nothing at all if an
-    /// attribute comes before the first pair, if a word stands alone, or if an attribute other than a flag has no value.
-    /// A server reads a `Cookie` field better with [`from_cookie_field`](SimpleCookie::from_cookie_field).
+    /// As in Python, parsing stops without an error at the first text that is neither a pair nor an attribute. Nothing
+    /// is added if an attribute precedes the first pair, if a word stands alone, or if an attribute other than a flag
+    /// has no value. For a `Cookie` field, a server should use [`from_cookie_field`](SimpleCookie::from_cookie_field).
     ///
     /// # Errors
-    /// If a name, an attribute or a value is not allowed; nothing is added then.
+    /// If a name, an attribute or a value is not allowed. In this case nothing is added.
     pub fn load(&mut self, text: &str) -> Result<(), CookieError> {
         let Some(steps) = steps(text) else { return Ok(()) };
         let mut loaded = self.clone();
@@ -98,11 +99,11 @@ impl SimpleCookie {
         Ok(())
     }
 
-    /// Sets the value of a cookie and returns the cookie, for its attributes. Python's `cookies["fig"] = "newton"`: a cookie
-    /// that is there keeps its attributes.
+    /// Sets the value of a cookie and returns the cookie, so that attributes can be set. Python's `cookies["fig"] =
+    /// "newton"`: an existing cookie keeps its attributes.
     ///
     /// # Errors
-    /// As [`Morsel::new`].
+    /// The same as for [`Morsel::new`].
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Morsel, CookieError> {
         Ok(self.insert(Morsel::new(key, value)?))
     }
@@ -119,17 +120,17 @@ impl SimpleCookie {
         }
     }
 
-    /// The cookie of this name.
+    /// The cookie with this name.
     pub fn get(&self, key: &str) -> Option<&Morsel> {
         self.morsels.get(key)
     }
 
-    /// The cookie of this name, for its attributes.
+    /// The cookie with this name, mutably, so that attributes can be set.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Morsel> {
         self.morsels.get_mut(key)
     }
 
-    /// Removes the cookie of this name and returns it.
+    /// Removes the cookie with this name and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Morsel> {
         self.morsels.remove(key)
     }
@@ -154,7 +155,7 @@ impl SimpleCookie {
         self.output_with(&Output::default())
     }
 
-    /// As [`output`](SimpleCookie::output), with another header, another separator, or fewer attributes.
+    /// Like [`output`](SimpleCookie::output), with another header, another separator, or fewer attributes.
     ///
     /// ```
     /// use serve_forever::cookies::{Output, SimpleCookie};
@@ -174,13 +175,13 @@ impl SimpleCookie {
 }
 
 impl fmt::Display for SimpleCookie {
-    /// The text of [`output`](SimpleCookie::output), as Python's `str` returns it.
+    /// Writes the text of [`output`](SimpleCookie::output), like Python's `str`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.output())
     }
 }
 
-/// One pair or attribute of a text, as Python parses it.
+/// One pair or attribute of a text.
 enum Step<'t> {
     Pair(&'t str, &'t str),
     Attribute(&'t str, AttributeValue),
@@ -194,10 +195,10 @@ fn steps(text: &str) -> Option<Vec<Step<'_>>> {
         let dollar = item.key.strip_prefix('$');
         let is_attribute = dollar.is_some() || reserved(item.key).is_some();
         match item.value {
-            // `$Version` before the first pair concerns the whole field (RFC 2965).
+            // `$Version` before the first pair applies to the whole field (RFC 2965).
             _ if steps.is_empty() && dollar.is_some() => {}
             _ if steps.is_empty() && is_attribute => return None,
-            // Python decodes the attributes of RFC 2109, and leaves the values of those with `$` encoded.
+            // Python decodes the attributes of RFC 2109, but not the values of attributes with `$`.
             Some(value) if is_attribute => {
                 let decoded = if dollar.is_some() { value.into() } else { AttributeValue::from(&*unquote(value)) };
                 steps.push(Step::Attribute(dollar.unwrap_or(item.key), decoded));

@@ -1,4 +1,4 @@
-//! A thread that wakes sessions at the times they ask for. It exists only while there is a time to come.
+//! A thread that wakes sessions at requested times. It exists only while alarms are pending.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::service::Waker;
 
-/// Wakers with their times. Dropping it ends the thread.
+/// Wakers with their times. Dropping this ends the thread.
 #[derive(Default)]
 pub(super) struct Alarms(Arc<AlarmShared>);
 
@@ -20,7 +20,7 @@ struct AlarmShared {
 
 #[derive(Default)]
 struct AlarmState {
-    /// The second part of a key tells alarms of the same time apart.
+    /// The second part of a key distinguishes alarms with the same time.
     alarms: BTreeMap<(Instant, u64), Waker>,
     added: u64,
     is_running: bool,
@@ -36,7 +36,7 @@ impl Alarms {
         state.alarms.insert(key, waker);
         if !state.is_running {
             let shared = Arc::clone(&self.0);
-            // Without a thread, this alarm and the others are rung once a thread can be started.
+            // If no thread can be started, all alarms are delayed until a later call starts one.
             state.is_running = thread::Builder::new().name("alarms".to_owned()).spawn(move || shared.run()).is_ok();
         }
         drop(state);

@@ -1,4 +1,4 @@
-//! `/baseline11`: the sum of two parameters, and of the body of a POST.
+//! `/baseline11`: the sum of two parameters, plus the body of a POST.
 
 use super::body::BodyCollector;
 use super::params::integer;
@@ -7,7 +7,7 @@ use super::routes::EndpointCall;
 use crate::http::Method;
 use crate::service::{Reply, Response};
 
-/// The longest body that can be a number, with white space around it.
+/// The longest body that can contain a number, including surrounding white space.
 const MOST_BODY: usize = 64;
 
 /// `GET /baseline11?a=&b=`: a + b. `POST`: a + b + the number in the body.

@@ -1,4 +1,4 @@
-//! Upstreams that read the whole body of a request before they respond: one keeps it, the other counts it.
+//! Upstreams that read the whole body of a request before they respond: one stores it, and the other counts it.
 
 use std::io;
 use std::time::Instant;
@@ -7,23 +7,23 @@ use super::replies::EndpointError;
 use crate::http::Status;
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// Makes the response to a request whose body is known.
+/// Makes the response from the complete body of a request.
 type Respond = Box<dyn FnOnce(&[u8]) -> Result<Response, EndpointError>>;
 
-/// Keeps the body of a request, and responds when it is complete and a time has passed.
+/// Stores the body of a request, and responds when the body is complete and an optional delay has passed.
 pub(super) struct BodyCollector {
     body: Vec<u8>,
-    /// The longest body that is kept; a longer one is 413.
+    /// The longest body that is stored; the response to a longer one is 413.
     most: usize,
     is_complete: bool,
     is_too_long: bool,
-    /// The response is made at this time, or later if the body is not complete by then.
+    /// The earliest time of the response.
     not_before: Option<Instant>,
     respond: Option<Respond>,
 }
 
 impl BodyCollector {
-    /// A reply by `respond`, which is called with a body of at most `most` bytes.
+    /// A reply that calls `respond` with a body of at most `most` bytes.
     pub(super) fn reply(
         most: usize,
         not_before: Option<Instant>,
@@ -67,7 +67,7 @@ impl Upstream for BodyCollector {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // A deadline that has passed must not be reported again while the body is still to come: the loop would not sleep.
+        // A past deadline must not be reported while the body is incomplete, because the loop would not sleep.
         self.not_before.filter(|_| self.is_complete && self.respond.is_some())
     }
 }

@@ -1,4 +1,5 @@
-//! Endpoints of bytes: from the generator, counted or in chunks, and bytes that are held in memory until they are sent.
+//! Endpoints that return bytes: from the generator, with a length or in chunks, and bytes that are held in memory until
+//! they are sent.
 
 use std::io;
 
@@ -15,10 +16,10 @@ pub(super) const MOST_BYTES: u64 = 1 << 30;
 /// The longest body that is held in memory: 64 MiB.
 const MOST_HELD: u64 = 64 << 20;
 
-/// The largest chunk that may be asked for: 1 MiB.
+/// The largest chunk size that can be requested: 1 MiB.
 const MOST_CHUNK: u64 = 1 << 20;
 
-/// Bodies of at most this size are made at once, and leave in the packet of their head.
+/// Bodies up to this size are made in advance and sent in the same packet as their head.
 const AT_ONCE: u64 = 4096;
 
 /// `/bytes/{n}?seed=`: n bytes of the generator, with their length.
@@ -35,14 +36,14 @@ pub(super) fn bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// `/stream-bytes/{n}?seed=&chunk_size=`: the same bytes without their length, in chunks.
+/// `/stream-bytes/{n}?seed=&chunk_size=`: the same bytes without a length, in chunks.
 pub(super) fn stream_bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let piece = call.params.number("chunk_size", 10_240, 1..=MOST_CHUNK)? as usize;
     Ok(stream(RandomBytes { seed: call.params.seed()?, at: 0, end: length, piece }).into())
 }
 
-/// `/allocate/{n}`: n bytes `x` in one allocation, which is freed when the last of them has left.
+/// `/allocate/{n}`: n bytes `x` in one allocation, which is freed when the last byte has been sent.
 pub(super) fn allocate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_HELD)?;
     Ok(octets(vec![b'x'; length as usize]).into())
@@ -60,7 +61,7 @@ struct RandomBytes {
     seed: u64,
     at: u64,
     end: u64,
-    /// The most bytes of one read, each of which becomes a chunk.
+    /// The maximum number of bytes per read. Each read becomes a chunk.
     piece: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Bodies in a coding: `/gzip` and `/deflate`, without a compressor; `/base64` and `/uuid`.
+//! Encoded bodies: `/gzip` and `/deflate`, without a compressor; `/base64` and `/uuid`.
 
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
@@ -11,13 +11,14 @@ use super::routes::EndpointCall;
 use crate::http::percent_decode;
 use crate::service::{Body, Reply};
 
-/// The most bytes of a stored block (RFC 1951 section 3.2.4).
+/// The maximum number of bytes in a stored block (RFC 1951 section 3.2.4).
 const MOST_STORED: usize = 0xffff;
 
-/// `/gzip`: the request as `/get` shows it, in the coding gzip (RFC 1952).
+/// `/gzip`: the request as JSON, like `/get`, in the content coding gzip (RFC 1952).
 pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "gzip", "gzipped", |data| {
-        // No name and no time, so that the bytes depend on the request only. The last byte stands for an unknown system.
+        // The header has no name and no time, so that the bytes depend only on the request. The last byte means an
+        // unknown system.
         let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
         push_stored(data, &mut out);
         out.extend_from_slice(&crc32(data).to_le_bytes());
@@ -26,7 +27,7 @@ pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     }))
 }
 
-/// `/deflate`: the same in the coding deflate, which is the format zlib (RFC 1950).
+/// `/deflate`: the same in the content coding deflate, which is the zlib format (RFC 1950).
 pub(super) fn deflate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "deflate", "deflated", |data| {
         let mut out = vec![0x78, 0x01];
@@ -39,7 +40,7 @@ pub(super) fn deflate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 fn coded(call: &EndpointCall<'_>, coding: &'static str, flag: &str, encode: impl Fn(&[u8]) -> Vec<u8>) -> Reply {
     let mut response = echo(call.request, None);
     if let Body::Bytes(bytes) = &response.body {
-        // The object gets one member more before its end.
+        // One more member is added before the end of the object.
         let mut data = bytes[..bytes.len() - 1].to_vec();
         member(&mut data, flag, |data| data.extend_from_slice(b"true"));
         data.push(b'}');
@@ -49,7 +50,7 @@ fn coded(call: &EndpointCall<'_>, coding: &'static str, flag: &str, encode: impl
     response.into()
 }
 
-/// `/base64/{v}`: the decoded bytes, of either alphabet, with or without padding.
+/// `/base64/{v}`: the decoded bytes. Both alphabets are accepted, with or without padding.
 pub(super) fn base64(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = percent_decode(call.rest).unwrap_or_default();
     let decode = |alphabet: &Alphabet| {
@@ -71,7 +72,7 @@ pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(super::echo::object(|body| super::echo::text_member(body, "uuid", &text)).into())
 }
 
-/// Appends data as stored blocks, the last of which is marked. Data of no bytes is one block.
+/// Appends data as stored blocks. The last block is marked. Empty data is one block.
 fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     let mut rest = data;
     loop {
@@ -88,7 +89,7 @@ fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The checksum of gzip (RFC 1952 section 8), bit by bit: these bodies are short.
+/// The checksum of gzip (RFC 1952 section 8). It is computed bit by bit, because these bodies are short.
 fn crc32(data: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
     !data.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))

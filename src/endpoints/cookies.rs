@@ -33,11 +33,11 @@ pub(super) fn delete(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     set_each(call, |name, _| format!("{name}=; Path=/; HttpOnly; Max-Age=0"))
 }
 
-/// Sends a `Set-Cookie` for each parameter, and redirects to `/cookies`.
+/// Sends a `Set-Cookie` field for each parameter, and redirects to `/cookies`.
 fn set_each(call: &EndpointCall<'_>, line: impl Fn(&str, &str) -> String) -> Result<Reply, EndpointError> {
     let mut response = Response::new(Status::FOUND);
     for (name, value) in call.params.pairs() {
-        // RFC 6265 section 4.1.1, `cookie-octet`, which leaves out what could add an attribute.
+        // `cookie-octet` in RFC 6265 section 4.1.1 excludes the characters that could add an attribute.
         let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
         if !is_token(name.as_bytes()) || !value.bytes().all(is_octet) {
             let why = format!("{name:?} with the value {value:?} cannot be a cookie");

@@ -1,9 +1,9 @@
-//! The items of `/json/{count}`: a built-in list, or a JSON file. Only as much of JSON is read as is needed: the syntax is
-//! checked, and of each item the text and two numbers are kept.
+//! The items of `/json/{count}`: a built-in list, or a JSON file. The JSON parser does only what is needed: it checks
+//! the syntax, and keeps the text and two numbers of each item.
 
 use std::fmt;
 
-/// Why a text is not a dataset.
+/// The reason why a text is not a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidDataset(String);
 
@@ -24,7 +24,7 @@ pub(super) struct DatasetItem {
     pub(super) quantity: i64,
 }
 
-/// The deepest nesting of a value, so that a file cannot exhaust the stack.
+/// The maximum nesting depth of a value, so that a file cannot exhaust the stack.
 const MOST_DEPTH: usize = 64;
 
 /// The number of built-in items.
@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<DatasetItem>, InvalidDataset> {
     Ok(items)
 }
 
-/// Checks JSON (RFC 8259) from its front.
+/// Checks JSON (RFC 8259) from the beginning to the end.
 struct JsonReader<'t> {
     text: &'t str,
     at: usize,
@@ -98,7 +98,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// A name and its colon. A name with an escape is returned as it is written.
+    /// A name and its colon. A name with an escape is returned as written.
     fn name(&mut self) -> Result<&'t str, InvalidDataset> {
         let start = self.at + 1;
         self.string()?;
@@ -125,7 +125,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Elements between two brackets, with commas between them.
+    /// Elements between two brackets, separated by commas.
     fn sequence(
         &mut self,
         open: u8,
@@ -164,7 +164,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// The part of an escape after its backslash.
+    /// The part of an escape after the backslash.
     fn escape(&mut self) -> Result<(), InvalidDataset> {
         let digits = self.text.as_bytes().get(self.at + 1..self.at + 5);
         match self.peek() {
@@ -181,7 +181,7 @@ impl<'t> JsonReader<'t> {
         }
         let start = self.at;
         self.digits()?;
-        // RFC 8259 section 6: a number has no leading zeros.
+        // A number must not have leading zeros (RFC 8259 section 6).
         if self.text.as_bytes()[start] == b'0' && self.at > start + 1 {
             return Err(self.wrong("a number without a leading zero"));
         }

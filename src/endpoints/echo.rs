@@ -14,10 +14,10 @@ use crate::files::listing::push_json;
 use crate::http::{BodyLength, Method, Request, Status, latin1};
 use crate::service::{Body, Reply, Response, Source};
 
-/// The longest body of a request that is shown: 1 MiB.
+/// The longest request body that is shown: 1 MiB.
 pub(super) const MOST_BODY: usize = 1 << 20;
 
-/// `/get`, `/anything` and others: everything that is known of the request.
+/// `/get`, `/anything` and others: all parts of the request.
 pub(super) fn anything(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if matches!(call.request.method(), Method::Get | Method::Head) && call.request.body_length() == BodyLength::None {
         return Ok(echo(call.request, None).into());
@@ -54,11 +54,11 @@ pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// The request as JSON. `body` is its body, if it may have one.
+/// The request as JSON. `body` is the request's body; `None` if the endpoint accepts none.
 pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     object(|out| {
         text_member(out, "method", request.method().as_str());
-        // Lines of `/stream` have these members, too.
+        // Lines of `/stream` also have these members.
         push_request(request, out);
         if let Some(data) = body {
             push_body(request, data, out);
@@ -66,7 +66,7 @@ pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     })
 }
 
-/// A response with an object, whose members `write` appends.
+/// A response with a JSON object. `write` appends its members.
 pub(super) fn object(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     let mut body = b"{".to_vec();
     write(&mut body);
@@ -104,7 +104,7 @@ pub(super) fn push_lists(lists: &BTreeMap<String, Vec<String>>, out: &mut Vec<u8
     out.push(b'}');
 }
 
-/// Pairs with the values of equal names in one list.
+/// Groups pairs: the values of equal names are in one list.
 pub(super) fn lists(pairs: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in pairs {
@@ -120,7 +120,7 @@ fn push_request(request: &Request, out: &mut Vec<u8>) {
     text_member(out, "url", &url(request));
 }
 
-/// The body as a text, or as a `data:` URL (RFC 2397) if it is not UTF-8; and the pairs of a form.
+/// Appends the body as text, or as a `data:` URL (RFC 2397) if it is not UTF-8, and the pairs of a form.
 fn push_body(request: &Request, data: &[u8], out: &mut Vec<u8>) {
     let content_type = request.headers().get_str("Content-Type").unwrap_or_default();
     match std::str::from_utf8(data) {
@@ -136,7 +136,7 @@ fn push_body(request: &Request, data: &[u8], out: &mut Vec<u8>) {
     member(out, "form", |out| push_lists(&form, out));
 }
 
-/// The header fields by their names as Go writes them: `X-Lower-Case`.
+/// The header fields by name, spelled like in Go: `X-Lower-Case`.
 fn headers_of(request: &Request) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in request.headers().iter() {
@@ -159,7 +159,7 @@ fn origin(request: &Request) -> String {
     request.client_address().ip().to_canonical().to_string()
 }
 
-/// The URL of the request: the target as it was sent, after the host.
+/// The URL of the request: the host, followed by the target as it was sent.
 fn url(request: &Request) -> String {
     let target = latin1(request.target());
     match target.starts_with('/') {
@@ -168,14 +168,15 @@ fn url(request: &Request) -> String {
     }
 }
 
-/// Lines that differ in their `id`. A line may be longer than the buffer of a read, because a head may be.
+/// Lines that differ in their `id`. A line can be longer than the buffer of a read, because it contains the request's
+/// head.
 struct JsonLines {
     /// The members that follow the `id`.
     rest: Vec<u8>,
     count: u64,
     next: u64,
     line: Vec<u8>,
-    /// Bytes of `line` that were read.
+    /// The number of bytes of `line` that have been read.
     at: usize,
 }
 

@@ -13,7 +13,7 @@ use super::status::CHALLENGE;
 use crate::http::{FieldBlock, Status, is_token};
 use crate::service::{Body, Reply, Source};
 
-/// Fields that the connection sends itself, or that concern the connection.
+/// Fields that the connection sends itself, or that affect the connection.
 const RESERVED: [&str; 10] = [
     "Content-Length",
     "Transfer-Encoding",
@@ -27,10 +27,11 @@ const RESERVED: [&str; 10] = [
     "Server",
 ];
 
-/// Content types that no browser executes. The body contains text from the query, so with another type a link could run a script.
+/// Content types that browsers do not execute. The body contains text from the query, so with another type a link could
+/// run a script.
 const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
 
-/// `/response-headers?NAME=VALUE`: these fields, and a body with the same as JSON.
+/// `/response-headers?NAME=VALUE`: these fields, and a body that contains them as JSON.
 pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let pairs = call.params.pairs();
     let mut response = object(|_| {});
@@ -44,12 +45,12 @@ pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, Endpoin
     Ok(response.into())
 }
 
-/// `/trailers?NAME=VALUE`: the request as `/get` shows it, and these fields after the body.
+/// `/trailers?NAME=VALUE`: the request as JSON, like `/get`, and these fields after the body.
 pub(super) fn trailers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let (pairs, mut trailers) = (call.params.pairs(), FieldBlock::new());
     add_fields(pairs, &mut trailers)?;
     let mut response = echo(call.request, None);
-    // RFC 9110 section 6.6.2: the names are announced, so that a client can forward the fields.
+    // The names are announced (RFC 9110 section 6.6.2), so that a client can forward the fields.
     let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
     if !names.is_empty() {
         response.head.put("Trailer", names.join(", "));
@@ -98,7 +99,7 @@ pub(super) fn add_fields(pairs: &[(String, String)], head: &mut FieldBlock) -> R
 
 /// `/basic-auth/{user}/{password}`: 200 for these credentials (RFC 7617), otherwise 401.
 pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
-    // The path is split before it is decoded, so that a name may contain an encoded slash.
+    // The path is split before it is decoded, so that a name can contain an encoded slash.
     let slash = memchr::memchr(b'/', call.rest).unwrap_or(call.rest.len());
     let user = call.decoded(&call.rest[..slash])?;
     let password = call.decoded(call.rest.get(slash + 1..).unwrap_or_default())?;
@@ -115,7 +116,7 @@ pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError
     Ok(response.into())
 }
 
-/// The decoded credentials of a field value. The scheme has no case.
+/// The decoded credentials of a field value. The case of the scheme is ignored.
 fn credentials(value: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = value.split_at_checked("Basic ".len())?;
     scheme.eq_ignore_ascii_case(b"Basic ").then(|| STANDARD.decode(encoded.trim_ascii()).ok()).flatten()

@@ -7,21 +7,21 @@ use crate::service::{Registrar, Reply, Response, Upstream};
 
 /// A response that comes later.
 pub(super) trait LateResponse: Sized + 'static {
-    /// As [`Upstream::poll`].
+    /// Like [`Upstream::poll`].
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// As [`Upstream::deadline`].
+    /// Like [`Upstream::deadline`].
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// The reply of the endpoint.
+    /// Converts this to the reply of the endpoint.
     fn into_reply(self) -> Reply {
         Reply::Later(Box::new(Bodiless(self)))
     }
 }
 
-/// The upstream of a late response, which takes no body.
+/// The upstream of a late response. It does not accept a body.
 struct Bodiless<L>(L);
 
 impl<L: LateResponse> Upstream for Bodiless<L> {

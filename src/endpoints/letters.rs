@@ -1,4 +1,4 @@
-//! `/range/{n}`: letters by their position, whole or in parts, at once or spread over a time.
+//! `/range/{n}`: letters by position, as a whole or in ranges, immediately or spread over a time.
 
 use std::io;
 use std::ops::Range;
@@ -14,10 +14,10 @@ use crate::files::{PreconditionResult, Selection, Validators, evaluate, if_range
 use crate::http::{HttpDate, Method, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// The most pieces into which a body with a `duration` is divided.
+/// The maximum number of pieces into which a body with a `duration` is divided.
 const PIECES: u64 = 10;
 
-/// `/range/{n}?duration=`: the letters a to z again and again, n of them. A request for several ranges gets the whole.
+/// `/range/{n}?duration=`: n letters, repeating a to z. The response to a request for several ranges is the whole body.
 pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let duration = call.params.time("duration", Duration::ZERO)?;
@@ -34,7 +34,7 @@ pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if response.status != Status::OK {
         return Ok(response.into());
     }
-    // Ranges are defined for GET only (RFC 9110 section 14.2). Without a date, `If-Range` needs no clock.
+    // Ranges are defined only for GET (RFC 9110 section 14.2). There is no date, so `If-Range` needs no clock.
     let is_get = *call.request.method() == Method::Get;
     let asked = is_get && if_range(headers, validators, || HttpDate::from_unix(0));
     let part = match asked.then(|| select(headers, length)) {
@@ -64,10 +64,10 @@ fn unsatisfiable(etag: &str, length: u64) -> Response {
     response
 }
 
-/// The letters of the selected range. They become readable piece by piece, as the schedule makes them due.
+/// The letters of the selected range. They become readable piece by piece, according to the schedule.
 struct Letters {
     whole: Range<u64>,
-    /// The rest, which was not read yet.
+    /// The part that has not been read yet.
     part: Range<u64>,
     schedule: Rc<Schedule>,
 }

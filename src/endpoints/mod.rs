@@ -2,11 +2,11 @@
 //! deterministic: random bytes and decisions come from a documented generator with a seed, and no body contains a time.
 //!
 //! [`EndpointService`] finds the endpoint of a path in the table of `routes`, and passes every other request to its
-//! fallback. Each other module has one family of endpoints; `params`, `replies` and `body` are shared by them. The paths and
-//! parameters are in `docs/harness.md`.
+//! fallback. Each other module has one family of endpoints; they share `params`, `replies` and `body`.
+//! `docs/harness.md` lists the paths and parameters.
 //!
-//! No endpoint waits on the loop's thread, except `/burn`, which is for that: a delay is the deadline of an upstream, and a
-//! long body is produced while it is sent. Not here: files, and responses that break HTTP (`faults`).
+//! Endpoints do not block the loop's thread, except `/burn`, whose purpose that is: a delay is the deadline of an
+//! upstream, and a long body is produced while it is sent. Not here: files, and responses that break HTTP (`faults`).
 
 mod alarms;
 mod arithmetic;

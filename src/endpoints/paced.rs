@@ -1,5 +1,5 @@
-//! Bodies whose pieces become due one after the other: the times, and the upstream whose deadlines they are. Not here: the bytes
-//! of the pieces.
+//! Bodies whose pieces become due one after the other: the schedule, and the upstream that uses its times as deadlines.
+//! Not here: the bytes of the pieces.
 
 use std::cell::Cell;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::late::LateResponse;
 use crate::service::{Registrar, Reply, Response};
 
-/// The times at which the pieces of a body become due: the first one at `start`, the last one after `duration`.
+/// The times at which the pieces of a body become due: the first at `start`, the last after `duration`.
 pub(super) struct Schedule {
     start: Instant,
     duration: Duration,
@@ -17,7 +17,7 @@ pub(super) struct Schedule {
     pieces: u64,
     /// The number of pieces that were due when the source last asked.
     seen: Cell<u64>,
-    /// The source waits for the next piece.
+    /// True while the source waits for the next piece.
     is_awaited: Cell<bool>,
 }
 
@@ -26,14 +26,14 @@ impl Schedule {
         Schedule { start, duration, pieces, seen: Cell::new(0), is_awaited: Cell::new(false) }
     }
 
-    /// The number of pieces that are due by now. Notes that the source does not wait.
+    /// The number of pieces that are due now. Notes that the source does not wait.
     pub(super) fn due(&self) -> u64 {
         self.is_awaited.set(false);
         self.seen.set(self.due_at(Instant::now()));
         self.seen.get()
     }
 
-    /// The number of bytes that are due by now, of `length` bytes in pieces of equal size.
+    /// The number of bytes that are due now, out of `length` bytes in pieces of equal size.
     pub(super) fn due_of(&self, length: u64) -> u64 {
         match self.pieces {
             0 => 0,
@@ -47,15 +47,15 @@ impl Schedule {
         io::ErrorKind::WouldBlock.into()
     }
 
-    /// The time at which the next piece becomes due. `None` unless the source waits for it: a client that takes nothing would
-    /// otherwise keep the loop awake.
+    /// The time at which the next piece becomes due. `None` unless the source waits for it, because a client that does
+    /// not read would otherwise keep the loop awake.
     fn awaited(&self) -> Option<Instant> {
         self.is_awaited.get().then(|| self.time_of(self.seen.get()))
     }
 
     fn due_at(&self, now: Instant) -> u64 {
         let Some(elapsed) = now.checked_duration_since(self.start) else { return 0 };
-        // Also for a single piece, and for a duration of zero.
+        // This also covers a single piece and a duration of zero.
         if elapsed >= self.duration || self.pieces < 2 {
             return self.pieces;
         }
@@ -66,7 +66,7 @@ impl Schedule {
     /// The time at which the piece with this index becomes due.
     fn time_of(&self, index: u64) -> Instant {
         let steps = u128::from(self.pieces.saturating_sub(1).max(1));
-        // Rounded up, so that the piece is due at this time.
+        // Rounded up, so that the piece is already due at this time.
         let nanos = (self.duration.as_nanos() * u128::from(index)).div_ceil(steps);
         self.start + Duration::from_nanos(nanos as u64)
     }
@@ -80,7 +80,7 @@ pub(super) struct PacedResponse {
 }
 
 impl PacedResponse {
-    /// A reply whose head leaves at the time `at`. The body is a source that reads its times from `schedule`.
+    /// A reply whose head is sent at the time `at`. The body is a source that follows `schedule`.
     pub(super) fn reply(response: Response, at: Instant, schedule: Rc<Schedule>) -> Reply {
         PacedResponse { response: Some(response), at, schedule }.into_reply()
     }

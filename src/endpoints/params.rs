@@ -7,10 +7,10 @@ use super::replies::EndpointError;
 use crate::http::Request;
 use crate::http::query_pairs;
 
-/// The longest time that a parameter may ask for.
+/// The longest time that a parameter can request.
 pub(crate) const MOST_TIME: Duration = Duration::from_secs(60);
 
-/// The decoded pairs of a query, in their order.
+/// The decoded pairs of a query, in order.
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -19,42 +19,42 @@ impl Params {
         Params(request.query().map(query_pairs).unwrap_or_default())
     }
 
-    /// The parameters in a form, or in a query.
+    /// Parses the parameters of a form or a query.
     pub(crate) fn parse(text: &[u8]) -> Params {
         Params(query_pairs(text))
     }
 
-    /// The parameters as names and values, in their order.
+    /// The parameters as names and values, in order.
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// The same, owned.
+    /// Like [`pairs`](Self::pairs), but owned.
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }
 
-    /// The first value of this name.
+    /// The first value with this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// A whole number; `default` if the query has none of this name.
+    /// A whole number; `default` if the query does not have this name.
     pub(crate) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
         self.get(name).map_or(Ok(default), |text| number(name, text, range))
     }
 
-    /// The seed of the generator, by default 0.
+    /// The seed of the generator. Default: 0.
     pub(crate) fn seed(&self) -> Result<u64, EndpointError> {
         self.number("seed", 0, 0..=u64::MAX)
     }
 
-    /// A time; `default` if the query has none of this name.
+    /// A time; `default` if the query does not have this name.
     pub(crate) fn time(&self, name: &str, default: Duration) -> Result<Duration, EndpointError> {
         self.get(name).map_or(Ok(default), |text| time(name, text))
     }
 
-    /// A number from 0 to 1; `default` if the query has none of this name.
+    /// A number from 0 to 1; `default` if the query does not have this name.
     pub(crate) fn rate(&self, name: &str, default: f64) -> Result<f64, EndpointError> {
         let Some(text) = self.get(name) else { return Ok(default) };
         let rate = decimal(text).filter(|rate| (0.0..=1.0).contains(rate));
@@ -68,7 +68,7 @@ impl Params {
     }
 }
 
-/// Parses a whole number in decimal digits. `name` is for the error.
+/// Parses a whole number in decimal digits. `name` is used in the error.
 pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
     // `parse` alone would accept a plus sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -79,7 +79,7 @@ pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Resu
     })
 }
 
-/// Parses a signed whole number of 64 bits.
+/// Parses a signed 64-bit whole number.
 pub(crate) fn integer(name: &str, text: &str) -> Result<i64, EndpointError> {
     let why = || EndpointError::bad_request(format!("{name} must be a whole number of 64 bits, not {text:?}"));
     text.parse().map_err(|_| why())
@@ -96,7 +96,7 @@ pub(crate) fn time(name: &str, text: &str) -> Result<Duration, EndpointError> {
     })
 }
 
-/// Parses digits with or without a fraction: without sign and exponent, and no `inf` and `nan`, which `f64` accepts.
+/// Parses digits with an optional fraction. A sign, an exponent, `inf` and `nan`, which `f64` accepts, are refused.
 pub(crate) fn decimal(text: &str) -> Option<f64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|_| is_plain)

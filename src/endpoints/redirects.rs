@@ -21,7 +21,7 @@ pub(super) fn relative(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> 
     chain(call, "relative-redirect", "")
 }
 
-/// `/absolute-redirect/{n}`: n redirects to URLs of the host that the request names.
+/// `/absolute-redirect/{n}`: n redirects to URLs with the host from the request.
 pub(super) fn absolute(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "absolute-redirect", &call.origin_url())
 }
@@ -35,8 +35,8 @@ fn chain(call: &EndpointCall<'_>, name: &str, origin: &str) -> Result<Reply, End
     }
 }
 
-/// `/redirect-to?url=&status_code=`: a redirect to a path of this server. Another host is refused: an open redirect would
-/// lend its name to links that lead elsewhere.
+/// `/redirect-to?url=&status_code=`: a redirect to a path of this server. Other hosts are refused, because an open
+/// redirect could disguise links to other sites.
 pub(super) fn redirect_to(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let url = call.params.get("url").filter(|url| !url.is_empty());
     let url = url.ok_or_else(|| EndpointError::bad_request("url is missing"))?;
@@ -45,7 +45,7 @@ pub(super) fn redirect_to(call: &EndpointCall<'_>) -> Result<Reply, EndpointErro
     }
     let code = call.params.number("status_code", 302, 300..=399)?;
     let status = u16::try_from(code).ok().and_then(Status::new).unwrap_or(Status::FOUND);
-    // Browsers read `//host` and `/\host` as another host.
+    // Browsers treat `//host` and `/\host` as another host.
     let is_path = |path: &str| path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
     let below_host = url.strip_prefix(&call.origin_url()).is_some_and(|path| path.starts_with('/'));
     if !is_path(url) && !below_host {
@@ -62,7 +62,7 @@ fn to(status: Status, location: impl Display) -> Result<Reply, EndpointError> {
 }
 
 impl EndpointCall<'_> {
-    /// `http://HOST`, with the host that the request names.
+    /// `http://HOST`, with the host from the request.
     pub(super) fn origin_url(&self) -> String {
         format!("http://{}", latin1(self.request.authority().unwrap_or_default()))
     }

@@ -1,4 +1,4 @@
-//! Responses that many endpoints send: JSON, errors as JSON, bytes of a type.
+//! Responses that many endpoints send: JSON, errors as JSON, and bytes of a content type.
 
 use std::borrow::Cow;
 
@@ -14,12 +14,12 @@ pub(crate) struct EndpointError {
 }
 
 impl EndpointError {
-    /// An error with this status.
+    /// Creates an error with this status.
     pub(crate) fn new(status: Status, detail: impl Into<String>) -> EndpointError {
         EndpointError { status, detail: detail.into() }
     }
 
-    /// 400.
+    /// Creates an error with the status 400.
     pub(crate) fn bad_request(detail: impl Into<String>) -> EndpointError {
         EndpointError::new(Status::BAD_REQUEST, detail)
     }
@@ -45,12 +45,12 @@ pub(super) fn json(status: Status, body: Vec<u8>) -> Response {
     of_type(status, "application/json", body)
 }
 
-/// A response of bytes without a meaning.
+/// A response with arbitrary bytes.
 pub(super) fn octets(body: Vec<u8>) -> Response {
     of_type(Status::OK, "application/octet-stream", body)
 }
 
-/// A response of this type. The type is a constant, and so a valid field value.
+/// A response with this content type. The type is a constant and therefore a valid field value.
 pub(super) fn of_type(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status);
     response.head.put("Content-Type", content_type);

@@ -18,13 +18,13 @@ pub(super) struct EndpointCall<'c> {
     /// The rest of the path after the name of the endpoint and a slash, not decoded.
     pub(super) rest: &'c [u8],
     pub(super) params: Params,
-    /// The prefix of all endpoints, without a slash at its end.
+    /// The prefix of all endpoints, without a trailing slash.
     pub(super) prefix: &'c str,
     pub(super) state: &'c Arc<EndpointState>,
 }
 
 impl EndpointCall<'_> {
-    /// The rest of the path as a text. An escape is not decoded: no endpoint that calls this has a use for one.
+    /// The rest of the path as text. Escapes are not decoded, because the endpoints that call this do not need them.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(self.rest).into_owned()
     }
@@ -42,21 +42,21 @@ type Endpoint = fn(&EndpointCall<'_>) -> Result<Reply, EndpointError>;
 
 /// A row of the table.
 pub(super) struct Route {
-    /// The path of the endpoint below the prefix, without its first slash.
+    /// The path of the endpoint below the prefix, without its leading slash.
     name: &'static [u8],
-    /// The least and the most segments that follow.
+    /// The minimum and maximum number of segments that follow.
     segments: [usize; 2],
     methods: &'static [Method],
     endpoint: Endpoint,
 }
 
 impl Route {
-    /// The endpoint of a path without its first slash, and the rest of the path.
+    /// Finds the endpoint for a path without its leading slash, and the rest of the path.
     pub(super) fn find(path: &[u8]) -> Option<(&'static Route, &[u8])> {
         ROUTES.iter().find_map(|route| Some((route, route.rest_of(path)?)))
     }
 
-    /// The rest of a path that belongs to this endpoint.
+    /// The rest of a path after this endpoint's name; `None` if the path is not one of this endpoint.
     fn rest_of<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let rest = path.strip_prefix(self.name)?;
         let (count, rest) = match rest.split_first() {
@@ -68,7 +68,7 @@ impl Route {
         (least..=most).contains(&count).then_some(rest)
     }
 
-    /// Calls the endpoint, if it has the method of the request.
+    /// Calls the endpoint if it supports the method of the request.
     pub(super) fn reply(&self, call: &EndpointCall<'_>) -> Reply {
         if !self.methods.contains(call.request.method()) {
             return self.method_not_allowed(call.request.method()).into();
@@ -89,19 +89,20 @@ const GET: &[Method] = &[Method::Get, Method::Head];
 const GET_POST: &[Method] = &[Method::Get, Method::Head, Method::Post];
 const POST: &[Method] = &[Method::Post];
 const UPLOAD: &[Method] = &[Method::Post, Method::Put, Method::Patch];
-/// All methods but CONNECT, which has no path, and TRACE: a page must not be able to read the fields that a browser adds.
+/// All methods except CONNECT, which has no path, and TRACE, because pages must not be able to read the fields that a
+/// browser adds.
 const ANY: &[Method] =
     &[Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
 
-/// The number of segments of a path that may have any.
+/// The maximum number of segments for an endpoint without a limit.
 const MANY: usize = usize::MAX;
 
-/// A row for the table.
+/// Makes a row of the table.
 const fn row(name: &'static str, segments: [usize; 2], methods: &'static [Method], endpoint: Endpoint) -> Route {
     Route { name: name.as_bytes(), segments, methods, endpoint }
 }
 
-/// The endpoints. Those of benchmarks come first, because the table is searched from its front.
+/// The endpoints. Those of benchmarks come first, because the table is searched from the beginning.
 const ROUTES: &[Route] = &[
     row("plaintext", [0, 0], GET, suites::plaintext),
     row("pipeline", [0, 0], GET, suites::pipeline),

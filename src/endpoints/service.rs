@@ -13,7 +13,7 @@ use crate::coroutine::WorkerPool;
 use crate::http::Request;
 use crate::service::{LogCallback, Reply, Service};
 
-/// The worker threads of `/offload`. Further jobs wait.
+/// The number of worker threads for `/offload`. Further jobs wait.
 const THREADS: usize = 4;
 
 /// Endpoints for benchmarks and tests in front of another service, the fallback, which gets all other requests.
@@ -28,8 +28,8 @@ const THREADS: usize = 4;
 /// assert!(bytes.ends_with(b"\r\n\r\n\xc1\x5c\x02"));
 /// ```
 ///
-/// `docs/harness.md` has a table of all endpoints. The service is not for public addresses: a client may ask for a gibibyte,
-/// or for a second of the loop's time.
+/// `docs/harness.md` has a table of all endpoints. The service must not be reachable from public networks, because a
+/// client can request a gibibyte of data or a second of the loop's time.
 pub struct EndpointService<S> {
     prefix: String,
     state: Arc<EndpointState>,
@@ -54,7 +54,7 @@ impl EndpointState {
         &self.items
     }
 
-    /// The counters of draws. The mutex is never contended: only the loop's thread calls endpoints.
+    /// The counters of draws. The mutex is never contended, because only the loop's thread calls endpoints.
     pub(super) fn draws(&self) -> MutexGuard<'_, DrawCounters> {
         self.draws.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,28 +69,28 @@ impl EndpointState {
 }
 
 impl<S: Service> EndpointService<S> {
-    /// Endpoints at the root, with the built-in dataset.
+    /// Creates endpoints at the root, with the built-in dataset.
     pub fn new(fallback: S) -> EndpointService<S> {
         EndpointService { prefix: String::new(), state: Arc::new(EndpointState::new(dataset::built_in())), fallback }
     }
 
-    /// Sets the path below which the endpoints are, such as `/httpbin`. A slash at its end is left out.
+    /// Sets the path that contains the endpoints, such as `/httpbin`. A trailing slash is ignored.
     pub fn prefix(mut self, prefix: &str) -> EndpointService<S> {
         self.prefix = prefix.trim_end_matches('/').to_owned();
         self
     }
 
-    /// Sets the items of `/json/{count}`: a JSON array of objects that have the whole numbers `price` and `quantity`.
+    /// Sets the items of `/json/{count}`: a JSON array of objects with the whole numbers `price` and `quantity`.
     ///
     /// # Errors
-    /// If the text is something else, or an item has a member `total`.
+    /// If the text is not such an array, or an item has a member `total`.
     pub fn dataset(mut self, json: &str) -> Result<EndpointService<S>, InvalidDataset> {
         self.state = Arc::new(EndpointState::new(dataset::parse(json)?));
         Ok(self)
     }
 }
 
-/// Calls the endpoint of the request. `None` if no endpoint has its path.
+/// Calls the endpoint of the request. `None` if no endpoint has this path.
 fn reply(prefix: &str, state: &Arc<EndpointState>, request: &Request) -> Option<Reply> {
     let path = request.path().strip_prefix(prefix.as_bytes())?.strip_prefix(b"/")?;
     let (route, rest) = Route::find(path)?;
@@ -127,7 +127,7 @@ impl<S> fmt::Debug for EndpointService<S> {
     }
 }
 
-/// The endpoints of one connection, in front of the service that the fallback made for it.
+/// The endpoints of one connection, in front of the service that the fallback has made for it.
 struct ConnectedEndpoints {
     prefix: String,
     state: Arc<EndpointState>,

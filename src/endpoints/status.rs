@@ -1,4 +1,4 @@
-//! `/status` and `/unstable`: statuses that are asked for, and statuses that the generator draws.
+//! `/status` and `/unstable`: requested statuses, and statuses that the generator draws.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::service::{Reply, Response};
 /// The value of `WWW-Authenticate` in every 401.
 pub(super) const CHALLENGE: &str = "Basic realm=\"Fake Realm\"";
 
-/// Seeds whose draws are counted. The one that was first seen longest ago makes room for a new one.
+/// The maximum number of seeds whose draws are counted. A new seed replaces the oldest one.
 const MOST_SEEDS: usize = 256;
 
 /// Counts the draws of each endpoint and seed, so that the n-th request with a seed gets the n-th draw.
@@ -40,7 +40,7 @@ pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = call.text();
     let weighted = text.split(',').map(weighted_status).collect::<Result<Vec<_>, _>>()?;
     let status = match weighted[..] {
-        // A single status needs no draw, so the count stays as it is.
+        // A single status needs no draw, so the count does not change.
         [(only, weight)] if weight > 0.0 => only,
         _ => pick(&weighted, next_draw(call, "status")?)?,
     };
@@ -75,7 +75,7 @@ fn weighted_status(text: &str) -> Result<(Status, f64), EndpointError> {
     Ok((final_status(code)?, weight))
 }
 
-/// The first status whose running sum of weights exceeds the draw's share of the whole sum.
+/// The first status whose running sum of weights exceeds the draw's share of the total.
 fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> {
     let sum: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     if sum <= 0.0 {
@@ -86,12 +86,12 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
         running += weight;
         draw * sum < running
     };
-    // Rounding may leave the last running sum below the whole one.
+    // Because of rounding, the last running sum can be below the total.
     let picked = weighted.iter().find(exceeds).or(weighted.last());
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }
 
-/// The draw that `n` names, or the next one of this endpoint and seed.
+/// The draw with the index `n`, or the next one for this endpoint and seed.
 fn next_draw(call: &EndpointCall<'_>, endpoint: &'static str) -> Result<f64, EndpointError> {
     let seed = call.params.seed()?;
     let index = match call.params.get("n") {

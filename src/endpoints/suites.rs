@@ -22,7 +22,7 @@ pub(super) fn pipeline(_: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(Response::text("ok").into())
 }
 
-/// `GET /json`. The suite asks for an object that is serialised for each request.
+/// `GET /json`. The suite requires an object that is serialised for each request.
 pub(super) fn message(_: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let mut body = b"{\"message\":".to_vec();
     crate::files::listing::push_json("Hello, World!", &mut body);

@@ -1,4 +1,4 @@
-//! The endpoints, asked through a connection in memory.
+//! Tests of the endpoints through a connection in memory.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ fn endpoints() -> EndpointService<impl Service + Send> {
     EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))
 }
 
-/// A response: its status, its head and its body as it is on the wire.
+/// A response: its status, its head, and its body with its framing.
 struct Answer {
     status: u16,
     head: String,
@@ -387,7 +387,7 @@ fn items_have_a_total_and_come_from_the_dataset() {
 fn codings_contain_stored_blocks() {
     let gzip = get("/gzip");
     assert_eq!((gzip.get("Content-Encoding"), &gzip.body[..3]), (Some("gzip"), &b"\x1f\x8b\x08"[..]));
-    // Ten bytes of header, five of the block, eight of the trailer.
+    // Skips ten bytes of the header, five of the block and eight of the trailer.
     let json: serde_json::Value = serde_json::from_slice(&gzip.body[15..gzip.body.len() - 8]).unwrap();
     assert_eq!(json["gzipped"], true);
     let deflate = get("/deflate");

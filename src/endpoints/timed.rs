@@ -1,4 +1,4 @@
-//! Endpoints that take a time: `/delay`, `/drip` and `/sse`.
+//! Endpoints whose responses take time: `/delay`, `/drip` and `/sse`.
 
 use std::io;
 use std::rc::Rc;
@@ -15,14 +15,14 @@ use super::status::final_status;
 use crate::http::Status;
 use crate::service::{Body, Reply, Response, Source};
 
-/// `/delay/{s}`: the request as `/anything` shows it, after a time.
+/// `/delay/{s}`: the request as JSON, like `/anything`, after a delay.
 pub(super) fn delay(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let at = call.request.arrived() + time("the delay", &call.text())?;
     let request = call.request.clone();
     Ok(BodyCollector::reply(MOST_BODY, Some(at), move |body| Ok(echo(&request, Some(body)))))
 }
 
-/// `/drip?numbytes=&duration=&delay=&code=`: the head after a delay, then bytes `*`, the last one after the duration.
+/// `/drip?numbytes=&duration=&delay=&code=`: the head after a delay, then `*` bytes, the last one after the duration.
 pub(super) fn drip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let params = &call.params;
     let length = params.number("numbytes", 10, 1..=MOST_BYTES)?;
@@ -44,7 +44,7 @@ pub(super) fn drip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(PacedResponse::reply(response, at, schedule))
 }
 
-/// `/sse?count=&duration=`: events with a number, the last one after the duration.
+/// `/sse?count=&duration=`: numbered events, the last one after the duration.
 pub(super) fn events(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let count = call.params.number("count", 10, 1..=100_000)?;
     let duration = call.params.time("duration", Duration::from_secs(5))?;
@@ -76,7 +76,7 @@ impl Source for Stars {
     }
 }
 
-/// The events of `/sse`, one in each read and so one in each chunk.
+/// The events of `/sse`. Each read returns one event, so each chunk contains one.
 struct Events {
     next: u64,
     count: u64,

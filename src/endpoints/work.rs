@@ -28,7 +28,7 @@ pub(super) fn offload(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(JobResponse::reply(call.state.workers(), micros, move || keep_busy(micros)))
 }
 
-/// `/wake?us=`: responds when another thread wakes the connection after this time.
+/// `/wake?us=`: responds when another thread has woken the connection after this time.
 pub(super) fn wake(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_TIME.as_micros() as u64)?;
     let at = call.request.arrived() + Duration::from_micros(micros);
@@ -69,7 +69,7 @@ struct WakeResponse {
     state: Arc<EndpointState>,
     micros: u64,
     at: Instant,
-    /// The alarm is set.
+    /// True once the alarm has been set.
     is_set: bool,
 }
 
@@ -78,7 +78,7 @@ impl LateResponse for WakeResponse {
         if registrar.now() >= self.at {
             return Ok(Some(Response::text(self.micros.to_string())));
         }
-        // Without a deadline only the wake-up from the other thread can run the session again, which is what this
+        // There is no deadline, so only the wake-up from the other thread can run the session again, which this
         // endpoint tests.
         if !std::mem::replace(&mut self.is_set, true) {
             self.state.alarms().add(self.at, registrar.wake());

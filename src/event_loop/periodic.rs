@@ -1,11 +1,11 @@
-//! Work of a program that is repeated between the turns of the loop. Not here: the loop.
+//! Work that a program repeats between the turns of the loop. Not here: the loop.
 
 use std::time::{Duration, Instant};
 
 use crate::reactor::TurnHooks;
 use crate::session::TurnClock;
 
-/// Work that is repeated, each part with an interval of its own.
+/// Repeated work. Each item has its own interval.
 #[derive(Default)]
 pub(crate) struct Periodic(Vec<RepeatedWork>);
 
@@ -16,7 +16,7 @@ struct RepeatedWork {
     work: Box<dyn FnMut() + Send>,
 }
 
-/// The least interval. With zero, the loop would never sleep.
+/// The minimum interval. With zero, the loop would never sleep.
 const LEAST_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Periodic {
@@ -24,19 +24,19 @@ impl Periodic {
         self.0.push(RepeatedWork { interval: interval.max(LEAST_INTERVAL), next: None, work: Box::new(work) });
     }
 
-    /// Does the work that is due at `now`. Returns the time until some is due again.
+    /// Does the work that is due at `now`. Returns the time until more work is due.
     pub(crate) fn run(&mut self, now: Instant) -> Option<Duration> {
         self.0.iter_mut().filter_map(|repeated| repeated.run(now)).min()
     }
 }
 
 impl RepeatedWork {
-    /// `None` if the interval is longer than the clock can count.
+    /// Like [`Periodic::run`], for one item. `None` if the interval overflows the clock.
     fn run(&mut self, now: Instant) -> Option<Duration> {
         let after_now = now.checked_add(self.interval)?;
         let next = self.next.get_or_insert(after_now);
         if *next <= now {
-            // Counted from now: a loop that was busy for several intervals does the work once.
+            // Counted from now, so that a loop that was busy for several intervals does the work only once.
             *next = after_now;
             (self.work)();
         }
@@ -44,7 +44,7 @@ impl RepeatedWork {
     }
 }
 
-/// The hooks for the repeated work of a loop that has no server of its own.
+/// The hooks for work that is repeated for a loop itself, and not for one of its servers.
 pub(super) struct PeriodicHooks<'p>(pub(super) &'p mut Periodic);
 
 impl TurnHooks for PeriodicHooks<'_> {

@@ -1,4 +1,4 @@
-//! Bodies of any kind as sources, so that the bytes of a response that is cut are counted where they are produced.
+//! Converts bodies of any kind to sources, so that the bytes of a cut response are counted where they are produced.
 
 use std::borrow::Cow;
 use std::io;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::service::{Body, FileSlice, Response, Source};
 
-/// Turns the body of a response into a source, with its length as a header field.
+/// Converts the body of a response to a source, with its length as a header field.
 pub(super) fn stream(response: &mut Response) {
     let length = response.body.length();
     response.body = match std::mem::take(&mut response.body) {
         Body::Empty => return,
         Body::Stream(source) => Body::Stream(source),
-        // It is a source already, and its response has no length.
+        // This is already a source, and the response has no length.
         Body::Upgrade(source) => Body::Upgrade(source),
         Body::Bytes(bytes) => memory(bytes),
         Body::Shared(bytes) => memory(SharedBytes(bytes)),
@@ -23,7 +23,7 @@ pub(super) fn stream(response: &mut Response) {
     }
 }
 
-/// Turns the body of a response into its first bytes, in one chunk and without a length.
+/// Reduces the body of a response to its first bytes, in one chunk and without a length.
 pub(super) fn shorten(response: &mut Response, most: u64) {
     // The bytes of another protocol have no framing that could be wrong.
     if matches!(response.body, Body::Upgrade(_)) {
@@ -35,7 +35,7 @@ pub(super) fn shorten(response: &mut Response, most: u64) {
     }
     let source: Box<dyn Source> = match std::mem::take(&mut response.body) {
         Body::Stream(source) => source,
-        // An empty body has no chunk, but its end is bad, too.
+        // An empty body has no chunk, but its end is malformed too.
         _ => Box::new(MemoryBytes { bytes: Cow::Borrowed(&b""[..]), at: 0 }),
     };
     response.body =
@@ -100,7 +100,7 @@ impl Source for ShortenedBody {
             let room = most - self.read.len();
             let count = self.source.read(&mut buf[..room])?;
             self.read.extend_from_slice(&buf[..count]);
-            // The source may have less than is asked for.
+            // The source may have fewer bytes than requested.
             self.is_read = count == 0;
         }
         self.is_read = true;

@@ -1,7 +1,7 @@
 //! Responses that break HTTP on purpose, or come late, for tests of clients: [`FaultService`] in front of another service.
 //!
-//! `spec` parses the text of a fault, `service` decides which response has one, and `upstream` hands it to the connection,
-//! which executes it (`connection/stages/faulty.rs`). Not here: the bytes of a response.
+//! `spec` parses the text of a fault, `service` decides which responses have one, and `upstream` passes it to the
+//! connection. Not here: changing the bytes of a response (`connection/stages/faulty.rs`).
 
 mod body;
 mod rules;

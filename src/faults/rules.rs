@@ -6,7 +6,7 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::endpoints::decimal;
 use crate::endpoints::generator::{draw, output};
 
-/// Why a text is not a fault with a rate.
+/// The reason why a text is not a fault with a rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
@@ -24,7 +24,7 @@ pub(crate) fn check_rule(text: &str) -> Result<(), InvalidFault> {
     FaultRules::default().add(text)
 }
 
-/// Faults with their rates, in the order in which they were given.
+/// Faults with their rates, in the order of their definition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FaultRules {
     rules: Vec<(FaultSpec, f64)>,
@@ -47,7 +47,8 @@ impl FaultRules {
         Ok(())
     }
 
-    /// The fault of the request with this number, counted from 0: the first rule whose draw is below its rate.
+    /// The fault of the request with this number, counted from 0. It comes from the first rule whose draw is below its
+    /// rate.
     pub(super) fn of_request(&self, request: u64) -> Option<&FaultSpec> {
         self.first(request, |action| *action != FaultAction::Deaf)
     }
@@ -57,15 +58,15 @@ impl FaultRules {
         self.first(connection, |action| *action == FaultAction::Deaf)
     }
 
-    /// The share of the jitter for the request with this number.
+    /// The fraction of the jitter for the request with this number.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // The draws before it belong to the rules.
+        // The rules use the other draws.
         draw(output(self.seed, request), u64::MAX)
     }
 
     fn first(&self, number: u64, is_meant: impl Fn(&FaultAction) -> bool) -> Option<&FaultSpec> {
         let seed = output(self.seed, number);
-        // The place of a rule counts all rules, so that a rule keeps its draws if the kind of another one changes.
+        // The index of a rule counts all rules, so that a rule keeps its draws if the kind of another rule changes.
         let fires = |(place, (spec, rate)): &(usize, &(FaultSpec, f64))| {
             is_meant(&spec.action) && draw(seed, *place as u64) < *rate
         };

@@ -1,4 +1,4 @@
-//! The service that gives responses of another one a fault: by a path that asks for it, or by rules with a rate.
+//! The service that adds faults to the responses of another service, selected by a path or by rules with a rate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Gives responses of another service, the inner one, a fault: it breaks HTTP, or comes late.
+/// Adds faults to the responses of another service, the inner one. A response with a fault breaks HTTP or comes late.
 ///
 /// ```
 /// use serve_forever::faults::FaultService;
@@ -25,9 +25,9 @@ use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 /// assert!(bytes.ends_with(b"\r\n\r\nhe"));
 /// ```
 ///
-/// The kinds and their keys are in `docs/harness.md`. A fault has a line in the log, and `X-Fault` in its head. Faults are for
-/// clients on this machine: a server that is bound to another address has none unless [`anywhere`](FaultService::anywhere)
-/// allows them.
+/// `docs/harness.md` lists the kinds and their keys. A fault causes a line in the log, and `X-Fault` in the head of the
+/// response. Faults are for clients on this machine: a server that is bound to another address has no faults unless
+/// [`anywhere`](FaultService::anywhere) allows them.
 pub struct FaultService<S> {
     settings: Arc<FaultSettings>,
     inner: S,
@@ -37,7 +37,7 @@ pub struct FaultService<S> {
 #[derive(Debug, Default)]
 struct FaultSettings {
     rules: FaultRules,
-    /// The path of faults, which ends in a slash. `None` if paths have none.
+    /// The prefix of paths that select a fault, with a trailing slash. `None` if paths cannot select faults.
     path: Option<String>,
     anywhere: bool,
     requests: AtomicU64,
@@ -45,13 +45,13 @@ struct FaultSettings {
 }
 
 impl<S: Service> FaultService<S> {
-    /// A service without faults so far.
+    /// Creates a service without faults.
     pub fn new(inner: S) -> FaultService<S> {
         FaultService { settings: Arc::default(), inner }
     }
 
-    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. Of several rules, the first counts that
-    /// applies to a request.
+    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. The first rule that applies to a request
+    /// counts.
     ///
     /// # Errors
     /// If the text has another form, the kind or a key is unknown, or a value is out of range.
@@ -60,13 +60,14 @@ impl<S: Service> FaultService<S> {
         Ok(self)
     }
 
-    /// Sets the seed that decides which requests have a fault, by default 0.
+    /// Sets the seed that decides which requests have a fault. Default: 0.
     pub fn seed(mut self, seed: u64) -> FaultService<S> {
         self.change(|settings| settings.rules.seed = seed);
         self
     }
 
-    /// Lets paths ask for a fault: `PREFIX/fault/KIND?KEY=VALUE&path=TARGET` is the response to TARGET with this fault.
+    /// Lets paths select a fault: the response to `PREFIX/fault/KIND?KEY=VALUE&path=TARGET` is the response to TARGET
+    /// with this fault.
     pub fn paths(mut self, prefix: &str) -> FaultService<S> {
         let path = format!("{}/fault/", prefix.trim_end_matches('/'));
         self.change(|settings| settings.path = Some(path));
@@ -79,7 +80,7 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes settings that no connection shares yet.
+    /// Changes the settings. No connection shares them yet.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
         let mut settings = FaultSettings::default();
         if let Some(own) = Arc::get_mut(&mut self.settings) {
@@ -92,7 +93,7 @@ impl<S: Service> FaultService<S> {
 }
 
 impl FaultSettings {
-    /// Calls the inner service, and gives the reply a fault if the request has one.
+    /// Calls the inner service, and adds a fault to the reply if the request has one.
     fn reply(&self, request: &Request, inner: &dyn Service) -> Reply {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let is_allowed = self.anywhere || request.server_address().ip().is_loopback();
@@ -202,7 +203,7 @@ impl<S> fmt::Debug for FaultService<S> {
     }
 }
 
-/// The faults of one connection, in front of the service that the inner service made for it.
+/// The faults of one connection, in front of the service that the inner service has made for it.
 struct ConnectedFaults {
     settings: Arc<FaultSettings>,
     inner: Box<dyn Service>,

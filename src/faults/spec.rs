@@ -9,10 +9,10 @@ use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 /// The longest time of a fault, in milliseconds.
 const MOST_MILLIS: u64 = 60_000;
 
-/// The most bytes of `garbage`: 1 MiB.
+/// The maximum number of bytes of `garbage`: 1 MiB.
 const MOST_GARBAGE: u64 = 1 << 20;
 
-/// The longest chunk before a bad one. A connection writes at most this number of bytes as one chunk.
+/// The longest chunk before a bad one. A connection writes at most this number of bytes in one chunk.
 const MOST_CHUNK: u64 = 32 * 1024;
 
 /// A fault that a request can have.
@@ -27,9 +27,9 @@ pub(super) struct FaultSpec {
 pub(super) enum FaultAction {
     /// The connection changes the bytes of the response.
     Wire(WireEffect),
-    /// The connection sends a chunk of at most this number of bytes, and then a bad one.
+    /// The connection sends a chunk of at most this number of bytes, and then a malformed one.
     BadChunk(u64),
-    /// The response comes later, by a time and a drawn share of a second time.
+    /// The response is delayed by a time and a random fraction of a second time.
     Latency { least: Duration, jitter: Duration },
     /// Another response is sent instead.
     Status { status: Status, retry_after: Option<u64> },
@@ -40,7 +40,7 @@ pub(super) enum FaultAction {
 }
 
 impl FaultSpec {
-    /// Parses the keys of a fault. `None` if there is no such kind.
+    /// Parses the keys of a fault. `None` if the kind does not exist.
     pub(super) fn parse(kind: &str, keys: &[(String, String)]) -> Option<Result<FaultSpec, EndpointError>> {
         let kind = FaultKind::ALL.into_iter().find(|known| known.name() == kind)?;
         let action = Keys(keys).action(kind);
@@ -119,7 +119,7 @@ impl Keys<'_> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// A number. `None` as its default says that it must be there.
+    /// A number. With `None` as the default, the key is required.
     fn number(&self, name: &str, default: Option<u64>, least: u64, most: u64) -> Result<u64, EndpointError> {
         match self.get(name) {
             Some(text) => number(name, text, least..=most),
@@ -149,7 +149,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Refuses keys that the kind does not have, and keys that occur twice.
+    /// Refuses keys that the kind does not have, and repeated keys.
     fn allow(&self, allowed: &[&str]) -> Result<(), EndpointError> {
         for (at, (name, _)) in self.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
@@ -163,7 +163,7 @@ impl Keys<'_> {
     }
 }
 
-/// Bytes a second as a piece and its pause: a hundred pieces a second, or one byte at a time.
+/// Converts bytes per second to a piece size and a pause: a hundred pieces per second, or one byte at a time.
 fn pace(per_second: u64) -> WireEffect {
     let bytes = (per_second / 100).max(1);
     let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(per_second);

@@ -1,4 +1,4 @@
-//! Faults, as a client in memory sees them. Not here: resets, which need a socket (`tests/faults.rs`).
+//! Tests of faults with a client in memory. Not here: resets, which need a socket (`tests/faults.rs`).
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::log::AccessLog;
 use crate::service::{Body, FileSlice, Reply, Response, Service};
 use crate::testing::{Bench, answer};
 
-/// Paths that ask for faults, in front of the endpoints.
+/// A service with paths that select faults, in front of the endpoints.
 fn paths() -> FaultService<impl Service + Send> {
     FaultService::new(EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))).paths("")
 }
 
-/// The bytes that are sent to a client that asks for this target and then closes its side.
+/// The bytes that a client receives if it requests this target and then closes its side.
 fn get(service: impl Service + Send + 'static, target: &str) -> String {
     let bytes = answer(service, format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The head and the rest of what is sent for `/fault/...`.
+/// The head and the remaining bytes of the response to `/fault/...`.
 fn fault(target: &str) -> (String, String) {
     let text = get(paths(), &format!("/fault/{target}"));
     let (head, rest) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole head: {text:?}"));
@@ -127,7 +127,7 @@ fn an_error_instead_of_the_response_and_a_connection_that_goes_on() {
     {
         client.send(format!("GET /fault/{target}path=/plaintext HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
         let mut text = String::new();
-        // The last byte of both bodies.
+        // Both bodies end in one of these bytes.
         while !text.ends_with(['!', '}']) {
             text += &String::from_utf8(client.take()).unwrap();
             assert!(text.ends_with(['!', '}']) || client.wait(), "{text}");

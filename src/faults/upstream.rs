@@ -1,4 +1,5 @@
-//! The upstream of a request that has a fault: it delays or replaces the response, and hands the fault to the connection.
+//! The upstream of a request that has a fault: it delays or replaces the response, and passes the fault to the
+//! connection.
 
 use std::io;
 use std::time::Instant;
@@ -13,11 +14,11 @@ pub(super) struct FaultyUpstream {
     spec: FaultSpec,
     /// The reply without the fault. `None` once its response has been returned.
     reply: Option<Reply>,
-    /// The time before which no response is returned. `None` once it has passed.
+    /// The earliest time of the response. `None` once it has passed.
     not_before: Option<Instant>,
-    /// An interim response that has not been taken.
+    /// True if an interim response has not been taken yet.
     hints: bool,
-    /// The response has been returned, and its fault has not been taken.
+    /// True if the response has been returned and its fault has not been taken yet.
     is_due: bool,
 }
 
@@ -27,12 +28,12 @@ impl FaultyUpstream {
         FaultyUpstream { spec, reply: Some(reply), not_before, hints, is_due: false }
     }
 
-    /// Changes the response as far as a service can.
+    /// Makes the changes to the response that a service can make.
     fn change(&self, mut response: Response) -> Response {
         match self.spec.action {
             FaultAction::Wire(_) => body::stream(&mut response),
             FaultAction::BadChunk(most) => {
-                // The page of an error has a length, which a chunked body must not have.
+                // An error page has a length, which a chunked body must not have.
                 response.error = None;
                 body::shorten(&mut response, most);
             }
@@ -80,7 +81,7 @@ impl Upstream for FaultyUpstream {
         }
         self.not_before = None;
         let response = match &mut self.reply {
-            // An upstream is kept, because it may be the one that wakes the source of its response.
+            // The upstream is kept, because it may have to wake the source of its response.
             Some(Reply::Later(upstream)) => upstream.poll(registrar)?,
             Some(Reply::Now(_)) => match self.reply.take() {
                 Some(Reply::Now(response)) => Some(response),
@@ -102,7 +103,7 @@ impl Upstream for FaultyUpstream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // Before that time the upstream is not polled: its own deadline may have passed, and would keep the loop awake.
+        // Before that time the upstream is not polled, so its own deadline, if passed, would keep the loop awake.
         self.not_before.or_else(|| self.upstream()?.deadline())
     }
 

@@ -1,7 +1,7 @@
 //! The accounts of Basic authentication and their text form. `auth` compares them with a client's credentials.
 //!
-//! Invariant: a hash of an unsupported scheme is never taken for a password. The schemes that `htpasswd` and similar tools
-//! write are recognised and refused.
+//! Invariant: a hash in an unsupported scheme is never treated as a password. The schemes that `htpasswd` and similar
+//! tools write are recognised and refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use std::sync::Arc;
 use bcrypt::HashParts;
 use hmac_sha256::Hash;
 
-/// The prefix of a SHA-256 in the text form of an [`Account`].
+/// The prefix of a SHA-256 hash in the text form of an [`Account`].
 const SHA256: &str = "sha256:";
 
 /// The prefixes of bcrypt hashes: three names of one algorithm.
 const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
 
-/// The costs that `htpasswd` accepts. Verifying a hash takes some ten seconds with cost 17, and two days with cost 31.
+/// The costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and two days with cost 31.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
-/// The prefixes of the hashes that are refused.
+/// The prefixes of refused hashes.
 const REFUSED: [&str; 30] = [
     "$apr1$",
     "$1$",
@@ -55,11 +55,11 @@ const REFUSED: [&str; 30] = [
 
 /// A user and a password, or a hash of the password.
 ///
-/// The text form is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash from `htpasswd -B` (`$2y$`, `$2a$`
-/// or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. It is a fast hash: it keeps
-/// the password out of configuration files and process lists, but it is as easy to guess as the password itself. Hashes of
-/// other schemes are errors. The 13 characters of traditional `crypt` look like a password and are taken for one. A password
-/// that begins like a hash must be given as its SHA-256.
+/// The text form is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash from `htpasswd -B` (`$2y$`,
+/// `$2a$` or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. It is a fast
+/// hash. It keeps the password out of configuration files and process lists, but does not make guessing the password
+/// slower. Hashes in other schemes are errors. A traditional `crypt` hash of 13 characters looks like a password and is
+/// treated as one. A password that begins like a hash must be given as its SHA-256.
 ///
 /// ```
 /// use serve_forever::files::Account;
@@ -97,9 +97,9 @@ pub enum BadAccount {
     Control,
     /// The text after `sha256:` is not 64 hexadecimal digits.
     Hash,
-    /// A bcrypt hash is malformed, or its cost is not in 4 to 17.
+    /// A bcrypt hash is malformed, or its cost is not between 4 and 17.
     Bcrypt,
-    /// The hash is of an unsupported scheme. The value is its prefix.
+    /// The hash is in an unsupported scheme. Contains its prefix.
     Scheme(&'static str),
 }
 
@@ -121,8 +121,8 @@ impl fmt::Display for BadAccount {
 impl std::error::Error for BadAccount {}
 
 impl Account {
-    /// An account with a plain password, even if the password looks like a hash. A user with a colon in its name can never
-    /// log in (RFC 7617 section 2).
+    /// Creates an account with a plain password, even if the password looks like a hash. A user whose name contains a
+    /// colon can never log in (RFC 7617 section 2).
     pub fn new(user: &str, password: &str) -> Account {
         Account { user: user.into(), secret: Secret::Sha256(Hash::hash(password.as_bytes())) }
     }
@@ -139,7 +139,7 @@ impl FromStr for Account {
         if text.contains(char::is_control) {
             return Err(BadAccount::Control);
         }
-        // Any text without a known prefix is a plain password, so hashes of other schemes must be caught here.
+        // Text without a known prefix counts as a plain password, so hashes in other schemes must be detected here.
         if let Some(scheme) = REFUSED.iter().find(|scheme| begins_with(password, scheme)) {
             return Err(BadAccount::Scheme(scheme));
         }
@@ -154,8 +154,8 @@ impl FromStr for Account {
     }
 }
 
-/// True if the password has the prefix of a scheme. Schemes in braces have no case; for the others it matters, as `$P$` and
-/// `$p$` are different schemes.
+/// True if the password has the prefix of a scheme. Case is ignored for schemes in braces. For other schemes it
+/// matters, because `$P$` and `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }

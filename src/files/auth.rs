@@ -1,6 +1,6 @@
 //! Basic authentication (RFC 7617): compares the credentials of a request with the accounts.
 //!
-//! `account` has the text form of accounts, and `auth_offload` keeps slow verifications off the loop.
+//! `account` parses the text form of accounts, and `auth_offload` moves slow verifications off the loop.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,16 @@ use super::account::{Account, Secret};
 use super::credential_cache::{CredentialCache, CredentialDigest};
 use crate::http::RequestFields;
 
-/// Admits the users of its accounts, and has the challenge for all other requests.
+/// Admits the users of its accounts, and provides the challenge for all other requests.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// A random key, so that no client can choose credentials whose comparison reveals something by its duration.
+    /// A random key, so that clients cannot choose credentials whose comparison time reveals information.
     key: [u8; 32],
-    /// The accounts with a SHA-256 of the password, by the digest of their credentials.
+    /// The accounts with a SHA-256 of the password: the digest of the credentials, and the user.
     fast: Vec<(CredentialDigest, Arc<str>)>,
     /// The accounts with a bcrypt hash.
     slow: Vec<(Arc<str>, Box<str>)>,
-    /// The credentials that were compared with a bcrypt hash lately.
+    /// The credentials that were recently compared with a bcrypt hash.
     cache: Mutex<CredentialCache>,
     realm: String,
 }
@@ -52,14 +52,16 @@ impl Gate {
         Gate { key, fast, slow, cache: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
-    /// The user of the request's credentials; `None` if they are missing or wrong. A wrong user takes as long as a wrong
-    /// password. Credentials that need a bcrypt hash and are not in the cache are verified in this call, which blocks.
+    /// The user of the request's credentials; `None` if they are missing or wrong. A wrong user takes as long as a
+    /// wrong password. If the credentials need a bcrypt hash and are not in the cache, this call verifies them and
+    /// blocks.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         let credentials = self.credentials(headers)?;
         self.known(&credentials).unwrap_or_else(|| self.verify(&credentials))
     }
 
-    /// The credentials of the request, if [`Gate::admits`] would have to compute a bcrypt hash for them.
+    /// The credentials of the request if [`Gate::admits`] would have to compute a bcrypt hash for them; otherwise
+    /// `None`.
     pub(super) fn unverified(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         if !self.is_slow() {
             return None;
@@ -72,7 +74,7 @@ impl Gate {
         !self.slow.is_empty()
     }
 
-    /// Compares credentials with the bcrypt hashes, which takes some 50 ms for the cost 10, and caches the result.
+    /// Compares credentials with the bcrypt hashes, which takes about 50 ms for cost 10, and caches the result.
     pub(super) fn verify(&self, credentials: &Credentials) -> Option<Arc<str>> {
         // Other requests with the same credentials may have been verified while this one waited.
         if let Some(verdict) = self.known(credentials) {
@@ -97,14 +99,14 @@ impl Gate {
 
     fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
-        // With two fields it is undefined which one counts, so neither does.
+        // If there are two fields, it is undefined which one counts, so both are ignored.
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (user, password) = user_and_password(value)?;
         let digest = digest(&self.key, &user, &Hash::hash(&password));
         Some(Credentials { user, password, digest })
     }
 
-    /// The result if it needs no bcrypt hash, as [`CredentialCache::get`] returns it.
+    /// The result if no bcrypt hash is needed, in the form of [`CredentialCache::get`].
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
         // Compares with every account, so the duration does not depend on the position of a match.
@@ -115,7 +117,7 @@ impl Gate {
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
-            // Without bcrypt hashes the comparison above was complete.
+            // Without bcrypt hashes, the comparison above was complete.
             None if self.slow.is_empty() => Some(None),
             None => self.cache().get(&credentials.digest),
         }

@@ -1,7 +1,8 @@
-//! Verifies slow password hashes on worker threads, so that they do not hold the loop. A request waits until its
+//! Verifies slow password hashes on worker threads, so that they do not block the loop. A request waits until its
 //! credentials are in the gate's cache, and then goes to the service.
 //!
-//! The decision stays in `auth`: without this wrapper the gate verifies the same credentials on the loop's thread.
+//! Not here: the decision, which stays in `auth`. Without this wrapper, the gate verifies the same credentials on the
+//! loop's thread.
 
 use std::fmt;
 use std::io;
@@ -15,14 +16,14 @@ use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 use crate::watchdog::Watchdog;
 
-/// The most worker threads. Clients that guess passwords can keep these busy, and no other thread.
+/// The maximum number of worker threads. Clients that guess passwords can keep only these threads busy.
 const THREADS: usize = 2;
 
-/// The most requests that wait for a verification. Further ones are 503.
+/// The maximum number of requests that wait for a verification. The response to further requests is 503.
 const WAITING: usize = 256;
 
-/// A service whose slow password hashes are verified on worker threads. A request without credentials, or with ones that
-/// are in the gate's cache, goes to the service at once.
+/// A service whose slow password hashes are verified on worker threads. A request whose credentials are missing or in
+/// the gate's cache goes to the service immediately.
 pub(crate) struct AuthOffload {
     gates: Gates,
     service: SharedService,
@@ -31,12 +32,12 @@ pub(crate) struct AuthOffload {
     waiting: Arc<()>,
 }
 
-/// The service. The mutex makes it accessible from the waiting requests; it is never contended, because
-/// only the loop's thread calls the service.
+/// The service. The mutex makes it accessible from the waiting requests. It is never contended, because only the loop's
+/// thread calls the service.
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
 impl AuthOffload {
-    /// Wraps a service that uses these gates itself. The service must not implement [`Service::connect`], which is not
+    /// Wraps a service that already uses these gates. The service must not implement [`Service::connect`], which is not
     /// forwarded.
     pub(crate) fn new(gates: Gates, service: Box<dyn Service + Send>) -> AuthOffload {
         let workers = Arc::new(WorkerPool::new(THREADS));
@@ -47,7 +48,7 @@ impl AuthOffload {
         let client = Arc::new(());
         let is_there = Arc::downgrade(&client);
         let (job, handle) = self.workers.job(move || {
-            // A client that left while its request waited needs no verification any more.
+            // If the client has disconnected, its request no longer needs a verification.
             if is_there.strong_count() > 0 {
                 gate.verify(&credentials);
             }
@@ -84,7 +85,7 @@ impl Service for AuthOffload {
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The service is one for files, or one for scripts in front of it.
+        // The service serves files, or runs scripts in front of files.
         self.call(request)
     }
 
@@ -110,7 +111,7 @@ struct Verification {
     stage: VerificationStage,
     /// The request body is complete.
     ended: bool,
-    /// Dropped with this upstream when the client leaves, which the job sees.
+    /// Dropped with this upstream when the client disconnects, so that the job notices.
     _client: Arc<()>,
     /// Counts this request as waiting.
     _place: Arc<()>,
@@ -119,7 +120,7 @@ struct Verification {
 enum VerificationStage {
     /// A worker thread verifies the credentials.
     Verifying { job: Job, handle: JobHandle<()> },
-    /// The credentials are verified, and the service has returned an upstream of its own.
+    /// The credentials have been verified, and the service has returned its own upstream.
     Later(Box<dyn Upstream>),
     /// The response has been returned.
     Done,
@@ -171,7 +172,7 @@ impl Upstream for Verification {
             if !job.is_done() {
                 return Ok(None);
             }
-            // A panic in the job is an error here.
+            // A panic in the job is returned as an error.
             handle.take().transpose()?;
             if let Some(response) = self.call_service()? {
                 return Ok(Some(response));

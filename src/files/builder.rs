@@ -41,7 +41,7 @@ pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    /// A value that is not Latin-1 is kept as an error until the service is built.
+    /// A value that is not Latin-1 is stored as an error until the service is built.
     extra: Vec<(String, Result<Vec<u8>, NotLatin1>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
@@ -66,7 +66,7 @@ impl FileService {
         FileService::builder(root.as_ref()).build()
     }
 
-    /// Starts to build a service with other settings than the defaults.
+    /// Starts to build a service with other settings.
     pub fn builder(root: impl Into<PathBuf>) -> FileServiceBuilder {
         FileServiceBuilder::new(root)
     }
@@ -93,36 +93,36 @@ impl FileServiceBuilder {
         }
     }
 
-    /// The names of index files, the preferred one first: Python's `index_pages`. `index.html` and `index.htm` by default; an
-    /// empty list turns index files off.
+    /// Sets the names of index files, in order of preference: Python's `index_pages`. Default: `index.html` and
+    /// `index.htm`. An empty list turns index files off.
     pub fn index_names<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> FileServiceBuilder {
         self.policy.index_names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The content type of files with this extension, which is given without its dot: Python's `extensions_map`. It takes
-    /// precedence over the built-in types, and the last one given for an extension counts.
+    /// Sets the content type of files with this extension, which is given without its dot: Python's `extensions_map`.
+    /// It takes precedence over the built-in types. The last call for an extension counts.
     ///
-    /// The extension is compared as it stands first, then in lower case. A `text/` type without parameters gets the parameter
-    /// that [`charset`](Self::charset) sets.
+    /// The extension is compared unchanged first, then in lower case. A `text/` type without parameters gets the
+    /// parameter that [`charset`](Self::charset) sets.
     pub fn mime(mut self, extension: impl Into<String>, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.mime.types.push((extension.into(), content_type.into()));
         self
     }
 
-    /// The content type of files with an unknown extension or none; `application/octet-stream` by default.
+    /// Sets the content type of files with an unknown extension or none. Default: `application/octet-stream`.
     pub fn default_type(mut self, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.default_type = content_type.into();
         self
     }
 
-    /// The `Content-Encoding` of files with this extension, which is given without its dot, because they are compressed already:
-    /// `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of the name
-    /// without the extension, so that `x.wasm.br` is `application/wasm`. A client that does not accept the coding gets the
-    /// file as well: it requested the file by its name.
+    /// Sets the `Content-Encoding` of files that are already compressed, by their extension, which is given without its
+    /// dot: `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of
+    /// the name without the extension, so that `x.wasm.br` is `application/wasm`. A client that does not accept the
+    /// coding still gets the file, because it requested the file by name.
     ///
-    /// The extension is compared as it stands first, then in lower case, and the last coding given for it counts. `.svgz` has
-    /// `gzip` by default; `identity` means no field.
+    /// The extension is compared unchanged first, then in lower case. The last call for an extension counts. `.svgz`
+    /// has `gzip` by default; `identity` means no field.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -134,7 +134,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The charset parameter of all `text/` types that have no parameters; `None` for no parameter.
+    /// Sets the charset parameter of all `text/` types without parameters; `None` means no parameter.
     ///
     /// By default it is `utf-8`, except for XML, and for HTML and CSS that declares its encoding in its first 1,024 bytes or
     /// begins with a byte order mark.
@@ -143,18 +143,19 @@ impl FileServiceBuilder {
         self
     }
 
-    /// A function that returns the content type of a file, as by overriding Python's `guess_type`. For `None`, and for a result
-    /// that is not a valid field value, the tables decide. The function is not called again while the file is cached.
+    /// Sets a function that returns the content type of a file, like overriding Python's `guess_type`. If it returns
+    /// `None` or an invalid field value, the tables decide. The function is not called again while the file is cached.
     pub fn guess_type(mut self, guess: impl Fn(&Path) -> Option<String> + Send + 'static) -> FileServiceBuilder {
         self.policy.guess_type = Some(Box::new(guess));
         self
     }
 
-    /// A function that returns the file or directory for a path, as by overriding Python's `translate_path`. `None` is 404. The
-    /// function must return the same result for the same path every time, because responses are cached by path.
+    /// Sets a function that returns the file or directory for a path, like overriding Python's `translate_path`. `None`
+    /// means 404. The function must return the same result for the same path every time, because responses are cached
+    /// by path.
     ///
-    /// Its argument is the normalised path, including the base path. Its result is used as it is and may lie outside the
-    /// served directory, unless [`symlinks`](Self::symlinks) is not [`Symlinks::Follow`].
+    /// Its argument is the normalised path, including the base path. Its result is used unchanged. With
+    /// [`Symlinks::Follow`] as the rule for [`symlinks`](Self::symlinks), it may be outside the served directory.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -177,13 +178,13 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Lists directories without an index file; without listings they are 403. On by default.
+    /// Sets whether directories without an index file are listed. Otherwise they are 403. On by default.
     pub fn listing(mut self, listed: bool) -> FileServiceBuilder {
         self.policy.listing = listed.then(|| self.policy.listing.take().unwrap_or_default());
         self
     }
 
-    /// The settings of listings.
+    /// Sets the options of listings.
     pub fn listing_options(mut self, options: ListingOptions) -> FileServiceBuilder {
         self.policy.listing = Some(options);
         self
@@ -192,9 +193,9 @@ impl FileServiceBuilder {
     /// Adds a field to responses that transfer a file or a listing (200 and 206). `Cache-Control`, `Content-Location`, `Expires`
     /// and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
     ///
-    /// [`build`](FileServiceBuilder::build) fails for a field that the server generates, such as `Content-Type` or `Date`. For
-    /// `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). A text is sent as Latin-1, and `build` fails
-    /// for a character above U+00FF; see [`FieldValue`].
+    /// [`build`](FileServiceBuilder::build) fails for a field that the server generates, such as `Content-Type` or
+    /// `Date`. For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). Text is sent as Latin-1,
+    /// and `build` fails for a character above U+00FF; see [`FieldValue`].
     pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
         let mut bytes = Vec::new();
         let value = value.append_to(&mut bytes).map(|()| bytes);
@@ -208,21 +209,21 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The rule for symbolic links; they are followed by default, as in Python.
+    /// Sets the rule for symbolic links. By default they are followed, as in Python.
     pub fn symlinks(mut self, symlinks: Symlinks) -> FileServiceBuilder {
         self.symlinks = symlinks;
         self
     }
 
-    /// Hides names that begin with a dot: they are 404 and not listed, except for `.well-known` at the root, which clients
-    /// look for (RFC 8615). Off by default, as in Python.
+    /// Sets whether names that begin with a dot are hidden. Hidden names are 404 and not listed, except for
+    /// `.well-known` at the root, which clients look for (RFC 8615). Off by default, as in Python.
     pub fn hidden(mut self, hidden: bool) -> FileServiceBuilder {
         self.policy.hidden = !hidden;
         self
     }
 
-    /// The path under which the directory is served, such as `/docs`; `/` by default. Every path outside it is 404, even with
-    /// [`spa`](Self::spa).
+    /// Sets the path under which the directory is served, such as `/docs`. Default: `/`. Every path outside it is 404,
+    /// even with [`spa`](Self::spa).
     pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
         self.base = path.into();
         self
@@ -249,9 +250,9 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The page of a single-page application, whose script interprets the path: it is served with 200 for a path that names
-    /// nothing. The page is given relative to the root. A path with a dot in its last segment, such as `/missing.js`, remains
-    /// 404 unless `Accept` contains `text/html`. `None` by default.
+    /// Sets the page of a single-page application, whose script interprets the path. The page is served with 200 for a
+    /// path that does not exist. Its own path is relative to the root. A path with a dot in its last segment, such as
+    /// `/missing.js`, remains 404 unless `Accept` contains `text/html`. `None` by default.
     ///
     /// ```
     /// use serve_forever::{files::FileService, http::{Request, Status}};
@@ -265,16 +266,16 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The page for error responses with this status: a path relative to the root, or an absolute path to any place. Symbolic
-    /// links in it are followed. The page is for the errors of this service; an error that the server detects, such as a
-    /// malformed request, has the server's own page. That page is also sent if the file is missing.
+    /// Sets the page for error responses with this status: a path relative to the root, or any absolute path. Symbolic
+    /// links in it are followed. The page applies to errors of this service. An error that the server detects, such as
+    /// a malformed request, gets the server's own page, which is also sent if the file is missing.
     pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
         self.policy.error_pages.push((status, page.into()));
         self
     }
 
-    /// Lets scripts of another origin, such as `https://app.example`, or of any origin for `*`, read responses: adds
-    /// `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
+    /// Lets scripts from another origin, such as `https://app.example`, or from any origin with `*`, read responses:
+    /// adds `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
     ///
     /// The example `cors_files` serves a folder like this.
     pub fn cors(mut self, origin: impl Into<String>) -> FileServiceBuilder {
@@ -282,16 +283,17 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Isolates pages from other origins, so that they may use `SharedArrayBuffer` and precise clocks: adds
+    /// Isolates pages from other origins, so that they can use `SharedArrayBuffer` and precise clocks: adds
     /// `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`. Off by default.
     pub fn coop_coep(mut self, isolated: bool) -> FileServiceBuilder {
         self.isolated = isolated;
         self
     }
 
-    /// The `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
-    /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, one with a slash against
-    /// its path below the root; `*` does not match a slash, `**` does. The last pattern that matches counts.
+    /// Sets the `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
+    /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, and one with a
+    /// slash against the file's path below the root. `**` matches slashes, and `*` does not. The last pattern that
+    /// matches counts.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -306,14 +308,14 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Requires the credentials of an account for every request except preflights, which browsers send without credentials:
-    /// Basic authentication (RFC 7617). May be called again for more accounts.
+    /// Requires the credentials of an account with Basic authentication (RFC 7617) for every request except preflights,
+    /// which browsers send without credentials. Call it again for more accounts.
     ///
-    /// Verifying a bcrypt hash takes 50 ms and more, and the service does it on the loop's thread. With
+    /// Verifying a bcrypt hash takes 50 ms or more, and the service does it on the loop's thread. With
     /// [`FileService::offloading`], worker threads do it. The results for the last 1024 right and the last 1024 wrong
     /// credentials are cached.
     ///
-    /// Basic authentication does not encrypt the password; only TLS does.
+    /// Basic authentication does not encrypt the password; this requires TLS.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -328,15 +330,15 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Requires the credentials of an account below a path, as [`auth`](Self::auth) does for every path. May be called again
-    /// for more accounts of the same path, and for other paths. For paths within each other the innermost one counts: only its
-    /// own accounts are admitted there.
+    /// Requires the credentials of an account below a path, like [`auth`](Self::auth) for every path. Call it again for
+    /// more accounts of the same path and for other paths. If guarded paths are nested, the innermost one counts, and
+    /// only its own accounts are admitted.
     ///
-    /// The path is that of requests, decoded and with the [base path](Self::base_path). It is compared segment by segment and
-    /// without regard to case, after the path of the request was normalised, so that `/private` also guards `//%70rivate/` and
-    /// `/x/../Private/y`, and not `/privately`. The path should
-    /// be that of a directory: a file may have other paths, such as that of the directory whose index file it is, which are not
-    /// guarded. Neither is a symbolic link outside of the path that leads into it.
+    /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
+    /// request, segment by segment; case is ignored. So `/private` also guards `//%70rivate/` and `/x/../Private/y`,
+    /// but not `/privately`. The path should be that of a directory. A file can have other paths that are not guarded,
+    /// such as that of the directory for which it is the index file. A symbolic link from outside into the path is not
+    /// guarded either.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -351,13 +353,13 @@ impl FileServiceBuilder {
         self
     }
 
-    /// The realm, which some browsers show when they ask for the password; `serve-forever` by default.
+    /// Sets the realm, which some browsers show when they ask for the password. Default: `serve-forever`.
     pub fn realm(mut self, realm: impl Into<String>) -> FileServiceBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// The limits of the cache.
+    /// Sets the limits of the cache.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self
@@ -366,9 +368,9 @@ impl FileServiceBuilder {
     /// Checks the settings and builds the service.
     ///
     /// # Errors
-    /// The system's error, with the path in the text, if the directory does not exist, is not a directory or cannot be read;
-    /// `InvalidInput` if a field is reserved, or if a field, a content type, a charset, a coding, a pattern or the base path is
-    /// malformed; `Unsupported` if the system cannot check symbolic links.
+    /// The system's error, with the path in its text, if the directory does not exist, is not a directory or cannot be
+    /// read; `InvalidInput` if a field is reserved, or if a field, a content type, a charset, a coding, a pattern or
+    /// the base path is malformed; `Unsupported` if the system cannot check symbolic links.
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;
@@ -379,12 +381,12 @@ impl FileServiceBuilder {
         self.policy.cache_control = self.cache_rules()?;
         self.policy.base = self.base_below_root()?;
         self.policy.gates = self.gates()?;
-        // `join` keeps an absolute path as it is.
+        // `join` does not change an absolute path.
         self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);
         }
-        // A listing must not show a name whose request is refused.
+        // A listing must not show names for which requests are refused.
         if let (false, Some(listing)) = (self.policy.hidden, &mut self.policy.listing) {
             listing.show_hidden = false;
         }
@@ -412,7 +414,7 @@ impl FileServiceBuilder {
     }
 
     fn base_below_root(&self) -> io::Result<PathBuf> {
-        // Normalised like the path of a request, which it is compared with.
+        // Normalised like the path of a request, with which it is compared.
         let path = UrlPath::parse(self.base.as_bytes()).map_err(|error| bad(format!("{}: {error}", self.base)))?;
         Ok(path.relative().to_owned())
     }
@@ -439,7 +441,7 @@ impl FileServiceBuilder {
     /// The normalised path of a guarded subtree.
     fn guarded_path(&self, path: &str) -> io::Result<UrlPath> {
         let parsed = UrlPath::parse(path.as_bytes()).map_err(|error| bad(format!("{path}: {error}")))?;
-        // A path that no request of this service has would guard nothing.
+        // A path outside the base path would guard nothing.
         if !parsed.relative().starts_with(&self.policy.base) {
             return Err(bad(format!("{path}: not below the base path {}", self.base)));
         }

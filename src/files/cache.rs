@@ -1,9 +1,10 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! `dependency` checks the file system, and `content` opens files: the cache knows neither index files nor siblings, only
+//! `dependency` checks the file system, and `content` opens files: the cache does not use index files or siblings, only
 //! facts that must still hold.
 //!
-//! Invariant: an entry is used only in a turn in which all its dependencies held; `bytes` is the sum of the slots' memory.
+//! Invariant: an entry is used only in a turn in which all of its dependencies held; `bytes` is the sum of the slots'
+//! memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,12 +21,12 @@ use super::tree::Tree;
 /// The limits of the cache of a [`FileService`](super::FileService). The cache holds no descriptors, except those of a few
 /// large files that were requested within the last two seconds.
 ///
-/// The defaults suit a site of some ten thousand small files. With `entries` or `bytes` 0 nothing is cached.
+/// The defaults suit a site with about ten thousand small files. If `entries` or `bytes` is 0, nothing is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// The most files.
+    /// The maximum number of files.
     pub entries: usize,
-    /// The most memory in bytes, for small bodies, response heads and paths.
+    /// The maximum amount of memory in bytes, for small bodies, response heads and paths.
     pub bytes: usize,
 }
 
@@ -35,12 +36,12 @@ impl Default for CacheLimits {
     }
 }
 
-/// Representations and contents by the path of the request, as the client sent it, so that a hit neither decodes the path
-/// nor opens a file.
+/// Representations and contents by the request's path as the client sent it. So a hit does not decode the path or open
+/// a file.
 ///
-/// An entry's dependencies are checked at most once in a turn of the loop, so a response is never older than its turn. The
-/// cache evicts by the clock algorithm: `hand` goes round, spares an entry that was used since it last passed, and evicts
-/// the first that was not.
+/// An entry's dependencies are checked at most once per turn of the loop, so a response is never older than its turn.
+/// The cache evicts by the clock algorithm: `hand` moves around the slots, spares each entry that has been used since
+/// its last pass, and evicts the first entry that has not.
 #[derive(Debug)]
 pub(crate) struct Cache {
     limits: CacheLimits,
@@ -56,9 +57,9 @@ pub(crate) struct Cache {
 struct Slot {
     key: Arc<[u8]>,
     entry: CacheEntry,
-    /// The last turn in which the dependencies were checked.
+    /// The beginning of the last turn in which the dependencies were checked.
     checked: Instant,
-    /// The entry was used since the hand last passed.
+    /// The entry has been used since the hand last passed.
     used: bool,
 }
 
@@ -83,8 +84,8 @@ impl Cache {
         Cache { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }
 
-    /// The representation and content for a path and the accepted codings, if the entry is current in this turn. An entry
-    /// that is not is removed.
+    /// The representation and content for a path and the accepted codings, if the entry is current in this turn.
+    /// Otherwise the entry is removed.
     pub(crate) fn get(
         &mut self,
         path: &[u8],
@@ -104,13 +105,14 @@ impl Cache {
         Some((Arc::clone(&entry.representation), content))
     }
 
-    /// Adds an entry whose dependencies were checked in this turn. An entry larger than the whole cache is dropped.
+    /// Adds an entry whose dependencies have been checked in this turn. An entry larger than the whole cache is
+    /// dropped.
     pub(crate) fn insert(&mut self, path: &[u8], accepted: AcceptedCodings, turn: Instant, entry: CacheEntry) {
         let key: Arc<[u8]> = key(path, accepted, &mut self.scratch).into();
         if let Some(index) = self.index.get(&*key) {
             self.remove(*index);
         }
-        // Not used yet: an entry that is never requested again is evicted first.
+        // `used` is false, so that an entry that is never requested again is evicted first.
         let slot = Slot { key, entry, checked: turn, used: false };
         if !self.make_room(&slot) {
             return;
@@ -133,7 +135,7 @@ impl Cache {
 
     /// Removes one entry. The cache must not be empty.
     fn evict(&mut self) {
-        // Ends within two rounds: the first one clears every `used`.
+        // This ends within two rounds, because the first one clears every `used`.
         loop {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             if !std::mem::take(&mut self.slots[self.hand].used) {
@@ -146,7 +148,7 @@ impl Cache {
         let slot = self.slots.swap_remove(index);
         self.index.remove(&slot.key);
         self.bytes -= slot.memory();
-        // `swap_remove` moved the last slot here.
+        // `swap_remove` has moved the last slot here.
         if let Some(moved) = self.slots.get(index) {
             self.index.insert(Arc::clone(&moved.key), index);
         }
@@ -164,7 +166,7 @@ impl CacheEntry {
         self.dependencies.iter().all(|dependency| dependency.holds(tree))
     }
 
-    /// The memory that this takes, in bytes, approximately.
+    /// The approximate memory use in bytes.
     fn memory(&self) -> usize {
         size_of::<Slot>()
             + self.dependencies.iter().map(CacheDependency::memory).sum::<usize>()

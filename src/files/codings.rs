@@ -1,12 +1,12 @@
-//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). `siblings` finds the
-//! files that exist in these codings.
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Not here: the files in these
+//! codings (`siblings`).
 
 use std::cmp::Reverse;
 
 use super::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// A content coding that a sibling may have, the most compact one first.
+/// A content coding that a sibling can have. The most compact coding comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     Brotli,
@@ -37,25 +37,25 @@ impl Coding {
     }
 
     fn is_named(self, name: &[u8]) -> bool {
-        // RFC 9110 section 8.4.1.3: `x-gzip` is the same as `gzip`.
+        // `x-gzip` is the same as `gzip` (RFC 9110 section 8.4.1.3).
         name.eq_ignore_ascii_case(self.name().as_bytes())
             || (self == Coding::Gzip && name.eq_ignore_ascii_case(b"x-gzip"))
     }
 }
 
-/// The codings that a client prefers to `identity`, the most preferred one first.
+/// The codings that a client prefers to `identity`, in order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct AcceptedCodings {
     codings: [Option<Coding>; 3],
 }
 
 impl AcceptedCodings {
-    /// Reads `Accept-Encoding`. Codings of equal weight are in the order of [`Coding::ALL`]. Without the field there are
-    /// none: many simple clients that send no `Accept-Encoding` cannot decode a coding.
+    /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. Without the field
+    /// there are none, because many simple clients that do not send it cannot decode any coding.
     pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
-            // `get_or_insert`: of several weights for one name the first counts.
+            // With `get_or_insert`, the first of several weights for a name counts.
             if let Some(at) = Coding::ALL.iter().position(|coding| coding.is_named(name)) {
                 named[at].get_or_insert(weight);
             } else if name == b"*" {
@@ -64,19 +64,19 @@ impl AcceptedCodings {
                 identity.get_or_insert(weight);
             }
         }
-        // `identity` is acceptable without being named, but then any other coding with a weight is preferred to it.
+        // If the field does not name `identity`, it is acceptable, but every other coding with a weight is preferred.
         let least = identity.unwrap_or(0).max(1);
         let mut weighed = [0, 1, 2].map(|at| (named[at].or(rest).unwrap_or(0), Coding::ALL[at]));
         weighed.sort_by_key(|(weight, _)| Reverse(*weight));
         AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
-    /// True if the client accepts the original only.
+    /// True if the client accepts only the original.
     pub(crate) fn is_empty(&self) -> bool {
         self.codings == [None; 3]
     }
 
-    /// The codings, the most preferred one first.
+    /// The codings in order of preference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Coding> {
         self.codings.into_iter().flatten()
     }

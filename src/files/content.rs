@@ -1,5 +1,5 @@
-//! The bytes of a file: in memory if there are few, otherwise an open descriptor. `representation` has the
-//! header fields.
+//! The content of a file: bytes in memory if it is small, otherwise an open descriptor. Not here: the header fields
+//! (`representation`).
 
 use std::fs::File;
 use std::io;
@@ -11,15 +11,15 @@ use super::stat::{Identity, Stat};
 use super::tree::{Tree, read_at};
 use crate::service::{Body, FileSlice};
 
-/// The most bytes of a file that are kept in memory and sent in one write with the response head. For a longer file,
+/// The maximum size of a file that is kept in memory and sent in one write with the response's head. For a larger file,
 /// `sendfile` costs less than copying.
 pub(crate) const SMALL: u64 = 32 * 1024;
 
-/// Two changes of a file within this time may carry the same time stamp: kernels with coarse time stamps advance them in
-/// ticks of up to 10 ms.
+/// Two changes of a file within this time can have the same time stamp, because kernels with coarse time stamps advance
+/// them in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The bytes of one state of a file, shared by all responses that send them.
+/// The content of one state of a file, shared by all responses that send it.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// The bytes.
@@ -28,10 +28,10 @@ pub(crate) enum Content {
     File(Arc<File>),
 }
 
-/// The content of a cache entry. It owns no descriptor: a file that the cache held open could not be unmounted, its space
-/// would not be free when it is deleted, and an idle server would hold it for ever. Responses that are sent at the same
-/// time share one descriptor, and so does [`RecentFiles`](super::recent_files::RecentFiles), which holds it for two
-/// seconds at most.
+/// The content of a cache entry. It owns no descriptor. If the cache held a file open, its file system could not be
+/// unmounted, a deleted file would keep its space, and an idle server would hold it for ever. Concurrent responses
+/// share one descriptor with each other and with [`RecentFiles`](super::recent_files::RecentFiles), which holds it for
+/// at most two seconds.
 #[derive(Debug)]
 pub(crate) enum CachedContent {
     /// The bytes.
@@ -40,16 +40,16 @@ pub(crate) enum CachedContent {
     File(Weak<File>, PathBuf, Identity),
 }
 
-/// The content of a file, with the state of the file that it belongs to.
+/// The content of a file, with the identity of the file's state.
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) content: Content,
-    /// The identity when the file was found; for a large file, when it was opened.
+    /// The identity at the time when the file was found or, for a large file, opened.
     pub(crate) identity: Identity,
-    /// The identity describes the content. False for a file that changed while it was read, and for files whose content
-    /// the kernel makes on each read: in sysfs every file has the size 4096, in procfs the size 0.
+    /// True if the identity describes the content. False for a file that changed while it was read, and for files whose
+    /// content the kernel generates on each read: in sysfs every file has the size 4096, and in procfs the size 0.
     pub(crate) consistent: bool,
-    /// An equal identity in a later turn means equal bytes, so the content may be cached.
+    /// True if an equal identity in a later turn means equal bytes, so that the content may be cached.
     pub(crate) cacheable: bool,
 }
 
@@ -73,7 +73,7 @@ pub(crate) enum ContentError {
 }
 
 impl Content {
-    /// A body of `length` bytes from `offset` on. The range must lie within the content.
+    /// A body of `length` bytes that begins at `offset`. The range must be within the content.
     pub(crate) fn body(&self, offset: u64, length: u64) -> Body {
         match self {
             _ if length == 0 => Body::Empty,
@@ -109,8 +109,8 @@ impl CachedContent {
         }
     }
 
-    /// The content. A large file that no response sends any more is opened again; `None` if that fails or if the file has
-    /// another identity now.
+    /// The content. A large file that is not being sent is opened again. `None` if this fails, or if the file's
+    /// identity has changed.
     pub(crate) fn open(&mut self, tree: &Tree) -> Option<Content> {
         match self {
             CachedContent::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
@@ -125,7 +125,7 @@ impl CachedContent {
         }
     }
 
-    /// The memory that this takes, in bytes, approximately.
+    /// The approximate memory use in bytes.
     pub(crate) fn memory(&self) -> usize {
         match self {
             CachedContent::Memory(bytes) => bytes.len(),
@@ -134,7 +134,7 @@ impl CachedContent {
     }
 }
 
-/// Finds a regular file and loads its content, as [`load_found`] does.
+/// Finds a regular file and loads its content like [`load_found`].
 pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFile, ContentError> {
     let found = tree.identify(path).map_err(ContentError::Open)?;
     load_found(tree, path, &found, now)
@@ -142,8 +142,8 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFi
 
 /// Opens the regular file that was found at a path in this turn and loads its content.
 ///
-/// A small file that has changed since it was found is found and loaded once more. If it changes again, the bytes that
-/// were read are served, and not cached.
+/// If a small file has changed since it was found, it is found and loaded again. If it then changes once more, the
+/// bytes that were read are served and not cached.
 pub(crate) fn load_found(
     tree: &Tree,
     path: &Path,
@@ -162,13 +162,13 @@ pub(crate) fn load_found(
 struct LoadAttempt {
     loaded: Result<LoadedFile, ContentError>,
     /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the
-    /// one that was found and has not changed since.
+    /// same file and has not changed.
     after: Identity,
 }
 
 fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, ContentError> {
     if found.size > SMALL {
-        // The content is not read here, and `identity` is that of the open file, so they agree.
+        // The content is not read here, and `identity` is that of the open file, so the two match.
         let (file, identity) = tree.open(path).map_err(ContentError::Open)?;
         let content = Content::File(Arc::new(file));
         let loaded = Ok(LoadedFile { content, identity, consistent: true, cacheable: true });
@@ -202,7 +202,7 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        // The buffer had room for one byte more, and it was not filled: this is the end.
+        // The buffer has space for one more byte, which was not filled, so this is the end.
         if filled == size {
             break;
         }
@@ -218,18 +218,18 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The most bytes that are read of a file whose reported size is smaller. The kernel makes such content while it is read,
-/// which must not hold the loop for long.
+/// The maximum number of bytes that are read from a file whose reported size is smaller. The kernel generates such
+/// content during the read, which must not block the loop for long.
 const MAX_UNREPORTED: usize = 1024 * 1024;
 
 /// The buffer for a file that is longer than its reported size: procfs returns up to this many bytes in one call.
 const FIRST_UNREPORTED: usize = 4096;
 
-/// True if the file changed so recently that another change could leave its time stamps as they are.
+/// True if the file changed so recently that another change might not alter its time stamps.
 fn is_recent(identity: Identity, now: SystemTime) -> bool {
     let changed = u64::try_from(identity.changed.seconds).unwrap_or(0);
     let changed = UNIX_EPOCH + Duration::new(changed, identity.changed.nanoseconds as u32);
-    // A clock that was set back makes the age an error; the file counts as old, so that it can be cached at all.
+    // If the clock was set back, the age is an error. The file then counts as old, so that it can be cached.
     now.duration_since(changed).is_ok_and(|age| age < TICK)
 }
 

@@ -1,15 +1,15 @@
 //! Header fields and preflight responses for scripts of other origins (the CORS protocol, Fetch standard section 3.3).
-//! Whether they are allowed at all is a setting in `policy`.
+//! Not here: the setting that allows them (`policy`).
 
 use super::refusal::ALLOW;
 use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
 use crate::service::Response;
 
-/// How long a browser may cache a preflight response, in seconds: two hours, the most that Chromium accepts.
+/// The time that a browser may cache a preflight response, in seconds: two hours, the maximum that Chromium accepts.
 const MAX_AGE: u32 = 7200;
 
-/// The fields of every response if scripts of `origin` may read it; `*` is any origin. The exposed fields are those that a
-/// script needs to read a file in ranges.
+/// The fields of every response that allow scripts from `origin` to read it; `*` means any origin. The exposed fields
+/// are those that a script needs to read a file in ranges.
 ///
 /// # Errors
 /// If `origin` is not a valid field value.
@@ -20,7 +20,7 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     Ok(head)
 }
 
-/// The fields of every response that isolate a page from other origins, so that it may use shared memory and precise
+/// The fields of every response that isolate a page from other origins, so that it can use shared memory and precise
 /// clocks.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
@@ -29,14 +29,14 @@ pub(crate) fn isolation() -> FieldBlock {
     head
 }
 
-/// True for a preflight: the browser asks for permission before it sends a script's request.
+/// True for a preflight, with which a browser asks for permission before it sends a script's request.
 pub(crate) fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::Options
         && request.headers().contains("Origin")
         && request.headers().contains("Access-Control-Request-Method")
 }
 
-/// The response to a preflight. It allows every field: requests for files only read, whatever fields they have.
+/// The response to a preflight. It allows every field, because requests for files only read.
 pub(crate) fn preflight(request: &Request) -> Response {
     let mut response = Response::new(Status::NO_CONTENT);
     response.head.put("Access-Control-Allow-Methods", ALLOW);
@@ -44,7 +44,7 @@ pub(crate) fn preflight(request: &Request) -> Response {
         list_elements(request.headers().get_all("Access-Control-Request-Headers")).filter(|name| is_token(name));
     let names: Vec<&[u8]> = requested.collect();
     if !names.is_empty() {
-        // Cannot fail: tokens and commas are a valid value.
+        // This cannot fail, because tokens and commas are a valid value.
         _ = response.head.add("Access-Control-Allow-Headers", names.join(&b", "[..]));
         response.head.put("Vary", "Access-Control-Request-Headers");
     }

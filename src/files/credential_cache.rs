@@ -1,25 +1,25 @@
-//! Results of slow password hashes, so that a client pays for a slow hash once and not with every request. `auth` computes
-//! the hashes.
+//! A cache for the results of slow password hashes, so that a slow hash is computed once and not for every request. Not
+//! here: computing the hashes (`auth`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The most credentials that are remembered of each kind, right and wrong.
+/// The maximum number of cached credentials of each kind, right and wrong.
 const MAX_CREDENTIALS: usize = 1024;
 
 /// A keyed hash of credentials: equal for equal credentials, and useless without the key.
 pub(super) type CredentialDigest = [u8; 32];
 
-/// Credentials that were verified lately.
+/// Recently verified credentials.
 ///
-/// Right and wrong ones are bounded separately: clients that guess passwords must not evict those that know theirs.
+/// Right and wrong ones are limited separately, so that clients that guess passwords cannot evict right credentials.
 #[derive(Debug, Default)]
 pub(super) struct CredentialCache {
     right: BoundedMap<Arc<str>>,
     wrong: BoundedMap<()>,
 }
 
-/// Values by digest. The oldest is removed when there are more than [`MAX_CREDENTIALS`].
+/// Values by digest. The oldest one is removed if there are more than [`MAX_CREDENTIALS`].
 #[derive(Debug)]
 struct BoundedMap<V> {
     values: HashMap<CredentialDigest, V>,
@@ -27,8 +27,8 @@ struct BoundedMap<V> {
 }
 
 impl CredentialCache {
-    /// The result for these credentials: `Some(Some(user))` if they are right, `Some(None)` if they are wrong, `None` if
-    /// they have not been verified lately.
+    /// The result for these credentials: `Some(Some(user))` if they are right, `Some(None)` if they are wrong, `None`
+    /// if they have not been verified recently.
     pub(super) fn get(&self, digest: &CredentialDigest) -> Option<Option<Arc<str>>> {
         let right = self.right.values.get(digest).map(|user| Some(Arc::clone(user)));
         right.or_else(|| self.wrong.values.get(digest).map(|()| None))
@@ -51,7 +51,7 @@ impl<V> Default for BoundedMap<V> {
 
 impl<V> BoundedMap<V> {
     fn insert(&mut self, digest: CredentialDigest, value: V) {
-        // A known digest is in `order` already, and keeps its age.
+        // A known digest is already in `order` and keeps its age.
         if self.values.insert(digest, value).is_some() {
             return;
         }

@@ -1,11 +1,11 @@
-//! The facts about the tree that a cached response depends on. `cache` decides when they are checked.
+//! The facts about the tree that a cached response depends on. Not here: the decision when they are checked (`cache`).
 
 use std::path::PathBuf;
 
 use super::stat::{Identity, SystemPath};
 use super::tree::Tree;
 
-/// A fact that a cached response depends on: which regular file is at `path`, or that none is.
+/// A fact that a cached response depends on: the identity of the regular file at `path`, or the absence of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheDependency {
     pub(crate) path: SystemPath,
@@ -23,7 +23,7 @@ impl CacheDependency {
         tree.regular_file_again(&self.path) == self.file
     }
 
-    /// The memory that this takes, in bytes.
+    /// The memory use in bytes.
     pub(crate) fn memory(&self) -> usize {
         size_of::<CacheDependency>() + self.path.as_path().as_os_str().len()
     }

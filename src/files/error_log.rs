@@ -6,7 +6,8 @@ pub(crate) struct ErrorLog {
     texts: Vec<String>,
 }
 
-/// The most lines of one turn; further ones are dropped. Clients decide how many requests fail, so the number is bounded.
+/// The maximum number of lines per turn; further ones are dropped. The number is limited because clients can make any
+/// number of requests fail.
 const MAX_LINES: usize = 8;
 
 impl ErrorLog {

@@ -10,17 +10,17 @@ use crate::http::{Request, UrlPath};
 /// The gates of a service.
 ///
 /// Invariant: the gate of a request is selected by the path that `lookup` uses, decoded and normalised. So no spelling
-/// of a path leads around its gate.
+/// of a path bypasses its gate.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gates {
-    /// The gate of every path that is in no subtree of `subtrees`.
+    /// The gate of all paths outside `subtrees`.
     everywhere: Option<Arc<Gate>>,
     /// Longer paths come first, so that the first match is the innermost one.
     subtrees: Vec<(Subtree, Arc<Gate>)>,
 }
 
 impl Gates {
-    /// One gate for all paths, or none.
+    /// Creates gates with one gate for all paths, or none.
     pub(crate) fn everywhere(gate: Option<Arc<Gate>>) -> Gates {
         Gates { everywhere: gate, subtrees: Vec::new() }
     }
@@ -38,11 +38,11 @@ impl Gates {
 
     /// The gate of a request; `None` if it needs no credentials.
     pub(super) fn of(&self, request: &Request) -> Option<&Arc<Gate>> {
-        // Most services guard no subtree, and their paths need not be decoded here.
+        // Most services do not guard subtrees, so their paths need not be decoded here.
         if self.subtrees.is_empty() {
             return self.everywhere.as_ref();
         }
-        // A malformed path names no file: the request is refused after this.
+        // A malformed path does not name a file, and the request is refused later.
         let path = UrlPath::parse(request.path()).ok().map(|path| Subtree::at(&path));
         let innermost = path.and_then(|path| self.subtrees.iter().find(|(subtree, _)| subtree.contains(&path)));
         innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())
@@ -54,7 +54,7 @@ impl Gates {
     }
 }
 
-/// The segments of a path, in lower case: a file system that ignores case has `/private` at `/Private` too.
+/// The segments of a path, in lower case, because `/Private` is also `/private` on a file system that ignores case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subtree(Vec<String>);
 

@@ -1,5 +1,5 @@
-//! From a file that was found to its representation: loads the file or one of its compressed siblings, and collects the
-//! header fields and the facts that a cache entry depends on. `service` keeps the caches.
+//! Makes the representation of a file: loads the file or one of its compressed siblings, and collects the header fields
+//! and the facts that a cache entry depends on. Not here: the caches (`service`).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,10 +53,10 @@ impl Loader<'_> {
             None => self.tree.identify(&file.path).map_err(ContentError::Open)?,
         };
         let own_coding = self.policy.mime.coding(&file.path);
-        // A file that is compressed already is not served from a compressed sibling.
+        // A file that is already compressed is not replaced by a compressed sibling.
         let has_siblings = self.policy.precompressed && own_coding.is_none();
         let siblings = if has_siblings { Siblings::of(self.tree, &file.path) } else { Siblings::default() };
-        // A sibling that cannot be read is ignored: the original can still be served.
+        // A sibling that cannot be read is ignored, because the original can still be served.
         let sibling = siblings.choose(accepted, &original).and_then(|(coding, path, found)| {
             let loaded = content::load_found(self.tree, path, &found, self.now).ok()?;
             Some((Some(coding.name()), path, loaded))
@@ -69,7 +69,8 @@ impl Loader<'_> {
         let representation = Arc::new(Representation::new(&loaded, self.metadata(&file.path, coding, &loaded, varies)));
         let content = CachedContent::of(&loaded, path);
         let entry = loaded.cacheable.then(|| {
-            // The identities are those that were found. A file that has changed since shows a new one in the next turn.
+            // These are the identities that were found. A file that has changed since then has a new identity in the
+            // next turn.
             let mut dependencies = vec![CacheDependency { path: file.path.into(), file: Some(original) }];
             dependencies.extend(file.outranked_by);
             if !accepted.is_empty() {
@@ -120,8 +121,8 @@ impl Loader<'_> {
         }
     }
 
-    /// The content type of the file at `path`. `plain` is its content; `None` if the content that is served has a coding.
-    /// If a compressed sibling is served, the original is read for the character encoding that the page declares.
+    /// The content type of the file at `path`. `plain` is its content; `None` if the served content has a coding. If a
+    /// compressed sibling is served, the original is read to find the character encoding that the page declares.
     fn content_type(&self, path: &Path, plain: Option<&Content>) -> String {
         let original = || {
             let (file, _) = self.tree.open(path).ok()?;
@@ -139,7 +140,7 @@ impl Loader<'_> {
 /// The first bytes of a text, in which it may declare its character encoding.
 fn start_of(content: &Content) -> Vec<u8> {
     let mut start = vec![0; SEARCHED];
-    // On an error the type has no declared encoding; sending the text will meet the same error.
+    // After an error, no declared encoding is found. Sending the text reports the same error.
     let count = content.read_at(&mut start, 0).unwrap_or(0);
     start.truncate(count);
     start

@@ -1,5 +1,4 @@
-//! From the path of a request to the file or directory that it names. `loader` reads the file, and
-//! the caches remember the result.
+//! Finds the file or directory that the path of a request names. Not here: reading the file (`loader`), and the caches.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,23 +19,23 @@ pub(crate) enum Resource {
     File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
-    /// The canonical address of the resource, which differs from the requested one: with a slash at the end for a
+    /// The canonical address of the resource, which differs from the requested one: with a trailing slash for a
     /// directory, without `.html` for a page.
     Redirect(String),
 }
 
-/// A regular file, and the paths that would have been served instead of it.
+/// A regular file, and the paths that would have taken precedence over it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
     /// The identity of the file; `None` if the file has not been looked up in this turn.
     pub(crate) identity: Option<Identity>,
-    /// Paths that win over this file as soon as a regular file appears there.
+    /// Paths that take precedence over this file as soon as a regular file appears there.
     pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
 impl ResolvedFile {
-    /// A file with no higher-ranked alternatives.
+    /// A file without alternatives that take precedence.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
@@ -45,7 +44,7 @@ impl ResolvedFile {
 /// Finds the resource at a path.
 pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
-    // The root itself has no name that `.html` could follow.
+    // The root itself has no name to which `.html` could be added.
     let clean_urls = policy.clean_urls && path != tree.root();
     let as_page = || if clean_urls { page(tree, url, &path) } else { None };
     match (stat(tree, path.clone()), url.has_trailing_slash()) {
@@ -56,7 +55,8 @@ pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Re
             Ok(Resource::File(ResolvedFile { identity: Some(identity), ..ResolvedFile::at(path) }))
         }
         (Ok((path, Stat { kind: FileKind::Directory, .. })), true) => Ok(index(tree, &policy.index_names, path)),
-        // Without the slash `/about` is the page `about.html` rather than the directory `about`, which has `/about/`.
+        // Without a trailing slash, `/about` means the page `about.html` and not the directory `about`, whose address
+        // is `/about/`.
         (Ok((_, Stat { kind: FileKind::Directory, .. })), false) => {
             Ok(as_page().unwrap_or_else(|| Resource::Redirect(url.location())))
         }
@@ -65,7 +65,7 @@ pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Re
     }
 }
 
-/// True if a segment begins with a dot. A leading `.well-known` does not count: it exists to be found (RFC 8615).
+/// True if a segment begins with a dot. A leading `.well-known` does not count, because clients look for it (RFC 8615).
 pub(crate) fn is_hidden(relative: &Path) -> bool {
     // Most paths have no such segment. One search over the bytes is cheaper than splitting the path.
     let bytes = relative.as_os_str().as_encoded_bytes();
@@ -87,14 +87,14 @@ fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<P
     }
     match &policy.translate_path {
         Some(translate) => translate(url).ok_or(Refusal::NotFound),
-        // Joining an empty path would leave a slash at the end.
+        // Joining an empty path would add a trailing slash.
         None if relative.as_os_str().is_empty() => Ok(tree.root().to_owned()),
         None => Ok(tree.root().join(relative)),
     }
 }
 
-/// Clean URLs: the page `PATH.html` for a path that names no file. With a slash at its end the path is a wrong spelling
-/// of the page's address.
+/// Clean URLs: the page `PATH.html` for a path that does not name a file. With a trailing slash, the path is an
+/// incorrect form of the page's address.
 fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
     let mut page = OsString::from(path);
     page.push(".html");
@@ -116,12 +116,12 @@ fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) 
         let index = index(tree, &policy.index_names, path.parent()?.to_owned());
         return matches!(index, Resource::File(file) if file.path == path).then(|| format!("{directory}/"));
     }
-    // `/about` is the file `about` if there is one, so then `about.html` has no shorter address.
+    // If the file `about` exists, `/about` is its address, so `about.html` has no shorter address.
     let unambiguous = !shorter.ends_with('/') && tree.regular_file(&path.with_extension("")).is_none();
     unambiguous.then(|| shorter.to_owned())
 }
 
-/// The first of the names that is a regular file; the directory itself if none of them is.
+/// The first of the names that is a regular file; the directory itself if there is no such file.
 fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {
@@ -137,8 +137,8 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
 
 /// The kind and the identity of the file at a path, with the path at which it was found.
 ///
-/// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is tried as it stands,
-/// because a file may have exactly that name, and then with the bytes that the surrogates stand for.
+/// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is tried unchanged first,
+/// because a file may have exactly that name, and then with the bytes that the surrogates represent.
 fn stat(tree: &Tree, path: PathBuf) -> Result<(PathBuf, Stat), Refusal> {
     match tree.stat(&path) {
         Ok(stat) => Ok((path, stat)),

@@ -1,5 +1,5 @@
-//! From the name of a file to its content type and content coding. Which bytes are sent, and which codings a client accepts,
-//! is decided elsewhere.
+//! Determines the content type and content coding of a file from its name. Not here: the choice of the bytes to send,
+//! and the codings that a client accepts.
 
 mod declared;
 mod table;
@@ -10,13 +10,14 @@ use std::path::Path;
 
 pub(crate) use declared::SEARCHED;
 
-/// The content type of a file without a known extension, if the builder sets no other.
+/// The content type of a file without a known extension, if the builder does not set another.
 pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// The content codings that a file may have (IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
+/// The content codings that a file can have (IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
 pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
 
-/// Short forms of two extensions, such as `tgz` for `tar.gz`, with the first of the two: Python's `suffix_map`.
+/// Short forms of double extensions, such as `tgz` for `tar.gz`, each with the first of the two extensions: Python's
+/// `suffix_map`.
 const SHORT: &[(&str, &str)] =
     &[("svgz", "svg"), ("tgz", "tar"), ("taz", "tar"), ("tz", "tar"), ("tbz2", "tar"), ("txz", "tar")];
 
@@ -28,12 +29,12 @@ pub(crate) enum Charset {
     Undeclared,
     /// No parameter.
     Absent,
-    /// This charset, whatever the text declares.
+    /// This charset, even if the text declares another encoding.
     Named(String),
 }
 
-/// The settings that override or complete the built-in tables. Extensions have no dot; of several entries for one extension
-/// the last counts.
+/// The settings that override or complete the built-in tables. Extensions have no dot. The last of several entries for
+/// an extension counts.
 #[derive(Debug, Default)]
 pub(crate) struct MimeSettings {
     /// Content types by extension: Python's `extensions_map`.
@@ -54,16 +55,16 @@ impl MimeSettings {
     fn coding_of(&self, extension: &str) -> Option<&'static str> {
         let find = |name: &str| self.codings.iter().rev().find(|(known, _)| known == name).map(|(_, coding)| *coding);
         let lower = extension.to_ascii_lowercase();
-        // By definition `svgz` is SVG compressed by gzip; browsers do not display it without the field.
+        // By definition, `svgz` is SVG compressed with gzip. Browsers do not display it without the field.
         find(extension).or_else(|| find(&lower)).or_else(|| (lower == "svgz").then_some("gzip"))
     }
 
-    /// The content type of a file by its extension, without a charset: Python's `guess_type`, but without the tables of the
-    /// host, so that all hosts give the same result. The extension of a coding is skipped: `x.wasm.br` is looked up as
-    /// `x.wasm`.
+    /// The content type of a file by its extension, without a charset: Python's `guess_type`, but without the host's
+    /// tables, so that the result is the same on all hosts. The extension of a coding is skipped: `x.wasm.br` is looked
+    /// up as `x.wasm`.
     ///
-    /// The extension is looked up as it stands, then in lower case, each time in the settings and in [`table`]; then in the
-    /// table of `mime_guess`. A name that consists of an extension only, such as `.html`, has none.
+    /// The extension is looked up unchanged and then in lower case, each time in the settings and in [`table`], and
+    /// finally in the table of `mime_guess`. A name such as `.html`, which begins with its only dot, has no extension.
     pub(crate) fn content_type<'a>(&'a self, path: &'a Path, default: &'a str) -> &'a str {
         let name = path.as_os_str();
         let Some(last) = extension(name) else { return default };
@@ -88,14 +89,15 @@ impl MimeSettings {
             .or_else(|| mime_guess::from_ext(&lower).first_raw().map(displayable))
     }
 
-    /// Adds the charset parameter to a text type that has no parameters. `start` returns the first [`SEARCHED`] bytes of the
-    /// text, or nothing if they are compressed; it is called for HTML and CSS only.
+    /// Adds the charset parameter to a text type that has no parameters. `start` returns the first [`SEARCHED`] bytes
+    /// of the text, or nothing if they are compressed; it is called only for HTML and CSS.
     ///
-    /// XML types get no parameter by default: XML is UTF-8 unless it declares another encoding, and a charset would override
-    /// the declaration (RFC 7303 section 3). Other text gets one because browsers would guess, and rarely guess UTF-8.
+    /// XML types get no parameter by default: XML is UTF-8 unless it declares another encoding, and a charset would
+    /// override the declaration (RFC 7303 section 3). Other text gets the parameter, because browsers would otherwise
+    /// guess the encoding and rarely choose UTF-8.
     pub(crate) fn with_charset<'t>(&self, content_type: &'t str, start: impl FnOnce() -> Vec<u8>) -> Cow<'t, str> {
         let is_text = content_type.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
-        // A type that already has parameters is used as it is.
+        // A type that already has parameters is not changed.
         if !is_text || content_type.contains(';') {
             return Cow::Borrowed(content_type);
         }
@@ -128,8 +130,8 @@ fn is_xml(content_type: &str) -> bool {
     matches!(content_type, "text/xml" | "text/xml-external-parsed-entity") || content_type.ends_with("+xml")
 }
 
-/// Replaces an unregistered text type by `text/plain`, which browsers display. Some browsers offer to save a text of an unknown
-/// type.
+/// Replaces an unregistered text type with `text/plain`, which browsers display. For an unknown type, some browsers
+/// offer to save the text.
 fn displayable(content_type: &'static str) -> &'static str {
     if content_type.starts_with("text/x-") { "text/plain" } else { content_type }
 }

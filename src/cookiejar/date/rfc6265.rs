@@ -1,15 +1,15 @@
-//! The reader of RFC 6265 section 5.1.1: parts of a date in any order, with almost anything between them. The zone is
-//! ignored: every date is UTC.
+//! The date parser of RFC 6265 section 5.1.1: the parts of a date in any order, with almost any text between them. The
+//! zone is ignored: every date is UTC.
 
 use super::{Civil, Scanner, civil_from_days, month};
 
-/// Reads a date; `None` if a part is missing, or the date does not exist.
+/// Parses a date; `None` if a part is missing, or the date does not exist.
 pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     let mut time = None;
     let mut day = None;
     let mut month_number = None;
     let mut year = None;
-    // A token is tried as each part that is still missing, in this order.
+    // Each token is tried as each missing part, in this order.
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
         if time.is_none() && set(&mut time, clock(token)) {
             continue;
@@ -34,23 +34,23 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
         return None;
     }
     let seconds = Civil { year, month, day, hour, minute, second }.unix();
-    // A day that its month does not have would be one of the next month.
+    // A day that does not exist in its month would become a day of the next month.
     let exists = civil_from_days(seconds.div_euclid(super::DAY)) == (year, month, day);
     exists.then_some(seconds)
 }
 
-/// Stores the part that was found; true if there was one.
+/// Stores the part that was found. Returns true if there was one.
 fn set<T>(place: &mut Option<T>, found: Option<T>) -> bool {
     *place = found;
     place.is_some()
 }
 
-/// RFC 6265 section 5.1.1, `delimiter`: HTAB and the visible characters of ASCII other than letters, digits and colons.
+/// `delimiter` in RFC 6265 section 5.1.1: HTAB, and the visible ASCII characters other than letters, digits and colons.
 fn is_delimiter(character: char) -> bool {
     matches!(character, '\t' | ' '..='/' | ';'..='@' | '['..='`' | '{'..='~')
 }
 
-/// `hms-time`: three numbers of one or two digits with colons between them; no digit may follow.
+/// `hms-time`: three numbers of one or two digits, separated by colons. No digit may follow.
 fn clock(token: &str) -> Option<(i64, i64, i64)> {
     let mut scanner = Scanner::new(token);
     let hour = scanner.number(1, 2)?;
@@ -59,7 +59,7 @@ fn clock(token: &str) -> Option<(i64, i64, i64)> {
     (!scanner.rest.starts_with(|c: char| c.is_ascii_digit())).then_some((hour, minute, second))
 }
 
-/// A number of `least` to `most` digits; no digit may follow.
+/// A number of `least` to `most` digits. No digit may follow.
 fn leading_number(token: &str, least: usize, most: usize) -> Option<i64> {
     let mut scanner = Scanner::new(token);
     let number = scanner.number(least, most)?;

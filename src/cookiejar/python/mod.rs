@@ -1,5 +1,5 @@
-//! CPython's `http.cookiejar`: how it reads a `Set-Cookie` field, and its rules for cookies of Netscape. Those of RFC 2965
-//! and the field `Set-Cookie2` are left out: RFC 6265 made them obsolete.
+//! CPython's `http.cookiejar`: its parser of `Set-Cookie` fields, and its rules for Netscape cookies. Cookies of RFC
+//! 2965 and the field `Set-Cookie2` are left out, because RFC 6265 has made them obsolete.
 
 mod parse;
 mod rules;

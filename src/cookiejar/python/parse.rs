@@ -1,12 +1,12 @@
-//! CPython's reader of a `Set-Cookie` field: `parse_ns_headers` and what `make_cookies` adds to it. `rules.rs` decides if
-//! the cookie is kept.
+//! CPython's parser of a `Set-Cookie` field: `parse_ns_headers` and the additions of `make_cookies`. Not here: the
+//! decision whether the cookie is kept (`rules.rs`).
 
 use crate::cookiejar::date::parse_python;
 use crate::cookiejar::domain::effective_host;
 use crate::cookiejar::path::{default_path, escape_path};
 use crate::cookiejar::{Cookie, RequestUrl};
 
-/// Reads a field; `None` for one that CPython ignores. A field that removes a cookie gives one that has expired.
+/// Parses a field; `None` if CPython ignores it. A field that removes a cookie results in an expired cookie.
 pub(in crate::cookiejar) fn parse(field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     let mut parts = field.split(';').map(split_part);
     let (name, value) = parts.next().filter(|(name, _)| !name.is_empty())?;
@@ -25,7 +25,7 @@ fn split_part(part: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The attributes that were read so far. If an attribute appears twice, the first one counts.
+/// The attributes that have been parsed so far. If an attribute appears twice, the first one counts.
 #[derive(Debug, Default)]
 struct Attributes<'f> {
     expires: Option<i64>,
@@ -41,15 +41,15 @@ struct Attributes<'f> {
 }
 
 impl<'f> Attributes<'f> {
-    /// Reads one attribute; `None` if it makes the cookie invalid.
+    /// Parses one attribute; `None` if it makes the cookie invalid.
     fn read(&mut self, name: &'f str, value: Option<&'f str>, now: i64) -> Option<()> {
         match &*name.to_lowercase() {
-            // A date that cannot be read is ignored.
+            // A date that cannot be parsed is ignored.
             "expires" if self.expires.is_none() => {
                 self.expires = value.and_then(|date| parse_python(strip_quotes(date), now));
             }
             "expires" => {}
-            // `Max-Age` wins over `Expires` in either order.
+            // `Max-Age` takes precedence over `Expires` in either order.
             "max-age" => self.expires = Some(now.saturating_add(parse_int(value?)?)),
             "version" => first(&mut self.version, value)?,
             "domain" => first(&mut self.domain, value)?,
@@ -64,7 +64,7 @@ impl<'f> Attributes<'f> {
         Some(())
     }
 
-    /// Keeps an attribute in its spelling. If it appears twice, the last one counts.
+    /// Keeps an attribute in its original spelling. If it appears twice, the last one counts.
     fn read_other(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
         match self.rest.iter_mut().find(|(other, _)| other == name) {
@@ -74,8 +74,8 @@ impl<'f> Attributes<'f> {
     }
 
     fn cookie(self, name: &str, value: Option<&str>, url: &RequestUrl) -> Option<Cookie> {
-        // Version 1 is a cookie of RFC 2109, which CPython treats as one of Netscape as long as RFC 2965 is off. There is
-        // no later version.
+        // Version 1 means a cookie of RFC 2109, which CPython treats as a Netscape cookie unless RFC 2965 is on. There
+        // is no later version.
         if self.version.is_some_and(|version| !matches!(parse_int(strip_quotes(version)), Some(0 | 1))) {
             return None;
         }
@@ -99,7 +99,7 @@ impl<'f> Attributes<'f> {
                 None => default_path(&escape_path(url.path())).to_owned(),
             },
             port_specified: matches!(self.port, Some(Some(_))),
-            // `Port` without a value is the port of the request.
+            // `Port` without a value means the port of the request.
             port: self.port.map(|port| match port {
                 Some(port) => port.chars().filter(|c| !c.is_whitespace()).collect(),
                 None => url.port().to_string(),
@@ -115,7 +115,7 @@ impl<'f> Attributes<'f> {
     }
 }
 
-/// Keeps the value of the first attribute of a name. `None` if the attribute has no value.
+/// Keeps the value of the first attribute with this name. `None` if the attribute has no value.
 fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> {
     if place.is_none() {
         *place = Some(value?);
@@ -123,14 +123,14 @@ fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> 
     Some(())
 }
 
-/// Removes a quote at the beginning and one at the end, if they are there.
+/// Removes a quote at the beginning and a quote at the end, if present.
 fn strip_quotes(text: &str) -> &str {
     let text = text.strip_prefix('"').unwrap_or(text);
     text.strip_suffix('"').unwrap_or(text)
 }
 
-/// Python's `int`: white space around the number, a sign, and single underscores between digits are allowed. A number
-/// that is too large becomes the largest one.
+/// Parses a number like Python's `int`: surrounding white space, a sign, and single underscores between digits are
+/// allowed. A number that is too large becomes the largest `i64`.
 fn parse_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let negative = text.starts_with('-');

@@ -1,4 +1,4 @@
-//! The rules of CPython's `DefaultCookiePolicy` for cookies of Netscape.
+//! The rules of CPython's `DefaultCookiePolicy` for Netscape cookies.
 
 use crate::cookiejar::domain::{
     effective_host, ends_in_number, is_address, looks_like_country_suffix, strict_domain_match,
@@ -31,7 +31,7 @@ fn return_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool 
     if host_alone && cookie.domain != host {
         return false;
     }
-    // Without `Domain` the cookie is also sent to names below the host, unless the host is an address (CPython's
+    // Without `Domain`, the cookie is also sent to names below the host, unless the host is an address (CPython's
     // "DomainLiberal").
     match host.strip_suffix(cookie.bare_domain()) {
         Some("") => true,
@@ -45,7 +45,7 @@ fn set_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     if policy.strict_domain && looks_like_country_suffix(domain) {
         return false;
     }
-    // CPython lets 10.0.0.1 set cookies for `.0.0.1`, which other addresses would get.
+    // CPython lets 10.0.0.1 set cookies for `.0.0.1`, which would be sent to other addresses.
     if is_address(url.host()) && bare != url.host() {
         return false;
     }
@@ -66,7 +66,7 @@ fn set_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     !(no_dots && prefix.contains('.') && !ends_in_number(url.host()))
 }
 
-/// True if the list, up to the request's port, holds numbers only, and that port.
+/// True if the list contains the request's port, and only numbers up to there.
 fn set_ok_port(cookie: &Cookie, url: &RequestUrl) -> bool {
     let port = url.port().to_string();
     let mut ports = cookie.port.as_deref().unwrap_or_default().split(',');

@@ -1,4 +1,5 @@
-//! RFC 6265bis: how a `Set-Cookie` field is read (section 5.6), and which cookies are kept and sent (sections 5.7 and 5.8).
+//! RFC 6265bis: parsing a `Set-Cookie` field (section 5.6), and the rules for keeping and sending cookies (sections 5.7
+//! and 5.8).
 
 mod parse;
 mod rules;

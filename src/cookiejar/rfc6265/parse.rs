@@ -1,18 +1,18 @@
-//! The reader of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides if the
-//! cookie is kept.
+//! The parser of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). Not here: the decision whether
+//! the cookie is kept (`rules.rs`).
 
 use crate::cookiejar::date::parse_cookie_date;
 use crate::cookiejar::domain::is_address;
 use crate::cookiejar::path::default_path;
 use crate::cookiejar::{Cookie, Policy, RequestUrl};
 
-/// The most bytes that name and value have together (section 5.6).
+/// The maximum number of bytes in name and value together (section 5.6).
 const MAX_PAIR: usize = 4096;
 
-/// The most bytes of an attribute's value; a longer attribute is left out (section 5.6).
+/// The maximum number of bytes in an attribute's value. A longer attribute is left out (section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// Reads a field; `None` for one that must be ignored. A field that removes a cookie gives one that has expired.
+/// Parses a field; `None` if it must be ignored. A field that removes a cookie results in an expired cookie.
 pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     if field.contains(|c: char| c.is_ascii_control() && c != '\t') {
         return None;
@@ -39,12 +39,12 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The number of bytes, each of which is a character of Latin-1.
+/// The number of bytes. Each byte is one Latin-1 character.
 fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The attributes that were read so far. If an attribute appears twice, the last valid one counts.
+/// The attributes that have been parsed so far. If an attribute appears twice, the last valid one counts.
 #[derive(Debug, Default)]
 struct SetCookieAttributes {
     expires: Option<i64>,
@@ -80,7 +80,7 @@ impl SetCookieAttributes {
     }
 
     fn cookie(self, name: &str, value: &str, url: &RequestUrl) -> Cookie {
-        // `Max-Age` wins over `Expires`, in either order.
+        // `Max-Age` takes precedence over `Expires`, in either order.
         let expires = self.max_age.or(self.expires);
         let path = self.path.flatten();
         Cookie {
@@ -95,8 +95,8 @@ impl SetCookieAttributes {
     }
 }
 
-/// The second in which a cookie of this `Max-Age` ends (section 5.6.2). With 0 or less it ends at once; a number that
-/// is too large ends it at the latest time that can be expressed.
+/// The time in seconds at which a cookie with this `Max-Age` expires (section 5.6.2). With 0 or less it expires
+/// immediately. With a number that is too large it expires at the latest representable time.
 fn end_after(value: &str, now: i64) -> Option<i64> {
     let digits = value.strip_prefix('-').unwrap_or(value);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -112,7 +112,8 @@ fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestU
     if domain.is_empty() {
         return Some(());
     }
-    // A public suffix may set cookies for itself alone. An address has no names below it, so its cookie is for the host alone.
+    // A public suffix can set cookies only for itself. An address has no names below it, so its cookie is also only for
+    // the host.
     let host_only = is_address(url.host()) || (policy.is_public_suffix)(domain);
     if host_only || !domain.is_ascii() {
         return (domain == url.host()).then_some(());

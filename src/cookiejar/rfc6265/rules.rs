@@ -1,4 +1,4 @@
-//! Which cookies are kept (RFC 6265bis section 5.7, from step 10) and sent (section 5.8.3).
+//! The rules for keeping cookies (RFC 6265bis section 5.7, from step 10) and sending them (section 5.8.3).
 
 use crate::cookiejar::domain::domain_match;
 use crate::cookiejar::path::path_match;
@@ -18,8 +18,8 @@ pub(in crate::cookiejar) fn return_ok(policy: &Policy, cookie: &Cookie, url: &Re
     is_for_host(cookie, url) && path_match(url.path(), &cookie.path) && (!cookie.secure || policy.is_secure(url))
 }
 
-/// True if the cookie, which came over a protocol that is not secure, would overlay `kept`, which has `Secure` (section 5.7,
-/// step 16): the names are equal, one domain matches the other, and the path of `cookie` matches that of `kept`.
+/// True if a cookie from an insecure protocol would overlay `kept`, which has `Secure` (section 5.7, step 16): the
+/// names are equal, one domain matches the other, and the path of `cookie` matches that of `kept`.
 pub(in crate::cookiejar) fn overlays_secure(cookie: &Cookie, kept: &Cookie) -> bool {
     let (new, old) = (cookie.bare_domain(), kept.bare_domain());
     kept.secure
@@ -44,7 +44,7 @@ fn is_for_host(cookie: &Cookie, url: &RequestUrl) -> bool {
 /// True if the cookie has the attributes that the prefix of its name requires (section 5.7, steps 20 to 22).
 fn prefix_holds(cookie: &Cookie) -> bool {
     let begins = |text: &str, prefix: &str| text.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    // A value without a name is sent as it is, and would be read as a name.
+    // A value without a name is sent alone, and a server would read it as a name.
     if cookie.name.is_empty() {
         let value = cookie.value.as_deref().unwrap_or_default();
         return !begins(value, "__Secure-") && !begins(value, "__Host-");

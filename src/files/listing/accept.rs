@@ -3,15 +3,15 @@
 use crate::files::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// True if JSON has a higher weight than HTML, or the same weight and is named more exactly, as in `application/json, */*`.
-/// If neither is preferred, the listing is a page.
+/// True if JSON has a higher weight than HTML, or the same weight and a more specific range, as in `application/json,
+/// */*`. If they are equal, the listing is a page.
 pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
     let preference = |kind, subtype| best_range(headers, kind, subtype);
     let json = preference("application", "json");
     json.weight > 0 && json > preference("text", "html")
 }
 
-/// The preference for a media type. Compared by weight first.
+/// The preference for a media type. It is compared by weight first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Preference {
     /// In thousandths; 0 means "not acceptable".
@@ -20,7 +20,8 @@ struct Preference {
     exactness: u8,
 }
 
-/// The preference for a media type: that of the most exact matching range, regardless of the weights of other ranges.
+/// The preference for a media type: that of the most specific matching range, regardless of the weights of other
+/// ranges.
 fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Preference {
     let matching = list_elements(headers.get_all("Accept")).filter_map(|range| preference(range, kind, subtype));
     matching.max_by_key(|preference| (preference.exactness, preference.weight)).unwrap_or_default()
@@ -39,7 +40,7 @@ fn preference(range: &[u8], kind: &str, subtype: &str) -> Option<Preference> {
     };
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
     let weight = weight.map_or(Some(1000), |value| parse_qvalue(value.as_bytes()))?;
-    // A weight above 1 is malformed, and the range with it.
+    // A weight above 1 makes the range malformed.
     (weight <= 1000).then_some(Preference { weight, exactness })
 }
 

@@ -1,4 +1,4 @@
-//! One entry of a directory, and looking it up.
+//! One entry of a directory, and the function that looks it up.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ impl Kind {
 pub struct Entry<'a> {
     /// The number of entries before this one in the listing.
     pub index: usize,
-    /// The name in the file system: any bytes but `/` and NUL.
+    /// The name in the file system: any bytes except `/` and NUL.
     pub name: &'a [u8],
     /// The kind of the entry, its target, size and time.
     pub facts: Facts,
@@ -101,10 +101,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks an entry up with one system call; with two for a broken link, and if the directory does not report types.
+    /// Looks up an entry with one system call, or with two for a broken link or if the directory does not report types.
     /// CPython makes two for every entry.
     ///
-    /// A symbolic link is followed, or checked by `check_link` if there is one; `None` if the check fails.
+    /// A symbolic link is followed, or checked by `check_link` if that is set. `None` if the check fails.
     pub(super) fn look_up(
         dir: BorrowedFd<'_>,
         name: &[u8],
@@ -115,14 +115,14 @@ impl Facts {
             Some(check) => check(name).map(|target| Facts::of_checked(&target)),
             None => Some(Facts::of_link(dir, name)),
         };
-        // The directory has reported the type: a call for the link itself is saved.
+        // The directory has reported the type, which saves a call for the link itself.
         if file_type == FileType::Symlink {
             return of_link();
         }
         match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if kind_of(&stat) == Kind::Symlink => of_link(),
             Ok(stat) => Some(Facts { kind: kind_of(&stat), ..Facts::of_target(&stat) }),
-            // The entry has been removed, or the directory may be read but not searched: only the name is known.
+            // The entry has been removed, or the directory can be read but not searched. Only the name is known.
             Err(_) => Some(Facts { kind: kind_of_type(file_type), target: None, size: None, modified: None }),
         }
     }
@@ -157,7 +157,7 @@ impl Facts {
     }
 }
 
-// The type of the field differs between systems.
+// The field has different types on different systems.
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
 fn seconds(stat: &Stat) -> i64 {
     stat.st_mtime as i64

@@ -1,9 +1,10 @@
-//! The entries of a directory that a listing shows: those for which a request would not be refused. `entry` looks
-//! entries up, and `reader` sorts them.
+//! Selects the entries of a directory that a listing shows: those for which a request would not be refused. Not here:
+//! looking up entries (`entry`) and sorting them (`reader`).
 
 use crate::files::stat::Stat;
 
-/// Looks up the target of the symbolic link with this name; `None` if the link must not be followed or is broken.
+/// Looks up the target of the symbolic link with this name; `None` if following the link is not allowed or the link is
+/// broken.
 pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;
 
 /// The one name with a leading dot that is public: clients look for it at the root (RFC 8615).
@@ -11,9 +12,9 @@ pub(crate) const WELL_KNOWN: &str = ".well-known";
 
 /// The rules for the entries of one directory.
 pub(crate) struct EntryFilter {
-    /// Shows names that begin with a dot.
+    /// True if names that begin with a dot are shown.
     pub(crate) hidden: bool,
-    /// Shows `.well-known` even if `hidden` is off.
+    /// True if `.well-known` is shown even if `hidden` is false.
     pub(crate) well_known: bool,
     /// Checks symbolic links. `None` if every link is followed and shown.
     pub(crate) check_link: Option<Box<CheckLink>>,

@@ -2,17 +2,17 @@
 //!
 //! The page contains CPython's lines. Four requirements shape the rest:
 //!
-//! * Programs read listings. The line of an entry begins as in CPython, and the only links on the page are the entries and
-//!   the parent directory, so that a program that follows links finds files and not the same page in six orders. Sorting and
-//!   the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns the breadcrumbs into
-//!   links.
+//! * Programs read listings. An entry's line begins as in CPython, and the only links on the page are the entries and
+//!   the parent directory, so that a program that follows links finds the files and not the same page in six orders.
+//!   Sorting and the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns the
+//!   breadcrumbs into links.
 //! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state the
 //!   order, the footer announces the number of entries that match the filter, and colours have the contrast of WCAG 2.2.
-//! * Names are untrusted. The content security policy allows the one style and the one script of the page, by their hashes,
-//!   and nothing else.
-//! * A page may have 100,000 entries. Layout uses plain blocks: size and date are a block that is moved up over the end of
-//!   the previous line. There is no CSS rule from one item to the next, such as `li:has(+ li:hover)`: with it Chromium takes
-//!   time that grows with the square of the number of items (18 seconds instead of one for 10,000).
+//! * Names are untrusted. The content security policy allows only the page's style and script, by their hashes.
+//! * A page can have 100,000 entries. The layout uses plain blocks: size and date are a block that is moved up over the
+//!   end of the previous line. There are no CSS rules that relate one item to the next, such as `li:has(+ li:hover)`,
+//!   because with them the time in Chromium grows with the square of the number of items (18 seconds instead of one for
+//!   10,000).
 
 use std::io::Write;
 
@@ -31,11 +31,11 @@ const POLICY: &str = "default-src 'none'; \
     script-src 'sha256-chFPs9aiptars8nSwgax0bk8IOJUJWnRCmi2oKaJc0M='; \
     form-action 'self'; base-uri 'none'";
 
-/// The default page: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works without scripts and loads
-/// no other resource.
+/// The default page: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works without scripts and
+/// does not load other resources.
 ///
-/// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date, which ends the item. A broken
-/// symbolic link has the words "broken link" instead of a size.
+/// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date, which ends the item.
+/// For a broken symbolic link, the words "broken link" replace the size.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HtmlPage;
 
@@ -113,8 +113,8 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the path, with a button for each directory above this one. The targets are relative, so that they are right even if
-/// a proxy serves the site under a prefix.
+/// Writes the path, with a button for each directory above this one. The targets are relative, so that they are correct
+/// even if a proxy serves the site under a prefix.
 fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     let names = std::iter::once(&b""[..]).chain(page.url().segments());
     let depth = page.url().segments().count();
@@ -156,8 +156,8 @@ fn push_tools(order: Order, out: &mut Vec<u8>) {
     );
 }
 
-/// Writes the column headers: buttons that sort by the column, or reverse the order if the page is sorted by it already. A list
-/// cannot have column headers, so they form a table without other rows.
+/// Writes the column headers: buttons that sort by the column, or reverse the order if the page is already sorted by
+/// it. A list cannot have column headers, so they form a table without other rows.
 fn push_columns(order: Order, out: &mut Vec<u8>) {
     let folders = folders(order.folders_first);
     let by_name = if order.by == SortBy::Natural { SortBy::Natural } else { SortBy::Name };
@@ -169,7 +169,8 @@ fn push_columns(order: Order, out: &mut Vec<u8>) {
             (true, false) => "ascending",
             (true, true) => "descending",
         };
-        // The first click on size or date sorts descending: the largest or latest entries are of most interest.
+        // The first click on size or date sorts descending: the largest or latest entries are usually the most
+        // interesting.
         let descending_next = if current { !order.descending } else { by != by_name };
         _ = write!(
             out,

@@ -1,14 +1,14 @@
 //! Directory listings: an HTML page for people and JSON for programs.
 //!
-//! [`respond`] returns the response for a directory. The page contains CPython's lines: each entry begins on a line of its
-//! own with `<li><a href="LINK">NAME</a>`. Size, date, sorting, breadcrumbs and a filter are added between them. A client
-//! that prefers `application/json` gets JSON instead.
+//! [`respond`] returns the response for a directory. The page contains CPython's lines: each entry begins on a separate
+//! line with `<li><a href="LINK">NAME</a>`. Size, date, sorting, breadcrumbs and a filter are added between these
+//! lines. A client that prefers `application/json` gets JSON instead.
 //!
 //! # Large directories
-//! A directory of up to [`AT_ONCE`] entries is listed at once, with a `Content-Length`. A larger one becomes a
-//! [`Source`](crate::service::Source) that works in slices: each call reads and sorts some names. When all names are read,
-//! the sorted slices are merged while the page is sent. So no call holds the loop for long, the memory is that of the names,
-//! and each entry is looked up once, just before it is written.
+//! A directory with up to [`AT_ONCE`] entries is listed as a whole, with a `Content-Length`. A larger one becomes a
+//! [`Source`](crate::service::Source) that works in slices: each call reads and sorts some names. When all names have
+//! been read, the sorted slices are merged while the page is sent. So no call blocks the loop for long, only the names
+//! are in memory, and each entry is looked up once, just before it is written.
 //!
 //! # Another page
 //! A [`ListingTemplate`] writes the page: its beginning, one piece for each entry, its end.
@@ -75,20 +75,21 @@ use crate::service::{Body, Response};
 use reader::DirectoryReader;
 use stream::ListingSource;
 
-/// The most entries of a directory that is listed at once, with a `Content-Length`.
+/// The maximum number of entries of a directory that is listed as a whole, with a `Content-Length`.
 ///
-/// Listing that many takes about as long as sending one large file from memory. A larger directory is listed in slices.
+/// Listing this number takes about as long as sending one large file from memory. A larger directory is listed in
+/// slices.
 pub const AT_ONCE: usize = 1000;
 
 /// The settings of listings.
 #[derive(Clone)]
 pub struct ListingOptions {
     /// Lists directories, and links to directories, before everything else. Off by default, as in CPython. A request
-    /// overrides it by `?folders=first` or `?folders=mixed`.
+    /// can override it with `?folders=first` or `?folders=mixed`.
     pub folders_first: bool,
     /// Lists names that begin with a dot. On by default, as in CPython.
     pub show_hidden: bool,
-    /// Writes the page for clients that do not prefer JSON; [`HtmlPage`] by default.
+    /// Writes the page for clients that do not prefer JSON. Default: [`HtmlPage`].
     pub template: Arc<dyn ListingTemplate>,
 }
 
@@ -109,12 +110,12 @@ impl fmt::Debug for ListingOptions {
 
 /// The listing of the directory at `dir`, whose address is `url`: Python's `list_directory`.
 ///
-/// The response is the same for GET and HEAD; the connection does not send the body of a HEAD. The query selects the order
-/// (see [`Order::from_query`]), and `Accept` selects JSON. The response has neither date nor validator: a listing is
-/// generated for each request.
+/// The response is the same for GET and HEAD; the connection does not send the body of a HEAD. The query selects the
+/// order (see [`Order::from_query`]), and `Accept` selects JSON. The response has no date and no validator, because a
+/// listing is generated for each request.
 ///
-/// While a large listing is sent, its body holds one descriptor and all names, some 9 MiB for 100,000 entries. Dropping the
-/// body releases both.
+/// While a large listing is sent, its body holds one descriptor and all names, about 9 MiB for 100,000 entries.
+/// Dropping the body releases both.
 ///
 /// # Errors
 /// Those of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others. A later error, in
@@ -130,22 +131,22 @@ impl fmt::Debug for ListingOptions {
 /// assert_eq!(response.head.get("Content-type"), Some(&b"text/html; charset=utf-8"[..]));
 /// ```
 pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    // With `DIRECTORY` the kernel refuses a FIFO instead of waiting for its writer, which would block the loop.
+    // With `DIRECTORY`, the kernel refuses a FIFO. Otherwise it would wait for a writer and block the loop.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     respond_open(rustix::fs::open(dir, flags, Mode::empty())?, url, request, options)
 }
 
-/// The listing of an open directory, as [`respond`] returns it: for a caller that opened the directory under rules of its
-/// own, such as with `openat2`, so that the path is not resolved again.
+/// Like [`respond`], for an open directory. A caller can open the directory under its own rules, for example with
+/// `openat2`, and the path is not resolved again.
 ///
 /// # Errors
-/// As [`respond`]; `NotADirectory` if the descriptor is of another kind of file.
+/// Those of [`respond`]; `NotADirectory` if the descriptor is not a directory.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
     let filter = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
     respond_with(dir, url, request, options, filter)
 }
 
-/// The listing of an open directory, with the entries that the filter lets through. `filter` replaces
+/// Like [`respond_open`], with only the entries that the filter shows. `filter` replaces
 /// [`ListingOptions::show_hidden`].
 pub(super) fn respond_with(
     dir: OwnedFd,
@@ -161,7 +162,7 @@ pub(super) fn respond_with(
 
     let mut response = Response::new(Status::OK);
     response.head.add("Content-type", template.content_type())?;
-    // The form depends on `Accept`, and a name must not make a browser guess another type.
+    // The form depends on `Accept`, and browsers must not guess another type because of the names.
     response.head.put("Vary", "Accept");
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;

@@ -43,8 +43,9 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` from a query. The first of each counts.
-    /// A missing or unknown value means CPython's order, and `folders_first` for the folders.
+    /// Parses `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` in a query. The first value of
+    /// each counts. If a value is missing or unknown, the order is CPython's, and `folders_first` decides about the
+    /// folders.
     ///
     /// ```
     /// use serve_forever::files::listing::{Order, SortBy};

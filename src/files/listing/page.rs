@@ -40,14 +40,14 @@ impl Page {
 
 /// Writes the page of a listing piece by piece, so that a large page is never in memory as a whole.
 ///
-/// Every method appends to `out`, which may contain other bytes already. An implementation must escape the names and
+/// Every method appends to `out`, which may already contain other bytes. An implementation must escape the names and
 /// the path for the language it writes: any user with write access to the directory can choose them.
 pub trait ListingTemplate: Send + Sync {
     /// The value of `Content-type`.
     fn content_type(&self) -> &str;
 
-    /// Adds header fields, such as a content security policy. `Content-type`, `Vary` and
-    /// `X-Content-Type-Options` are there already.
+    /// Adds header fields, such as a content security policy. `Content-type`, `Vary` and `X-Content-Type-Options` are
+    /// already set.
     ///
     /// # Errors
     /// Those of [`FieldBlock::add`].
@@ -61,7 +61,7 @@ pub trait ListingTemplate: Send + Sync {
         _ = (page, out);
     }
 
-    /// Writes one entry. Called in the order of the page.
+    /// Writes one entry. Called for the entries in the order of the page.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
     /// Writes the part after the entries. `count` is their number.

@@ -1,4 +1,4 @@
-//! Reads a directory in slices, sorts each slice and merges the slices. `stream` writes the page.
+//! Reads a directory in slices, sorts each slice and merges the slices. Not here: writing the page (`stream`).
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -34,7 +34,7 @@ impl DirectoryReader {
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
-        // Names that the filter leaves out count as well: the work of one call must be bounded.
+        // Names that the filter leaves out also count, because the work of one call must be bounded.
         for _ in 0..limit {
             match self.dir.read() {
                 Some(entry) => self.add(&mut run, &entry?)?,
@@ -56,7 +56,7 @@ impl DirectoryReader {
         if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, the targets of links must be known, and some file systems report no types.
+        // To sort directories first, the targets of links must be known. Some file systems do not report types.
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {
@@ -94,32 +94,32 @@ impl DirectoryReader {
         if let Some(mut run) = self.runs.peek_mut() {
             run.next += 1;
             if run.next == run.rows.len() {
-                // Frees the run.
+                // The run is exhausted, so it is freed.
                 PeekMut::pop(run);
             }
         }
         Ok(true)
     }
 
-    /// The number of entries that were read and not yet taken.
+    /// The number of entries that have been read and not yet taken.
     pub(super) fn left(&self) -> usize {
         self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
 
-    /// The number of entries that were passed to `show`.
+    /// The number of entries that have been passed to `show`.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 }
 
-/// One sorted slice of the directory. Runs are compared by their next entry in reverse, because `BinaryHeap` has its greatest
-/// element on top.
+/// One sorted slice of the directory. Runs are compared by their next entry in reverse, because the top of a
+/// `BinaryHeap` is its greatest element.
 struct SortedRun {
     order: Order,
-    /// The names, each followed by its sort key if the two differ.
+    /// The names. Each is followed by its sort key if the two differ.
     names: Vec<u8>,
     rows: Vec<Row>,
-    /// The facts of entries that were looked up. Not in the rows, so that sorting moves less memory.
+    /// The facts of entries that were looked up. They are not stored in the rows, so that sorting moves less memory.
     facts: Vec<Facts>,
     next: usize,
 }
@@ -154,7 +154,7 @@ impl SortedRun {
         let key_length = self.names.len() - start - name.len();
         let mut row = Row {
             rank: 0,
-            // A run has at most some thousand names of at most 255 bytes, and a key at most three times as long.
+            // A run has at most a few thousand names of up to 255 bytes, and a key is at most three times as long.
             start: start as u32,
             name_length: name.len() as u16,
             key_length: key_length as u16,
@@ -210,8 +210,8 @@ fn first_bytes(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-/// Compares two entries. Names that differ only in case are compared by their bytes, so that the order does not depend on the
-/// file system, as Python's does.
+/// Compares two entries. Names that differ only in case are compared by their bytes, so that the order, unlike
+/// Python's, does not depend on the file system.
 fn compare(left_run: &SortedRun, left: &Row, right_run: &SortedRun, right: &Row) -> Ordering {
     left.rank.cmp(&right.rank).then_with(|| {
         let by_key = left_run.key(left).cmp(right_run.key(right));

@@ -1,8 +1,8 @@
 //! Sort keys for names: CPython's order and natural order.
 
-/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes gives the order of
-/// CPython's `sorted(names, key=str.lower)`: by the code points of the lower-case name, in which a byte that is not UTF-8
-/// counts as the surrogate that Python decodes it to. In a `natural` key, digits are compared as numbers.
+/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes gives the
+/// order of CPython's `sorted(names, key=str.lower)`: by the code points of the lower-case name, where a byte that is
+/// not UTF-8 counts as the surrogate to which Python decodes it. In a `natural` key, digits are compared as numbers.
 pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     let start = out.len();
     if !name.is_ascii() {
@@ -16,9 +16,9 @@ pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a key in which the count of its digits precedes each number, so that the number with fewer digits comes first. The
-/// count is a digit as well, so that numbers keep their place among other characters. From nine digits on it is `9`, followed
-/// by the count as a byte.
+/// Appends a key in which each number is preceded by the count of its digits, so that a number with fewer digits comes
+/// first. The count is itself a digit, so that numbers keep their position among other characters. For nine or more
+/// digits it is `9`, followed by the count as a byte.
 fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
         out.extend_from_slice(&rest[..at]);

@@ -24,7 +24,7 @@ fn dir_of(names: &[&[u8]]) -> TempDir {
 fn dir_of_many(count: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for number in 0..count {
-        // In scattered order, so that the slices must be merged.
+        // The files are created in scattered order, so that the slices must be merged.
         fs::write(dir.path().join(format!("{:05}", number * 7919 % count)), "").unwrap();
     }
     dir
@@ -53,7 +53,8 @@ fn bytes(body: Body) -> Vec<u8> {
     }
 }
 
-/// Reads a source to its end. Returns the bytes, the number of interruptions and the most bytes of one call.
+/// Reads a source to its end. Returns the bytes, the number of interruptions and the largest number of bytes from one
+/// call.
 fn read_all(source: &mut dyn Source) -> (Vec<u8>, usize, usize) {
     let (mut all, mut interrupted, mut most) = (Vec::new(), 0, 0);
     let mut buf = vec![0; 65536];
@@ -78,7 +79,7 @@ fn json(dir: &TempDir, target: &str) -> serde_json::Value {
     serde_json::from_slice(&bytes(get(dir, target, "application/json").body)).unwrap()
 }
 
-/// The lines that Python's listing contains as well.
+/// The lines that Python's listing also contains.
 fn li_lines(page: &str) -> Vec<&str> {
     page.lines().filter(|line| line.starts_with("<li><a ")).collect()
 }
@@ -445,7 +446,7 @@ fn a_template_replaces_the_page() {
 fn a_large_directory_is_listed_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    // One call reads more names than it can look up entries.
+    // One call can read more names than it can look up.
     for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "the page is not generated yet");
@@ -519,7 +520,7 @@ fn errors_of_opening_are_returned() {
     assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "without waiting for a writer");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
-    // The superuser may open every directory.
+    // The superuser can open every directory.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(kind("closed"), io::ErrorKind::PermissionDenied);
     }

@@ -1,11 +1,11 @@
-//! Text of listings: names escaped for HTML and JSON, without a byte that could end a line; numbers, sizes and times.
+//! Text of listings: names escaped for HTML and JSON, without line ends; numbers, sizes and times.
 
 use std::io::Write;
 
 /// The set of bytes that must be escaped.
 type ByteSet = [bool; 256];
 
-/// The bytes that are escaped in HTML: markup and control characters. A tab is harmless in HTML and stays as it is.
+/// The bytes that are escaped in HTML: markup and control characters. A tab is harmless in HTML and is not escaped.
 const SPECIAL_IN_HTML: ByteSet = {
     let mut special = controls();
     special[b'\t' as usize] = false;
@@ -82,12 +82,12 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
         return;
     }
     let (mut value, mut unit) = (1000, 0);
-    // A size that would be rounded to 1000 kB is shown as 1.0 MB.
+    // A size that would round to 1000 kB is shown as 1.0 MB.
     while size / (value / 10) >= 9995 && unit + 1 < UNITS.len() {
         value *= 1000;
         unit += 1;
     }
-    // One decimal below 9.95, none above: two digits in either case.
+    // One decimal below 9.95 and none above gives two digits in both cases.
     if size / (value / 100) < 995 {
         let tenths = (size / (value / 100) + 5) / 10;
         push_number(tenths / 10, out);
@@ -98,8 +98,8 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// Appends a time, given in seconds since 1970, in the form of ISO 8601: `2026-01-31T12:00:00Z`. Years before 1 and after
-/// 9999, which only a damaged file system has, become the first and last time that fit.
+/// Appends a time, given in seconds since 1970, in the form of ISO 8601: `2026-01-31T12:00:00Z`. Times before year 1 or
+/// after year 9999, which occur only on a damaged file system, become the first or last time that fits.
 pub(super) fn push_iso_time(seconds: i64, out: &mut Vec<u8>) {
     const FIRST: i64 = -62_135_596_800;
     let clamped = seconds.clamp(FIRST, jiff::Timestamp::MAX.as_second());

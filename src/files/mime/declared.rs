@@ -1,8 +1,8 @@
-//! Detects a declaration of the character encoding in a page or a style sheet: the part of the HTML standard's "encoding
-//! sniffing algorithm" and of CSS Syntax that searches for one. Which encoding is declared does not matter here, and other
-//! kinds of text have no such declaration.
+//! Detects a declaration of the character encoding in a page or a style sheet: the part of the HTML standard's
+//! "encoding sniffing algorithm" and of CSS Syntax that searches for one. Not here: the name of the declared encoding,
+//! and other kinds of text, which have no such declaration.
 
-/// A declaration must lie within this many bytes of the beginning.
+/// A declaration must be within this number of bytes from the beginning.
 pub(crate) const SEARCHED: usize = 1024;
 
 /// True if the beginning of an HTML page declares an encoding, by a byte order mark, an XML declaration or a `meta`
@@ -25,7 +25,7 @@ fn has_mark(start: &[u8]) -> bool {
     [&b"\xef\xbb\xbf"[..], b"\xfe\xff", b"\xff\xfe"].iter().any(|mark| start.starts_with(mark))
 }
 
-/// True for `<?xml version="1.0" encoding="NAME"?>` as the first characters.
+/// True if the text begins with `<?xml version="1.0" encoding="NAME"?>`.
 fn by_xml(start: &[u8]) -> bool {
     let end = |rest: &[u8]| memchr::memchr(b'>', rest).unwrap_or(rest.len());
     let declaration = start.strip_prefix(b"<?xml").map(|rest| &rest[..end(rest)]);
@@ -37,15 +37,15 @@ fn by_xml(start: &[u8]) -> bool {
     })
 }
 
-/// The standard's "prescan a byte stream to determine its encoding". It recognises comments, tags and attribute values, and
-/// nothing else of the language.
+/// The standard's "prescan a byte stream to determine its encoding". It recognises only comments, tags and attribute
+/// values.
 fn by_meta(start: &[u8]) -> bool {
     let mut tags = TagReader { rest: start };
     while let Some(at) = memchr::memchr(b'<', tags.rest) {
         tags.rest = &tags.rest[at..];
         match tags.rest {
             [b'<', b'!', b'-', b'-', ..] => {
-                // The search begins at the opening hyphens: `<!-->` is a complete comment.
+                // The search begins at the opening hyphens, because `<!-->` is a complete comment.
                 tags.rest = memchr::memmem::find(&tags.rest[2..], b"-->").map_or(&[], |end| &tags.rest[2 + end + 3..]);
             }
             [b'<', b'!' | b'?', ..] => tags.skip_past(b'>'),
@@ -63,7 +63,7 @@ fn by_meta(start: &[u8]) -> bool {
     false
 }
 
-/// Reads tags and their attributes from the rest of a page.
+/// Parses tags and their attributes in the rest of a page.
 struct TagReader<'a> {
     rest: &'a [u8],
 }
@@ -84,7 +84,7 @@ impl<'a> TagReader<'a> {
         self.rest = end.map_or(&[], |end| &self.rest[end..]);
     }
 
-    /// Reads the attributes up to the end of the tag. True if they declare an encoding, provided the tag is a `meta`.
+    /// Parses the attributes up to the end of the tag. Returns true if they would declare an encoding in a `meta` tag.
     fn declares(&mut self) -> bool {
         let (mut charset, mut pragma, mut content) = (false, false, false);
         while let Some((name, value)) = self.attribute() {
@@ -107,7 +107,7 @@ impl<'a> TagReader<'a> {
             return None;
         }
         let ends_name = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
-        // An equals sign as the first character belongs to the name.
+        // An equals sign as the first character is part of the name.
         let end = 1 + self.rest[1..].iter().position(ends_name).unwrap_or(self.rest.len() - 1);
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -126,7 +126,7 @@ impl<'a> TagReader<'a> {
     }
 }
 
-/// The standard's "extracting a character encoding from a meta element": true if there is one.
+/// The standard's "extracting a character encoding from a meta element": returns true if there is one.
 fn names_charset(content: &[u8]) -> bool {
     let lower = content.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, b"charset").any(|at| {
