@@ -25,7 +25,8 @@ impl<C: PoolConnector> PooledConnection<C> {
         PooledConnection { connection, key, pool }
     }
 
-    /// True if another request was sent over the connection before. A request that finds it closed by its server opens a new one.
+    /// True if an earlier request was sent over the connection. A request that finds it closed by its server opens a
+    /// new one.
     pub fn was_used(&self) -> bool {
         self.connection.has_used_link
     }

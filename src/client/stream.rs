@@ -37,7 +37,7 @@ pub trait ClientStream {
     /// event announces input; others need not implement it.
     fn expect_input(&mut self) {}
 
-    /// The time, for the deadlines of waits.
+    /// The current time, for the deadlines of waits.
     fn now(&self) -> Instant;
 }
 

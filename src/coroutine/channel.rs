@@ -88,7 +88,7 @@ pub(crate) struct ChannelState {
     pub(crate) waker: Option<Waker>,
     /// True if the connection no longer sends or receives for this handler.
     pub(crate) client_gone: bool,
-    /// How the handler ended; `None` while it has not, and after the connection has taken the outcome.
+    /// The outcome of the handler. `None` until the handler has ended, and after the connection has taken it.
     pub(crate) outcome: Option<TaskOutcome>,
     /// Lines for the server's log.
     pub(crate) log: TaskLog,

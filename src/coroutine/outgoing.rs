@@ -114,7 +114,8 @@ impl<'h> OutgoingConnector<'h> {
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
-        // Most protocols write a whole message at once, which must not wait for the acknowledgement of the last one.
+        // Most protocols write a whole message in one call, which must not wait for the acknowledgement of the previous
+        // one.
         stream.socket.get_ref().set_nodelay(true)?;
         Ok(stream)
     }
@@ -204,7 +205,7 @@ impl<'h> OutgoingStream<'h> {
         if let Some(error) = self.socket.get_ref().take_error()? {
             return Err(error);
         }
-        // Without an error, only a connected socket has a peer. An event alone may be spurious.
+        // Only a connected socket has a peer address. The event alone can be spurious.
         match self.socket.get_ref().peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
@@ -238,7 +239,8 @@ impl<'h> OutgoingStream<'h> {
         self.socket.expect_input();
     }
 
-    /// Suspends the handler until the socket may be ready, or something else has run its session. The caller tries again.
+    /// Suspends the handler until the socket may be ready or its session runs for another reason. The caller then tries
+    /// again.
     fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
         if is_past(deadline) {
             return Err(timed_out());
@@ -264,7 +266,7 @@ impl<'h> OutgoingStream<'h> {
     }
 
     fn moved(&mut self, call: impl FnOnce(&mut RegisteredSocket) -> io::Result<usize>) -> io::Result<usize> {
-        // Checked even if the call would succeed: a handler whose client is gone has to end.
+        // Checked even if the call would succeed, because a handler whose client has disconnected must end.
         self.io.check()?;
         let count = call(&mut self.socket)?;
         self.io.spend(count)?;

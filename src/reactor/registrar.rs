@@ -44,7 +44,7 @@ pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
     /// The sources that are not bound to one session.
     pub(super) sources: Arc<SourceTable>,
-    /// The loop drains.
+    /// The loop is draining.
     pub(super) stopping: Cell<bool>,
     /// The registry of the loop, set when the first handle is made. `Some(None)` means that the system had no
     /// descriptor for it.
