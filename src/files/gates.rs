@@ -1,4 +1,5 @@
-//! The gates of a service: one for all paths, and one for each guarded subtree. Selects the gate of a request.
+//! The gates of a service: one for all paths, and one for each guarded subtree. This module selects the gate of a
+//! request.
 //!
 //! Not here: comparing credentials, which a [`Gate`] does.
 

@@ -1,5 +1,5 @@
-//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. `range` selects
-//! the ranges.
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. Not
+//! here: selecting the ranges (`range`).
 
 use std::io;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::content::Content;
 use crate::service::Source;
 
-/// The body of a multipart response. Its length is known before any byte of the content is read.
+/// The body of a multipart response. Its length is known before the content is read.
 #[derive(Debug)]
 pub(crate) struct Multipart {
     boundary: String,
@@ -18,15 +18,15 @@ pub(crate) struct Multipart {
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// A boundary with the header fields of a part, and the position up to which it has been sent.
+    /// A boundary with the header fields of a part, and the number of its bytes that have been sent.
     Text(Vec<u8>, usize),
     /// A range of the content.
     Bytes(Range<u64>),
 }
 
 impl Multipart {
-    /// The ranges of a representation of `length` bytes. `secret` is a random number, from which the boundary is made: the
-    /// author of the file cannot know it, so the content does not contain the boundary.
+    /// Creates the body for these ranges of a representation of `length` bytes. The boundary is made from the random
+    /// number `secret`. The author of the file cannot know it, so the content does not contain the boundary.
     pub(crate) fn new(
         content: Content,
         ranges: &[Range<u64>],
@@ -69,8 +69,8 @@ impl Multipart {
 }
 
 impl Source for Multipart {
-    /// Reads from the current piece. A file that has become too short is `UnexpectedEof`: the length was announced, so the
-    /// connection must be cut.
+    /// Reads from the current piece. If the file has become too short, the error is `UnexpectedEof`, and the connection
+    /// must be cut because the length has been announced.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {

@@ -2,17 +2,18 @@
 
 use std::time::Instant;
 
-/// The paths that named nothing in the current turn, so that requests that arrive together look a missing file up once.
+/// The paths that were not found in the current turn, so that requests that arrive together look up a missing file only
+/// once.
 ///
-/// Many clients may request the same missing file at once, such as an icon. Nothing is kept beyond the turn: a new file is
-/// found in the next one, and clients cannot fill the memory with names.
+/// Many clients can request the same missing file at the same time, such as an icon. Nothing is kept beyond the turn,
+/// so a new file is found in the next turn, and clients cannot fill the memory with names.
 #[derive(Debug, Default)]
 pub(crate) struct NegativeCache {
     turn: Option<Instant>,
     paths: Vec<Vec<u8>>,
 }
 
-/// The most paths of one turn. Further ones are looked up each time.
+/// The maximum number of paths per turn. Further paths are looked up each time.
 const MAX_PATHS: usize = 8;
 
 impl NegativeCache {

@@ -1,4 +1,4 @@
-//! The settings of a file service after they were checked. `builder` makes and checks them.
+//! The checked settings of a file service. Not here: making and checking them (`builder`).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -25,7 +25,7 @@ pub(crate) struct FilePolicy {
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
-    /// The path under which the tree is served, without slashes at its ends; empty for `/`.
+    /// The path under which the tree is served, without leading and trailing slashes; empty for `/`.
     pub(crate) base: PathBuf,
     pub(crate) hidden: bool,
     pub(crate) clean_urls: bool,
@@ -35,13 +35,13 @@ pub(crate) struct FilePolicy {
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
     pub(crate) gates: Gates,
-    /// Scripts of other origins may read responses.
+    /// True if scripts from other origins may read responses.
     pub(crate) cors: bool,
     /// `None` if directories are not listed.
     pub(crate) listing: Option<ListingOptions>,
-    /// Fields of responses that transfer a file or a listing.
+    /// Fields that are added to responses that transfer a file or a listing.
     pub(crate) extra: FieldBlock,
-    /// Fields of every response.
+    /// Fields that are added to every response.
     pub(crate) everywhere: FieldBlock,
     /// The clock for `Date` and `Last-Modified`. Tests replace it.
     pub(crate) clock: fn() -> SystemTime,
@@ -73,8 +73,8 @@ impl Default for FilePolicy {
 }
 
 impl FilePolicy {
-    /// The content type of a file. `start` is as for [`MimeSettings::with_charset`]. A result of the `guess_type` function
-    /// that is not a valid field value is ignored.
+    /// The content type of a file. `start` is used as in [`MimeSettings::with_charset`]. A result of the `guess_type`
+    /// function that is not a valid field value is ignored.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
@@ -84,8 +84,8 @@ impl FilePolicy {
         })
     }
 
-    /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against the
-    /// name, one with a slash against the path below the root.
+    /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against
+    /// the name, and one with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
         // Without rules, which is the default, the path need not be split.
         if self.cache_control.is_empty() {
@@ -97,11 +97,11 @@ impl FilePolicy {
             let whole = pattern.as_str().contains('/');
             pattern.matches_path_with(if whole { relative } else { name }, PATHS)
         };
-        // `rev`: the last pattern that matches counts.
+        // `rev` makes the last matching pattern count.
         self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
     }
 
-    /// The operator's error page for a status. The last one that was given counts.
+    /// The operator's error page for a status. If there are several, the last one counts.
     pub(crate) fn error_page(&self, status: Status) -> Option<&Path> {
         self.error_pages.iter().rev().find(|(other, _)| *other == status).map(|(_, path)| path.as_path())
     }
@@ -109,12 +109,13 @@ impl FilePolicy {
     /// The time when the turn of the request began, which is also the time in `Date`.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
-        // `arrived` is a monotonic time. Its age, taken off the wall clock, gives the time of day when the turn began.
+        // `arrived` is a monotonic time. Subtracting its age from the wall clock gives the time of day at which the
+        // turn began.
         now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
     }
 }
 
-/// `*` does not match a slash, `**` does.
+/// `**` matches slashes, and `*` does not.
 const PATHS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 

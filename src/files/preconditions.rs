@@ -22,8 +22,8 @@ pub(crate) enum PreconditionResult {
     Failed,
 }
 
-/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. With `If-Match`,
-/// `If-Unmodified-Since` is ignored; with `If-None-Match`, `If-Modified-Since` is.
+/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. `If-Match` makes
+/// `If-Unmodified-Since` ignored, and `If-None-Match` makes `If-Modified-Since` ignored.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
     // 412 takes precedence over 304.
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
@@ -47,21 +47,22 @@ fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Opti
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
-/// Section 13.1.3. Ignored if the field is not a date or occurs twice, or if the representation has no date.
+/// Section 13.1.3. The field is ignored if it is not a date or occurs twice, or if the representation has no date.
 fn if_modified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Modified-Since").map(|date| modified > date)
 }
 
-/// Section 13.1.4. Ignored in the same cases.
+/// Section 13.1.4. The field is ignored in the same cases.
 fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Unmodified-Since").map(|date| modified <= date)
 }
 
-/// Section 13.1.5: true if a range may be served, because the part that the client has is of this representation. A tag is
-/// compared strongly. A date must equal `Last-Modified`, and that second must be over, because the file could change again
-/// within it (section 8.8.2.2); `now` returns the `Date` of the response. No date matches a representation without one.
+/// Section 13.1.5: true if a range may be served, because the client's part comes from this representation. A tag is
+/// compared strongly. A date must equal `Last-Modified`, and that second must have passed, because the file could
+/// change again within it (section 8.8.2.2); `now` returns the `Date` of the response. A date never matches a
+/// representation without a date.
 pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {
@@ -70,7 +71,7 @@ pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, n
         (Some(value), None) => {
             validators.modified.is_some_and(|modified| parse_http_date(value) == Some(modified) && modified < now())
         }
-        // Two fields are malformed. Sending the whole is always correct.
+        // Two fields are malformed. Sending the whole representation is always correct.
         (Some(_), Some(_)) => false,
     }
 }
@@ -90,8 +91,8 @@ enum Comparison {
     Weak,
 }
 
-/// True if one of the lists contains a matching tag or is `*`. A malformed list counts up to its first error: a tag that
-/// cannot be parsed does not match.
+/// True if one of the lists contains a matching tag or is `*`. A malformed list counts up to its first error, because a
+/// tag that cannot be parsed does not match.
 fn any_tag<'a>(lists: impl Iterator<Item = &'a [u8]>, etag: &str, comparison: Comparison) -> bool {
     lists.into_iter().any(|list| list == b"*" || EntityTags(list).any(|tag| matches(tag, etag, comparison)))
 }
@@ -107,14 +108,14 @@ fn is_tag(value: &[u8]) -> bool {
     value.starts_with(b"\"") || value.starts_with(b"W/\"")
 }
 
-/// The tags of a list, each with its quotes and its `W/`. A comma within quotes is part of the tag.
+/// The tags of a list, each with its quotes and its `W/` prefix. A comma within quotes is part of the tag.
 struct EntityTags<'a>(&'a [u8]);
 
 impl<'a> Iterator for EntityTags<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        // A list may have empty elements (RFC 9110 section 5.6.1.2).
+        // A list can have empty elements (RFC 9110 section 5.6.1.2).
         let start = self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
         let list = &self.0[start..];
         let quote = if list.starts_with(b"W/") { 2 } else { 0 };

@@ -2,8 +2,8 @@
 
 /// Parses a qvalue, `0` or `1` with up to three decimals, and returns it in thousandths.
 ///
-/// Values above 1 are malformed, but some clients send them. They are returned as they stand (`1.5` is 1500), and the caller
-/// decides whether to accept them.
+/// Values above 1 are malformed, but some clients send them. They are returned unchanged (`1.5` is 1500), and the
+/// caller decides whether to accept them.
 pub(crate) fn parse_qvalue(value: &[u8]) -> Option<u16> {
     let (whole, fraction) = match value {
         [whole @ (b'0' | b'1')] => (whole, &[][..]),

@@ -1,11 +1,11 @@
-//! Range requests (RFC 9110 section 14): from the `Range` field and a length to the parts to send. `preconditions`
-//! evaluates `If-Range`.
+//! Range requests (RFC 9110 section 14): selects the parts to send from the `Range` field and the length. Not here:
+//! `If-Range` (`preconditions`).
 
 use std::ops::Range;
 
 use crate::http::{RequestFields, list_elements};
 
-/// The most ranges of one request. A client that sends more is likely to be an attacker (RFC 9110 section 17.15).
+/// The maximum number of ranges per request. A client that sends more is probably an attacker (RFC 9110 section 17.15).
 const MAX_RANGES: usize = 16;
 
 /// The part of a representation that is sent. Positions are in bytes; the end is exclusive.
@@ -15,7 +15,7 @@ pub(crate) enum Selection {
     Whole,
     /// One part (206 with `Content-Range`).
     Part(Range<u64>),
-    /// Two parts or more, in the order of the request (206 with `multipart/byteranges`).
+    /// Two or more parts, in the order of the request (206 with `multipart/byteranges`).
     Parts(Vec<Range<u64>>),
     /// No requested range exists (416).
     Unsatisfiable,
@@ -23,15 +23,15 @@ pub(crate) enum Selection {
 
 /// The part that the `Range` field of a GET selects from a representation of `length` bytes.
 ///
-/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). Overlapping ranges and more than
-/// [`MAX_RANGES`] select the whole, which is less work and fewer bytes than the request asks for.
+/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). Overlapping ranges, and more
+/// than [`MAX_RANGES`], select the whole representation, which takes less work than the requested ranges.
 pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let mut fields = headers.get_all("Range");
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
     let Some(specs) = parse(field) else { return Selection::Whole };
     let mut parts: Vec<Range<u64>> = specs.iter().filter_map(|spec| spec.within(length)).collect();
     match parts.len() {
-        // Checked before 416: the ranges beyond the limit were not parsed, and one of them may be satisfiable.
+        // Checked before 416, because the ranges beyond the limit were not parsed and one of them may be satisfiable.
         _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
         // An empty part exists only in an empty representation; `Content-Range` cannot describe it.
@@ -44,15 +44,15 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
 /// One range of the field. A number that does not fit in 64 bits counts as `u64::MAX`, which is past the end of any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RangeSpec {
-    /// First and last position, both inclusive. The last one is `u64::MAX` if the range has none.
+    /// The first and last position, both inclusive. The last one is `u64::MAX` if the range does not have one.
     From(u64, u64),
     /// The number of bytes at the end.
     Suffix(u64),
 }
 
 impl RangeSpec {
-    /// The range within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an empty representation
-    /// is satisfiable, and empty.
+    /// The range within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an empty
+    /// representation is satisfiable and empty.
     fn within(self, length: u64) -> Option<Range<u64>> {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
@@ -70,7 +70,7 @@ fn parse(field: &[u8]) -> Option<Vec<RangeSpec>> {
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    // One more than the limit is enough to see that there are too many.
+    // Taking one more than the limit is enough to detect that there are too many.
     let specs: Option<Vec<RangeSpec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }
@@ -82,7 +82,7 @@ fn parse_spec(text: &[u8]) -> Option<RangeSpec> {
         (first, b"") => number(first).map(|first| RangeSpec::From(first, u64::MAX)),
         (first, last) => {
             let spec = RangeSpec::From(number(first)?, number(last)?);
-            // Compared as digits, because both numbers may have become `u64::MAX`.
+            // Compared as digits, because both numbers can have become `u64::MAX`.
             (magnitude(first) <= magnitude(last)).then_some(spec)
         }
     }
@@ -101,7 +101,7 @@ fn magnitude(digits: &[u8]) -> (usize, &[u8]) {
     (digits.len() - zeros, &digits[zeros..])
 }
 
-/// True if two parts share a byte. The sum of disjoint parts is never longer than the whole.
+/// True if two parts share a byte. Disjoint parts together are never longer than the whole.
 fn overlap(parts: &[Range<u64>]) -> bool {
     let mut sorted: Vec<_> = parts.iter().collect();
     sorted.sort_by_key(|part| part.start);

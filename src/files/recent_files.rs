@@ -1,4 +1,4 @@
-//! Large files that are held open for a moment, for the next requests for them.
+//! Keeps large files open for a short time, for further requests for them.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Files that were opened within the last one to two seconds.
 ///
-/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. But a file that stays open cannot
-/// be unmounted, and its space is not free when it is deleted. So each file is held for one to two seconds, however often
-/// it is requested, and is then opened again by the next request: an idle server holds no file.
+/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. But the file system of an
+/// open file cannot be unmounted, and a deleted file keeps its space while it is open. So each file is held for one to
+/// two seconds, regardless of how often it is requested, and the next request opens it again. An idle server holds no
+/// files.
 #[derive(Debug, Default)]
 pub(crate) struct RecentFiles {
     /// The files that were opened in the current generation.
@@ -21,33 +22,33 @@ pub(crate) struct RecentFiles {
     enabled: bool,
 }
 
-/// The most files that are held of one generation. Their descriptors come out of the reserve that the limit on connections
-/// leaves.
+/// The maximum number of files held per generation. Their descriptors come from the reserve that the limit for
+/// connections leaves.
 const MAX_FILES: usize = 8;
 
-/// How long a generation lasts.
+/// The duration of a generation.
 const GENERATION: Duration = Duration::from_secs(1);
 
 impl RecentFiles {
-    /// Holds a file that was just opened, if there is room.
+    /// Holds a file that was just opened, unless the generation is full.
     pub(crate) fn hold(&mut self, file: &Arc<File>) {
         if self.enabled && self.young.len() < MAX_FILES {
             self.young.push(Arc::clone(file));
         }
     }
 
-    /// Releases the files that were held for a whole generation. To be called at the end of every turn of the loop. Returns
-    /// the longest time until the next call; `None` if no file is held.
+    /// Releases the files that have been held for a whole generation. Must be called at the end of every turn of the
+    /// loop. Returns the longest time until the next call; `None` if no file is held.
     pub(crate) fn release(&mut self, now: Instant) -> Option<Duration> {
         self.enabled = true;
         let since = *self.since.get_or_insert(now);
         let mut left = GENERATION.saturating_sub(now.saturating_duration_since(since));
         if left.is_zero() {
-            // Drops the previous generation.
+            // This drops the previous generation.
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }
-        // Without files the loop need not wake for the next generation.
+        // Without files, the loop need not wake up for the next generation.
         if self.young.is_empty() && self.old.is_empty() {
             self.since = None;
             return None;

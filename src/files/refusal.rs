@@ -1,4 +1,4 @@
-//! Why a request gets no file, and the error response for each reason. Which reason applies is decided elsewhere.
+//! The reasons why a request gets no file, and the error response for each. Not here: the checks.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::service::Response;
 /// The value of `Allow`: the methods that files support.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The most characters of an unknown method that the response and the log show.
+/// The maximum number of characters of an unknown method in the response and the log.
 const SHOWN_METHOD: usize = 64;
 
 /// The reason why a request gets no file.
@@ -16,23 +16,23 @@ const SHOWN_METHOD: usize = 64;
 pub(crate) enum Refusal {
     /// The path is malformed (400).
     BadPath(BadPath),
-    /// The path names nothing that is served (404).
+    /// The path does not name a served resource (404).
     NotFound,
-    /// The path lies outside the base path (404).
+    /// The path is outside the base path (404).
     OutsideBase,
     /// The system returned an error when the file was looked up or opened (403, 404, 500 or 503).
     System(io::Error),
-    /// A file that was opened cannot be read (403 or 500).
+    /// An open file cannot be read (403 or 500).
     Unreadable(io::Error),
     /// Files do not support the method (405), or the method is unknown (501).
     Method(Method),
-    /// The credentials are missing or wrong (401). The value is the challenge for `WWW-Authenticate`.
+    /// The credentials are missing or wrong (401). Contains the challenge for `WWW-Authenticate`.
     Unauthorized(String),
     /// The directory must not be listed (403).
     NoListing,
     /// A precondition of the request is false (412).
     PreconditionFailed,
-    /// No requested range lies within the representation (416).
+    /// No requested range is within the representation (416).
     RangeNotSatisfiable {
         /// The length of the representation in bytes.
         length: u64,
@@ -40,7 +40,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// True if a path below the base path names nothing. Outside the base path no fallback is served.
+    /// True if a path below the base path was not found. Outside the base path, no fallback is served.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Refusal::NotFound => true,
@@ -57,7 +57,7 @@ impl Refusal {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
             Refusal::NotFound | Refusal::OutsideBase => not_found(),
             Refusal::System(error) => system(&error),
-            // An open file whose reading is not permitted, as in procfs.
+            // Reading an open file can be forbidden, as in procfs.
             Refusal::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
             Refusal::Unreadable(_) => Response::error(Status::INTERNAL_SERVER_ERROR),
             Refusal::Method(Method::Other(name)) => {
@@ -84,16 +84,16 @@ impl Refusal {
     }
 }
 
-/// Python's message, with the name quoted as Python's `repr` quotes it: in double quotes if it contains a single quote. A
-/// method is a token, so it contains no other character that `repr` would escape.
+/// Python's message, with the name quoted like in Python's `repr`: in double quotes if it contains a single quote. A
+/// method is a token, so it cannot contain other characters that `repr` would escape.
 fn unsupported(name: &str) -> String {
     let shown = &name[..name.len().min(SHOWN_METHOD)];
     let quote = if shown.contains('\'') { '"' } else { '\'' };
     format!("Unsupported method ({quote}{shown}{quote})")
 }
 
-/// Every error that concerns the path is 404, as in Python. Missing permissions are 403, exhausted resources 503 and disk
-/// errors 500.
+/// Converts an error of the system to a response. Every error about the path is 404, as in Python. Missing permissions
+/// are 403, exhausted resources 503 and disk errors 500.
 fn system(error: &io::Error) -> Response {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {

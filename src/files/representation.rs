@@ -1,5 +1,5 @@
-//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. `content`
-//! reads the file.
+//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. Not
+//! here: reading the file (`content`).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
@@ -13,17 +13,18 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. The content is passed to each call.
+/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. Each call gets the content as an
+/// argument.
 ///
 /// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
 pub(crate) struct Representation {
-    /// In bytes.
+    /// The length of the content in bytes.
     length: u64,
     content_type: String,
     etag: String,
     modified: Option<HttpDate>,
-    /// The fields after type and length in every response that transfers the content or a part of it.
+    /// The fields that follow type and length in every response that transfers the content or a part of it.
     fields: FieldBlock,
     /// The head of a 200.
     ok: FieldBlock,
@@ -40,7 +41,7 @@ pub(crate) struct RepresentationMetadata {
     pub(crate) coding: Option<&'static str>,
     /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: FieldBlock,
-    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are for 304 as well.
+    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are also for 304.
     pub(crate) extra: FieldBlock,
     /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file with
     /// a time in the future counts as modified now.
@@ -55,7 +56,7 @@ impl RepresentationMetadata {
 }
 
 impl Representation {
-    /// The representation of a loaded file. If the file's identity does not describe the content, there is no
+    /// Creates the representation of a loaded file. If the file's identity does not describe the content, there is no
     /// `Last-Modified`, and the entity tag is made from the bytes.
     pub(crate) fn new(loaded: &LoadedFile, metadata: RepresentationMetadata) -> Representation {
         let identity = &loaded.identity;
@@ -110,7 +111,7 @@ impl Representation {
             }
             PreconditionResult::Proceed => {}
         }
-        // `Range` applies to GET only (RFC 9110 section 14.2).
+        // `Range` applies only to GET (RFC 9110 section 14.2).
         if *request.method() != Method::Get || !if_range(request.headers(), validators, now) {
             return Ok(self.whole(content));
         }
@@ -122,15 +123,15 @@ impl Representation {
         }
     }
 
-    /// The whole content as an error page, with the status and the fields of the error.
+    /// A response with the whole content as an error page, and the status and fields of the error.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
-        // Cannot fail: `FilePolicy::content_type` and `build` have checked the value.
+        // This cannot fail, because `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
         head.put("Content-Length", self.length);
         self.response(status, head, content.body(0, self.length))
     }
 
-    /// The memory that this takes, in bytes, approximately.
+    /// The approximate memory use in bytes.
     pub(crate) fn memory(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
         size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
@@ -170,27 +171,27 @@ impl Representation {
     }
 }
 
-/// The fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5). `ETag` is added apart, and `Date` by the
+/// The fields of a 200 that its 304 also has (RFC 9110 section 15.4.5). `ETag` is added separately, and `Date` by the
 /// connection.
 const FIELDS_OF_304: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
 
 /// Copies the fields whose names satisfy `is_included` from one head to another.
 fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) -> bool) {
     for (name, value) in from.iter().filter(|(name, _)| is_included(name)) {
-        // Cannot fail: the field is valid in the other head.
+        // This cannot fail, because the field is valid in the other head.
         _ = to.add(name, value);
     }
 }
 
-/// A strong entity tag (RFC 9110 section 8.8.3): two states of a file differ in time stamp, size or inode. If the time of
-/// modification says nothing, the time of the inode's last change takes its place.
+/// A strong entity tag (RFC 9110 section 8.8.3), because two states of a file differ in time stamp, size or inode. If
+/// the time of modification is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }
 
-/// A strong entity tag for content whose states have the same time stamp and size: equal tags mean equal bytes.
+/// A strong entity tag for content whose states can have the same time stamp and size. It is made from the bytes.
 fn etag_of_bytes(bytes: &[u8]) -> String {
     let hash = hmac_sha256::Hash::hash(bytes);
     let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));

@@ -1,14 +1,14 @@
-//! The header fields that the server generates, with the settings that change them. The values are generated elsewhere.
+//! The header fields that the server generates, with the settings that change them. Not here: generating the values.
 
-/// A field whose value the server derives from the response, so that no setting may give it directly.
+/// A field whose value the server derives from the response, so that settings cannot set it directly.
 #[derive(Debug)]
 pub(crate) struct ReservedField {
-    /// The name in the case in which it is sent.
+    /// The name in the spelling that is sent.
     pub(crate) name: &'static str,
-    /// The program's options that change the field; may be empty.
+    /// The program's options that change the field. The list can be empty.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program has options"))]
     pub(crate) switches: &'static [&'static str],
-    /// The library's methods that change the field; may be empty.
+    /// The library's methods that change the field. The list can be empty.
     pub(crate) methods: &'static [&'static str],
 }
 
@@ -44,13 +44,13 @@ const fn plain(name: &'static str) -> ReservedField {
     ReservedField { name, switches: &[], methods: &[] }
 }
 
-/// The reserved field with this name, compared without regard to case.
+/// The reserved field with this name; case is ignored.
 pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
     RESERVED.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
 impl ReservedField {
-    /// The error message for a setting that gives the field a value. `settings` are its
+    /// The error message for a setting that tries to set the field. `settings` are its
     /// [`switches`](ReservedField::switches) or its [`methods`](ReservedField::methods); `value` must be printable.
     pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
         let change = settings.join(" or ");

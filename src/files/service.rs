@@ -32,8 +32,8 @@ use crate::watchdog::Watchdog;
 /// GET and HEAD return files, index files and listings; OPTIONS returns the methods; any other method is 405, or 501 if
 /// it is unknown. Paths are decoded and normalised once, by [`UrlPath`].
 ///
-/// The directory's absolute path is fixed when the service is built, and files are found by their path below it. When
-/// another directory takes that path, as after a build that replaces its output, the new one is served.
+/// The directory's absolute path is fixed when the service is built, and files are found by their path below it. If
+/// another directory replaces it at that path, for example after a build, the new one is served.
 ///
 /// ```
 /// use serve_forever::files::FileService;
@@ -88,12 +88,11 @@ impl FileService {
         }
     }
 
-    /// The response to a request, which this service always has at once: [`Service::call`] returns it as
-    /// [`Reply::Now`].
+    /// The response to a request. It is always available immediately: [`Service::call`] returns it as [`Reply::Now`].
     pub fn respond(&self, request: &Request) -> Response {
         let (user, result) = match self.admit(request) {
             Ok(user) => (user, self.dispatch(request)),
-            // The name in wrong credentials is not verified, so the log must not show it.
+            // The user name in wrong credentials is not verified, so the log must not show it.
             Err(refusal) => (None, Err(refusal)),
         };
         let mut response = result.unwrap_or_else(|refusal| self.refuse(request, refusal));
@@ -101,9 +100,9 @@ impl FileService {
         response
     }
 
-    /// The same service with the bcrypt hashes of its accounts verified by worker threads, so that the loop does not
-    /// wait. Up to 2 threads are started on demand and end after 5 idle seconds. Up to 256 requests wait for them;
-    /// further ones are 503 with `Retry-After`.
+    /// Makes worker threads verify the bcrypt hashes of the accounts, so that the loop does not wait. Up to 2 threads
+    /// are started on demand and end after 5 idle seconds. Up to 256 requests wait for them; the response to further
+    /// requests is 503 with `Retry-After`.
     ///
     /// ```
     /// use serve_forever::HttpServer;
@@ -157,10 +156,10 @@ impl FileService {
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        // Without siblings the response is the same for all codings. One cache entry serves them all.
+        // Without siblings the response is the same for all codings, so one cache entry is enough.
         let precompressed = self.policy.precompressed;
         let accepted = if precompressed { AcceptedCodings::of(request.headers()) } else { AcceptedCodings::default() };
-        // The common case: no path is decoded and no file is opened.
+        // In the common case no path is decoded and no file is opened.
         if let Some((representation, content)) = self.cached(request.path(), accepted, request) {
             return representation.respond(&content, request, || self.date(request));
         }
@@ -194,7 +193,7 @@ impl FileService {
         self.with_common_fields(response)
     }
 
-    /// The page of a single-page application, if there is one, the path below the base path named nothing and the request
+    /// The page of a single-page application if one is set, the path below the base path was not found, and the request
     /// is for a page. Otherwise the refusal.
     fn respond_with_fallback(
         &self,
@@ -234,10 +233,11 @@ impl FileService {
         Some(cached)
     }
 
-    /// Keeps a large file open for the next requests, unless another response or `recent_files` has it open already.
+    /// Keeps a large file open for the next requests, unless another response or `recent_files` already has it open.
     fn hold(&self, content: &Content) {
         if let Content::File(file) = content
-            // Only this response holds the file. If another one does too, the next request finds it open anyway.
+            // True if only this response holds the file. If another one also does, the next request finds it open
+            // anyway.
             && Arc::strong_count(file) == 1
         {
             self.recent_files.borrow_mut().hold(file);
@@ -264,8 +264,8 @@ impl FileService {
         Loader { tree: &self.tree, policy: &self.policy, now: self.policy.now(request) }
     }
 
-    /// The refusal for a file that cannot be loaded. A file that could be opened and not read is worth a line in the log:
-    /// its permissions are right, so the disk or the file system has an error.
+    /// The refusal for a file that cannot be loaded. If a file could be opened but not read, this is logged: its
+    /// permissions are right, so the disk or the file system has an error.
     fn load_refusal(&self, error: ContentError) -> Refusal {
         match error {
             ContentError::Open(error) => Refusal::System(error),
@@ -291,7 +291,7 @@ impl FileService {
         Ok(self.with_common_fields(response))
     }
 
-    /// Adds the fields that every response of this service has. A [`Representation`] already contains them.
+    /// Adds the fields of every response of this service. A [`Representation`] already contains them.
     fn with_common_fields(&self, mut response: Response) -> Response {
         response.head.append(&self.policy.everywhere);
         response
@@ -302,11 +302,11 @@ impl FileService {
     }
 }
 
-/// The cache key of a single-page application's page. No path of a request contains a NUL.
+/// The cache key of a single-page application's page. A request's path never contains NUL.
 const FALLBACK: &[u8] = b"\0fallback";
 
-/// True if the request is for a page rather than for a script or an image: `Accept` names HTML, as browsers do when they
-/// navigate, or the last segment of the path has no dot.
+/// True if the request is for a page and not for a script or an image: `Accept` contains HTML, as when a browser
+/// navigates, or the last segment of the path has no dot.
 fn wants_page(request: &Request) -> bool {
     let last = request.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let accepts_html = || {
@@ -317,8 +317,8 @@ fn wants_page(request: &Request) -> bool {
 }
 
 /// A redirect (301). `location` is built from the normalised path and never copied from the request, so that
-/// `//other.example` cannot become a redirect to another host. The query is the client's; only visible ASCII characters of
-/// it are copied, so it cannot end the field.
+/// `//other.example` cannot become a redirect to another host. The query comes from the client. Only its visible ASCII
+/// characters are copied, so it cannot end the field.
 fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     if let Some(query) = query {
         location.push('?');
@@ -330,7 +330,7 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// The refusal for a directory that cannot be listed. Without permission it is 403 with Python's text for a listing.
+/// The refusal for a directory that cannot be listed. A missing permission is 403 with Python's text for a listing.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Refusal::NoListing,

@@ -1,5 +1,6 @@
-//! Compressed siblings: `app.js.br`, `app.js.zst` and `app.js.gz` beside `app.js`. The site's build tool makes them; the
-//! server compresses nothing. The file service looks for siblings only if it was built with `precompressed(true)`.
+//! Compressed siblings: `app.js.br`, `app.js.zst` and `app.js.gz` next to `app.js`. The site's build tool makes them;
+//! the server does not compress files. The file service looks for siblings only if it was built with
+//! `precompressed(true)`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::dependency::CacheDependency;
 use super::stat::Identity;
 use super::tree::Tree;
 
-/// The possible siblings of a file, each with the regular file that is there now.
+/// The possible siblings of a file, each with the identity of the regular file that exists now.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
     candidates: Vec<(Coding, CacheDependency)>,
@@ -18,7 +19,7 @@ pub(crate) struct Siblings {
 impl Siblings {
     /// Looks for the siblings of a file. A file with the suffix of a coding has none.
     pub(crate) fn of(tree: &Tree, original: &Path) -> Siblings {
-        // A build tool does not compress a compressed file again.
+        // Build tools do not compress a compressed file again.
         let name = original.as_os_str().as_encoded_bytes();
         if Coding::ALL.iter().any(|coding| name.ends_with(coding.suffix().as_bytes())) {
             return Siblings::default();
@@ -30,7 +31,7 @@ impl Siblings {
         Siblings { candidates: Coding::ALL.map(candidate).into() }
     }
 
-    /// The sibling that the client prefers, of those that can replace the original.
+    /// The sibling that the client prefers among those that can replace the original.
     pub(crate) fn choose(&self, accepted: AcceptedCodings, original: &Identity) -> Option<(Coding, &Path, Identity)> {
         accepted.iter().find_map(|coding| {
             let (_, candidate) = self.candidates.iter().find(|(other, _)| *other == coding)?;
@@ -44,20 +45,20 @@ impl Siblings {
         self.candidates.iter().any(|(_, candidate)| candidate.file.is_some_and(|file| can_replace(&file, original)))
     }
 
-    /// Where siblings were looked for, with the result.
+    /// The paths at which siblings were looked for, with the results.
     pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
         self.candidates.into_iter().map(|(_, candidate)| candidate)
     }
 }
 
-/// True unless the sibling is empty or older than the original. No coding turns bytes into nothing; a compressor that ran
-/// out of disk space leaves an empty file.
+/// True unless the sibling is empty or older than the original. No coding produces an empty file, but a compressor that
+/// runs out of disk space leaves one.
 fn can_replace(sibling: &Identity, original: &Identity) -> bool {
     sibling.size > 0 && !is_stale(sibling, original)
 }
 
-/// True if the original changed after its sibling was written. Tools that copy the original's time to the sibling may drop
-/// the fraction of the second, so a sibling without a fraction is compared in whole seconds.
+/// True if the original changed after its sibling was written. Tools that copy the original's time to the sibling can
+/// drop the fraction of the second, so a sibling without a fraction is compared in whole seconds.
 fn is_stale(sibling: &Identity, original: &Identity) -> bool {
     let mut changed = original.modified;
     if sibling.modified.nanoseconds == 0 {

@@ -1,5 +1,5 @@
-//! The state of a file as the system reports it: its kind, and the identity that tells one state of a file from another.
-//! Opening files and the rules for symbolic links stay in `tree`.
+//! The state of a file as the system reports it: its kind, and the identity that distinguishes one state of a file from
+//! another. Not here: opening files, and the rules for symbolic links (`tree`).
 
 #[cfg(unix)]
 use std::ffi::{CString, OsStr};
@@ -14,32 +14,32 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use rustix::fs::FileType;
 
-/// The kind of a file, as far as it decides how a request for it is handled.
+/// The kind of a file, which decides how a request for it is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     /// A regular file.
     File,
     /// A directory.
     Directory,
-    /// A FIFO, a socket or a device. Such a file is never opened: opening it may block or have side effects.
+    /// A FIFO, a socket or a device. Such a file is never opened, because opening it can block or have side effects.
     Other,
 }
 
-/// The values that tell one state of a file from another.
+/// The values that distinguish one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// In bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
     pub(crate) modified: Timestamp,
-    /// The time of the inode's last change (ctime), which no program can set back.
+    /// The time of the inode's last change (ctime), which programs cannot set back.
     pub(crate) changed: Timestamp,
 }
 
 impl Identity {
-    /// The time of modification; `None` if it is one of the first two seconds of 1970. The Nix store gives every file
-    /// the time 1, and reproducible builds give their files 0 or 1, so such a time does not change with the file.
+    /// The time of modification; `None` if it is one of the first two seconds of 1970. In the Nix store every file has
+    /// the time 1, and reproducible builds use 0 or 1, so such a time does not change with the file.
     pub(crate) fn modification_time(&self) -> Option<Timestamp> {
         Some(self.modified).filter(|modified| !matches!(modified.seconds, 0 | 1))
     }
@@ -48,7 +48,7 @@ impl Identity {
 /// A time stamp of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {
-    /// Seconds since 1970; negative before it.
+    /// Seconds since 1970; negative for earlier times.
     pub(crate) seconds: i64,
     pub(crate) nanoseconds: i64,
 }
@@ -92,15 +92,15 @@ impl Stat {
     }
 }
 
-/// A path in the form that the system call takes, for a file whose state is read again and again: on Unix with the NUL at its
-/// end, which a call with a `Path` adds to a copy each time.
+/// A path in the form for the system call, for a file whose state is read repeatedly. On Unix it ends with NUL, which a
+/// call with a `Path` would add to a copy each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
 
 impl From<PathBuf> for SystemPath {
     #[cfg(unix)]
     fn from(path: PathBuf) -> SystemPath {
-        // No file has a NUL in its name. The empty path names no file either.
+        // File names cannot contain NUL. The empty path does not name a file either.
         SystemPath(CString::new(path.into_os_string().into_vec()).unwrap_or_default())
     }
 
@@ -165,8 +165,8 @@ impl From<&Metadata> for Stat {
         let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let since = since.unwrap_or_default();
         let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
-        // The standard library has neither device and inode nor the time of the last change here: size and time of
-        // modification alone tell the states of a file apart.
+        // On this system, the standard library does not provide device, inode and time of the last change, so only the
+        // size and the time of modification distinguish the states of a file.
         let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
         Stat { kind, identity }
     }
@@ -184,7 +184,7 @@ mod tests {
         let system_path = SystemPath::from(path.clone());
         assert_eq!(system_path.as_path(), path);
         assert_eq!(system_path.stat().unwrap(), Stat::at(&path).unwrap());
-        // Cut at its NUL, the path would name the file.
+        // If it were cut at the NUL, the path would name the file.
         let with_nul = SystemPath::from(PathBuf::from(format!("{}\0.html", path.display())));
         assert_eq!(with_nul.stat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }

@@ -1,8 +1,8 @@
-//! Python's spelling of a file name that is not UTF-8. Which of two spellings a request means is decided in `lookup`.
+//! Python's spelling of a file name that is not UTF-8. Not here: the choice between the two spellings (`lookup`).
 
 use std::path::{Path, PathBuf};
 
-/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced by the byte that it stands for (Python's
+/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced with the byte that it represents (Python's
 /// `surrogateescape`); `None` if the path contains none.
 #[cfg(unix)]
 pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
@@ -28,7 +28,7 @@ pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
     (bytes.len() < length).then(|| OsString::from_vec(bytes).into())
 }
 
-/// Names are not bytes on this system, so no name contains such a surrogate.
+/// Names are not bytes on this system, so names do not contain such surrogates.
 #[cfg(not(unix))]
 pub(crate) fn decode_surrogates(_: &Path) -> Option<PathBuf> {
     None

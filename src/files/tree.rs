@@ -1,6 +1,5 @@
-//! The document root. Every call to the file system for a file that a request names goes through [`Tree`], which applies
-//! the rule for symbolic links. `lookup` decides which path a
-//! request names.
+//! The document root. Every access to a file that a request names goes through [`Tree`], which applies the rule for
+//! symbolic links. Not here: the path that a request names (`lookup`).
 //!
 //! Invariant: only regular files are opened for reading.
 
@@ -21,22 +20,22 @@ mod confined;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Symlinks {
-    /// Every link is followed, wherever it leads, as in Python.
+    /// Every link is followed, as in Python, even if it leads out of the served directory.
     #[default]
     Follow,
-    /// A link is followed if its target lies within the served directory; it may be relative or absolute. A path that
-    /// leads to any other place is 404, and a listing leaves it out. The kernel checks the path again when the file is
-    /// opened (`openat2` with `RESOLVE_BENEATH`), so a link that changes at that moment cannot lead out either.
+    /// A relative or absolute link is followed if its target is within the served directory. A path that leads
+    /// elsewhere is 404 and left out of listings. The kernel checks the path again when the file is opened (`openat2`
+    /// with `RESOLVE_BENEATH`), so even a link that changes at that moment cannot lead out.
     Within,
-    /// A path with a symbolic link in it is 404, and listings leave symbolic links out. The path of the served directory
-    /// itself may contain links.
+    /// A path that contains a symbolic link is 404, and listings leave symbolic links out. The path of the served
+    /// directory itself may contain links.
     Deny,
 }
 
 /// The document root, with the rule for symbolic links below it.
 ///
 /// Files are opened by their path below the root's path, which is fixed at the start, and not relative to an open
-/// descriptor of the root: a build tool may replace the whole directory while the server runs, and the server must then
+/// descriptor of the root. A build tool may replace the whole directory while the server runs, and the server must then
 /// serve the new one.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
@@ -45,7 +44,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree below a directory, which must exist and be readable.
+    /// Creates the tree below a directory, which must exist and be readable.
     ///
     /// # Errors
     /// The system's error for the directory, with its name in the text; `Unsupported` if `symlinks` is not
@@ -56,10 +55,10 @@ impl Tree {
         if !std::fs::metadata(&absolute).map_err(named)?.is_dir() {
             return Err(named(io::ErrorKind::NotADirectory.into()));
         }
-        // A directory may be searchable and not readable. Listings need both.
+        // A directory can be searchable but not readable. Listings need both permissions.
         _ = std::fs::read_dir(&absolute).map_err(named)?;
         let tree = Tree { root: absolute, symlinks };
-        // Fails at once where the kernel has no `openat2`.
+        // This fails immediately if the kernel has no `openat2`.
         tree.stat(&tree.root).map_err(named)?;
         Ok(tree)
     }
@@ -99,7 +98,7 @@ impl Tree {
         self.stat(path)?.regular()
     }
 
-    /// [`regular_file`](Tree::regular_file) for a path that is read again and again.
+    /// Like [`regular_file`](Tree::regular_file), for a path that is looked up repeatedly.
     pub(crate) fn regular_file_again(&self, path: &SystemPath) -> Option<Identity> {
         let stat = match self.symlinks {
             Symlinks::Follow => path.stat(),
@@ -125,20 +124,20 @@ impl Tree {
 
     /// Opens a regular file.
     ///
-    /// The caller has called [`identify`](Tree::identify) for the path in this turn: opening a FIFO would wake its writer,
-    /// and opening a tape would rewind it. The open file is checked as well, because another file may have taken the
-    /// path since.
+    /// The caller must have called [`identify`](Tree::identify) for the path in this turn, because opening a FIFO would
+    /// wake its writer and opening a tape would rewind it. The open file is also checked, because another file may have
+    /// replaced it in the meantime.
     ///
     /// # Errors
-    /// `NotFound` if the open file is not a regular one.
+    /// `NotFound` if the open file is not a regular file.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Identity)> {
         let file = self.open_unchecked(path)?;
         let identity = Stat::of(&file)?.regular()?;
         Ok((file, identity))
     }
 
-    /// Opens the path of a file that was a regular one in this turn, without blocking. The caller checks the kind of the
-    /// open file before it sends any byte: another file may have taken the path since.
+    /// Opens the path of a file that was a regular file in this turn, without blocking. The caller must check the kind
+    /// of the open file before it sends a byte, because another file may have replaced it in the meantime.
     pub(crate) fn open_unchecked(&self, path: &Path) -> io::Result<File> {
         match self.symlinks {
             Symlinks::Follow => open_nonblocking(path),
@@ -150,7 +149,7 @@ impl Tree {
     pub(crate) fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match self.symlinks {
             Symlinks::Follow => {
-                // A FIFO may have taken the directory's place; `NONBLOCK` keeps the call from waiting for its writer.
+                // A FIFO may have replaced the directory. `NONBLOCK` prevents the call from waiting for its writer.
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 Ok(rustix::fs::open(path, flags, Mode::empty())?)
             }
@@ -165,8 +164,8 @@ fn as_path(name: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name))
 }
 
-/// Opens a file without waiting for a FIFO's writer and without making a terminal the controlling one: either may have
-/// taken the file's place.
+/// Opens a file without waiting for the writer of a FIFO and without making a terminal the controlling terminal. A FIFO
+/// or a terminal may have replaced the file.
 #[cfg(unix)]
 fn open_nonblocking(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -178,13 +177,13 @@ fn open_nonblocking(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads at an offset. All responses that send a file share its descriptor, so the file's own offset must not move.
+/// Reads at an offset. All responses that send a file share its descriptor, so the file's own position must not move.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-/// Reads at an offset. The call moves the file's own offset, which nothing reads.
+/// Reads at an offset. The call moves the file's own position, which is never used.
 #[cfg(windows)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)

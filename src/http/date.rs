@@ -3,46 +3,46 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The first second that an IMF-fixdate can express: 1 January 0000, 00:00:00.
+/// The first second that an IMF-fixdate can represent: 1 January 0000, 00:00:00.
 const FIRST_SECOND: i64 = -62_167_219_200;
 
-/// The last second that an IMF-fixdate can express: 31 December 9999, 23:59:59.
+/// The last second that an IMF-fixdate can represent: 31 December 9999, 23:59:59.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// The Gregorian calendar repeats every 400 years, days of the week included. `httpdate` knows no date before 1970, so
-/// earlier dates are handed to it this many years later.
+/// The Gregorian calendar repeats every 400 years, including the days of the week. `httpdate` does not support dates
+/// before 1970, so earlier dates are moved this number of years later.
 const SHIFT_YEARS: u16 = 2000;
 
-/// The seconds in [`SHIFT_YEARS`], which hold 5 times the 146,097 days of 400 years.
+/// The number of seconds in [`SHIFT_YEARS`], which are 5 times the 146,097 days of 400 years.
 const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
 
 /// A time in whole seconds from year 0 to year 9999, the range of an IMF-fixdate (RFC 9110 section 5.6.7).
 ///
-/// A time outside these years becomes the nearest second within them. Otherwise a file with such a modification time
-/// could not be sent.
+/// A time outside these years becomes the nearest second within them. Without this, a file with such a modification
+/// time could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpDate(i64);
 
 impl HttpDate {
-    /// The date some seconds after 1970-01-01 00:00:00 UTC, or before it for a negative number.
+    /// The date this number of seconds after 1970-01-01 00:00:00 UTC; a negative number means an earlier date.
     pub fn from_unix(seconds: i64) -> HttpDate {
         HttpDate(seconds.clamp(FIRST_SECOND, LAST_SECOND))
     }
 
-    /// Seconds since 1970-01-01 00:00:00 UTC; negative before it.
+    /// Seconds since 1970-01-01 00:00:00 UTC; negative for earlier dates.
     pub fn unix(self) -> i64 {
         self.0
     }
 }
 
 impl From<SystemTime> for HttpDate {
-    /// Rounds down to the second, as CPython does for `Last-Modified`.
+    /// Rounds down to the second, like CPython for `Last-Modified`.
     fn from(time: SystemTime) -> HttpDate {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         HttpDate::from_unix(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => seconds(since),
             Err(before) => {
-                // A fraction before 1970 belongs to the second before it.
+                // Before 1970, rounding down means rounding away from 1970.
                 let before = before.duration();
                 -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
             }
@@ -51,7 +51,7 @@ impl From<SystemTime> for HttpDate {
 }
 
 impl fmt::Display for HttpDate {
-    /// An IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Writes an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(seconds) = u64::try_from(self.0) else { return f.write_str(&before_1970(self.0)) };
         imf_fixdate(seconds).fmt(f)
@@ -72,10 +72,10 @@ fn before_1970(seconds: i64) -> String {
 /// The position of the year in an IMF-fixdate.
 const YEAR_OF_FIXDATE: std::ops::Range<usize> = 12..16;
 
-/// The position of the year in a date of `asctime`.
+/// The position of the year in an `asctime` date.
 const YEAR_OF_ASCTIME: std::ops::Range<usize> = 20..24;
 
-/// The IMF-fixdate of a time, the form of `Date` and `Last-Modified`.
+/// Formats a time as an IMF-fixdate, the form of `Date` and `Last-Modified`.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -86,9 +86,9 @@ pub fn format_http_date(time: SystemTime) -> String {
     HttpDate::from(time).to_string()
 }
 
-/// Reads any of the three date forms of RFC 9110 section 5.6.7; `None` for anything else.
+/// Parses any of the three date forms of RFC 9110 section 5.6.7; `None` for anything else.
 ///
-/// A year of two digits, which only the form of RFC 850 has, means a year from 1970 to 2069.
+/// A two-digit year, which occurs only in the RFC 850 form, means a year from 1970 to 2069.
 pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
     let text = std::str::from_utf8(value).ok()?;
     let date = httpdate::parse_http_date(text).map(HttpDate::from);
@@ -96,8 +96,8 @@ pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
 }
 
 fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
-    // `httpdate` rejects years before 1970, so the year is shifted. The calendar repeats every 400 years, so the weekday is
-    // the same 2000 years later, and `httpdate` still checks it.
+    // `httpdate` refuses years before 1970, so the year is shifted. The calendar repeats every 400 years, so the
+    // weekday is the same 2000 years later, and `httpdate` still checks it.
     let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
     let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
     let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);

@@ -4,14 +4,15 @@
 
 use super::{HeaderList, RequestFields, list_elements};
 
-/// Fields for the next recipient only, beside those that `Connection` names (RFC 9110 section 7.6.1). Fields whose names begin
-/// with `Proxy-` are for a proxy, too.
+/// Fields for only the next recipient, in addition to those that `Connection` names (RFC 9110 section 7.6.1). Fields
+/// whose names begin with `Proxy-` are also for one recipient only.
 const HOP_BY_HOP: [&str; 6] = ["Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
 impl RequestFields<'_> {
-    /// The fields that a proxy passes on: without those that concern only this connection, which are `Connection` and the fields
-    /// that it names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1). A
-    /// `Content-Length` beside `Transfer-Encoding` is left out: it does not frame the body (RFC 9112 section 6.3).
+    /// The fields that a proxy passes on. Fields for only this connection are left out: `Connection` and the fields
+    /// that it names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section
+    /// 7.6.1). `Content-Length` is left out if there is a `Transfer-Encoding`, because it does not frame the body (RFC
+    /// 9112 section 6.3).
     pub fn end_to_end(self) -> HeaderList {
         let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();
         let is_chunked = self.contains("Transfer-Encoding");
@@ -30,7 +31,7 @@ impl RequestFields<'_> {
 }
 
 impl HeaderList {
-    /// The fields that a proxy passes on, as [`RequestFields::end_to_end`] chooses them.
+    /// The fields that a proxy passes on, selected as in [`RequestFields::end_to_end`].
     pub fn end_to_end(&self) -> HeaderList {
         self.view().end_to_end()
     }

@@ -1,4 +1,4 @@
-//! The pages that are the bodies of error responses: the interface for pages of a program's own, and the default page.
+//! The pages in the bodies of error responses: the interface for a program's own pages, and the default page.
 //!
 //! Not here: the fields and the framing of the response, which the connection adds.
 
@@ -7,32 +7,32 @@ use super::{FieldBlock, Request, Status, escape_html};
 /// The input of an error page.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
-    /// The status that the page is about, such as 404.
+    /// The status of the response, such as 404.
     pub status: Status,
     /// The short text, which is also the reason phrase; not yet escaped.
     pub message: &'a str,
     /// The long text; not yet escaped.
     pub explain: &'a str,
-    /// The request, as far as it was parsed: a rejected request may have no fields, or no target.
+    /// The parsed part of the request. A rejected request may have no fields, or no target.
     pub request: &'a Request,
 }
 
 /// Renders the bodies of all error responses: those of the protocol (400, 431), of a service (404) and of the server
-/// itself (500). Takes the place of Python's `error_message_format` and `error_content_type`.
+/// itself (500). Replaces Python's `error_message_format` and `error_content_type`.
 ///
 /// An implementation must escape all text that comes from the request.
 ///
-/// The example `error_page` has a page of its own.
+/// The example `error_page` has its own page.
 pub trait ErrorPage: Send {
     /// The value of `Content-Type`.
     fn content_type(&self) -> &str;
 
-    /// The value of `Content-Security-Policy`. `None` sends no such field. It must be a valid field value.
+    /// The value of `Content-Security-Policy`. `None` leaves the field out. The value must be a valid field value.
     fn content_security_policy(&self) -> Option<&str> {
         None
     }
 
-    /// True if the page depends only on status, message and explanation, and not on the request. Such a page is
+    /// True if the page depends only on the status, message and explanation, and not on the request. Such a page is
     /// rendered once and then reused. The default is false.
     fn is_same_for_all(&self) -> bool {
         false
@@ -42,8 +42,8 @@ pub trait ErrorPage: Send {
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
 
-/// An error page from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced by values, escaped as
-/// HTML. `%%` stands for `%`. The default is the page of CPython 3.14.
+/// An error page made from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced with values,
+/// escaped as HTML. `%%` means `%`. The default is the page of CPython 3.14.
 ///
 /// ```
 /// use serve_forever::http::ErrorTemplate;
@@ -56,7 +56,7 @@ pub struct ErrorTemplate {
     policy: Option<&'static str>,
 }
 
-/// A part of the format, which is parsed once and rendered for every error.
+/// A part of the format. The format is parsed once and rendered for every error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TemplatePart {
     Text(String),
@@ -65,7 +65,7 @@ enum TemplatePart {
     Explain,
 }
 
-/// Allows the style sheet that the default page contains, and nothing else.
+/// Allows only the style sheet in the default page.
 const DEFAULT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
@@ -89,7 +89,7 @@ const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
 "#;
 
 impl ErrorTemplate {
-    /// A page of this content type and text. A content type that is not a valid field value is replaced by
+    /// Creates a page with this content type and text. A content type that is not a valid field value is replaced with
     /// `text/html;charset=utf-8`.
     pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
         let content_type = content_type.into();
@@ -133,7 +133,7 @@ impl ErrorPage for ErrorTemplate {
     }
 }
 
-/// Parses a format. A `%` that does not begin a placeholder stands for itself.
+/// Parses a format. A `%` that does not begin a placeholder is kept.
 fn parts(format: &str) -> Vec<TemplatePart> {
     const PLACEHOLDERS: [(&str, TemplatePart); 4] = [
         ("%(code)d", TemplatePart::Code),

@@ -1,4 +1,4 @@
-//! Escaping of names and messages for HTML text and for URL paths.
+//! Escapes names and messages for HTML text and URL paths.
 //!
 //! Not here: normalising paths (`path`), and escaping for the log.
 
@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// The bytes that are encoded: all but letters, digits and `_.-~`, as in Python's `urllib.parse.quote` with `safe=''`.
+/// The bytes that are encoded: all except letters, digits and `_.-~`, as in Python's `urllib.parse.quote` with
+/// `safe=''`.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
 /// Percent-encodes one segment of a path. All bytes except letters, digits and `_.-~` are encoded, so that no part of a
@@ -34,9 +35,9 @@ pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 /// Escapes `&`, `<`, `>`, `"` and `'` for HTML text and attribute values.
 ///
-/// If `quotes` is false, `"` and `'` are not escaped, as by Python's `html.escape(quote=False)`.
+/// If `quotes` is false, `"` and `'` are not escaped, as in Python's `html.escape(quote=False)`.
 pub fn escape_html(text: &str, quotes: bool) -> Cow<'_, str> {
-    // Names and messages are short: a loop over the bytes costs less than the start of a vectorised search.
+    // Names and messages are short: a loop over the bytes costs less than starting a vectorised search.
     let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>') || (quotes && matches!(byte, b'"' | b'\''));
     if !text.as_bytes().iter().any(special) {
         return Cow::Borrowed(text);

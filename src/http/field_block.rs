@@ -1,4 +1,4 @@
-//! The header fields of a response, checked when they are added and kept as the bytes that are sent.
+//! The header fields of a response, checked when they are added and stored as the bytes that are sent.
 //!
 //! Not here: `Date`, `Server` and the framing fields that the connection adds.
 //!
@@ -11,15 +11,14 @@ use std::sync::Arc;
 
 use super::{FieldValue, NotLatin1, is_token, list_elements};
 
-/// The header fields of a response, kept as the bytes that will be sent.
+/// The header fields of a response, stored as the bytes that will be sent.
 ///
-/// Names and values are checked when they are added. Three fields concern the connection and are treated differently.
-/// The connection compares `Content-Length` with the length of the body. `Connection` may be `close` or `keep-alive`;
-/// it decides whether the connection persists and is not kept as a line. Its option `upgrade` is added by the
-/// connection if there is a field `Upgrade`. `Transfer-Encoding` is refused, because the
-/// connection chooses the framing by the body.
+/// Names and values are checked when they are added. Three fields affect the connection and are treated differently.
+/// The connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`;
+/// it decides whether the connection persists and is not stored as a line. The connection adds its option `upgrade` if
+/// there is a field `Upgrade`. `Transfer-Encoding` is refused, because the connection chooses the framing.
 ///
-/// The bytes can be [shared](FieldBlock::share) by many responses: a clone then costs a reference count.
+/// Many responses can [share](FieldBlock::share) the bytes, so that a clone costs only a reference count.
 #[derive(Debug, Clone, Default)]
 pub struct FieldBlock {
     lines: Lines,
@@ -43,7 +42,7 @@ impl Default for Lines {
     }
 }
 
-/// Bytes that are reserved for a value. Most values are not longer.
+/// The number of bytes that are reserved for a value. Most values fit.
 const VALUE: usize = 48;
 
 /// The reason why a header field was refused.
@@ -54,10 +53,10 @@ pub enum InvalidHeader {
     Name(String),
     /// The value of the named field contains CR, LF, NUL or another control character (RFC 9110 section 5.5).
     Value(String),
-    /// The value of the named field is a text with this character, which is above U+00FF and not in Latin-1. A value in
-    /// another encoding can be given as bytes.
+    /// The text value of the named field contains this character, which is above U+00FF and therefore not in Latin-1. A
+    /// value in another encoding can be given as bytes.
     NotLatin1(String, char),
-    /// `Content-Length` is not a decimal number, or differs from one that was set before.
+    /// `Content-Length` is not a decimal number, or is set a second time.
     ContentLength(String),
     /// `Transfer-Encoding`, or a `Connection` option other than `close` and `keep-alive`.
     Framing(String),
@@ -85,26 +84,27 @@ impl From<InvalidHeader> for std::io::Error {
     }
 }
 
-/// True if a field value may contain all of the bytes: visible characters, SP, HTAB and bytes above 0x7f
-/// (RFC 9110 section 5.5).
+/// True if all of the bytes are allowed in a field value: visible characters, SP, HTAB and bytes above 0x7f (RFC 9110
+/// section 5.5).
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    // The loop does not stop at the first invalid byte: without an exit it is vectorised, and nearly all values are
-    // valid.
+    // The loop does not stop at the first invalid byte. Without an early exit it is vectorised, and nearly all values
+    // are valid.
     value.iter().fold(true, |valid, byte| valid & ((*byte >= 0x20) & (*byte != 0x7f) | (*byte == b'\t')))
 }
 
 impl FieldBlock {
-    /// No fields.
+    /// Creates an empty block.
     pub fn new() -> FieldBlock {
         FieldBlock::default()
     }
 
-    /// Adds a field. It does not replace earlier fields of the same name, as with Python's `send_header`. A text is
+    /// Adds a field. Like Python's `send_header`, it does not replace earlier fields with the same name. Text is
     /// written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
     /// If the name is not a token, if the value contains a control character or a character above U+00FF, or if the
-    /// field would contradict the framing of the message; see [`InvalidHeader`]. The fields are then unchanged.
+    /// field would contradict the framing of the message; see [`InvalidHeader`]. In these cases the fields are
+    /// unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -127,13 +127,13 @@ impl FieldBlock {
         added.map(drop)
     }
 
-    /// Checks the field whose line begins at `start`. True if it is kept as a line.
+    /// Checks the field whose line begins at `start`. Returns true if it is kept as a line.
     fn check_added(&mut self, start: usize, name: &str) -> Result<bool, InvalidHeader> {
         let at = start + name.len() + 2;
         if !is_field_value(&self.lines()[at..]) {
             return Err(InvalidHeader::Value(name.to_owned()));
         }
-        // The length of the name comes first, because most names have none of these lengths.
+        // The length of the name is compared first, because most names do not have one of these lengths.
         match name.len() {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Err(InvalidHeader::Framing(name.to_owned())),
             10 if name.eq_ignore_ascii_case("connection") => {
@@ -161,7 +161,7 @@ impl FieldBlock {
         }
     }
 
-    /// Adds a field whose value consists of numbers, dates and constant texts, and so is always valid.
+    /// Adds a field whose value consists of numbers, dates and constant texts, and is therefore always valid.
     ///
     /// # Panics
     /// If the name or the formatted value is invalid, which is an error of the caller.
@@ -173,7 +173,7 @@ impl FieldBlock {
 
     /// Appends all fields of `other`, except its `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
-        // Cloning shares the bytes, if `other` is shared, and copies none.
+        // If `other` is shared, cloning it copies no bytes.
         if self.lines().is_empty() {
             self.lines = other.lines.clone();
         } else {
@@ -185,7 +185,7 @@ impl FieldBlock {
         self.has_upgrade |= other.has_upgrade;
     }
 
-    /// Removes all fields of this name; case is ignored.
+    /// Removes all fields with this name; case is ignored.
     pub fn remove(&mut self, name: &str) {
         let mut kept = Vec::with_capacity(self.lines().len());
         for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
@@ -204,12 +204,12 @@ impl FieldBlock {
         }
     }
 
-    /// The value of the first field of this name; case is ignored.
+    /// The value of the first field with this name; case is ignored.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Name and value of every field, in order, without `Connection`.
+    /// The name and value of every field, in order, without `Connection`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let lines = self.lines().split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
         lines.filter_map(|line| {
@@ -226,7 +226,7 @@ impl FieldBlock {
         self
     }
 
-    /// The field lines as they are sent, each with its CRLF.
+    /// The field lines in the form that is sent, each with its CRLF.
     pub fn lines(&self) -> &[u8] {
         match &self.lines {
             Lines::Owned(lines) => lines,
@@ -244,12 +244,12 @@ impl FieldBlock {
         self.keep_alive
     }
 
-    /// True if `Date` was added. The connection then adds none.
+    /// True if `Date` was added. The connection then does not add it.
     pub fn has_date(&self) -> bool {
         self.has_date
     }
 
-    /// True if `Server` was added. The connection then adds none.
+    /// True if `Server` was added. The connection then does not add it.
     pub fn has_server(&self) -> bool {
         self.has_server
     }
@@ -270,7 +270,8 @@ impl FieldBlock {
         }
     }
 
-    /// Notes the options of a `Connection` field. `close` outranks `keep-alive`, in whatever order they are added.
+    /// Notes the options of a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
+    /// order.
     fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
         for option in list_elements([value].into_iter()) {
             if option.eq_ignore_ascii_case(b"close") {

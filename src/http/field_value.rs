@@ -1,15 +1,15 @@
-//! The conversion between field values and `str`. Both directions use Latin-1, as Python's `http.server` does.
+//! The conversion between field values and `str`. Both directions use Latin-1, like Python's `http.server`.
 //!
-//! Not here: the check which bytes a field value may contain, which is in `field_block`.
+//! Not here: the check of the bytes in a field value (`field_block`).
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// A type that can be the value of a header field: a text, bytes, a whole number, or `format_args!` of any type that
-/// can be displayed.
+/// A type that can be the value of a header field: text, bytes, a whole number, or `format_args!` of any displayable
+/// type.
 ///
-/// A text is written as Latin-1, one byte a character, as Python's `send_header` writes it. Bytes are written as they
-/// are, so a value in another encoding is given as bytes.
+/// Text is written as Latin-1, one byte per character, like in Python's `send_header`. Bytes are written unchanged, so
+/// a value in another encoding must be given as bytes.
 ///
 /// ```
 /// use serve_forever::http::FieldBlock;
@@ -25,11 +25,12 @@ pub trait FieldValue {
     /// Appends the value to the field line.
     ///
     /// # Errors
-    /// If a character of a text is not in Latin-1, which ends with U+00FF. The error holds the first such character.
+    /// If the text contains a character that is not in Latin-1, which ends at U+00FF. The error contains the first such
+    /// character.
     fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1>;
 }
 
-/// A character that Latin-1 does not have.
+/// A character that is not in Latin-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotLatin1(pub char);
 
@@ -52,11 +53,11 @@ impl FieldValue for str {
     }
 }
 
-/// A function of its own, so that the common case, ASCII, is inlined as a mere copy.
+/// A separate function, so that the common case, ASCII, is inlined as a simple copy.
 #[cold]
 fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
     text.chars().try_for_each(|character| {
-        // The conversion is checked: truncated to eight bits, U+010D and U+010A would become CR and LF.
+        // The conversion is checked: if truncated to eight bits, U+010D and U+010A would become CR and LF.
         line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
         Ok(())
     })
@@ -107,7 +108,7 @@ impl FieldValue for fmt::Arguments<'_> {
     }
 }
 
-/// Numbers are written in decimal digits.
+/// Implements the trait for number types, which are written in decimal digits.
 macro_rules! numbers {
     ($($number:ty)*) => {
         $(impl FieldValue for $number {
@@ -121,7 +122,7 @@ macro_rules! numbers {
 
 numbers! { i32 i64 u16 u32 u64 usize }
 
-/// Appends formatted text as Latin-1, and keeps the character that it had to refuse, because `fmt::Error` holds none.
+/// Appends formatted text as Latin-1. It stores a refused character, because `fmt::Error` cannot contain one.
 struct Latin1Writer<'l> {
     line: &'l mut Vec<u8>,
     refused: Option<NotLatin1>,
@@ -136,7 +137,7 @@ impl Write for Latin1Writer<'_> {
     }
 }
 
-/// Decodes bytes as Latin-1, in which every byte is a character. Does not allocate if all bytes are ASCII.
+/// Decodes bytes as Latin-1, where every byte is a character. Does not allocate if all bytes are ASCII.
 pub(crate) fn latin1(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),

@@ -1,15 +1,15 @@
-//! The positions of a request's header fields, with a filter for names that are absent.
+//! The positions of a request's header fields, with a filter for absent names.
 //!
 //! Not here: the bytes of the fields, which the request owns, and parsing them.
 //!
-//! Invariant: `marks` has the bit of every name in `places`. It may have more bits, but never fewer.
+//! Invariant: `marks` has the bit of every name in `places`. It can have more bits, but never fewer.
 
 use super::Span;
 
 /// The positions of the header fields in the head of a request, in order, and a filter of their names.
 ///
 /// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. So each name sets one
-/// bit of a word (a Bloom filter with one hash function), and a name whose bit is not set is not searched for.
+/// bit of a word (a Bloom filter with one hash function), and if the bit of a name is not set, no search is needed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     places: Vec<Field>,
@@ -24,13 +24,14 @@ pub(crate) struct Field {
 }
 
 impl Fields {
-    /// Adds a field of this name.
+    /// Adds a field with this name.
     pub(crate) fn push(&mut self, name: &[u8], field: Field) {
         self.marks |= mark(name);
         self.places.push(field);
     }
 
-    /// The fields to search for this name: all of them, or none if the filter shows that the name is absent.
+    /// The fields among which to search for this name: all of them, or none if the filter shows that the name is
+    /// absent.
     #[inline]
     pub(super) fn candidates(&self, name: &str) -> &[Field] {
         if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.places }
@@ -40,12 +41,13 @@ impl Fields {
         &self.places
     }
 
-    /// Keeps the fields for which `wanted` is true. The filter keeps all of its bits, which costs only time.
+    /// Keeps the fields for which `wanted` is true. The filter keeps all of its bits, which can only cause unnecessary
+    /// searches.
     pub(super) fn retain(&mut self, wanted: impl FnMut(&Field) -> bool) {
         self.places.retain(wanted);
     }
 
-    /// Becomes a copy of `other` without allocating, as far as the capacity suffices.
+    /// Becomes a copy of `other`, without allocating if the capacity is large enough.
     pub(super) fn copy_from(&mut self, other: &Fields) {
         self.places.clear();
         self.places.extend_from_slice(&other.places);
@@ -59,8 +61,8 @@ impl Fields {
     }
 }
 
-/// The bit of a name, independent of case, computed from its length, its first and its last letter. The factors are
-/// chosen so that no field that browsers usually send shares a bit with a field that the services look up.
+/// The bit of a name, computed from its length, its first and its last letter; case is ignored. The factors are chosen
+/// so that no field that browsers usually send shares a bit with a field that the services look up.
 #[inline]
 fn mark(name: &[u8]) -> u64 {
     let letter = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));

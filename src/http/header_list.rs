@@ -1,5 +1,5 @@
-//! `HeaderList`: header fields as a list that owns them: those of a request that a client sends, of a response that it has
-//! received, and trailer fields.
+//! `HeaderList`: an owned list of header fields: those of a request that a client sends, those of a response that it
+//! has received, and trailer fields.
 //!
 //! Not here: the meaning of a field, and the fields of a response that a server sends (`field_block`).
 //!
@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::{Field, FieldValue, Fields, InvalidHeader, NotLatin1, RequestFields, Span, is_field_value, is_token};
 
-/// Header fields in order, with duplicates and with the spelling of their names. Values are bytes.
+/// Header fields in order, with duplicates and the original spelling of their names. Values are bytes.
 ///
 /// ```
 /// use serve_forever::http::HeaderList;
@@ -29,16 +29,16 @@ pub struct HeaderList {
 }
 
 impl HeaderList {
-    /// No fields.
+    /// Creates an empty list.
     pub fn new() -> HeaderList {
         HeaderList::default()
     }
 
-    /// Adds a field after those that are there. A text is written as Latin-1; see [`FieldValue`].
+    /// Adds a field after the existing ones. Text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name is not a token, or if the value contains a control character or a character above U+00FF. The list is
-    /// then unchanged.
+    /// If the name is not a token, or if the value contains a control character or a character above U+00FF. In these
+    /// cases the list is unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -53,7 +53,7 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Adds a field that has been checked.
+    /// Adds a field that has already been checked.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.lines.len();
         for part in [name, b": ", value, b"\r\n"] {
@@ -70,27 +70,27 @@ impl HeaderList {
         self.fields.clear();
     }
 
-    /// The value of the first field of this name; case is ignored.
+    /// The value of the first field with this name; case is ignored.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.view().get(name)
     }
 
-    /// The value of the first field of this name as Latin-1 text: each byte is a character.
+    /// The value of the first field with this name as Latin-1 text: each byte is a character.
     pub fn get_str(&self, name: &str) -> Option<Cow<'_, str>> {
         self.view().get_str(name)
     }
 
-    /// The values of all fields of this name, in order.
+    /// The values of all fields with this name, in order.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &[u8]> + use<'_, 'n> {
         self.view().get_all(name)
     }
 
-    /// True if there is a field of this name.
+    /// True if there is a field with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.view().contains(name)
     }
 
-    /// Name and value of every field, in order.
+    /// The name and value of every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.view().iter()
     }
@@ -105,7 +105,7 @@ impl HeaderList {
         self.view().is_empty()
     }
 
-    /// The field lines as they are sent, each with its CRLF.
+    /// The field lines in the form that is sent, each with its CRLF.
     pub fn lines(&self) -> &[u8] {
         &self.lines
     }
@@ -117,7 +117,7 @@ impl HeaderList {
 
 impl PartialEq for HeaderList {
     fn eq(&self, other: &HeaderList) -> bool {
-        // The positions and the filter of names follow from the lines.
+        // The positions and the filter of names are derived from the lines.
         self.lines == other.lines
     }
 }

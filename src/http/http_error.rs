@@ -1,4 +1,5 @@
-//! An error with a status: returned by `?`, it becomes the response to the request. Not here: the page, which is the server's.
+//! An error with a status. If it is returned with `?`, it becomes the response to the request. Not here: the error
+//! page, which the server renders.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -10,7 +11,8 @@ use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 /// An error with the status of its error page.
 ///
 /// A service or a handler returns it, alone or as the source of another error. If it is returned before the head of the
-/// response was sent, the client gets the server's error page with that status. For any other error the client gets 500.
+/// response has been sent, the client gets the server's error page with that status. For any other error, the client
+/// gets a 500.
 ///
 /// ```
 /// use serve_forever::http::HttpError;
@@ -27,9 +29,9 @@ pub struct HttpError {
     page: HttpErrorPage,
 }
 
-/// The status and the message of an [`HttpError`]. It is also the source of that error, so that [`HttpError::find`] finds
-/// it through a wrapper that hides the type of the error that it wraps, such as `anyhow::Error`: no wrapper hides the
-/// source.
+/// The status and the message of an [`HttpError`]. It is also the source of that error. Wrappers such as
+/// `anyhow::Error` hide the type of the wrapped error but not its source, so [`HttpError::find`] can find this through
+/// them.
 #[derive(Debug, Clone)]
 struct HttpErrorPage {
     status: Status,
@@ -38,13 +40,14 @@ struct HttpErrorPage {
 }
 
 impl HttpError {
-    /// An error with this status and no message: the status's phrase is used. A number outside 100 to 999 is 500.
+    /// Creates an error with this status and without a message, so that the status's phrase is used. A number outside
+    /// 100 to 999 becomes 500.
     pub fn new(status: impl IntoStatus) -> HttpError {
         let status = status.into_status().unwrap_or(Status::INTERNAL_SERVER_ERROR);
         HttpError { page: HttpErrorPage { status, message: None, fields: FieldBlock::new() } }
     }
 
-    /// Sets the message, which is the reason phrase and is shown on the page.
+    /// Sets the message. It becomes the reason phrase and is shown on the page.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> HttpError {
         self.page.message = Some(message.into());
         self
@@ -59,7 +62,7 @@ impl HttpError {
     /// ```
     ///
     /// # Errors
-    /// If the name or the value would not be one field on the wire; see [`FieldBlock::add`].
+    /// If name and value do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<HttpError, InvalidHeader> {
         self.page.fields.add(name, value)?;
         Ok(self)
@@ -70,12 +73,12 @@ impl HttpError {
         self.page.status
     }
 
-    /// The status, the message that was set, and the fields.
+    /// The status, the message if one was set, and the fields.
     pub(crate) fn into_parts(self) -> (Status, Option<Cow<'static, str>>, FieldBlock) {
         (self.page.status, self.page.message, self.page.fields)
     }
 
-    /// The `HttpError` that `error` is, or that is among its sources. If there are several, the outermost one counts.
+    /// Finds an `HttpError`: `error` itself or one of its sources. If there are several, the outermost one counts.
     ///
     /// ```
     /// use serve_forever::http::{HttpError, Status};
@@ -125,7 +128,7 @@ impl From<HttpError> for io::Error {
     }
 }
 
-/// 400 with the text of the fault.
+/// Converts to status 400 with the text of the error.
 impl From<BadPath> for HttpError {
     fn from(bad: BadPath) -> Self {
         HttpError::new(Status::BAD_REQUEST).message(bad.to_string())

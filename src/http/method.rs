@@ -1,6 +1,6 @@
-//! Request methods, and the tokens that names of methods and fields are made of.
+//! Request methods, and tokens, which form the names of methods and fields.
 //!
-//! Not here: the decision which methods a resource supports, which is a service's.
+//! Not here: the methods that a resource supports, which a service decides.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Method {
     /// Transfer a current representation of the target.
     #[default]
     Get,
-    /// The same as GET, without the body.
+    /// The same as GET, but without the body.
     Head,
     /// Resource-specific processing of the request body.
     Post,
@@ -24,7 +24,7 @@ pub enum Method {
     Put,
     /// Remove the target.
     Delete,
-    /// Establish a tunnel, which an origin server does not offer.
+    /// Establish a tunnel, which origin servers do not support.
     Connect,
     /// Describe the communication options of the target.
     Options,
@@ -37,12 +37,12 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method that a token names. The caller has checked that it is a token (see [`is_token`]).
+    /// The method for a token. The caller must have checked that it is a token (see [`is_token`]).
     pub fn from_token(token: &str) -> Method {
         Method::from_bytes(token.as_bytes())
     }
 
-    /// The method of bytes that the caller has checked to be a token, and so are ASCII.
+    /// The method for bytes that the caller has checked to be a token, which is always ASCII.
     pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
             b"GET" => Method::Get,
@@ -74,8 +74,8 @@ impl Method {
         }
     }
 
-    /// True for the nine methods that RFC 9110 and RFC 5789 define. The response to an unknown method is 501, and 405
-    /// to a known method that a resource does not support (RFC 9110 section 9.1).
+    /// True for the nine methods that RFC 9110 and RFC 5789 define. The response to an unknown method is 501. The
+    /// response to a known method that a resource does not support is 405 (RFC 9110 section 9.1).
     pub fn is_standard(&self) -> bool {
         !matches!(self, Method::Other(_))
     }
@@ -93,7 +93,7 @@ impl PartialEq<str> for Method {
     }
 }
 
-/// True if a token may contain the byte (RFC 9110 section 5.6.2). Methods, field names and codings are tokens.
+/// True if the byte is allowed in a token (RFC 9110 section 5.6.2). Methods, field names and codings are tokens.
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'

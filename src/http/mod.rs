@@ -1,11 +1,11 @@
 //! The types of HTTP: method, status, version, header fields, request, date, path and error page.
 //!
 //! `http1` parses a [`Request`]. A service responds to it with a [`Status`] and a [`FieldBlock`], which the connection
-//! sends. Not here: sockets, files, and clocks. One function reads a clock, `Request::default`, for the time of arrival of a
-//! request that no connection has read.
+//! sends. Not here: sockets, files, and clocks. Only `Request::default` reads a clock, for the time of arrival of a
+//! request without a connection.
 //!
-//! Invariant: a [`FieldBlock`] contains only well-formed field lines (RFC 9110 section 5.5), so no field of a service
-//! can split a response.
+//! Invariant: a [`FieldBlock`] contains only well-formed field lines (RFC 9110 section 5.5), so a service's field
+//! cannot split a response.
 
 mod date;
 mod end_to_end;

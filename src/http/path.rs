@@ -1,6 +1,6 @@
-//! Decoding and normalising the path of a request target, in one place for every service that looks up names.
+//! Decodes and normalises the path of a request target, in one place for all services that look up names.
 //!
-//! Not here: the file system. A `UrlPath` does not know whether its name exists.
+//! Not here: the file system, so the name in a `UrlPath` need not exist.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::path::Path;
 
 use super::{percent_decode, percent_encode_segment};
 
-/// The path of a request target, decoded and normalised. No other code of this crate normalises paths.
+/// The path of a request target, decoded and normalised. No other code in this crate normalises paths.
 ///
 /// Percent-escapes are decoded exactly once, so an encoded slash is a slash. Then empty segments and `.` are removed,
-/// and `..` removes the segment before it, if there is one (RFC 3986 section 5.2.4). The result can be joined to a
-/// directory and stays below it, except through a symbolic link.
+/// and `..` removes the preceding segment, if any (RFC 3986 section 5.2.4). The result can be joined to a directory and
+/// stays below it, except through a symbolic link.
 ///
 /// ```
 /// use serve_forever::http::UrlPath;
@@ -24,20 +24,20 @@ use super::{percent_decode, percent_encode_segment};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPath {
-    /// The segments, joined by single slashes, without a slash at either end.
+    /// The segments, joined by single slashes, without leading and trailing slashes.
     joined: Vec<u8>,
     trailing_slash: bool,
     /// The segments of [`UrlPath::route`], joined by NUL, which no path contains. `None` if they are those of `joined`.
     route: Option<String>,
 }
 
-/// The reason why a path was refused; the response is 400.
+/// The reason why a path is refused; the response is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadPath {
-    /// A `%` without two hexadecimal digits after it.
+    /// A `%` is not followed by two hexadecimal digits.
     Escape,
-    /// A decoded NUL, which file names cannot contain.
+    /// The decoded path contains NUL, which file names cannot contain.
     Nul,
 }
 
@@ -66,7 +66,7 @@ impl UrlPath {
         // Always overwritten: even an empty path is split into one segment, which is empty.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
-            // A path that ends in a dot segment names a directory, as one that ends in a slash does.
+            // A path that ends in a dot segment names a directory, like one that ends in a slash.
             trailing_slash = matches!(segment, b"" | b"." | b"..");
             match segment {
                 b"" | b"." => {}
@@ -86,12 +86,13 @@ impl UrlPath {
         Ok(UrlPath { joined, trailing_slash, route: differs.then(|| route(raw)) })
     }
 
-    /// The segments for a `match` that selects a route. An encoded slash belongs to its segment, which it does not for
-    /// [`segments`](UrlPath::segments): `/users/a%2Fb` has the two segments `users` and `a/b`. Bytes that are not UTF-8
-    /// are replaced by U+FFFD.
+    /// The segments for a `match` that selects a route. Unlike in [`segments`](UrlPath::segments), an encoded slash is
+    /// part of its segment: `/users/a%2Fb` has the two segments `users` and `a/b`. Bytes that are not UTF-8 are
+    /// replaced with U+FFFD.
     ///
-    /// A program that passes other requests on to a service for files must not decide on access by these segments, but
-    /// by [`starts_with`](UrlPath::starts_with): `/private%2Fa` is a file in `private` and has one segment here.
+    /// A program that passes other requests on to a file service must check access with
+    /// [`starts_with`](UrlPath::starts_with) and not with these segments: `/private%2Fa` is a file in `private`, but
+    /// has one segment here.
     ///
     /// ```
     /// use serve_forever::http::UrlPath;
@@ -122,7 +123,7 @@ impl UrlPath {
         route.split(separator).filter(|segment| !segment.is_empty()).collect()
     }
 
-    /// The path relative to the served directory; empty for that directory itself.
+    /// The path relative to the served directory; empty for the directory itself.
     pub fn relative(&self) -> &Path {
         bytes_path(&self.joined)
     }
@@ -137,8 +138,8 @@ impl UrlPath {
         self.joined.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
     }
 
-    /// True if the first segments are those of `base`, which is given decoded, such as `/private`. An empty segment of
-    /// `base` does not count. As with [`Path::starts_with`], `/privately` does not start with `/private`.
+    /// True if the first segments equal those of `base`, a decoded path such as `/private`. Empty segments of `base`
+    /// are ignored. As with [`Path::starts_with`], `/privately` does not start with `/private`.
     pub fn starts_with(&self, base: &str) -> bool {
         let mut segments = self.segments();
         base.split('/').filter(|segment| !segment.is_empty()).all(|segment| segments.next() == Some(segment.as_bytes()))
@@ -149,13 +150,13 @@ impl UrlPath {
         self.joined.is_empty()
     }
 
-    /// True if the path names a directory: it ended in a slash, encoded or not, or in a dot segment.
+    /// True if the path names a directory: it ends in a slash, encoded or not, or in a dot segment.
     pub fn has_trailing_slash(&self) -> bool {
         self.trailing_slash
     }
 
-    /// The path with a slash at its end, percent-encoded, for the field `Location`. It begins with exactly one slash
-    /// and contains no character that a browser could parse as part of a scheme or a host.
+    /// The path with a trailing slash, percent-encoded, for the field `Location`. It begins with exactly one slash, and
+    /// contains no characters that a browser could parse as part of a scheme or a host.
     pub fn location(&self) -> String {
         let mut location = String::from("/");
         for segment in self.segments() {
@@ -166,7 +167,7 @@ impl UrlPath {
     }
 }
 
-/// Normalises a path as [`UrlPath::parse`] does, but splits it before it is decoded.
+/// Normalises a path like [`UrlPath::parse`], but splits it before decoding.
 fn route(raw: &[u8]) -> String {
     let mut kept: Vec<String> = Vec::new();
     for segment in raw.split(|byte| *byte == b'/') {
@@ -181,8 +182,8 @@ fn route(raw: &[u8]) -> String {
     kept.join("\0")
 }
 
-/// The decoded path with a slash at its beginning and none at its end, for a `match`. Bytes that are not UTF-8 are
-/// replaced by U+FFFD.
+/// Writes the decoded path with a leading slash and no trailing slash, for a `match`. Bytes that are not UTF-8 are
+/// replaced with U+FFFD.
 impl fmt::Display for UrlPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", String::from_utf8_lossy(&self.joined))
@@ -195,7 +196,7 @@ fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// On systems where names are not bytes, a path that is not UTF-8 names no file: U+FFFD stands for it.
+/// On systems where names are not bytes, a path that is not UTF-8 cannot name a file, so it becomes U+FFFD.
 #[cfg(not(unix))]
 fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::new(std::str::from_utf8(bytes).unwrap_or("\u{fffd}")))

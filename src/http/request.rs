@@ -1,6 +1,6 @@
-//! A request: its line, target, header fields and addresses. Also builds one without a connection.
+//! A request: its line, target, header fields and addresses. It can also be built without a connection.
 //!
-//! Not here: parsing, which is in `http1`, and the body.
+//! Not here: parsing (`http1`) and the body.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::tls_info::TlsInfo;
 /// A request: its line, its header fields, the address of its client and the time at which it was read.
 ///
 /// It owns a copy of its head, so it can outlive the input buffer. The connection reuses one `Request`, so that the
-/// requests of a persistent connection cost no allocation. The body is not part of it: a service gets the body through
-/// [`Upstream::feed`](crate::service::Upstream::feed).
+/// requests of a persistent connection need no allocation. The body is not part of the request: a service gets it
+/// through [`Upstream::feed`](crate::service::Upstream::feed).
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) method: Method,
@@ -29,7 +29,7 @@ pub struct Request {
     pub(crate) authority: Option<Span>,
     pub(crate) fields: Fields,
     pub(crate) body: BodyLength,
-    /// The constraints on the response. `None` unless the whole head was read and is valid.
+    /// The constraints on the response. `None` unless the whole head has been read and is valid.
     pub(crate) constraints: Option<ResponseConstraints>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
@@ -37,7 +37,7 @@ pub struct Request {
     pub(crate) tls: Option<Arc<TlsInfo>>,
 }
 
-/// The length of a request body, as its framing fields announce it (RFC 9112 section 6.3).
+/// The length of a request body according to its framing fields (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
     /// Neither `Content-Length` nor `Transfer-Encoding`: the request has no body.
@@ -57,8 +57,8 @@ impl BodyLength {
 }
 
 impl Default for Request {
-    /// An empty request from an unspecified address, for a connection to fill. It is read from no connection, so its
-    /// time of arrival is the current time.
+    /// An empty request from an unspecified address, to be filled by a connection. Its time of arrival is the current
+    /// time.
     fn default() -> Self {
         let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Request {
@@ -92,7 +92,7 @@ impl Request {
         &self.method
     }
 
-    /// The version as which this request is served.
+    /// The HTTP version with which this request is served.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -110,16 +110,16 @@ impl Request {
     }
 
     /// The path of the target, not decoded and without the query. It is `*` for the target `*`, and empty for CONNECT.
-    /// For an absolute-form target it is the path of that URI (RFC 9112 section 3.2.2), or `/` if that path is empty.
+    /// For an absolute-form target it is the path of the URI (RFC 9112 section 3.2.2), or `/` if that path is empty.
     ///
-    /// One resource has many of these paths: `/private`, `/%70rivate`, `//private` and `/x/../private`. A decision
-    /// on access by this path can be bypassed. [`Request::url_path`] is the same for all of them.
+    /// One resource can have many of these paths: `/private`, `/%70rivate`, `//private` and `/x/../private`. An access
+    /// check of this path can be bypassed. [`Request::url_path`] is the same for all of them.
     pub fn path(&self) -> &[u8] {
         let path = self.path.slice(&self.head);
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
     }
 
-    /// The path of the target, decoded and normalised: the one to select a resource by, and to decide on access by.
+    /// The path of the target, decoded and normalised. Use it to select a resource and to check access.
     ///
     /// ```
     /// use serve_forever::http::Request;
@@ -142,13 +142,13 @@ impl Request {
         self.query.map(|span| span.slice(&self.head))
     }
 
-    /// The pairs of the query in their order, decoded as a form: `+` is a space, `%XX` a byte, and invalid UTF-8 is
-    /// replaced. A name may occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
+    /// The pairs of the query in order, decoded like a form: `+` is a space, `%XX` is a byte, and invalid UTF-8 is
+    /// replaced. A name can occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
     pub fn query_pairs(&self) -> Vec<(String, String)> {
         query_pairs(self.query().unwrap_or_default())
     }
 
-    /// The first value of this name in the query, decoded as by [`query_pairs`](Request::query_pairs).
+    /// The first value with this name in the query, decoded like in [`query_pairs`](Request::query_pairs).
     ///
     /// ```
     /// use serve_forever::http::Request;
@@ -161,7 +161,7 @@ impl Request {
         self.query_pairs().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The host and port of the request: those of an absolute-form target, otherwise those of `Host`.
+    /// The host and port of the request: from an absolute-form target, otherwise from `Host`.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.map(|span| span.slice(&self.head))
     }
@@ -171,9 +171,9 @@ impl Request {
         RequestFields { head: &self.head, fields: &self.fields }
     }
 
-    /// True if the client asks for another protocol on this connection (RFC 9110 section 7.8), such as `websocket`: the
-    /// field `Upgrade` has the protocol, and `Connection` has the option `upgrade`. In HTTP/1.0 the field means nothing. A
-    /// request with a body, or a HEAD, cannot be answered in another protocol here.
+    /// True if the client requests another protocol on this connection (RFC 9110 section 7.8), such as `websocket`: the
+    /// field `Upgrade` contains the protocol, and `Connection` has the option `upgrade`. The field is ignored in
+    /// HTTP/1.0, in a request with a body, and in a HEAD request.
     pub fn asks_for_upgrade(&self, protocol: &str) -> bool {
         let has = |field: &str, word: &str| {
             list_elements(self.headers().get_all(field)).any(|element| element.eq_ignore_ascii_case(word.as_bytes()))
@@ -187,7 +187,7 @@ impl Request {
         self.body
     }
 
-    /// Method and target, by which messages in the log name the request.
+    /// The method and target, with which log messages identify the request.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, String::from_utf8_lossy(self.target()))
     }
@@ -202,14 +202,13 @@ impl Request {
         self.peer
     }
 
-    /// The address of the listener: its port, and its IP address. The IP address is unspecified if the listener accepts
-    /// connections to all addresses.
+    /// The address of the listener. The IP address is unspecified if the listener accepts connections to all addresses.
     pub fn server_address(&self) -> SocketAddr {
         self.local
     }
 
-    /// The time at which the turn of the loop began in which this request was read. All requests of one turn have the
-    /// same time, so a service may reuse the result of a check that has the same time.
+    /// The beginning of the turn of the loop in which this request was read. All requests of a turn have the same time,
+    /// so a service can reuse the result of a check with the same time.
     pub fn arrived(&self) -> Instant {
         self.arrived
     }
@@ -219,14 +218,14 @@ impl Request {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// The result of the TLS handshake of the connection. `None` if it is not encrypted.
+    /// The result of the connection's TLS handshake. `None` if the connection is not encrypted.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_deref()
     }
 
-    /// The request that a redirect within the server leads to (RFC 3875 section 6.2.2): a GET, or a HEAD if this is a
-    /// HEAD, for another path and query, without a body and without the fields that describe a body. The request line
-    /// stays that of the client, for the log.
+    /// The request after a redirect within the server (RFC 3875 section 6.2.2): a GET, or a HEAD if this is a HEAD, for
+    /// another path and query, without a body and without the fields that describe a body. It keeps the client's
+    /// request line, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.retargeted(target);
@@ -241,7 +240,7 @@ impl Request {
         request
     }
 
-    /// The same request for another path and query. The request line stays that of the client, for the log.
+    /// The same request for another path and query. It keeps the client's request line, for the log.
     pub(crate) fn retargeted(&self, target: &[u8]) -> Request {
         let mut request = self.clone();
         // The new target is appended to the head, so that the spans of the fields stay valid.
@@ -252,9 +251,9 @@ impl Request {
         request
     }
 
-    /// Becomes a copy of `other` without allocating, as far as the capacity suffices.
+    /// Becomes a copy of `other`, without allocating if the capacity is large enough.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        // All fields are named here, so that a new field that is not copied does not compile.
+        // All fields are named here, so that the code does not compile if a new field is not copied.
         let Request {
             method,
             version,
@@ -272,7 +271,7 @@ impl Request {
             arrived,
             tls,
         } = other;
-        // Cloning an unknown method allocates, so an equal one is kept.
+        // Cloning an unknown method allocates, so an equal method is kept.
         if self.method != *method {
             self.method = method.clone();
         }
@@ -286,7 +285,7 @@ impl Request {
         self.tls.clone_from(tls);
     }
 
-    /// Clears the request and keeps its capacity. The addresses stay: they are those of the connection.
+    /// Clears the request and keeps its capacity. The addresses are kept, because they are those of the connection.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;
         self.version = Version::Http11;
@@ -301,7 +300,7 @@ impl Request {
         self.constraints = None;
     }
 
-    /// Sets `path` and `query`. Both lie between `start` and `end` of the head.
+    /// Sets `path` and `query`. Both are between `start` and `end` in the head.
     pub(crate) fn split_path(&mut self, start: usize, end: usize) {
         let question = memchr::memchr(b'?', &self.head[start..end]).map(|at| start + at);
         self.path = Span::new(start, question.unwrap_or(end));
@@ -335,7 +334,7 @@ impl RequestBuilder {
         self
     }
 
-    /// The request, from an unspecified client, without a body.
+    /// Builds the request, from an unspecified client and without a body.
     ///
     /// # Panics
     /// If the method or a field name is not a token.

@@ -8,7 +8,7 @@ use super::{Fields, latin1};
 
 /// The header fields of a request, in order, with duplicates, and with raw bytes as values.
 ///
-/// As in Python's `MessageClass`, [`get`](RequestFields::get) returns the first field of a name and
+/// As in Python's `MessageClass`, [`get`](RequestFields::get) returns the first field with a name and
 /// [`get_all`](RequestFields::get_all) all of them. Names are case-insensitive (RFC 9110 section 5.1).
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFields<'a> {
@@ -17,19 +17,19 @@ pub struct RequestFields<'a> {
 }
 
 impl<'a> RequestFields<'a> {
-    /// The value of the first field of this name, without surrounding white space.
+    /// The value of the first field with this name, without surrounding white space.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.get_all(name).next()
     }
 
-    /// The value of the first field of this name, decoded as Latin-1: each byte is a character, as in Python's
+    /// The value of the first field with this name, decoded as Latin-1: each byte is a character, as in Python's
     /// `headers[name]`. For another encoding, decode the bytes that [`get`](RequestFields::get) returns.
     pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).map(latin1)
     }
 
-    /// The values of all fields of this name, in order.
+    /// The values of all fields with this name, in order.
     #[inline]
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let head = self.head;
@@ -40,13 +40,13 @@ impl<'a> RequestFields<'a> {
             .map(move |field| field.value.slice(head))
     }
 
-    /// True if there is a field of this name.
+    /// True if there is a field with this name.
     #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get_all(name).next().is_some()
     }
 
-    /// Name and value of every field, in order.
+    /// The name and value of every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let head = self.head;
         self.fields.all().iter().map(move |field| {

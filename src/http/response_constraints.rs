@@ -1,15 +1,15 @@
 //! The constraints that a request puts on its response and on the connection after it.
 //!
-//! Not here: parsing the fields that they follow from, which is in `http1/head/`.
+//! Not here: parsing the fields from which they follow (`http1/head/`).
 
 /// The properties of a request that decide the framing of its response, and whether the connection persists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ResponseConstraints {
-    /// The method is HEAD: the response has no body.
+    /// The method is HEAD, so the response has no body.
     pub(crate) is_head: bool,
-    /// The version is HTTP/1.0: the response has neither chunked coding nor a 1xx before it.
+    /// The version is HTTP/1.0, so the response must not be chunked or follow a 1xx response.
     pub(crate) is_http10: bool,
-    /// The future of the connection after the response.
+    /// Whether the connection can persist after the response.
     pub(crate) persistence: Persistence,
     /// The value of `Expect`.
     pub(crate) expect: Expect,
@@ -21,7 +21,7 @@ impl ResponseConstraints {
         self.persistence == Persistence::KeepAlive
     }
 
-    /// Ends the connection after the response, for another reason than the client's `Connection: close`.
+    /// Ends the connection after the response, for a reason other than the client's `Connection: close`.
     pub(crate) fn forbid_keep_alive(&mut self) {
         if self.keep_alive() {
             self.persistence = Persistence::Close;
@@ -32,8 +32,7 @@ impl ResponseConstraints {
 /// Determines how a connection continues after the response to a request (RFC 9112 sections 9.3 and 9.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
-    /// The connection ends, and the client may still send something: the rest of a body, or a request that it sent in
-    /// advance.
+    /// The connection ends, and the client may still send bytes: the rest of a body, or a pipelined request.
     #[default]
     Close,
     /// The connection ends, and the client sends nothing more: the request says `Connection: close` and has no body.
@@ -50,6 +49,6 @@ pub enum Expect {
     None,
     /// `100-continue`: the client does not send its body until it receives 100 or a final response.
     Continue,
-    /// Any other value. No server can meet it; the response is 417.
+    /// Any other value. The server cannot meet it, so the response is 417.
     Unknown,
 }

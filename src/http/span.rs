@@ -1,9 +1,9 @@
 //! A range of bytes in the head of a request.
 //!
-//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so reading a head copies it once
-//! and allocates nothing for its parts.
+//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so reading a head
+//! copies it once and does not allocate for its parts.
 
-/// A range of bytes in a request's head. Four bytes for each end, because a head is never longer than 4 GiB.
+/// A range of bytes in a request's head. Each end takes four bytes, because a head is never longer than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     start: u32,
@@ -11,7 +11,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The bytes from `start` up to, and without, `end`.
+    /// Creates the range from `start` up to but not including `end`.
     pub(crate) fn new(start: usize, end: usize) -> Span {
         Span { start: start as u32, end: end as u32 }
     }

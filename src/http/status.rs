@@ -1,12 +1,12 @@
 //! Status codes with the names, phrases and descriptions of Python's `http.HTTPStatus`.
 //!
-//! Not here: other reason phrases, which belong to a single response.
+//! Not here: other reason phrases, which a single response can set.
 
 use std::fmt;
 use std::io;
 
-/// A status code of a response: any number from 100 to 999. 62 of them have a name, a phrase and a description, those
-/// of Python's `http.HTTPStatus`.
+/// A status code of a response: any number from 100 to 999. 62 of them have the name, phrase and description from
+/// Python's `http.HTTPStatus`.
 ///
 /// ```
 /// use serve_forever::http::Status;
@@ -21,17 +21,17 @@ pub struct Status(u16);
 /// The five classes of status codes (RFC 9110 section 15), and a sixth for all other codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatusClass {
-    /// 1xx: the request was received, a final response follows.
+    /// 1xx: the request was received, and a final response follows.
     Informational,
     /// 2xx: the request succeeded.
     Success,
     /// 3xx: further action is needed.
     Redirection,
-    /// 4xx: the request is wrong, or cannot be fulfilled.
+    /// 4xx: the request is wrong or cannot be fulfilled.
     ClientError,
     /// 5xx: the server failed to fulfil a valid request.
     ServerError,
-    /// 600 to 999: can be sent, but RFC 9110 gives them no meaning.
+    /// 600 to 999: these can be sent, but have no meaning in RFC 9110.
     Unassigned,
 }
 
@@ -46,7 +46,7 @@ impl Status {
         self.0
     }
 
-    /// The class, by the first digit.
+    /// The class, which is determined by the first digit.
     pub const fn class(self) -> StatusClass {
         match self.0 / 100 {
             1 => StatusClass::Informational,
@@ -82,7 +82,7 @@ macro_rules! statuses {
             $(#[doc = concat!("`", $code, " ", $phrase, "`: ", $description, ".")]
             pub const $name: Status = Status($code);)*
 
-            /// Every status that has a name, in the order of their codes.
+            /// Every status with a name, in the order of the codes.
             pub const NAMED: &'static [Status] = &[$(Status::$name),*];
 
             fn texts(self) -> (&'static str, &'static str) {
@@ -166,7 +166,7 @@ impl fmt::Debug for Status {
     }
 }
 
-/// Writes the number, as Python's `str(HTTPStatus.OK)`.
+/// Writes the number, like Python's `str(HTTPStatus.OK)`.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -189,7 +189,7 @@ impl TryFrom<u16> for Status {
 
 /// A status, or its number.
 pub trait IntoStatus {
-    /// Converts the number.
+    /// Converts to a [`Status`].
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is below 100 or above 999.

@@ -1,18 +1,18 @@
-//! Content types that the table of `mime_guess` lacks or has wrong, each group with its reason. Extensions for which that
-//! table is right are not listed; `mime` decides the order of lookups.
+//! Content types that are missing or wrong in the table of `mime_guess`, with the reason for each group. Extensions for
+//! which that table is right are not listed. Not here: the order of lookups (`mime`).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
-/// The type of an extension. The lookup is exact; the caller tries lower case.
+/// The type of an extension. The lookup is case-sensitive; the caller also tries lower case.
 pub(super) fn find(extension: &str) -> Option<&'static str> {
     BY_EXTENSION.get(extension).copied()
 }
 
-/// [`TYPES`] by extension. A map, because a file that is not cached is looked up twice and the table has some 400 extensions.
-/// The keys are fixed, so a hash without a random seed is safe.
+/// [`TYPES`] by extension. A map is used because a file that is not cached is looked up twice and the table has about
+/// 400 extensions. The keys are fixed, so a hash without a random seed is safe.
 static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|| {
     let pairs = |(content_type, extensions): &(&'static str, &'static [&'static str])| {
         let content_type = *content_type;
@@ -21,12 +21,12 @@ static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|
     TYPES.iter().flat_map(pairs).collect()
 });
 
-/// Types with their extensions. The rule: the type that IANA has registered for the format that the extension denotes today;
-/// otherwise `text/plain` for readable text, because browsers display it and offer to save unknown types; otherwise the name
-/// that most systems use.
+/// Types with their extensions. The rules, in order: the type that IANA has registered for the format that the
+/// extension means today; `text/plain` for readable text, because browsers display it and offer to save unknown types;
+/// the name that most systems use.
 const TYPES: &[(&str, &[&str])] = &[
-    // Python's `extensions_map`: a compressed file has the type of its compression, and so do archives with a single
-    // extension, such as .tgz for .tar.gz.
+    // Python's `extensions_map`: a compressed file has the type of its compression, and so does an archive with a
+    // single extension, such as .tgz for .tar.gz.
     ("application/gzip", &["gz", "tgz", "taz", "tz"]),
     ("application/octet-stream", &["Z"]),
     ("application/x-bzip2", &["bz2", "tbz", "tbz2", "tb2"]),
@@ -36,11 +36,11 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/javascript", &["js", "mjs", "cjs"]),
     // JSON under other extensions, which browsers display as JSON: source maps, HTTP archives, topologies.
     ("application/json", &["map", "har", "topojson"]),
-    // RFC 8081: fonts have a type of their own.
+    // Fonts have their own top-level type (RFC 8081).
     ("font/woff", &["woff"]),
     ("font/otf", &["otf"]),
     ("font/ttf", &["ttf"]),
-    // IANA's names; the general table has an older or an unregistered one.
+    // These are IANA's names; the general table has older or unregistered ones.
     ("application/mathml+xml", &["mml"]),
     ("application/pem-certificate-chain", &["pem"]),
     ("application/sql", &["sql"]),
@@ -76,25 +76,25 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/vcard", &["vcf", "vcard"]),
     ("text/vnd.graphviz", &["gv", "dot"]),
     ("text/wgsl", &["wgsl"]),
-    // A cursor has the format of an icon, with another number in its second field.
+    // A cursor has the format of an icon, except for the number in its second field.
     ("image/vnd.microsoft.icon", &["ico", "cur"]),
     // Apple's players need this type for playlists; the audio types denote another format.
     ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
-    // MPEG transport streams, by IANA's name and not by DLNA's. `.ts` is also TypeScript, but browsers do not run that,
-    // while players need the type of a video.
+    // MPEG transport streams, with IANA's name and not DLNA's. `.ts` is also TypeScript, but browsers do not run that,
+    // and players need a video type.
     ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
-    // Formerly RealAudio's plugin and Authorware; today Linux packages and Android bundles.
+    // Formerly used by RealAudio's plugin and Authorware, and today by Linux packages and Android bundles.
     ("application/x-rpm", &["rpm"]),
     ("application/octet-stream", &["aab"]),
-    // Old Windows and Internet Explorer ran these directly from a site.
+    // Old versions of Windows and Internet Explorer ran these directly from a site.
     ("application/octet-stream", &["com", "hta", "lnk"]),
     // Patches, logs, checksums, settings.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
     // Records, notebooks and subtitles without a registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
-    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is Org mode; reStructuredText is registered in the
-    // personal tree only.
+    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is Org mode; reStructuredText is registered
+    // only in the personal tree.
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
     // Sources of compiled languages. `.mod` and `.work` are Go's.
@@ -106,7 +106,7 @@ const TYPES: &[(&str, &[&str])] = &[
     (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
     (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
     (PLAIN, &["graphql", "gd"]),
-    // Sources of pages and styles that a tool translates, or another kind of server executes.
+    // Sources of pages and styles that a build tool translates or another kind of server executes.
     (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
     (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
     (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),

@@ -1,5 +1,5 @@
-//! Tests of the whole service, by topic. This file has what they share: a directory with a service, and a response as a
-//! client sees it.
+//! Tests of the whole service, by topic. This file has the shared helpers: a directory with a service, and a response
+//! in the form that a client receives.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -36,7 +36,7 @@ impl TestSite {
             write(&dir, name, content);
         }
         let mut files = build(FileService::builder(dir.path())).build().unwrap();
-        // A file that was written just now is not cached. This clock is ten seconds late, so it is.
+        // A file that has just been written is not cached. This clock is ten seconds ahead, so the file is cached.
         files.policy.clock = || SystemTime::now() + Duration::from_secs(10);
         TestSite { dir, files }
     }
@@ -78,7 +78,7 @@ fn write(dir: &tempfile::TempDir, name: &str, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-/// A response as a client sees it.
+/// A response in the form that a client receives.
 #[derive(Debug)]
 struct TestResponse {
     status: u16,

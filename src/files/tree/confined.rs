@@ -1,5 +1,5 @@
 //! Opens files below the root under [`Symlinks::Within`] and [`Symlinks::Deny`]: the kernel refuses a path that leaves
-//! the root while it resolves it. Other systems than Linux have no such call, so there these rules are `Unsupported`.
+//! the root during its resolution. Systems other than Linux have no such call, so these rules are `Unsupported` there.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ pub(super) use linux::open;
 /// The use of a descriptor.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
-    /// `fstat` only (`O_PATH`): nothing is opened that would have side effects.
+    /// Only `fstat` (`O_PATH`), which opens the file without side effects.
     Stat,
     /// Reads the bytes of a file.
     Read,
@@ -33,14 +33,15 @@ mod linux {
 
     use super::*;
 
-    /// The most attempts to resolve and open a path while the tree changes during the call.
+    /// The maximum number of attempts to resolve and open a path if the tree changes during the call.
     const ATTEMPTS: usize = 4;
 
     /// Opens the file at a path below the root.
     ///
     /// # Errors
-    /// `NotFound` if a symbolic link in the path must not be followed: the response is the one for a missing file, and
-    /// tells the client nothing. `Unsupported` if the kernel has no `openat2`. Otherwise the system's error.
+    /// `NotFound` if following a symbolic link in the path is not allowed. The response is the same as for a missing
+    /// file, so it reveals nothing to the client. `Unsupported` if the kernel has no `openat2`. Otherwise the system's
+    /// error.
     pub(crate) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
         let links = match symlinks {
@@ -59,15 +60,16 @@ mod linux {
     /// Opens a path within the root that contains an absolute link, or that leaves the root and returns.
     ///
     /// The kernel cannot resolve such a path below the root, so it is resolved here, and the result is opened below the
-    /// root without following any link. If the tree changes between the two steps, the path is resolved again. No file outside
-    /// the root is ever opened.
+    /// root without following links. If the tree changes between the two steps, the path is resolved again. A file
+    /// outside the root is never opened.
     fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
-            // An error may concern a directory outside the root, of which the client must not learn: it becomes 404.
+            // The error can be about a directory outside the root, which must not be revealed to the client, so it
+            // becomes a 404.
             let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
             let Ok(below) = real.strip_prefix(&real_root) else { break };
             match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {
-                // The resolved path had no link, so the tree has changed since.
+                // The resolved path had no links, so the tree has changed since then.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 result => return Ok(File::from(result?)),
             }

@@ -1,4 +1,4 @@
-//! Tests of the document root and of the rules for symbolic links.
+//! Tests of the document root and the rules for symbolic links.
 
 use super::*;
 use crate::files::stat::{FileKind, Timestamp};

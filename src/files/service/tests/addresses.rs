@@ -1,4 +1,4 @@
-//! Base paths, clean URLs, single-page applications and error pages.
+//! Tests of base paths, clean URLs, single-page applications and error pages.
 
 use super::*;
 

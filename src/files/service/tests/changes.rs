@@ -1,4 +1,4 @@
-//! Files that change while the server runs, and the caches that must notice.
+//! Tests of files that change while the server runs, which the caches must notice.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_changed_replaced_or_removed_file_is_noticed() {
     site.write("a", "back");
     assert_eq!(site.get("/a").text(), "back");
 
-    // A body that is being sent keeps the file it was announced from.
+    // A body that is being sent keeps using the file from which it was announced.
     let response = site.files.respond(&Request::builder("GET", "/large").build());
     site.write("other", "short");
     fs::rename(site.path("other"), site.path("large")).unwrap();

@@ -1,4 +1,4 @@
-//! Content codings and character encodings.
+//! Tests of content codings and character encodings.
 
 use super::*;
 

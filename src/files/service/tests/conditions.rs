@@ -1,4 +1,4 @@
-//! Validators, preconditions and ranges.
+//! Tests of validators, preconditions and ranges.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Header fields that settings add or change.
+//! Tests of header fields that settings add or change.
 
 use super::*;
 

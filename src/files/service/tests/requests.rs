@@ -1,4 +1,4 @@
-//! The resource at a path, its content and the methods.
+//! Tests of the resource at a path, its content and the methods.
 
 use super::*;
 
@@ -119,7 +119,7 @@ fn names_that_are_not_utf8_are_found_by_both_spellings() {
     assert_eq!(site.get("/bad%ed%9f%bf").text(), "text");
 }
 
-/// The reported size of files in procfs and sysfs is not the length of their content.
+/// For files in procfs and sysfs, the reported size is not the length of the content.
 #[test]
 #[cfg(target_os = "linux")]
 fn files_with_a_wrong_reported_size_are_sent_whole() {
@@ -223,7 +223,7 @@ fn random_requests_stay_below_the_root_and_have_the_announced_length() {
                 .header("Accept-Encoding", dice.pick(&others, 5))
                 .header("If-None-Match", dice.pick(&others, 3))
                 .header("If-Range", dice.pick(&others[..6], 3));
-            // The comparison of the announced length with the body is in `TestResponse::from`.
+            // `TestResponse::from` compares the announced length with the body.
             let response = TestResponse::from(files.respond(&request.build()));
             assert!(
                 matches!(response.status, 200 | 206 | 301 | 304 | 400 | 404 | 416),

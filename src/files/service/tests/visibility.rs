@@ -1,4 +1,4 @@
-//! Hidden names, symbolic links, listings and credentials.
+//! Tests of hidden names, symbolic links, listings and credentials.
 
 use super::*;
 
@@ -113,7 +113,7 @@ fn every_request_but_a_preflight_needs_credentials() {
     let site = TestSite::with(&[("a", "secret"), ("dir/b", "")], |builder| {
         builder.auth(Account::new("ann", "pass:word")).realm("the site").cors("*")
     });
-    // The Base64 form of "ann:pass:word": a password may contain a colon.
+    // The Base64 form of "ann:pass:word". A password can contain a colon.
     let right = ("Authorization", "Basic YW5uOnBhc3M6d29yZA==");
     let etag = site.send("GET", "/a", &[right]).field("ETag").unwrap().to_owned();
     for (method, target, field) in [
@@ -165,7 +165,7 @@ fn no_spelling_of_a_path_leads_around_the_accounts_of_its_subtree() {
         assert_ne!(site.send("GET", target, &[right]).status, 401, "{target}");
     }
     assert_eq!(site.send("GET", "/%70rivate/a", &[right]).text(), "secret");
-    // The response is cached now, which must not open it to others.
+    // The response is now cached, but other clients must not get it.
     assert_eq!(site.status("/%70rivate/a"), 401);
     for (target, status) in [("/", 200), ("/privately", 200), ("/private/../privately", 200), ("/private/%zz", 400)] {
         assert_eq!(site.status(target), status, "{target}");
