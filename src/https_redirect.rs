@@ -1,15 +1,15 @@
-//! `HttpsRedirect`: a service for the unencrypted port beside an encrypted one. It serves nothing; each response leads to
-//! the same resource over TLS.
+//! `HttpsRedirect`: a service for the unencrypted port of a server that uses TLS. Each response redirects to the same
+//! resource over TLS.
 
 use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 
-/// The port that URLs with the scheme `https` do not name (RFC 9110 section 4.2.2).
+/// The default port of `https` URLs (RFC 9110 section 4.2.2).
 const DEFAULT_PORT: u16 = 443;
 
 /// Redirects every request to the same host, path and query with the scheme `https`: 308, which keeps the method.
 ///
-/// A request without a host, as HTTP/1.0 allows, is 400, and so is a target that names no path.
+/// The response is 400 for a request without a host, which HTTP/1.0 allows, and for a target without a path.
 ///
 /// ```
 /// use serve_forever::HttpsRedirect;
@@ -27,7 +27,7 @@ pub struct HttpsRedirect {
 }
 
 impl HttpsRedirect {
-    /// Redirects to this port, which the URLs leave out if it is 443.
+    /// Creates a service that redirects to this port. URLs leave the port out if it is 443.
     pub fn to_port(port: u16) -> HttpsRedirect {
         HttpsRedirect { port }
     }
@@ -41,11 +41,11 @@ impl Service for HttpsRedirect {
     }
 }
 
-/// The URL of the request's resource with the scheme `https`. `None` if the request names no host or no path.
+/// The URL of the request's resource with the scheme `https`. `None` if the request has no host or no path.
 pub(crate) fn location(request: &Request, port: u16) -> Option<String> {
     let authority = request.authority().filter(|authority| !authority.is_empty())?;
     let authority = std::str::from_utf8(authority).ok()?;
-    // A colon within an IPv6 address is followed by the closing bracket later.
+    // A colon within an IPv6 address is still followed by the closing bracket.
     let host = match authority.rsplit_once(':') {
         Some((host, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

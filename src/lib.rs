@@ -34,7 +34,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Both are a [`Service`](service::Service). A closure that returns a response at once is one too:
+//! Both are a [`Service`](service::Service). So is a closure that returns a response:
 //!
 //! ```
 //! use serve_forever::{HttpServer, http::Request, http::Status, service::Response};
@@ -72,14 +72,14 @@
 //!
 //! # Panics
 //!
-//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets 500, or a cut
-//! connection if the response has begun, the log has the text, and all other clients are served on. A handler that has
-//! panicked is dropped with its connection.
+//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets a 500, or a
+//! cut connection if the response has begun. The panic message is logged, and all other clients are still served. A
+//! handler that has panicked is dropped with its connection.
 //!
-//! With `panic = "abort"` in the profile of a program, a panic ends the process with all of its connections. So does a
-//! handler that waits again after the error which says that its client is gone, because the loop then unwinds its stack:
-//! a client can end the process by disconnecting. The setting makes the program smaller. Leave it out of a program with
-//! handlers, unless a supervisor starts the program again and its clients try again.
+//! With `panic = "abort"` in a program's profile, a panic ends the process with all of its connections. The process
+//! also ends if a handler ignores the error that reports a disconnected client and waits again, because the loop then
+//! unwinds the handler's stack. So a client can end the process by disconnecting. The setting makes the program
+//! smaller. Do not use it in a program with handlers, unless a supervisor restarts the program and clients retry.
 //!
 //! # Examples
 //!
@@ -98,13 +98,13 @@
 //!
 //! # Versions
 //!
-//! Semantic versioning covers the items of this page and of its modules, except `cli` and the modules that only the feature
-//! `internals` makes public: they may change in any version.
+//! Semantic versioning covers the items on this page and in its modules, except `cli` and the modules that only the
+//! feature `internals` makes public. Those can change in any version.
 //!
 //! # The source, for readers
 //!
-//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and with what must
-//! stay out of it. `cargo doc --open --features internals` shows the documentation of 2 to 6 too.
+//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and its limits. `cargo
+//! doc --open --features internals` also shows the documentation of 2 to 6.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
 //! 2. `session`: the interface between the loop and its sessions: readiness in, the next step out.
@@ -119,11 +119,11 @@
 //! [`cookies`], `cookiejar` and `client` are Python's `http.cookies`, `http.cookiejar` and `http.client`; the server does not
 //! need them.
 //!
-//! [`http`] has the types of messages, [`log`](mod@log) a log that does not wait. [`HttpServer`] and [`EventLoop`]
+//! [`http`] has the types of messages, and [`log`](mod@log) a log that does not block. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
 
 // Without `internals`, items that only tests, fuzz targets and benches use are unused. A build with the feature still
-// reports private code that is dead.
+// reports dead private code.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod buffer;

@@ -1,15 +1,16 @@
-//! `Limits`: everything that bounds the clients of a server. The protocol sees only its part, `MessageLimits`.
+//! `Limits`: all limits for the clients of a server. The protocol gets only a part of them, `MessageLimits`.
 
 use std::time::Duration;
 
 use crate::http1::MessageLimits;
 use crate::session::before_short;
 
-/// The sizes, times and numbers that bound the clients of a server.
+/// The limits for the clients of a server: sizes, times and numbers.
 ///
 /// A time of zero means no limit for `head_timeout`, `idle_timeout`, `stall_timeout`, `send_timeout`, `body_timeout`,
-/// `answer_timeout` and `half_closed_timeout`. For the others zero is a time: with `linger_timeout` the server closes
-/// without waiting, with `grace` it ends at once, with `last_call` it waits for no further request.
+/// `answer_timeout` and `half_closed_timeout`. For the other times, zero is a real value: with `linger_timeout` the
+/// server closes without waiting, with `grace` it ends immediately, and with `last_call` it does not wait for further
+/// requests.
 ///
 /// ```
 /// use serve_forever::Limits;
@@ -17,83 +18,89 @@ use crate::session::before_short;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes of a request line, with its CRLF. The response to a longer one is 414. Default: 65,536, as in CPython.
+    /// The maximum length of a request line in bytes, including its CRLF. The response to a longer one is 414. Default:
+    /// 65,536, as in CPython.
     pub request_line: usize,
-    /// The most bytes of one field line, with its CRLF. The response to a longer one is 431. Default: 65,536, as in CPython.
+    /// The maximum length of one field line in bytes, including its CRLF. The response to a longer one is 431. Default:
+    /// 65,536, as in CPython.
     pub field_line: usize,
-    /// The most bytes of a whole head. The response to a longer one is 431. Default: 128 KiB, which is room for one line of the
-    /// greatest length and an ordinary head.
+    /// The maximum length of a whole head in bytes. The response to a longer one is 431. Default: 128 KiB, enough for
+    /// one line of the maximum length and an ordinary head.
     pub head: usize,
-    /// The largest number of header fields in a request. The response to more is 431. Default: 100, as in CPython.
+    /// The maximum number of header fields in a request. The response to more is 431. Default: 100, as in CPython.
     pub fields: usize,
-    /// The most bytes of a request's body. The response to a longer one is 413. Default: no limit, because no body is held in
-    /// memory.
+    /// The maximum length of a request's body in bytes. The response to a longer one is 413. Default: no limit, because
+    /// bodies are not held in memory.
     pub body: u64,
-    /// The most bytes of chunk extensions and trailer fields in one body. The response to more is 400. Default: 16 KiB. Clients
-    /// hardly use either, and without a limit they are a body that the limit on bodies does not count (RFC 9112 section
-    /// 7.1.1).
+    /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. The response to more is
+    /// 400. Default: 16 KiB. Clients rarely use either, and without this limit they would bypass the limit for bodies
+    /// (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
-    /// The most bytes of a body without a reader that are discarded, so that the connection persists or the client receives the
-    /// response before it is closed. Default: 256 KiB, about as much as is on its way at any time.
+    /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection persists,
+    /// or so that the client receives the response before the close. Default: 256 KiB, about as much as is in transit
+    /// at a time.
     pub drain: u64,
-    /// The longest time from the first byte of a head to its last, even if bytes keep arriving. The response is then 408. The
-    /// handshake of TLS has as long, from the accept. Default: 10 s.
+    /// The longest time from the first byte of a head to its last, even if bytes keep arriving. The response is then
+    /// 408. The TLS handshake has the same limit, counted from the accept. Default: 10 s.
     pub head_timeout: Duration,
-    /// The longest time from a response to the first byte of the next request on the same connection. The loop may add up to
-    /// an eighth of a second. Default: 15 s, because browsers return within that time or not at all.
+    /// The longest time from a response to the first byte of the next request on the same connection. The loop can add
+    /// up to an eighth of a second. Default: 15 s, because browsers usually return within that time or not at all.
     pub idle_timeout: Duration,
-    /// The longest time without progress in a request's body; the response is then 408. A client that takes nothing of its
-    /// response for this time is stalled: it is closed if room is short (see [`short`](Limits::short)). Default: 30 s, which is
-    /// longer than the retries of a lost packet.
+    /// The longest time without progress in a request's body; the response is then 408. A client that accepts nothing
+    /// of its response for this time is stalled, and its connection is closed if room is short (see
+    /// [`short`](Limits::short)). Default: 30 s, which is longer than the retransmissions of a lost packet.
     pub stall_timeout: Duration,
-    /// The longest time without progress in sending a response, even if room is not short. Default: 600 s, because a client that
-    /// pauses, such as a process in the background or a laptop that sleeps, costs a descriptor and little memory.
+    /// The longest time without progress in sending a response, even if room is not short. Default: 600 s, because a
+    /// client that pauses, such as a background process or a sleeping laptop, costs only a descriptor and little
+    /// memory.
     pub send_timeout: Duration,
     /// The percentage of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), above which room is
-    /// short. The server then closes stalled clients, the one that has been stalled longest first. Default: 90. The rest is for
-    /// the clients that arrive while the server closes the stalled ones.
+    /// short. The server then closes the connections of stalled clients, starting with the one that has been stalled
+    /// longest. Default: 90. The rest is for clients that arrive in the meantime.
     pub short: u8,
-    /// The longest time for the whole body of a request, not counting the time in which the server does not read. Every
+    /// The longest time for the whole body of a request, not counting time during which the server does not read. Every
     /// [`body_rate`](Limits::body_rate) bytes extend it by a second. The response is then 408. Default: 30 s.
     pub body_timeout: Duration,
-    /// The lowest average rate, in bytes a second, of a body that takes longer than [`body_timeout`](Limits::body_timeout). 0
-    /// means no such limit. Default: 500, which is less than the slowest line, and enough that a client which sends a byte at a
-    /// time cannot keep a connection for long.
+    /// The minimum average rate, in bytes per second, of a body that takes longer than
+    /// [`body_timeout`](Limits::body_timeout). 0 means no such limit. Default: 500, which even the slowest lines
+    /// exceed, and which prevents a client that sends single bytes from keeping a connection for long.
     pub body_rate: u64,
-    /// The longest time from a complete request to the head of its response, if a handler or a child process makes it. The
-    /// response is then 504. Default: 60 s.
+    /// The longest time from a complete request to the head of its response, if a handler or a child process produces
+    /// it. The response is then 504. Default: 60 s.
     pub answer_timeout: Duration,
     /// The longest time without a part of the response after the client has closed its side. The server then closes the
-    /// connection: a closed side may mean that the client waits for its response or that it is gone, and only sending shows
-    /// which. Default: 3 s.
+    /// connection. A closed side can mean that the client waits for its response or that it has disconnected, and only
+    /// sending shows which. Default: 3 s.
     pub half_closed_timeout: Duration,
-    /// The longest time from the end of the last response to the end of its connection, while the server discards the bytes
-    /// that the client still sends. Default: 2 s.
+    /// The longest time from the end of the last response to the end of its connection, during which the server
+    /// discards the bytes that the client still sends. Default: 2 s.
     pub linger_timeout: Duration,
-    /// The longest time for unfinished responses after the server is told to stop. Default: 5 s.
+    /// The longest time for unfinished responses after the server has been told to stop. Default: 5 s.
     pub grace: Duration,
-    /// The time in which an idle connection may still send a request after the server is told to stop. A service that restarts
-    /// under load sets it, so that no client sends a request into a connection that is being closed. Default: 0 s, which closes
-    /// idle connections at once.
+    /// The time during which an idle connection can still send a request after the server has been told to stop. Set it
+    /// for a service that restarts under load, so that clients do not send requests to connections that are being
+    /// closed. Default: 0 s, which closes idle connections immediately.
     pub last_call: Duration,
-    /// The largest number of connections at a time. At the limit the server stops accepting, and closes connections that are
-    /// idle between two requests, the one that has been idle longest first. Default: `None`, the limit of the process for
-    /// descriptors less a reserve.
+    /// The maximum number of connections at a time. At the limit the server stops accepting, and closes connections
+    /// that are idle between two requests, starting with the one that has been idle longest. Default: `None`, which
+    /// means the process's limit for descriptors, less a reserve.
     pub connections: Option<usize>,
-    /// The largest number of connections of one client address at a time. Further ones are closed without a byte. Default: no
-    /// limit, because many clients may share an address.
+    /// The maximum number of connections per client address at a time. Further ones are closed without a byte. Default:
+    /// no limit, because many clients can share an address.
     pub connections_per_peer: Option<usize>,
-    /// The most bytes of unread input and unsent output that all connections together keep while they wait. A connection that
-    /// needs more is closed. Default: 256 MiB, but at most a quarter of what `RLIMIT_AS` leaves to the process when the first
-    /// server is made, and of the memory limit of its control group.
+    /// The maximum number of bytes of unread input and unsent output that all connections together keep while they
+    /// wait. A connection that needs more is closed. Default: 256 MiB. The limit is never more than a quarter of the
+    /// address space that `RLIMIT_AS` leaves to the process when the first server is made, or a quarter of the memory
+    /// limit of its control group.
     pub buffers: usize,
-    /// The largest number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 0 counts as
+    /// The maximum number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 0
+    /// counts as
     /// 1. Default: 4. One takes a fifth of a millisecond, or more with RSA, and requests of other clients wait for it.
     pub handshakes: usize,
 }
 
 impl Limits {
-    /// The part that bounds one message.
+    /// The limits that apply to one message.
     #[inline]
     pub(crate) fn message(&self) -> MessageLimits {
         MessageLimits {
@@ -106,7 +113,7 @@ impl Limits {
         }
     }
 
-    /// The part of `all` that may be in use before room is short.
+    /// The amount, out of `all`, that may be in use before room is short.
     pub(crate) fn before_short(&self, all: usize) -> usize {
         before_short(all, self.short)
     }

@@ -19,21 +19,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "the options listen by `bind`"]
 pub struct ListenOptions {
-    /// The number of connections that the system keeps until they are accepted: Python's `request_queue_size`. 1024 by
-    /// default, so that a burst of clients is not refused; Python's default is 5.
+    /// The number of connections that the system holds until they are accepted: Python's `request_queue_size`. Default:
+    /// 1024, so that a burst of clients is not refused; Python's default is 5.
     pub backlog: i32,
-    /// Allows a port to be bound while connections of its previous listener still end (TIME_WAIT): Python's
+    /// Allows binding a port while connections of its previous listener are still ending (TIME_WAIT): Python's
     /// `allow_reuse_address`. True by default. Ignored on Windows, where the option has another meaning.
     pub reuse_address: bool,
-    /// Allows several sockets to be bound to one port. The system distributes the connections between them. Python's
+    /// Allows several sockets to be bound to one port. The system distributes the connections among them. Python's
     /// `allow_reuse_port`. False by default. Only on Unix.
     pub reuse_port: bool,
     /// Makes an IPv6 wildcard address serve IPv4 clients too. True by default.
     pub dual_stack: bool,
     /// Makes the system report a connection only when its client has sent something, or after about a second, so that
-    /// one turn of the loop accepts it and reads its request. False by default: it suits only protocols in which the
-    /// client speaks first. Ignored with `reuse_port`: when one of several processes ends, the connections that it has
-    /// not accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// one turn of the loop accepts it and reads its request. False by default, because it suits only protocols in
+    /// which the client speaks first. Ignored with `reuse_port`, because when one of several processes ends, the
+    /// connections that it has not accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 
@@ -49,7 +49,7 @@ impl ListenOptions {
         ListenOptions { defer_accept: true, ..ListenOptions::default() }
     }
 
-    /// Binds the first of the addresses that can be bound, and listens. The listener is non-blocking.
+    /// Binds the first address that can be bound, and listens. The listener is non-blocking.
     ///
     /// # Errors
     /// If there is no address, or no address can be bound. The error names the last address and the reason.
@@ -74,7 +74,7 @@ impl ListenOptions {
             socket.set_reuse_address(self.reuse_address)?;
             socket.set_reuse_port(self.reuse_port)?;
         }
-        // On Linux and BSD accepted sockets inherit this option, which saves a call for every connection.
+        // On Linux and BSD, accepted sockets inherit this option, which saves a call for every connection.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -86,7 +86,8 @@ impl ListenOptions {
     }
 }
 
-/// Defers the acceptance of connections until they have input. A failure is ignored: the loop then wakes earlier.
+/// Defers the acceptance of connections until they have input. A failure is ignored, because its only effect is that
+/// the loop wakes earlier.
 #[cfg(target_os = "linux")]
 fn defer_accept(socket: &Socket) {
     // The kernel rounds this up to the times at which it repeats its SYN-ACK. The first is after a second.
@@ -102,7 +103,7 @@ mod option {
     use nix::{libc, setsockopt_impl, sockopt_impl};
 
     sockopt_impl!(
-        /// Accept a connection only when it has input, or after this number of seconds. Set on the listener.
+        /// The listener reports a connection only when it has input, or after this number of seconds.
         DeferAccept,
         SetOnly,
         libc::IPPROTO_TCP,
@@ -114,7 +115,7 @@ mod option {
 /// The IPv4 address for an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket reports for
 /// an IPv4 client. Every other address is returned unchanged.
 ///
-/// Called where an address enters the program, so that no other code sees the mapped form.
+/// Called wherever an address enters the program, so that other code never sees the mapped form.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
@@ -151,7 +152,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects a client that sends nothing, then one that sends a byte. Returns which of them is accepted first.
+    /// Connects a client that sends nothing, and then a client that sends a byte. Returns which of them is accepted
+    /// first.
     fn first_accepted(options: &ListenOptions) -> &'static str {
         let listener = options.bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(false).unwrap();

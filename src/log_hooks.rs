@@ -1,4 +1,4 @@
-//! The hooks for the log of a server, which servers of every protocol use. Not here: protocols.
+//! The hooks for a server's log. Servers of all protocols use them. Not here: protocols.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ impl TurnHooks for LogHooks<'_> {
         let mut log = self.0.borrow_mut();
         match mode {
             RunMode::UntilStopped => log.finish(),
-            // A program that calls `handle_request` in a loop comes back to its log, so it does not wait for the
+            // A program that calls `handle_request` in a loop flushes again later, so there is no need to wait for the
             // reader.
             RunMode::OneSession(_) => _ = log.flush(),
         }

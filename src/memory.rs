@@ -1,18 +1,18 @@
-//! The limit for the memory of all buffers, where the system limits the memory of the process.
+//! The limit for the memory of all buffers if the system limits the memory of the process.
 //!
-//! An allocation that fails ends the process, so the limit must be known before it is reached. It is read once: a
-//! sandbox or a new root directory may later hide the files from which it is read.
+//! A failed allocation ends the process, so the limit must be known before it is reached. It is read once, because a
+//! sandbox or a new root directory can later hide the files from which it is read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The divisor of the process's limit: buffers may take a quarter. The rest is for memory that is not counted:
-/// sessions, caches, stacks, buffers that are copied while they grow, and memory that the allocator cannot reuse.
+/// The divisor of the process's limit: buffers may use a quarter. The rest is for memory that is not counted: sessions,
+/// caches, stacks, copies of growing buffers, and memory that the allocator cannot reuse.
 const PART: u64 = 4;
 
-/// The largest size of the buffers of all connections together, in bytes. It applies even if
-/// [`Limits::buffers`](crate::Limits::buffers) is larger. `usize::MAX` where the system sets no limit.
+/// The maximum total size of the buffers of all connections, in bytes. It applies even if
+/// [`Limits::buffers`](crate::Limits::buffers) is larger. `usize::MAX` if the system sets no limit.
 pub(crate) fn room_for_buffers() -> usize {
     static ROOM: OnceLock<usize> = OnceLock::new();
     *ROOM.get_or_init(|| {
@@ -21,7 +21,7 @@ pub(crate) fn room_for_buffers() -> usize {
     })
 }
 
-/// The rest of `RLIMIT_AS` (`ulimit -v`) beyond the address space that the process uses already, in bytes.
+/// The part of `RLIMIT_AS` (`ulimit -v`) that the process does not use yet, in bytes.
 #[cfg(unix)]
 fn address_space_left() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
@@ -34,7 +34,7 @@ fn address_space_left() -> Option<u64> {
     None
 }
 
-/// The address space of the process in bytes. The first number of `statm` is its number of pages.
+/// The address space of the process in bytes. The first number in `statm` is the number of pages.
 #[cfg(unix)]
 fn address_space() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
@@ -42,15 +42,15 @@ fn address_space() -> Option<u64> {
     pages.checked_mul(rustix::param::page_size() as u64)
 }
 
-/// The smallest memory limit of the control groups of the process, in bytes.
+/// The smallest memory limit of the process's control groups, in bytes.
 fn limit_of_control_group() -> Option<u64> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     membership.lines().filter_map(|line| limit_in(line, Path::new("/sys/fs/cgroup"))).min()
 }
 
 /// The smallest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
-/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container the group's
-/// files may be in the root directory although its name is not `/`; the root is the last ancestor.
+/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container, the group's
+/// files can be in the root directory although its name is not `/`; the root is the last ancestor.
 fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, group) = (parts.next()?, parts.next()?);

@@ -1,7 +1,8 @@
-//! The interface of an observer: what the loop and its connections report while they work, for traces and counters.
+//! The interface of an observer: the events that the loop and its connections report for traces and counters.
 //!
-//! An observer is chosen by type. The methods of [`Unobserved`] are empty, so a loop or a connection with this observer is
-//! compiled without any code for it. Values that cost something to find are passed as closures, which only an observer calls.
+//! An observer is a type parameter. The methods of [`Unobserved`] are empty, so a loop or a connection with this
+//! observer is compiled without code for it. Values that are expensive to compute are passed as closures, which only a
+//! real observer calls.
 //!
 //! Not here: decisions. An observer changes nothing, and nothing depends on it.
 
@@ -13,47 +14,49 @@ use std::time::{Duration, Instant};
 
 use crate::session::{CloseReason, Next, Ready};
 
-/// The observer that observes nothing.
+/// An observer that ignores all events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unobserved;
 
-/// Observes a loop. The calls come in the order of the events, on the thread of the loop.
+/// Observes a loop. The methods are called in the order of the events, on the loop's thread.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait LoopObserver {
-    /// A turn begins: the loop sleeps, at most for `timeout`. `None` is for ever.
+    /// A turn begins: the loop sleeps for at most `timeout`. `None` means no limit.
     fn turn_begins(&mut self, timeout: Option<Duration>) {}
 
     /// The sleep has ended.
     fn woken(&mut self, tell: impl Fn() -> Awakening) {}
 
-    /// A source of the session of this key has an event, which marks the session. There may be no such session any more.
+    /// A source of the session with this key has an event, which marks the session. The session may no longer exist.
     fn event(&mut self, key: usize, ready: Ready) {}
 
-    /// Another thread has woken the session of this key, which marks it. There may be no such session any more.
+    /// Another thread has woken the session with this key, which marks it. The session may no longer exist.
     fn wake_up(&mut self, key: usize) {}
 
-    /// The deadline of the session of this key has passed, which marks it.
+    /// The deadline of the session with this key has passed, which marks it.
     fn deadline(&mut self, key: usize) {}
 
-    /// The run is asked to end: at once, or after the responses in flight. `signal` is the signal that asks for it, if it is one.
+    /// The end of the run was requested: immediately, or after the responses in flight. `signal` is the signal that
+    /// requested it, if any.
     fn stops(&mut self, at_once: bool, signal: Option<i32>) {}
 
-    /// A signal asks for a reload.
+    /// A signal has requested a reload.
     fn reloads(&mut self, signal: i32) {}
 
-    /// The loop is about to accept connections from the acceptor with this number. With `is_ready` one may be pending.
+    /// The loop is about to accept connections from the acceptor with this number. If `is_ready` is true, a connection
+    /// may be pending.
     fn accepting_begins(&mut self, acceptor: usize, is_ready: bool) {}
 
-    /// A connection was accepted. Its session has this key until it is dropped.
+    /// A connection was accepted. Its session has this key until the session is dropped.
     fn accepted(&mut self, key: usize) {}
 
     /// A connection was refused.
     fn refused(&mut self) {}
 
-    /// The system has no descriptor or memory for another connection. The acceptor rests for this time.
+    /// The system has no descriptor or memory for another connection. The acceptor backs off for this time.
     fn rests(&mut self, time: Duration, error: &io::Error) {}
 
-    /// The loop has accepted from the acceptor what it may accept in this turn.
+    /// The loop has finished accepting from this acceptor in this turn.
     fn accepting_ends(&mut self) {}
 
     /// A session is about to run.
@@ -62,13 +65,13 @@ pub trait LoopObserver {
     /// The source in this slot of a session was registered with the poll.
     fn registered(&mut self, key: usize, slot: u8) {}
 
-    /// A session has run. With [`Next::Close`] it has ended.
+    /// A session has run. If `next` is [`Next::Close`], it has ended.
     fn step_ends(&mut self, key: usize, next: Next) {}
 
     /// A session was closed to make room for others.
     fn evicted(&mut self, key: usize, reason: CloseReason) {}
 
-    /// The sessions of these keys are about to be dropped. The list may be empty.
+    /// The sessions with these keys are about to be dropped. The list can be empty.
     fn reaping_begins(&mut self, keys: &[usize]) {}
 
     /// The sessions have been dropped.
@@ -80,10 +83,10 @@ pub trait LoopObserver {
     /// The services and the log have done their work between two turns.
     fn hooks_end(&mut self) {}
 
-    /// A turn has ended. `tell` computes the state of the loop, for observers that want it.
+    /// A turn has ended. `tell` computes the state of the loop for observers that need it.
     fn turn_ends(&mut self, tell: impl Fn() -> LoopState) {}
 
-    /// The run has ended. The sessions that are left are dropped after this.
+    /// The run has ended. Remaining sessions are dropped after this call.
     fn run_ends(&mut self) {}
 }
 
@@ -92,14 +95,14 @@ pub trait LoopObserver {
 pub struct Awakening {
     /// The number of events that the poll has reported.
     pub events: usize,
-    /// The cause. If there are several, the first in the order of [`WokenBy`].
+    /// The cause. If there are several, this is the first in the order of [`WokenBy`].
     pub by: WokenBy,
 }
 
 /// The reason why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WokenBy {
-    /// A signal of the process, or the end of the input that stops it.
+    /// A signal to the process, or the end of the input that stops the loop.
     Signal,
     /// Another thread.
     Wake,
@@ -109,7 +112,7 @@ pub enum WokenBy {
     Event,
     /// The timeout has passed.
     Deadline,
-    /// No other cause: the sleep was to take no time, or the system call was interrupted.
+    /// None of these: the timeout was zero, or the system call was interrupted.
     Nothing,
 }
 
@@ -118,7 +121,7 @@ pub enum WokenBy {
 pub struct LoopState {
     /// The number of sessions.
     pub sessions: usize,
-    /// The number of sessions that run in the next turn without a further event.
+    /// The number of sessions that run in the next turn without another event.
     pub runnable: usize,
     /// The number of entries in the heap of deadlines.
     pub deadlines: usize,
@@ -130,21 +133,22 @@ pub trait TransitionObserver {
     /// The head of a request is complete. The transition for it follows. `line` returns the request line.
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {}
 
-    /// The head of a response has been written. The transition for it follows. `length` is the length of its body as
-    /// announced, `None` if it is not known.
+    /// The head of a response has been written. The transition for it follows. `length` is the announced length of its
+    /// body; `None` if it is not known.
     fn response(&mut self, status: u16, length: Option<u64>) {}
 
-    /// The machine for requests goes from one state to another.
+    /// The state machine for requests changes its state.
     fn receive_transition(&mut self, from: &'static str, to: &'static str) {}
 
-    /// The machine for responses goes from one state to another.
+    /// The state machine for responses changes its state.
     fn send_transition(&mut self, from: &'static str, to: &'static str) {}
 }
 
 /// Observes one connection: its protocol, its reads and writes, and its waits.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait ConnectionObserver: TransitionObserver {
-    /// Bytes were read into a buffer with `room`. With `is_all` the session assumes that the socket is empty now.
+    /// Bytes were read into `room` bytes of free space. If `is_all` is true, the session assumes that the socket is now
+    /// empty.
     fn read(&mut self, bytes: usize, room: usize, is_all: bool) {}
 
     /// A read returned `WouldBlock`.
@@ -153,30 +157,31 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The client has closed its side.
     fn end_of_input(&mut self) {}
 
-    /// The result of a write of `wanted` bytes. With `more` other bytes follow at once.
+    /// The result of a write of `wanted` bytes. If `more` is true, other bytes follow immediately.
     fn sent(&mut self, wanted: usize, more: bool, result: &io::Result<usize>) {}
 
-    /// The result of sending `wanted` bytes of a file from `offset` on.
+    /// The result of sending `wanted` bytes of a file, starting at `offset`.
     fn sent_file(&mut self, wanted: u64, offset: u64, result: &io::Result<u64>) {}
 
     /// The result of sending the output that the transport itself holds.
     fn flushed(&mut self, result: &io::Result<()>) {}
 
-    /// No output is left: the system has taken all bytes so far. With `is_in_exchange` the response has more to come, or a
-    /// request has no response yet. It may be called again although nothing was sent since.
+    /// No output is left: the system has accepted all bytes so far. If `is_in_exchange` is true, more of the response
+    /// follows, or a request has no response yet. This can be called again even if nothing has been sent since the last
+    /// call.
     fn all_sent(&mut self, is_in_exchange: bool) {}
 
-    /// The sending side of the socket was shut.
+    /// The sending side of the socket has been shut.
     fn shut_down(&mut self) {}
 
-    /// The session continues in the next turn, because it has used up its budget of rounds of fill, advance and flush, or of
-    /// bytes that it sends in a step.
+    /// The session continues in the next turn, because it has used up its budget: rounds of fill, advance and flush, or
+    /// bytes sent in a step.
     fn budget_used_up(&mut self, rounds: usize, sent: u64) {}
 
     /// A handler or a script begins to work on the response.
     fn upstream_begins(&mut self) {}
 
-    /// The handler or the script may continue.
+    /// The handler or the script can continue.
     fn upstream_resumed(&mut self) {}
 
     /// The current wait has lasted too long.
@@ -185,7 +190,7 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The session can do nothing now, or has used up its budget.
     fn waits(&mut self, tell: impl Fn() -> ObservedWait) {}
 
-    /// The buffers of the session own this number of bytes until its next step.
+    /// The session's buffers own this number of bytes until its next step.
     fn buffers(&mut self, bytes: usize) {}
 }
 
@@ -194,9 +199,9 @@ pub trait ConnectionObserver: TransitionObserver {
 pub struct ObservedWait {
     /// The name of its kind.
     pub kind: &'static str,
-    /// When it began.
+    /// The time at which it began.
     pub since: Instant,
-    /// How long it may last. `None` is for ever.
+    /// The longest duration. `None` means no limit.
     pub limit: Option<Duration>,
 }
 

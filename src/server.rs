@@ -1,4 +1,4 @@
-//! `HttpServer`: bind and serve. Its settings are in `configure.rs`; the loop and the protocol are elsewhere.
+//! `HttpServer`: binds and serves. Not here: its settings (`configure.rs`), the loop and the protocol.
 
 mod configure;
 mod hooks;
@@ -66,11 +66,11 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Binds the first of the addresses that can be bound, with the options of [`ListenOptions::http`]. Port 0 takes
-    /// any free port, which [`HttpServer::server_address`] returns.
+    /// Binds the first address that can be bound, with the options of [`ListenOptions::http`]. Port 0 means any free
+    /// port; [`HttpServer::server_address`] returns it.
     ///
     /// Until [`service`](HttpServer::service) or [`handler`](HttpServer::handler) is called, every response is 501, as
-    /// of Python's `BaseHTTPRequestHandler`.
+    /// with Python's `BaseHTTPRequestHandler`.
     ///
     /// # Errors
     /// If no address can be bound. The error names the last address and the reason.
@@ -81,13 +81,13 @@ impl HttpServer {
     /// Binds all of the addresses.
     ///
     /// # Errors
-    /// If one of them cannot be bound. The error names it, and no address stays bound.
+    /// If one of them cannot be bound. The error names the address, and no address stays bound.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
         let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
     }
 
-    /// Serves on listeners that are bound already, by [`ListenOptions`] or by a parent process.
+    /// Serves on already bound listeners, from [`ListenOptions`] or from a parent process.
     ///
     /// # Errors
     /// If `listeners` is empty, or one of them cannot be made non-blocking.
@@ -119,7 +119,7 @@ impl HttpServer {
         })
     }
 
-    /// The address of the first listener, with the real port if port 0 was bound.
+    /// The address of the first listener, with the actual port if port 0 was bound.
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
@@ -129,22 +129,22 @@ impl HttpServer {
         self.listeners.iter().flatten().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// A handle by which another thread or a handler stops this server.
+    /// A handle with which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
 
-    /// The number of responses that the end of the last run cut, because [`Limits::grace`](crate::Limits::grace) had
-    /// passed or the run ended at once.
+    /// The number of responses that were incomplete at the end of the last run, because
+    /// [`Limits::grace`](crate::Limits::grace) had passed or the run ended immediately.
     pub fn cut_responses(&self) -> usize {
         self.core.cut_responses()
     }
 
-    /// Serves until a [`Stopper`] or a signal stops the server. It then accepts no further connection, and responses in
-    /// flight may end within [`Limits::grace`](crate::Limits::grace). The server can be run again.
+    /// Serves until a [`Stopper`] or a signal stops the server. It then accepts no further connections, and responses
+    /// in flight can be completed within [`Limits::grace`](crate::Limits::grace). The server can be run again.
     ///
     /// # Errors
-    /// If the system's selector fails. No client can cause an error.
+    /// If the system's selector fails. Clients cannot cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         self.prepare(false)?.serve_forever()
     }
@@ -152,21 +152,21 @@ impl HttpServer {
     /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
     ///
     /// # Errors
-    /// As [`serve_forever`](HttpServer::serve_forever).
+    /// The same as for [`serve_forever`](HttpServer::serve_forever).
     pub fn serve_forever_polling(&mut self, interval: Duration) -> io::Result<Stopped> {
         self.poll_interval = Some(interval);
         self.serve_forever()
     }
 
-    /// Waits for one connection, at most for `timeout` if it is given, and serves its first request.
+    /// Waits for one connection, for at most `timeout` if set, and serves its first request.
     ///
     /// # Errors
-    /// As [`serve_forever`](HttpServer::serve_forever).
+    /// The same as for [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         self.prepare(true)?.handle_request(timeout)
     }
 
-    /// Lends the loop this server's acceptors and hooks. With `once`, a session closes after its first response.
+    /// Lends this server's acceptors and hooks to the loop. With `once`, a session closes after its first response.
     fn prepare(&mut self, once: bool) -> io::Result<PreparedRun<'_>> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
@@ -180,7 +180,7 @@ impl HttpServer {
         self.state.log.borrow().is_on()
     }
 
-    /// The loop of this server, its acceptors and hooks for a run, and its recorder if the run is `watched`.
+    /// Splits the server into its loop, its acceptors and hooks for a run, and its recorder if the run is `watched`.
     fn split(&mut self, once: bool, watched: bool) -> PreparedRun<'_> {
         let addresses = self.server_addresses();
         let watch = if watched { self.watch.begin_run(&addresses) } else { Watch::default() };
@@ -234,7 +234,7 @@ impl LoopMember for HttpServer {
     }
 }
 
-/// An acceptor for each listener, which makes HTTP sessions.
+/// One acceptor for each listener. It makes HTTP sessions.
 fn acceptors<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
     sessions: HttpSessions<'s>,
@@ -254,7 +254,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// The response of Python's handler without a `do_` method.
+/// The response of Python's handler for a missing `do_` method.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The result of the TLS handshake of a connection.
 ///
-/// Names of versions and ciphers are those of OpenSSL, which Python's `ssl` module and CGI scripts use too.
+/// The names of versions and ciphers are OpenSSL's, which Python's `ssl` module and CGI scripts also use.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsInfo {
     pub(crate) protocol: &'static str,
@@ -27,12 +27,12 @@ impl TlsInfo {
         self.cipher
     }
 
-    /// The name of the server that the client asked for (SNI, RFC 6066 section 3). `None` if it sent no name.
+    /// The server name that the client requested (SNI, RFC 6066 section 3). `None` if the client sent no name.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
 
-    /// The protocol that was chosen by ALPN (RFC 7301), such as `http/1.1`. `None` if the client offered none.
+    /// The protocol that ALPN has selected (RFC 7301), such as `http/1.1`. `None` if the client offered none.
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()
     }
@@ -42,8 +42,8 @@ impl TlsInfo {
         self.is_resumed
     }
 
-    /// The certificates of the peer in DER, its own first. They are verified. Empty unless the server asked for a
-    /// certificate and the client sent one.
+    /// The verified certificates of the peer in DER, its own first. Empty unless the server asked for a certificate and
+    /// the client sent one.
     pub fn peer_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.peer_certificates.iter().map(AsRef::as_ref)
     }
@@ -51,7 +51,7 @@ impl TlsInfo {
 
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The bytes of the certificates would fill pages.
+        // The certificates are left out because their bytes would fill pages.
         f.debug_struct("TlsInfo")
             .field("protocol", &self.protocol)
             .field("cipher", &self.cipher)

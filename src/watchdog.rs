@@ -1,7 +1,7 @@
-//! `Watchdog`: names the handler or the request to a service that keeps the loop, from a thread of its own, because the
-//! loop cannot.
+//! `Watchdog`: reports a handler, or a request to a service, that blocks the loop. It uses a separate thread, because
+//! the blocked loop cannot report anything.
 //!
-//! Not here: the log of the server, which belongs to the thread of the loop.
+//! Not here: the server's log, which only the loop's thread can use.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,24 +9,25 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// The thread reports a handler that this number of samples in a row has found running, and ends after this number of samples
-/// in a row that found none.
+/// The number of consecutive samples that must find the same handler running before the thread reports it. After the
+/// same number of samples without a handler, the thread ends.
 const SAMPLES: u32 = 5;
 
-/// The time after which a handler is reported unless another is set.
+/// The default time after which a handler is reported.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// The name of a handler is kept in words, so that the loop writes and the thread reads it without a lock.
+/// The name of a handler is stored in words of this size, so that the loop can write it and the thread can read it
+/// without a lock.
 const WORD: usize = size_of::<u64>();
 
-/// The most bytes of a name. The rest is left out.
+/// The maximum number of bytes of a name. The rest is left out.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Names the handler that runs, for a thread that finds out if it is always the same one. A call of a service counts as the
-/// resumption of a handler.
+/// Publishes the name of the running handler to a thread that checks whether it is always the same one. A call of a
+/// service counts as the resumption of a handler.
 ///
-/// The loop pays a few stores for each resumption, and no system call, lock or allocation. The thread is started by the first
-/// resumption, sleeps between its samples, and ends when no handler runs.
+/// Each resumption costs the loop a few stores, but no system call, lock or allocation. The thread is started by the
+/// first resumption, sleeps between its samples, and ends when no handler runs.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Watchdog {
@@ -36,23 +37,23 @@ pub struct Watchdog {
 
 #[derive(Debug, Default)]
 struct Running {
-    /// Odd while a handler runs. Each resumption has a number of its own.
+    /// Odd while a handler runs. Each resumption has a different number.
     count: AtomicU64,
     name: [AtomicU64; MAX_NAME / WORD],
     name_length: AtomicUsize,
-    /// The thread exists.
+    /// True while the thread exists.
     watched: AtomicBool,
 }
 
 impl Watchdog {
-    /// A watchdog that reports a handler which runs for `stuck_after` without suspending.
+    /// Creates a watchdog that reports a handler that runs for `stuck_after` without suspending.
     pub(crate) fn new(stuck_after: Duration) -> Watchdog {
-        // Bounded below so that the thread sleeps, and above so that it ends within seconds.
+        // The interval has a minimum so that the thread sleeps, and a maximum so that it ends within seconds.
         let interval = (stuck_after / SAMPLES).clamp(Duration::from_millis(1), Duration::from_secs(1));
         Watchdog { running: Arc::default(), interval }
     }
 
-    /// A handler with this name is resumed now.
+    /// Notes that a handler with this name is resumed now.
     #[inline]
     pub(crate) fn begin(&self, name: &[u8]) {
         let running = &*self.running;
@@ -63,7 +64,7 @@ impl Watchdog {
         }
     }
 
-    /// The handler was suspended or has ended.
+    /// Notes that the handler has been suspended or has ended.
     #[inline]
     pub(crate) fn end(&self) {
         self.running.advance();
@@ -72,7 +73,7 @@ impl Watchdog {
     /// Runs `call` as a handler with this name.
     pub(crate) fn watch<R>(&self, name: &[u8], call: impl FnOnce() -> R) -> R {
         self.begin(name);
-        // Dropped also when `call` panics: the connection catches the panic, and the loop continues.
+        // Dropped even if `call` panics, because the connection catches the panic and the loop continues.
         let _end = WatchEnd(self);
         call()
     }
@@ -81,7 +82,7 @@ impl Watchdog {
     fn start_thread(&self) {
         if !self.running.watched.swap(true, Ordering::AcqRel) {
             let (running, interval) = (Arc::downgrade(&self.running), self.interval);
-            // Without a thread handlers are not watched, which is better than no server.
+            // If the thread cannot be started, handlers are not watched, which is better than no server.
             _ = thread::Builder::new().name("watchdog".to_owned()).spawn(move || watch(&running, interval));
         }
     }
@@ -114,7 +115,7 @@ impl Running {
         name
     }
 
-    /// Begins or ends a resumption. Only the thread of the loop calls this, so a store is enough.
+    /// Begins or ends a resumption. Only the loop's thread calls this, so a store is enough.
     fn advance(&self) {
         self.count.store(self.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
@@ -125,7 +126,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {
         thread::sleep(interval);
-        // Without a strong reference the server was dropped.
+        // If there is no strong reference, the server was dropped.
         let Some(running) = running.upgrade() else { return };
         let count = running.count.load(Ordering::Acquire);
         same = if count == last { same + 1 } else { 0 };
@@ -135,8 +136,8 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler may have begun just before the store, and seen that there is a thread. Its number is visible in
-            // `count` after this sleep, and this thread keeps watching.
+            // A handler may have begun just before the store and found that the thread exists. Its number is visible in
+            // `count` after this sleep, and this thread then continues.
             thread::sleep(interval);
             // A handler that began after the store has started another thread, which takes over.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
@@ -147,7 +148,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
 }
 
 fn report(name: &[u8], after: Duration) {
-    // Standard error may be closed, or full: then only this thread waits.
+    // If standard error is closed or full, only this thread waits.
     _ = writeln!(
         io::stderr(),
         "serve-forever: {} has kept the loop for {after:?} and no other client is served; a lock that a suspended handler \

@@ -1,4 +1,4 @@
-//! The fields of a message that a proxy passes on.
+//! Selects the fields of a message that a proxy passes on.
 //!
 //! Not here: fields that a proxy adds, such as `Via`.
 

@@ -1,24 +1,24 @@
-//! The two versions of HTTP/1 that are served.
+//! The two supported versions of HTTP/1.
 //!
-//! Not here: what a version implies for a message, which is in `http1`.
+//! Not here: the effect of the version on a message (`http1`).
 
 use std::fmt;
 
-/// A version of HTTP/1, as in a request line or a status line.
+/// A version of HTTP/1, from a request line or a status line.
 ///
 /// Every minor version above 1 is served as [`Version::Http11`] (RFC 9110 section 6.2). There is no `Version` for other
-/// major versions, to which the response is 505.
+/// major versions; the response to them is 505.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Version {
-    /// HTTP/1.0: one request for each connection unless both sides ask for more, no chunked coding, no 1xx.
+    /// HTTP/1.0: one request per connection unless both sides ask for more, no chunked coding, and no 1xx responses.
     Http10,
-    /// HTTP/1.1: connections persist, bodies of unknown length are chunked.
+    /// HTTP/1.1: connections persist, and bodies of unknown length are chunked.
     #[default]
     Http11,
 }
 
 impl Version {
-    /// The name as it is sent: `HTTP/1.0` or `HTTP/1.1`.
+    /// The name in the form that is sent: `HTTP/1.0` or `HTTP/1.1`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",

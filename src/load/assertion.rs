@@ -1,4 +1,4 @@
-//! `--assert 'p99<2ms'`: a bound that a figure has to keep.
+//! `--assert 'p99<2ms'`: a bound for a figure.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ pub(super) struct Assertion {
     bound: f64,
 }
 
-/// A figure that can be bounded.
+/// A figure for which a bound can be set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Metric {
-    /// A percentile of the latency in microseconds; the corrected one if the flag is set.
+    /// A percentile of the latency in microseconds; of the corrected latency if the flag is set.
     Percentile(f64, bool),
     Mean,
-    /// Responses a second.
+    /// Responses per second.
     Rate,
     /// Requests without a complete response.
     Errors,
-    /// Responses with a status of 400 or more.
+    /// Responses with a status of 400 or above.
     Refused,
 }
 
@@ -36,7 +36,7 @@ enum Relation {
     MoreOrEqual,
 }
 
-/// The relations as they are written. The longer ones come first.
+/// The relations and their spellings. Longer ones come first, because a shorter one can be their prefix.
 const RELATIONS: [(&str, Relation); 4] =
     [("<=", Relation::LessOrEqual), (">=", Relation::MoreOrEqual), ("<", Relation::Less), (">", Relation::More)];
 
@@ -113,7 +113,7 @@ impl Metric {
 
     fn value(self, summary: &LoadSummary<'_>) -> f64 {
         match self {
-            // An open loop needs no correction, so its corrected figures are the raw ones.
+            // An open loop needs no correction, so its corrected figures are the same as the raw ones.
             Metric::Percentile(percentile, corrected) => {
                 let corrected = summary.corrected.as_ref().filter(|_| corrected);
                 corrected.unwrap_or(&summary.figures.latency).value_at_percentile(percentile) as f64

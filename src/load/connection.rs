@@ -1,4 +1,4 @@
-//! One connection of the generator: sends prepared requests, reads responses, and reports how each ended. It reads no
+//! One connection of the generator: sends prepared requests, reads responses, and reports how each ended. Not here: a
 //! clock.
 
 use std::collections::VecDeque;
@@ -11,17 +11,18 @@ use super::plan::PreparedRequest;
 use super::stream::LoadStream;
 use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseEvent, Violation};
 
-/// The most bytes that one read may take. Responses of most benchmarks are shorter.
+/// The maximum size of one read in bytes. The responses of most benchmarks are shorter.
 const READ_SIZE: usize = 64 * 1024;
 
-/// The most reads of one turn. The other connections come next, even if the server sends faster than this one reads.
+/// The maximum number of reads per turn. The other connections run then, even if the server sends faster than this one
+/// reads.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
 #[derive(Debug)]
 pub(super) struct LoadConnection {
     stream: LoadStream,
-    /// When the attempt to connect began; `None` once it has succeeded.
+    /// The time at which the attempt to connect began; `None` once it has succeeded.
     pub(super) connecting: Option<Instant>,
     machine: ClientMachine,
     input: Buffer,
@@ -33,19 +34,19 @@ pub(super) struct LoadConnection {
     /// True until a read or a write has returned `WouldBlock`.
     readable: bool,
     writable: bool,
-    /// The server has closed its side: a read after the last bytes returns the end, and no event follows.
+    /// The server has closed its side. A read after the last bytes returns the end, and no further event follows.
     read_closed: bool,
-    /// Bytes that may be read and written until the allowances are renewed. `usize::MAX` means no bound.
+    /// The numbers of bytes that may be read and written until the allowances are renewed. `usize::MAX` means no limit.
     pub(super) read_allowance: usize,
     pub(super) write_allowance: usize,
-    /// When the connection got room for another request.
+    /// The time at which the connection became free for another request.
     pub(super) free_since: Instant,
 }
 
 /// A request whose response is not complete.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFlight {
-    /// The time from which its latency counts: when it was due, or when it was sent.
+    /// The time from which its latency counts: the time at which it was due or was sent.
     pub(super) counts_from: Instant,
     pub(super) sent: Instant,
 }
@@ -57,25 +58,25 @@ pub(super) enum LoadEvent {
     Connected(Instant),
     /// Bytes were read.
     Read(usize),
-    /// A response is complete: its request, its status and the length of its body.
+    /// A response is complete. Contains its request, its status and the length of its body.
     Complete(InFlight, u16, u64),
 }
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
-    /// Either side has announced the end, or the server has closed a connection without a request in flight.
+    /// Either side has announced the end, or the server has closed a connection without requests in flight.
     Closed,
     /// The error for the requests in flight, or for the attempt to connect.
     Failed(&'static str),
 }
 
-/// The parts of the generator that the running connection uses.
+/// The parts of the generator that a running connection uses.
 #[derive(Debug)]
 pub(super) struct StepParts<'g> {
     pub(super) limits: &'g MessageLimits,
     pub(super) head: &'g mut ReceivedHead,
-    /// The events of the connection that runs.
+    /// The events of the running connection.
     pub(super) events: &'g mut Vec<LoadEvent>,
 }
 
@@ -97,7 +98,7 @@ impl LoadConnection {
             in_flight: VecDeque::new(),
             status: 0,
             body: 0,
-            // Nothing may be read or written until the poll has reported the stream as writable.
+            // No byte can be read or written until the poll has reported the stream as writable.
             readable: false,
             writable: false,
             read_closed: false,
@@ -110,13 +111,13 @@ impl LoadConnection {
     /// Notes the readiness that the poll has reported.
     pub(super) fn mark(&mut self, readable: bool, writable: bool, read_closed: bool) {
         self.read_closed |= read_closed;
-        // In a TLS handshake a write may wait for bytes of the server, and a read for room in the socket.
+        // During a TLS handshake, a write can wait for bytes from the server, and a read for space in the socket.
         let both = !self.stream.short_read_is_all() && (readable || writable);
         self.readable |= readable || both;
         self.writable |= writable || both;
     }
 
-    /// The number of requests that may be added, of `pipeline` in flight.
+    /// The number of requests that may be added, up to `pipeline` requests in flight.
     pub(super) fn room(&self, pipeline: usize) -> usize {
         if self.connecting.is_some() || !self.machine.can_request() {
             0
@@ -130,7 +131,7 @@ impl LoadConnection {
         self.in_flight.len()
     }
 
-    /// When the oldest request in flight was sent.
+    /// The time at which the oldest request in flight was sent.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.in_flight.front().map(|request| request.sent)
     }
@@ -151,7 +152,7 @@ impl LoadConnection {
         self.read(shared)
     }
 
-    /// Finishes connecting once the socket is writable. True if the connection is established.
+    /// Finishes connecting once the socket is writable. Returns true if the connection is established.
     fn connect(&mut self, shared: &mut StepParts<'_>) -> Result<bool, LoadEnd> {
         if let Some(began) = self.connecting {
             if !self.writable {
@@ -180,7 +181,7 @@ impl LoadConnection {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        // Records that the socket did not take wait in the TLS connection.
+        // Records that the socket did not accept wait in the TLS connection.
         if self.writable && !self.stream.short_read_is_all() {
             match self.stream.flush() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -191,7 +192,7 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Reads until the socket is empty or the allowance is used up, and takes responses out of the input.
+    /// Reads until the socket is empty or the allowance is used up, and takes responses from the input.
     fn read(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         for _ in 0..MOST_READS {
             if !self.readable || self.read_allowance == 0 {
@@ -209,7 +210,7 @@ impl LoadConnection {
                     if self.read_allowance != usize::MAX {
                         self.read_allowance -= count;
                     }
-                    // The poll reports the next bytes. Without this, every response would cost a second read.
+                    // The poll reports further bytes. Without this test, every response would cost a second read.
                     self.readable = count == most || self.read_closed || !self.stream.short_read_is_all();
                     self.receive(shared)?;
                 }
@@ -221,7 +222,7 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Takes responses out of the input.
+    /// Takes responses from the input.
     fn receive(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         loop {
             match self.machine.receive(&mut self.input, shared.limits, shared.head) {
@@ -257,8 +258,8 @@ impl LoadConnection {
         }
     }
 
-    /// The end of a connection after a system error. A reset without a request in flight concerns no request; a server may close
-    /// an idle connection at any time.
+    /// The end of a connection after a system error. A reset without requests in flight is not an error, because a
+    /// server may close an idle connection at any time.
     fn failed(&self, error: &io::Error) -> LoadEnd {
         match error_name(error) {
             "ConnectionReset" if self.in_flight.is_empty() => LoadEnd::Closed,
@@ -273,7 +274,7 @@ fn error_name(error: &io::Error) -> &'static str {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "ConnectionReset",
         io::ErrorKind::TimedOut => "Timeout",
-        // rustls reports its errors, such as a certificate that it does not trust, as this kind.
+        // rustls reports its errors, such as an untrusted certificate, with this kind.
         io::ErrorKind::InvalidData => "TlsError",
         io::ErrorKind::UnexpectedEof => "IncompleteRead",
         io::ErrorKind::NotFound => "NotFound",

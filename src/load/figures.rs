@@ -1,14 +1,14 @@
-//! The figures of a run: latencies, counts and errors, and the summary that reports are written from.
+//! The figures of a run: latencies, counts and errors, and the summary for the reports.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The longest latency that a histogram tells apart, in microseconds. Longer ones count as this.
+/// The longest latency that a histogram distinguishes, in microseconds. Longer ones count as this one.
 const LONGEST: u64 = 60_000_000;
 
-/// Digits of a latency that a histogram keeps.
+/// The number of significant digits that a histogram keeps of a latency.
 const DIGITS: u8 = 3;
 
 /// The percentiles of reports.
@@ -26,16 +26,16 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(micros.clamp(1, LONGEST));
 }
 
-/// All that is counted while a run lasts.
+/// The counts of a run.
 #[derive(Debug)]
 pub(super) struct Figures {
     /// Latencies of responses that were complete after the warm-up and before the end.
     pub(super) latency: Histogram<u64>,
-    /// Times from the beginning of a connection to its establishment, in the whole run.
+    /// The times from the beginning of a connection attempt until the connection is established, in the whole run.
     pub(super) connect: Histogram<u64>,
     /// Responses in the measured time, by status.
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// Requests that got no complete response, by the kind of the error, in the whole run.
+    /// Requests without a complete response in the whole run, by the kind of the error.
     pub(super) errors: BTreeMap<&'static str, u64>,
     /// Responses in the measured time.
     pub(super) responses: u64,
@@ -43,25 +43,25 @@ pub(super) struct Figures {
     pub(super) body_bytes: u64,
     /// Bytes read in the whole run.
     pub(super) read_bytes: u64,
-    /// Requests that were written in the whole run, and those of them that were answered.
+    /// Requests that were sent in the whole run, and the number of them that got a response.
     pub(super) sent: u64,
     pub(super) answered: u64,
     /// Connections that were established.
     pub(super) connections: u64,
-    /// Requests that were due more than a millisecond before they were sent although a connection was free.
+    /// Requests that were sent more than a millisecond after they were due although a connection was free.
     pub(super) late: u64,
     /// The measured time.
     pub(super) measured: Duration,
-    /// The processor time that this thread took in the measured time.
+    /// The processor time of this thread in the measured time.
     pub(super) cpu: Duration,
-    /// Requests that a connection may have in flight, over all connections.
+    /// The maximum number of requests in flight on all connections together.
     pub(super) slots: u64,
     /// True if latencies count from the time at which a request was due.
     pub(super) is_open: bool,
 }
 
 impl Figures {
-    /// Figures without anything counted.
+    /// Creates figures with all counts at zero.
     pub(super) fn new(slots: u64, is_open: bool) -> Figures {
         Figures {
             latency: histogram(),
@@ -90,36 +90,38 @@ impl Figures {
     }
 }
 
-/// The figures as reports show them.
+/// The figures in the form for the reports.
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,
-    /// The latencies of a closed loop, corrected: a response that took longer than the interval at which its connection
-    /// sends stands also for the requests that were not sent meanwhile. `None` in an open loop, which needs no correction.
+    /// The corrected latencies of a closed loop: a response that took longer than the sending interval of its
+    /// connection also counts for the requests that could not be sent during that time. `None` in an open loop, which
+    /// needs no correction.
     pub(super) corrected: Option<Histogram<u64>>,
     /// The interval of the correction, in microseconds.
     pub(super) expected_interval: u64,
     pub(super) responses: u64,
-    /// Responses a second.
+    /// Responses per second.
     pub(super) rate: f64,
     pub(super) errors: u64,
-    /// The part of the measured time in which this thread ran, from 0 to 1.
+    /// The fraction of the measured time during which this thread ran, from 0 to 1.
     pub(super) cpu_share: f64,
-    /// The part of the requests that were sent late by this program, from 0 to 1.
+    /// The fraction of the requests that this program sent late, from 0 to 1.
     pub(super) late_share: f64,
 }
 
-/// From this share of the processor on, the generator itself may be what limits the rate.
+/// The share of the processor above which the generator itself may limit the rate.
 const BUSY: f64 = 0.9;
 
-/// From this share of late requests on, the generator does not keep its schedule.
+/// The share of late requests above which the generator does not keep its schedule.
 const LATE: f64 = 0.01;
 
 impl LoadSummary<'_> {
     /// Computes the summary.
     pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
         let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
-        // Each slot sends again when its response is complete, so this is the mean interval between its requests.
+        // A slot sends again when its response is complete, so this is the mean interval between the requests of a
+        // slot.
         let expected_interval = (seconds * 1e6 * figures.slots as f64 / figures.responses.max(1) as f64) as u64;
         let corrected = (!figures.is_open).then(|| figures.latency.clone_correct(expected_interval.max(1)));
         LoadSummary {
@@ -134,7 +136,7 @@ impl LoadSummary<'_> {
         }
     }
 
-    /// The reason to distrust the figures, if the generator itself was the bottleneck.
+    /// A warning about the figures if the generator itself was the bottleneck.
     pub(super) fn bottleneck(&self) -> Option<String> {
         if self.late_share > LATE {
             return Some(format!(
@@ -146,7 +148,7 @@ impl LoadSummary<'_> {
             .then(|| format!("load-forever was the bottleneck: it used {:.0} % of a processor", self.cpu_share * 100.0))
     }
 
-    /// Responses in the measured time whose status is 400 or more.
+    /// The number of responses in the measured time with a status of 400 or above.
     pub(super) fn refused(&self) -> u64 {
         self.figures.statuses.range(400..).map(|(_, count)| count).sum()
     }

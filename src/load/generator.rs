@@ -1,5 +1,5 @@
-//! The loop of the generator: one poll, a fixed number of connections, and a timer. It reads the clock twice a turn: after the
-//! poll, and before it sends.
+//! The loop of the generator: one poll, a fixed number of connections, and a timer. It reads the clock twice per turn:
+//! after the poll, and before sending.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ use super::stream::{LoadConnector, LoadStream};
 use super::timer::LoadTimer;
 use crate::http1::{MessageLimits, ReceivedHead};
 
-/// The interval at which time-outs, allowances, failed connections and the progress line are handled.
+/// The interval for handling time-outs, allowances, failed connections and the progress line.
 const TICK: Duration = Duration::from_millis(100);
 
-/// From this lateness on, a request counts as sent late.
+/// The delay above which a request counts as sent late.
 const LATE: Duration = Duration::from_millis(1);
 
-/// The most events of one turn.
+/// The maximum number of events per turn.
 const EVENTS: usize = 1024;
 
-/// The most requests that one turn adds in the open loop. The poll comes first again after them.
+/// The maximum number of requests that one turn adds in the open loop, before it polls again.
 const MOST_DUE: usize = 1024;
 
 /// The generator while it runs.
@@ -43,16 +43,16 @@ pub(super) struct Generator<'p> {
     events: Vec<LoadEvent>,
     /// The number of the next request.
     next: u64,
-    /// Where the search for a connection with room begins, so that connections take turns.
+    /// The index at which the search for a free connection begins, so that connections take turns.
     cursor: usize,
-    /// Requests in flight, over all connections.
+    /// The number of requests in flight on all connections together.
     in_flight: usize,
     start: Instant,
-    /// The processor time of this thread when the measured time began; `None` before it.
+    /// The processor time of this thread at the beginning of the measured time; `None` before that.
     cpu_before: Option<Duration>,
     next_tick: Instant,
     shows_progress: bool,
-    /// Responses at the last progress line, and its time.
+    /// The number of responses at the last progress line, and the time of that line.
     shown: (u64, Instant),
 }
 
@@ -85,7 +85,7 @@ impl<'p> Generator<'p> {
         })
     }
 
-    /// Runs until the time has passed or the last request is answered, and returns the figures.
+    /// Runs until the time has passed or the last request has its response, and returns the figures.
     pub(super) fn run(mut self) -> io::Result<Figures> {
         let mut events = Events::with_capacity(EVENTS);
         self.start = Instant::now();
@@ -123,17 +123,17 @@ impl<'p> Generator<'p> {
         self.start + self.options.warm_up + self.options.duration
     }
 
-    /// True if no further request is sent.
+    /// True if no further requests are sent.
     fn is_stopping(&self, now: Instant) -> bool {
         now >= self.end() || self.options.requests.is_some_and(|requests| self.next >= requests)
     }
 
-    /// True if no further request is sent, and all responses have arrived or their time has passed.
+    /// True if no further requests are sent, and all responses have arrived or timed out.
     fn is_over(&self, now: Instant) -> bool {
         self.is_stopping(now) && (self.in_flight == 0 || now >= self.end() + self.options.timeout)
     }
 
-    /// The time at which the loop has to run without an event of a connection.
+    /// The time at which the loop must run even without an event.
     fn next_event(&self, now: Instant) -> Instant {
         let due =
             self.options.schedule.due(self.start, self.next).filter(|_| !self.is_stopping(now) && self.has_room());
@@ -158,12 +158,12 @@ impl<'p> Generator<'p> {
         self.figures.measured = now.min(self.end()).saturating_duration_since(begin);
         self.figures.cpu = self.cpu_before.map_or(Duration::ZERO, |before| thread_time().saturating_sub(before));
         if self.shows_progress {
-            // The report begins on a clean line.
+            // This clears the progress line before the report.
             _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 
-    /// Begins to connect. A failure is counted; the next tick tries again.
+    /// Begins to connect. A failure is counted, and the next tick tries again.
     fn connect(&mut self, index: usize, now: Instant) {
         let stream = self.connector.connect(&self.plan.server);
         let connection =
@@ -195,7 +195,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Adds requests to a connection until it has no room, and sends them in one write.
+    /// Adds requests to a connection until it is full, and sends them in one write.
     fn fill(&mut self, index: usize, now: Instant) -> Result<(), LoadEnd> {
         let stopping = self.is_stopping(now);
         let Some(connection) = &mut self.connections[index] else { return Ok(()) };
@@ -209,7 +209,7 @@ impl<'p> Generator<'p> {
         if added { connection.flush() } else { Ok(()) }
     }
 
-    /// Sends the requests that are due in the open loop. Those without a connection wait, and stay due.
+    /// Sends the requests that are due in the open loop. Requests for which no connection is free stay due.
     fn send_due(&mut self) {
         let now = Instant::now();
         for _ in 0..MOST_DUE {
@@ -231,7 +231,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// A connection with room. Connections take turns.
+    /// Takes a free connection. Connections take turns.
     fn take_free(&mut self) -> Option<usize> {
         let (count, pipeline) = (self.connections.len(), self.options.pipeline);
         let mut turns = (0..count).map(|step| (self.cursor + step) % count);
@@ -241,7 +241,7 @@ impl<'p> Generator<'p> {
         Some(index)
     }
 
-    /// Counts the events of the connection that ran.
+    /// Counts the events of the connection that has just run.
     fn count(&mut self, now: Instant) {
         let measured = self.cpu_before.is_some() && now <= self.end();
         for event in self.events.drain(..) {
@@ -265,7 +265,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Counts the requests that an ended connection leaves without a response, and connects again.
+    /// Counts the unanswered requests of an ended connection, and connects again.
     fn replace(&mut self, index: usize, end: &LoadEnd, now: Instant) {
         let Some(ended) = self.connections[index].take() else { return };
         self.in_flight -= ended.in_flight();
@@ -273,13 +273,13 @@ impl<'p> Generator<'p> {
             LoadEnd::Closed => {}
             LoadEnd::Failed(kind) => self.figures.fail(kind, (ended.in_flight() as u64).max(1)),
         }
-        // A server that refuses connections is asked again at the next tick, not at once.
+        // If the server refuses connections, the next attempt is made at the next tick and not immediately.
         if ended.connecting.is_none() && !self.is_stopping(now) {
             self.connect(index, now);
         }
     }
 
-    /// Handles everything that no event reports: time-outs, allowances, failed connections.
+    /// Handles the things that events do not report: time-outs, allowances and failed connections.
     fn tick(&mut self, now: Instant) {
         self.next_tick = now + TICK;
         for index in 0..self.connections.len() {
@@ -304,7 +304,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Gives a connection the bytes that it may read and write until the next tick.
+    /// Sets the numbers of bytes that a connection may read and write until the next tick.
     fn renew(&self, connection: &mut LoadConnection) {
         let of_tick = |rate: f64| ((rate * TICK.as_secs_f64()) as usize).max(1);
         connection.read_allowance = self.options.slow_read.map_or(usize::MAX, of_tick);
@@ -318,7 +318,7 @@ impl<'p> Generator<'p> {
         let rate = (self.figures.answered - self.shown.0) as f64 / since;
         let errors: u64 = self.figures.errors.values().sum();
         let p99 = super::units::time_text(self.figures.latency.value_at_percentile(99.0) as f64);
-        // NOTE: nothing depends on the line, so an error of the terminal is ignored.
+        // NOTE: the line is not essential, so an error of the terminal is ignored.
         _ = write!(io::stderr(), "\r\x1b[K{elapsed} s: {rate:.0} responses/s, p99 {p99}, {errors} errors");
         self.shown = (self.figures.answered, now);
     }

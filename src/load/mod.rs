@@ -1,11 +1,12 @@
-//! `load-forever`: a load generator on the machine of the client and one poll. It measures a server with one thread.
+//! `load-forever`: a load generator with the client's protocol machine and one poll. It uses one thread.
 //!
-//! In the *closed loop* a connection sends its next request when a response is complete, so a slow server receives less load and
-//! its stalls hide in the figures. In the *open loop* (`--rate`) request `k` is due at `start + k / rate`, whatever the server
-//! does, and its latency counts from the time at which it was due: a stall of a second shows in the latency of every request
-//! that was due in it. Closed loops are therefore also reported as corrected by the interval that was expected.
+//! In the *closed loop*, a connection sends its next request when a response is complete, so a slow server receives
+//! less load, and the figures hide its stalls. In the *open loop* (`--rate`), request `k` is due at `start + k / rate`
+//! regardless of the server, and its latency counts from that time. So a stall of a second is visible in the latency of
+//! every request that was due during it. For closed loops, the report therefore also contains figures corrected by the
+//! expected interval.
 //!
-//! Not here: handlers, and the reactor of the server, which accepts connections.
+//! Not here: handlers, and the server's reactor, which accepts connections.
 
 mod assertion;
 mod connection;

@@ -31,7 +31,7 @@ pub(super) struct LoadOptions {
     fields: Vec<(String, String)>,
     body: Vec<u8>,
     unix: Option<PathBuf>,
-    /// Bytes a second that a connection reads, or writes.
+    /// The numbers of bytes per second that a connection reads or writes.
     pub(super) slow_read: Option<f64>,
     pub(super) slow_head: Option<f64>,
     pub(super) cacert: Option<PathBuf>,
@@ -42,20 +42,21 @@ pub(super) struct LoadOptions {
     pub(super) quiet: bool,
 }
 
-/// Without a duration and a number of requests, a run takes this long.
+/// The duration of a run for which neither a duration nor a number of requests is set.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// A run that only its number of requests ends. Later than any run, and far from the end of the clock.
+/// The duration of a run that ends only by its number of requests. It is longer than any run, and does not overflow the
+/// clock.
 const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The most connections, so that the poll's tokens and the descriptors of a process suffice.
+/// The maximum number of connections, so that the poll's tokens and the process's descriptors are sufficient.
 const MOST_CONNECTIONS: u64 = 1_000_000;
 
-/// The most requests in flight on a connection.
+/// The maximum number of requests in flight on one connection.
 const MOST_PIPELINED: u64 = 10_000;
 
 impl LoadOptions {
-    /// Parses the words of the command line, of which the first is the name of the program.
+    /// Parses the words of the command line. The first word is the name of the program.
     pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<LoadOptions, clap::Error> {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(words)?;
@@ -99,7 +100,7 @@ impl LoadOptions {
         })
     }
 
-    /// Writes the requests and resolves the address of the server.
+    /// Prepares the requests and resolves the server's address.
     pub(super) fn plan(&self) -> io::Result<Plan> {
         let mut fields = HeaderList::new();
         for (name, value) in &self.fields {

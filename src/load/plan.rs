@@ -1,4 +1,4 @@
-//! The plan of a run: its requests as bytes, their order, and the address that they are sent to.
+//! The plan of a run: its requests as bytes, their order, and the address of the server.
 
 use std::io;
 
@@ -10,28 +10,28 @@ use crate::http1::{Buffer, ClientMachine, Encoder, RequestHead};
 #[derive(Debug)]
 pub(super) struct Plan {
     requests: Vec<PreparedRequest>,
-    /// Indices into `requests`: the order in which they are sent, over and over.
+    /// Indices into `requests`: the order in which they are sent. It is repeated.
     order: Vec<u16>,
     pub(super) server: LoadAddress,
-    /// The name that the certificate of the server has to have; `None` for unencrypted HTTP.
+    /// The name that the server's certificate must contain; `None` for unencrypted HTTP.
     pub(super) tls_name: Option<String>,
 }
 
-/// One request as bytes. It is written once and sent many times.
+/// One request as bytes. It is formatted once and sent many times.
 #[derive(Debug, Clone)]
 pub(super) struct PreparedRequest {
     pub(super) bytes: Vec<u8>,
     method: String,
-    /// The request says that it is the last of its connection.
+    /// True if the request announces that it is the last one on its connection.
     pub(super) closes: bool,
 }
 
 impl PreparedRequest {
-    /// Writes a request for `url`.
+    /// Formats a request for `url`.
     pub(super) fn new(url: &TargetUrl, method: &str, fields: &HeaderList, body: &[u8]) -> io::Result<PreparedRequest> {
         let mut all = HeaderList::new();
         let mut add = |name: &str, value: &str| all.add(name, value).map_err(io::Error::other);
-        // The fields of the command line replace those that are added here.
+        // Fields from the command line replace those that are added here.
         if fields.get("Host").is_none() {
             add("Host", &url.host_field())?;
         }
@@ -57,7 +57,7 @@ impl PreparedRequest {
     }
 }
 
-/// Appends a body as its head has announced it.
+/// Appends a body in the framing that the head has announced.
 fn append_body(mut encoder: Encoder, body: &[u8], out: &mut Buffer) -> io::Result<()> {
     if let Encoder::Counted(length) = encoder
         && length != body.len() as u64
@@ -70,10 +70,10 @@ fn append_body(mut encoder: Encoder, body: &[u8], out: &mut Buffer) -> io::Resul
 }
 
 impl Plan {
-    /// A plan whose requests come in turns, by the weights of their URLs.
+    /// Creates a plan in which requests alternate according to the weights of their URLs.
     ///
     /// # Errors
-    /// If the URLs name several servers, or if the host has no address.
+    /// If the URLs name different servers, or if the host has no address.
     pub(super) fn new(
         urls: &[TargetUrl],
         requests: Vec<PreparedRequest>,
@@ -95,15 +95,15 @@ impl Plan {
     }
 }
 
-/// The order in which indices come in turns by their weights. Equal ones are spread evenly, not in a row.
+/// An order in which each index appears according to its weight. Equal indices are spread evenly.
 fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let weights: Vec<i64> = weights.map(i64::from).collect();
     let total: i64 = weights.iter().sum();
     let mut credits = vec![0; weights.len()];
     let mut order = Vec::new();
     for _ in 0..total {
-        // In each round every index gains its weight. The one with the largest sum is next, and loses the sum of all
-        // weights.
+        // In each round, every index gains its weight. The index with the largest sum is next, and loses the total of
+        // all weights.
         credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
         let richest = (0..credits.len()).rev().max_by_key(|index| credits[*index]).unwrap_or(0);
         credits[richest] -= total;

@@ -1,22 +1,22 @@
-//! When requests are due.
+//! The schedule of requests.
 
 use std::time::{Duration, Instant};
 
 /// The rule for sending requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum SendSchedule {
-    /// A connection sends its next request when it has room for one.
+    /// A connection sends its next request when it is free for one.
     Closed,
-    /// Request `k` is due at `start + k / rate`, whether earlier responses have arrived or not.
+    /// Request `k` is due at `start + k / rate`, even if earlier responses have not arrived.
     Open { rate: f64 },
 }
 
 impl SendSchedule {
-    /// The time at which a request is due, counted from the start; `None` in the closed loop.
+    /// The time at which a request is due; `None` in the closed loop.
     pub(super) fn due(self, start: Instant, number: u64) -> Option<Instant> {
         match self {
             SendSchedule::Closed => None,
-            // Computed from the start each time: a sum of intervals would add up their rounding errors.
+            // Computed from the start each time, because a sum of intervals would accumulate rounding errors.
             SendSchedule::Open { rate } => Some(start + Duration::from_secs_f64(number as f64 / rate)),
         }
     }

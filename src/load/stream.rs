@@ -27,10 +27,10 @@ pub(super) struct LoadConnector {
 }
 
 impl LoadConnector {
-    /// A connector for the server of a plan.
+    /// Creates a connector for the server of a plan.
     ///
     /// # Errors
-    /// If a file of certificates cannot be read.
+    /// If a file with certificates cannot be read.
     pub(super) fn new(plan: &Plan, options: &LoadOptions) -> io::Result<LoadConnector> {
         #[cfg(feature = "tls")]
         let connector = LoadConnector {
@@ -44,7 +44,7 @@ impl LoadConnector {
         Ok(connector)
     }
 
-    /// Begins to connect. The stream is writable when it is connected, or when that has failed.
+    /// Begins to connect. The stream becomes writable when the attempt has succeeded or failed.
     pub(super) fn connect(&self, server: &LoadAddress) -> io::Result<LoadStream> {
         let stream = match server {
             LoadAddress::Tcp(address) => {
@@ -63,7 +63,7 @@ impl LoadConnector {
 }
 
 impl LoadStream {
-    /// The error that has ended the attempt to connect, if one has.
+    /// Returns the error of a failed attempt to connect.
     pub(super) fn take_error(&self) -> io::Result<()> {
         let error = match self {
             LoadStream::Tcp(stream) => stream.take_error()?,
@@ -74,7 +74,8 @@ impl LoadStream {
         error.map_or(Ok(()), Err)
     }
 
-    /// True if a read that fills less than its buffer has emptied the socket. Plaintext may wait in a TLS connection.
+    /// True if a read that fills less than its buffer has emptied the socket. This is false for TLS, where plaintext
+    /// may still be buffered.
     pub(super) fn short_read_is_all(&self) -> bool {
         matches!(self, LoadStream::Tcp(_) | LoadStream::Unix(_))
     }

@@ -1,4 +1,5 @@
-//! The percentiles of the latency as a picture. Both axes are logarithmic, so that the tail takes as much room as the rest.
+//! Draws the percentiles of the latency as a picture. Both axes are logarithmic, so that the tail gets as much space as
+//! the rest.
 
 use std::fmt::Write;
 
@@ -14,11 +15,11 @@ const BOTTOM: f64 = 340.0;
 const TOP: f64 = 50.0;
 const RIGHT: f64 = 700.0;
 
-/// The percentiles that are drawn, and their names.
+/// The percentiles on the axis, and their labels.
 const MARKS: [(f64, &str); 6] =
     [(0.0, "0"), (90.0, "90"), (99.0, "99"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999")];
 
-/// The points of a line, over the whole width.
+/// The number of points in a line over the whole width.
 const POINTS: u32 = 200;
 
 /// Draws the latencies: raw, and in a closed loop also corrected.
@@ -44,13 +45,13 @@ pub(super) fn draw(summary: &LoadSummary<'_>) -> String {
     svg
 }
 
-/// The place of a percentile on the axis: each nine takes the same room.
+/// The position of a percentile on the axis. Each additional nine takes the same space.
 fn place(percentile: f64) -> f64 {
     let nines = -(1.0 - percentile / 100.0).max(1e-5).log10();
     LEFT + nines / 5.0 * (RIGHT - LEFT)
 }
 
-/// The place of a time in microseconds.
+/// The position of a time in microseconds.
 fn height(micros: f64, top: f64) -> f64 {
     BOTTOM - micros.max(1.0).log10() / top.log10() * (BOTTOM - TOP)
 }

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 /// A URL that receives a share of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetUrl {
-    /// Its share of the requests, in relation to those of the other URLs.
+    /// The share of the requests, relative to the weights of the other URLs.
     pub(super) weight: u32,
     pub(super) is_https: bool,
     /// The host without brackets.
     pub(super) host: String,
     pub(super) port: u16,
-    /// The path and the query, as they are sent.
+    /// The path and the query in the form that is sent.
     pub(super) target: String,
 }
 
@@ -71,7 +71,7 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// The place that connections are made to.
+/// The address to which connections are made.
 #[derive(Debug, Clone)]
 pub(super) enum LoadAddress {
     Tcp(SocketAddr),

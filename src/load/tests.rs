@@ -1,4 +1,4 @@
-//! Runs of the generator against servers of this process.
+//! Tests that run the generator against servers in the same process.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -91,8 +91,8 @@ fn in_the_open_loop_a_request_is_sent_when_it_is_due() {
     assert!(LoadSummary::new(&figures).corrected.is_none());
 }
 
-/// The responses to the first requests do not come before all later ones are due: the server accepts the only connection when
-/// the last request is due. In the open loop all latencies but the last contain that wait.
+/// The server accepts the only connection when the last request is due, so earlier responses do not arrive before that.
+/// In the open loop, all latencies except the last include that wait.
 #[test]
 fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_was_due() {
     const REQUESTS: u64 = 50;
@@ -100,7 +100,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        // 50 requests of at least 40 bytes each. All of them have arrived when the last one is due.
+        // 50 requests of at least 40 bytes each. All of them have arrived by the time the last one is due.
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut heads = 0;
         while heads < REQUESTS {
@@ -108,12 +108,12 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
         }
         let response = "HTTP/1.1 204 No Content\r\n\r\n".repeat(REQUESTS as usize);
         stream.write_all(response.as_bytes()).unwrap();
-        // The client closes when it has all responses.
+        // The client closes the connection when it has all responses.
         _ = stream.read(&mut [0]);
     });
     let figures = run(&["-n", "50", "--rate", "1000", "-c", "1", "-p", "50"], address, &["/"]);
     assert_eq!(figures.answered, REQUESTS);
-    // The first request was due 49 ms before the last one, and all responses come after that.
+    // The first request was due 49 ms before the last one, and all responses arrive after that.
     assert!(figures.latency.max() >= 48_000, "{}", figures.latency.max());
     assert!(figures.latency.value_at_percentile(50.0) >= 23_000);
     server.join().unwrap();
@@ -170,7 +170,7 @@ fn a_slow_head_arrives_in_pieces() {
     let figures = run(&["-n", "1", "-c", "1", "--slow-head", "200"], address, &["/"]);
     assert_eq!(figures.answered, 1);
     let sizes = server.join().unwrap();
-    // The head has some 40 bytes, and 20 a tick leave. Two ticks may arrive as one.
+    // The head has about 40 bytes, and 20 bytes per tick are sent. The bytes of two ticks can arrive together.
     assert!(sizes[0] <= 20 && sizes.len() >= 2, "{sizes:?}");
 }
 

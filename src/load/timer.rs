@@ -21,26 +21,26 @@ mod kernel {
     #[derive(Debug)]
     pub(in super::super) struct LoadTimer {
         descriptor: OwnedFd,
-        /// The time for which the timer is set.
+        /// The time to which the timer is set.
         target: Option<Instant>,
     }
 
     impl LoadTimer {
-        /// A timer that is not set. It wakes the poll with `token`.
+        /// Creates a timer that is not set. It wakes the poll with `token`.
         pub(in super::super) fn new(registry: &Registry, token: Token) -> io::Result<LoadTimer> {
             let descriptor = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
             registry.register(&mut SourceFd(&descriptor.as_raw_fd()), token, Interest::READABLE)?;
             Ok(LoadTimer { descriptor, target: None })
         }
 
-        /// Sets the timer to wake the poll at `target`. The poll needs no time-out: this returns `None`.
+        /// Sets the timer to wake the poll at `target`. Returns `None`, because the poll needs no time-out.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
-            // In the closed loop most turns wait for the same tick, which then costs one system call and not one a turn.
+            // In the closed loop, most turns wait for the same tick, which then costs one system call in total.
             if self.target == Some(target) && target > now {
                 return Ok(None);
             }
             self.target = Some(target);
-            // A time of zero would switch the timer off.
+            // Zero would turn the timer off.
             let time = target.saturating_duration_since(now).max(Duration::from_nanos(1));
             let value = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
             let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
@@ -54,12 +54,12 @@ mod kernel {
 mod kernel {
     use super::*;
 
-    /// The poll's own time-out: other systems have no timer that is a descriptor.
+    /// Uses the poll's own time-out, because other systems have no timer descriptors.
     #[derive(Debug)]
     pub(in super::super) struct LoadTimer;
 
     impl LoadTimer {
-        /// A timer.
+        /// Creates a timer.
         pub(in super::super) fn new(_: &Registry, _: Token) -> io::Result<LoadTimer> {
             Ok(LoadTimer)
         }

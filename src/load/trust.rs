@@ -1,4 +1,4 @@
-//! TLS to the server: which certificates are trusted, and the connection.
+//! TLS to the server: the trusted certificates, and the connection.
 
 use std::io;
 use std::path::Path;
@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use super::options::LoadOptions;
 use super::units::named;
 
-/// The side of TLS that connects.
+/// The client's side of TLS.
 #[derive(Debug)]
 pub(super) struct TlsClient {
     config: Arc<ClientConfig>,
@@ -22,10 +22,11 @@ pub(super) struct TlsClient {
 }
 
 impl TlsClient {
-    /// The client for a server of this name, which trusts the certificates of `--cacert`, or with `--insecure` every one.
+    /// Creates a client for a server with this name. It trusts the certificates of `--cacert`, or with `--insecure` all
+    /// certificates.
     ///
     /// # Errors
-    /// If neither option is given, the name is not one, or the file cannot be read.
+    /// If neither option is given, the name is invalid, or the file cannot be read.
     pub(super) fn new(name: &str, options: &LoadOptions) -> io::Result<TlsClient> {
         let name =
             ServerName::try_from(name.to_owned()).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
@@ -44,7 +45,7 @@ impl TlsClient {
         Ok(TlsClient { config: Arc::new(config), name })
     }
 
-    /// Puts TLS on a stream. The handshake happens with the first reads and writes.
+    /// Adds TLS to a stream. The handshake happens during the first reads and writes.
     pub(super) fn wrap(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let tls = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(io::Error::other)?;
         Ok(StreamOwned::new(tls, stream))
@@ -64,7 +65,7 @@ fn roots(file: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Accepts every certificate, for servers under test. Signatures are verified all the same, as a client does.
+/// Accepts every certificate, for servers under test. Signatures are still verified, as in any client.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// The suffixes of times, with their lengths in seconds. `us` and `ms` come before `s`, which ends both.
+/// The suffixes of times, with their lengths in seconds. `us` and `ms` come before `s`, because both end in `s`.
 const TIME_UNITS: [(&str, f64); 6] = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
 
 /// Parses a time such as `10`, `1.5s`, `200ms`, `250us`, `2m` or `1h`. Without a suffix it is in seconds.
@@ -32,7 +32,7 @@ pub(super) fn time_text(micros: f64) -> String {
     }
 }
 
-/// An error that names the file it is about.
+/// Adds the name of the file to an error.
 pub(super) fn named(error: io::Error, file: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: buffering and writing lines.
 //!
-//! Invariant: text from a client cannot end a field or a line. A quote and a backslash get a backslash before them, and
+//! Invariant: text from a client cannot end a field or a line. Quotes and backslashes are escaped with a backslash, and
 //! every byte that is not printable ASCII becomes `\xNN`.
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::io::Write;
 use super::format::{write_address, write_escaped, write_stamp};
 use super::record::Record;
 
-/// `ADDR - USER [DATE] "LINE" STATUS SIZE`.
+/// Writes `ADDR - USER [DATE] "LINE" STATUS SIZE`.
 pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_address(out, Some(record.peer));
     out.extend_from_slice(b" - ");
@@ -24,7 +24,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     };
 }
 
-/// *Common*, followed by ` "REFERER" "USER AGENT"`.
+/// Writes *common*, followed by ` "REFERER" "USER AGENT"`.
 pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_common(out, stamp, record);
     for field in [record.request.referer, record.request.user_agent] {
@@ -33,8 +33,8 @@ pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_
     }
 }
 
-/// The third field: the user, with spaces escaped so that they do not end the field. `""` is an empty name, `-` no
-/// user.
+/// Writes the third field: the user, with spaces escaped so that they do not end the field. `""` means an empty name,
+/// and `-` no user.
 fn write_user(out: &mut Vec<u8>, user: Option<&str>) {
     match user {
         None => out.push(b'-'),
@@ -56,7 +56,7 @@ fn write_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Writes a text that may stand within quotes.
+/// Writes text in a form that is safe within quotes.
 fn write_quotable(out: &mut Vec<u8>, bytes: &[u8]) {
     for (at, part) in bytes.split(|byte| *byte == b'"').enumerate() {
         if at > 0 {

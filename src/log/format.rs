@@ -3,7 +3,7 @@
 //! The functions append to a buffer, so a line needs no allocation once the buffer has grown. Not here: buffering and writing
 //! lines.
 //!
-//! Invariant: no control character from a client gets into a line, so a line cannot send commands to a terminal.
+//! Invariant: control characters from a client never get into a line, so a line cannot send commands to a terminal.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::record::Record;
 use crate::http::Status;
 
-/// English names in every locale, as in Python.
+/// The names of the months, in English in every locale, as in Python.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The form of a time.
@@ -29,7 +29,8 @@ pub(super) enum Style {
     Utc,
 }
 
-/// Formats times, and keeps the text of the last second: the calendar computation is too slow for every request.
+/// Formats times, and caches the text of the last second, because the calendar computation is too slow for every
+/// request.
 #[derive(Debug)]
 pub(super) struct Clock {
     zone: TimeZone,
@@ -40,8 +41,8 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock in the zone of this system. The zone is read once, as in Python: it does not change while a log is
-    /// written, even if the process later changes its root.
+    /// Creates a clock in the system's time zone. As in Python, the zone is read once and then kept, even if the
+    /// process later changes its root.
     pub(super) fn local() -> Clock {
         Clock::in_zone(local_zone())
     }
@@ -105,14 +106,14 @@ fn local_zone() -> TimeZone {
     file.and_then(|data| TimeZone::tzif("Local", &data).ok()).unwrap_or_else(TimeZone::system)
 }
 
-/// `ADDR - - [DATE] `: the beginning of a line without a user.
+/// Writes `ADDR - - [DATE] `, the beginning of a line without a user.
 pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[u8]) {
     write_address(out, peer);
     out.extend_from_slice(b" - -");
     write_stamp(out, stamp);
 }
 
-/// The address without its port and, if it is link-local, without its scope; `-` for none.
+/// Writes the address without its port and, if it is link-local, without its scope. Writes `-` if there is no address.
 pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     match peer.map(|peer| peer.ip()) {
         Some(IpAddr::V4(address)) => write_ipv4(out, address),
@@ -121,14 +122,14 @@ pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     }
 }
 
-/// ` [DATE] `.
+/// Writes ` [DATE] `.
 pub(super) fn write_stamp(out: &mut Vec<u8>, stamp: &[u8]) {
     out.extend_from_slice(b" [");
     out.extend_from_slice(stamp);
     out.extend_from_slice(b"] ");
 }
 
-/// Writes an IPv4 address, by far the most common kind, without `fmt`, which would be half the cost of a line.
+/// Writes an IPv4 address, by far the most common kind, without `fmt`, which would account for half the cost of a line.
 fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
     for (place, octet) in address.octets().into_iter().enumerate() {
         if place > 0 {
@@ -143,10 +144,11 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error, and for
-/// a response whose length was not known at its beginning, and programs that parse its log expect that.
+/// Writes `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error
+/// and for a response whose length was not known in advance, and programs that parse its log expect this.
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
-    // A quote within the line is not escaped, as in Python. A parser finds the end of the line by the last quote.
+    // A quote within the line is not escaped, as in Python. A parser can find the end of the request line by the last
+    // quote.
     out.push(b'"');
     write_escaped(out, record.request.line);
     out.extend_from_slice(b"\" ");
@@ -158,27 +160,26 @@ pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
     }
 }
 
-/// `cut after N bytes: REASON`, the line before that of a request whose response was cut short.
+/// Writes `cut after N bytes: REASON`, which precedes the line of a request whose response was cut short.
 pub(super) fn write_cut(out: &mut Vec<u8>, sent: u64, reason: &str) {
     let plural = if sent == 1 { "" } else { "s" };
     _ = write!(out, "cut after {sent} byte{plural}: ");
     write_message(out, reason);
 }
 
-/// `N log lines dropped`.
+/// Writes `N log lines dropped`.
 pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
     let plural = if lines == 1 { "" } else { "s" };
     _ = write!(out, "{lines} log line{plural} dropped");
 }
 
-/// `code STATUS, message MESSAGE`.
+/// Writes `code STATUS, message MESSAGE`.
 pub(super) fn write_error(out: &mut Vec<u8>, status: Status, message: &str) {
     _ = write!(out, "code {status}, message ");
     write_message(out, message);
 }
 
-/// A message, which may quote bytes of a client. Control characters and backslashes are escaped, other characters are
-/// not.
+/// Writes a message, which can quote bytes from a client. Only control characters and backslashes are escaped.
 pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for character in text.chars() {
@@ -189,11 +190,11 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Bytes from a client. Control characters and bytes that are not ASCII become `\xNN`, and a backslash is doubled, so
+/// Writes bytes from a client. Control characters and non-ASCII bytes become `\xNN`, and backslashes are doubled, so
 /// that an escape differs from the same text sent by a client.
 ///
 /// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
-/// escaped, too: the bytes may be in another encoding, and a terminal may use another one.
+/// escaped too, because the bytes can be in another encoding, and the terminal can use yet another.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {

@@ -10,9 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::record::Record;
 use crate::tls_info::TlsInfo;
 
-/// `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the address if
-/// the request was authenticated. At the end, `cut` has the reason if the response was cut short, `referer` and
-/// `user_agent` are present if the client sent them, and `tls` if the connection is encrypted. The duration is in seconds.
+/// Writes `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the
+/// address if the request was authenticated. At the end, `cut` contains the reason if the response was cut short,
+/// `referer` and `user_agent` are present if the client sent them, and `tls` if the connection is encrypted. The
+/// duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {
@@ -37,7 +38,8 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
     out.push(b'}');
 }
 
-/// `,"tls":{"version":...,"cipher":...,"sni":...,"resumed":...}`, without `sni` if the client sent no server name.
+/// Writes `,"tls":{"version":...,"cipher":...,"sni":...,"resumed":...}`, without `sni` if the client sent no server
+/// name.
 fn write_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
     // The names of versions and ciphers come from this program, so they need no escaping.
     _ = write!(out, ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\"", tls.protocol(), tls.cipher());
@@ -47,14 +49,14 @@ fn write_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
     _ = write!(out, ",\"resumed\":{}}}", tls.is_resumed());
 }
 
-/// `{"time":...,"address":...,"message":...}`, without `address` if the message is about no peer.
+/// Writes `{"time":...,"address":...,"message":...}`, without `address` if the message is not about a peer.
 pub(super) fn write_message(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>, text: &str) {
     write_start(out, stamp, at, peer);
     write_text(out, "message", text.as_bytes());
     out.push(b'}');
 }
 
-/// `{"dropped":N}`, in place of N lines that were dropped.
+/// Writes `{"dropped":N}` in place of N dropped lines.
 pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
     // Writing to a vector cannot fail, here and below.
     _ = write!(out, "{{\"dropped\":{lines}}}");
@@ -75,8 +77,8 @@ fn write_number(out: &mut Vec<u8>, name: &str, number: impl Display) {
     _ = write!(out, ",\"{name}\":{number}");
 }
 
-/// A text field. Characters that are not printable ASCII are escaped, so that they have no effect on a terminal. Bytes
-/// that are not UTF-8 become U+FFFD, because a JSON text cannot contain them.
+/// Writes a text field. Characters that are not printable ASCII are escaped, so that they have no effect on a terminal.
+/// Bytes that are not UTF-8 become U+FFFD, because a JSON text cannot contain them.
 fn write_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     _ = write!(out, ",\"{name}\":\"");
     for chunk in bytes.utf8_chunks() {

@@ -1,12 +1,11 @@
 //! The access log: lines are collected in memory and written between two turns of the loop.
 //!
 //! `record` is the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink` buffers
-//! lines and counts those that it had to drop. `target` writes to a descriptor without blocking. Not here: connections, which the
-//! log outlives.
+//! lines and counts dropped ones. `target` writes to a descriptor without blocking. Not here: connections.
 //!
-//! Invariant: no method that adds lines fails or blocks, so the log never fails or delays a request. Only
-//! [`AccessLog::finish`] waits, for up to a second after the last request. A dropped line is counted, and the log
-//! itself says how many lines were dropped.
+//! Invariant: methods that add lines never fail or block, so the log never fails or delays a request. Only
+//! [`AccessLog::finish`] waits, for up to a second after the last request. Dropped lines are counted, and the log
+//! itself reports their number.
 
 mod apache;
 mod format;
@@ -29,31 +28,33 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// The longest time that [`AccessLog::finish`] waits for the other side to accept the last lines.
+/// The longest time that [`AccessLog::finish`] waits for the target to accept the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// The most bytes of lines that are buffered while the other side accepts none: the lines of some thousand requests.
+/// The maximum number of buffered bytes while the target accepts none. It is enough for the lines of about two thousand
+/// requests.
 const LIMIT: usize = 256 * 1024;
 
 /// The format of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An error has another line before it.
+    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An error has an additional line
+    /// before it.
     #[default]
     Python,
     /// Apache's *common*: the date has a time zone, and every request has exactly one line.
     Common,
     /// Apache's *combined*: *common* with the referer and the user agent.
     Combined,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// The log of requests, errors and messages, in the format of Python's `http.server` or another [`LogFormat`].
 ///
-/// Lines are buffered until [`flush`](AccessLog::flush) writes as many as the other side accepts. If more than 256 KiB
-/// are waiting, whole lines are dropped, and a line `N log lines dropped` takes their place.
+/// Lines are buffered until [`flush`](AccessLog::flush) writes as many as the target accepts. If more than 256 KiB are
+/// waiting, whole lines are dropped and replaced with a line `N log lines dropped`.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -79,7 +80,7 @@ pub enum LogFormat {
 pub struct AccessLog {
     /// `None` if the log is off.
     open: Option<OpenLog>,
-    /// The log of a server whose program has set none.
+    /// True for the log of a server for which the program has not set a log.
     is_default: bool,
 }
 
@@ -90,12 +91,12 @@ struct OpenLog {
     format: LogFormat,
     /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens it again.
     path: Option<PathBuf>,
-    /// The name of the file before the process changed its root, if it has no name below the new root.
+    /// The name of the file before the process changed its root, if the file is not below the new root.
     left_behind: Option<PathBuf>,
 }
 
 impl AccessLog {
-    /// A log on standard error. If its descriptor cannot be duplicated, the log is off.
+    /// Creates a log on standard error. If the descriptor cannot be duplicated, the log is off.
     pub fn stderr() -> AccessLog {
         std::io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| AccessLog::off(), AccessLog::to)
     }
@@ -112,7 +113,7 @@ impl AccessLog {
         }
     }
 
-    /// A log whose lines, without their newlines, are the arguments of a function, such as one that passes them to the
+    /// Creates a log that calls a function with each line, without its newline. The function could pass lines to the
     /// crate `tracing`. It is called between two turns of the loop, so it should not block.
     ///
     /// ```
@@ -129,25 +130,25 @@ impl AccessLog {
         AccessLog::to_writer(LineWriter { receive, begun: Vec::new() })
     }
 
-    /// A log that is written to a writer, and flushed after each write. The writer is used between two turns of the
-    /// loop: while it blocks, no client is served. An error loses the lines that are waiting. For a descriptor,
-    /// [`to`](AccessLog::to) writes without blocking.
+    /// Creates a log that is written to a writer, and flushed after each write. The writer is used between two turns of
+    /// the loop, so no client is served while it blocks. After an error, the waiting lines are lost. For a descriptor,
+    /// use [`to`](AccessLog::to), which writes without blocking.
     pub fn to_writer(writer: impl Write + Send + 'static) -> AccessLog {
         AccessLog::on(Target::writer(writer), None)
     }
 
-    /// A log that drops every line and counts none.
+    /// Creates a log that drops every line without counting it.
     pub fn off() -> AccessLog {
         AccessLog { open: None, is_default: false }
     }
 
-    /// A log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor do not change,
-    /// because other processes may share them.
+    /// Creates a log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor are not
+    /// changed, because other processes may share them.
     pub fn to(fd: OwnedFd) -> AccessLog {
         AccessLog::on(Target::new(fd), None)
     }
 
-    /// A log that is appended to a file. The file is created if it does not exist.
+    /// Creates a log that is appended to a file. The file is created if it does not exist.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -163,7 +164,7 @@ impl AccessLog {
         AccessLog { open: Some(open), is_default: false }
     }
 
-    /// Sets the format of the lines; by default [`LogFormat::Python`].
+    /// Sets the format of the lines. Default: [`LogFormat::Python`].
     pub fn format(mut self, format: LogFormat) -> AccessLog {
         if let Some(open) = &mut self.open {
             open.set_format(format);
@@ -192,14 +193,14 @@ impl AccessLog {
     }
 
     /// Prepares the log for a process that is about to make a directory its root. The path of a file below it becomes
-    /// relative to that root. Any other file is still written to, but cannot be reopened: below the new root, its path
-    /// names another file.
+    /// relative to that root. Any other file is still written to, but cannot be reopened, because its path means
+    /// another file below the new root.
     #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "only the program changes its root"))]
     pub(crate) fn below(mut self, root: &Path) -> AccessLog {
         if let Some(open) = &mut self.open
             && let Some(path) = open.path.take()
         {
-            // Both paths are resolved, because a symbolic link to the root is also a way into it.
+            // Both paths are resolved, because a path can also lead into the root through a symbolic link.
             let real = |path: &Path| path.canonicalize().ok();
             let inside =
                 real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
@@ -211,8 +212,8 @@ impl AccessLog {
         self
     }
 
-    /// Opens the file again by its name, after it was renamed for rotation. Has no effect on a log that was not opened
-    /// by name.
+    /// Opens the file again by its name, after it has been renamed for rotation. Has no effect on a log that was not
+    /// opened by name.
     ///
     /// # Errors
     /// If the file cannot be opened. Lines are then still written to the old file.
@@ -223,13 +224,13 @@ impl AccessLog {
         }
         let Some(path) = path else { return Ok(()) };
         let target = Target::open(path)?;
-        // Lines of requests before the rotation go to the old file, as far as it accepts them now.
+        // Lines from before the rotation go to the old file if it accepts them now.
         sink.flush();
         sink.redirect(target);
         Ok(())
     }
 
-    /// True unless the log is off. If it is off, the caller can skip the preparation of lines.
+    /// True unless the log is off. If it is off, the caller need not prepare lines.
     pub fn is_on(&self) -> bool {
         self.open.is_some()
     }
@@ -252,8 +253,8 @@ impl AccessLog {
         described
     }
 
-    /// Adds the line of one exchange, as Python's `log_request`. If the response was cut short, a line with the reason
-    /// comes before it; the JSON format has a field for the reason instead.
+    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, it is preceded by a
+    /// line with the reason; the JSON format has a field for the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
             && format != LogFormat::Json
@@ -276,15 +277,15 @@ impl AccessLog {
         });
     }
 
-    /// Adds the line of an error response, as Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`. The
-    /// line of the request follows it. The other formats have one line for each request, so they omit this one.
+    /// Adds the line of an error response, like Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`.
+    /// The line of the request follows it. The other formats have exactly one line per request, so they omit this one.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
         if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
             self.line(Some(peer), now, |out| write_error(out, status, message));
         }
     }
 
-    /// Adds a message, as Python's `log_message`: `ADDR - - [DATE] TEXT`. Without a peer, the address is `-`.
+    /// Adds a message, like Python's `log_message`: `ADDR - - [DATE] TEXT`. Without a peer, the address is `-`.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
         match &mut self.open {
             Some(OpenLog { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
@@ -295,15 +296,15 @@ impl AccessLog {
         }
     }
 
-    /// Writes as many lines as the other side accepts without blocking. The loop calls it at the end of each turn.
+    /// Writes as many lines as the target accepts without blocking. The loop calls this at the end of each turn.
     ///
-    /// Returns the time after which to try again if lines are left. `None` if all are written, so that an idle server
-    /// does not wake up for its log.
+    /// Returns the time after which to try again if lines are left. `None` if all have been written, so that an idle
+    /// server does not wake up for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())
     }
 
-    /// Writes the lines that are left after the last request. Waits for a slow reader, for a second at most.
+    /// Writes the remaining lines after the last request. Waits at most a second for a slow reader.
     pub fn finish(&mut self) {
         if let Some(open) = &mut self.open {
             open.sink.finish(LAST);

@@ -14,8 +14,8 @@ use crate::tls_info::TlsInfo;
 pub struct Record<'r> {
     /// The address of the client.
     pub peer: SocketAddr,
-    /// The user whose credentials were verified, as the service has set it; see
-    /// [`Response::user`](crate::service::Response::user). Python's format does not show it.
+    /// The verified user, as set by the service; see [`Response::user`](crate::service::Response::user). Python's
+    /// format does not show it.
     pub user: Option<&'r str>,
     /// The request.
     pub request: LoggedRequest<'r>,
@@ -24,8 +24,8 @@ pub struct Record<'r> {
     /// The number of body bytes that were sent.
     pub sent: u64,
     /// True if the length of the body was known when the response began, and the body is not the server's error page.
-    /// Otherwise Python's format shows `-` instead of the number, as programs that parse it expect. The other formats
-    /// always show the number.
+    /// Otherwise Python's format shows `-` instead of the number, which programs that parse it expect. The other
+    /// formats always show the number.
     pub is_counted: bool,
     /// The reason why the response was cut short, if it was.
     pub cut: Option<&'r str>,
@@ -35,7 +35,7 @@ pub struct Record<'r> {
     pub ended: Instant,
 }
 
-/// The parts of a request that a log shows. Fields that the format of the log does not show are `None`.
+/// The parts of a request that a log shows. Fields that the log's format does not show are `None`.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedRequest<'r> {
     /// The request line as the client sent it, without CRLF.
@@ -44,13 +44,13 @@ pub struct LoggedRequest<'r> {
     pub referer: Option<&'r [u8]>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
-    /// The result of the TLS handshake; `None` also if the connection is not encrypted.
+    /// The result of the TLS handshake. It is also `None` if the connection is not encrypted.
     pub tls: Option<&'r Arc<TlsInfo>>,
     /// The time at which the request was read.
     pub arrived: Instant,
 }
 
-/// A copy of a [`LoggedRequest`], for a response that is sent after its request was dropped.
+/// A copy of a [`LoggedRequest`], for a response that outlives its request.
 #[derive(Debug)]
 pub struct OwnedLoggedRequest {
     line: Box<[u8]>,

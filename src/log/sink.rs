@@ -1,8 +1,9 @@
-//! A bounded buffer of lines before a target. Lines that do not fit are dropped and counted.
+//! A bounded buffer of lines in front of a target. Lines that do not fit are dropped and counted.
 //!
-//! Not here: the format of lines, and how a descriptor is written to (`target`).
+//! Not here: the format of lines, and the methods of writing (`target`).
 //!
-//! Invariant: the target gets whole lines, except after a failed write; then the next line begins after a newline.
+//! Invariant: the target gets whole lines. Only a failed write can cut a line, and then a newline precedes the next
+//! line.
 
 use std::time::{Duration, Instant};
 
@@ -10,42 +11,42 @@ use rustix::io::Errno;
 
 use super::target::Target;
 
-/// The time after which a full target is tried again. The poll cannot report when there is room: registering the
-/// descriptor fails for files, and a shared descriptor would be reported although other processes fill it.
+/// The time after which a full target is tried again. The poll cannot be used for this: registering the descriptor
+/// fails for files, and a shared descriptor would be reported although other processes fill it again.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// A bounded buffer of lines before a target.
+/// A bounded buffer of lines in front of a target.
 ///
-/// Once a line does not fit, all lines are dropped until the buffer is written. So there are a few long gaps, each
-/// announced in its place, and not many short ones.
+/// Once a line does not fit, all lines are dropped until the buffer has been written. This results in a few long gaps
+/// instead of many short ones, and each gap is announced in its place.
 #[derive(Debug)]
 pub(super) struct Sink {
     target: Target,
     limit: usize,
     /// Writes the announcement of a gap. The argument is the number of dropped lines.
     announce: fn(&mut Vec<u8>, u64),
-    /// Whole lines. The first `written` bytes are already written.
+    /// Whole lines. The first `written` bytes have already been written.
     lines: Vec<u8>,
     written: usize,
-    /// The number of lines that were dropped since the last announcement.
+    /// The number of lines that have been dropped since the last announcement.
     gap: u64,
-    /// The announcement in `lines`, until it is written.
+    /// The announcement in `lines`, until it has been written.
     notice: Option<Notice>,
-    /// The last byte that was written is within a line whose rest was dropped.
+    /// True if the last written byte is within a line whose rest was dropped.
     torn: bool,
     dropped: u64,
 }
 
 #[derive(Debug)]
 struct Notice {
-    /// The number of dropped lines that it announces.
+    /// The number of dropped lines in the announcement.
     gap: u64,
-    /// The position of the announcement's end in the buffer.
+    /// The position in the buffer at which the announcement ends.
     end: usize,
 }
 
 impl Sink {
-    /// A sink that buffers up to `limit` bytes. A line that is alone in the buffer may be longer.
+    /// Creates a sink that buffers up to `limit` bytes. A line that is alone in the buffer can be longer.
     pub(super) fn new(target: Target, limit: usize) -> Sink {
         let announce = super::format::write_gap;
         Sink { target, limit, announce, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
@@ -56,7 +57,7 @@ impl Sink {
         self.announce = announce;
     }
 
-    /// Replaces the target. Lines that are not written yet go to the new one.
+    /// Replaces the target. Lines that have not been written yet go to the new one.
     pub(super) fn redirect(&mut self, target: Target) {
         self.target = target;
     }
@@ -67,7 +68,8 @@ impl Sink {
 
     /// Buffers the line that `append` writes, which ends in a newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
-        // Until a gap is announced, even a line that would fit is dropped, so that there is one gap and not many short ones.
+        // Until a gap has been announced, even lines that would fit are dropped, so that there is one gap and not many
+        // short ones.
         if self.gap > 0 && !self.is_empty() {
             return self.lose(1);
         }
@@ -80,8 +82,8 @@ impl Sink {
         }
     }
 
-    /// Writes until the buffer is empty or the target is full. In the latter case returns the time after which to try
-    /// again.
+    /// Writes until the buffer is empty or the target is full. If the target is full, returns the time after which to
+    /// try again.
     pub(super) fn flush(&mut self) -> Option<Duration> {
         while !self.is_empty() {
             match self.target.write(&self.lines[self.written..]) {
@@ -89,13 +91,13 @@ impl Sink {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Some(RETRY),
                 Ok(_) | Err(_) => {
-                    // The lines are lost. Their announcement waits until the next line: if it were tried again now, a
-                    // broken target would keep an idle server busy.
+                    // The lines are lost. Their announcement waits for the next line, because retrying now would keep
+                    // an idle server busy with a broken target.
                     self.give_up();
                     return None;
                 }
             }
-            // The announcement takes the place of the dropped lines, after all lines that were buffered before them.
+            // The announcement replaces the dropped lines, after all earlier lines.
             if self.is_empty() {
                 self.announce_gap();
             }
@@ -103,19 +105,19 @@ impl Sink {
         None
     }
 
-    /// Writes the last lines. Waits for room, up to `within` in all.
+    /// Writes the last lines. Waits up to `within` in total for space in the target.
     pub(super) fn finish(&mut self, within: Duration) {
         let began = Instant::now();
         while self.flush().is_some() {
             let left = within.saturating_sub(began.elapsed());
-            // An error of poll, such as a signal, leads to another try within the time.
+            // After an error of poll, such as a signal, it tries again within the time.
             if left.is_zero() || matches!(self.target.has_room(left), Ok(false)) {
                 return;
             }
         }
     }
 
-    /// The number of lines that were dropped so far.
+    /// The number of lines that have been dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -129,12 +131,12 @@ impl Sink {
         self.dropped += lines;
     }
 
-    /// Puts the announcement of a gap, if there is one, into the buffer, which is empty.
+    /// Puts the announcement of a gap, if there is one, into the empty buffer.
     fn announce_gap(&mut self) {
         if self.gap == 0 {
             return;
         }
-        // Ends the line whose rest was dropped; otherwise the announcement would continue it.
+        // This ends the line whose rest was dropped, because otherwise the announcement would continue it.
         if self.torn {
             self.lines.push(b'\n');
         }
@@ -145,7 +147,7 @@ impl Sink {
         self.gap = 0;
     }
 
-    /// Notes that bytes were written. Moves the rest to the front only once half of the limit was written,
+    /// Notes that bytes have been written. The rest is moved to the front only once half of the limit has been written,
     /// because moving it after every write would be slow.
     fn advance(&mut self, count: usize) {
         self.written += count;
@@ -169,7 +171,7 @@ impl Sink {
         self.torn |= self.written > 0 && self.lines[self.written - 1] != b'\n';
         let mut left = self.written;
         if let Some(notice) = self.notice.take() {
-            // The gap has to be announced again. The announcement itself is not counted as a dropped line.
+            // The gap must be announced again. The announcement itself does not count as a dropped line.
             self.gap += notice.gap;
             left = notice.end;
         }

@@ -1,10 +1,10 @@
-//! The descriptor that the log is written to, and a write that does not block; or a writer that the program has supplied.
+//! The target of the log: a descriptor with a non-blocking method of writing, or a writer from the program.
 //!
 //! The open file description of standard error is shared with the shell or the supervisor that started the server.
-//! `O_NONBLOCK` is a flag of that description, so setting it would change it for those processes, too. Therefore each
-//! kind of descriptor has its own method of writing, and no method changes a flag that is shared.
+//! `O_NONBLOCK` is a flag of that description, so setting it would also affect those processes. Therefore each kind of
+//! descriptor has its own method of writing, and no method changes a shared flag.
 //!
-//! Not here: lines that wait (`sink`).
+//! Not here: waiting lines (`sink`).
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -17,15 +17,15 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::{Errno, Result, write};
 use rustix::net::{SendFlags, send};
 
-/// The most bytes of one write. A write of at most this size to a pipe is atomic, and does not block if poll reports the pipe as
-/// writable. POSIX guarantees 512 bytes; on Linux it is a page.
+/// The maximum size of one write in bytes. A write of up to this size to a pipe is atomic, and does not block if poll
+/// reports the pipe as writable. POSIX guarantees 512 bytes; on Linux it is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
 /// The destination of the log.
 pub(super) enum Target {
     /// A descriptor and the method of writing to it.
     Descriptor { fd: OwnedFd, method: WriteMethod },
-    /// A writer that the program has supplied. It may block.
+    /// A writer from the program. It may block.
     Writer(Box<dyn Write + Send>),
 }
 
@@ -42,13 +42,13 @@ impl fmt::Debug for Target {
 pub(super) enum WriteMethod {
     /// `write` on a regular file. The kernel has no non-blocking writes for files.
     File,
-    /// Non-blocking `write` on a pipe or device that was opened a second time, and so has flags of its own.
+    /// Non-blocking `write` on a pipe or device that was opened a second time and therefore has its own flags.
     Own,
-    /// `send` on a socket, with a flag that makes this one call non-blocking.
+    /// `send` on a socket, with a flag that makes only this call non-blocking.
     Socket,
     /// `poll`, then `write`, on a pipe or device that cannot be opened again, for instance because it belongs to
     /// another user. The write blocks if another process fills the pipe between the two calls, or if a terminal has
-    /// room for only a part. The kernel offers no better method for this case.
+    /// space for only a part. The kernel offers no better method for this case.
     Polled,
 }
 
@@ -66,20 +66,20 @@ impl Target {
         }
     }
 
-    /// Opens a file for appending, and creates it if it does not exist. A FIFO without a reader is an error; opening it
-    /// does not block.
+    /// Opens a file for appending, and creates it if it does not exist. For a FIFO without a reader, this returns an
+    /// error and does not block.
     pub(super) fn open(path: &Path) -> Result<Target> {
         let how =
             OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
-    /// A writer that the program has supplied.
+    /// Creates a target from a writer of the program.
     pub(super) fn writer(writer: impl Write + Send + 'static) -> Target {
         Target::Writer(Box::new(writer))
     }
 
-    /// A target that is polled, whatever the kind of its descriptor.
+    /// Creates a target that is polled, regardless of the kind of its descriptor.
     #[cfg(test)]
     pub(super) fn polled(fd: OwnedFd) -> Target {
         Target::Descriptor { fd, method: WriteMethod::Polled }
@@ -88,14 +88,14 @@ impl Target {
     /// Writes some of the bytes and returns their number.
     ///
     /// # Errors
-    /// `AGAIN` if there is no room now; any other error is one of the target.
+    /// `AGAIN` if the target is full now; otherwise an error of the target.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let (fd, method) = match self {
             Target::Descriptor { fd, method } => (&*fd, *method),
             Target::Writer(writer) => return write_and_flush(writer, bytes),
         };
         match method {
-            // A regular file takes any number of bytes at once, so there is no limit to whole lines.
+            // A regular file accepts any number of bytes in one call, so the write is not limited to a few whole lines.
             WriteMethod::File => write(fd, bytes),
             WriteMethod::Own => write(fd, whole_lines(bytes)),
             WriteMethod::Socket => send(fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
@@ -106,14 +106,14 @@ impl Target {
         }
     }
 
-    /// Waits up to `within` until there is room for a write. True if there is.
+    /// Waits up to `within` until there is space for a write. Returns true if there is.
     ///
     /// # Errors
-    /// `INTR` if a signal came first.
+    /// `INTR` if a signal arrived first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),
-            // A writer has no readiness that could be polled: its own write waits.
+            // A writer cannot be polled; its own write waits.
             Target::Writer(_) => Ok(true),
         }
     }
@@ -125,7 +125,7 @@ fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
     Ok(poll(&mut fds, Some(&within))? > 0)
 }
 
-/// Writes to a writer that the program has supplied. An error without a system error number counts as an error of the device.
+/// Writes to a writer from the program. An error without a system error number counts as an I/O error.
 fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
     let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
     written.map_err(|error| match error.kind() {
@@ -142,8 +142,8 @@ fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// As many whole lines as fit into one atomic write, or the beginning of a longer line. So the output of another
-/// process on the same pipe comes between two lines and not within one.
+/// As many whole lines as fit into one atomic write, or the beginning of a longer line. So the output of other
+/// processes on the same pipe appears between two lines and not within one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;

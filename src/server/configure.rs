@@ -1,4 +1,4 @@
-//! The settings of an [`HttpServer`], set one by one before it serves. Not here: binding and serving.
+//! The methods that set the settings of an [`HttpServer`] before it serves. Not here: binding and serving.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ use crate::transport::Pace;
 use crate::watchdog::Watchdog;
 
 impl HttpServer {
-    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure from a request
-    /// to a [`Response`](crate::service::Response) or a `Result`.
+    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure that takes a
+    /// request and returns a [`Response`](crate::service::Response) or a `Result`.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -37,11 +37,11 @@ impl HttpServer {
         self
     }
 
-    /// Serves every connection by a handler of its own, with the default settings of [`Handlers`].
+    /// Serves every connection with its own handler, with the default settings of [`Handlers`].
     ///
-    /// The factory is `Send`, because a server may be moved to another thread before it runs. A handler never leaves the
-    /// thread of its server, so it may contain an `Rc` or a `RefCell`; whatever the factory gives to it must be made by the
-    /// factory, or be `Send` itself.
+    /// The factory is `Send`, because a server can be moved to another thread before it runs. A handler never leaves
+    /// its server's thread, so it can contain an `Rc` or a `RefCell`. Values that the factory gives to it must be made
+    /// by the factory or be `Send`.
     pub fn handler<H, E, M>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
     where
         H: RequestHandler<E> + 'static,
@@ -51,28 +51,29 @@ impl HttpServer {
         self.service(Handlers::new(factory))
     }
 
-    /// Sets the limits for clients: sizes, times and numbers of connections.
+    /// Sets the limits for clients: sizes, times and the number of connections.
     pub fn limits(self, limits: Limits) -> HttpServer {
         self.state.set_limits(limits);
         self
     }
 
-    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one.
+    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or any type that can be converted to
+    /// one.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> HttpServer {
         self.state.set_tls(config.into());
         self
     }
 
-    /// Adds `Strict-Transport-Security` with this time to all responses over TLS, errors included: browsers then use only HTTPS
-    /// for this host (RFC 6797). With zero they forget that. `None`, the default, leaves the field out.
+    /// Adds `Strict-Transport-Security` with this time to all responses over TLS, including errors. Browsers then use
+    /// only HTTPS for this host (RFC 6797). Zero makes them forget this. `None`, the default, leaves the field out.
     #[cfg(feature = "tls")]
     pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
         self.state.set_hsts(max_age);
         self
     }
 
-    /// Sets the version in the status line. With [`Version::Http10`] a connection closes after every response, unless
+    /// Sets the version in the status line. With [`Version::Http10`], a connection closes after every response, unless
     /// the response has `Connection: keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
         self.state.set_protocol(protocol);
@@ -89,11 +90,11 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Adds a header field to all responses that begin from now on, errors included. A response that has a field of this
-    /// name itself is sent with both.
+    /// Adds a header field to all responses, including errors. If a response already has a field with this name, both
+    /// are sent.
     ///
     /// # Errors
-    /// If `name` and `value` are not one valid header field.
+    /// If `name` and `value` do not form a valid header field.
     pub fn common_header(self, name: &str, value: &str) -> io::Result<HttpServer> {
         self.state.add_common_header(name, value)?;
         Ok(self)
@@ -111,17 +112,18 @@ impl HttpServer {
         self
     }
 
-    /// How long a call of the service may take before its request line is written to standard error while it still
-    /// runs: 5 seconds unless set. No other client is served in that time. A thread that exists only while requests
-    /// come watches the calls. [`FileService`](crate::files::FileService) is not watched, and handlers have
-    /// [`Handlers::stuck_after`].
+    /// Sets the time that a call of the service may take before its request line is written to standard error while it
+    /// still runs. Default: 5 seconds. No other client is served during a call. The check is done by a thread that
+    /// exists only while there are requests. It does not apply to [`FileService`](crate::files::FileService), and
+    /// handlers have [`Handlers::stuck_after`].
     pub fn stuck_after(mut self, time: Duration) -> HttpServer {
         self.state.watchdog = Some(Watchdog::new(time));
         self
     }
 
     /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called
-    /// at least that often: Python's `poll_interval`. Without it an idle server sleeps until an event or a deadline.
+    /// at least once in that time: Python's `poll_interval`. Without it, an idle server sleeps until an event or a
+    /// deadline.
     pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
         self.poll_interval = Some(interval);
         self
@@ -133,9 +135,9 @@ impl HttpServer {
         self
     }
 
-    /// Calls `work` again and again while the server runs, between two turns of the loop, with `interval` between two
-    /// calls. The first call is one interval after the beginning of the run. No client is served during a call; an
-    /// interval of less than a millisecond is one. May be called several times, for more work.
+    /// Calls `work` repeatedly while the server runs, between two turns of the loop, with `interval` between two calls.
+    /// The first call is one interval after the beginning of the run. No client is served during a call. The minimum
+    /// interval is a millisecond. This method can be called several times to add more work.
     ///
     /// ```
     /// use std::time::Duration;
@@ -159,7 +161,7 @@ impl HttpServer {
     }
 
     /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file
-    /// is opened again. Its changes apply to the requests that begin after it.
+    /// is opened again. Its changes apply to requests that begin afterwards.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -183,14 +185,15 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback for the time at which it becomes known that a run ends: when the server begins to drain, at the
-    /// beginning of [`Lifetime::lame_duck`], or before it ends at once. It is called once a run, between two turns.
+    /// Sets a callback for the moment at which the end of a run is decided: when the server begins to drain, at the
+    /// beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two turns.
     pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
         self.on_stopping = Some(Box::new(stopping));
         self
     }
 
-    /// Sets when [`serve_forever`](HttpServer::serve_forever) drains by itself, and how long it continues after a signal.
+    /// Sets the times after which [`serve_forever`](HttpServer::serve_forever) drains by itself, and for which it
+    /// continues after a signal.
     ///
     /// ```
     /// use std::time::Duration;
@@ -207,9 +210,9 @@ impl HttpServer {
         self
     }
 
-    /// Counts what the server and its companion do from now on. The same counters may be given to a
-    /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections and
-    /// turns are not counted, because they belong to all of its servers.
+    /// Counts the activity of the server and its companion. The same counters can be passed to a
+    /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections
+    /// and turns are not counted, because all of its servers share them.
     #[cfg(feature = "harness")]
     pub fn statistics(mut self, statistics: Arc<Statistics>) -> HttpServer {
         if let Some(companion) = &mut self.companion {
@@ -219,8 +222,8 @@ impl HttpServer {
         self
     }
 
-    /// Stops the server, as [`Stopper::stop`](crate::Stopper::stop) does, when this pipe or socket reaches its end or
-    /// breaks: the process that holds the other end has ended then. The bytes that it brings are discarded.
+    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket reaches its end or
+    /// breaks, because the process that holds the other end has then ended. Bytes that arrive on it are discarded.
     #[cfg(unix)]
     pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
         self.core.stop_at_end_of(input.into());
@@ -234,7 +237,7 @@ impl HttpServer {
     }
 
     /// Makes every connection read and write few bytes at a time, and pause between them: for tests of services and
-    /// clients with messages that are split at every place, and for watching the loop. Timeouts stay as they are. A
+    /// clients with messages that are split at every position, and for watching the loop. Timeouts are not changed. A
     /// pace without limits changes nothing.
     pub fn pace(mut self, pace: Pace) -> HttpServer {
         let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
@@ -242,9 +245,9 @@ impl HttpServer {
         self
     }
 
-    /// Runs another server on the loop of this one, for example one that redirects to it. It begins and ends with this one
-    /// and keeps its address, service, log and limits, as in an [`EventLoop`](crate::EventLoop). Its own signals and
-    /// callbacks have no effect. [`handle_request`](HttpServer::handle_request) does not serve it.
+    /// Runs another server on the loop of this one, for example one that redirects to it. It starts and ends together
+    /// with this one, and keeps its address, service, log and limits, as in an [`EventLoop`](crate::EventLoop). Its own
+    /// signals and callbacks have no effect. [`handle_request`](HttpServer::handle_request) does not serve it.
     ///
     /// ```
     /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
@@ -266,7 +269,7 @@ impl HttpServer {
     /// Handles these signals of the process while the server runs, each with its action.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of them.
+    /// If the system does not allow a handler for one of the signals.
     pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
         self.core.stop_on_signals(actions)?;
         Ok(self)
@@ -279,11 +282,12 @@ impl HttpServer {
         self
     }
 
-    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connection is accepted,
-    /// and responses in flight may end within [`Limits::grace`]. A second signal closes all connections at once.
+    /// Makes SIGINT and SIGTERM stop [`serve_forever`](HttpServer::serve_forever): no further connections are accepted,
+    /// and responses in flight can be completed within [`Limits::grace`]. A second signal closes all connections
+    /// immediately.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of them.
+    /// If the system does not allow a handler for one of the signals.
     pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
         self.core.stop_on_termination()?;
         Ok(self)

@@ -48,7 +48,7 @@ impl TurnHooks for HttpHooks<'_> {
         let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, clock.wall);
         let service = self.state.with_service(|service| service.after_turn(clock.now, &mut write_line));
         let log = self.log.after_turn(clock);
-        // Last, so that the program sees the work of the turn done: children reaped, lines written.
+        // Called last, so that the work of the turn is done before: children are reaped, and lines are written.
         if let Some(actions) = &mut self.callbacks.service_actions {
             actions();
         }
@@ -57,7 +57,7 @@ impl TurnHooks for HttpHooks<'_> {
     }
 
     fn reload(&mut self) {
-        // First, because the program may set another log.
+        // Called first, because the program may set another log.
         if let Some(on_reload) = &mut self.callbacks.on_reload {
             on_reload(&Reload::new(self.state));
         }
@@ -73,12 +73,12 @@ impl TurnHooks for HttpHooks<'_> {
     fn after_run(&mut self, mode: RunMode) {
         let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, SystemTime::now());
         self.state.with_service(|service| service.after_run(&mut write_line));
-        // Last, because the service writes to it.
+        // Called last, because the service writes to the log.
         self.log.after_run(mode);
     }
 }
 
-/// The hooks of a server that counts: it tells its counters what its log has dropped, and which faults it has made.
+/// The hooks of a server with counters. They also report dropped log lines and executed faults to the counters.
 #[cfg(feature = "harness")]
 pub(super) struct MeteredHooks<'s> {
     pub(super) hooks: HttpHooks<'s>,

@@ -12,9 +12,9 @@ use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::IntoService;
 
-/// A running server, as [`HttpServer::on_reload`](crate::HttpServer::on_reload) may change it.
+/// A running server, for changes in [`HttpServer::on_reload`](crate::HttpServer::on_reload).
 ///
-/// No connection is closed. A request that has begun keeps the service and the limits that were set when it began.
+/// Connections are not closed. A request that has begun keeps the service and the limits from its beginning.
 pub struct Reload<'s>(&'s ServerState);
 
 /// The callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload).
@@ -26,14 +26,14 @@ impl<'s> Reload<'s> {
     }
 
     /// Replaces the service for the requests that begin from now on. The previous service is dropped, and its
-    /// [`after_turn`](crate::service::Service::after_turn) is not called any more: a service with work left there has to hand it on, as
-    /// a `CgiService` hands on its scripts.
+    /// [`after_turn`](crate::service::Service::after_turn) is no longer called. If the service still has work to do
+    /// there, it must hand that over, like a `CgiService` does with its scripts.
     pub fn set_service<M>(&self, service: impl IntoService<M, Service: Send + 'static>) {
         self.0.set_service(service.into_service());
     }
 
-    /// Replaces the limits for the requests that begin from now on. If
-    /// [`Limits::connections_per_peer`] was not set before, the connections that exist already are not counted for it.
+    /// Replaces the limits for the requests that begin from now on. If [`Limits::connections_per_peer`] was not set
+    /// before, existing connections do not count towards it.
     pub fn set_limits(&self, limits: Limits) {
         self.0.set_limits(limits);
     }
@@ -43,20 +43,20 @@ impl<'s> Reload<'s> {
         self.0.set_protocol(protocol);
     }
 
-    /// Replaces the configuration of TLS for the connections that are accepted from now on. The others keep theirs.
+    /// Replaces the TLS configuration for connections that are accepted from now on. Existing connections keep theirs.
     #[cfg(feature = "tls")]
     pub fn set_tls(&self, config: impl Into<Arc<rustls::ServerConfig>>) {
         self.0.set_tls(config.into());
     }
 
-    /// Replaces the time of `Strict-Transport-Security`, as [`HttpServer::hsts`](crate::HttpServer::hsts) sets it.
+    /// Replaces the time of `Strict-Transport-Security`, like [`HttpServer::hsts`](crate::HttpServer::hsts).
     #[cfg(feature = "tls")]
     pub fn set_hsts(&self, max_age: Option<std::time::Duration>) {
         self.0.set_hsts(max_age);
     }
 
-    /// Replaces the value of `Server` in the responses that begin from now on, as
-    /// [`HttpServer::server_name`](crate::HttpServer::server_name) sets it.
+    /// Replaces the value of `Server` in the responses that begin from now on, like
+    /// [`HttpServer::server_name`](crate::HttpServer::server_name).
     ///
     /// # Errors
     /// If the name is not valid in a header field.
@@ -64,12 +64,12 @@ impl<'s> Reload<'s> {
         Ok(self.0.set_server_name(name)?)
     }
 
-    /// Replaces the destination and the format of the log by those of this one.
+    /// Replaces the destination and the format of the server's log with those of `log`.
     pub fn set_log(&self, log: AccessLog) {
         self.0.log.borrow_mut().become_like(log);
     }
 
-    /// Writes a line to the log that names no client.
+    /// Writes a line without a client's address to the log.
     pub fn message(&self, text: &str) {
         self.0.log.borrow_mut().message(None, text, SystemTime::now());
     }

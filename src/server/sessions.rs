@@ -1,4 +1,4 @@
-//! The sessions of accepted connections: which connections get one, and of which type it is.
+//! Makes the sessions of accepted connections: decides which connections get a session, and its type.
 
 use std::net::SocketAddr;
 #[cfg(feature = "tls")]
@@ -21,19 +21,19 @@ use crate::statistics::{ConnectionMeter, Statistics};
 use crate::transport::tls::{ServerSide, TlsScratch, TlsStream};
 use crate::transport::{Narrow, Pace, Paced, Transport};
 
-/// The settings of a run that decide about a session.
+/// The settings of a run that determine its sessions.
 #[derive(Clone)]
 pub(super) struct HttpSessions<'s> {
     state: &'s ServerState,
     verify: Option<&'s (dyn Fn(SocketAddr) -> bool + Send)>,
     pace: Option<Pace>,
     watch: Watch<'s>,
-    /// Sessions close after their first response.
+    /// True if sessions close after their first response.
     once: bool,
-    /// The counters of a server that counts.
+    /// The counters, if the server has any.
     #[cfg(feature = "harness")]
     statistics: Option<&'s Arc<Statistics>>,
-    /// The memory in which connections over TLS read and write.
+    /// The memory that TLS connections share for reading and writing.
     #[cfg(feature = "tls")]
     scratch: Rc<TlsScratch>,
 }
@@ -59,13 +59,13 @@ impl<'s> HttpSessions<'s> {
         }
     }
 
-    /// Counts the connections, if there are counters.
+    /// Sets the counters for the connections, if any.
     #[cfg(feature = "harness")]
     pub(super) fn counted_by(self, statistics: Option<&'s Arc<Statistics>>) -> HttpSessions<'s> {
         HttpSessions { statistics, ..self }
     }
 
-    /// Makes the session of a connection that was accepted at the given time, or refuses the connection.
+    /// Makes the session of a connection that was accepted at `now`, or refuses the connection.
     pub(super) fn make(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
@@ -90,7 +90,7 @@ impl<'s> HttpSessions<'s> {
         if let Some(pace) = self.pace {
             return self.make_paced(stream, pace, peer, now, observer);
         }
-        // The transport's type is known here, so the compiler makes a session without any indirection.
+        // The transport's type is known here, so the compiler can avoid indirection in the session.
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {
             return self.admit(self.accept_tls(stream, config)?, peer, now, observer);
@@ -108,13 +108,13 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once)))
     }
 
-    /// The server's side of TLS. `None` if the configuration contradicts itself, so it cannot serve any client.
+    /// Creates the server's side of TLS. `None` if the configuration is invalid and cannot serve any client.
     #[cfg(feature = "tls")]
     fn accept_tls<T: Transport>(&self, socket: T, config: Arc<ServerConfig>) -> Option<TlsStream<T, ServerSide>> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
-    /// Makes a session that is recorded. Its transport is boxed, because it does not have to be fast.
+    /// Makes a recorded session. Its transport is boxed, because it need not be fast.
     #[cold]
     fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());

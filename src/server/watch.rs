@@ -1,4 +1,5 @@
-//! Watching a server: its recorder, and a run with or without one. Without the feature `trace` there is never one.
+//! Watching a server: its recorder, and a run with or without a recorder. Without the feature `trace`, there are no
+//! recorders.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,17 +14,17 @@ pub(super) use recorded::{Watch, WatchedServer};
 #[cfg(not(feature = "trace"))]
 pub(super) use unrecorded::{Watch, WatchedServer};
 
-/// Everything that a run of the loop needs from a server.
+/// The parts of a server that a run of the loop needs.
 pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,
     pub(super) watch: Watch<'s>,
-    /// The counters of the loop, if the server counts.
+    /// The observer that counts for the loop, if the server has counters.
     #[cfg(feature = "harness")]
     pub(super) meter: Option<LoopMeter>,
 }
 
-/// A run has the observers that it needs, and is compiled for each choice of them.
+/// A run has only the observers that it needs. The code is compiled for each combination of them.
 #[cfg(feature = "harness")]
 impl PreparedRun<'_> {
     pub(super) fn serve_forever(self) -> io::Result<Stopped> {
@@ -90,7 +91,7 @@ mod recorded {
         }
     }
 
-    /// The recorder of a run, if there is one.
+    /// The recorder of a run, if any.
     #[derive(Clone, Copy, Default)]
     pub(in crate::server) struct Watch<'s>(Option<&'s RefCell<Recorder>>);
 
@@ -103,7 +104,7 @@ mod recorded {
             self.0
         }
 
-        /// The observer of a connection that was accepted at `now` and has until `limit` to send its first byte.
+        /// The observer for a connection that was accepted at `now`. `limit` is its time limit for the first byte.
         pub(in crate::server) fn observer(
             self,
             peer: SocketAddr,
@@ -115,25 +116,26 @@ mod recorded {
     }
 
     impl HttpServer {
-        /// Writes a trace of the loop and of the first connections to `out`: one JSON event a line, which
-        /// [Perfetto](https://ui.perfetto.dev) opens, also if the trace was cut. `docs/watching-the-loop.md` lists the
-        /// events.
+        /// Writes a trace of the loop and of the first connections to `out`: one JSON event per line.
+        /// [Perfetto](https://ui.perfetto.dev) can open it, even if it is incomplete. `docs/watching-the-loop.md` lists
+        /// the events.
         ///
-        /// The events are gathered and written before the loop sleeps, so `out` should be a file: a pipe whose reader is
-        /// slow would stop the server. A server of an [`EventLoop`](crate::EventLoop) is not traced.
+        /// The events are collected and written before the loop sleeps, so `out` should be a file: a pipe with a slow
+        /// reader would block the server. A server of an [`EventLoop`](crate::EventLoop) is not traced.
         pub fn trace(mut self, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().trace_to(out);
             self
         }
 
-        /// Sets the number of connections, in the order of acceptance, that the trace shows. 64 unless set. The loop itself
-        /// is always shown.
+        /// Sets the number of connections that the trace shows, in the order of acceptance. Default: 64. The loop
+        /// itself is always shown.
         pub fn trace_connections(mut self, most: u32) -> HttpServer {
             self.watch.recorder().set_connections(most);
             self
         }
 
-        /// Sets the most bytes of the trace. 64 MiB unless set. The last event of a full trace says that it is full.
+        /// Sets the maximum size of the trace in bytes. Default: 64 MiB. The last event of a full trace states that it
+        /// is full.
         pub fn trace_limit(mut self, bytes: u64) -> HttpServer {
             self.watch.recorder().set_limit(bytes);
             self
@@ -154,7 +156,7 @@ mod unrecorded {
     use super::{Duration, Instant, SocketAddr};
     use crate::observer::Unobserved;
 
-    /// In place of the recorder of a server, in a build without recorders.
+    /// Replaces the recorder of a server in a build without recorders.
     #[derive(Default)]
     pub(in crate::server) struct WatchedServer(());
 
@@ -164,7 +166,7 @@ mod unrecorded {
         }
     }
 
-    /// In place of the recorder of a run.
+    /// Replaces the recorder of a run in a build without recorders.
     #[derive(Clone, Copy, Default)]
     pub(in crate::server) struct Watch<'s>(PhantomData<&'s ()>);
 

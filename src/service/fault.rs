@@ -1,10 +1,11 @@
-//! How a response breaks HTTP on purpose, for tests of clients. A fault is data: `connection/` executes it.
+//! The faults with which a response breaks HTTP on purpose, for tests of clients. A fault is data; `connection/`
+//! executes it.
 //!
-//! Not here: the decision which response has a fault (`faults`).
+//! Not here: the choice of the responses (`faults`).
 
 use std::time::Duration;
 
-/// The kinds of faults, which logs and counters name.
+/// The kinds of faults. Logs and counters use their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
     /// The connection is reset.
@@ -15,25 +16,26 @@ pub enum FaultKind {
     Empty,
     /// Nothing more is sent, and the connection stays open.
     Stall,
-    /// A chunk has no size.
+    /// A chunk has an invalid size.
     BadChunk,
-    /// Random bytes instead of a response.
+    /// Random bytes are sent instead of a response.
     Garbage,
-    /// A few bytes at a time.
+    /// The response is sent a few bytes at a time.
     Drip,
-    /// A number of bytes a second.
+    /// The response is sent at a number of bytes per second.
     Rate,
-    /// A wait before the head.
+    /// The head is delayed.
     Latency,
-    /// An error instead of the response.
+    /// An error is sent instead of the response.
     Status,
-    /// A wrong `Content-Length`.
+    /// `Content-Length` is wrong.
     Length,
-    /// Two heads.
+    /// The head is sent twice.
     DuplicateHead,
-    /// An interim response with hints (RFC 8297). It is valid, and some clients take it for the response.
+    /// An interim response with hints is sent first (RFC 8297). It is valid, but some clients mistake it for the final
+    /// response.
     EarlyHints,
-    /// `100 Continue` after the response.
+    /// `100 Continue` is sent after the response.
     Late100,
     /// The connection is accepted and never read.
     Deaf,
@@ -85,40 +87,41 @@ impl FaultKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     pub(crate) kind: FaultKind,
-    /// How the bytes of the response are changed. `None` if they are sent as they are: the fault is then in the response
-    /// itself, or in its time.
+    /// The change of the response's bytes. `None` if they are sent unchanged, because the fault is in the response
+    /// itself or in its time.
     pub(crate) effect: Option<WireEffect>,
 }
 
-/// A change of the bytes of a response, or of the times at which they leave.
+/// A change of the bytes of a response, or of the times at which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum WireEffect {
     /// The response ends at a point.
     Cut(CutPoint, CutEnd),
-    /// At most `bytes` bytes leave at a time, and the next ones after `every`.
+    /// At most `bytes` bytes are sent at a time, and the next ones after `every`.
     Paced { bytes: u64, every: Duration },
-    /// The bytes replace the response, and then the connection ends.
+    /// These bytes replace the response, and then the connection ends.
     Garbage(Vec<u8>),
-    /// The last chunk, which ends the body, is replaced by one whose size is no number; then the end.
+    /// The last chunk, which ends the body, is replaced with a chunk whose size is not a number. Then the connection
+    /// ends.
     BadChunk,
-    /// `Content-Length` differs from the length by this number; the end after the body.
+    /// `Content-Length` differs from the length by this number. The connection ends after the body.
     Length(i64),
-    /// The head twice, the body once, and then the end.
+    /// The head is sent twice and the body once. Then the connection ends.
     DuplicateHead,
-    /// `100 Continue` after the body, and then the end.
+    /// `100 Continue` is sent after the body. Then the connection ends.
     Late100,
 }
 
 /// The point at which a response is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutPoint {
-    /// After this number of bytes of the response, its head included.
+    /// After this number of bytes of the response, including its head.
     Response(u64),
-    /// After the head and this number of bytes of the body as it is on the wire.
+    /// After the head and this number of bytes of the framed body.
     Body(u64),
 }
 
-/// How a connection ends after a cut.
+/// The way in which a connection ends after a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutEnd {
     /// The connection is reset.

@@ -1,5 +1,5 @@
-//! The arguments that a server accepts as its service: a [`Service`], or a closure that takes the request by value, or one
-//! that fails with `Box<dyn Error + Send + Sync>`.
+//! The arguments that a server accepts as its service: a [`Service`], a closure that takes the request by value, or a
+//! closure whose error is `Box<dyn Error + Send + Sync>`.
 
 use std::error::Error;
 use std::fmt;
@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or a closure of two further kinds: one that takes the [`Request`] by value and gets a copy of it, and
-/// one that fails with `Box<dyn Error + Send + Sync>`.
+/// A [`Service`], or one of two further kinds of closures: one that takes the [`Request`] by value and gets a copy of
+/// it, and one whose error is `Box<dyn Error + Send + Sync>`.
 ///
-/// A closure whose argument has no type, such as `|_| Response::text("hello")`, takes it by value. One with the type
-/// `&Request` is a `Service` itself, and copies nothing. `M` distinguishes the cases; the compiler infers it.
+/// A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the request by value.
+/// A closure with the argument type `&Request` is itself a `Service`, and the request is not copied. `M` distinguishes
+/// the cases; the compiler infers it.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};
@@ -22,10 +23,10 @@ use crate::http::Request;
 /// # Ok(()) }
 /// ```
 pub trait IntoService<M> {
-    /// The service.
+    /// The type of the service.
     type Service: Service;
 
-    /// Makes the service.
+    /// Converts this to the service.
     fn into_service(self) -> Self::Service;
 }
 
@@ -110,7 +111,7 @@ where
     }
 }
 
-/// A service that calls a closure which fails with `Box<dyn Error + Send + Sync>`.
+/// A service that calls a closure whose error is `Box<dyn Error + Send + Sync>`.
 pub struct FallibleClosure<F>(F);
 
 impl<F, T> Service for FallibleClosure<F>

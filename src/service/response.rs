@@ -1,4 +1,5 @@
-//! The response of a service: status, header fields, body, and the texts of an error. Not here: framing and sending.
+//! The response of a service: its status, header fields and body, and the texts of an error. Not here: framing and
+//! sending.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,26 +13,27 @@ use crate::http::{FieldBlock, FieldValue, HttpError, IntoStatus, InvalidHeader, 
 #[derive(Debug)]
 #[must_use = "a response is sent only if it is returned"]
 pub struct Response {
-    /// The status. An interim one (1xx) is no response: the client gets 500 instead.
+    /// The status. An interim status (1xx) is not allowed: the client gets a 500 instead.
     pub status: Status,
-    /// The reason phrase, if it is not the usual one of the status. A control character in it is sent as `?`. The message of an
-    /// error takes precedence.
+    /// The reason phrase, if it is not the usual one of the status. Control characters are sent as `?`. The message of
+    /// an error takes precedence.
     pub reason: Option<Box<str>>,
-    /// The header fields, without those that the connection adds: `Server`, `Date`, the framing, `Connection`.
+    /// The header fields, without those that the connection adds: `Server`, `Date`, the framing fields and
+    /// `Connection`.
     pub head: FieldBlock,
-    /// The body. A response to HEAD may have one: its length is announced and the bytes are not sent.
+    /// The body. A response to HEAD can have one: its length is announced, and its bytes are not sent.
     pub body: Body,
     /// The user whose credentials the service has verified; see [`Response::user`].
     pub user: Option<Arc<str>>,
-    /// The texts of an error: the body is then the server's error page and `body` is not used.
+    /// The texts of an error. If this is set, the body is the server's error page, and `body` is not used.
     pub error: Option<ErrorText>,
 }
 
-/// The texts of an error response. `None` stands for the status's own phrase or description.
+/// The texts of an error response. `None` means the status's phrase or description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorText {
-    /// The short text: the reason phrase, the page's message and the log's.
+    /// The short text: the reason phrase, and the message on the page and in the log.
     pub message: Option<Cow<'static, str>>,
     /// The long text on the page.
     pub explain: Option<Cow<'static, str>>,
@@ -40,8 +42,8 @@ pub struct ErrorText {
 }
 
 impl Response {
-    /// A response with this status, or its number, and without fields and body. A number outside 100 to 999 makes it a
-    /// [failure](Response::failure).
+    /// Creates a response with this status, or the status with this number, without fields and body. A number outside
+    /// 100 to 999 makes it a [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -56,18 +58,18 @@ impl Response {
         }
     }
 
-    /// 200 with a text, as `text/plain; charset=utf-8`.
+    /// Creates a 200 response with text, as `text/plain; charset=utf-8`.
     pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
         Response::of_type("text/plain; charset=utf-8", text)
     }
 
-    /// 200 with a page, as `text/html; charset=utf-8`.
+    /// Creates a 200 response with a page, as `text/html; charset=utf-8`.
     pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
         Response::of_type("text/html; charset=utf-8", page)
     }
 
-    /// 200 with JSON, as `application/json`: a text that is JSON, or a value that displays as JSON, such as
-    /// `serde_json::Value`. For a type with `Serialize`, the text is `serde_json::to_string(&value)?`.
+    /// Creates a 200 response with JSON, as `application/json`. The argument is JSON text, or a value that displays as
+    /// JSON, such as `serde_json::Value`. For a type with `Serialize`, use `serde_json::to_string(&value)?`.
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -78,7 +80,8 @@ impl Response {
         Response::of_type("application/json", json.to_string())
     }
 
-    /// 200 with bytes of this content type. A type that is not a field value makes it a [failure](Response::failure).
+    /// Creates a 200 response with bytes of this content type. A type that is not a valid field value makes it a
+    /// [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -101,9 +104,10 @@ impl Response {
         response
     }
 
-    /// 303 with this `Location`: the client sends a GET for it (RFC 9110 section 15.4.4). [`status`](Response::status)
-    /// makes it another redirect, such as 308, which keeps the method. A location with control characters, or with
-    /// characters above U+00FF, makes it a [failure](Response::failure): percent-encode it first.
+    /// Creates a 303 response with this `Location`, for which the client then sends a GET (RFC 9110 section 15.4.4).
+    /// [`status`](Response::status) can make it another redirect, such as 308, which keeps the method. Control
+    /// characters and characters above U+00FF must be percent-encoded; otherwise the response is a
+    /// [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -114,7 +118,8 @@ impl Response {
         Response::new(Status::SEE_OTHER).header("Location", location).unwrap_or_else(Response::failure)
     }
 
-    /// An error: the server's error page with this status, or its number. Python's `send_error`.
+    /// Creates an error response: the server's error page with this status, or the status with this number. Python's
+    /// `send_error`.
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -124,11 +129,11 @@ impl Response {
         Response { error: Some(ErrorText::default()), ..Response::new(Status::OK) }.status(status)
     }
 
-    /// The response to a request that has failed with `error`. If an [`HttpError`] is among the error and its sources,
-    /// the error page with its status. Otherwise the page of 500, and a line in the log with the error and all of its
-    /// sources. The error is not shown to the client.
+    /// Creates the response to a request that has failed with `error`. If the error or one of its sources is an
+    /// [`HttpError`], this is the error page with its status. Otherwise it is the page for 500, and the error is logged
+    /// with all of its sources but not shown to the client.
     ///
-    /// A service that returns this error by `?` gives this response. [`IntoError`] lists the types of errors.
+    /// If a service returns this error with `?`, the response is the same. [`IntoError`] lists the types of errors.
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing::answer};
@@ -144,7 +149,8 @@ impl Response {
         }
     }
 
-    /// Sets the status, or its number. A number outside 100 to 999 makes it a [failure](Response::failure).
+    /// Sets the status, or the status with this number. A number outside 100 to 999 makes it a
+    /// [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -170,24 +176,25 @@ impl Response {
         self
     }
 
-    /// Sets the cause of an error: a line in the log, after the method and the path of the request. It is not sent.
+    /// Sets the cause of an error. It is written to the log, after the method and the path of the request, and not
+    /// sent.
     pub fn cause(mut self, cause: impl Into<Box<str>>) -> Response {
         self.error.get_or_insert_default().cause = Some(cause.into());
         self
     }
 
-    /// Adds a header field. A text is written as Latin-1; see [`FieldValue`].
+    /// Adds a header field. Text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name or the value would not be one field on the wire; see [`FieldBlock::add`].
+    /// If name and value do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)
     }
 
-    /// Names the user whose credentials the service has verified, for the log: the third field of the common and the
-    /// combined form, `user` of the JSON form. It is not sent. A response that refuses credentials should name none,
-    /// because a password may have been typed as the name.
+    /// Sets the user whose credentials the service has verified, for the log: the third field in the common and the
+    /// combined format, and `user` in the JSON format. It is not sent. A response that refuses credentials should not
+    /// set a user, because a password may have been entered as the name.
     ///
     /// ```
     /// use serve_forever::http::Request;
@@ -216,7 +223,7 @@ impl Response {
     }
 }
 
-/// The error page with the status and the message of the error, and its fields.
+/// Converts to the error page with the error's status, message and fields.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
         let (status, message, head) = error.into_parts();

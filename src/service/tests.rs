@@ -1,4 +1,4 @@
-//! Closures as services, and the responses that they return, over a connection in memory.
+//! Tests of closures as services, and of their responses, on a connection in memory.
 
 use std::error::Error;
 use std::io::{self, PipeReader, Read};

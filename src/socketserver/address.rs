@@ -12,12 +12,12 @@ use crate::listen::unmapped;
 pub enum Address {
     /// A network address.
     Net(SocketAddr),
-    /// The path of a Unix socket. `None` for a socket that is not bound to a path, as those of most clients.
+    /// The path of a Unix socket. `None` if the socket is not bound to a path, like the sockets of most clients.
     Unix(Option<PathBuf>),
 }
 
 impl Address {
-    /// The address as users see it: an IPv4 address that a dual-stack socket gives as IPv6 is IPv4 again.
+    /// The address in the form for users: an IPv4 address that a dual-stack socket reports as IPv6 is converted back.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),

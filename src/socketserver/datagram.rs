@@ -1,6 +1,6 @@
 //! Servers for datagrams over UDP and Unix sockets, and the interface of their handlers.
 //!
-//! A datagram that is being served is in `datagram_session.rs`.
+//! Not here: the session of a datagram (`datagram_session.rs`).
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -30,10 +30,11 @@ use crate::session::Session;
 
 /// Serves one datagram. Python's `DatagramRequestHandler`.
 ///
-/// `E` is the error of `handle`: [`io::Error`], unless the implementation names another one; see [`IntoError`].
+/// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type; see
+/// [`IntoError`].
 pub trait DatagramRequestHandler<E = io::Error> {
-    /// Reads a datagram, and may write a reply, which is sent as one datagram after the return. If nothing was written,
-    /// nothing is sent.
+    /// Reads a datagram, and may write a reply, which is sent as one datagram when this returns. If nothing has been
+    /// written, nothing is sent.
     ///
     /// # Errors
     /// Any error is written to the log, and no reply is sent.
@@ -46,7 +47,7 @@ impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Bo
     }
 }
 
-/// One datagram, as its handler sees it.
+/// One datagram, as passed to its handler.
 pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
@@ -55,12 +56,12 @@ pub struct DatagramRequest<'y> {
 }
 
 impl DatagramRequest<'_> {
-    /// The bytes of the datagram, up to the server's [`max_packet_size`](DatagramServer::max_packet_size).
+    /// The bytes of the datagram, limited to the server's [`max_packet_size`](DatagramServer::max_packet_size).
     pub fn packet(&self) -> &[u8] {
         &self.packet
     }
 
-    /// True if the datagram was longer, and its rest is lost. Python does not report that.
+    /// True if the datagram was longer and its rest is lost. Python does not report this.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
@@ -80,7 +81,7 @@ impl DatagramRequest<'_> {
         DatagramWriter { io: &self.io }
     }
 
-    /// Suspends the handler for `time`. Other clients are served meanwhile.
+    /// Suspends the handler for `time`. Other clients are served during that time.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
@@ -88,25 +89,26 @@ impl DatagramRequest<'_> {
         self.io.sleep(time)
     }
 
-    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. A
-    /// server has at most 8 such threads; `work` waits for a free one.
+    /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
+    /// has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If `work` panics; the error has the text of the panic. Of kind
+    /// If `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
-    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
-    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
+    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
+    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
+    /// began to wait.
     ///
-    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler which waits
-    /// again and again can ask [`is_stopping`](Self::is_stopping) in between.
+    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
+    /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
     ///
-    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
-    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
+    /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first, and of kind
@@ -120,13 +122,13 @@ impl DatagramRequest<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping, and
-    /// waits for its handlers for 5 seconds.
+    /// True if the server is stopping. Handlers then have 5 seconds to return.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false).
+    /// Suspends the handler until the server is stopping or `timeout` has passed. Returns true if the server is
+    /// stopping.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.
@@ -134,9 +136,9 @@ impl DatagramRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
-    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
-    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
+    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
+    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
     /// All handlers of a server together have at most 1024 connections at a time.
     ///
@@ -161,23 +163,23 @@ impl fmt::Debug for DatagramRequest<'_> {
     }
 }
 
-/// Gathers the bytes of a reply.
+/// Collects the bytes of a reply.
 pub struct DatagramWriter<'l> {
     io: &'l HandlerIo<'l>,
 }
 
-/// The largest datagram in bytes: the length field of UDP has 16 bits.
+/// The size of the largest datagram in bytes, because the length field of UDP has 16 bits.
 const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
     /// # Errors
-    /// If the reply would be longer than any datagram.
+    /// If the reply would exceed the size of a datagram.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let output = &mut self.io.channel().state_mut().output;
         if output.len() + bytes.len() > MAX_REPLY {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a reply longer than any datagram"));
         }
-        // Not limited by the channel's capacity: a reply is sent as a whole, so the writer never waits.
+        // This is not limited by the channel's capacity, because a reply is sent as a whole and the writer never waits.
         output.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -193,10 +195,10 @@ impl fmt::Debug for DatagramWriter<'_> {
     }
 }
 
-/// A server for datagrams. A handler serves each.
+/// A server for datagrams. A handler serves each datagram.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
-    /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
+    /// Declared first, so that it is dropped first and the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     socket: S,
     address: Address,
@@ -209,9 +211,9 @@ pub struct DatagramServer<S> {
 
 type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler<Box<dyn Error>>> + Send>;
 
-/// A server for UDP. Python's `UDPServer`.
+/// A UDP server. Python's `UDPServer`.
 ///
-/// The example `udp_upper` is one.
+/// See the example `udp_upper`.
 pub type UdpServer = DatagramServer<UdpSocket>;
 
 /// A server for datagrams on a Unix socket. Python's `UnixDatagramServer`. The socket's file is removed when the server
@@ -219,10 +221,10 @@ pub type UdpServer = DatagramServer<UdpSocket>;
 pub type UnixDatagramServer = DatagramServer<UnixDatagram>;
 
 impl UdpServer {
-    /// Binds the first of the addresses that can be bound.
+    /// Binds the first address that can be bound.
     ///
     /// # Errors
-    /// If none can be bound.
+    /// If no address can be bound.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<UdpServer> {
         let socket = UdpSocket::bind(addresses)?;
         socket.set_nonblocking(true)?;
@@ -230,9 +232,9 @@ impl UdpServer {
         DatagramServer::new(socket, address)
     }
 
-    /// The address that the socket is bound to, with the real port.
+    /// The address of the socket, with the actual port.
     pub fn server_address(&self) -> SocketAddr {
-        // NOTE(unwrap): `bind` makes every UDP server, and sets a network address.
+        // NOTE(unwrap): only `bind` makes UDP servers, and it sets a network address.
         self.address.net().expect("a UDP server has a network address")
     }
 }
@@ -268,14 +270,14 @@ impl<S: DatagramSocket> DatagramServer<S> {
         self
     }
 
-    /// How many bytes of a datagram are kept: 8192 unless set, as in Python. The rest of a longer datagram is lost, and
-    /// [`DatagramRequest::is_truncated`] is true.
+    /// Sets the maximum size of a datagram in bytes. Default: 8192, as in Python. The rest of a longer datagram is
+    /// lost, and [`DatagramRequest::is_truncated`] is true.
     pub fn max_packet_size(mut self, bytes: usize) -> Self {
         self.max_packet_size = bytes;
         self
     }
 
-    /// Sets the log for messages and failures of handlers: standard error unless set.
+    /// Sets the log for messages and failures of handlers. Default: standard error.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
@@ -290,7 +292,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         Ok(self)
     }
 
-    /// A handle that stops this server from another thread or a handler.
+    /// A handle with which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -304,10 +306,10 @@ impl<S: DatagramSocket> DatagramServer<S> {
         self.core.serve_forever(vec![registration])
     }
 
-    /// Waits for one datagram, at most for `timeout`, and serves it.
+    /// Waits for one datagram, for at most `timeout`, and serves it.
     ///
     /// # Errors
-    /// As [`serve_forever`](DatagramServer::serve_forever).
+    /// The same as for [`serve_forever`](DatagramServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
         self.core.handle_request(timeout, registration)
@@ -334,7 +336,7 @@ impl<S> fmt::Debug for DatagramServer<S> {
     }
 }
 
-/// Lends the loop a server's acceptor and hooks for one run.
+/// Lends a server's acceptor and hooks to the loop for one run.
 fn register<'s, S: DatagramSocket>(
     socket: &'s S,
     factory: &'s Option<DatagramHandlerFactory>,
@@ -342,7 +344,7 @@ fn register<'s, S: DatagramSocket>(
     settings: &CoroutineSettings,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    // The system truncates a datagram to the buffer and does not report it. One byte more than is kept shows that it
+    // The system truncates a datagram to the buffer without reporting it. An additional byte shows that the datagram
     // was longer.
     let memory = vec![0; max_packet_size + 1];
     let resources = HandlerResources::new(settings);
@@ -350,7 +352,7 @@ fn register<'s, S: DatagramSocket>(
     Registration::new(vec![acceptor], LogHooks(log))
 }
 
-/// Makes a session of each datagram that a socket receives.
+/// Makes a session for each datagram that a socket receives.
 struct DatagramAccept<'s, S> {
     socket: &'s S,
     factory: &'s Option<DatagramHandlerFactory>,
@@ -371,7 +373,7 @@ impl<'s, S: DatagramSocket> Accept<'s> for DatagramAccept<'s, S> {
     fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A factory that panics affects only its own client.
+        // A panic in the factory affects only this client.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();

@@ -1,4 +1,4 @@
-//! The session of one datagram, from its arrival to the reply, and the sockets that datagrams arrive on.
+//! The session of one datagram, from its arrival to the reply, and the interface of datagram sockets.
 
 use std::io;
 use std::net::UdpSocket;
@@ -13,11 +13,11 @@ use crate::transport::NoSource;
 
 /// A socket that receives and sends datagrams.
 pub trait DatagramSocket: AsRawFd + Send {
-    /// Receives a datagram into `buf`, cut to its length. Returns the number of bytes and the sender.
+    /// Receives a datagram into `buf`, truncated to the length of `buf`. Returns the number of bytes and the sender.
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 
-    /// Sends a datagram. A sender without an address gets nothing.
+    /// Sends a datagram. Nothing is sent to a client without an address.
     #[doc(hidden)]
     fn send(&self, bytes: &[u8], to: &Address) -> io::Result<usize>;
 }
@@ -50,12 +50,13 @@ impl DatagramSocket for UnixDatagram {
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     handler: RawHandler<'s>,
-    /// The sender as the socket named it. A dual-stack socket takes no other form of an IPv4 address as a destination.
+    /// The sender's address as reported by the socket. A dual-stack socket accepts an IPv4 destination only in this
+    /// form.
     peer: Address,
     no_source: NoSource,
 }
 
-/// How long a session waits before it sends again a reply for which the socket's buffer had no space.
+/// The time after which a session retries a reply for which the socket's buffer had no space.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {
@@ -76,10 +77,10 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
             return Next::Close(CloseReason::OutputCut);
         }
         let reply = &self.handler.state().output;
-        // A handler that writes nothing sends no datagram, not an empty one.
+        // If a handler writes nothing, no datagram is sent, not even an empty one.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
-            // Any other error loses the reply, as the network may lose any datagram.
+            // After any other error the reply is lost, as any datagram can be lost in the network.
             _ => Next::Close(CloseReason::Complete),
         }
     }

@@ -14,7 +14,7 @@ pub trait StreamListener: Send {
     #[doc(hidden)]
     type Stream: Transport + 'static;
 
-    /// Accepts a pending connection, or returns `WouldBlock`.
+    /// Accepts a pending connection. Returns `WouldBlock` if no connection is pending.
     #[doc(hidden)]
     fn accept(&self) -> io::Result<(Self::Stream, Address)>;
 

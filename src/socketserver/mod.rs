@@ -1,11 +1,12 @@
 //! Python's `socketserver`, the layer below HTTP: TCP, UDP and Unix sockets with handlers on the same loop.
 //!
-//! A [`TcpServer`] or [`UnixStreamServer`] has a [`StreamRequestHandler`] for each connection, a [`UdpServer`] or
-//! [`UnixDatagramServer`] a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that reads and
-//! writes; while it is suspended, other clients are served. Several servers share one thread in an [`EventLoop`](crate::EventLoop).
+//! A [`TcpServer`] or [`UnixStreamServer`] has a [`StreamRequestHandler`] for each connection, and a [`UdpServer`] or
+//! [`UnixDatagramServer`] has a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that
+//! reads and writes; while it is suspended, other clients are served. Several servers share one thread in an
+//! [`EventLoop`](crate::EventLoop).
 //!
 //! Python's mix-ins have no counterpart. `ThreadingTCPServer` serves many clients at a time, and so does [`TcpServer`];
-//! a handler passes code that blocks or computes for long to [`StreamRequest::offload`]. `ForkingTCPServer` uses all
+//! a handler passes blocking code and long computations to [`StreamRequest::offload`]. `ForkingTCPServer` uses all
 //! processors; here, the program is started several times with
 //! [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
 //!
@@ -29,10 +30,10 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A raw handler runs on a coroutine and writes to the same kind of log as a handler of HTTP. No protocol may be used
-//! here: no request is parsed and no response is framed.
+//! A raw handler runs on a coroutine and writes to the same kind of log as an HTTP handler. Not here: protocols.
+//! Requests are not parsed, and responses are not framed.
 //!
-//! Invariant: a handler that fails, panics or never returns affects its own client only.
+//! Invariant: a handler that fails, panics or never returns affects only its own client.
 
 mod address;
 mod datagram;

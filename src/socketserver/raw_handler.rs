@@ -1,4 +1,4 @@
-//! A running handler of a raw connection or datagram, with the log that it writes to.
+//! A running handler of a raw connection or datagram, with its log.
 //!
 //! Not here: sockets. The sessions move the bytes of the channel.
 
@@ -23,7 +23,7 @@ pub(super) struct RawHandler<'s> {
 }
 
 impl<'s> RawHandler<'s> {
-    /// A handler that starts when it is first run. `peer` is the client's address as users see it.
+    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form for users.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,
@@ -64,7 +64,7 @@ impl<'s> RawHandler<'s> {
         self.runner.channel().state_mut()
     }
 
-    /// True if the handler has failed or panicked. The log then says so.
+    /// Logs the failure or panic of the handler. Returns true if there was one.
     pub(super) fn log_failure(&self, wall: SystemTime) -> bool {
         let outcome = self.state_mut().outcome.take();
         let failure = outcome.as_ref().and_then(TaskOutcome::failure);
@@ -84,13 +84,13 @@ impl<'s> RawHandler<'s> {
 
 impl Drop for RawHandler<'_> {
     fn drop(&mut self) {
-        // A cancelled handler may write further lines to the log.
+        // A cancelled handler can write further lines to the log.
         self.runner.cancel();
         self.write_log(SystemTime::now());
     }
 }
 
-/// A handler whose errors are boxed, so that a server need not name their type.
+/// Boxes the errors of a handler, so that a server does not depend on their type.
 pub(super) struct BoxedErrors<H, E, M>(pub(super) H, PhantomData<fn() -> (E, M)>);
 
 impl<H, E, M> BoxedErrors<H, E, M> {
@@ -104,7 +104,7 @@ struct RawTask<F> {
     name: String,
     channel: Channel,
     resources: HandlerResources,
-    /// `None` once the handler was called.
+    /// `None` once the handler has been called.
     handle: Cell<Option<F>>,
 }
 

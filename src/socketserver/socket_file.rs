@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-/// The file that a Unix socket is bound to. Dropping this removes it. Python leaves the file, and the next start fails.
+/// The file to which a Unix socket is bound. Dropping this removes the file. Python does not remove it, and the next
+/// start fails.
 #[derive(Debug)]
 pub(super) struct SocketFile(pub(super) PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // An error means that the file was removed before, or cannot be: a destructor can do no more.
+        // An error means that the file has already been removed or cannot be removed, and a destructor cannot report
+        // it.
         _ = std::fs::remove_file(&self.0);
     }
 }

@@ -1,6 +1,6 @@
 //! Servers for raw connections over TCP and Unix sockets, and the interface of their handlers.
 //!
-//! A connection itself is in `stream_session.rs`.
+//! Not here: the session of a connection (`stream_session.rs`).
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -36,8 +36,8 @@ use crate::{ListenOptions, Stopper};
 
 /// Serves one connection. Python's `StreamRequestHandler`.
 ///
-/// `E` is the error of `handle`: [`io::Error`], unless the implementation names another one, such as `anyhow::Error` or
-/// `Box<dyn Error>`; see [`IntoError`].
+/// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type, such as
+/// `anyhow::Error` or `Box<dyn Error>`; see [`IntoError`].
 ///
 /// ```
 /// use std::error::Error;
@@ -57,7 +57,7 @@ use crate::{ListenOptions, Stopper};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait StreamRequestHandler<E = io::Error> {
-    /// Reads from the client and writes to it. After the return, the written bytes are sent and the connection is
+    /// Reads from the client and writes to it. When this returns, the written bytes are sent and the connection is
     /// closed.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dy
     }
 }
 
-/// One connection, as its handler sees it.
+/// One connection, as passed to its handler.
 pub struct StreamRequest<'y> {
     peer: Address,
     tls: Option<Arc<TlsInfo>>,
@@ -95,12 +95,12 @@ impl StreamRequest<'_> {
         self.io.rfile()
     }
 
-    /// The bytes to the client. Small writes are gathered until the handler suspends or returns.
+    /// The bytes to the client. Small writes are collected until the handler suspends or returns.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
 
-    /// Suspends the handler for `time`. Other clients are served meanwhile.
+    /// Suspends the handler for `time`. Other clients are served during that time.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
@@ -108,26 +108,27 @@ impl StreamRequest<'_> {
         self.io.sleep(time)
     }
 
-    /// Runs code that blocks, or computes for long, on a worker thread, and suspends the handler until it returns. A
-    /// server has at most 8 such threads; `work` waits for a free one.
+    /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
+    /// has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If `work` panics; the error has the text of the panic. Of kind
+    /// If `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that, or `None` after
-    /// `timeout`. `look` is called at once, and again after each [`Shared::with`] on any thread; no change is missed, and
-    /// nothing is done while nothing changes. Handlers look in the order in which they began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
+    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
+    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
+    /// began to wait.
     ///
-    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler which waits
-    /// again and again can ask [`is_stopping`](Self::is_stopping) in between.
+    /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
+    /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
     ///
-    /// `look` may change the value when it returns `Some`, for example take an element of a queue; the other waits for
-    /// `shared` then look again. When it returns `None`, it should leave the value as it is.
+    /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
+    /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
@@ -141,13 +142,14 @@ impl StreamRequest<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping. The input of
-    /// every handler has then ended, and handlers have 5 seconds to return. Also true if the client is gone.
+    /// True if the server is stopping. The input of every handler has then ended, and handlers have 5 seconds to
+    /// return. Also true if the client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping (true) or `timeout` has passed (false).
+    /// Suspends the handler until the server is stopping or `timeout` has passed. Returns true if the server is
+    /// stopping.
     ///
     /// # Errors
     /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
@@ -155,9 +157,9 @@ impl StreamRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`, and returns a connection that is used in blocking style: it suspends this handler and no
-    /// other. A name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the whole of that,
-    /// and then each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
+    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
+    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
     /// All handlers of a server together have at most 1024 connections at a time.
     ///
@@ -170,8 +172,8 @@ impl StreamRequest<'_> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// Opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp): with the feature `client`, it
-    /// is the connector of an `HttpConnection`.
+    /// A connector that opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp). With
+    /// the feature `client`, an `HttpConnection` can use it.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }
@@ -188,10 +190,10 @@ impl fmt::Debug for StreamRequest<'_> {
     }
 }
 
-/// A server for connections of any protocol. A handler serves each.
+/// A server for connections of any protocol. A handler serves each connection.
 #[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
-    /// Declared first so that it is dropped first: the path is unlinked before the socket closes.
+    /// Declared first, so that it is dropped first and the path is unlinked before the socket closes.
     _file: Option<SocketFile>,
     listener: L,
     address: Address,
@@ -207,19 +209,19 @@ pub struct StreamServer<L> {
 
 type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler<Box<dyn Error>>> + Send>;
 
-/// A server for TCP connections. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
+/// A TCP server. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
 ///
-/// The example `line_echo` is one.
+/// See the example `line_echo`.
 pub type TcpServer = StreamServer<mio::net::TcpListener>;
 
 /// A server on a Unix socket. Python's `UnixStreamServer`. The socket's file is removed when the server is dropped.
 pub type UnixStreamServer = StreamServer<mio::net::UnixListener>;
 
 impl TcpServer {
-    /// Binds the first of the addresses that can be bound, with the default [`ListenOptions`].
+    /// Binds the first address that can be bound, with the default [`ListenOptions`].
     ///
     /// # Errors
-    /// If none can be bound: the error names the last address and says why.
+    /// If no address can be bound. The error names the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<TcpServer> {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
@@ -234,17 +236,17 @@ impl TcpServer {
         StreamServer::new(mio::net::TcpListener::from_std(listener), address)
     }
 
-    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or anything that can be turned into one. A
-    /// client has 10 seconds for the handshake; the handler starts after it.
+    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or any type that can be converted to
+    /// one. A client has 10 seconds for the handshake. The handler starts after the handshake.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
         self.tls = Some(config.into());
         self
     }
 
-    /// The address that the listener is bound to, with the real port.
+    /// The address of the listener, with the actual port.
     pub fn server_address(&self) -> SocketAddr {
-        // NOTE(unwrap): `from_listener` makes every TCP server, and sets a network address.
+        // NOTE(unwrap): only `from_listener` makes TCP servers, and it sets a network address.
         self.address.net().expect("a TCP server has a network address")
     }
 }
@@ -253,7 +255,7 @@ impl UnixStreamServer {
     /// Binds a path, which must not exist.
     ///
     /// # Errors
-    /// If it exists, or cannot be made.
+    /// If the path exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixStreamServer> {
         let path = path.as_ref();
         let listener = mio::net::UnixListener::bind(path)
@@ -280,7 +282,7 @@ impl<L: StreamListener> StreamServer<L> {
         })
     }
 
-    /// Sets the factory that makes a handler for each connection. Without one, connections are closed at once.
+    /// Sets the factory that makes a handler for each connection. Without one, connections are closed immediately.
     pub fn handler<H, E, M>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self
     where
         H: StreamRequestHandler<E> + 'static,
@@ -291,21 +293,21 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// How many handlers may run or be suspended at a time: 1024 unless set. A connection beyond that waits until one of
-    /// them ends.
+    /// Sets the maximum number of handlers that run or are suspended at a time. Default: 1024. Further connections wait
+    /// until a handler ends.
     pub fn most(mut self, most: usize) -> Self {
         self.settings.max_handlers = most;
         self
     }
 
-    /// How long a client may neither send bytes that the handler waits for nor read its output before the connection is
-    /// closed: 5 minutes unless set. Python's `timeout`, which is unlimited there.
+    /// Sets the time after which the connection is closed if the handler waits for its client and the client does not
+    /// send or read. Default: 5 minutes. Python's `timeout`, whose default is no limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the log for messages and failures of handlers: standard error unless set.
+    /// Sets the log for messages and failures of handlers. Default: standard error.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
@@ -320,7 +322,7 @@ impl<L: StreamListener> StreamServer<L> {
         Ok(self)
     }
 
-    /// A handle that stops this server from another thread or a handler.
+    /// A handle with which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -335,16 +337,16 @@ impl<L: StreamListener> StreamServer<L> {
         core.serve_forever(vec![registration])
     }
 
-    /// Waits for one connection, at most for `timeout`, and serves it until it ends.
+    /// Waits for one connection, for at most `timeout`, and serves it until it ends.
     ///
     /// # Errors
-    /// As [`serve_forever`](StreamServer::serve_forever).
+    /// The same as for [`serve_forever`](StreamServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let (core, registration) = self.prepare();
         core.handle_request(timeout, registration)
     }
 
-    /// Lends the loop this server's acceptor and hooks for one run.
+    /// Lends this server's acceptor and hooks to the loop for one run.
     fn prepare(&mut self) -> (&mut LoopCore, Registration<'_>) {
         let accept = StreamAccept {
             listener: &mut self.listener,
@@ -379,7 +381,7 @@ impl<L> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// Makes a session of each connection that a listener accepts.
+/// Makes a session for each connection that a listener accepts.
 struct StreamAccept<'s, L> {
     listener: &'s mut L,
     factory: &'s Option<StreamHandlerFactory>,
@@ -402,7 +404,7 @@ impl<'s, L: StreamListener> Accept<'s> for StreamAccept<'s, L> {
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (stream, peer) = self.listener.accept()?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A factory that panics costs its own client only.
+        // A panic in the factory affects only this client.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let (client, tls) = (peer.clone(), TlsCell::default());
         let agreed = Rc::clone(&tls);

@@ -1,6 +1,6 @@
 //! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream in order.
 //!
-//! The bytes have no meaning here.
+//! Not here: the meaning of the bytes.
 
 use std::cell::OnceCell;
 use std::io;
@@ -19,35 +19,35 @@ pub(super) struct StreamSession<'s, T> {
     /// Declared before the stream, so that a cancelled handler ends before the stream is closed.
     handler: RawHandler<'s>,
     transport: T,
-    /// How long the client may neither send nor receive while the handler waits for it.
+    /// The longest time without progress by the client while the handler waits for it.
     timeout: Duration,
-    /// When the client last sent or received a byte; while lingering, when that began.
+    /// The time at which the client last sent or received a byte; while lingering, the time at which that began.
     since: Instant,
     phase: StreamPhase,
     tls: TlsCell,
 }
 
-/// The result of the TLS handshake, which the session sets before it first runs the handler. Empty without TLS.
+/// The result of the TLS handshake. The session sets it before it first runs the handler. Empty without TLS.
 pub(super) type TlsCell = Rc<OnceCell<Arc<TlsInfo>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamPhase {
-    /// The transport's own handshake comes before the first byte.
+    /// The transport's handshake, which precedes the first byte.
     Handshake,
-    /// The handler has not ended, or its output is not sent.
+    /// The handler has not ended, or its output has not been sent completely.
     Serving,
-    /// Our side is shut down, and input is discarded until the client closes. Closing with unread input would reset the
-    /// connection, and the client could lose output that it has not read.
+    /// The sending side is shut, and input is discarded until the client closes. Closing with unread input would reset
+    /// the connection, and the client could lose output that it has not read.
     Lingering,
 }
 
-/// How long a session lingers at most.
+/// The longest time for which a session lingers.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest time that the handshake of the transport may take after the connection was accepted.
+/// The longest time from the accept to the end of the transport's handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most rounds of reading, running and writing that a step makes before other sessions get their turn.
+/// The maximum number of rounds of reading, running and writing in a step, before other sessions run.
 const MAX_ROUNDS: usize = 8;
 
 impl<'s, T: Transport> StreamSession<'s, T> {
@@ -83,7 +83,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return next;
         }
         if cx.clock.stopping.is_some() {
-            // The client may never send again. With the end of its input a handler that reads can finish.
+            // The client may never send again. The end of the input lets a reading handler finish.
             self.handler.state_mut().input_ended = true;
         }
         for _ in 0..MAX_ROUNDS {
@@ -96,14 +96,14 @@ impl<T: Transport> StreamSession<'_, T> {
                 Ok(false) => return self.wait(cx.clock.now),
             }
         }
-        // A client that sends faster than this step reads must not escape the deadline of lingering.
+        // A client that sends faster than this step reads must not bypass the deadline for lingering.
         match self.wait(cx.clock.now) {
             Next::Close(reason) if self.phase == StreamPhase::Lingering => Next::Close(reason),
             _ => Next::Again,
         }
     }
 
-    /// Continues the handshake. `None` if it is complete.
+    /// Continues the handshake. Returns `None` if it is complete.
     fn shake(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Option<Next> {
         if cx.clock.stopping.is_some() {
             return Some(Next::Close(CloseReason::Stopped));
@@ -117,7 +117,7 @@ impl<T: Transport> StreamSession<'_, T> {
                 None
             }
             Ok(Handshake::Waiting) => Some(self.wait(cx.clock.now)),
-            // The deadline holds for a handshake that waits for its turn, too.
+            // The deadline also applies to a handshake that waits for the next turn.
             Ok(Handshake::NextTurn) => match self.wait(cx.clock.now) {
                 Next::Wait(_) => Some(Next::Again),
                 over => Some(over),
@@ -140,13 +140,14 @@ impl<T: Transport> StreamSession<'_, T> {
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        // A connection that ends without `close_notify` was cut.
+        // Without `close_notify`, the connection counts as cut.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
-            // The next round sends it, or finds that the client has to make room first.
+            // The next round sends it, or finds that the client must first accept other output.
             return Ok(true);
         }
-        // After the client's end of input nothing can arrive that would reset the connection, so the session does not linger.
+        // After the end of the client's input, no bytes can arrive that would cause a reset, so lingering is
+        // unnecessary.
         if self.handler.state().input_ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }
@@ -154,7 +155,7 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Reads once, if the channel has space and there may be input. Returns true if that changed anything.
+    /// Reads once, if the channel has space and there may be input. Returns true if this changed anything.
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let space = match self.phase {
@@ -172,7 +173,7 @@ impl<T: Transport> StreamSession<'_, T> {
                 if self.phase == StreamPhase::Serving {
                     state.push_input(input.bytes());
                 }
-                // The scratch buffer is shared by all sessions and must be left empty.
+                // All sessions share the scratch buffer, so it must be left empty.
                 input.consume(count);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -185,16 +186,17 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Writes once, if there is output and the client may receive. Returns true if that may be tried again at once.
+    /// Writes once, if there is output and the client may accept it. Returns true if another write can be tried
+    /// immediately.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let (has_output, has_pending) = (!state.output.is_empty(), self.transport.has_pending());
         if !ready.write || !(has_output || has_pending) {
             return Ok(false);
         }
-        // Bytes that the transport holds go before those that it has not seen.
+        // Bytes that the transport holds must be sent before new ones.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
-        // The transport may have had to send before it could keep reading, which no event announces.
+        // The transport may have had to send before it could keep reading, and no event reports this.
         ready.read |= has_pending && flushed.is_ok();
         let sent =
             flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });
@@ -220,7 +222,7 @@ impl<T: Transport> StreamSession<'_, T> {
             (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // The time limit is one for the client: it does not apply while the handler waits for anything else.
+            // The time limit applies to the client only, and not while the handler waits for anything else.
             (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };

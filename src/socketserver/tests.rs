@@ -1,4 +1,4 @@
-//! Raw servers over real sockets on the loopback interface.
+//! Tests of raw servers with real sockets on the loopback interface.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
-/// Sends back each line, or datagram, in upper case.
+/// Sends each line or datagram back in upper case.
 struct Upper;
 
 impl StreamRequestHandler for Upper {
@@ -129,7 +129,7 @@ fn a_udp_server_replies_to_datagrams() {
             let client = UdpSocket::bind("127.0.0.1:0").unwrap();
             client.connect(address).unwrap();
             let mut buf = [0; 100];
-            // The empty datagram gets no reply, so the next reply belongs to the datagram after it.
+            // The empty datagram gets no reply, so the next reply is for the following datagram.
             for (packet, reply) in
                 [("abc", "ABC"), ("", ""), ("exactly 10", "EXACTLY 10"), ("more than 10", "too long")]
             {
@@ -143,7 +143,7 @@ fn a_udp_server_replies_to_datagrams() {
     );
 }
 
-/// Sends back the address of the client as the handler sees it.
+/// Sends back the client's address that the handler gets.
 struct Mirror;
 
 impl DatagramRequestHandler for Mirror {
@@ -239,7 +239,7 @@ fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     assert_eq!(rest, "bye\n");
 }
 
-/// Fails with one of three types of errors, by the line that it reads.
+/// Fails with one of three types of errors, depending on the line that it reads.
 struct Fails<E>(PhantomData<E>);
 
 impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails<E> {

@@ -1,4 +1,4 @@
-//! The observer of one connection that counts.
+//! The observer that counts for one connection.
 
 use std::io;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::observer::{ConnectionObserver, TransitionObserver};
 #[derive(Debug)]
 pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
-    /// Requests whose response has not been sent as a whole.
+    /// The number of requests whose response has not been sent completely.
     unsent: u32,
-    /// The head of the response to the last request has not been written.
+    /// True if the head of the response to the last request has not been written.
     awaits_response: bool,
-    /// Bytes of this connection in the sum of all buffers.
+    /// The number of bytes of this connection in the sum of all buffers.
     buffers: usize,
 }
 
 impl ConnectionMeter {
-    /// Counts a connection that was accepted.
+    /// Counts an accepted connection and creates its observer.
     pub fn new(statistics: Arc<Statistics>) -> ConnectionMeter {
         ConnectionMeter { statistics, unsent: 0, awaits_response: false, buffers: 0 }
     }
@@ -50,7 +50,7 @@ impl TransitionObserver for ConnectionMeter {
 
     #[inline]
     fn response(&mut self, status: u16, _: Option<u64>) {
-        // A request that is refused before its head was complete has not been counted.
+        // A request that is refused before its head is complete has not been counted yet.
         if !self.awaits_response {
             self.unsent += 1;
             self.statistics.request_began();

@@ -8,7 +8,7 @@ use super::service::{not_allowed, of_moment};
 use crate::http::{Method, Request, Status};
 use crate::service::{LogCallback, Reply, Response, Service};
 
-/// The path of the report unless another is set.
+/// The default path of the report.
 const PATH: &str = "/__health";
 
 /// The state that a [`HealthService`] reports. Clones share it.
@@ -16,12 +16,12 @@ const PATH: &str = "/__health";
 pub struct Health(Arc<AtomicBool>);
 
 impl Health {
-    /// The state of a server that serves.
+    /// Creates the state of a serving server.
     pub fn new() -> Health {
         Health::default()
     }
 
-    /// Reports from now on that the server ends: for [`HttpServer::on_stopping`](crate::HttpServer::on_stopping).
+    /// Marks the server as ending. Intended for [`HttpServer::on_stopping`](crate::HttpServer::on_stopping).
     pub fn set_draining(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -31,8 +31,8 @@ impl Health {
     }
 }
 
-/// Reports [`Health`] at a path to every client: 200 and `ok`, or 503 and `draining`. All other requests go to another
-/// service.
+/// Reports [`Health`] at a path to every client: 200 with `ok`, or 503 with `draining`. All other requests go to
+/// another service.
 #[derive(Debug, Clone)]
 pub struct HealthService<S> {
     health: Health,
@@ -41,7 +41,7 @@ pub struct HealthService<S> {
 }
 
 impl<S: Service> HealthService<S> {
-    /// Reports at `/__health`. All other requests go to `inner`.
+    /// Creates a service that reports at `/__health`. All other requests go to `inner`.
     pub fn new(health: Health, inner: S) -> HealthService<S> {
         HealthService { health, path: PATH.into(), inner }
     }

@@ -1,4 +1,5 @@
-//! A histogram of times with 64 buckets. The bound of each is that of the one before, multiplied by the square root of two.
+//! A histogram of times with 64 buckets. The bound of each bucket is that of the previous bucket, multiplied by the
+//! square root of two.
 
 use std::time::Duration;
 
@@ -10,15 +11,16 @@ pub(super) const BUCKETS: usize = 64;
 /// The bound of the first bucket. That of the last one is six minutes.
 const FIRST: u64 = 125;
 
-/// Counts of times by bucket, their sum and the largest. The counts never go down; a window counts from its beginning.
+/// The counts of times by bucket, the sum and the largest time. The counts never decrease; a window counts from its
+/// beginning.
 #[derive(Debug)]
 pub(super) struct Histogram {
     counts: [Counter; BUCKETS],
     /// The counts at the beginning of the window.
     before: [Counter; BUCKETS],
-    /// Nanoseconds.
+    /// The sum of all times in nanoseconds.
     sum: Counter,
-    /// The largest of the window, in nanoseconds.
+    /// The largest time in the window, in nanoseconds.
     largest: Counter,
 }
 
@@ -37,7 +39,7 @@ impl Histogram {
         self.largest.raise_to(nanos);
     }
 
-    /// Begins another window.
+    /// Begins a new window.
     pub(super) fn begin_window(&self) {
         for (before, count) in self.before.iter().zip(&self.counts) {
             before.set(count.get());
@@ -55,7 +57,7 @@ impl Histogram {
         Duration::from_nanos(self.largest.get())
     }
 
-    /// The time that `percent` of the times of the window do not exceed: the bound of a bucket, or the largest time.
+    /// The time that `percent` of the times in the window do not exceed: the bound of a bucket, or the largest time.
     pub(super) fn percentile(&self, percent: u64) -> Duration {
         let counts = || self.counts.iter().zip(&self.before).map(|(count, before)| count.get() - before.get());
         let rank = (counts().sum::<u64>() * percent).div_ceil(100);
@@ -77,14 +79,14 @@ impl Histogram {
     }
 }
 
-/// The first bucket whose bound a time does not exceed; the last one takes all that are longer.
+/// The first bucket whose bound a time does not exceed. The last bucket also holds all longer times.
 fn bucket(nanos: u64) -> usize {
-    // With one less, a time that equals a bound is in the bucket of that bound.
+    // Subtracting one puts a time that equals a bound into the bucket of that bound.
     let below = nanos.saturating_sub(1);
     let Some(octave) = (below / FIRST).checked_ilog2() else { return 0 };
-    // In the upper half of an octave, the square is at least twice that of its beginning.
+    // In the upper half of an octave, the square of the time is at least twice the square of the beginning.
     let begin = u128::from(FIRST) << octave;
-    // Times of more than a century need not be told apart, and their squares would not fit.
+    // Times of more than a century need not be distinguished, and their squares would overflow.
     let (begin, nanos) = (begin.min(1 << 62), u128::from(nanos.min(1 << 62)));
     let is_upper = nanos * nanos > 2 * begin * begin;
     (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS - 1)

@@ -1,4 +1,5 @@
-//! The report as one JSON object. No text in it needs an escape but the nonce, which the program makes.
+//! The report as one JSON object. The values need no escaping, because the only text is the nonce, which the program
+//! makes.
 
 use std::fmt::{self, Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,7 +51,7 @@ impl Statistics {
     }
 }
 
-/// Writes names and numbers as an object.
+/// Writes names and numbers as a JSON object.
 fn object<N: Display>(out: &mut String, members: impl IntoIterator<Item = (N, u64)>) -> fmt::Result {
     let mut before = '{';
     for (name, count) in members {
@@ -61,12 +62,12 @@ fn object<N: Display>(out: &mut String, members: impl IntoIterator<Item = (N, u6
     Ok(())
 }
 
-/// Seconds with nine digits after the point, as a number of JSON.
+/// Seconds with nine digits after the decimal point, as a JSON number.
 pub(super) fn seconds(time: Duration) -> String {
     format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
 }
 
-/// Microseconds with three digits after the point.
+/// Microseconds with three digits after the decimal point.
 fn micros(time: Duration) -> String {
     let nanos = time.as_nanos();
     format!("{}.{:03}", nanos / 1000, nanos % 1000)

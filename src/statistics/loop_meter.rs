@@ -1,4 +1,4 @@
-//! The observer of the loop that counts.
+//! The observer that counts for the loop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,8 @@ impl LoopMeter {
 
 impl LoopObserver for LoopMeter {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
-        // A turn is counted from the end of a sleep to the beginning of the next: the sleep does not count as work.
+        // The work of a turn lasts from the end of a sleep to the beginning of the next one, so the sleep does not
+        // count.
         let busy = self.woken_at.take().map(|woken| woken.elapsed());
         self.statistics.turn_began(busy, timeout != Some(Duration::ZERO), std::mem::take(&mut self.steps));
     }

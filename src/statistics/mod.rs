@@ -1,10 +1,10 @@
 //! Counters of a running server, and the services that report them.
 //!
-//! [`Statistics`] is shared by the server, which counts, and by the services and threads that read. A server counts only if it
-//! was given one ([`HttpServer::statistics`](crate::HttpServer::statistics)): its loop and its connections then have an
-//! observer of another type, which counts. Without it no instruction is spent on counting.
+//! The server, which counts, shares [`Statistics`] with the services and threads that read the counters. A server
+//! counts only if [`HttpServer::statistics`](crate::HttpServer::statistics) is set. Its loop and its connections then
+//! have a different type of observer. Without it, counting costs no instructions.
 //!
-//! Not here: decisions. No code of the server reads a counter.
+//! Not here: decisions. The server's code does not read counters.
 
 mod connection_meter;
 mod counter;

@@ -1,32 +1,32 @@
-//! The report in the text format of Prometheus, version 0.0.4. Nothing in it is reset, as Prometheus expects.
+//! The report in the text format of Prometheus, version 0.0.4. Its counters are never reset, as Prometheus expects.
 
 use std::fmt::{Display, Write};
 
 use super::Statistics;
 use super::json::seconds;
 
-/// One family of samples after the other.
+/// The text of the report, which consists of families of samples.
 struct Exposition(String);
 
 impl Exposition {
-    /// Begins a family. Its name gets the prefix of the program.
+    /// Begins a family. Its name is prefixed with the program's name.
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writes to a string cannot fail.
         _ = write!(self.0, "# HELP serve_forever_{name} {help}\n# TYPE serve_forever_{name} {kind}\n");
     }
 
-    /// One sample of the family; `labels` may be empty.
+    /// Writes one sample of the family; `labels` can be empty.
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         _ = writeln!(self.0, "serve_forever_{name}{labels} {value}");
     }
 
-    /// A family with one sample.
+    /// Writes a family with one sample.
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, "", value);
     }
 
-    /// A family of counters that one label tells apart.
+    /// Writes a family of counters that differ in one label.
     fn labelled<L: Display>(&mut self, name: &str, help: &str, label: &str, all: impl IntoIterator<Item = (L, u64)>) {
         self.family(name, "counter", help);
         for (value, count) in all {

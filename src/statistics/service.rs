@@ -10,17 +10,17 @@ use super::Statistics;
 use crate::http::{Method, Request, Status, list_elements};
 use crate::service::{Body, LogCallback, Reply, Response, Service};
 
-/// The path of the report unless another is set.
+/// The default path of the report.
 const PATH: &str = "/__stats";
 
 /// The media type of the text form.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Tells by its address whether a client gets the report.
+/// Decides by a client's address whether it gets the report.
 type Admit = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// Reports [`Statistics`] at a path: as JSON, or as the text of Prometheus for `?format=prometheus` and for clients that
-/// accept it. `POST PATH/reset` begins another window.
+/// Reports [`Statistics`] at a path: as JSON, or in the text format of Prometheus for `?format=prometheus` and for
+/// clients that accept it. `POST PATH/reset` begins a new window.
 #[derive(Clone)]
 pub struct StatisticsService<S> {
     statistics: Arc<Statistics>,
@@ -30,7 +30,7 @@ pub struct StatisticsService<S> {
 }
 
 impl<S: Service> StatisticsService<S> {
-    /// Reports at `/__stats` to clients on loopback addresses. All other requests go to `inner`.
+    /// Creates a service that reports at `/__stats` to clients on loopback addresses. All other requests go to `inner`.
     pub fn new(statistics: Arc<Statistics>, inner: S) -> StatisticsService<S> {
         let admit: Admit = Arc::new(|address| address.is_loopback());
         StatisticsService { statistics, path: PATH.into(), admit, inner }
@@ -42,13 +42,13 @@ impl<S: Service> StatisticsService<S> {
         self
     }
 
-    /// Sets which addresses get the report. For all others there is nothing at the path: `inner` responds.
+    /// Sets the predicate for the addresses that get the report. For other clients, `inner` responds.
     pub fn admit(mut self, admit: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> StatisticsService<S> {
         self.admit = Arc::new(admit);
         self
     }
 
-    /// The response, if the request is for the report.
+    /// The response if the request is for the report; otherwise `None`.
     fn respond(&self, request: &Request) -> Option<Response> {
         let rest = request.path().strip_prefix(self.path.as_bytes())?;
         if !matches!(rest, b"" | b"/reset") || !(self.admit)(request.client_address().ip()) {
@@ -88,7 +88,7 @@ pub(super) fn of_moment(status: Status, media_type: &str, body: impl Into<Cow<'s
     response
 }
 
-/// 405 with the methods that are allowed.
+/// A 405 response with the allowed methods.
 pub(super) fn not_allowed(methods: &str) -> Response {
     let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
     response.head.put("Allow", methods);
@@ -100,8 +100,8 @@ fn format_of(query: Option<&[u8]>) -> Option<&[u8]> {
     query?.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"format="))
 }
 
-/// True if the client names the text form with its version. `text/plain` alone is no sign of it: clients that expect
-/// JSON often accept that, too.
+/// True if the client names the text form with its version. `text/plain` alone is not sufficient, because clients that
+/// expect JSON often accept that too.
 fn accepts_prometheus(request: &Request) -> bool {
     let mut ranges = list_elements(request.headers().get_all("Accept"));
     ranges.any(|range| {

@@ -1,4 +1,4 @@
-//! The counters of a server, and the values that follow from them.
+//! The counters of a server, and the values derived from them.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,7 @@ pub(super) const REASONS: [(CloseReason, &str); 10] = [
     (CloseReason::Stopped, "stopped"),
 ];
 
-/// The counters of one server. The server changes them, any thread may read them.
+/// The counters of one server. The server changes them, and any thread can read them.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,13 +49,13 @@ pub struct Statistics {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     closed: [Counter; REASONS.len()],
-    /// Requests whose head is complete, or that were refused.
+    /// The number of requests whose head is complete, or that were refused.
     begun: Counter,
-    /// Requests whose response was sent as a whole.
+    /// The number of requests whose response was sent completely.
     sent: Counter,
-    /// Requests whose connection ended before their response was sent as a whole.
+    /// The number of requests whose connection ended before their response was sent completely.
     cut: Counter,
-    /// Final responses by status, from [`FIRST_STATUS`] on.
+    /// The numbers of final responses by status, starting at [`FIRST_STATUS`].
     by_status: [Counter; 900],
     pub(super) bytes_in: Counter,
     pub(super) bytes_out: Counter,
@@ -67,18 +67,19 @@ pub struct Statistics {
     pub(super) sleeps: Counter,
     pub(super) turn_times: Histogram,
     pub(super) most_runnable: Counter,
-    /// Connections that were accepted in the current turn, and the most of one turn.
+    /// The number of connections accepted in the current turn, and the maximum per turn.
     accepted_in_turn: Counter,
     pub(super) most_accepted: Counter,
     pub(super) buffers: Counter,
     pub(super) most_buffers: Counter,
     pub(super) log_dropped: Counter,
-    /// Executed faults, in the order of [`FaultKind::ALL`].
+    /// The numbers of executed faults, in the order of [`FaultKind::ALL`].
     faults: [Counter; FaultKind::ALL.len()],
 }
 
 impl Statistics {
-    /// Counters that are zero. `nonce` is the text by which clients tell this start from others; it may be empty.
+    /// Creates counters at zero. `nonce` is a text with which clients distinguish this start from others; it can be
+    /// empty.
     pub fn new(nonce: &str) -> Statistics {
         Statistics {
             nonce: nonce.to_owned(),
@@ -110,19 +111,19 @@ impl Statistics {
         }
     }
 
-    /// The number of final responses whose last byte the system has taken. Responses that were cut are not counted.
+    /// The number of final responses whose last byte the system has accepted. Cut responses are not counted.
     pub fn responses_sent(&self) -> u64 {
         self.sent.get()
     }
 
-    /// The number of connections that are open.
+    /// The number of open connections.
     pub fn open_connections(&self) -> u64 {
         let closed: u64 = self.closed.iter().map(Counter::get).sum();
         // Another thread may read between two changes.
         self.accepted.get().saturating_sub(closed)
     }
 
-    /// Begins another window: the percentiles of a turn and all maxima begin anew. The counters stay.
+    /// Begins a new window: the percentiles of turn times and all maxima start again. The counters are kept.
     pub fn begin_window(&self) {
         self.turn_times.begin_window();
         self.most_runnable.set(0);
@@ -130,8 +131,8 @@ impl Statistics {
         self.most_buffers.set(self.buffers.get());
     }
 
-    /// Notes the number of lines that the log has dropped. A companion with these counters has another log, so the larger
-    /// number counts.
+    /// Notes the number of lines that the log has dropped. A companion server shares these counters but has another
+    /// log, so the larger number counts.
     pub(crate) fn note_log_dropped(&self, lines: u64) {
         self.log_dropped.raise_to(lines);
     }
@@ -141,8 +142,8 @@ impl Statistics {
         self.faults.iter().zip(counts).for_each(|(counter, count)| counter.raise_to(count));
     }
 
-    /// Counts a turn that begins, and the work of the one before: `busy` is its time, `steps` the number of sessions that
-    /// ran.
+    /// Counts a new turn, and the work of the previous one: `busy` is its duration, and `steps` the number of sessions
+    /// that ran.
     pub(super) fn turn_began(&self, busy: Option<Duration>, sleeps: bool, steps: u64) {
         if let Some(busy) = busy {
             self.turn_times.record(busy);
@@ -205,18 +206,18 @@ impl Statistics {
         SystemTime::now()
     }
 
-    /// The name of each reason, and the number of connections that ended for it.
+    /// The name of each reason, and the number of connections that ended for this reason.
     pub(super) fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.iter().zip(&self.closed).map(|((_, name), counter)| (*name, counter.get()))
     }
 
-    /// The statuses that occurred, and how often.
+    /// The statuses that occurred, with their counts.
     pub(super) fn by_status(&self) -> impl Iterator<Item = (usize, u64)> {
         let all = self.by_status.iter().enumerate().map(|(at, counter)| (at + FIRST_STATUS, counter.get()));
         all.filter(|(_, count)| *count > 0)
     }
 
-    /// The kinds of faults that occurred, and how often.
+    /// The kinds of faults that occurred, with their counts.
     pub(super) fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let all = FaultKind::ALL.into_iter().zip(&self.faults).map(|(kind, counter)| (kind.name(), counter.get()));
         all.filter(|(_, count)| *count > 0)

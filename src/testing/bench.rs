@@ -1,4 +1,5 @@
-//! A server without sockets, for clients in memory. Not here: the loop, and clocks that could fail a slow test.
+//! A server without sockets, for clients in memory. Not here: the loop, and time limits that could make a slow test
+//! fail.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,7 +35,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A server with `service`, the default limits and no log.
+    /// Creates a server with `service`, the default limits and no log.
     pub fn new<M>(service: impl IntoService<M, Service: Send + 'static>) -> Bench {
         let mut site = ServerState::new(service.into_service(), SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)));
         site.log = AccessLog::off().into();
@@ -83,15 +84,15 @@ impl fmt::Debug for Bench {
     }
 }
 
-/// How long a client waits for something to happen.
+/// The longest time that a client waits for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client in memory. Dropping it drops the session, as when a connection breaks.
+/// A client in memory. Dropping it drops the session, like a broken connection.
 pub struct Client<'b> {
     site: &'b ServerState,
     /// `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
-    /// Bytes that the server had sent when it closed the connection.
+    /// The bytes that the server had sent when it closed the connection.
     sent: Vec<u8>,
     scratch: Scratch,
     waker: Waker,
@@ -112,12 +113,12 @@ impl Client<'_> {
     /// Sends a GET and waits for its response.
     ///
     /// # Panics
-    /// As [`request`](Client::request).
+    /// The same as for [`request`](Client::request).
     pub fn get(&mut self, target: &str) -> TestResponse {
         self.request("GET", target, &[], b"")
     }
 
-    /// Sends a request with the fields `Host` and `Content-Length` and these, and waits for its response.
+    /// Sends a request with the fields `Host`, `Content-Length` and `fields`, and waits for its response.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -138,16 +139,16 @@ impl Client<'_> {
     /// ```
     ///
     /// # Panics
-    /// If the server sends no whole response within a minute, or bytes that are no response.
+    /// If the server does not send a complete response within a minute, or sends bytes that are not a response.
     pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> TestResponse {
         self.send(&request_bytes(method, target, fields, body));
         self.response_to(method)
     }
 
-    /// Waits for the response to a request with this method that was sent before.
+    /// Waits for the response to an earlier request with this method.
     ///
     /// # Panics
-    /// As [`request`](Client::request).
+    /// The same as for [`request`](Client::request).
     pub fn response_to(&mut self, method: &str) -> TestResponse {
         loop {
             let bytes = self.take();
@@ -158,7 +159,7 @@ impl Client<'_> {
             }
             assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
             self.sent = bytes;
-            // No event came within a minute, or none can come: the server does not respond.
+            // If this is false, no event occurred within a minute or none is possible, so the server does not respond.
             let waits = self.wait();
             assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
         }
@@ -181,7 +182,8 @@ impl Client<'_> {
         taken
     }
 
-    /// Lets the server send `bytes` more, and runs it until it waits. Until the first call, the server may send any number.
+    /// Lets the server send `bytes` more, and runs it until it waits. Before the first call, the server may send any
+    /// number of bytes.
     pub fn open_window(&mut self, bytes: usize) {
         if let Some(session) = &mut self.session {
             session.transport().open_window(bytes);
@@ -190,8 +192,8 @@ impl Client<'_> {
     }
 
     /// Waits until a deadline of the connection has passed or another thread has woken it, and runs the server. Returns
-    /// false if the connection is closed, or if a minute passes without either: a test of a server that never responds
-    /// then fails instead of hanging.
+    /// false if the connection is closed, or if neither happens within a minute, so that a test of a server that never
+    /// responds fails instead of hanging.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;
@@ -208,12 +210,12 @@ impl Client<'_> {
         while self.wait() {}
     }
 
-    /// Why the server has closed the connection, if it has.
+    /// The reason why the server closed the connection; `None` if it is open.
     pub fn closed(&self) -> Option<CloseReason> {
         self.closed
     }
 
-    /// Runs the server as far as it can go without waiting.
+    /// Runs the server until it would have to wait.
     fn run(&mut self) {
         while let Some(session) = &mut self.session {
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
@@ -227,7 +229,7 @@ impl Client<'_> {
             };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
-            // As most clients do, this one closes its side when it sees the end.
+            // Like most clients, this one closes its side when it sees the end.
             session.transport().at_end |= session.transport().ended;
             match next {
                 Next::Again => {}
@@ -261,7 +263,7 @@ pub(super) fn request_bytes(method: &str, target: &str, fields: &[(&str, &str)],
     for (name, value) in fields {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    // A request without a body has no length, as a browser's GET has none.
+    // A request without a body has no length, like a browser's GET.
     if !body.is_empty() {
         bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }

@@ -1,8 +1,8 @@
-//! For the tests of programs that use this library: a service or handler on bytes without a socket, and a server on a
-//! port of its own that ends with the test.
+//! Helpers for tests of programs that use this library: they run a service or handler on bytes without a socket, or a
+//! server on its own port until the test ends.
 //!
-//! [`get`] is the short way, and [`answer`] the one for bytes. A [`Bench`] has clients that send and take piece by
-//! piece, and [`TestServer`] runs a server on a socket. None of them reads a clock that could make a test fail on a
+//! [`get`] is the simplest way, and [`answer`] works on bytes. A [`Bench`] has clients that send and receive piece by
+//! piece, and [`TestServer`] runs a server on a socket. None of them has time limits that could make a test fail on a
 //! slow machine.
 
 mod bench;
@@ -40,7 +40,7 @@ pub fn get<M>(service: impl IntoService<M, Service: Send + 'static>, target: &st
     Bench::new(service).connect().get(target)
 }
 
-/// Returns the bytes that a service sends to a client that sends `bytes`, closes its side and waits for the end.
+/// Sends `bytes` to a service, closes the client's side, and returns all bytes that the service sends.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::answer};

@@ -6,20 +6,21 @@ use std::time::Instant;
 
 use crate::session::{Registrar, Waker};
 
-/// A registrar without a poll: it refuses every source, gives out one waker, and tells a time that its owner sets.
+/// A registrar without a poll. It refuses every source, returns clones of one waker, and reports a time that its owner
+/// sets.
 pub struct MemoryRegistrar {
     waker: Waker,
-    /// The time of the turn.
+    /// The time of the current turn.
     pub now: Instant,
 }
 
 impl MemoryRegistrar {
-    /// A registrar whose wakers are clones of `waker`, at the time `now`.
+    /// Creates a registrar whose wakers are clones of `waker`, at the time `now`.
     pub fn new(waker: Waker, now: Instant) -> MemoryRegistrar {
         MemoryRegistrar { waker, now }
     }
 
-    /// A registrar for sessions that only their client and the time wake.
+    /// Creates a registrar for sessions that are never woken by another thread.
     pub fn without_wakers(now: Instant) -> MemoryRegistrar {
         MemoryRegistrar::new(Waker::new(|| {}), now)
     }

@@ -1,4 +1,4 @@
-//! A response as a client has received it. Not here: connections.
+//! A response that a client has received. Not here: connections.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::fmt;
 use crate::http::{HeaderList, Status};
 use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
-/// A response as a client has received it: status, fields and body.
+/// A response that a client has received: its status, fields and body.
 pub struct TestResponse {
     head: ReceivedHead,
     body: Vec<u8>,
 }
 
 impl TestResponse {
-    /// Reads the response to a request with this method from the front of `bytes`. Returns it with the number of its bytes,
-    /// interim responses included; `None` if it is not complete. `has_ended` says that no bytes follow.
+    /// Reads the response to a request with this method from the front of `bytes`. Returns it with the number of its
+    /// bytes, including interim responses; `None` if it is incomplete. `has_ended` is true if no bytes follow.
     ///
     /// # Panics
-    /// If the bytes are no response.
+    /// If the bytes are not a response.
     pub(super) fn read(method: &str, bytes: &[u8], has_ended: bool) -> Option<(TestResponse, usize)> {
         let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
         let (mut input, fields, mut body) = (Buffer::default(), HeaderList::new(), Vec::new());
@@ -58,7 +58,7 @@ impl TestResponse {
         self.head.headers().get(name).map(String::from_utf8_lossy)
     }
 
-    /// Name and value of every field, in their order.
+    /// The header fields, in order.
     pub fn headers(&self) -> &HeaderList {
         self.head.headers()
     }
@@ -80,7 +80,7 @@ impl TestResponse {
     }
 }
 
-/// Status and body, as a failed assertion shows them.
+/// Shows the status and the body, for failed assertions.
 impl fmt::Debug for TestResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, reason, body) = (self.status(), self.reason(), String::from_utf8_lossy(&self.body));

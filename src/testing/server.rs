@@ -1,4 +1,4 @@
-//! A server on a port of its own that ends with the test. Not here: a client.
+//! A server on its own port that ends with the test. Not here: a client.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use super::response::TestResponse;
 use crate::event_loop::LoopMember;
 use crate::{EventLoop, HttpServer, Stopped, Stopper};
 
-/// A server on a thread of its own, which stops when this is dropped. A server whose log was not set does not log.
+/// A server on its own thread. Dropping this stops the server. If its log was not set, the server does not log.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response, testing::TestServer};
@@ -22,7 +22,7 @@ use crate::{EventLoop, HttpServer, Stopped, Stopper};
 /// # Ok(()) }
 /// ```
 ///
-/// A raw server, or an [`EventLoop`], runs as well:
+/// It can also run a raw server or an [`EventLoop`]:
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -52,14 +52,14 @@ pub struct TestServer {
 
 /// A server that a [`TestServer`] runs: every server of this crate, and an [`EventLoop`].
 pub trait TestableServer: Send + 'static {
-    /// The address that clients connect to, if there is one.
+    /// The address that clients connect to, if any.
     #[doc(hidden)]
     fn test_address(&self) -> Option<SocketAddr>;
 
     #[doc(hidden)]
     fn test_stopper(&self) -> Stopper;
 
-    /// Turns off the log, unless it was set.
+    /// Turns off the log, unless it has been set.
     #[doc(hidden)]
     fn test_quieten(&mut self);
 
@@ -67,7 +67,7 @@ pub trait TestableServer: Send + 'static {
     fn test_run(&mut self) -> io::Result<Stopped>;
 }
 
-/// Implements [`TestableServer`] by the methods of a server.
+/// Implements [`TestableServer`] with the methods of a server.
 macro_rules! testable {
     ($server:ty, $address:expr) => {
         impl TestableServer for $server {
@@ -106,7 +106,7 @@ testable!(crate::socketserver::UnixDatagramServer, |_| None);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestServer {
-    /// Starts the server. It is bound already, so that clients can connect at once.
+    /// Starts the server. It is already bound, so clients can connect immediately.
     pub fn start(mut server: impl TestableServer) -> TestServer {
         let (address, stopper) = (server.test_address(), server.test_stopper());
         server.test_quieten();
@@ -114,34 +114,34 @@ impl TestServer {
         TestServer { address, stopper, thread: Some(thread) }
     }
 
-    /// The address that it listens on.
+    /// The address of the server.
     ///
     /// # Panics
-    /// If it is an [`EventLoop`], whose servers have their own addresses, or a server on a Unix socket.
+    /// For an [`EventLoop`], whose servers have their own addresses, and for a server on a Unix socket.
     pub fn address(&self) -> SocketAddr {
         // NOTE(unwrap): the panic is documented, and fails the test.
         self.address.expect("an event loop and a Unix socket have no network address of their own")
     }
 
-    /// Sends a GET on a connection of its own and returns the response.
+    /// Sends a GET on a new connection and returns the response.
     ///
     /// # Errors
-    /// Those of the connection, also if it is silent for a minute.
+    /// Those of the connection, including a time-out after a minute without bytes.
     ///
     /// # Panics
-    /// As [`request`](TestServer::request).
+    /// The same as for [`request`](TestServer::request).
     pub fn get(&self, target: &str) -> io::Result<TestResponse> {
         self.request("GET", target, &[], b"")
     }
 
-    /// Sends a request with the fields `Host`, `Content-Length` and these on a connection of its own, and returns the
+    /// Sends a request with the fields `Host`, `Content-Length` and `fields` on a new connection, and returns the
     /// response.
     ///
     /// # Errors
-    /// Those of the connection, also if it is silent for a minute.
+    /// Those of the connection, including a time-out after a minute without bytes.
     ///
     /// # Panics
-    /// If the server sends bytes that are no response, and as [`address`](TestServer::address).
+    /// If the server sends bytes that are not a response, and in the cases of [`address`](TestServer::address).
     pub fn request(
         &self,
         method: &str,
@@ -164,7 +164,7 @@ impl TestServer {
         }
     }
 
-    /// Stops the server, lets responses in flight end, and returns how the run ended.
+    /// Stops the server, lets responses in flight finish, and returns the reason for the end.
     ///
     /// # Errors
     /// Those of [`HttpServer::serve_forever`].
@@ -174,7 +174,7 @@ impl TestServer {
     pub fn stop(mut self) -> io::Result<Stopped> {
         self.stopper.stop();
         let thread = self.thread.take();
-        // NOTE(unwrap): the thread is only taken here and when this is dropped; its panic is to fail the test.
+        // NOTE(unwrap): only this method and the drop take the thread, and its panic must make the test fail.
         thread.expect("a server is stopped once").join().expect("the server has panicked")
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate with its private key, from files: read, decrypted, and checked to belong together.
+//! Reads a certificate and its private key from files, decrypts the key, and checks that the two match.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -14,10 +14,10 @@ use super::pem::{self, PemBlock};
 use super::private_key;
 use super::x509::Certificate;
 
-/// The largest file that is read. Chains of certificates have some kilobytes.
+/// The maximum size of a file that is read. Certificate chains have a few kilobytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate with its chain and key, and the facts about it that a server needs later.
+/// A certificate with its chain and key, and further data that a server needs later.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
@@ -31,7 +31,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Reads a certificate with its chain, and the key. Both may be in one file.
+    /// Reads a certificate with its chain, and the key. Both can be in one file.
     pub(super) fn load(certificate: &Path, key: &Path, password: Option<&str>) -> Result<Pair, TlsError> {
         let (blocks, _) = read_pem(certificate)?;
         let chain = certificates(blocks);
@@ -58,13 +58,13 @@ impl Pair {
     }
 }
 
-/// The certificates among the blocks of a file, in their order.
+/// The certificates among the blocks of a file, in order.
 pub(super) fn certificates(blocks: Vec<PemBlock>) -> Vec<CertificateDer<'static>> {
     let of_certificates = |block: &PemBlock| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE");
     blocks.into_iter().filter(of_certificates).map(|block| block.contents.into()).collect()
 }
 
-/// Reads the blocks of a file, and the attributes of that same file.
+/// Reads the blocks and the attributes of a file.
 pub(super) fn read_pem(path: &Path) -> Result<(Vec<PemBlock>, Metadata), TlsError> {
     let read = || {
         let file = File::open(path)?;

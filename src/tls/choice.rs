@@ -1,4 +1,5 @@
-//! The choice among several certificates: by the server name of the client's hello, and by what the client can verify.
+//! The choice among several certificates, by the server name in the ClientHello and by the signature schemes that the
+//! client supports.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use rustls::sign::CertifiedKey;
 
 use super::certified::Pair;
 
-/// A certificate and the names that it is for.
+/// A certificate and its names.
 #[derive(Debug)]
 struct Named {
     names: Vec<String>,
@@ -19,18 +20,18 @@ struct Named {
 pub(super) struct CertificateChoice(Vec<Named>);
 
 impl CertificateChoice {
-    /// A choice among these certificates.
+    /// Creates a choice among these certificates.
     pub(super) fn new(pairs: Vec<Pair>) -> CertificateChoice {
         CertificateChoice(pairs.into_iter().map(|pair| Named { names: pair.names, key: pair.key }).collect())
     }
 
-    /// A choice of one.
+    /// Creates a choice with a single certificate.
     pub(super) fn only(key: CertifiedKey) -> CertificateChoice {
         CertificateChoice(vec![Named { names: Vec::new(), key: Arc::new(key) }])
     }
 
-    /// The certificates for a server name: those that have it, else those with a wildcard for it, else the default with
-    /// all that share a name with it.
+    /// The certificates for a server name: those with exactly this name, otherwise those with a matching wildcard,
+    /// otherwise the default and all that share a name with it.
     fn candidates(&self, server_name: Option<&str>) -> Vec<&Named> {
         let having = |is_meant: &dyn Fn(&str) -> bool| -> Vec<&Named> {
             self.0.iter().filter(|named| named.names.iter().any(|name| is_meant(name))).collect()
@@ -52,13 +53,14 @@ impl ResolvesServerCert for CertificateChoice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let candidates = self.candidates(hello.server_name());
         let is_usable = |named: &&&Named| named.key.key.choose_scheme(hello.signature_schemes()).is_some();
-        // Without a usable one, rustls ends the handshake with the alert for that.
+        // If none is usable, rustls ends the handshake with the appropriate alert.
         let chosen = candidates.iter().find(is_usable).or(candidates.first())?;
         Some(Arc::clone(&chosen.key))
     }
 }
 
-/// True for a pattern such as `*.example.org` and a name with one label before `.example.org` (RFC 9525 section 6.3).
+/// True if a pattern such as `*.example.org` matches a name with one label before `.example.org` (RFC 9525 section
+/// 6.3).
 fn wildcard_matches(pattern: &str, name: &str) -> bool {
     let rest = |text: &'_ str| text.find('.').map(|dot| text.split_at(dot).1.to_owned());
     pattern.strip_prefix('*').is_some_and(|suffix| suffix.starts_with('.') && rest(name).as_deref() == Some(suffix))

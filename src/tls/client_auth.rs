@@ -1,4 +1,4 @@
-//! The certificates of clients: which are accepted, and if one is required.
+//! The verification of client certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use rustls::server::danger::ClientCertVerifier;
 use super::certified::{certificates, read_pem};
 use super::error::{TlsError, TlsErrorKind};
 
-/// Determines if a client must have a certificate.
+/// Determines whether a client must have a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// A client without a certificate is refused in the handshake, with the alert certificate_required of TLS 1.3.
+    /// A client without a certificate is refused in the handshake, with the TLS 1.3 alert certificate_required.
     #[default]
     Required,
-    /// A client may have no certificate. One that no accepted authority has issued is refused.
+    /// A client need not have a certificate. A certificate that was not issued by an accepted authority is refused.
     Optional,
 }
 
-/// The clients that a configuration accepts. Sessions of one configuration may be resumed in another only if both are
-/// equal, because a resumed session is not verified again.
+/// The clients that a configuration accepts. A session from one configuration can be resumed in another only if both
+/// accept the same clients, because a resumed session is not verified again.
 pub(super) type AcceptedClients = Option<([u8; 32], ClientAuth)>;
 
-/// A verifier of clients whose certificates were issued by one of the authorities in a file.
+/// Creates a verifier that accepts client certificates issued by the authorities in a file.
 pub(super) fn verifier(
     file: &Path,
     mode: ClientAuth,

@@ -1,4 +1,4 @@
-//! `Tls` and its builder: from files or a self-signed certificate to the configuration of rustls.
+//! `Tls` and its builder, which make a rustls configuration from files or from a self-signed certificate.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::client_auth::{AcceptedClients, ClientAuth, verifier};
 use super::error::{TlsError, TlsErrorKind};
 use super::{self_signed, warnings};
 
-/// A version of TLS.
+/// A TLS version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
@@ -26,7 +26,7 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// This version and those above it.
+    /// This version and all higher ones.
     fn and_above(self) -> &'static [&'static SupportedProtocolVersion] {
         static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
         match self {
@@ -36,12 +36,12 @@ impl TlsVersion {
     }
 }
 
-/// The configuration of TLS for a server. It is cheap to clone, and it does not change: a server that reads its files
-/// again builds another one.
+/// The TLS configuration of a server. It is cheap to clone and does not change: a server that reads its files again
+/// builds a new one.
 ///
-/// Versions are TLS 1.2 and 1.3 with the suites of rustls, all of which have forward secrecy. The server prefers AES-128, then
-/// AES-256, then ChaCha20; a client that puts ChaCha20 first gets it. Sessions are resumed by
-/// stateless tickets, whose keys change every six hours. There is no early data.
+/// The versions are TLS 1.2 and 1.3, with the suites of rustls, all of which have forward secrecy. The server prefers
+/// AES-128, then AES-256, then ChaCha20, but a client that puts ChaCha20 first gets it. Sessions are resumed with
+/// stateless tickets, whose keys change every six hours. Early data is not supported.
 ///
 /// ```no_run
 /// use serve_forever::tls::Tls;
@@ -62,16 +62,16 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads a certificate with its chain, and the private key that belongs to it, from PEM files. Both may be one file.
+    /// Reads a certificate with its chain, and its private key, from PEM files. Both can be in the same file.
     ///
     /// # Errors
-    /// As [`TlsBuilder::build`].
+    /// The same as for [`TlsBuilder::build`].
     pub fn from_pem_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Tls, TlsError> {
         Tls::builder().certificate(certificate, key).build()
     }
 
-    /// Makes a certificate for these DNS names and addresses, which is valid for 30 days and exists in memory only. No
-    /// client trusts it unless it is configured to, for example with the [`fingerprint`](Tls::fingerprint).
+    /// Generates a certificate for these DNS names and addresses. It is valid for 30 days and exists only in memory.
+    /// Clients trust it only if they are configured to, for example with the [`fingerprint`](Tls::fingerprint).
     ///
     /// # Errors
     /// If a name is neither a DNS name nor an address, or the system has no random numbers.
@@ -79,30 +79,31 @@ impl Tls {
         Tls::builder().self_signed(names).build()
     }
 
-    /// Takes a configuration of rustls as it is. With `ignore_client_order` a client that puts ChaCha20 first gets it
-    /// nevertheless.
+    /// Uses a rustls configuration unchanged. Even with `ignore_client_order`, a client that puts ChaCha20 first gets
+    /// it.
     pub fn from_config(config: Arc<ServerConfig>) -> Tls {
         Tls { config, warnings: Arc::default(), fingerprint: None, accepted_clients: None }
     }
 
-    /// A builder, which has more settings.
+    /// Returns a builder, which has more settings.
     pub fn builder() -> TlsBuilder {
         TlsBuilder::default()
     }
 
-    /// The configuration of rustls.
+    /// The rustls configuration.
     pub fn server_config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
 
-    /// Faults of the certificates that do not keep a server from using them, each in one line that names the file: one
-    /// has expired, is not valid yet, or expires within seven days; the second certificate of a file does not issue the
-    /// first; other users can read a key; or no client can get a certificate, because it has no DNS name.
+    /// Problems with the certificates that do not prevent their use, each as one line that names the file: a
+    /// certificate has expired, is not valid yet, or expires within seven days; the second certificate in a file is not
+    /// the issuer of the first; other users can read a key; or no client can get a certificate because it has no DNS
+    /// name.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The SHA-256 fingerprint of the default certificate, as hexadecimal pairs with colons between them. `None` after
+    /// The SHA-256 fingerprint of the default certificate, as hexadecimal pairs separated by colons. `None` after
     /// [`from_config`](Tls::from_config).
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
@@ -167,17 +168,17 @@ impl Default for TlsBuilder {
 }
 
 impl TlsBuilder {
-    /// Adds a certificate. The file begins with the certificate of the server; those of its issuers follow. The key is
-    /// the first one in its file, which may be the same file.
+    /// Adds a certificate. The file begins with the server's certificate, followed by those of its issuers. The key is
+    /// the first one in its file, which can be the same file.
     ///
-    /// The first certificate is the default. Each other one is used for the DNS names in it, where `*` stands for one
-    /// label. Of several for one name, the first whose kind of key the client supports is used.
+    /// The first certificate is the default. Every other certificate is used for its DNS names, where `*` means one
+    /// label. If there are several for a name, the first one whose kind of key the client supports is used.
     pub fn certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> TlsBuilder {
         self.certificates.push((certificate.as_ref().to_owned(), key.as_ref().to_owned()));
         self
     }
 
-    /// Makes a certificate for these DNS names and addresses, unless files of certificates are given.
+    /// Generates a certificate for these DNS names and addresses, unless certificate files are given.
     pub fn self_signed<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> TlsBuilder {
         self.self_signed.extend(names.into_iter().map(Into::into));
         self
@@ -189,27 +190,27 @@ impl TlsBuilder {
         self
     }
 
-    /// Asks clients for a certificate that one of the authorities in this PEM file has issued.
+    /// Requests a certificate from clients that was issued by one of the authorities in this PEM file.
     pub fn client_ca(mut self, file: impl AsRef<Path>, mode: ClientAuth) -> TlsBuilder {
         self.client_ca = Some((file.as_ref().to_owned(), mode));
         self
     }
 
-    /// Sets the lowest version that clients may use. The default is TLS 1.2.
+    /// Sets the lowest version that clients may use. Default: TLS 1.2.
     pub fn min_version(mut self, version: TlsVersion) -> TlsBuilder {
         self.min_version = version;
         self
     }
 
-    /// Sets the protocols that clients may choose from by ALPN (RFC 7301), in order of preference. The default is
-    /// `http/1.1`. A client that offers only others is refused; one that offers none is not.
+    /// Sets the protocols for ALPN (RFC 7301), in order of preference. Default: `http/1.1`. A client that offers only
+    /// other protocols is refused; a client that offers none is accepted.
     pub fn alpn_protocols<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> TlsBuilder {
         self.alpn = protocols.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Keeps the keys of tickets, so that sessions which began under the predecessor can be resumed. If other clients are
-    /// accepted than before, the keys are new all the same: a client that is resumed is not verified again.
+    /// Keeps the ticket keys of the predecessor, so that sessions that began under it can be resumed. If the accepted
+    /// clients have changed, new keys are used, because a resumed client is not verified again.
     pub fn succeeding(mut self, predecessor: &Tls) -> TlsBuilder {
         self.predecessor = Some(predecessor.clone());
         self
@@ -218,8 +219,8 @@ impl TlsBuilder {
     /// Reads the files, checks them, and builds the configuration.
     ///
     /// # Errors
-    /// If a file cannot be read or has not what is looked for in it, if a key cannot be decrypted, does not belong to its
-    /// certificate, or is of a kind that is not supported, and if there is neither a certificate nor a name for one.
+    /// If a file cannot be read or does not have the expected content; if a key cannot be decrypted, does not match its
+    /// certificate, or is of an unsupported kind; and if neither a certificate nor a name for one is given.
     pub fn build(self) -> Result<Tls, TlsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let provider = Arc::new(provider());
@@ -237,10 +238,10 @@ impl TlsBuilder {
         config.alpn_protocols = self.alpn;
         config.ticketer = match predecessor {
             Some(predecessor) => Arc::clone(&predecessor.config.ticketer),
-            // Random keys, which change every six hours when they are used.
+            // The keys are random and change every six hours.
             None => ring::Ticketer::new()?,
         };
-        // The tickets hold the sessions, so the server remembers none.
+        // The tickets contain the sessions, so the server does not store any.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Tls {
             config: Arc::new(config),
@@ -250,7 +251,7 @@ impl TlsBuilder {
         })
     }
 
-    /// The certificates, the fingerprint of the first, and the warnings about all.
+    /// The certificates, the fingerprint of the first one, and the warnings about all of them.
     fn certificates(&self, now: Duration) -> Result<(CertificateChoice, String, Vec<String>), TlsError> {
         if self.certificates.is_empty() {
             if self.self_signed.is_empty() {
@@ -272,13 +273,13 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The password is left out.
+        // The password is not shown.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 
-/// ring, with its suites in the order in which the server prefers them. AES-128 needs less computation than AES-256, most of
-/// all for its hash in the handshake.
+/// The ring provider, with its suites in the server's order of preference. AES-128 needs less computation than AES-256,
+/// especially for its hash in the handshake.
 fn provider() -> CryptoProvider {
     use rustls::crypto::ring::cipher_suite::*;
     let cipher_suites = vec![
@@ -295,7 +296,7 @@ fn provider() -> CryptoProvider {
     CryptoProvider { cipher_suites, ..ring::default_provider() }
 }
 
-/// SHA-256 of a certificate, as hexadecimal pairs with colons between them.
+/// The SHA-256 of a certificate, as hexadecimal pairs separated by colons.
 fn fingerprint(certificate: &[u8]) -> String {
     let pairs: Vec<String> = hmac_sha256::Hash::hash(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")

@@ -1,8 +1,8 @@
-//! A reader of DER (X.690), as far as certificates and private keys need it: elements with their tags, in order.
+//! A parser for the parts of DER (X.690) that certificates and private keys need: elements with their tags, in order.
 //!
-//! Not here: the meaning of the elements, which `x509` and `private_key` know.
+//! Not here: the meaning of the elements (`x509`, `private_key`).
 
-/// The tags of the elements that are read here.
+/// The tags of the supported elements.
 pub(super) mod tag {
     pub(in crate::tls) const BOOLEAN: u8 = 0x01;
     pub(in crate::tls) const INTEGER: u8 = 0x02;
@@ -25,7 +25,7 @@ pub(super) mod tag {
     }
 }
 
-/// One element: its tag, its contents, and the bytes of the whole.
+/// One element: its tag, its contents, and all of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Element<'d> {
     pub(super) tag: u8,
@@ -34,20 +34,21 @@ pub(super) struct Element<'d> {
 }
 
 impl<'d> Element<'d> {
-    /// A reader of the elements in this one.
+    /// An iterator over the elements inside this one.
     pub(super) fn reader(self) -> Elements<'d> {
         Elements(self.contents)
     }
 }
 
-/// The elements that follow each other in some bytes.
+/// A sequence of elements.
 ///
-/// Iteration ends at the end of the bytes, and also where they are not DER: a caller that expects an element gets `None`.
+/// Iteration ends at the end of the bytes, or where they are not valid DER, so a caller that expects an element gets
+/// `None`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elements<'d>(pub(super) &'d [u8]);
 
 impl<'d> Elements<'d> {
-    /// The next element if it has this tag. Otherwise the reader stays where it is.
+    /// The next element if it has this tag. Otherwise the position does not change.
     pub(super) fn next_with(&mut self, tag: u8) -> Option<Element<'d>> {
         let mut rest = *self;
         let element = rest.next().filter(|element| element.tag == tag)?;
@@ -55,7 +56,7 @@ impl<'d> Elements<'d> {
         Some(element)
     }
 
-    /// A reader of the next element's elements, if it has this tag.
+    /// The elements inside the next element, if that has this tag.
     pub(super) fn enter(&mut self, tag: u8) -> Option<Elements<'d>> {
         self.next_with(tag).map(Element::reader)
     }
@@ -66,7 +67,7 @@ impl<'d> Iterator for Elements<'d> {
 
     fn next(&mut self) -> Option<Element<'d>> {
         let (&[tag, first], rest) = self.0.split_first_chunk::<2>()?;
-        // The length is in the low seven bits, or these say how many bytes of length follow.
+        // The low seven bits contain the length, or the number of length bytes that follow.
         let (length, rest) = match usize::from(first) {
             short @ 0..=0x7f => (short, rest),
             long @ 0x81..=0x84 => {

@@ -1,10 +1,10 @@
-//! Distinguished names as text, in the form of RFC 4514: `CN=Carla,O=Example`.
+//! Formats distinguished names as in RFC 4514: `CN=Carla,O=Example`.
 
 use std::fmt::Write as _;
 
 use super::der::{Element, Elements, tag};
 
-/// The short names of attributes, by the contents octets of their object identifiers.
+/// The short names of attributes, by the encoded contents of their object identifiers.
 const SHORT_NAMES: &[(&[u8], &str)] = &[
     (&[0x55, 4, 3], "CN"),
     (&[0x55, 4, 4], "SN"),
@@ -22,16 +22,16 @@ const SHORT_NAMES: &[(&[u8], &str)] = &[
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01], "emailAddress"),
 ];
 
-/// The text of an encoded name. It begins with the last part of the encoding, as RFC 4514 section 2.1 says.
+/// Formats an encoded name. The text begins with the last part of the encoding (RFC 4514 section 2.1).
 ///
-/// Every byte that could end a line or a variable of the environment is escaped. `None` if `der` is not a name.
+/// Every byte that could end a line or an environment variable is escaped. `None` if `der` is not a name.
 pub(super) fn text(der: &[u8]) -> Option<String> {
     let parts: Vec<Element<'_>> = Elements(der).enter(tag::SEQUENCE)?.collect();
     let texts: Option<Vec<String>> = parts.into_iter().rev().map(relative).collect();
     Some(texts?.join(","))
 }
 
-/// One part of a name, which may have several attributes.
+/// Formats one part of a name, which can have several attributes.
 fn relative(part: Element<'_>) -> Option<String> {
     let attribute = |element: Element<'_>| {
         let mut fields = element.reader();
@@ -45,7 +45,7 @@ fn relative(part: Element<'_>) -> Option<String> {
     (part.tag == tag::SET).then_some(attributes?.join("+"))
 }
 
-/// The text of a value. All kinds of strings but one are ASCII or UTF-8, or can be read as such.
+/// The text of a value. All kinds of strings except one are ASCII or UTF-8, or can be read as such.
 fn string(value: Element<'_>) -> String {
     match value.tag {
         tag::BMP_STRING => {
@@ -76,7 +76,7 @@ fn escaped(value: &str) -> String {
     text
 }
 
-/// An object identifier as numbers with dots between them.
+/// Formats an object identifier as numbers separated by dots.
 fn dotted(identifier: &[u8]) -> String {
     let mut text = String::new();
     let mut number = 0u64;
@@ -85,7 +85,7 @@ fn dotted(identifier: &[u8]) -> String {
         if byte & 0x80 != 0 {
             continue;
         }
-        // The first number stands for two: 40 * first + second, and the first is at most 2.
+        // The first number encodes two: 40 * first + second, where the first is at most 2.
         if text.is_empty() {
             let first = (number / 40).min(2);
             _ = write!(text, "{first}.{}", number - 40 * first);

@@ -1,4 +1,4 @@
-//! Encrypted private keys: PKCS #8 (RFC 5958, RFC 8018), and the older form of OpenSSL with the header `DEK-Info`.
+//! Encrypted private keys: PKCS #8 (RFC 5958, RFC 8018), and OpenSSL's older format with the header `DEK-Info`.
 
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
@@ -9,22 +9,22 @@ use pkcs8::EncryptedPrivateKeyInfoRef;
 use super::der::{Elements, tag};
 use super::error::TlsErrorKind;
 
-/// Decrypts the contents of a block `ENCRYPTED PRIVATE KEY`. The result is a key of PKCS #8.
+/// Decrypts the contents of an `ENCRYPTED PRIVATE KEY` block. The result is a PKCS #8 key.
 pub(super) fn decrypt_pkcs8(contents: &[u8], password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let Ok(encrypted) = EncryptedPrivateKeyInfoRef::try_from(contents) else {
         return Err(TlsErrorKind::UnsupportedEncryption);
     };
     let password = password.ok_or(TlsErrorKind::PasswordNeeded)?;
     match encrypted.encryption_algorithm.decrypt(password, encrypted.encrypted_data.as_bytes()) {
-        // About one wrong password in 256 leaves bytes with a valid padding, which are hardly ever DER.
+        // About one wrong password in 256 results in valid padding, but the bytes are almost never DER.
         Ok(key) if is_sequence(&key) => Ok(key),
         Ok(_) | Err(pkcs8::pkcs5::Error::DecryptFailed) => Err(TlsErrorKind::WrongPassword),
         Err(_) => Err(TlsErrorKind::UnsupportedEncryption),
     }
 }
 
-/// Decrypts the contents of a block with the header `DEK-Info: CIPHER,IV`. The result has the form that the block's label
-/// says.
+/// Decrypts the contents of a block with the header `DEK-Info: CIPHER,IV`. The block's label determines the form of the
+/// result.
 pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let (cipher, iv) = info.split_once(',').ok_or(TlsErrorKind::PrivateKey)?;
     let iv = hex(iv.trim()).ok_or(TlsErrorKind::PrivateKey)?;
@@ -39,8 +39,8 @@ pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>
     decrypt(password.as_bytes(), &iv, contents).filter(|key| is_sequence(key)).ok_or(TlsErrorKind::WrongPassword)
 }
 
-/// Decrypts with the key that OpenSSL derives from the password: MD5 once, and the first 8 bytes of the initialization
-/// vector as the salt (`EVP_BytesToKey`). `None` if the padding is wrong.
+/// Decrypts with the key that OpenSSL derives from the password: one round of MD5, with the first 8 bytes of the
+/// initialization vector as the salt (`EVP_BytesToKey`). `None` if the padding is wrong.
 fn cbc<D: KeyIvInit + BlockModeDecrypt>(password: &[u8], iv: &[u8], contents: &[u8]) -> Option<Vec<u8>> {
     let salt = iv.get(..8)?;
     let mut key: Vec<u8> = Vec::new();
@@ -53,7 +53,7 @@ fn cbc<D: KeyIvInit + BlockModeDecrypt>(password: &[u8], iv: &[u8], contents: &[
     decryptor.decrypt_padded_vec::<Pkcs7>(contents).ok()
 }
 
-/// True if the bytes are one sequence of DER, as every private key is.
+/// True if the bytes are one DER sequence, like every private key.
 fn is_sequence(bytes: &[u8]) -> bool {
     Elements(bytes).next().is_some_and(|element| element.tag == tag::SEQUENCE && element.whole.len() == bytes.len())
 }

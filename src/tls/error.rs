@@ -1,4 +1,4 @@
-//! `TlsError`: why TLS cannot be configured, in one line that names the file.
+//! `TlsError`: the reason why TLS cannot be configured, as one line that names the file.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::pem::BadPem;
 
-/// Why a configuration of TLS could not be built. Its text is one line, which names the file if the mistake is in one.
+/// The reason why a TLS configuration could not be built. Its text is one line, which names the file if the mistake is
+/// in a file.
 #[derive(Debug)]
 pub struct TlsError {
     path: Option<PathBuf>,
@@ -19,43 +20,43 @@ pub struct TlsError {
 pub enum TlsErrorKind {
     /// The file cannot be read.
     Read(io::Error),
-    /// The file is larger than 1 MiB, so it cannot be a file of certificates or keys.
+    /// The file is larger than 1 MiB, so it cannot contain certificates or keys.
     TooLarge,
     /// A PEM block cannot be decoded.
     Pem {
-        /// The number of the line with which the block begins, from 1.
+        /// The number of the line at which the block begins, counted from 1.
         line: usize,
-        /// The reason, in words.
+        /// The reason as text.
         why: &'static str,
     },
     /// The file has no certificate in PEM.
     NoCertificate,
     /// The file has no private key in PEM.
     NoPrivateKey,
-    /// A certificate of the file cannot be parsed, or is of a kind that cannot be used.
+    /// A certificate in the file cannot be parsed, or is of an unsupported kind.
     Certificate(String),
     /// The private key cannot be parsed.
     PrivateKey,
-    /// The private key is of a kind that cannot be used, such as one on the curve P-521.
+    /// The private key is of an unsupported kind, such as one on the curve P-521.
     UnsupportedKey(String),
-    /// The RSA key has this number of bits, which is below 2048 or above 4096.
+    /// The length of the RSA key is below 2048 or above 4096 bits; contains the number of bits.
     RsaKeyLength(usize),
-    /// The private key is encrypted, and no password is set.
+    /// The private key is encrypted, but no password is set.
     PasswordNeeded,
     /// The private key is encrypted with another password.
     WrongPassword,
-    /// The private key is encrypted in a way that cannot be decrypted.
+    /// The encryption of the private key is not supported.
     UnsupportedEncryption,
-    /// The private key belongs to another certificate than the one in this file.
+    /// The private key does not match the certificate in this file.
     KeyMismatch {
         /// The file of the certificate.
         certificate: PathBuf,
     },
-    /// No certificate was named.
+    /// No certificate was given.
     NothingToServe,
     /// A name for a self-signed certificate is neither a DNS name nor an address.
     Name(String),
-    /// The library for TLS refuses the configuration, or the system has no random numbers.
+    /// The TLS library refuses the configuration, or the system has no random numbers.
     Configuration(String),
 }
 
@@ -64,7 +65,7 @@ impl TlsError {
         TlsError { path: Some(path.to_owned()), kind }
     }
 
-    /// The file with the mistake. `None` if the mistake is not in a file.
+    /// The file with the mistake. `None` if the mistake is elsewhere.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -163,7 +164,7 @@ pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// A text without control characters, so that it can neither end a line nor control a terminal.
+/// Replaces control characters in a text, so that it cannot end a line or control a terminal.
 fn printable(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

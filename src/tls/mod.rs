@@ -1,11 +1,11 @@
-//! The configuration of TLS: certificates, keys, the clients that are accepted, tickets. rustls does the cryptography.
+//! The TLS configuration: certificates, keys, accepted clients and tickets. rustls does the cryptography.
 //!
-//! Not here: the records on a connection, which are in `transport/tls.rs`. Nothing here knows HTTP.
+//! Not here: the records on a connection (`transport/tls/`), and HTTP.
 //!
-//! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with the help of `pem`, `private_key` and
-//! `encryption`; `self_signed` makes them. `choice` selects one of several for a client; `client_auth` verifies clients;
-//! `warnings` finds mistakes that keep nothing from working. `x509`, `distinguished_name` and `der` read certificates; `summary`
-//! makes them text.
+//! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with `pem`, `private_key` and
+//! `encryption`; `self_signed` generates them. `choice` selects a certificate for a client; `client_auth` verifies
+//! clients; `warnings` finds mistakes that do not prevent serving. `x509`, `distinguished_name` and `der` parse
+//! certificates; `summary` converts them to text.
 
 mod certified;
 mod choice;

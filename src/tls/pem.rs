@@ -1,22 +1,22 @@
-//! PEM (RFC 7468): the blocks of a file, decoded. Text around the blocks is passed over.
+//! Decodes the blocks of a PEM file (RFC 7468). Text around the blocks is ignored.
 //!
 //! Not here: the meaning of the blocks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// One block: the bytes between `-----BEGIN LABEL-----` and `-----END LABEL-----`, decoded.
+/// One block: the decoded bytes between `-----BEGIN LABEL-----` and `-----END LABEL-----`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PemBlock {
     /// The text after `BEGIN`, such as `CERTIFICATE`.
     pub(super) label: String,
-    /// The lines before the first empty one, `Name: value`, which only encrypted keys of the older form have.
+    /// The lines `Name: value` before the first empty line. Only encrypted keys in the older format have them.
     pub(super) headers: Vec<(String, String)>,
     pub(super) contents: Vec<u8>,
 }
 
 impl PemBlock {
-    /// The value of a header, whose name is compared as it is written.
+    /// The value of a header. The comparison of the name is case-sensitive.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -25,14 +25,14 @@ impl PemBlock {
 /// A block that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadPem {
-    /// The number of the line with which the block begins, from 1.
+    /// The number of the line at which the block begins, counted from 1.
     pub(super) line: usize,
     pub(super) why: &'static str,
 }
 
-/// The blocks of a file in their order. Lines may end in CRLF, and be indented.
+/// The blocks of a file, in order. Lines can end in CRLF and can be indented.
 pub(super) fn blocks(file: &[u8]) -> Result<Vec<PemBlock>, BadPem> {
-    // Bytes outside of the blocks may be in any encoding, so each line is checked by itself.
+    // Bytes outside the blocks can be in any encoding, so each line is checked separately.
     let line = |bytes| std::str::from_utf8(bytes).unwrap_or_default().trim();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     let mut lines = file.split(|byte| *byte == b'\n').map(line).enumerate();
@@ -54,7 +54,7 @@ pub(super) fn blocks(file: &[u8]) -> Result<Vec<PemBlock>, BadPem> {
     Ok(blocks)
 }
 
-/// The label in a line that begins or ends a block.
+/// The label in the first or last line of a block.
 fn label<'l>(line: &'l str, prefix: &str) -> Option<&'l str> {
     line.strip_prefix(prefix)?.strip_suffix("-----")
 }

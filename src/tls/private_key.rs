@@ -1,4 +1,4 @@
-//! Private keys in PEM: all forms that OpenSSL writes, and why a key cannot be used.
+//! Private keys in PEM: all formats that OpenSSL writes, and the reasons why a key cannot be used.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::encryption::{decrypt_legacy, decrypt_pkcs8};
 use super::error::TlsErrorKind;
 use super::pem::PemBlock;
 
-/// The contents octets of object identifiers of keys and curves.
+/// The encoded contents of the object identifiers of keys and curves.
 mod identifier {
     pub(super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
     pub(super) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -37,9 +37,9 @@ fn is_private_key(label: &str) -> bool {
     matches!(label, "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY")
 }
 
-/// Makes the key ready to sign.
+/// Converts the key to a signing key.
 pub(super) fn load(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, TlsErrorKind> {
-    // The error of rustls says only that the key is invalid.
+    // The error from rustls says only that the key is invalid.
     rustls::crypto::ring::sign::any_supported_type(key).map_err(|_| why_unusable(key))
 }
 
@@ -54,7 +54,7 @@ fn why_unusable(key: &PrivateKeyDer<'_>) -> TlsErrorKind {
     found.unwrap_or(TlsErrorKind::PrivateKey)
 }
 
-/// PKCS #8: version, algorithm with its parameters, and the key in a form of its own (RFC 5958 section 2).
+/// PKCS #8: version, algorithm with its parameters, and the key in the format of the algorithm (RFC 5958 section 2).
 fn pkcs8(key: &[u8]) -> Option<TlsErrorKind> {
     let mut fields = Elements(key).enter(tag::SEQUENCE)?;
     fields.next_with(tag::INTEGER)?;

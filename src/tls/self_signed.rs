@@ -1,4 +1,4 @@
-//! A certificate for development: made in memory, signed by its own key, and written nowhere.
+//! A certificate for development: generated in memory, signed by its own key, and never written to a file.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use rustls::sign::CertifiedKey;
 use super::error::{TlsError, TlsErrorKind};
 use super::private_key;
 
-/// The certificate is valid for 30 days, from an hour ago for clients whose clocks are slow.
+/// The validity of the certificate: 30 days. It begins an hour in the past, for clients whose clocks are slow.
 const VALIDITY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const EARLIER: Duration = Duration::from_secs(60 * 60);
 
-/// Makes a P-256 key and a certificate for these DNS names and addresses. `now` is the time since 1970.
+/// Generates a P-256 key and a certificate for these DNS names and addresses. `now` is the time since 1970.
 pub(super) fn certificate(names: Vec<String>, now: Duration) -> Result<CertifiedKey, TlsError> {
     let refused = |error: rcgen::Error| TlsError::from(TlsErrorKind::Configuration(error.to_string()));
     let mut params = CertificateParams::default();
@@ -25,7 +25,7 @@ pub(super) fn certificate(names: Vec<String>, now: Duration) -> Result<Certified
     params.distinguished_name.push(DnType::CommonName, "serve-forever, self-signed");
     let start = rcgen::date_time_ymd(1970, 1, 1) + now.saturating_sub(EARLIER);
     (params.not_before, params.not_after) = (start, start + VALIDITY);
-    // Some clients refuse a certificate authority as a server.
+    // Some clients refuse a server whose certificate is that of an authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::distinguished_name;
 use super::x509::Certificate;
 
-/// The parts of a certificate as text, for handlers, scripts and logs. The certificate is not verified here.
+/// The parts of a certificate as text, for handlers, scripts and logs. Not here: verification of the certificate.
 ///
 /// ```
 /// use serve_forever::tls::CertificateSummary;
@@ -24,8 +24,7 @@ pub struct CertificateSummary {
 }
 
 impl CertificateSummary {
-    /// The parts of a certificate in DER, such as one of
-    /// `TlsInfo::peer_certificates`. `None` if it cannot be parsed.
+    /// Parses a certificate in DER, such as one from `TlsInfo::peer_certificates`. `None` if it cannot be parsed.
     pub fn of(der: &[u8]) -> Option<CertificateSummary> {
         let certificate = Certificate::parse(der)?;
         // DER puts a zero byte before a number whose first bit is set.

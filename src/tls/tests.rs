@@ -1,4 +1,4 @@
-//! Tests of the configuration: with files that `openssl` made, and with handshakes in memory.
+//! Tests of the configuration, with files from `openssl` and with handshakes in memory.
 
 mod clients;
 mod files;

@@ -1,4 +1,4 @@
-//! Warnings about certificates that are served all the same, each in one line that names the file.
+//! Warnings about certificates that are still served, each as one line that names the file.
 
 use std::fs::Metadata;
 
@@ -8,7 +8,8 @@ use super::certified::Pair;
 use super::error::shown;
 use super::x509::Certificate;
 
-/// A certificate that expires sooner is warned about. Renewal is automatic mostly, and has failed by then.
+/// The remaining validity below which there is a warning. Renewal is usually automatic, and has probably failed by this
+/// time.
 const SOON: i64 = 7 * 24 * 60 * 60;
 
 /// The warnings about one certificate and its key. `now` is in Unix time.
@@ -31,7 +32,7 @@ pub(super) fn of_pair(pair: &Pair, now: i64) -> Vec<String> {
     lines
 }
 
-/// Warnings about certificates that no client gets: those after the first that have no DNS name.
+/// Warnings about certificates that no client can get: those without a DNS name, except the first.
 pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     let nameless = pairs.iter().skip(1).filter(|pair| pair.names.is_empty());
     let line =
@@ -51,12 +52,12 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     }
 }
 
-/// The permissions of the key's file, if other users can read it. A file of root that one group can read is not
-/// reported: that is how systems share a key with a service.
+/// The permissions of the key's file, if other users can read it. A file that root owns and one group can read is not
+/// reported, because systems share keys with services this way.
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    // Only processes that have a pipe or a socket open can read from it.
+    // Only processes that have a pipe or a socket open can read from it, so its permissions do not matter.
     let mode = key.mode() & 0o777;
     let is_shared_by_root = key.uid() == 0 && mode & 0o037 == 0;
     (key.is_file() && mode & 0o077 != 0 && !is_shared_by_root).then_some(mode)

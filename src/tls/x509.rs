@@ -1,20 +1,20 @@
-//! The parts of a certificate (RFC 5280) that a server reads itself: names, validity, serial number. rustls verifies
-//! certificates; nothing here decides if one is to be trusted.
+//! Parses the parts of a certificate (RFC 5280) that a server needs: names, validity and serial number. Not here: the
+//! verification of certificates, which rustls does.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::der::{Element, Elements, tag};
 
-/// The contents octets of the object identifier of subjectAltName, 2.5.29.17.
+/// The encoded contents of the object identifier of subjectAltName, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// The parts of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate<'d> {
-    /// The serial number, big-endian, perhaps with a zero byte before it.
+    /// The serial number, big-endian, with an optional leading zero byte.
     pub(super) serial: &'d [u8],
-    /// The encoded name of the issuer, and that of the subject.
+    /// The encoded names of the issuer and the subject.
     pub(super) issuer: &'d [u8],
     pub(super) subject: &'d [u8],
     /// The first and the last second of its validity, in Unix time.
@@ -25,7 +25,7 @@ pub(super) struct Certificate<'d> {
 }
 
 impl<'d> Certificate<'d> {
-    /// Reads a certificate. `None` if it is not one.
+    /// Parses a certificate. `None` if the bytes are not a certificate.
     pub(super) fn parse(der: &'d [u8]) -> Option<Certificate<'d>> {
         let mut fields = Elements(der).enter(tag::SEQUENCE)?.enter(tag::SEQUENCE)?;
         _ = fields.next_with(tag::context(0)); // version
@@ -43,7 +43,7 @@ impl<'d> Certificate<'d> {
     }
 }
 
-/// A time in one of the two forms of RFC 5280 section 4.1.2.5, as Unix time.
+/// Parses a time in one of the two forms of RFC 5280 section 4.1.2.5, as Unix time.
 fn time(element: Element<'_>) -> Option<i64> {
     let digits = std::str::from_utf8(element.contents).ok()?.strip_suffix('Z')?;
     let (year, rest) = match element.tag {
@@ -63,7 +63,7 @@ fn time(element: Element<'_>) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-/// The names in an extension, if it is subjectAltName.
+/// The names in an extension if it is subjectAltName.
 fn alternative_names(extension: Element<'_>) -> Option<Elements<'_>> {
     let mut fields = extension.reader();
     if fields.next_with(tag::OBJECT_IDENTIFIER)?.contents != SUBJECT_ALT_NAME {

@@ -1,4 +1,4 @@
-//! Finds faults of an event loop in a trace: what must hold for every loop, whatever its clients do.
+//! Finds faults of an event loop in a trace: violations of rules that hold for every loop, regardless of its clients.
 //!
 //! Not here: the form of a trace, and faults that only a comparison with the clients' side would show.
 
@@ -6,21 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 
-/// Once a busy loop has had this many turns without any work, that is a fault.
+/// The number of consecutive turns without work above which a busy loop is a fault.
 const SPIN: u32 = 200;
 
-/// The microseconds that such a turn may take at least.
+/// The average duration in microseconds below which such turns count as spinning.
 const IDLE_TURN: f64 = 1000.0;
 
-/// The faults in a trace, each as one line that begins with the number of the line of the trace. The trace may be cut: an
-/// incomplete last line is ignored.
+/// The faults in a trace, each as one line that begins with the line number in the trace. The trace can be incomplete:
+/// an incomplete last line is ignored.
 ///
-/// * *Lost interest*: a connection waits for its client to take more although its last write did not return `WouldBlock`, so
-///   that no event will come.
+/// * *Lost interest*: a connection waits for its client to accept more although its last write did not return
+///   `WouldBlock`, so that no event will follow.
 /// * *Sleep with work left*: the loop sleeps although a session could run.
-/// * *Spin*: turn follows turn at more than a thousand a second, and none of them reads, writes, accepts or closes.
+/// * *Spin*: the loop makes more than a thousand turns per second, and none of them reads, writes, accepts or closes.
 /// * *Forgotten mark*: a session was marked and did not run in that turn.
-/// * *No deadline*: a session waits for its client, the wait has a limit, and the loop was given no deadline.
+/// * *No deadline*: a session waits for its client and the wait has a limit, but the loop has no deadline for the
+///   session.
 ///
 /// ```
 /// let faults = serve_forever::trace::faults("[\n");
@@ -32,7 +33,7 @@ pub fn faults(trace: &str) -> Vec<String> {
     for (at, line) in lines.iter().enumerate().skip(1).filter(|(_, line)| !line.is_empty()) {
         match Json::parse(line.trim_end_matches(',')) {
             Some(event) => checker.event(at + 1, &event),
-            // The process may have been killed while it wrote this line.
+            // The process may have been killed while it was writing this line.
             None if at + 1 == lines.len() => {}
             None => checker.fault(at + 1, "this is not an event"),
         }
@@ -45,27 +46,27 @@ struct Checker {
     faults: Vec<String>,
     /// The connections that have tracks and are open.
     open: BTreeMap<u64, OpenConnection>,
-    /// The connections that were marked in this turn and have not run.
+    /// The connections that were marked in this turn and have not run yet.
     marked: BTreeSet<u64>,
-    /// Sessions that could run at the end of the last turn.
+    /// The number of sessions that could run at the end of the last turn.
     runnable: f64,
-    /// Something was read, written, accepted or closed since the last turn ended.
+    /// True if anything has been read, written, accepted or closed since the last turn ended.
     has_worked: bool,
-    /// Turns without work in a row, and the beginning of the first of them.
+    /// The number of consecutive turns without work, and the beginning of the first one.
     idle_turns: u32,
     idle_since: f64,
 }
 
-/// The state of a connection that counts for its next step.
+/// The state of a connection that matters for its next step.
 #[derive(Default)]
 struct OpenConnection {
     wait: String,
     is_limited: bool,
-    /// The last write was complete, so no event announces room.
+    /// True if the last write was complete, so that no event will report free space.
     has_written: bool,
 }
 
-/// The limit in a trace that means no limit.
+/// The value in a trace that means no limit.
 const NO_LIMIT: f64 = ((1_u64 << 53) - 1) as f64;
 
 impl Checker {
@@ -88,7 +89,7 @@ impl Checker {
             }
             ("mark", "X") if self.open.contains_key(&connection) => _ = self.marked.insert(connection),
             ("step", "X") => self.step(line, connection, event),
-            // The end of the run leaves the marked sessions as they are.
+            // Marked sessions do not run after an immediate end.
             ("stop", "i") if argument("how").and_then(Json::text) == Some("now") => self.marked.clear(),
             ("accept", "X") => self.has_worked = true,
             ("loop", "C") => self.runnable = argument("runnable").and_then(Json::number).unwrap_or_default(),
@@ -126,7 +127,7 @@ impl Checker {
     fn step(&mut self, line: usize, number: u64, event: &Json) {
         self.marked.remove(&number);
         let argument = |name: &str| event.get("args").and_then(|args| args.get(name));
-        // The work of a connection without tracks is not in the trace.
+        // The trace does not contain the work of connections without tracks.
         let Some(connection) = self.open.get(&number) else {
             self.has_worked = true;
             return;

@@ -1,4 +1,4 @@
-//! The reports of connections, as events of four tracks each: the two machines, the waits, and reads and writes.
+//! Writes the reports of connections as events on four tracks each: the two machines, the waits, and reads and writes.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,7 +11,7 @@ use super::sentences::{self, Explained};
 use crate::observer::{ConnectionObserver, ObservedWait, TransitionObserver};
 use crate::session::CloseReason;
 
-/// The most characters of a request line in a trace.
+/// The maximum number of characters of a request line in a trace.
 const LINE: usize = 80;
 
 /// The observer of one connection, which reports to the recorder.
@@ -22,8 +22,8 @@ pub struct ConnectionRecorder<'r> {
 }
 
 impl<'r> ConnectionRecorder<'r> {
-    /// The observer of a connection whose session is made at `since`. It has until `limit` to send its first byte. Until the
-    /// loop reports it as accepted, the connection may still be refused.
+    /// Creates the observer for a connection whose session is made at `since`. `limit` is its time limit for the first
+    /// byte. The connection can still be refused until the loop reports it as accepted.
     pub fn new(
         recorder: &'r RefCell<Recorder>,
         peer: SocketAddr,
@@ -35,13 +35,13 @@ impl<'r> ConnectionRecorder<'r> {
         ConnectionRecorder { recorder, number }
     }
 
-    /// Writes a moment of the connection.
+    /// Writes an instant event of the connection.
     fn moment(&self, name: &str, sentence: &str, values: &[u64], args: &[(&str, Arg<'_>)]) {
         let values: Vec<String> = values.iter().map(u64::to_string).collect();
         self.recorder.borrow_mut().moment(self.number, name, sentence, &values, args);
     }
 
-    /// Writes the result of a write.
+    /// Records the result of a write.
     fn wrote(&self, verb: &'static str, wanted: u64, place: (&str, Arg<'_>), result: Result<u64, io::ErrorKind>) {
         let counts = |bytes| [("bytes", Arg::Number(bytes)), ("wanted", Arg::Number(wanted)), place];
         match result {
@@ -56,7 +56,7 @@ impl<'r> ConnectionRecorder<'r> {
     }
 }
 
-/// `None` is a connection that is not recorded.
+/// `None` means a connection that is not recorded.
 impl TransitionObserver for Option<ConnectionRecorder<'_>> {
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {
         let Some(ConnectionRecorder { recorder, number }) = self else { return };
@@ -115,7 +115,7 @@ impl ConnectionObserver for Option<ConnectionRecorder<'_>> {
 
     fn flushed(&mut self, result: &io::Result<()>) {
         let Some(connection) = self else { return };
-        // The bytes were noted when the transport accepted them.
+        // The bytes were recorded when the transport accepted them.
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             connection.moment("WouldBlock", "WouldBlock write", &[], &[("verb", Arg::Text("write"))]);
         }
@@ -172,9 +172,9 @@ impl Recorder {
         Some((number, self.connections.get_mut(&number)?))
     }
 
-    /// The connection whose session was made last was accepted, and its session has this key.
+    /// Notes that the connection whose session was made last has been accepted, and that its session has this key.
     pub(super) fn connection_accepted(&mut self, key: usize) {
-        // A server beside the one that is watched makes sessions without an observer.
+        // Other servers on the same loop make sessions without an observer.
         let made = self.made.take().unwrap_or_else(|| MadeConnection::unknown(self.now()));
         self.accepted += 1;
         let number = self.accepted;
@@ -232,7 +232,7 @@ impl Recorder {
         let (mut request, mut response) = (None, None);
         if side == Side::Receive {
             connection.receive = to;
-            // From a head to a body or to the end. A head that is refused has no complete line.
+            // A transition from a head to a body or to the end. A refused head has no complete line.
             request = connection.request.take().filter(|_| *from == "Head" && *to != "Closed");
         } else {
             connection.send = to;
@@ -249,14 +249,14 @@ impl Recorder {
 
     /// Notes the wait in which a step has ended. A wait of the same kind that began later is a new one.
     fn waits(&mut self, number: u32, wait: ObservedWait) {
-        // The handshake of a transport comes before the first byte, and shares its time.
+        // A transport's handshake precedes the first byte and shares its time limit.
         let kind = if wait.kind == "Handshake" { "First" } else { wait.kind };
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let before = std::mem::replace(&mut connection.wait, (kind, wait.since));
         if before == (kind, wait.since) {
             return;
         }
-        // A source that waits for no client has no deadline that a reader could watch for.
+        // A source does not wait for the client, so it has no deadline to check.
         let span = if kind == "Source" { None } else { Some(limit(wait.limit)) };
         let until = wait.limit.and_then(|span| wait.since.checked_add(span));
         let at = self.change(number, Side::Wait, before.0, kind, &[("limit_us", Arg::Maybe(span))]);
@@ -264,7 +264,7 @@ impl Recorder {
         self.explain(number, at, sentences::sentence(sentences::WAITS, kind), &values);
     }
 
-    /// Notes the deadline that the loop was given, if it has changed.
+    /// Notes the deadline that the session has set, if it has changed.
     pub(super) fn deadline_set(&mut self, number: u32, deadline: Option<Instant>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if std::mem::replace(&mut connection.deadline, deadline) == deadline {
@@ -287,7 +287,7 @@ impl Recorder {
         self.moment(number, "deadline fired", "deadline fired", &[], &args);
     }
 
-    /// True once in a step, and never in the step in which the upstream began.
+    /// True for the first resumption in a step, unless the upstream began in the same step.
     fn first_resumption(&mut self, number: u32) -> bool {
         let connection = self.connections.get_mut(&number);
         connection.is_some_and(|connection| !std::mem::replace(&mut connection.has_resumed, true))

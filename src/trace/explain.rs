@@ -1,4 +1,4 @@
-//! Writes sentences about connections, as they happen. Not here: the sentences themselves.
+//! Writes a sentence for each event of a connection when it happens. Not here: the sentences themselves.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ pub enum Explain {
     All,
 }
 
-/// The sentences and the place to which they are written.
+/// Writes sentences about the selected connections.
 pub(super) struct Explainer {
     which: Explain,
     out: Box<dyn Write + Send>,
@@ -29,8 +29,8 @@ impl Explainer {
         }
     }
 
-    /// Writes a sentence about a connection, `nanos` after it was accepted. `%s` and each `%d` are replaced by `values`, in
-    /// order.
+    /// Writes a sentence about a connection. `nanos` is the time since it was accepted. `%s` and each `%d` are replaced
+    /// by `values`, in order.
     pub(super) fn write(&mut self, connection: u32, nanos: u64, sentence: &str, values: &[String]) {
         let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1000 % 1_000_000);
         let mut line = format!("[conn {connection} +{seconds}.{:03} {:03} s] ", micros / 1000, micros % 1000);
@@ -42,13 +42,13 @@ impl Explainer {
             line.push_str(part);
         }
         line.push('\n');
-        // One call for the line, so that lines of other writers do not come between. An error is ignored: the server
-        // continues without a reader.
+        // The line is written in one call, so that other writers cannot interleave with it. An error is ignored,
+        // because the server continues without a reader.
         _ = self.out.write_all(line.as_bytes());
     }
 }
 
-/// A moment as text, rounded and counted from when the connection was accepted. It has no decimal point, which would look
+/// A time as text, rounded and counted from the accept of the connection. It has no decimal point, which would look
 /// like the end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
     let millis = (nanos + 500_000) / 1_000_000;

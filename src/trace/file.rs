@@ -1,17 +1,17 @@
 //! The file of a trace: events as lines of JSON, in the array form of Chrome's trace format, and the limit of the file's size.
 //!
-//! The array is never closed, so that a trace which was cut at any byte can be opened. Not here: which events there are.
+//! The array is never closed, so that a trace that was cut at any byte can be opened. Not here: the kinds of events.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// Bytes that are gathered before they are written, at most until the next sleep of the loop.
+/// The number of bytes that are collected before they are written. They are also written before the loop sleeps.
 const GATHERED: usize = 64 * 1024;
 
-/// Room for the last line, which says that the trace is full.
+/// The space for the last line, which says that the trace is full.
 const LAST_LINE: u64 = 160;
 
-/// A track of the viewer: a process, one of its threads, and the category of the events there.
+/// A track in the viewer: a process, one of its threads, and the category of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Track {
     pub(super) process: u64,
@@ -28,21 +28,21 @@ pub(super) enum EventPhase {
     Begin(u64),
     /// The end of a state.
     End(u64),
-    /// A moment on its track.
+    /// An instant on its track.
     Moment(u64),
-    /// A moment of the whole trace.
+    /// An instant in the whole trace.
     Global(u64),
-    /// Numbers, each of which is a track.
+    /// Numbers, each with its own track.
     Counter(u64),
     /// The beginning of an arrow with this number.
     ArrowBegin(u64, u64),
     /// The end of an arrow with this number.
     ArrowEnd(u64, u64),
-    /// A name or a place of a track.
+    /// The name or the position of a track.
     Metadata,
 }
 
-/// The value of an argument of an event.
+/// The value of an event's argument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Arg<'a> {
     Number(u64),
@@ -59,13 +59,13 @@ pub(super) struct TraceFile {
     out: Box<dyn Write + Send>,
     gathered: Vec<u8>,
     line: String,
-    /// Bytes of all lines so far.
+    /// The number of bytes in all lines so far.
     length: u64,
-    /// The most bytes of the file.
+    /// The maximum size of the file in bytes.
     limit: u64,
     /// The latest time of an event.
     latest: u64,
-    /// The limit was reached, or writing has failed: the rest of the events is discarded.
+    /// True once the limit was reached or writing has failed. Further events are discarded.
     is_closed: bool,
 }
 
@@ -103,7 +103,7 @@ impl TraceFile {
         self.gathered.extend_from_slice(self.line.as_bytes());
     }
 
-    /// Writes all events so far. An error ends the trace, not the server.
+    /// Writes all events so far. An error ends the trace but not the server.
     pub(super) fn write(&mut self) {
         let written = self.out.write_all(&self.gathered).and_then(|()| self.out.flush());
         self.gathered.clear();
@@ -217,7 +217,7 @@ fn write_arg(line: &mut String, value: Arg<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-/// Writes a text in quotes. It has no control characters: [`printable`] has replaced those of a client.
+/// Writes a text in quotes. It contains no control characters, because [`printable`] has replaced those from a client.
 fn write_text(line: &mut String, text: &str) {
     line.push('"');
     for character in text.chars() {
@@ -229,9 +229,9 @@ fn write_text(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// A text from a client, at most `most` characters long: bytes that are not printable ASCII become `\xNN`.
+/// Text from a client, at most `most` characters long. Bytes that are not printable ASCII become `\xNN`.
 pub(super) fn printable(bytes: &[u8], most: usize) -> String {
-    // Everything but the last character is ASCII, so a byte is a character.
+    // Everything except the last character is ASCII, so a byte is a character.
     let (mut text, mut fitting) = (String::new(), 0);
     for byte in bytes {
         if text.len() < most {

@@ -1,6 +1,6 @@
-//! Reads one line of a trace as JSON. Not here: numbers beyond 2^53, and everything that no trace has.
+//! Parses one line of a trace as JSON. Not here: numbers beyond 2^53, and JSON features that traces do not use.
 
-/// A value of JSON.
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Json {
     Null,
@@ -12,7 +12,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses a line; `None` if it is not one whole value.
+    /// Parses a line; `None` if it is not exactly one value.
     pub(super) fn parse(line: &str) -> Option<Json> {
         let mut rest = line;
         let value = value(&mut rest)?;
@@ -42,7 +42,7 @@ impl Json {
     }
 }
 
-/// Takes a token off the front.
+/// Removes a token from the front.
 fn take(rest: &mut &str, token: &str) -> Option<()> {
     *rest = rest.trim_start().strip_prefix(token)?;
     Some(())

@@ -1,9 +1,9 @@
 //! Watching a server at work: a trace that a viewer such as Perfetto opens, and sentences about connections.
 //!
-//! A [`Recorder`] is an observer of a loop, and gives each connection an observer of its own. The events and their arguments
-//! are listed in `docs/watching-the-loop.md`.
+//! A [`Recorder`] observes a loop, and each connection gets its own observer. `docs/watching-the-loop.md` lists the
+//! events and their arguments.
 //!
-//! Not here: decisions about connections. A recorder only writes down what the loop and its connections report.
+//! Not here: decisions about connections. A recorder only writes the reports of the loop and its connections.
 
 mod check;
 mod connections;

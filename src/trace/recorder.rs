@@ -1,8 +1,9 @@
 //! The recorder: turns the reports of a loop and its connections into the events of a trace and into sentences.
 //!
-//! `turns.rs` has the reports of the loop, `connections.rs` those of connections. Not here: the form of the file.
+//! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. Not here: the form of the
+//! file.
 //!
-//! Invariant: every event has a later time than the one before it, so that a viewer shows them in the order in which they came.
+//! Invariant: every event has a later time than the previous one, so that a viewer shows them in the original order.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,7 +23,7 @@ pub(super) const OTHER_THREADS: Track = Track { process: 1, thread: 2, category:
 /// The track of the arrows from a mark to the step.
 pub(super) const ARROWS: Track = Track { process: 1, thread: 1, category: "flow" };
 
-/// The largest number that every reader of JSON understands: it stands for a wait without an end.
+/// The largest number that every JSON parser represents exactly. It means a wait without a limit.
 const FOR_EVER: u64 = (1 << 53) - 1;
 
 /// The default of [`Recorder::set_connections`].
@@ -31,11 +32,11 @@ const CONNECTIONS: u32 = 64;
 /// The default of [`Recorder::set_limit`].
 const LIMIT: u64 = 64 << 20;
 
-/// Records a loop and its connections. It outlives a run, so several runs are one trace.
+/// Records a loop and its connections. It outlives a run, so several runs share one trace.
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The first connections that get tracks.
+    /// The number of connections that get tracks, in the order of acceptance.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,
@@ -45,7 +46,7 @@ pub struct Recorder {
     last: u64,
     /// The number of connections so far.
     pub(super) accepted: u32,
-    /// The connection whose session was made last. It may still be refused.
+    /// The connection whose session was made last. It can still be refused.
     pub(super) made: Option<MadeConnection>,
     /// The numbers of the connections by the keys of their sessions.
     pub(super) numbers: BTreeMap<usize, u32>,
@@ -54,23 +55,23 @@ pub struct Recorder {
     pub(super) turn: Option<Turn>,
     /// The beginning of the work between two turns.
     pub(super) hooks: u64,
-    /// Bytes in the buffers of all connections.
+    /// The number of bytes in the buffers of all connections.
     pub(super) buffered: u64,
     pub(super) arrows: u64,
-    /// The track of other threads was named.
+    /// True if the track of other threads has been named.
     pub(super) has_other_threads: bool,
 }
 
-/// A connection whose session was made.
+/// A connection whose session has been made.
 pub(super) struct MadeConnection {
     pub(super) peer: SocketAddr,
     pub(super) since: Instant,
-    /// The time to the first byte.
+    /// The time limit for the first byte.
     pub(super) limit: Option<Duration>,
 }
 
 impl MadeConnection {
-    /// A connection whose session reports nothing.
+    /// A connection whose session has no observer.
     pub(super) fn unknown(now: Instant) -> MadeConnection {
         MadeConnection { peer: SocketAddr::from(([0; 4], 0)), since: now, limit: None }
     }
@@ -100,34 +101,34 @@ pub(super) struct Accepting {
     pub(super) rest: Option<(Duration, String)>,
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Connection {
     pub(super) accepted_at: u64,
     pub(super) receive: &'static str,
     pub(super) send: &'static str,
     pub(super) wait: (&'static str, Instant),
-    /// The deadline that the loop was given last.
+    /// The last deadline of the session.
     pub(super) deadline: Option<Instant>,
     pub(super) request: Option<String>,
     pub(super) response: Option<(u16, Option<u64>)>,
     pub(super) buffered: u64,
-    /// The arrows of the marks that no step has answered.
+    /// The arrows of marks that no step has followed yet.
     pub(super) arrows: Vec<u64>,
     /// The beginning of the current step.
     pub(super) step: u64,
     /// The ends of the arrows in the current step.
     pub(super) arrow_ends: Vec<(u64, u64)>,
-    /// The upstream began, or was resumed, in the current step.
+    /// True if the upstream began or was resumed in the current step.
     pub(super) has_resumed: bool,
 }
 
 impl Recorder {
-    /// A recorder that writes nothing.
+    /// Creates a recorder that writes nothing.
     pub fn new() -> Recorder {
         Recorder::with_clock(Instant::now)
     }
 
-    /// A recorder with another clock than that of the system.
+    /// Creates a recorder with a clock other than the system's.
     pub fn with_clock(clock: impl Fn() -> Instant + Send + 'static) -> Recorder {
         let start = clock();
         Recorder {
@@ -152,17 +153,17 @@ impl Recorder {
         }
     }
 
-    /// Writes a trace to `out`, from the next run on.
+    /// Writes a trace to `out`, beginning with the next run.
     pub fn trace_to(&mut self, out: impl Write + Send + 'static) {
         self.out = Some(Box::new(out));
     }
 
-    /// Sets the number of connections, in the order of acceptance, that get tracks of their own. 64 unless set.
+    /// Sets the number of connections that get their own tracks, in the order of acceptance. Default: 64.
     pub fn set_connections(&mut self, most: u32) {
         self.tracked = most;
     }
 
-    /// Sets the most bytes of the trace. 64 MiB unless set.
+    /// Sets the maximum size of the trace in bytes. Default: 64 MiB.
     pub fn set_limit(&mut self, bytes: u64) {
         self.limit = bytes;
     }
@@ -195,7 +196,7 @@ impl Recorder {
         self.name_thread(TURNS, "turns", 0);
     }
 
-    /// The time of the next event: that of the clock, or a nanosecond after the last event if that is later.
+    /// The time of the next event: the current time, but at least a nanosecond after the last event.
     pub(super) fn stamp(&mut self) -> u64 {
         let now = u64::try_from((self.clock)().saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         self.last = now.max(self.last + 1);
@@ -211,7 +212,7 @@ impl Recorder {
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Writes an event to the file, if there is one.
+    /// Writes an event to the file, if any.
     pub(super) fn event(&mut self, name: &str, phase: EventPhase, track: Track, args: &[(&str, Arg<'_>)]) {
         if let Some(file) = &mut self.file {
             file.event(name, phase, track, args);
@@ -229,12 +230,12 @@ impl Recorder {
         self.event("thread_sort_index", EventPhase::Metadata, track, &[("sort_index", Arg::Number(place))]);
     }
 
-    /// True if a connection has tracks of its own.
+    /// True if a connection has its own tracks.
     pub(super) fn is_tracked(&self, connection: u32) -> bool {
         connection <= self.tracked
     }
 
-    /// Writes a moment of a connection, and its sentence. The numbers of the sentence are `values`.
+    /// Writes an instant event of a connection, and its sentence. `values` are the numbers in the sentence.
     pub(super) fn moment(
         &mut self,
         connection: u32,
@@ -250,7 +251,7 @@ impl Recorder {
         self.explain(connection, at, sentences::sentence(sentences::EVENTS, sentence), values);
     }
 
-    /// Writes a sentence about a connection, if it is explained.
+    /// Writes a sentence about a connection if it is one of the explained connections.
     pub(super) fn explain(&mut self, connection: u32, at: u64, sentence: Option<&str>, values: &[String]) {
         let Some(accepted_at) = self.connections.get(&connection).map(|connection| connection.accepted_at) else {
             return;
@@ -262,7 +263,7 @@ impl Recorder {
         }
     }
 
-    /// A time as the sentences about a connection show it.
+    /// A time in the form for sentences about a connection.
     pub(super) fn shown(&self, connection: u32, time: Option<Instant>) -> String {
         let accepted_at = self.connections.get(&connection).map_or(0, |connection| connection.accepted_at);
         match time {
@@ -300,14 +301,14 @@ impl Side {
     }
 }
 
-/// A track of a connection. Its thread has a number that no process has, because a viewer takes a thread with the number of its
-/// process for the main thread.
+/// A track of a connection. The number of its thread differs from the number of every process, because a viewer treats
+/// a thread with the number of its process as the main thread.
 pub(super) fn track(connection: u32, side: Side) -> Track {
     let number = u64::from(connection);
     Track { process: 1000 + number, thread: 1_000_000 + 4 * number + side as u64, category: side.name() }
 }
 
-/// A span in microseconds. `None` is for ever.
+/// A time limit in microseconds. `None` means no limit.
 pub(super) fn limit(span: Option<Duration>) -> u64 {
     span.map_or(FOR_EVER, micros)
 }

@@ -1,6 +1,7 @@
-//! The sentences that explain a connection: one for each transition, each wait and each event. Not here: when they are written.
+//! The sentences that explain a connection: one for each transition, each wait and each event. Not here: writing them.
 
-/// A transition of a machine: the state before, the state after, the event in the words of the trace, the sentence.
+/// A transition of a state machine: the state before, the state after, the name of the event in the trace, and the
+/// sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);
 
 /// The transitions of the machine for requests.
@@ -27,7 +28,7 @@ pub(super) const SEND: &[Explained] = &[
     ("Idle", "Closed", "end of input or stop", "No response will follow."),
 ];
 
-/// The waits. `%s` is the time at which the wait has lasted too long.
+/// The waits. `%s` is replaced with the deadline of the wait.
 pub(super) const WAITS: &[(&str, &str)] = &[
     ("First", "The client has until %s to send the first byte."),
     ("Idle", "All is answered; the client has until %s to begin another request."),
@@ -39,7 +40,7 @@ pub(super) const WAITS: &[(&str, &str)] = &[
     ("Linger", "Our side is shut; the client has until %s to close its own."),
 ];
 
-/// The events of a connection. Each `%d` is a number of the event, in order.
+/// The events of a connection. Each `%d` is replaced with a number of the event, in order.
 pub(super) const EVENTS: &[(&str, &str)] = &[
     ("accept", "The connection is accepted; it runs in this turn, before it is registered with the poll."),
     ("read", "Of a room of %d bytes %d were read."),
@@ -60,12 +61,12 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("close", "The connection is closed."),
 ];
 
-/// The row of a transition.
+/// Finds the row of a transition.
 pub(super) fn transition(table: &'static [Explained], from: &str, to: &str) -> Option<&'static Explained> {
     table.iter().find(|(before, after, ..)| (*before, *after) == (from, to))
 }
 
-/// The sentence for the wait or the event of this name.
+/// Finds the sentence for the wait or the event with this name.
 pub(super) fn sentence(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     table.iter().find(|(other, _)| *other == name).map(|(_, sentence)| *sentence)
 }

@@ -1,4 +1,4 @@
-//! The reports of a loop, as events of its own track: the turns, and what happens in each.
+//! Writes the reports of a loop as events on its own track: the turns, and the events in each.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,7 +12,8 @@ use crate::session::{CloseReason, Next, Ready};
 impl LoopObserver for &RefCell<Recorder> {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
         let mut recorder = self.borrow_mut();
-        // A process that is killed in its sleep leaves a trace of all the turns before.
+        // Written before a sleep, so that a process that is killed during the sleep leaves a trace of all earlier
+        // turns.
         if timeout != Some(Duration::ZERO)
             && let Some(file) = &mut recorder.file
         {
@@ -119,7 +120,7 @@ impl LoopObserver for &RefCell<Recorder> {
         let Some(turn) = &mut recorder.turn else { return };
         let Accepting { begin, acceptor, is_ready, let_in, refused, evicted, rest } =
             std::mem::take(&mut turn.accepting);
-        // An acceptor without a pending connection was only asked for its state.
+        // An acceptor without a pending connection is not worth an event.
         if !is_ready && let_in + refused + evicted == 0 && rest.is_none() {
             return;
         }
@@ -262,7 +263,8 @@ impl Recorder {
         self.event("turn", EventPhase::Complete { begin: turn.begin, end }, TURNS, &args);
     }
 
-    /// Writes that a session was marked, with the beginning of an arrow to its step. A key without a session marks nothing.
+    /// Writes that a session was marked, with the beginning of an arrow to its step. A key without a session is
+    /// ignored.
     fn mark(&mut self, key: usize, ready: &str, by: &str) {
         let (begin, at, end) = (self.stamp(), self.stamp(), self.stamp());
         let arrow = self.arrows + 1;

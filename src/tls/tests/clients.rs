@@ -1,4 +1,5 @@
-//! Handshakes in memory: which certificate a client gets, which clients are accepted, and which sessions are resumed.
+//! Tests with handshakes in memory: the certificate that a client gets, the accepted clients, and the resumption of
+//! sessions.
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ fn client() -> ClientConfig {
     builder().with_root_certificates(roots(&chain("ca.crt")[0])).with_no_client_auth()
 }
 
-/// A client that supports TLS 1.2 only.
+/// A client that supports only TLS 1.2.
 fn client_of_tls12() -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS12]).unwrap();
@@ -102,7 +103,7 @@ fn any_client(schemes: &[SignatureScheme]) -> ClientConfig {
     builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
 }
 
-/// Lets one side send all it has, and the other one read it. Returns true if there was something.
+/// Passes all pending bytes from one side to the other. Returns true if there were any.
 fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     while from.wants_write() {
@@ -116,7 +117,7 @@ fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
     Ok(!bytes.is_empty())
 }
 
-/// Both sides after a handshake, or the error of the side that saw the first one.
+/// Both sides after a handshake, or the first error of either side.
 pub(super) fn handshake(
     tls: &Tls,
     config: &ClientConfig,
@@ -159,7 +160,7 @@ fn a_certificate_is_chosen_by_exact_name_then_by_wildcard_and_else_the_first() {
         ("p384.example", "p384.crt"),
         ("two.one.other.example", "ec.crt"),
         ("unknown.example", "ec.crt"),
-        // No server name is sent for an address.
+        // A client does not send a server name for an address.
         ("127.0.0.1", "ec.crt"),
     ] {
         assert_eq!(chosen(&tls, name, &[P256, P384, ED25519]).unwrap(), chain(certificate)[0], "{name}");
@@ -271,7 +272,7 @@ fn a_client_without_a_required_certificate_gets_the_alert_for_it() {
     let mut client: Connection = ClientConnection::new(Arc::new(client()), name).unwrap().into();
     let mut server: Connection = ServerConnection::new(Arc::clone(tls.server_config())).unwrap().into();
     let alert = loop {
-        // The server's error comes before the alert is read by the client.
+        // The server's error occurs before the client reads the alert.
         let _ = pass(&mut client, &mut server);
         if let Err(error) = pass(&mut server, &mut client) {
             break error;
@@ -308,7 +309,7 @@ fn sessions_are_resumed_by_tickets_which_a_successor_accepts_too() {
     };
     assert!(is_resumed(&tls, &succeeding("rsa.crt", "rsa.key"), &client()));
     assert!(!is_resumed(&tls, &server(), &client()), "another server has other keys");
-    // In TLS 1.2 the kind of the key is part of the suite, which has to be the same.
+    // In TLS 1.2, the kind of the key is part of the suite, which must stay the same.
     assert!(is_resumed(&tls, &succeeding("ec.crt", "ec.key"), &client_of_tls12()));
 }
 
@@ -327,7 +328,7 @@ fn no_session_is_resumed_where_other_clients_are_accepted() {
     let open = server();
     let closed = succeeding("ca.crt", ClientAuth::Required, &open);
     assert!(!is_resumed(&open, &closed, &known));
-    // The client of the removed authority is verified again, and refused.
+    // A client of the removed authority is verified again and refused.
     let other = succeeding("stranger.crt", ClientAuth::Required, &required);
     let mut config = known;
     config.resumption = Resumption::in_memory_sessions(4);

@@ -1,4 +1,4 @@
-//! Files: which are read, which are refused with which line, and which are warned about.
+//! Tests of files: those that are accepted, those that are refused and their messages, and the warnings.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::fixture;
 use crate::tls::certified::Pair;
 use crate::tls::{CertificateSummary, Tls, TlsError, TlsErrorKind, warnings};
 
-/// Builds a configuration from two of the fixtures.
+/// Builds a configuration from two fixtures.
 fn load(certificate: &str, key: &str, password: Option<&str>) -> Result<Tls, TlsError> {
     let builder = Tls::builder().certificate(fixture(certificate), fixture(key));
     match password {
@@ -64,7 +64,7 @@ fn every_form_of_encrypted_key_is_read() {
 
 #[test]
 fn no_wrong_password_passes_for_the_right_one() {
-    // With one in 256 the padding is right by chance.
+    // For one password in 256, the padding is valid by chance.
     for number in 0..600 {
         let kind = load("ec.crt", "legacy-aes256.key", Some(&number.to_string())).unwrap_err();
         assert!(matches!(kind.kind(), TlsErrorKind::WrongPassword), "{number}: {kind}");
