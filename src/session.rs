@@ -1,8 +1,9 @@
 //! The interface between the loop and the sessions that it runs.
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
-//! session returns when it has to run again, or why it has ended. Readiness is a hint: a session makes the system call
-//! first and clears the hint when the call returns `WouldBlock`, or after a short read if the transport allows that.
+//! session returns the time at which it must run again, or why it has ended. Readiness is a hint: a session makes the
+//! system call first and clears the hint when the call returns `WouldBlock`, or after a short read if the transport
+//! allows that.
 //!
 //! Not here: protocols, the poll, and the table of sessions.
 
@@ -24,7 +25,7 @@ pub trait Session {
     /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// The source that the loop registers with its poll, once, when the session first has to wait.
+    /// The source that the loop registers with its poll, once, when the session first waits.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
@@ -130,7 +131,8 @@ pub trait Registrar {
 /// Access to the loop that a session has at any time, even outside its step. A session must drop its handles when it
 /// ends, because another session may then have its key.
 pub trait SessionHandle {
-    /// Registers a source, edge-triggered: its events run this session until [`adopt`](Self::adopt) gives it to another one.
+    /// Registers a source, edge-triggered. Its events run this session until [`adopt`](Self::adopt) gives it to another
+    /// one.
     ///
     /// # Errors
     /// Those of the operating system's selector.
@@ -235,9 +237,9 @@ pub(crate) fn before_short(all: usize, percent: u8) -> usize {
 /// Buffers that all sessions of a loop use in turn, so that an idle connection owns none.
 #[derive(Debug)]
 pub struct Scratch {
-    /// The input buffer of a session that has no unread input of its own.
+    /// The input buffer of a session that has no unread input.
     pub input: Buffer,
-    /// The output buffer of a session that has no unsent output of its own.
+    /// The output buffer of a session that has no unsent output.
     pub output: Buffer,
 }
 
@@ -254,7 +256,7 @@ impl Default for Scratch {
     }
 }
 
-/// The result of a step: when the loop has to run the session again.
+/// The result of a step: when the loop must run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Run the session again in the next turn. It has used up its budget and could continue.

@@ -150,7 +150,8 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
-    // A colon within an IPv6 address is followed by the closing bracket, so not only by digits.
+    // The text after a colon within an IPv6 address contains the closing bracket, so it does not consist of digits
+    // only.
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }

@@ -91,8 +91,8 @@ impl Directories {
         self.split(path).is_some()
     }
 
-    /// The path without the base, and the number of its segments that are a script directory. `None` if the path is not
-    /// below a script directory: at least a slash must follow the directory.
+    /// The path without the base, and the number of its first segments that form a script directory. `None` if the path
+    /// is not below a script directory: at least a slash must follow the directory.
     fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
         let relative = path.relative().strip_prefix(&self.base).ok()?;
         let below = |directory: &&PathBuf| {

@@ -224,8 +224,8 @@ impl CgiBuilder {
         self
     }
 
-    /// If false, which is the default, paths with a segment that begins with a dot are 404, except for `/.well-known`
-    /// (RFC 8615).
+    /// If false, which is the default, the response is 404 for paths with a segment that begins with a dot, except for
+    /// `/.well-known` (RFC 8615).
     pub fn hidden(mut self, hidden: bool) -> CgiBuilder {
         self.hidden = !hidden;
         self

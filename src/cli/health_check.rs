@@ -98,7 +98,7 @@ fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The time until `end`, which is more than zero.
+/// The time until `end`, or an error if `end` has passed.
 fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(late()) } else { Ok(left) }

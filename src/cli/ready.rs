@@ -105,7 +105,8 @@ fn addresses_line(
             urls.push(url);
         }
     }
-    // With a base path, the first line has the URL of the root, which is 404, so the second line is needed.
+    // With a base path, the first line has the URL of the root, for which the response is 404, so the second line is
+    // needed.
     (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 

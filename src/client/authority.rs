@@ -61,7 +61,7 @@ pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     Err(Error::InvalidUrl(host.to_owned()))
 }
 
-/// The host in the form for `Host` and for a target: an IPv6 address is in brackets and without its zone, which has a
+/// Formats the host for `Host` and for a target: an IPv6 address is in brackets and without its zone, which has a
 /// meaning only on this machine (RFC 6874).
 pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     if host.contains(':') {

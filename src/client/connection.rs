@@ -46,7 +46,7 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) waits: WaitLimits,
     /// True if the last error came from a connection that ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
-    /// The link was given to this connection, and has carried requests before.
+    /// True if the link was given to this connection and has carried requests before.
     pub(super) has_used_link: bool,
 }
 

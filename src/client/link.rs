@@ -98,7 +98,7 @@ impl<S: ClientStream> Link<S> {
         if !self.machine.is_reusable(&self.input) {
             return false;
         }
-        // The system is asked: the server may have closed the connection since the last event.
+        // The next read calls the system, because the server may have closed the connection since the last event.
         self.stream.expect_input();
         would_block(self.stream.try_read(&mut [0]))
     }

@@ -220,7 +220,7 @@ impl<C: PoolConnector> Pool<C> {
         Ok(PooledConnection::new(made?, key, self.clone()))
     }
 
-    /// A connection for a place that was taken.
+    /// Opens a connection for a place that was taken.
     fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<HttpConnection<C>, Error> {
         let idle = match fresh {
             true => None,

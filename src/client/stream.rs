@@ -33,8 +33,8 @@ pub trait ClientStream {
     /// possible, for example because the handler's client has disconnected.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
-    /// Makes the next [`try_read`](Self::try_read) ask the system. For a stream that otherwise returns `WouldBlock` until an
-    /// event announces input; others need not implement it.
+    /// Makes the next [`try_read`](Self::try_read) call the system. Only a stream that otherwise returns `WouldBlock`
+    /// until an event announces input needs to implement it.
     fn expect_input(&mut self) {}
 
     /// The current time, for the deadlines of waits.

@@ -172,7 +172,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if kept == self.accounted {
             return Ok(());
         }
-        // The sum changes by the difference, so that no step has to visit the other sessions.
+        // The sum changes by the difference, so that no step needs to visit the other sessions.
         let sum = self.server.buffered.get() - self.accounted + kept;
         let has_grown = kept > self.accounted;
         self.server.buffered.set(sum);

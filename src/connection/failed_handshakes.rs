@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// The most lines in one [`PERIOD`].
+/// The maximum number of lines in one [`PERIOD`].
 const MOST_LINES: u32 = 10;
 
 const PERIOD: Duration = Duration::from_secs(60);

@@ -27,10 +27,10 @@ pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
 /// The minimum room for a read. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
 
-/// The most rounds of fill, advance and flush in one step. Then the other sessions run.
+/// The maximum number of rounds of fill, advance and flush in one step. After that, the other sessions run.
 const ROUNDS: usize = 8;
 
-/// The most bytes that a step may send. Then the other sessions run.
+/// The maximum number of bytes that a step sends. After that, the other sessions run.
 const MOST_SENT: u64 = FILE_SLICE;
 
 /// The maximum number of chunks of a streamed body that join one write, in addition to the first chunk.
@@ -91,7 +91,7 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
 impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let core = &mut self.core;
-        // A session without memory of its own uses the buffers of the loop, which are warm in the cache.
+        // A session that owns no memory uses the buffers of the loop, which are warm in the cache.
         let (lends_input, lends_output) = (core.input.capacity() == 0, core.output.capacity() == 0);
         lend(lends_input, &mut core.input, &mut cx.scratch.input);
         lend(lends_output, &mut core.output, &mut cx.scratch.output);
@@ -184,7 +184,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }
-        // The poll also reports a connection as broken when both sides have closed it, which is how lingering ends. The
+        // The poll also reports a connection as broken when both sides have closed it, as at the end of lingering. The
         // read distinguishes an end from a reset.
         ready.read |= ready.broken;
         if ready.read_closed {
@@ -321,7 +321,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests are answered within this stage, so they do not have to move a stage.
+            // Most requests are answered within this stage, which avoids moving a stage.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -415,7 +415,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// The time at which the session has to run again even if nothing happens.
+    /// The time at which the session must run again even if nothing happens.
     fn deadline(&self, clock: TurnClock) -> Option<Instant> {
         let (timers, limits) = (&self.core.timers, &self.core.limits);
         let upstream = match &self.stage {

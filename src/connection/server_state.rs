@@ -174,8 +174,8 @@ impl ServerState {
         self.request.set(Some(request));
     }
 
-    /// The most bytes that the buffers of all connections may take: [`Limits::buffers`], or less if the memory of the process is
-    /// limited.
+    /// The maximum size of the buffers of all connections together, in bytes: [`Limits::buffers`], or less if the
+    /// memory of the process is limited.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
         // `room` is fixed at the start: a sandbox later prevents reading the files that it comes from.
         limits.buffers.min(self.room)

@@ -98,7 +98,7 @@ impl Sending {
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
     }
 
-    /// True if the upstream still has to get some of the request's body. Bytes of another protocol are not a body,
+    /// True if the upstream has not yet received all of the request's body. Bytes of another protocol are not a body,
     /// because no limit applies to their duration.
     pub(super) fn feeds_upstream(&self) -> bool {
         self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)

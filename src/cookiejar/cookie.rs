@@ -95,7 +95,7 @@ impl Cookie {
         found.map(|(_, value)| value.as_deref())
     }
 
-    /// The name and the value in the form for a `Cookie` field.
+    /// The name and the value, as a `Cookie` field contains them.
     pub fn pair(&self) -> String {
         match &self.value {
             None => self.name.clone(),

@@ -126,14 +126,15 @@ impl<'h> OutgoingConnector<'h> {
         self.add(|handle| parked.give_to(handle))
     }
 
-    /// A stream for the socket that `open` registers, if the handlers may have one more connection.
+    /// Creates a stream for the socket that `open` registers, if the handlers may have one more connection.
     fn add(
         self,
         open: impl FnOnce(&dyn SessionHandle) -> io::Result<RegisteredSocket>,
     ) -> io::Result<OutgoingStream<'h>> {
         let io = self.io;
         io.check()?;
-        // The handle comes first, because the handler may be suspended for it and should not hold a permit meanwhile.
+        // The handle comes first, because the handler may be suspended for it and should not hold a permit during that
+        // time.
         let (handle, permit) = (io.handle()?, io.resources().outgoing.permit()?);
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
@@ -219,8 +220,8 @@ impl<'h> OutgoingStream<'h> {
         OutgoingConnector { io: self.io }
     }
 
-    /// Suspends the handler until an event has announced input or, if it is asked for, room for output. The last call must have
-    /// returned `WouldBlock`.
+    /// Suspends the handler until an event has announced input or room for output, whichever of them is wanted. The
+    /// last call must have returned `WouldBlock`.
     #[cfg(feature = "client")]
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
@@ -232,8 +233,8 @@ impl<'h> OutgoingStream<'h> {
         }
     }
 
-    /// Makes the next read ask the system, also if no event has announced input: bytes may have arrived since the loop last
-    /// asked for events.
+    /// Makes the next read call the system even if no event has announced input, because bytes may have arrived since
+    /// the loop last asked for events.
     #[cfg(feature = "client")]
     pub(crate) fn expect_input(&self) {
         self.socket.expect_input();

@@ -1,4 +1,5 @@
-//! `RegisteredSocket`: a socket that the poll watches, and what its events have told. `ParkedStream`: one without a handler.
+//! `RegisteredSocket`: a socket that the poll watches, and the readiness that its events have reported. `ParkedStream`:
+//! a registered socket without a handler.
 //!
 //! Not here: the handler, which [`OutgoingStream`](super::OutgoingStream) suspends.
 
@@ -16,13 +17,13 @@ use crate::session::{MovableSource, SessionHandle};
 /// A connection that is registered with the poll. Its calls never wait.
 #[derive(Debug)]
 pub(super) struct RegisteredSocket {
-    /// Declared before its registration, which must outlive it.
+    /// Declared before its registration, because the registration must outlive it.
     socket: TcpStream,
     source: MovableSource,
 }
 
 impl RegisteredSocket {
-    /// Registers a socket, whose events then run the session of the handle.
+    /// Registers a socket. Its events then run the session of the handle.
     pub(super) fn new(mut socket: TcpStream, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
         let source = handle.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
         Ok(RegisteredSocket { socket, source })
@@ -32,8 +33,8 @@ impl RegisteredSocket {
         &self.socket
     }
 
-    /// Reads. This is `WouldBlock` without a system call until an event announces input, if the last read has emptied the
-    /// socket.
+    /// Reads. If the last read has emptied the socket, this returns `WouldBlock` without a system call until an event
+    /// announces input.
     pub(super) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.source.can_read() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -41,7 +42,7 @@ impl RegisteredSocket {
         let result = self.socket.read(into);
         match &result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.source.read_blocked(),
-            // Only epoll promises another event for bytes that arrive after a read which was not filled.
+            // Only epoll promises another event for bytes that arrive after a read that did not fill its buffer.
             Ok(count) if *count < into.len() && cfg!(target_os = "linux") => self.source.read_emptied(),
             _ => {}
         }
@@ -62,15 +63,15 @@ impl RegisteredSocket {
         (input && self.source.can_read()) || (output && self.source.can_write())
     }
 
-    /// Makes the next read ask the system, also if no event has announced input.
+    /// Makes the next read call the system even if no event has announced input.
     #[cfg(feature = "client")]
     pub(super) fn expect_input(&self) {
         self.source.expect_input();
     }
 }
 
-/// A connection that a handler has opened, without a handler: it waits for the next one. It stays registered with the poll, so
-/// that an event tells if its server sends something or closes it.
+/// A connection that a handler has opened and that waits for the next handler. It stays registered with the poll, so an
+/// event reports if its server sends bytes or closes it.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 pub struct ParkedStream(RegisteredSocket);
@@ -79,28 +80,28 @@ pub struct ParkedStream(RegisteredSocket);
 impl ParkedStream {
     /// Takes a connection from the session of its handler.
     pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
-        // An event on a parked socket would otherwise run the session that has the key by then.
+        // An event on a parked socket would otherwise run a later session that has the same key.
         socket.source.set_session(None);
         ParkedStream(socket)
     }
 
-    /// Gives the connection to the session of the handle. Its registration stays, so this is no system call.
+    /// Gives the connection to the session of the handle. Its registration stays, so this makes no system call.
     pub(super) fn give_to(self, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
         handle.adopt(&self.0.source)?;
         Ok(self.0)
     }
 
-    /// Reads as [`OutgoingStream`](super::OutgoingStream) does, without a handler.
+    /// Reads in the same way as [`OutgoingStream`](super::OutgoingStream), without a handler.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(into)
     }
 
-    /// Writes as [`OutgoingStream`](super::OutgoingStream) does, without a handler.
+    /// Writes in the same way as [`OutgoingStream`](super::OutgoingStream), without a handler.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
 
-    /// The time, for deadlines.
+    /// The current time, for deadlines.
     pub(crate) fn time(&self) -> Instant {
         now()
     }
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
     use crate::session::{Ready, SourceTable, Waker};
 
-    /// A handle of session 0 without a poll: the test makes the events.
+    /// A handle of session 0 without a poll. The test makes the events.
     struct EventsByHand(Arc<SourceTable>);
 
     impl SessionHandle for EventsByHand {

@@ -60,7 +60,7 @@ impl FaultRules {
 
     /// The fraction of the jitter for the request with this number.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // The rules use the other draws.
+        // This index is not that of a rule, so the jitter does not depend on their draws.
         draw(output(self.seed, request), u64::MAX)
     }
 

@@ -29,7 +29,7 @@ pub(super) enum FaultAction {
     Wire(WireEffect),
     /// The connection sends a chunk of at most this number of bytes, and then a malformed one.
     BadChunk(u64),
-    /// The response is delayed by a time and a random fraction of a second time.
+    /// The response is delayed by a fixed time plus a random fraction of another one.
     Latency { least: Duration, jitter: Duration },
     /// Another response is sent instead.
     Status { status: Status, retry_after: Option<u64> },

@@ -178,7 +178,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets whether directories without an index file are listed. Otherwise they are 403. On by default.
+    /// Sets whether directories without an index file are listed. Otherwise the response is 403. On by default.
     pub fn listing(mut self, listed: bool) -> FileServiceBuilder {
         self.policy.listing = listed.then(|| self.policy.listing.take().unwrap_or_default());
         self
@@ -215,15 +215,15 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets whether names that begin with a dot are hidden. Hidden names are 404 and not listed, except for
-    /// `.well-known` at the root, which clients look for (RFC 8615). Off by default, as in Python.
+    /// Sets whether names that begin with a dot are hidden. Hidden names are not listed, and the response for them is
+    /// 404, except for `.well-known` at the root, which clients look for (RFC 8615). Off by default, as in Python.
     pub fn hidden(mut self, hidden: bool) -> FileServiceBuilder {
         self.policy.hidden = !hidden;
         self
     }
 
-    /// Sets the path under which the directory is served, such as `/docs`. Default: `/`. Every path outside it is 404,
-    /// even with [`spa`](Self::spa).
+    /// Sets the path under which the directory is served, such as `/docs`. Default: `/`. The response for every path
+    /// outside it is 404, even with [`spa`](Self::spa).
     pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
         self.base = path.into();
         self

@@ -13,7 +13,7 @@ pub(crate) struct CacheDependency {
 }
 
 impl CacheDependency {
-    /// The response depends on there being no regular file at `path`.
+    /// The response depends on the absence of a regular file at `path`.
     pub(crate) fn on_absence(path: PathBuf) -> CacheDependency {
         CacheDependency { path: path.into(), file: None }
     }

@@ -92,8 +92,8 @@ fn unsupported(name: &str) -> String {
     format!("Unsupported method ({quote}{shown}{quote})")
 }
 
-/// Converts an error of the system to a response. Every error about the path is 404, as in Python. Missing permissions
-/// are 403, exhausted resources 503 and disk errors 500.
+/// Converts an error of the system to a response. The status is 404 for every error about the path, as in Python, 403
+/// for missing permissions, 503 for exhausted resources and 500 for disk errors.
 fn system(error: &io::Error) -> Response {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {

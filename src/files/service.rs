@@ -29,8 +29,8 @@ use crate::watchdog::Watchdog;
 
 /// Serves the files below a directory.
 ///
-/// GET and HEAD return files, index files and listings; OPTIONS returns the methods; any other method is 405, or 501 if
-/// it is unknown. Paths are decoded and normalised once, by [`UrlPath`].
+/// GET and HEAD return files, index files and listings; OPTIONS returns the methods; the response to any other method
+/// is 405, or 501 if it is unknown. Paths are decoded and normalised once, by [`UrlPath`].
 ///
 /// The directory's absolute path is fixed when the service is built, and files are found by their path below it. If
 /// another directory replaces it at that path, for example after a build, the new one is served.
@@ -330,7 +330,8 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// The refusal for a directory that cannot be listed. A missing permission is 403 with Python's text for a listing.
+/// The refusal for a directory that cannot be listed. For a missing permission it is 403 with Python's text for a
+/// listing.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Refusal::NoListing,

@@ -92,8 +92,8 @@ impl Stat {
     }
 }
 
-/// A path in the form for the system call, for a file whose state is read repeatedly. On Unix it ends with NUL, which a
-/// call with a `Path` would add to a copy each time.
+/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends with NUL, which
+/// a call with a `Path` would add to a copy each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
 

@@ -9,7 +9,7 @@ pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut rest = path.as_os_str().as_bytes();
-    // Every surrogate begins with this byte, and few other characters do. So most paths are not copied.
+    // Every surrogate begins with this byte, and few other characters do, so most paths are not copied.
     memchr::memchr(0xed, rest)?;
     let mut bytes = Vec::with_capacity(rest.len());
     let length = rest.len();

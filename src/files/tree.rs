@@ -23,12 +23,12 @@ pub enum Symlinks {
     /// Every link is followed, as in Python, even if it leads out of the served directory.
     #[default]
     Follow,
-    /// A relative or absolute link is followed if its target is within the served directory. A path that leads
-    /// elsewhere is 404 and left out of listings. The kernel checks the path again when the file is opened (`openat2`
-    /// with `RESOLVE_BENEATH`), so even a link that changes at that moment cannot lead out.
+    /// A relative or absolute link is followed if its target is within the served directory. For a path that leads
+    /// elsewhere, the response is 404, and listings leave it out. The kernel checks the path again when the file is
+    /// opened (`openat2` with `RESOLVE_BENEATH`), so even a link that changes at that moment cannot lead out.
     Within,
-    /// A path that contains a symbolic link is 404, and listings leave symbolic links out. The path of the served
-    /// directory itself may contain links.
+    /// The response for a path that contains a symbolic link is 404, and listings leave symbolic links out. The path of
+    /// the served directory itself may contain links.
     Deny,
 }
 

@@ -79,7 +79,8 @@ impl UrlPath {
                 }
             }
         }
-        // Most paths have the same segments before and after they are decoded, so `route` need not split them again.
+        // Most paths have the same segments before and after they are decoded, so `route` does not need to split them
+        // again.
         let slashes = |path: &[u8]| memchr::memchr_iter(b'/', path).count();
         let has_encoded_slash = slashes(raw) != slashes(&decoded);
         let differs = has_encoded_slash || std::str::from_utf8(&joined).is_err();
@@ -117,7 +118,7 @@ impl UrlPath {
     pub fn route(&self) -> Vec<&str> {
         let (route, separator) = match &self.route {
             Some(route) => (route.as_str(), '\0'),
-            // `parse` has found these bytes to be UTF-8.
+            // `parse` has checked that these bytes are UTF-8.
             None => (std::str::from_utf8(&self.joined).unwrap_or_default(), '/'),
         };
         route.split(separator).filter(|segment| !segment.is_empty()).collect()

@@ -56,7 +56,8 @@ pub enum RequestEvent {
     Data(usize),
     /// The body is complete. This event occurs once for every request that has a body.
     End,
-    /// No input is read until the response is complete. If [`ServerMachine::is_closed`], no input is read any more.
+    /// No input is read until the response is complete. If [`ServerMachine::is_closed`], no input is read after that
+    /// either.
     Paused,
 }
 
@@ -242,8 +243,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed out, and
-    /// the error response to it has a body unless the method is HEAD.
+    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed
+    /// out, and so that the error response to it has a body unless the method is HEAD.
     pub fn note_line(&mut self, input: &Buffer, request: &mut Request) {
         request.clear();
         if let ReceiveState::Head(progress) = &self.receive_state {
@@ -252,8 +253,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Sets the constraints on the error response to a request whose head is incomplete or malformed. Until then they are those
-    /// of the request before it.
+    /// Sets the constraints on the error response to a request whose head is incomplete or malformed. Without this,
+    /// they would be those of the request before it.
     fn constrain_by_line(&mut self, request: &Request) {
         // The response to a HEAD request must not have a body, even if the rest of the head is unknown.
         let is_head = request.head.starts_with(b"HEAD ");

@@ -90,7 +90,7 @@ impl Figures {
     }
 }
 
-/// The figures in the form for the reports.
+/// The figures, as the reports contain them.
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,

@@ -16,7 +16,7 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::testing::TestServer;
 
-/// Starts a server that counts its requests: `/` is a short text, every other path is 404.
+/// Starts a server that counts its requests: it responds to `/` with a short text, and to every other path with 404.
 fn server() -> (TestServer, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&requests);

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use crate::listen::unmapped;
 use crate::session::Session;
 
-/// The most connections that an acceptor accepts in one turn.
+/// The maximum number of connections that an acceptor accepts in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
 /// How long an acceptor waits after the system has had no descriptor or memory for another connection (`EMFILE` and

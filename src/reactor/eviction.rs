@@ -8,8 +8,8 @@ use super::table::{SessionEntry, SessionTable};
 use crate::observer::LoopObserver;
 use crate::session::{CloseReason, TurnClock};
 
-/// The most stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so the next turn
-/// may have enough room.
+/// The maximum number of stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so
+/// the next turn may have enough room.
 const STALLED_BATCH: usize = 8;
 
 /// The pause after a search that found no stalled session. Without it, a busy loop would ask every session in each

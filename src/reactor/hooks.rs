@@ -40,7 +40,7 @@ pub struct RunLimits {
     pub short: u8,
     /// The time from the request to stop until the remaining sessions are closed.
     pub grace: Duration,
-    /// The most handshake flights that are computed in one turn.
+    /// The maximum number of handshake flights that are computed in one turn.
     pub handshakes: usize,
 }
 

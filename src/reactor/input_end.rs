@@ -9,10 +9,10 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// The most bytes that are read at a time.
+/// The maximum number of bytes in one read.
 const PIECE: usize = 4096;
 
-/// The most pieces that are read in one turn, so that a parent that never stops writing does not use up the turn.
+/// The maximum number of reads in one turn. It prevents a parent that never stops writing from using up the turn.
 const MOST_PIECES: usize = 16;
 
 /// A pipe or a socket. The end of its input is a request to stop.

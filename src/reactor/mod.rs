@@ -8,9 +8,9 @@
 //! 4. **Run** [`Session::step`](crate::session::Session::step) once for every marked session.
 //! 5. **Reap** the sessions that have ended: drop them and free their keys.
 //!
-//! A session is registered with the poll once, edge-triggered, when it first has to wait; a session that ends in its
-//! first turn is never registered. The clock is read once a turn. A session that uses up its budget is run again in the
-//! next turn, which then does not sleep.
+//! A session is registered with the poll once, edge-triggered, when it first waits; a session that ends in its first
+//! turn is never registered. The clock is read once a turn. A session that uses up its budget is run again in the next
+//! turn, which then does not sleep.
 //!
 //! Events and time come from a [`Selector`]: the operating system's, or the script of a test.
 //!

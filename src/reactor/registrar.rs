@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token};
 use super::Mailbox;
 use crate::session::{MovableSource, Registrar, SessionHandle, SourceTable, Waker};
 
-/// The most sources of a session: its socket in slot 0, and at most seven sources of its upstream.
+/// The maximum number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
 
 /// The token of the first movable source. Those of the others follow upwards. The tokens of sessions are small numbers, and
@@ -24,7 +24,7 @@ pub(super) fn token(key: usize, slot: usize) -> Token {
     Token(key * SLOTS + slot)
 }
 
-/// The key of the session and the slot of the source that a token stands for.
+/// The key of the session and the slot of the source that a token identifies.
 pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
@@ -42,7 +42,7 @@ fn source_token(key: usize, slot: u8) -> io::Result<Token> {
 /// The state of the loop that the handles of its sessions share.
 pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
-    /// The sources that are not bound to one session.
+    /// The sources that can move from one session to another.
     pub(super) sources: Arc<SourceTable>,
     /// The loop is draining.
     pub(super) stopping: Cell<bool>,

@@ -125,7 +125,7 @@ impl Shutdown {
             (Phase::Accepting, RunMode::UntilStopped) => self.expires_at.into_iter().chain(self.idle_check).min(),
             (Phase::LameDuck { until, .. }, _) => Some(*until),
             (Phase::Draining { deadline, .. }, _) => *deadline,
-            // An accepted session has deadlines of its own: the timeout of `handle_request` is for the connection only.
+            // An accepted session has other deadlines: the timeout of `handle_request` is for the connection only.
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! `MovableSource`: a source that passes from one session to another, and stays registered with the poll meanwhile.
+//! `MovableSource`: a source that can move from one session to another without being registered again.
 //!
 //! Not here: the poll, and the source itself.
 
@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::Ready;
 
-/// Stands for the key of a session while a source has none.
+/// The key of a source that has no session.
 const NO_SESSION: usize = usize::MAX;
 
 /// The movable sources of one loop, by number. The loop registers each with a token that has its number.
@@ -29,7 +29,7 @@ struct SourceState {
 /// The registration of a source whose session can change. An event of the source runs the session that it has at that
 /// time; without one, the event only changes the readiness.
 ///
-/// It must be dropped after its source, whose events have its number.
+/// It must be dropped after its source, because the events of the source have its number.
 pub struct MovableSource {
     table: Arc<SourceTable>,
     number: usize,
@@ -37,7 +37,7 @@ pub struct MovableSource {
 }
 
 impl SourceTable {
-    /// Adds a source of the session that has this key. Nothing is known of its readiness.
+    /// Adds a source of the session that has this key. It is not ready until an event reports it.
     pub(crate) fn add(self: &Arc<Self>, session: usize) -> MovableSource {
         let [read, write, read_closed] = [const { AtomicBool::new(false) }; 3];
         let state = Arc::new(SourceState { session: AtomicUsize::new(session), read, write, read_closed });
@@ -48,8 +48,8 @@ impl SourceTable {
     /// Adds the readiness that an event of source `number` reports. Returns the key of the session to run.
     pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
         let sources = self.lock();
-        // A source that ended in this turn may have an event left. The number may even belong to another source by then,
-        // which tries in vain once.
+        // A source that ended in this turn may have an event left. If its number now belongs to another source, that
+        // source makes one useless call.
         let state = sources.get(number)?;
         for (flag, is_set) in [
             (&state.read, ready.read || ready.broken),
@@ -64,7 +64,7 @@ impl SourceTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<SourceState>>> {
-        // No code of a caller runs under the lock.
+        // No code of a caller runs under the lock, so a poisoned lock is valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,37 +80,38 @@ impl MovableSource {
         Arc::ptr_eq(&self.table, table)
     }
 
-    /// Makes later events run another session, or none.
+    /// Makes later events run another session, or no session.
     pub(crate) fn set_session(&self, session: Option<usize>) {
         self.state.session.store(session.unwrap_or(NO_SESSION), Ordering::Relaxed);
     }
 
-    /// True unless a read would return `WouldBlock` as far as events tell.
+    /// False if, according to the events, a read would return `WouldBlock`.
     pub(crate) fn can_read(&self) -> bool {
         self.state.read.load(Ordering::Relaxed)
     }
 
-    /// True unless a write would return `WouldBlock` as far as events tell.
+    /// False if, according to the events, a write would return `WouldBlock`.
     pub(crate) fn can_write(&self) -> bool {
         self.state.write.load(Ordering::Relaxed)
     }
 
-    /// Makes the next read ask the system, also if no event has announced input.
+    /// Makes the next read call the system even if no event has announced input.
     pub(crate) fn expect_input(&self) {
         self.state.read.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that a read has returned `WouldBlock`: an event announces the next input.
+    /// Notes that a read has returned `WouldBlock`, so an event will announce the next input.
     pub(crate) fn read_blocked(&self) {
         self.state.read.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a write has returned `WouldBlock`: an event announces room.
+    /// Notes that a write has returned `WouldBlock`, so an event will announce room.
     pub(crate) fn write_blocked(&self) {
         self.state.write.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a read has emptied the source: the next input is announced, except an end that an event has reported.
+    /// Notes that a read has emptied the source. An event will announce the next input, unless one has already reported
+    /// the end.
     pub(crate) fn read_emptied(&self) {
         if !self.state.read_closed.load(Ordering::Relaxed) {
             self.read_blocked();

@@ -17,7 +17,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address in the form for users: an IPv4 address that a dual-stack socket reports as IPv6 is converted back.
+    /// The address as it is shown to users: an IPv4 address that a dual-stack socket reports as IPv6 is converted back.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),

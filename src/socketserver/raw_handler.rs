@@ -17,13 +17,13 @@ use crate::session::{CloseReason, StepContext};
 /// The handler of one raw session.
 pub(super) struct RawHandler<'s> {
     runner: TaskRunner,
-    /// The client in log lines.
+    /// The client's address for log lines.
     peer: Option<SocketAddr>,
     log: &'s RefCell<AccessLog>,
 }
 
 impl<'s> RawHandler<'s> {
-    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form for users.
+    /// Creates a handler that starts when it is first run. `peer` is the client's address as it is shown to users.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,

@@ -263,7 +263,7 @@ impl Recorder {
         }
     }
 
-    /// A time in the form for sentences about a connection.
+    /// Formats a time for sentences about a connection.
     pub(super) fn shown(&self, connection: u32, time: Option<Instant>) -> String {
         let accepted_at = self.connections.get(&connection).map_or(0, |connection| connection.accepted_at);
         match time {

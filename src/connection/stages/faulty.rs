@@ -158,7 +158,7 @@ impl FaultyResponse {
         !self.is_deaf && (is_stalled || needs_input)
     }
 
-    /// The time at which the session has to run again, besides the deadlines of the response without the fault.
+    /// The time at which the session must run again, in addition to the deadlines of the response without the fault.
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),

@@ -30,7 +30,7 @@ impl Client {
         self.machine.request(&head, &mut self.out)
     }
 
-    /// Adds bytes to the input, and returns all events up to the one that needs more bytes. Body bytes are consumed.
+    /// Adds bytes to the input, and returns all events until more bytes are needed. Body bytes are consumed.
     fn receive(&mut self, bytes: &[u8]) -> Result<Vec<ResponseEvent>, Violation> {
         self.input.extend(bytes);
         let mut events = Vec::new();

@@ -23,8 +23,8 @@ impl RequestControls {
                 self.host = Some(place);
             }
             6 if name.eq_ignore_ascii_case("expect") => {
-                // An unknown expectation counts even beside a known one, because the server would have to meet both
-                // (RFC 9110 section 10.1.1).
+                // An unknown expectation counts even if a known one is present, because the server would have to meet
+                // both (RFC 9110 section 10.1.1).
                 let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
                 self.expect = if known { Expect::Continue } else { Expect::Unknown };
             }

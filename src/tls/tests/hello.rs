@@ -1,4 +1,4 @@
-//! The server's answers to a hello: key exchange, renegotiation, compression, and the protection against a downgrade.
+//! The server's responses to a hello: key exchange, renegotiation, compression, and the protection against a downgrade.
 
 use std::sync::Arc;
 
@@ -43,12 +43,12 @@ fn server_hello() -> Vec<u8> {
     server.process_new_packets().unwrap();
     let mut wire = Vec::new();
     server.write_tls(&mut wire).unwrap();
-    // After the header of the record, and that of the message with its length.
+    // The message follows the header of the record. It has a header too, which contains its length.
     let length = usize::from(u16::from_be_bytes([wire[7], wire[8]]));
     wire[5..5 + 4 + length].to_vec()
 }
 
-/// A hello of TLS 1.2 taken apart (RFC 5246 section 7.4.1.3).
+/// The parts of a hello of TLS 1.2 (RFC 5246 section 7.4.1.3).
 struct Hello<'a> {
     random: &'a [u8],
     compression: u8,
@@ -77,7 +77,7 @@ fn a_hello_of_tls12_protects_against_renegotiation_compression_and_a_downgrade()
     let message = server_hello();
     let hello = take_apart(&message);
     assert_eq!(hello.compression, 0);
-    // RFC 8446 section 4.1.3: a client that supports 1.3 sees by it that the version was lowered on the way.
+    // RFC 8446 section 4.1.3: this tells a client that supports 1.3 that the version was lowered on the way.
     assert_eq!(hello.random[24..], *b"DOWNGRD\x01");
     // RFC 5746 section 3.6: empty in the first handshake. RFC 7627 section 5.1: always empty.
     for (name, extension) in [("renegotiation_info", (0xff01, &[0][..])), ("extended_master_secret", (0x17, &[][..]))] {
