@@ -91,10 +91,11 @@
 //! | `echo`, `count_upload`, `upload_form` | bodies of requests: whole, as a stream, multipart |
 //! | `deferred`, `generate` | responses that wait, and that are made while they are sent |
 //! | `cookies`, `error_page`, `rickroll` | cookies; error pages of the program; methods of the program |
-//! | `basic_auth`, `cors_files` | files with passwords, and for scripts of other sites |
+//! | `basic_auth`, `cors_files` | files with passwords ([`BasicAuth`](files::BasicAuth) is for handlers), and for scripts of other sites |
 //! | `websocket_echo`, `websocket_chat`, `live_reload` | WebSocket; handlers that wait for each other; server-sent events |
 //! | `line_echo`, `udp_upper` | servers below HTTP |
-//! | `jar` | the cookies of a client |
+//! | `reverse_proxy`, `gateway` | handlers that ask other servers: streamed both ways; several at once |
+//! | `fetch`, `mirror`, `jar` | programs that are clients: one request; a folder with its subfolders; cookies |
 //!
 //! # Versions
 //!

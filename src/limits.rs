@@ -93,9 +93,9 @@ pub struct Limits {
     /// address space that `RLIMIT_AS` leaves to the process when the first server is made, or a quarter of the memory
     /// limit of its control group.
     pub buffers: usize,
-    /// The maximum number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. 0
-    /// counts as
-    /// 1. Default: 4. One takes a fifth of a millisecond, or more with RSA, and requests of other clients wait for it.
+    /// The maximum number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. With
+    /// 0, one is computed. Default: 4. One takes a fifth of a millisecond, or more with RSA, and requests of other clients
+    /// wait for it.
     pub handshakes: usize,
 }
 

@@ -124,7 +124,7 @@ impl Error {
     }
 
     /// The kind of the [`io::Error`] to which this is converted.
-    fn kind(&self) -> io::ErrorKind {
+    pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Error::InvalidUrl(_) | Error::InvalidMethod(_) | Error::InvalidHeader(_) | Error::InvalidBody(_) => {
                 io::ErrorKind::InvalidInput

@@ -32,6 +32,8 @@ struct StackPoolState {
     taken: usize,
     /// Tickets in the order in which they were made. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
+    /// [`StackPool::shortage`] was reported. False again once half of the stacks are unused.
+    is_shortage_known: bool,
 }
 
 impl fmt::Debug for StackPoolState {
@@ -89,6 +91,7 @@ impl StackPool {
             return self.hand_on(state, stack);
         }
         state.taken -= 1;
+        state.is_shortage_known &= state.taken > self.max_stacks / 2;
         // A stack beyond this limit is unmapped at the end of this function.
         if state.free.len() < MAX_FREE {
             state.free.push(stack);
@@ -109,6 +112,14 @@ impl StackPool {
         drop(state);
         // The queue is empty now, so this call does not recurse again.
         self.give_back(stack);
+    }
+
+    /// The number of stacks, if a ticket waits because all of them are in use and this was not reported before. A report
+    /// is repeated only after half of the stacks were unused, so a server at its limit does not fill its log.
+    pub(crate) fn shortage(&self) -> Option<usize> {
+        let mut state = self.lock();
+        let is_new = state.taken >= self.max_stacks && !std::mem::replace(&mut state.is_shortage_known, true);
+        is_new.then_some(self.max_stacks)
     }
 
     /// Adds a ticket to the queue. `waker` is called when the ticket has a stack.

@@ -134,7 +134,13 @@ impl TaskRunner {
         };
         match stack {
             Some(stack) => self.set_running(stack),
-            None if ticket.is_none() => *ticket = registrar.map(|registrar| self.stacks.queue(registrar.wake())),
+            None if ticket.is_none() => {
+                *ticket = registrar.map(|registrar| self.stacks.queue(registrar.wake()));
+                if let Some(most) = self.stacks.shortage() {
+                    let name = self.task.describe();
+                    self.task.channel().log(format!("{name} waits, because {most} handlers run, which is the limit"));
+                }
+            }
             // The ticket keeps its place and wakes the connection when it has a stack.
             None => {}
         }

@@ -56,8 +56,12 @@ impl Gate {
     /// wrong password. If the credentials need a bcrypt hash and are not in the cache, this call verifies them and
     /// blocks.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
-        let credentials = self.credentials(headers)?;
-        self.known(&credentials).unwrap_or_else(|| self.verify(&credentials))
+        self.admits_credentials(&self.credentials(headers)?)
+    }
+
+    /// As [`Gate::admits`], with the credentials of a request.
+    pub(super) fn admits_credentials(&self, credentials: &Credentials) -> Option<Arc<str>> {
+        self.known(credentials).unwrap_or_else(|| self.verify(credentials))
     }
 
     /// The credentials of the request if [`Gate::admits`] would have to compute a bcrypt hash for them; otherwise
@@ -97,7 +101,8 @@ impl Gate {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
 
-    fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
+    /// The name and the password of a request; `None` if they are missing or malformed.
+    pub(super) fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
         // If there are two fields, it is undefined which one counts, so both are ignored.
         let (Some(value), None) = (values.next(), values.next()) else { return None };

@@ -21,6 +21,7 @@
 mod account;
 mod auth;
 mod auth_offload;
+mod basic_auth;
 mod builder;
 mod cache;
 mod codings;
@@ -55,6 +56,7 @@ pub use account::{Account, BadAccount};
 pub(crate) use auth::Gate;
 #[cfg_attr(not(feature = "cli"), expect(unused_imports, reason = "the program guards scripts, too"))]
 pub(crate) use auth_offload::AuthOffload;
+pub use basic_auth::BasicAuth;
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 pub(crate) use builder::DEFAULT_REALM;
 pub use builder::FileServiceBuilder;

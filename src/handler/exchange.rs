@@ -2,7 +2,7 @@
 //! (`waiting.rs`) and those that make the response (`respond.rs`).
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -146,6 +146,42 @@ impl<'y> Exchange<'y> {
     /// The example `generate` writes a body without an end.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
+    }
+
+    /// The whole body of the request, which may have at most `limit` bytes.
+    ///
+    /// ```
+    /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
+    /// use serve_forever::{service::Response, testing::answer};
+    ///
+    /// struct Length;
+    /// impl RequestHandler for Length {
+    ///     fn do_post(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+    ///         let body = x.body(5)?;
+    ///         x.respond(Response::text(format!("{} bytes", body.len())))
+    ///     }
+    /// }
+    /// let post = |head: &str| answer(Handlers::new(|| Length), format!("POST / HTTP/1.0\r\n{head}").as_bytes());
+    /// assert!(post("Content-Length: 5\r\n\r\nhello").ends_with(b"5 bytes"));
+    /// assert!(post("Content-Length: 6\r\n\r\n").starts_with(b"HTTP/1.1 413 "));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`limit_body`](Exchange::limit_body), and those of reading [`rfile`](Exchange::rfile).
+    pub fn body(&self, limit: u64) -> io::Result<Vec<u8>> {
+        self.limit_body(limit)?;
+        let mut body = Vec::new();
+        self.rfile().read_to_end(&mut body)?;
+        Ok(body)
+    }
+
+    /// As [`body`](Exchange::body), for text in UTF-8.
+    ///
+    /// # Errors
+    /// As [`body`](Exchange::body), and an [`HttpError`] with status 400 if the body is not UTF-8.
+    pub fn body_text(&self, limit: u64) -> io::Result<String> {
+        let bad = |_| HttpError::new(Status::BAD_REQUEST).explain("The body is not text in UTF-8").into();
+        String::from_utf8(self.body(limit)?).map_err(bad)
     }
 
     /// Limits the body of the request to `limit` bytes. Reading more returns an [`HttpError`] with status 413.

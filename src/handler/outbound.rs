@@ -224,9 +224,9 @@ impl ClientStream for ParkedStream {
 
 impl From<Error> for HttpError {
     /// Converts the error of another server to the status of a gateway: 504 after a timeout, otherwise 502 (RFC 9110
-    /// sections 15.6.3 and 15.6.5).
+    /// sections 15.6.3 and 15.6.5). The error is the [`cause`](HttpError::cause), so the log names it.
     fn from(error: Error) -> Self {
-        let is_late = matches!(error, Error::Timeout(_)) || io::Error::from(error).kind() == io::ErrorKind::TimedOut;
-        HttpError::new(if is_late { Status::GATEWAY_TIMEOUT } else { Status::BAD_GATEWAY })
+        let is_late = error.kind() == io::ErrorKind::TimedOut;
+        HttpError::new(if is_late { Status::GATEWAY_TIMEOUT } else { Status::BAD_GATEWAY }).cause(error)
     }
 }

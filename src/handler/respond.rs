@@ -150,8 +150,12 @@ impl Exchange<'_> {
     }
 
     /// Passes the request to a service, such as one for files or CGI, like a Python program that subclasses
-    /// `SimpleHTTPRequestHandler`. The handler should then return. Fields that have been set are added to the response,
-    /// unless the service returns an [`Upstream`](crate::service::Upstream).
+    /// `SimpleHTTPRequestHandler`. The handler should then return.
+    ///
+    /// Fields that have been set are added to the response, unless the service returns an
+    /// [`Upstream`](crate::service::Upstream). If the response has a field with the same name, such as `Content-Type`,
+    /// only the field of the response is sent. `Set-Cookie`, `Vary`, `Link` and `WWW-Authenticate` may occur several
+    /// times, so all of them are sent.
     ///
     /// # Errors
     /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a field that was set
@@ -161,7 +165,7 @@ impl Exchange<'_> {
         self.complete_with(service.call(self.request()), &fields)
     }
 
-    /// Responds with a complete response. Fields that have been set are added to it.
+    /// Responds with a complete response. Fields that have been set are added to it, as by [`serve`](Exchange::serve).
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -274,17 +278,21 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
     }
 }
 
-/// Adds the fields of `more` whose names `head` does not have. `Connection: close` in one takes precedence over
-/// `keep-alive` in the other.
+/// The fields that a response may repeat.
+const REPEATABLE: [&str; 4] = ["Set-Cookie", "Vary", "Link", "WWW-Authenticate"];
+
+/// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in one
+/// takes precedence over `keep-alive` in the other.
 fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
-    // `Head::add` combines the two values of `Connection`, which the loop below would leave out.
+    // `FieldBlock::add` combines the two values of `Connection`, which `iter` leaves out.
     if let Some(keep_alive) = more.keep_alive() {
         head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }
-    for (name, value) in more.iter() {
-        if head.get(name).is_none() {
-            head.add(name, value)?;
-        }
+    let is_repeatable = |name: &str| REPEATABLE.iter().any(|repeatable| name.eq_ignore_ascii_case(repeatable));
+    // All are selected before the first is added, because a name may occur in `more` several times.
+    let added: Vec<_> = more.iter().filter(|(name, _)| is_repeatable(name) || head.get(name).is_none()).collect();
+    for (name, value) in added {
+        head.add(name, value)?;
     }
     Ok(())
 }

@@ -354,6 +354,15 @@ fn a_handler_may_have_an_error_of_its_own() {
     let (bench, log) = logged(Handlers::new(|| Fails("")));
     assert!(get(&mut bench.connect()).starts_with("HTTP/1.1 500 "));
     assert_eq!(lines(bench, log)[0], "GET /a?b=c: the handler failed: cannot save: the disk is full");
+
+    let (bench, log) = logged(does(|_| {
+        let cause = anyhow::Error::new(io::Error::other("the disk is full")).context("cannot save");
+        Err(HttpError::new(503).explain("Try again <later>").cause(cause).into())
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(answer.contains("Try again &lt;later&gt;") && !answer.contains("disk"), "{answer}");
+    assert_eq!(lines(bench, log)[0], "GET /a?b=c: cannot save: the disk is full");
 }
 
 #[test]
@@ -829,7 +838,7 @@ fn a_handler_beyond_the_cap_waits_for_a_stack() {
     })
     .most(1);
     let pool = Arc::clone(&handlers.context().resources.stacks);
-    let bench = Bench::new(handlers);
+    let (bench, log) = logged(handlers);
     let (mut first, mut second) = (bench.connect(), bench.connect());
     const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n";
     first.send(ASK);
@@ -841,6 +850,10 @@ fn a_handler_beyond_the_cap_waits_for_a_stack() {
     assert!(second.wait());
     assert!(text(second.take()).ends_with("two"));
     assert_eq!(pool.taken(), 0);
+    drop((first, second));
+    let lines = lines(bench, log);
+    let notes = lines.iter().filter(|line| line.ends_with("POST / waits, because 1 handlers run, which is the limit"));
+    assert_eq!(notes.count(), 1, "{lines:?}");
 }
 
 #[test]

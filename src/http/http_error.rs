@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 
@@ -36,7 +37,19 @@ pub struct HttpError {
 struct HttpErrorPage {
     status: Status,
     message: Option<Cow<'static, str>>,
+    explain: Option<Cow<'static, str>>,
     fields: FieldBlock,
+    /// Shared, because an `HttpError` can be cloned.
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// The parts of an [`HttpError`], for the response that it becomes.
+pub(crate) struct HttpErrorParts {
+    pub(crate) status: Status,
+    pub(crate) message: Option<Cow<'static, str>>,
+    pub(crate) explain: Option<Cow<'static, str>>,
+    pub(crate) fields: FieldBlock,
+    pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl HttpError {
@@ -44,12 +57,32 @@ impl HttpError {
     /// 100 to 999 becomes 500.
     pub fn new(status: impl IntoStatus) -> HttpError {
         let status = status.into_status().unwrap_or(Status::INTERNAL_SERVER_ERROR);
-        HttpError { page: HttpErrorPage { status, message: None, fields: FieldBlock::new() } }
+        let fields = FieldBlock::new();
+        HttpError { page: HttpErrorPage { status, message: None, explain: None, fields, cause: None } }
     }
 
     /// Sets the message. It becomes the reason phrase and is shown on the page.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> HttpError {
         self.page.message = Some(message.into());
+        self
+    }
+
+    /// Sets the explanation, a sentence that is only shown on the page.
+    pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> HttpError {
+        self.page.explain = Some(explain.into());
+        self
+    }
+
+    /// Sets the error that is the reason for this one. The log gets it in a line of its own, with its sources; the client
+    /// does not see it.
+    ///
+    /// ```
+    /// use serve_forever::http::HttpError;
+    /// let missing = std::fs::read("/no/such/file").map_err(|error| HttpError::new(503).cause(error)).unwrap_err();
+    /// assert_eq!(missing.to_string(), "503 Service Unavailable");
+    /// ```
+    pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> HttpError {
+        self.page.cause = Some(cause.into().into());
         self
     }
 
@@ -73,9 +106,10 @@ impl HttpError {
         self.page.status
     }
 
-    /// The status, the message if one was set, and the fields.
-    pub(crate) fn into_parts(self) -> (Status, Option<Cow<'static, str>>, FieldBlock) {
-        (self.page.status, self.page.message, self.page.fields)
+    /// The parts of the response that this error becomes.
+    pub(crate) fn into_parts(self) -> HttpErrorParts {
+        let HttpErrorPage { status, message, explain, fields, cause } = self.page;
+        HttpErrorParts { status, message, explain, fields, cause }
     }
 
     /// Finds an `HttpError`: `error` itself or one of its sources. If there are several, the outermost one counts.
@@ -120,7 +154,11 @@ impl fmt::Display for HttpErrorPage {
     }
 }
 
-impl Error for HttpErrorPage {}
+impl Error for HttpErrorPage {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
 
 impl From<HttpError> for io::Error {
     fn from(error: HttpError) -> Self {

@@ -141,6 +141,10 @@ impl UrlPath {
 
     /// True if the first segments equal those of `base`, a decoded path such as `/private`. Empty segments of `base`
     /// are ignored. As with [`Path::starts_with`], `/privately` does not start with `/private`.
+    ///
+    /// Case is compared. On a file system that ignores case, `/Private` names the same directory as `/private` and does
+    /// not start with it, so files should be guarded by
+    /// [`auth_under`](crate::files::FileServiceBuilder::auth_under) instead.
     pub fn starts_with(&self, base: &str) -> bool {
         let mut segments = self.segments();
         base.split('/').filter(|segment| !segment.is_empty()).all(|segment| segments.next() == Some(segment.as_bytes()))

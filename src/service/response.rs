@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Body;
 use crate::failure::{IntoError, error_chain};
-use crate::http::{FieldBlock, FieldValue, HttpError, IntoStatus, InvalidHeader, Status};
+use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorParts, IntoStatus, InvalidHeader, Status};
 
 /// A response: status, header fields and body.
 #[derive(Debug)]
@@ -223,11 +223,11 @@ impl Response {
     }
 }
 
-/// Converts to the error page with the error's status, message and fields.
+/// Converts to the error page with the error's status, texts and fields. The cause is logged.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
-        let (status, message, head) = error.into_parts();
-        let error = Some(ErrorText { message, ..ErrorText::default() });
-        Response { head, error, ..Response::new(status) }
+        let HttpErrorParts { status, message, explain, fields, cause } = error.into_parts();
+        let cause = cause.map(|cause| error_chain(&*cause).into());
+        Response { head: fields, error: Some(ErrorText { message, explain, cause }), ..Response::new(status) }
     }
 }

@@ -18,6 +18,29 @@ fn has(answer: &[u8], field: &[u8]) -> bool {
     answer.windows(line.len()).any(|window| window == line)
 }
 
+#[test]
+fn of_fields_that_were_set_before_a_whole_response_all_values_are_sent() {
+    const SET: [(&str, &str); 5] =
+        [("Set-Cookie", "a=1"), ("set-cookie", "b=2"), ("X-A", "1"), ("X-A", "2"), ("Content-Type", "x/y")];
+    fn page() -> Response {
+        let page = Response::text("ok").header("Set-Cookie", "c=3");
+        page.and_then(|page| page.header("Vary", "Accept")).unwrap()
+    }
+    const WAYS: [SendResponse; 2] = [|x| x.respond(page()), |x| x.serve(&|_: &Request| page())];
+    for send in WAYS {
+        let handler = does(move |x| {
+            SET.iter().try_for_each(|(name, value)| x.send_header(name, *value))?;
+            send(x)
+        });
+        let answer = bytes_of(handler, GET);
+        for field in ["Set-Cookie: a=1", "set-cookie: b=2", "Set-Cookie: c=3", "X-A: 1", "X-A: 2", "Vary: Accept"] {
+            assert!(has(&answer, field.as_bytes()), "{field} is not in {}", text(answer.clone()));
+        }
+        assert!(has(&answer, b"Content-type: text/plain; charset=utf-8"), "the response's own field is sent");
+        assert!(!has(&answer, b"Content-Type: x/y"));
+    }
+}
+
 /// Sends a response after `Connection` has been set.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
