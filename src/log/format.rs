@@ -135,7 +135,14 @@ fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
         if place > 0 {
             out.push(b'.');
         }
-        write_number(out, u64::from(octet));
+        // A number below 256 is written faster digit by digit than by a function for all numbers.
+        if octet > 99 {
+            out.push(b'0' + octet / 100);
+        }
+        if octet > 9 {
+            out.push(b'0' + octet / 10 % 10);
+        }
+        out.push(b'0' + octet % 10);
     }
 }
 
@@ -196,6 +203,10 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 /// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
 /// escaped too, because the bytes can be in another encoding, and the terminal can use yet another.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Nearly all texts need no escape. A loop that does not stop at the first byte that does is vectorised.
+    if !bytes.iter().fold(false, |needed, byte| needed | needs_escape(*byte)) {
+        return out.extend_from_slice(bytes);
+    }
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
         out.extend_from_slice(&rest[..at]);
@@ -278,6 +289,8 @@ mod tests {
     fn addresses_have_no_port_and_no_scope() {
         let start = |peer: &str| made(|out| write_start(out, Some(peer.parse().unwrap()), b"D"));
         assert_eq!(start("127.0.0.1:80"), "127.0.0.1 - - [D] ");
+        assert_eq!(start("9.10.99.100:80"), "9.10.99.100 - - [D] ");
+        assert_eq!(start("255.200.0.109:80"), "255.200.0.109 - - [D] ");
         assert_eq!(start("[::1]:80"), "::1 - - [D] ");
         assert_eq!(start("[fe80::1%3]:80"), "fe80::1 - - [D] ");
         assert_eq!(made(|out| write_start(out, None, b"D")), "- - - [D] ");
