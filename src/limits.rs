@@ -69,8 +69,9 @@ pub struct Limits {
     /// it. The response is then 504. Default: 60 s.
     pub answer_timeout: Duration,
     /// The longest time without a part of the response after the client has closed its side. The server then closes the
-    /// connection. A closed side can mean that the client waits for its response or that it has disconnected, and only
-    /// sending shows which. Default: 3 s.
+    /// connection, and a handler that waits is cancelled. If the response has not begun, it is 504: a client that
+    /// disconnects during a long poll appears in the log as 504 after this time. A closed side can mean that the client
+    /// waits for its response or that it has disconnected, and only sending shows which. Default: 3 s.
     pub half_closed_timeout: Duration,
     /// The longest time from the end of the last response to the end of its connection, during which the server
     /// discards the bytes that the client still sends. Default: 2 s.
