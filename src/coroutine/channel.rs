@@ -106,8 +106,8 @@ pub(crate) enum WaitReason {
     OutputSpace,
     /// The time of the end of a sleep.
     Until(Instant),
-    /// The end of the job on a worker thread, or this deadline.
-    Job(Option<Instant>),
+    /// The end of the job on a worker thread.
+    Job,
     /// An event of one of the handler's sources, or this deadline.
     Source(Option<Instant>),
     /// The connection's handle to the loop.
@@ -121,8 +121,12 @@ impl WaitReason {
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             WaitReason::Until(time) => Some(time),
-            WaitReason::Job(deadline) | WaitReason::Source(deadline) | WaitReason::Notice { deadline, .. } => deadline,
-            WaitReason::NotWaiting | WaitReason::Input | WaitReason::OutputSpace | WaitReason::Handle => None,
+            WaitReason::Source(deadline) | WaitReason::Notice { deadline, .. } => deadline,
+            WaitReason::NotWaiting
+            | WaitReason::Input
+            | WaitReason::OutputSpace
+            | WaitReason::Job
+            | WaitReason::Handle => None,
         }
     }
 }
@@ -165,9 +169,7 @@ impl ChannelState {
             // Space for one byte is enough, because a write can be short.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
-            WaitReason::Job(deadline) => {
-                self.job.as_ref().is_some_and(Job::is_done) || deadline.is_some_and(|deadline| deadline <= now())
-            }
+            WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
             // The loop does not report which event caused the step, so the handler retries its call and waits again
             // after `WouldBlock`.
             WaitReason::Source(_) => true,

@@ -109,16 +109,6 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        // Without a deadline there is always a result.
-        self.offload_until(None, work)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
-    }
-
-    /// Offloads work. Returns `None` if the deadline passes before the result is available.
-    pub(super) fn offload_until<T: Send + 'static>(
-        &self,
-        deadline: Option<Instant>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Option<T>> {
         self.check()?;
         let (job, handle) = self.resources.workers.job(work);
         {
@@ -131,16 +121,13 @@ impl<'y> HandlerIo<'y> {
         let result = loop {
             // A short job may have ended before the handler suspends.
             if let Some(result) = handle.take() {
-                break result.map(Some);
+                break result;
             }
-            if is_past(deadline) {
-                break Ok(None);
-            }
-            if let Err(error) = self.suspend(WaitReason::Job(deadline)) {
+            if let Err(error) = self.suspend(WaitReason::Job) {
                 break Err(error);
             }
         };
-        // After an error or the deadline the job may still be running. Its result is then dropped.
+        // After an error the job may still be running. Its result is then dropped.
         self.channel.state_mut().job = None;
         result
     }
@@ -375,7 +362,6 @@ impl<'y> HandlerIo<'y> {
 }
 
 /// The current time.
-#[cfg(feature = "client")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -15,6 +15,7 @@
 mod channel;
 mod fiber;
 mod io;
+mod lookups;
 mod notice;
 mod outcome;
 mod outgoing;

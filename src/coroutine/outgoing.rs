@@ -4,20 +4,17 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
-#[cfg(feature = "client")]
-use super::io::now;
-use super::io::{HandlerIo, deadline_after, is_past};
+use super::io::{HandlerIo, deadline_after, is_past, now};
 #[cfg(feature = "client")]
 use super::registered_socket::ParkedStream;
 use super::registered_socket::RegisteredSocket;
 use super::resources::OutgoingPermit;
-#[cfg(feature = "client")]
 use super::shared::Shared;
 use crate::session::SessionHandle;
 
@@ -78,10 +75,19 @@ impl<'h> OutgoingConnector<'h> {
         if let Ok(address) = host.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let host = host.to_owned();
-        let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // The resolver cannot be interrupted. After the deadline its thread continues, and the result is dropped.
-        self.io.offload_until(deadline, work)?.ok_or_else(timed_out)?
+        self.io.check()?;
+        let lookup = self.io.resources().lookups.start(host, &self.io.resources().workers);
+        let found = loop {
+            match self.wait_until(&lookup, deadline, |result| result.clone())? {
+                Some(found) => break found,
+                None if is_past(deadline) => return Err(timed_out()),
+                // The beginning of the stop ends one wait.
+                None => {}
+            }
+        };
+        let mut addresses = found.map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        Ok(addresses)
     }
 
     /// Connects to the first address that accepts the connection.
@@ -140,14 +146,13 @@ impl<'h> OutgoingConnector<'h> {
     }
 
     /// Suspends the handler until a shared value satisfies a condition.
-    #[cfg(feature = "client")]
     pub(crate) fn wait_until<T, R>(
         self,
         shared: &Shared<T>,
         until: Option<Instant>,
         look: impl FnMut(&mut T) -> Option<R>,
     ) -> io::Result<Option<R>> {
-        let timeout = until.map(|until| until.saturating_duration_since(self.now()));
+        let timeout = until.map(|until| until.saturating_duration_since(now()));
         self.io.wait_until(shared, timeout, false, look)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::lookups::NameLookups;
 use super::stack_pool::StackPool;
 use super::workers::WorkerPool;
 use crate::watchdog::{STUCK_AFTER, Watchdog};
@@ -44,6 +45,7 @@ impl Default for CoroutineSettings {
 pub(crate) struct HandlerResources {
     pub(crate) stacks: Arc<StackPool>,
     pub(crate) workers: Arc<WorkerPool>,
+    pub(crate) lookups: NameLookups,
     pub(crate) outgoing: Arc<OutgoingLimit>,
     pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) slow_after: Duration,
@@ -54,6 +56,7 @@ impl HandlerResources {
         HandlerResources {
             stacks: Arc::new(StackPool::new(settings.max_handlers, settings.stack_size)),
             workers: Arc::new(WorkerPool::new(settings.max_workers)),
+            lookups: NameLookups::new(),
             outgoing: Arc::new(OutgoingLimit { most: settings.max_outgoing, open: AtomicUsize::new(0) }),
             watchdog: Arc::new(Watchdog::new(settings.stuck_after)),
             slow_after: settings.slow_after,

@@ -51,7 +51,7 @@ struct PoolState {
     closed: bool,
 }
 
-type BoxedJob = Box<dyn FnOnce() + Send>;
+pub(super) type BoxedJob = Box<dyn FnOnce() + Send>;
 
 /// A job. Dropping it does not stop a job that was started.
 pub(crate) struct Job {
@@ -87,7 +87,7 @@ impl WorkerPool {
     }
 
     /// Queues a job, and starts a thread if no idle thread is available for it.
-    fn run(&self, job: BoxedJob) {
+    pub(super) fn run(&self, job: BoxedJob) {
         let mut state = self.shared.lock();
         state.jobs.push_back(job);
         // Idle threads that were notified of earlier jobs may not have woken yet, so each queued job needs its own idle
