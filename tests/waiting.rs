@@ -6,6 +6,8 @@ mod common;
 
 mod waiting {
     mod outgoing;
+    #[cfg(feature = "client")]
+    mod relay;
     mod server;
     mod shared;
     mod stop;

@@ -62,6 +62,14 @@ impl<S: ClientStream> ClientStream for ClientChannel<S> {
         }
     }
 
+    fn end_output(&mut self) -> io::Result<()> {
+        match self {
+            ClientChannel::Plain(stream) => stream.end_output(),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.end_output(),
+        }
+    }
+
     fn now(&self) -> Instant {
         match self {
             ClientChannel::Plain(stream) => stream.now(),

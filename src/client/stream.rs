@@ -37,6 +37,14 @@ pub trait ClientStream {
     /// until an event announces input needs to implement it.
     fn expect_input(&mut self) {}
 
+    /// Ends the output: the other side reads the end after the last byte, and its own bytes can still be read. Does not wait.
+    ///
+    /// # Errors
+    /// The error of the connection. Of kind [`Unsupported`](io::ErrorKind::Unsupported) unless the stream implements it.
+    fn end_output(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// The current time, for the deadlines of waits.
     fn now(&self) -> Instant;
 }

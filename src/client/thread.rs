@@ -1,7 +1,7 @@
 //! `ThreadConnector` and `ThreadStream`: connections of a client in a thread. A wait blocks the thread.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -128,6 +128,10 @@ impl ClientStream for ThreadStream {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn end_output(&mut self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
     }
 
     fn now(&self) -> Instant {

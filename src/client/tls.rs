@@ -246,6 +246,12 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         self.stream.expect_input();
     }
 
+    /// Sends `close_notify`, after the records that wait. The stream below stays open for the alerts and keys of rustls.
+    fn end_output(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        self.send()
+    }
+
     fn now(&self) -> Instant {
         self.stream.now()
     }
@@ -266,6 +272,10 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
 
     fn expect_input(&mut self) {
         self.records().expect_input();
+    }
+
+    fn end_output(&mut self) -> io::Result<()> {
+        self.records().end_output()
     }
 
     fn now(&self) -> Instant {

@@ -3,6 +3,7 @@
 //! Not here: the protocol, and the socket (`coroutine/outgoing.rs`).
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -195,6 +196,10 @@ impl ClientStream for OutgoingStream<'_> {
 
     fn expect_input(&mut self) {
         OutgoingStream::expect_input(self);
+    }
+
+    fn end_output(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 
     fn now(&self) -> Instant {

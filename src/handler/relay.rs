@@ -23,9 +23,13 @@ enum Passed {
 }
 
 impl Upgraded<'_> {
-    /// Passes bytes between the client and `other`, in both directions at the same time, until one side ends or the
+    /// Passes bytes between the client and `other`, in both directions at the same time, until `other` ends its side or the
     /// server stops. `early` holds bytes that have already been read from `other`. They go to the client first. A side
     /// that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes wait for it.
+    ///
+    /// When the client ends its side, `relay` ends the output to `other` ([`ClientStream::end_output`]) and still passes on the bytes
+    /// that `other` sends. `other` has [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) for that, counted from the
+    /// last byte that the client took. When `other` ends its side, the connection to the client closes after the last byte.
     ///
     /// A proxy calls it after both handshakes, with the connection of
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
@@ -36,9 +40,21 @@ impl Upgraded<'_> {
         self.set_nonblocking(true);
         let mut held = Buffer::default();
         held.extend(early);
+        let mut client_has_ended = false;
         loop {
-            match (self.pass_up(&mut other)?, self.pass_down(&mut other, &mut held)?) {
-                (Passed::End, _) | (_, Passed::End) => return Ok(()),
+            let up = if client_has_ended { Passed::Nothing } else { self.pass_up(&mut other)? };
+            if up == Passed::End {
+                client_has_ended = true;
+                match other.end_output() {
+                    // Without an end of one side there is only that of both.
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+                    result => result?,
+                }
+            }
+            match (up, self.pass_down(&mut other, &mut held)?) {
+                (_, Passed::End) => return Ok(()),
+                // The stop of the server looks like the end of the client, and may also come after it.
+                _ if client_has_ended && self.io.is_stopping() => return Ok(()),
                 (Passed::Nothing, Passed::Nothing) => {
                     if held.is_empty() {
                         held = Buffer::default();
