@@ -31,6 +31,8 @@ impl RequestHandler for Proxy {
         // A server that fails is 502, and 504 if it takes too long.
         let upstream = x.pool().connection(&self.0).map_err(HttpError::from)?;
         let mut response = upstream.fetch_with(x.command(), x.path(), body, &headers).map_err(HttpError::from)?;
+        // A client that takes a short response slowly does not keep a connection to the server.
+        response.read_ahead(64 * 1024).map_err(HttpError::from)?;
         let is_upgrade = response.status() == Status::SWITCHING_PROTOCOLS;
         if !is_upgrade {
             x.send_response(response.status())?;
@@ -58,7 +60,10 @@ fn main() -> io::Result<()> {
     let mut addresses = std::env::args().skip(1);
     let address = addresses.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let upstream = addresses.next().unwrap_or_else(|| "127.0.0.1:9000".to_owned());
+    // A slow client keeps its handler, and for a long response also a connection to the server.
     let handlers = Handlers::new(move || Proxy(format!("http://{upstream}")))
+        .most(10_000)
+        .outgoing(10_000)
         .pool(|pool| pool.connection.timeout = Some(Duration::from_secs(30)));
     let mut server = HttpServer::bind(address)?.service(handlers).stop_on_termination()?;
     println!("listening on {}", server.server_address());

@@ -20,14 +20,16 @@ use serve_forever::testing::TestServer;
 const ONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
 const TWO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
 
-/// Passes a request on to the server that its target names, and says if the connection was used before.
-struct Relay;
+/// Passes a request on to the server that its target names, and says if the connection was used before. Bodies up to this length
+/// are read before the response begins.
+struct Relay(u64);
 
 impl RequestHandler for Relay {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         let url = format!("http:/{}/", x.path());
         let fetched = x.pool().fetch_with(x.command(), &url, RequestBody::Empty, &HeaderList::new());
         let mut response = fetched.map_err(HttpError::from)?;
+        response.read_ahead(self.0).map_err(HttpError::from)?;
         x.send_response(response.status())?;
         x.send_header("Reused", response.was_reused().to_string())?;
         x.end_headers()?;
@@ -36,11 +38,11 @@ impl RequestHandler for Relay {
 }
 
 fn relay(set: impl FnOnce(&mut PoolSettings)) -> TestServer {
-    TestServer::start(relay_server(set))
+    TestServer::start(relay_server(0, set))
 }
 
-fn relay_server(set: impl FnOnce(&mut PoolSettings)) -> HttpServer {
-    let handlers = Handlers::new(|| Relay).outgoing(2).pool(|pool| {
+fn relay_server(read_ahead: u64, set: impl FnOnce(&mut PoolSettings)) -> HttpServer {
+    let handlers = Handlers::new(move || Relay(read_ahead)).outgoing(2).pool(|pool| {
         pool.connection.timeout = Some(LONG);
         set(pool);
     });
@@ -191,7 +193,7 @@ fn the_loop_closes_a_connection_that_has_been_idle_for_too_long() {
 #[test]
 fn idle_connections_end_with_the_run_of_the_loop() {
     let server = Scripted::new(vec![replies(&[ONE])]);
-    let mut relay = relay_server(|_| {});
+    let mut relay = relay_server(0, |_| {});
     let (address, target) = (relay.server_address(), format!("/{}", server.address));
     let client = std::thread::spawn(move || Client::connect(address).get(&target).body);
     relay.handle_request(Some(LONG)).unwrap();
@@ -222,6 +224,39 @@ fn a_request_beyond_the_number_for_a_server_waits_for_the_connection() {
     free.send(()).unwrap();
     let answer = second.answer();
     assert_eq!((answer.field("Reused"), &answer.body[..]), (Some("true"), &b"two"[..]));
+    drop(relay);
+    server.finish();
+}
+
+#[test]
+fn slow_clients_of_short_responses_keep_no_connections() {
+    const LENGTH: usize = 4 << 20;
+    const CLIENTS: usize = 3;
+    let body = "x".repeat(LENGTH);
+    let server = Scripted::new(vec![script(move |peer| {
+        for _ in 0..=CLIENTS {
+            peer.head();
+            peer.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+            peer.say(&body);
+        }
+        assert_eq!(peer.rest(), b"");
+    })]);
+    // The handlers have at most two connections at a time, and the buffers of the sockets are too small for the body.
+    let relay = TestServer::start(relay_server(LENGTH as u64, |_| {}));
+    let ask = || {
+        let mut client = Client::connect(relay.address());
+        client.say(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", server.address));
+        assert!(client.head().starts_with("HTTP/1.1 200 "));
+        client
+    };
+    let body_length = |mut client: Client| -> usize {
+        std::iter::from_fn(|| Some(client.chunk().len())).take_while(|length| *length > 0).sum()
+    };
+    let slow: Vec<Client> = (0..CLIENTS).map(|_| ask()).collect();
+    assert_eq!(body_length(ask()), LENGTH, "another client is served");
+    for client in slow {
+        assert_eq!(body_length(client), LENGTH);
+    }
     drop(relay);
     server.finish();
 }

@@ -13,6 +13,9 @@ fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
+/// The most bytes of a body that are kept in memory.
+const MOST_AHEAD: u64 = 1 << 30;
+
 /// A connection of a [`Pool`]. Dropping it returns it to the pool.
 pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
     connection: HttpConnection<C>,
@@ -51,9 +54,9 @@ impl<C: PoolConnector> PooledConnection<C> {
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
-            return Ok(PooledResponse { response, connection });
+            return Ok(PooledResponse::new(response, connection));
         }
-        Ok(PooledResponse { response: result?, connection: self })
+        Ok(PooledResponse::new(result?, self))
     }
 
     fn exchange(
@@ -105,17 +108,39 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
     // Declared first, so that the response is dropped first. The connection is then idle or closed.
     response: HttpResponse<C::Stream>,
-    connection: PooledConnection<C>,
+    /// `None` once it has been returned.
+    connection: Option<PooledConnection<C>>,
+    was_reused: bool,
 }
 
 impl<C: PoolConnector> PooledResponse<C> {
+    fn new(response: HttpResponse<C::Stream>, connection: PooledConnection<C>) -> PooledResponse<C> {
+        let was_reused = connection.was_used();
+        PooledResponse { response, connection: Some(connection), was_reused }
+    }
+
     /// True if an earlier request was sent over the connection.
     pub fn was_reused(&self) -> bool {
-        self.connection.was_used()
+        self.was_reused
     }
-}
 
-impl<C: PoolConnector> PooledResponse<C> {
+    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and at most
+    /// `most` bytes, and not more than 1 GiB. True if it did. Later reads take the body from memory.
+    ///
+    /// A proxy calls this before it responds. Its client may take the response slowly, and the connection can serve others
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As for [`HttpResponse::read_all`].
+    pub fn read_ahead(&mut self, most: u64) -> Result<bool, Error> {
+        if self.response.length().is_none_or(|length| length > most.min(MOST_AHEAD)) {
+            return Ok(false);
+        }
+        self.response.read_ahead()?;
+        self.connection = None;
+        Ok(true)
+    }
+
     /// The connection, if this response ended HTTP on it; see [`HttpResponse::into_upgraded`]. It leaves the pool and
     /// does not count towards [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
     pub fn into_upgraded(self) -> Option<(ClientChannel<C::Stream>, Vec<u8>)> {

@@ -170,6 +170,14 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(bytes)
     }
 
+    /// Reads the rest of the body into memory, for later reads.
+    pub(super) fn read_ahead(&mut self) -> Result<(), Error> {
+        let (body, length) = (self.read_all()?, self.length);
+        self.piece.extend(&body);
+        self.length = length.map(|length| length + body.len() as u64);
+        Ok(())
+    }
+
     /// Passes the next bytes of the body to `take`, at most `most` and within one chunk. Returns their number, 0 at the end.
     fn take_piece(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
         let kept = self.piece.len().min(most);
