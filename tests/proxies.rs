@@ -7,8 +7,7 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -17,14 +16,6 @@ use common::client::{Client, SAFETY};
 use common::program::Program;
 use common::scripted::{Scripted, replies, script};
 use tungstenite::Message;
-
-/// Examples are built beside the tests: by `cargo test`, and by `cargo test --examples --test proxies`.
-fn example(name: &str, words: &[String]) -> Program {
-    let test = std::env::current_exe().unwrap();
-    let program: PathBuf = test.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(program.exists(), "{} has to be built first: cargo build --examples", program.display());
-    Program::of(Command::new(program).arg("127.0.0.1:0").args(words).stderr(Stdio::null()))
-}
 
 /// A server that reads a head, and passes it on to a closure that responds.
 fn origin(respond: impl Fn(String, TcpStream) + Clone + Send + 'static) -> SocketAddr {
@@ -50,7 +41,7 @@ fn origin(respond: impl Fn(String, TcpStream) + Clone + Send + 'static) -> Socke
 }
 
 fn proxy(origin: SocketAddr) -> Program {
-    example("reverse_proxy", &[origin.to_string()])
+    Program::example("reverse_proxy", &[origin.to_string()])
 }
 
 #[test]
@@ -253,7 +244,7 @@ const SWITCHED: &str =
 
 #[test]
 fn a_websocket_passes_through_a_proxy() {
-    let echo = example("websocket_echo", &[]);
+    let echo = Program::example("websocket_echo", &[]);
     let proxy = proxy(echo.address);
     let stream = TcpStream::connect(proxy.address).unwrap();
     stream.set_read_timeout(Some(SAFETY)).unwrap();
@@ -349,7 +340,7 @@ fn a_gateway_asks_its_servers_at_the_same_time_and_reports_the_one_that_fails() 
     };
     let fails = origin(|_, mut stream| _ = stream.write_all(b"what?\r\n"));
     let servers = [waits("one"), waits("two"), fails].map(|address| address.to_string());
-    let gateway = example("gateway", &servers);
+    let gateway = Program::example("gateway", &servers);
     let answer: serde_json::Value = serde_json::from_slice(&gateway.client().get("/").body).unwrap();
     let expected = serde_json::json!({
         &servers[0]: { "status": 200, "body": "one" },

@@ -83,6 +83,15 @@ pub fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Program {
+    /// An example on a free port, with these arguments after its address. Examples are built beside the tests: by `cargo test`, and by
+    /// `cargo test --examples --test NAME`.
+    pub fn example(name: &str, words: &[String]) -> Program {
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+        assert!(program.exists(), "{} has to be built first: cargo build --examples", program.display());
+        Program::of(Command::new(program).arg("127.0.0.1:0").args(words).stderr(Stdio::null()))
+    }
+
     /// Starts it in a directory and waits until it is ready.
     #[cfg(feature = "cli")]
     pub fn start(root: &Path, words: &[&str]) -> Program {
