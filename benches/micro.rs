@@ -120,7 +120,7 @@ fn head_short() -> Box<dyn FnMut()> {
     read_heads([SHORT.to_vec(), other(SHORT)], |_| {})
 }
 
-/// A head that came before is recognised, not read.
+/// A head that equals the previous one is recognised without parsing.
 fn head_again() -> Box<dyn FnMut()> {
     read_heads([SHORT.to_vec(), SHORT.to_vec()], |_| {})
 }
@@ -226,8 +226,8 @@ fn session_parts() -> Box<dyn FnMut()> {
     session([head.to_vec(), other(head)], b"HTTP/1.1 206 ")
 }
 
-/// As many ranges as are looked at, which overlap, so that the answer is the whole file all the same: what it takes more
-/// than `session-get-1k` is for reading the field and comparing them.
+/// The maximum number of ranges, which overlap, so that the response is still the whole file. The additional cost
+/// compared with `session-get-1k` is that of parsing the field and comparing the ranges.
 fn many_ranges() -> Box<dyn FnMut()> {
     let ranges: Vec<String> = (0..16).map(|number| format!("{}-{}", number * 50, number * 50 + 60)).collect();
     let head = format!("GET /1k.txt HTTP/1.1\r\nHost: a\r\nRange: bytes={}\r\n\r\n", ranges.join(", "));
@@ -282,7 +282,7 @@ fn observed_session(
         requests.swap(0, 1);
         line.input.extend_from_slice(&requests[0]);
         ready.read = true;
-        // What comes of a source may take several sends: the first of them has the status.
+        // The body of a source may need several sends. The first one contains the status.
         session.transport().begins.clear();
         loop {
             match session.step(
@@ -333,7 +333,7 @@ fn length(body: Body) -> usize {
     }
 }
 
-/// A connection that has some input, and throws away all but the beginning of what it is sent.
+/// A connection with some input that discards all output except the beginning.
 #[derive(Default)]
 struct Line {
     input: Vec<u8>,

@@ -1,8 +1,8 @@
-//! The server that public benchmark suites ask for, one loop for each thread: `bench 0.0.0.0:8080 4 /data`.
+//! The server for public benchmark suites, with one loop for each thread: `bench 0.0.0.0:8080 4 /data`.
 //!
-//! The arguments are the address, the number of threads (by default one for each processor), and a folder with `dataset.json`
-//! and `static/`. It answers HttpArena's class `engine` and the routes of the-benchmarker; `examples/suites/` has the files
-//! of an entry.
+//! The arguments are the address, the number of threads (by default one for each processor), and a folder with
+//! `dataset.json` and `static/`. It implements HttpArena's class `engine` and the routes of the-benchmarker;
+//! `examples/suites/` contains the files of an entry.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Counts what is uploaded: `curl -T FILE -X POST 127.0.0.1:8000`.
+//! Counts the bytes of an upload: `curl -T FILE -X POST 127.0.0.1:8000`.
 
 use std::io::{self, BufRead, Write};
 

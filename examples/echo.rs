@@ -1,4 +1,4 @@
-//! Sends back what it was sent: `curl -d hello 127.0.0.1:8000`.
+//! Sends the request body back: `curl -d hello 127.0.0.1:8000`.
 
 use std::io::{self, Read, Write};
 

@@ -1,4 +1,4 @@
-//! An error page of one's own, for the errors of the server too: `curl 127.0.0.1:8000/nowhere`.
+//! A custom error page, for the errors of the server too: `curl 127.0.0.1:8000/nowhere`.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! A gateway: asks several servers at once and joins their responses. `gateway 127.0.0.1:8000 127.0.0.1:9001 127.0.0.1:9002`
+//! A gateway: sends requests to several servers at the same time and joins their responses. `gateway 127.0.0.1:8000
+//! 127.0.0.1:9001 127.0.0.1:9002`
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A long answer, made while it is sent: `curl -o /dev/null 127.0.0.1:8000/?bytes=1000000000`.
+//! A long response that is generated while it is sent: `curl -o /dev/null 127.0.0.1:8000/?bytes=1000000000`.
 
 use std::io::{self, Read};
 

@@ -1,5 +1,5 @@
-//! A cookie jar and `http.cookies`, asked by JSON: one request a line on standard input, one response a line on standard
-//! output. Tests from outside drive it, in any language:
+//! A cookie jar and `http.cookies`, controlled by JSON: one request per line on standard input, one response per line
+//! on standard output. External tests in any language can use it:
 //!
 //! ```text
 //! {"op": "new", "policy": {"mode": "rfc6265"}}
@@ -7,7 +7,7 @@
 //! {"op": "header", "url": "https://www.example.com/x", "now": 1700000000}
 //! ```
 //!
-//! Text stands for bytes: the character U+00E9 is the byte 0xE9.
+//! Text represents bytes: the character U+00E9 is the byte 0xE9.
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! A served folder whose pages reload in the browser when a file changes: `live_reload ADDRESS DIRECTORY`.
 //!
-//! A thread compares the times and sizes of all files several times a second. A page learns of a change by a server-sent
-//! event, from a script that this server adds to it.
+//! A thread compares the times and sizes of all files several times a second. A script that this server adds to each
+//! page receives changes as server-sent events.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -46,7 +46,7 @@ impl LiveReload {
             match x.wait_until(&self.version, Some(Duration::from_secs(15)), differs)? {
                 Some(version) => seen = version,
                 None => {
-                    // A comment. Writing it is how a handler learns that its client is gone.
+                    // A comment. Writing it fails if the client has disconnected.
                     x.wfile().write_all(b":\n\n")?;
                     continue;
                 }

@@ -1,5 +1,5 @@
-//! Downloads a listing and everything below it: `mirror http://127.0.0.1:8000/ FOLDER`. A file that is there in part is
-//! continued by a range request, and cookies are kept while the program runs.
+//! Downloads a listing and everything below it: `mirror http://127.0.0.1:8000/ FOLDER`. An incomplete file is continued
+//! by a range request, and cookies are kept while the program runs.
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};

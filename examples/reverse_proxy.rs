@@ -1,5 +1,6 @@
-//! A reverse proxy: passes every request on to one server, and its response back. Both bodies are streamed at the pace of the
-//! slower side, the connections to the server are kept for later requests, and WebSockets pass through. `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
+//! A reverse proxy: passes every request to one server, and the response back. Both bodies are streamed at the pace of
+//! the slower side, the connections to the server are kept for later requests, and WebSockets pass through.
+//! `reverse_proxy 127.0.0.1:8000 127.0.0.1:9000`
 
 use std::io;
 use std::time::Duration;

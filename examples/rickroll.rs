@@ -1,4 +1,4 @@
-//! A method of one's own: `curl -X RICKROLL 127.0.0.1:8000`.
+//! A custom method: `curl -X RICKROLL 127.0.0.1:8000`.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Looks for faults of the loop in a trace that `serve-forever --trace FILE` has written:
+//! Finds faults of the loop in a trace that `serve-forever --trace FILE` has written:
 //!
 //! ```text
 //! cargo run --example trace_check -- FILE

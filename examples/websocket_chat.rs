@@ -1,4 +1,4 @@
-//! A room whose visitors read all that is written in it: open <http://127.0.0.1:8000> in several windows.
+//! A chat room whose clients receive every message: open <http://127.0.0.1:8000> in several windows.
 
 #[path = "support/websocket.rs"]
 mod websocket;

@@ -63,14 +63,14 @@ pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 pub trait Service {
     /// Responds to one request. Called as soon as its head is complete, before its body is read.
     ///
-    /// It runs on the loop's only thread: while it runs, no other client is served.
+    /// It runs on the loop's only thread, so no other client is served while it runs.
     ///
     /// A call that takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after) is named on standard
     /// error.
     fn call(&self, request: &Request) -> Reply;
 
-    /// [`Service::call`], with a watchdog that names the request if the call keeps the loop. A service whose calls are
-    /// short leaves the watchdog out, and so does one whose handlers have their own.
+    /// Calls [`Service::call`] with a watchdog that names the request if the call blocks the loop. A service whose
+    /// calls are always short, or whose handlers have their own watchdog, leaves the watchdog out.
     #[doc(hidden)]
     fn call_watched(&self, request: &Request, watchdog: Option<&Watchdog>) -> Reply {
         match watchdog {
@@ -79,39 +79,41 @@ pub trait Service {
         }
     }
 
-    /// Called at the end of every turn of the loop, which began at `now`: for work that no client waits for any more, such as a
-    /// child process that ended after its connection. `note` writes to the server's log, about a client
-    /// or about none. Returns how long the loop may sleep at most until this is called again.
+    /// Called at the end of every turn of the loop, which began at `now`. It is for work without a waiting client, such
+    /// as a child process that ended after its connection. `note` writes a line to the server's log, with or without a
+    /// client. Returns the longest time for which the loop may sleep until the next call.
     ///
-    /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
+    /// The default does nothing. A service that wraps another one must pass the call on.
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         _ = (now, note);
         None
     }
 
-    /// Called when the loop has ended and the connections are gone, so that nothing is left running that only a turn
-    /// of the loop would end. The loop may run again later.
+    /// Called when the loop has ended and all connections are closed. A service ends all work here that only further
+    /// turns of the loop would end. The loop may run again later.
     ///
-    /// It does nothing unless a service says otherwise. A service that wraps another one has to pass it on.
+    /// The default does nothing. A service that wraps another one must pass the call on.
     fn after_run(&self, note: &mut LogCallback<'_>) {
         _ = note;
     }
 
-    /// Makes a service for one connection, if state has to be kept from one request to the next. Called before the first request
-    /// of each connection; the result is dropped when the connection ends. With `None`, this service responds itself. `server_name` is what the server sends as `Server`, empty for none.
+    /// Creates a service for one connection, for services that keep state between the requests of a connection. Called
+    /// before the first request of each connection; the result is dropped when the connection ends. If it returns
+    /// `None`, this service itself responds. `server_name` is the value of the field `Server`, or empty if the field is
+    /// left out.
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         _ = server_name;
         None
     }
 
-    /// Calls `note` with each new line for the server's log. Called on the service that [`Service::connect`] made, whenever it
-    /// or its upstream has run.
+    /// Calls `note` with each new line for the server's log. Called on the service that [`Service::connect`] has
+    /// returned, each time the service or its upstream has run.
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
 
-    /// True if the connection that is accepted now is never read, for tests of clients. A service that wraps another one
-    /// has to pass it on. `is_loopback` says that only this machine can reach the listener.
+    /// True if the connection that is being accepted is never read, for tests of clients. A service that wraps another
+    /// one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
@@ -120,7 +122,7 @@ pub trait Service {
     }
 }
 
-/// Boxed services are services. One implementation for all boxes would overlap with that for closures.
+/// Implements `Service` for boxed services. An implementation for all boxes would overlap with that for closures.
 macro_rules! service_for_box {
     ($($service:ty),*) => {
         $(impl Service for Box<$service> {
@@ -174,9 +176,9 @@ where
 /// The reply of a service to a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// The response. The body of the request is not wanted.
+    /// A response. The body of the request is discarded.
     Now(Response),
-    /// An upstream, which takes the body and responds later.
+    /// An upstream, which receives the body and responds later.
     Later(Box<dyn Upstream>),
 }
 
@@ -186,7 +188,7 @@ impl From<Response> for Reply {
     }
 }
 
-/// The response, or for an error that of [`Response::failure`].
+/// Returns the response, or for an error the response of [`Response::failure`].
 impl<T: Into<Reply>, E: Into<Box<dyn Error>>> From<Result<T, E>> for Reply {
     fn from(result: Result<T, E>) -> Reply {
         match result {
@@ -202,45 +204,47 @@ impl<U: Upstream + 'static> From<Box<U>> for Reply {
     }
 }
 
-/// Takes the body of a request and produces its response: a running handler, or a CGI child.
+/// Receives the body of a request and produces its response: a running handler, or a CGI child.
 pub trait Upstream {
-    /// True if it wants the body, or more of it. While it does not, the client is not read from. A client that sent
-    /// `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110 section 10.1.1).
+    /// True if the upstream wants the body, or more of it. While this is false, the connection is not read. A client
+    /// that sent `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110 section 10.1.1).
     fn wants_body(&self) -> bool {
         true
     }
 
-    /// True if it keeps reading the body while its response is sent. Called when the response begins and some of the body is
-    /// still to come. If it does not, and the rest of the body is in chunks or longer than
-    /// [`Limits::drain`](crate::Limits::drain), then the response says `Connection: close` and the connection is
-    /// closed in stages (RFC 9112 section 9.6).
+    /// True if the upstream continues to read the body while its response is sent. Called when the response begins
+    /// before the end of the body. If this is false, and the rest of the body is in chunks or longer than
+    /// [`Limits::drain`](crate::Limits::drain), the response contains `Connection: close` and the connection is closed
+    /// in stages (RFC 9112 section 9.6).
     ///
     /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, returns true here.
     fn reads_on(&self) -> bool {
         self.wants_body()
     }
 
-    /// Takes decoded bytes of the body and returns how many it took. A short count means that it takes no more now.
+    /// Passes decoded bytes of the body to the upstream, and returns the number of accepted bytes. A smaller number
+    /// means that it currently accepts no more.
     ///
     /// # Errors
-    /// An error ends the exchange as one of [`Upstream::poll`] does.
+    /// An error ends the exchange in the same way as one of [`Upstream::poll`].
     fn feed(&mut self, body: &[u8]) -> io::Result<usize>;
 
     /// Called once when the body is complete, also for an empty body, unless the client disconnects first.
     ///
     /// # Errors
-    /// An error ends the exchange as one of [`Upstream::poll`] does.
+    /// An error ends the exchange in the same way as one of [`Upstream::poll`].
     fn end(&mut self) -> io::Result<()>;
 
-    /// Returns the response once it is known. Called right after the service returned this upstream, and after every event of a
-    /// source that was registered with `registrar`, until it returns a response.
+    /// Returns the response once it is available. Called immediately after the service has returned this upstream, and
+    /// after every event of a source that is registered with `registrar`, until it returns a response.
     ///
     /// # Errors
-    /// An error before the response becomes a 502; its text goes to the log.
+    /// After an error the response is 502, and the error's text is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// Called in every step of a connection that has left HTTP ([`Body::Upgrade`]), also while the client takes nothing and the
-    /// source is therefore not read: the two directions of another protocol are independent of each other.
+    /// Called in every step of a connection that has left HTTP ([`Body::Upgrade`]), even while the client accepts no
+    /// bytes and the source is therefore not read, because the two directions of another protocol are independent of
+    /// each other.
     ///
     /// # Errors
     /// An error ends the input of the other protocol.
@@ -248,20 +252,21 @@ pub trait Upstream {
         Ok(())
     }
 
-    /// Takes an interim response that is to be sent before the response (RFC 9110 section 15.2), such as 103 with links that the
-    /// client may fetch meanwhile (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim response is
-    /// left out if its status is 101 or not an interim one, if the client speaks HTTP/1.0, or if it does not take its output.
+    /// Takes an interim response to send before the response (RFC 9110 section 15.2), such as 103 with links that the
+    /// client can already fetch (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim
+    /// response is left out if its status is 101 or not an interim one, if the client uses HTTP/1.0, or if it does not
+    /// accept output.
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         None
     }
 
-    /// The time at which [`Upstream::poll`] is called even if no event comes before.
+    /// The time at which [`Upstream::poll`] is called even without an event.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// Takes the fault with which the response of the last [`Upstream::poll`] is to be sent: the only way by which a service
-    /// makes a connection break HTTP. It exists for tests of clients, and only this crate can make a fault.
+    /// Takes the fault with which the response of the last [`Upstream::poll`] is sent. This is the only way in which a
+    /// service makes a connection violate HTTP. It exists for tests of clients, and only this crate can make a fault.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn take_fault(&mut self) -> Option<Fault> {
@@ -275,20 +280,21 @@ impl fmt::Debug for dyn Upstream + '_ {
     }
 }
 
-/// A body that is produced while it is sent.
+/// Produces a body while it is sent.
 pub trait Source {
-    /// Writes the next bytes into `buf` and returns how many. 0 is the end, `WouldBlock` means not yet.
+    /// Writes the next bytes into `buf` and returns their number. 0 means the end of the body, `WouldBlock` that no
+    /// bytes are available yet.
     ///
-    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must fail once
-    /// that upstream is dropped: no limit ends the wait for a source. A source that has used its share of a turn returns
-    /// `Interrupted`, and is read again in the next turn.
+    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must
+    /// fail once that upstream is dropped, because no limit ends the wait for a source. A source that has used its
+    /// share of a turn returns `Interrupted`, and is read again in the next turn.
     ///
     /// # Errors
     /// Any other error cuts the connection: the response was announced and cannot be completed.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end. A body that is not sent in
-    /// chunks, because it has a length or its client speaks HTTP/1.0, leaves them out.
+    /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end of the body. The fields
+    /// are left out if the body is not sent in chunks, because its length is known or the client uses HTTP/1.0.
     fn take_trailers(&mut self) -> FieldBlock {
         FieldBlock::new()
     }
@@ -305,15 +311,15 @@ pub enum Body {
     Bytes(Cow<'static, [u8]>),
     /// Bytes that many responses share, such as a small file kept in memory.
     Shared(Arc<[u8]>),
-    /// A part of a file, sent without passing through the program where the system can do that.
+    /// A part of a file, sent without copying it into the program, if the system supports that.
     File(FileSlice),
-    /// Bytes that are produced while they are sent. Counted if the head has a `Content-Length`; otherwise chunked, or for HTTP/1.0
-    /// ended by closing the connection.
+    /// Bytes that are produced while they are sent. The body is chunked unless the head has a `Content-Length`. For
+    /// HTTP/1.0, the end of the connection ends it instead of chunks.
     Stream(Box<dyn Source>),
     /// Bytes of another protocol, after a response with status 101 to a request that asked for that protocol (RFC 9110
-    /// section 7.8). The response must come from an [`Upstream`] and have a field `Upgrade`. From then on, the bytes that
-    /// the client sends go to [`Upstream::feed`] as they are, and [`Upstream::end`] means that the client has closed its
-    /// side, or that the server is stopping. The end of the source closes the connection.
+    /// section 7.8). The response must come from an [`Upstream`] and have a field `Upgrade`. After that, the bytes from
+    /// the client are passed to [`Upstream::feed`] unchanged, and a call of [`Upstream::end`] means that the client has
+    /// closed its side, or that the server is stopping. The end of the source closes the connection.
     Upgrade(Box<dyn Source>),
 }
 
@@ -331,7 +337,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// The number of bytes, if it is known before they are read.
+    /// The length in bytes, if it is known before the body is read.
     pub fn length(&self) -> Option<u64> {
         match self {
             Body::Empty => Some(0),
@@ -350,6 +356,6 @@ pub struct FileSlice {
     pub file: Arc<File>,
     /// The offset of the first byte.
     pub offset: u64,
-    /// The number of bytes. A file that turns out to be shorter cuts the connection.
+    /// The number of bytes. If the file is shorter, the connection is cut.
     pub length: u64,
 }

@@ -1,5 +1,5 @@
-//! A request in the steady state allocates nothing, from the poll to the log line: a run that answers a thousand of them
-//! allocates as often as one that answers a hundred, but for the few times a second that dates are written anew.
+//! A request in the steady state allocates nothing, from the poll to the log line: a run that responds to a thousand
+//! requests allocates as often as one that responds to a hundred, except when a date is formatted again.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -19,8 +19,8 @@ const FILE: &str = "LICENSE-MIT";
 const FEW: u64 = 100;
 const MANY: u64 = 1_000;
 
-/// The most allocations by which the longer run may exceed the shorter one: less than one for ten rounds, and enough
-/// for the dates that are formatted anew each second on a slow machine.
+/// The number of allocations by which the longer run may exceed the shorter one: less than one for ten rounds, and
+/// enough for the dates that are formatted again each second on a slow machine.
 const SLACK: u64 = (MANY - FEW) / 10;
 
 /// The requests of one round, and the beginning of each response.
@@ -59,7 +59,7 @@ fn sixteen_at_a_time() {
     allocates_nothing(&Round { requests: one.requests.repeat(16), count: 16, ..one });
 }
 
-/// Compares two runs, each on a server of its own, so that what is made once is made in both.
+/// Compares two runs, each on a separate server, so that one-time allocations occur in both.
 fn allocates_nothing(round: &Round) {
     let (few, many) = (run(round, FEW), run(round, MANY));
     assert_ne!(few, 0, "the counter counts");
@@ -76,7 +76,7 @@ fn run(round: &Round, rounds: u64) -> u64 {
             ask(address, round, rounds);
             stopper.stop();
         });
-        // The counter is this thread's, and so is the loop.
+        // The counter and the loop both belong to this thread.
         allocation_counter::measure(|| _ = server.serve_forever().unwrap()).count_total
     })
 }

@@ -29,7 +29,7 @@ use serve_forever::{HttpServer, Stopped, Stopper};
 /// Runs the tests one after the other: each counts the children and descriptors of this process.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// A server with scripts, in a thread of its own.
+/// A server with scripts, in a separate thread.
 struct Site {
     address: SocketAddr,
     stopper: Stopper,
@@ -102,7 +102,7 @@ impl Site {
         client.text()
     }
 
-    /// Waits until the server has no child left, and only the descriptors of an idle server.
+    /// Waits until the server has no children and only the descriptors of an idle server.
     fn settle(&self) {
         let left = || (children(), descriptors());
         while left() != (Vec::new(), self.descriptors) {
@@ -379,7 +379,7 @@ fn a_script_is_terminated_after_its_whole_time() {
     assert!(!cut.contains("\r\n0\r\n"), "the client must be able to notice the cut: {cut}");
     site.logged("CGI script terminated (time limit passed): '/cgi-bin/hang'");
     site.settle();
-    // The response is complete when the output is. The script may work on until its time limit.
+    // The response is complete when the output is. The script may continue until its time limit.
     let whole = site.get("/cgi-bin/live-on");
     assert!(whole.ends_with("\r\n0\r\n\r\n") && whole.contains("done\n"), "{whole}");
     site.logged("CGI script terminated (time limit passed): '/cgi-bin/live-on'");
@@ -782,7 +782,7 @@ fn a_child_subreaper_reaps_orphans_and_takes_no_status_of_its_own_children() {
 #[test]
 fn sigkill_goes_to_the_whole_process_group() {
     let limits = CgiLimits { kill_after: Duration::from_millis(50), ..CgiLimits::default() };
-    // A child process that ignores SIGTERM, of a script that ends by SIGTERM, and of a script that ignores it, too.
+    // A child process that ignores SIGTERM, of a script that ends by SIGTERM, and of a script that ignores it too.
     let deaf = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' &";
     let polite = format!("{TEXT}; {deaf} wait");
     let stubborn = format!("trap '' TERM; {TEXT}; {deaf} while :; do sleep 1000; done");

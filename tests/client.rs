@@ -90,7 +90,7 @@ fn the_states_are_those_of_cpython() {
     assert!(matches!(connection.getresponse(), Err(Error::ResponseNotReady)));
     connection.endheaders(RequestBody::Empty, false).unwrap();
     let mut first = connection.getresponse().unwrap();
-    // The next request may be sent over an unread response; its own has to wait.
+    // The next request may be sent before a response is read, but its own response must wait.
     connection.request("GET", "/2", (), &[]).unwrap();
     assert!(matches!(connection.getresponse(), Err(Error::ResponseNotReady)));
     assert_eq!(first.read_all().unwrap(), b"one");
@@ -212,7 +212,7 @@ fn a_body_waits_for_100_if_the_request_expects_it() {
     let expect = [("Expect", "100-Continue")];
     let settings = || {
         let mut settings = ClientSettings::default();
-        // The test fails by this time if the client does not notice the response.
+        // This time makes the test fail if the client does not notice the response.
         settings.continue_timeout = LONG;
         settings
     };
@@ -266,7 +266,7 @@ fn a_time_out_names_its_phase_and_closes_the_connection() {
 fn the_total_time_ends_a_response_that_keeps_arriving() {
     let server = Scripted::new(vec![script(|peer| {
         peer.head();
-        // Each byte comes well within the time for a single wait.
+        // Each byte arrives well within the time for a single wait.
         while peer.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_ok() {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -374,7 +374,7 @@ fn an_unread_response_that_is_dropped_costs_its_connection_only_if_more_is_to_co
     let mut connection = connection_to(&server);
     connection.request("GET", "/", (), &[]).unwrap();
     let mut response = connection.getresponse().unwrap();
-    // With its first byte the whole response has arrived.
+    // The whole response arrives with its first byte.
     assert_eq!(response.read_up_to(1).unwrap(), b"o");
     drop(response);
     assert!(connection.is_open());

@@ -30,7 +30,7 @@ fn fetched(pool: &Pool, server: &Scripted) -> (String, bool) {
     (String::from_utf8(response.read_all().unwrap()).unwrap(), response.was_reused())
 }
 
-/// A script that answers once, and ends when the next request comes, as a server does whose idle time is just over.
+/// A script that responds once and closes when the next request arrives, like a server whose idle time has just passed.
 fn stale(then: &'static str) -> impl FnOnce(&mut Peer) + Send {
     move |peer| {
         peer.head();

@@ -32,7 +32,7 @@ fn server() -> TestServer {
     }))
 }
 
-/// A server that makes the handshake, reads a head, and says this without announcing its end.
+/// A server that completes the handshake, reads a head, and sends this text without announcing its end.
 fn cutting(response: &'static str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();

@@ -1,5 +1,5 @@
-//! Responses that end their connection, over real sockets, to clients that go on sending. The dialogues of one client, among
-//! them those of a client that says `Connection: close` itself, are in `wire.rs`; the time of lingering is in `simulation.rs`.
+//! Responses that end their connection, over real sockets, to clients that continue to send. The tests with one client,
+//! also one that sends `Connection: close`, are in `wire.rs`, and those of the time of lingering in `simulation.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -15,22 +15,22 @@ use serve_forever::service::Response;
 /// Bounds a read, so that a server that does not close fails the test instead of hanging it.
 const SAFETY: Duration = Duration::from_secs(20);
 
-/// Enough to see a reset in nearly every run of a server that closes at once: it loses some six of a thousand.
+/// Enough for a reset in nearly every run of a server that closes immediately: it loses about six of a thousand.
 const EXCHANGES: usize = 6000;
 const CLIENTS: usize = 12;
 
-/// The gaps that the clients try in turn: `GAPS` of them, each `GAP` longer than the one before.
+/// The clients try `GAPS` gaps one after the other, each `GAP` longer than the one before.
 const GAPS: usize = 50;
 const GAP: usize = 100;
 
-/// Sends two requests in two packets, `gap` turns of an empty loop apart, and returns all that comes back. With some gaps
-/// the second request arrives while the server answers the first one and closes.
+/// Sends two requests in two packets, `gap` turns of an empty loop apart, and returns everything that is received. With
+/// some gaps the second request arrives while the server responds to the first one and closes.
 fn ask_twice(server: SocketAddr, request: &[u8], gap: usize) -> Vec<u8> {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(SAFETY)).unwrap();
     stream.write_all(request).unwrap();
-    // Moves the second packet through the time that the server takes for the first one.
+    // Varies the arrival of the second packet within the time that the server needs for the first one.
     (0..gap).for_each(|_| std::hint::spin_loop());
     // The server may have reset the connection, which the answer then shows.
     _ = stream.write_all(request);
@@ -39,7 +39,7 @@ fn ask_twice(server: SocketAddr, request: &[u8], gap: usize) -> Vec<u8> {
     answer
 }
 
-/// How many of all exchanges brought no whole response.
+/// The number of exchanges without a complete response.
 fn lost(protocol: Version, request: &'static [u8]) -> usize {
     let service = |request: &Request| match request.path() {
         b"/close" => Response::text("hello\n").close(),

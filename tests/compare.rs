@@ -1,7 +1,6 @@
-//! The comparison in `benches/compare`: what its pages say, and that a run that is ended leaves nothing behind.
+//! The comparison in `benches/compare`: the content of its pages, and that a terminated run leaves nothing behind.
 //!
-//! Without Python 3.11 this fails instead of passing without a test. Where there is none, `SKIP_COMPARE=1` leaves it
-//! out, which `.ci/run` never does.
+//! Without Python 3.11 this fails, instead of passing without a test. `SKIP_COMPARE=1` skips it; `.ci/run` never does.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

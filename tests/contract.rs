@@ -1,6 +1,6 @@
 //! `docs/contract.md` is complete and true to its sources: every row id that the repository names is a row of the page,
-//! every id is used once, and every test that the page names exists. A review has to decide if a test proves its row.
-//! The other documents are checked in `tests/docs.rs`.
+//! every id is used once, and every test that the page names exists. A review must decide whether a test proves its
+//! row. The other documents are checked in `tests/docs.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -117,7 +117,7 @@ fn has_case(text: &str, title: &str) -> bool {
     text.lines().any(|line| line.strip_prefix("== ") == Some(title))
 }
 
-/// The ids after each word `row` or `rows`, with what lies between two ids of a range.
+/// The ids after each word `row` or `rows`, including the ids within a range.
 fn references(text: &str) -> Vec<String> {
     // A sentence may go on in the next line of a comment.
     let separators = |c: char| c.is_whitespace() || "/!#,;.():".contains(c);
@@ -149,7 +149,7 @@ fn between(first: Option<String>, last: &str) -> Vec<String> {
     (from + 1..=to).map(|number| format!("{letters}{number:02}")).collect()
 }
 
-/// Every text of the repository that may refer to a row, but for this file, which has references of its own.
+/// Every text of the repository that may refer to a row, except this file, which contains other references.
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["src", "tests", "fuzz/checks", "fuzz/targets", "benches", "examples", "docs"] {

@@ -1,4 +1,5 @@
-//! Descriptors that are not needed are closed. In a process of its own, because other tests would open some meanwhile.
+//! Descriptors that are not needed are closed. In a separate process, because other tests would open descriptors at the
+//! same time.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +17,7 @@ fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// One test, so that no other runs beside it.
+/// One test, so that no other test runs at the same time.
 #[test]
 fn as_many_descriptors_after_as_before() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
 //! The example programs, as a client on a raw socket sees them: every request is sent whole, byte by byte, and cut in
-//! the middle, and what comes back must be the same.
+//! the middle, and the responses must be the same.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -30,7 +30,7 @@ impl Example {
         self.0.client().stream
     }
 
-    /// Sends a request on a connection of its own, and returns all that comes back.
+    /// Sends a request on a separate connection, and returns everything that is received.
     fn ask(&self, request: &[u8]) -> String {
         let whole = self.ask_in_pieces(&[request]);
         let (first, second) = request.split_at(request.len() / 2);
@@ -138,7 +138,7 @@ fn hello() {
     assert_eq!(without_date(&head), without_date(&page).replace(body(&page), ""));
     has(&program.get("/%3Cx>?a"), &["HTTP/1.1 404 File not found\r\n", "Error code: 404"]);
     has(&program.method("POST", "/"), &["HTTP/1.1 405 ", "Allow: GET, HEAD\r\n"]);
-    // Clients that stay do not keep it from ending.
+    // Connected clients do not prevent its end.
     let idle = program.connect();
     program.stop();
     drop(idle);

@@ -128,7 +128,7 @@ fn another_idle_connection_is_used_if_the_last_one_was_closed() {
 
 #[test]
 fn only_a_request_that_may_be_repeated_is_repeated_over_another_connection() {
-    // Ends when it has read the second request, as a server does whose idle time is just over.
+    // Closes after reading the second request, like a server whose idle time has just passed.
     let stale = || {
         script(|peer| {
             peer.head();
@@ -185,7 +185,7 @@ fn the_loop_closes_a_connection_that_has_been_idle_for_too_long() {
     let server = Scripted::new(vec![replies(&[ONE])]);
     let relay = relay(|pool| pool.idle_timeout = Duration::from_millis(10));
     assert_eq!(fetched(&relay, server.address), ("one".into(), false));
-    // The script ends with the connection. No client sends anything meanwhile.
+    // The script ends with the connection. During this time no client sends anything.
     server.finish();
     drop(relay);
 }

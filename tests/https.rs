@@ -1,4 +1,4 @@
-//! Servers over TLS on real sockets: what differs from plain connections.
+//! Servers over TLS on real sockets: the differences from unencrypted connections.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -194,8 +194,8 @@ fn a_server_that_stops_announces_the_end_to_idle_clients_and_drops_handshakes() 
     assert_eq!(half.run().closed(), Some(CloseReason::Stopped));
 }
 
-/// Also a client that has said `Connection: close` sends its own `close_notify`. A socket that is closed would answer it by a
-/// reset, which discards the end of a response that is on its way.
+/// A client that has sent `Connection: close` also sends its own `close_notify`. A closed socket would respond to it
+/// with a reset, which would discard the end of a response in flight.
 #[test]
 fn after_the_last_response_the_server_reads_on_for_the_notice_of_its_client() {
     let server = Running::new(bind());

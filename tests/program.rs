@@ -31,7 +31,7 @@ fn site() -> TempDir {
     directory
 }
 
-/// Runs it to its end, which is expected at once.
+/// Runs it to its end, which is expected immediately.
 fn ends(args: &[&str]) -> Output {
     let mut child = Command::new(PROGRAM);
     child.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -85,7 +85,7 @@ fn lines_at_a_terminal(args: &[&str]) -> Vec<String> {
     let mut command = Command::new(PROGRAM);
     command.arg("0").args(args).arg("--directory").arg(site.path()).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.stdout(terminal).spawn().unwrap();
-    // The command holds the terminal, too, which would keep its end from being seen.
+    // The command also holds the terminal, which would hide the end of the program.
     drop(command);
     let printed = lines(std::fs::File::from(control));
     let first = printed.recv_timeout(SAFETY).unwrap();

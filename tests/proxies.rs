@@ -1,4 +1,5 @@
-//! The examples that ask other servers from a handler, between a client on a raw socket and servers that misbehave.
+//! The examples whose handlers send requests to other servers, between a client on a raw socket and servers that
+//! misbehave.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -86,7 +87,7 @@ fn a_proxy_keeps_its_connection_to_the_server_and_replaces_one_that_has_ended() 
                 assert!(peer.head().starts_with("GET /"));
                 peer.say(one);
             }
-            // Ends unanswered, as if the request had come just when the idle time was over.
+            // Closes without a response, as if the request had arrived just after the idle time.
             peer.head();
         }),
         replies(&["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"]),
@@ -182,7 +183,7 @@ fn a_client_that_leaves_within_its_body_ends_the_request_to_the_server() {
     let (ends, ended) = channel();
     let origin = origin(move |_, mut stream| {
         begins.send(stream.read(&mut [0; 1]).unwrap()).unwrap();
-        // The proxy may reset the connection.
+        // An error is ignored, because the proxy may reset the connection.
         let mut rest = Vec::new();
         _ = stream.read_to_end(&mut rest);
         ends.send(rest.len()).unwrap();
@@ -333,7 +334,7 @@ fn a_gateway_asks_its_servers_at_the_same_time_and_reports_the_one_that_fails() 
     let waits = |text: &'static str| {
         let barrier = Arc::clone(&barrier);
         origin(move |_, mut stream| {
-            // Neither responds before both are asked.
+            // Neither server responds before both have received a request.
             barrier.wait();
             _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
         })

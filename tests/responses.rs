@@ -1,7 +1,7 @@
-//! Responses as a client reads them: text files say what a server sends, and what the client's side of the protocol makes of
-//! it.
+//! Responses as a client reads them: text files contain the bytes that a server sends, and the results of the client's
+//! side of the protocol.
 //!
-//! The files in `tests/wire/client` are read so:
+//! The syntax of the files in `tests/wire/client`:
 //!
 //! ```text
 //! == a title
@@ -22,8 +22,8 @@
 //! ```
 //!
 //! Every case is read whole, byte by byte, and in two pieces at every place. The client asks again when a response is
-//! complete and bytes are left, as far as the connection takes another request. `UPDATE_WIRE=1` writes what was read
-//! into the files; the difference is then to be read with care.
+//! complete and bytes are left, if the connection accepts another request. `UPDATE_WIRE=1` writes the results into the
+//! files; check the difference carefully.
 #![allow(clippy::unwrap_used)]
 
 mod common;

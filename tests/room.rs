@@ -1,5 +1,5 @@
-//! Limits that are reached: connections, memory, time, and the grace of a run. Over real sockets, with limits small
-//! enough to reach.
+//! The effects of limits on connections, memory, time, and the grace period of a run. Over real sockets, with limits
+//! small enough to reach.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Registrar, Reply, Response, Source, Upstream};
 use serve_forever::{HttpServer, ListenOptions, Stopped, Stopper};
 
-/// A server on a thread of its own.
+/// A server on a separate thread.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,

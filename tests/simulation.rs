@@ -1,10 +1,10 @@
-//! A seeded simulation: one session on bad transport, against a plain model of what a correct server answers.
+//! A seeded simulation: one session on an unreliable transport, against a plain model of a correct server's responses.
 //!
-//! A seed makes a list of requests, the weather (short reads and writes, `WouldBlock` and `Interrupted` at any call,
-//! spurious wake-ups, time that passes, a log whose disk is full) and the fate of the client (it stays, closes, cuts its
-//! request, falls silent, stops reading, resets). Some answers cannot be had: a file is too short or cannot be read, a
-//! stream fails. The session is stepped only when an event or a deadline says so, as by the loop; what it
-//! sent must be what the model says, and it may never wait for something that has happened already.
+//! A seed determines a list of requests, the disturbances (short reads and writes, `WouldBlock` and `Interrupted` at
+//! any call, spurious wake-ups, time that passes, a log whose disk is full) and the fate of the client (it stays,
+//! closes, cuts its request, falls silent, stops reading, resets). Some responses fail: a file is too short or cannot
+//! be read, or a stream fails. As in the loop, the session runs only after an event or at a deadline. Its output must
+//! be that of the model, and it must never wait for an event that has already happened.
 //!
 //! `SEED=n` replays one seed, `SIM_STEPS=n` runs `n` exchanges. A failure is shrunk before it is printed.
 #![allow(clippy::unwrap_used)]
@@ -44,7 +44,7 @@ fn sessions_answer_as_the_model_does() {
     simulate(EXCHANGES, asks, |seed, asks| run(seed, asks, None).map(|()| asks.len() as u64));
 }
 
-/// Each of these stands for a fault in the session or the loop, which the simulation has to find.
+/// Each of these represents a fault in the session or the loop that the simulation must find.
 #[test]
 fn planted_faults_are_found() {
     for fault in [
@@ -234,8 +234,8 @@ impl Ask {
     }
 }
 
-/// How many answers are complete; those that come must be right as far as they come. An error holds the number of
-/// those before the wrong one, and how it begins.
+/// The number of complete responses. Every received byte must be correct. An error contains the number of responses
+/// before the incorrect one, and its beginning.
 fn compare(mut sent: &[u8], asks: &[Ask]) -> Result<usize, (usize, String)> {
     for (number, ask) in asks.iter().enumerate() {
         let answer = ask.answer();
@@ -269,7 +269,7 @@ fn compare(mut sent: &[u8], asks: &[Ask]) -> Result<usize, (usize, String)> {
     if sent.is_empty() { Ok(asks.len()) } else { Err((asks.len(), String::from_utf8_lossy(sent).into_owned())) }
 }
 
-/// The body in chunks as far as it came, and what stands behind it if it is complete.
+/// The received part of a body in chunks, and the bytes after it if it is complete.
 fn unchunked(mut sent: &[u8]) -> Result<(Vec<u8>, Option<&[u8]>), ()> {
     let mut body = Vec::new();
     loop {
@@ -302,7 +302,7 @@ enum Fate {
     Resets,
 }
 
-/// A fault that the simulation has to find.
+/// A fault that the simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     LosesSentByte,
@@ -315,7 +315,7 @@ enum Fault {
     ForgetsDeadlines,
     EndsStreamsEarly,
     IgnoresTheEnd,
-    /// A fault of a transport with a protocol of its own.
+    /// A fault of a transport with its own protocol.
     Lag(LagFault),
 }
 
@@ -456,7 +456,7 @@ struct Run<'s> {
     /// How much of the requests will be sent, and how many bytes that are on the wire.
     until: usize,
     wire_until: usize,
-    /// Something happened that the loop would step the session for.
+    /// An event happened after which the loop would run the session.
     event: bool,
     fault: Option<Fault>,
     random: Random,
@@ -554,7 +554,7 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
 const MOST_TURNS: usize = 2000;
 
 impl Run<'_> {
-    /// Until all is sent: things happen in any order.
+    /// Events in any order, until everything is sent.
     fn live(&mut self, stops_reading: bool) -> Result<(), String> {
         let largest = [10, 300, 5000, 100_000][self.random.below(4)];
         let mut turns = 0;
@@ -690,7 +690,7 @@ impl Run<'_> {
         }
     }
 
-    /// Runs turns until no further event occurs. All bytes that were sent must have left then.
+    /// Runs turns until no further event occurs. After that, all accepted bytes must have been sent.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..100_000 {
             self.settle_debts();
@@ -705,7 +705,7 @@ impl Run<'_> {
         Err("the session runs in a circle".into())
     }
 
-    /// Lets deadline after deadline pass. No session may wait for ever.
+    /// Lets one deadline after the other pass. No session may wait forever.
     fn wait_for_the_end(&mut self) -> Result<(), String> {
         for _ in 0..100 {
             self.settle()?;
@@ -743,7 +743,7 @@ impl Run<'_> {
         match fate {
             Fate::Stays | Fate::Closes => {
                 self.settle()?;
-                // Answers that come later come within this.
+                // Later responses arrive within this time.
                 for _ in 0..400 {
                     if self.dialogue.closed().is_some() {
                         break;
@@ -769,7 +769,7 @@ impl Run<'_> {
         let (sent, has_announced_end) = self.received()?;
         let answered = match compare(&sent, asks) {
             Ok(answered) => answered,
-            // Half a request is answered too, when it took too long.
+            // An incomplete request gets a response too, after its time limit.
             Err((answered, rest)) if fate == Fate::FallsSilent && rest.contains("HTTP/1.1 408 ") => answered,
             Err((answered, rest)) if fate == Fate::StopsReading && rest.contains("before \"HTTP/1.1 4") => answered,
             Err((answered, rest)) => return Err(format!("{fate:?}: after {answered} answers came {rest}")),
@@ -789,8 +789,8 @@ impl Run<'_> {
             return Err(format!("{fate:?}: the connection ends without notice, {reason:?}"));
         }
         match (fate, reason) {
-            // A body was cut: either the client reads the end of the connection, or the connection is broken, and
-            // nothing shows whether the file or the client has failed.
+            // If a body was cut, either the client reads the end of the connection, or the connection is broken, and it
+            // is unknown whether the file or the client has failed.
             (Fate::Stays, None) if is_cut && self.dialogue.transport().socket().memory.ended => Ok(answered),
             (Fate::Stays | Fate::Closes | Fate::FallsSilent, Some(reason))
                 if is_cut && reason != CloseReason::Complete =>
@@ -1660,7 +1660,7 @@ fn a_handler_goes_with_the_service_that_made_it() {
     assert!(dialogue.say(HELLO).heard().ends_with("none\n"));
 }
 
-/// Lines of the log about what is asked for, when the client does as it is told and the server then ends.
+/// Log lines about expected events: a client that follows the protocol, and a server that then ends.
 fn logged(target: &str, client: impl FnOnce(&mut Dialogue<'_, Memory>)) -> Vec<String> {
     let (reader, writer) = io::pipe().unwrap();
     let mut site = site(TestService);

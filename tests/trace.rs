@@ -1,4 +1,5 @@
-//! The trace of a server on real sockets: its form, the order of its events, and what a reader must be able to see.
+//! The trace of a server on real sockets: its format, the order of its events, and the information that it must
+//! contain.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,5 +1,6 @@
-//! Responses that leave some of their request's body unread: the client is told, and the connection closes in stages.
-//! Handlers, which respond before, while and after they read. Responses that a service has at once are in `wire.rs`.
+//! Responses that leave some of their request's body unread: the response announces the close, and the connection
+//! closes in stages. The responses come from handlers, before, while and after they read. Immediate responses of a
+//! service are in `wire.rs`.
 #![allow(clippy::unwrap_used)]
 
 mod common;

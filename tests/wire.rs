@@ -1,6 +1,6 @@
-//! HTTP as a dialogue: text files say what a client sends and what it must hear, to the byte.
+//! HTTP as a dialogue: text files contain the exact bytes that a client sends and must receive.
 //!
-//! The files in `tests/wire` are read so:
+//! The syntax of the files in `tests/wire`:
 //!
 //! ```text
 //! == a title
@@ -16,10 +16,9 @@
 //!                         `closed: ` and the reason
 //! ```
 //!
-//! A `>` after a `<` begins another round: the client sends it when it has heard all that comes before.
-//! Every case is told whole, byte by byte, in two pieces, and with another request behind it; and once more to a server that
-//! reads and writes one byte in a turn.
-//! `UPDATE_WIRE=1` writes what was heard into the files; the difference is then to be read with care.
+//! A `>` after a `<` begins another round: the client sends it when it has received everything before it. Every case is
+//! sent whole, byte by byte, in two pieces, and followed by another request, and again to a server that reads and
+//! writes one byte per turn. `UPDATE_WIRE=1` writes the received bytes into the files; check the difference carefully.
 #![allow(clippy::unwrap_used)]
 
 mod common;

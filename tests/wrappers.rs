@@ -1,5 +1,6 @@
-//! The wrappers for other languages, and the scripts of the README: each starts the program, asks it and stops it. A language
-//! that is not installed is skipped with a line on standard error; with `REQUIRE_WRAPPERS=1` that is a failure.
+//! The wrappers for other languages, and the scripts of the README: each starts the program, sends it requests and
+//! stops it. A language that is not installed is skipped with a line on standard error; with `REQUIRE_WRAPPERS=1` this
+//! is a failure.
 
 #![cfg(all(unix, feature = "cli", feature = "harness"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

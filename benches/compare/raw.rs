@@ -1,6 +1,6 @@
-//! The least that one thread and one epoll can do for a request: whatever is received gets the same answer, made before
-//! the first request came. Nothing is parsed, looked up, checked, bounded or logged, so this is no server; it is what a
-//! keep-alive request costs in the kernel, and `benches/compare` holds servers against it.
+//! The minimum work of one thread with one epoll for a request: every input gets the same prepared response. Nothing is
+//! parsed, looked up, checked, limited or logged, so this is not a server. It shows the cost of a keep-alive request in
+//! the kernel, and `benches/compare` compares servers with it.
 //!
 //! ```sh
 //! cargo run --release --example raw-epoll -- 8000 README.md
@@ -30,7 +30,7 @@ mod linux {
 
     use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-    /// The descriptor that stands for the listener. No connection has it: it is standard input.
+    /// The descriptor that represents the listener. It is that of standard input, so no connection has it.
     const LISTENER: u64 = 0;
 
     pub fn serve(port: u16, body: &[u8]) -> io::Result<()> {
@@ -80,7 +80,7 @@ mod linux {
         }
     }
 
-    /// Receives once and sends once. Whoever does not take a whole answer is cut off.
+    /// Receives once and sends once. A connection that does not accept a whole response is closed.
     fn is_answered(stream: &mut TcpStream, buffer: &mut [u8], answer: &[u8]) -> bool {
         stream.read(buffer).is_ok_and(|count| count > 0)
             && stream.write(answer).is_ok_and(|count| count == answer.len())

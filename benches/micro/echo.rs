@@ -1,5 +1,5 @@
-//! The cost of the handlers' API: the same small echo by a closure and by a [`RequestHandler`], once of what stands in
-//! the head and once of a body, by a whole server with its log, over a kept connection.
+//! The cost of the handlers' API: the same small echo by a closure and by a [`RequestHandler`], of a value in the head
+//! and of a body, with a whole server and its log, over a persistent connection.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -76,7 +76,7 @@ impl RequestHandler for Echo {
     }
 }
 
-/// The same as a handler, without a stack of its own.
+/// The same as a handler, without a separate stack.
 #[derive(Default)]
 struct Gather {
     body: Vec<u8>,

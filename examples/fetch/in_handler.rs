@@ -1,4 +1,4 @@
-//! The program inside a handler: the lines come from another thread through a shared queue, and every wait of the client
+//! The program inside a handler: another thread passes the lines through a shared queue, and every wait of the client
 //! suspends the handler.
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
-//! A client, asked by JSON: one request a line on standard input, one response a line on standard output. Tests from outside
-//! drive it, in any language:
+//! A client that is controlled by JSON: one request per line on standard input, one response per line on standard
+//! output. External tests in any language can use it:
 //!
 //! ```text
 //! {"op": "new", "host": "www.example", "timeout": 5}
@@ -8,7 +8,8 @@
 //! {"op": "read"}
 //! ```
 //!
-//! Text stands for bytes: the character U+00E9 is the byte 0xE9. With `--in-handler` the client runs in a handler of a server.
+//! Text represents bytes: the character U+00E9 is the byte 0xE9. With `--in-handler` the client runs in a handler of a
+//! server.
 
 mod answers;
 mod in_handler;

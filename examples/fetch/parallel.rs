@@ -1,4 +1,4 @@
-//! Many requests at the same time: each in a handler of its own, and all handlers on the thread of one server.
+//! Many requests at the same time: each in its own handler, and all handlers on the thread of one server.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! A form with files (RFC 7578), read as it comes and in constant memory.
+//! A form with files (RFC 7578), read while it arrives, in constant memory.
 
 use std::io::{self, BufRead, Write};
 
@@ -58,7 +58,7 @@ impl<R: BufRead> Multipart<R> {
         Ok(Multipart { body, buf: b"\r\n".to_vec(), delimiter: format!("\r\n--{boundary}").into_bytes(), inside: true })
     }
 
-    /// Goes to the next part; `None` behind the last. What is left of the one before is passed over.
+    /// Moves to the next part, and skips the rest of the one before. `None` after the last part.
     pub fn next(&mut self) -> io::Result<Option<Part>> {
         if self.inside {
             self.copy(&mut io::sink())?;
@@ -96,7 +96,7 @@ impl<R: BufRead> Multipart<R> {
         self.copy_until(&self.delimiter.clone(), out, usize::MAX)
     }
 
-    /// Copies what comes up to an end mark, and leaves that out.
+    /// Copies the bytes before an end mark, and skips the mark.
     fn copy_until(&mut self, end: &[u8], out: &mut impl Write, most: usize) -> io::Result<()> {
         let mut copied = 0;
         loop {

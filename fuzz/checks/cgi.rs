@@ -1,5 +1,4 @@
-//! The head of a script's output: whatever a script prints, nothing of it can split a response. All of the data is the
-//! output.
+//! The head of a script's output: no output of a script can split a response. The data is the output.
 
 use serve_forever::cgi::{Destination, read_head};
 
@@ -18,7 +17,7 @@ pub fn check(output: &[u8]) {
                 assert!(target.starts_with(b"/") && !target.starts_with(b"//"), "{head:?}");
                 assert!(target.iter().all(u8::is_ascii_graphic), "{head:?}");
             }
-            // However it comes, and whatever follows, it is the same head.
+            // The head does not depend on the split of the input, nor on the bytes after it.
             assert!(output[..head.length].ends_with(b"\n"));
             assert!(read_head(&output[..head.length - 1]).is_ok_and(|head| head.is_none()));
             let again = read_head(&more).expect("the same").expect("the same");

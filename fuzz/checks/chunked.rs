@@ -1,6 +1,6 @@
-//! A chunked body means the same however it arrives, and what we encode we decode.
+//! The meaning of a chunked body does not depend on its split, and decoding reverses encoding.
 //!
-//! The data is split (two bytes), the sizes of the pieces to encode (one byte) and a body, which is decoded as it is
+//! The data is split (two bytes), the sizes of the pieces to encode (one byte) and a body, which is decoded unchanged,
 //! and also encoded first.
 
 use serve_forever::http::BodyLength;
@@ -30,13 +30,13 @@ pub fn check(data: &[u8]) {
 #[derive(Debug, PartialEq)]
 struct Outcome {
     body: Vec<u8>,
-    /// How many bytes were left behind the end, or what was wrong; nothing if the body is not complete.
+    /// The number of bytes after the end, or the error; `None` if the body is incomplete.
     end: Option<Result<usize, Violation>>,
 }
 
-/// Decodes what comes in these pieces, taking at most so many bytes at a time.
+/// Decodes these pieces, and takes a limited number of bytes at a time.
 fn decode(pieces: &[&[u8]], most: usize) -> Outcome {
-    // Small, so that the fuzzer finds its way beyond them.
+    // Small, so that the fuzzer can exceed them.
     let limits = MessageLimits { chunk_overhead: 64, body: 1 << 20, ..MessageLimits::default() };
     let mut decoder = Decoder::new(BodyLength::Chunked);
     let (mut input, mut body, mut end) = (Buffer::default(), Vec::new(), None);

@@ -1,5 +1,6 @@
-//! A settings file says what a command line says: any text gives options or one line that names the place, what is
-//! accepted means the same as words of a command line, and what these refuse the file refuses for the same reason.
+//! A settings file and a command line have the same meaning: every text results in options or in one line that names
+//! the position, an accepted file means the same as the words of a command line, and both refuse a value for the same
+//! reason.
 //!
 //! The data is a settings file. Its lines are also taken as settings `NAME=VALUE` or `NAME`, each of which is written
 //! as TOML and as a word.

@@ -1,8 +1,8 @@
-//! Cookies of servers and clients: no output splits a field or breaks a file, a value that was written is read back equal,
-//! and a cookie is sent to no host but its own.
+//! Cookies of servers and clients: no output splits a field or breaks a file, a written value is read back unchanged,
+//! and a cookie is sent only to its host.
 //!
-//! The data is lines of Latin-1. Each line is read as a `Cookie` field. To a jar a line with `://` is the URL of the next
-//! request, and any other line a `Set-Cookie` field of a response; all of the data is also read as a file.
+//! The data is lines of Latin-1. Each line is read as a `Cookie` field. For a jar, a line with `://` is the URL of the
+//! next request, and any other line a `Set-Cookie` field of a response. The whole data is also read as a file.
 
 use serve_forever::cookies::{Morsel, SimpleCookie, pairs, quote, unquote};
 

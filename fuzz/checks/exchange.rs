@@ -1,7 +1,7 @@
-//! A whole session on a connection in memory: whatever a client sends, and however it arrives and is taken, the
-//! session answers with complete responses and ends.
+//! A whole session on a connection in memory: for any bytes of a client, arriving and accepted in any pieces, the
+//! session sends complete responses and ends.
 //!
-//! The data is the place of the split (two bytes) and what a client sends before it closes its side.
+//! The data is the position of the split (two bytes) and the bytes that a client sends before it closes its side.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -34,15 +34,16 @@ pub fn check(data: &[u8]) {
     agree(&expected, &converse(&dripped, unlimited, bytes), "byte by byte");
     agree(&expected, &converse(&halves, unlimited, bytes), "in two parts");
     agree(&expected, &converse(&halves, slow, bytes), "in two parts, to a slow client");
-    // A client that says nothing more and does not close either is told so or closed, in the end.
+    // If a client sends nothing more and does not close, it finally gets a response, or its connection is closed.
     converse(&halves, Client { closes: false, ..slow }, bytes);
 }
 
 /// The result for a client: the responses, and the reason why the session ended.
 type Seen = (Vec<Answer>, CloseReason);
 
-/// Two clients that sent the same have seen the same. An answer that is made while the request still comes may be out
-/// before that request breaks, or not: when it was cut, only what came before it is compared.
+/// Two clients that send the same bytes receive the same bytes. A response that is produced while the request arrives
+/// may or may not be sent before a fault in the request. If a response was cut, only the responses before it are
+/// compared.
 fn agree(one: &Seen, other: &Seen, way: &str) {
     let cut = |seen: &Seen| seen.1 == CloseReason::OutputCut;
     if cut(one) || cut(other) {
@@ -76,7 +77,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let mut pieces = pieces.iter();
     let mut ready = Ready::FRESH;
     let mut idle_waits = 0;
-    // Far more than any of these conversations needs: one that takes longer turns in a circle.
+    // Far more than any of these exchanges needs. A longer one is an endless loop.
     for _ in 0..200_000 {
         let clock = TurnClock::new(registrar.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         let next = session.step(
@@ -131,12 +132,12 @@ fn seen(line: &Line, reason: CloseReason, bytes: &[u8]) -> Vec<Answer> {
             line.memory.sent.escape_ascii().to_string()
         );
         if !last.complete {
-            // How much of a body is out when it fails depends on how it came in.
+            // The part of a body that is sent before it fails depends on the split of the input.
             last.body.clear();
         }
     }
     for answer in &mut answers {
-        // A line that is refused early is named by as much of it as had come.
+        // The error for a line that is refused early contains the part that had arrived.
         if answer.head.first().is_some_and(|reason| reason.starts_with("Bad request syntax")) {
             answer.head.clear();
             answer.body.clear();
@@ -150,12 +151,12 @@ fn nobody() -> SocketAddr {
 }
 
 fn site(bytes: &[u8]) -> ServerState {
-    // Who answers while the request comes has read more or less of it by then: how much of the rest is still to be
-    // thrown away, and so whether that is too much, would depend on how it came.
+    // A service that responds while the request arrives has read more or less of it, depending on the split of the
+    // input. The length of the rest to discard, and therefore the decision to close, would depend on the split too.
     let races = bytes.windows(7).any(|seven| seven == b"/stream");
     let mut site = ServerState::new(answer, nobody());
     site.log = AccessLog::off().into();
-    // Small, so that the fuzzer finds its way beyond them.
+    // Small, so that the fuzzer can exceed them.
     *site.limits_mut() = Limits {
         request_line: 200,
         field_line: 300,
@@ -169,7 +170,7 @@ fn site(bytes: &[u8]) -> ServerState {
     site
 }
 
-/// A service of every kind of answer there is, chosen by the path.
+/// A service with every kind of response, chosen by the path.
 fn answer(request: &Request) -> Reply {
     match request.path() {
         b"/echo" => Box::new(Echo::default()).into(),
@@ -189,7 +190,7 @@ fn answer(request: &Request) -> Reply {
     }
 }
 
-/// A file that is surely there. It has fewer bytes from `offset` on than announced if that is large.
+/// A file that always exists. It has fewer bytes from `offset` on than announced if that is large.
 fn file(offset: u64) -> FileSlice {
     static FILE: OnceLock<Arc<File>> = OnceLock::new();
     let open = || File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("the manifest").into();

@@ -1,4 +1,5 @@
-//! How bytes reach what is checked: whole, one by one, or in two parts. Not here: the code that is checked.
+//! The ways in which bytes reach the checked code: whole, one by one, or in two parts. Not here: the code that is
+//! checked.
 
 use std::fmt::Debug;
 
@@ -12,13 +13,13 @@ pub fn split_place(data: &[u8]) -> (usize, &[u8]) {
     }
 }
 
-/// The bytes in the three ways that must make no difference.
+/// The bytes in the three ways, which must have the same result.
 pub fn ways(bytes: &[u8], place: usize) -> [Vec<&[u8]>; 3] {
     let (first, second) = bytes.split_at(place);
     [vec![bytes], bytes.chunks(1).collect(), vec![first, second]]
 }
 
-/// Checks that `read` makes the same of the bytes in all three ways, and returns that.
+/// Checks that `read` has the same result for all three ways, and returns it.
 pub fn read_alike<T: Debug + PartialEq>(bytes: &[u8], place: usize, read: impl Fn(&[&[u8]]) -> T) -> T {
     let [whole, dripped, halves] = ways(bytes, place).map(|pieces| read(&pieces));
     assert_eq!(whole, dripped, "byte by byte");
@@ -34,7 +35,7 @@ pub fn feed(pieces: &[&[u8]], input: &mut Buffer, mut event: impl FnMut(&mut Buf
     }
 }
 
-/// Limits that are so small that the fuzzer finds its way beyond them.
+/// Limits that are small enough for the fuzzer to exceed.
 pub fn small_limits() -> MessageLimits {
     MessageLimits { start_line: 200, field_line: 300, head: 1000, fields: 8, body: 2000, ..MessageLimits::default() }
 }

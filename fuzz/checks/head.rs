@@ -1,6 +1,6 @@
-//! The protocol's machine reads any bytes the same way however they arrive, and what it accepts is sound.
+//! The result of the server's machine does not depend on the split of its input, and every accepted head is valid.
 //!
-//! The data is the place of the split (two bytes) and what a client sends.
+//! The data is the position of the split (two bytes) and the bytes that a client sends.
 
 use serve_forever::http::{BodyLength, FieldBlock, Request, Status, Version, is_token};
 use serve_forever::http1::{
@@ -72,7 +72,7 @@ impl Reader {
                 let status = Rejection::from(violation.clone()).status();
                 assert!(status.code() >= 400 && self.machine.send_state() == SendState::Due);
                 self.seen.violation = Some(match violation {
-                    // A line that is refused early is named by as much of it as had come.
+                    // The error for a line that is refused early contains the part that had arrived.
                     Violation::RequestLine(_) => Violation::RequestLine(String::new()),
                     violation => violation,
                 });

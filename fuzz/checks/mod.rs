@@ -1,6 +1,6 @@
 //! The checks of the fuzz targets, without the fuzzer: `tests/corpus.rs` runs the same over the committed corpus.
 //!
-//! A check panics when it fails. Each takes any bytes; what a target makes of them is told in its own file.
+//! A check panics when it fails. Each accepts any bytes; the file of a target documents their meaning.
 
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod cgi;

@@ -1,9 +1,9 @@
-//! Ranges of files, against a model that asks of every byte whether it is selected: the status, `Content-Range`, the
-//! very bytes of one part or of several, and as many of them as were announced.
+//! Ranges of files, against a model that decides for every byte whether it is selected: the status, `Content-Range`,
+//! and the exact bytes of one part or of several, in the announced number.
 //!
-//! The data is the file (one byte), how much the client takes at a time (one byte) and lines for the head of the
-//! request: of them `Range` and `If-Range` are sent, and `HEAD` has the head asked for. In `If-Range`, `ETAG` and `DATE`
-//! stand for those of the file.
+//! The data is the file (one byte), the number of bytes that the client accepts at a time (one byte) and lines for the
+//! head of the request: `Range` and `If-Range` are sent, and `HEAD` sets the method. In `If-Range`, `ETAG` and `DATE`
+//! are replaced by those of the file.
 
 use std::fs::File;
 use std::time::{Duration, UNIX_EPOCH};
@@ -107,7 +107,7 @@ impl Asked {
     fn new(data: &[u8], etag: &str) -> Asked {
         let mut asked = Asked { method: "GET", lines: Vec::new(), ranges: Vec::new(), conditions: Vec::new() };
         for line in data.split(|byte| *byte == b'\n').take(8) {
-            // Lines that are no fields, or too long, are refused before anybody looks for ranges.
+            // Lines that are no fields, or too long, are refused before ranges are parsed.
             if line.len() > 2000 || line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
                 continue;
             }

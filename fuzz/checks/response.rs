@@ -1,7 +1,7 @@
-//! The client's side of the protocol reads any bytes the same way however they arrive, and what it accepts is sound.
+//! The result of the client's machine does not depend on the split of its input, and every accepted head is valid.
 //!
-//! The data is the place of the split (two bytes), one byte that chooses the method, and what a server sends before it closes
-//! its side.
+//! The data is the position of the split (two bytes), one byte that chooses the method, and the bytes that a server
+//! sends before it closes its side.
 
 use serve_forever::http::{HeaderList, Status, Version, is_token};
 use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent, Violation};
@@ -93,7 +93,7 @@ impl Reader {
             Err(violation) => {
                 assert!(!self.machine.can_request() && !self.machine.persists());
                 self.seen.violation = Some(match violation {
-                    // A line that is refused early is named by as much of it as had come.
+                    // The error for a line that is refused early contains the part that had arrived.
                     Violation::StatusLine(_) => Violation::StatusLine(String::new()),
                     violation => violation,
                 });

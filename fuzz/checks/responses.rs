@@ -1,12 +1,12 @@
-//! A client's view of what a session sent: complete HTTP/1.1 responses, one after the other, and nothing else.
+//! The output of a session, as a client reads it: complete HTTP/1.1 responses, one after the other, and nothing else.
 //!
-//! They are taken apart here by the simplest means, and a second time by the client's side of the protocol (the *mirror*):
-//! both must see the same responses.
+//! A simple parser here and the client's side of the protocol (the *mirror*) both read them, and must find the same
+//! responses.
 
 use serve_forever::http::HeaderList;
 use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
-/// A response, taken apart far enough to compare it with another.
+/// The parts of a response that are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -14,15 +14,15 @@ pub struct Answer {
     pub head: Vec<String>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// Whether all that the framing announces was there.
+    /// True if the response is as long as its framing announces.
     pub complete: bool,
 }
 
-/// Takes all that was sent apart. Only the last response may be incomplete; whether it is, it says itself.
+/// Parses the whole output. Only the last response may be incomplete, which its field `complete` shows.
 ///
-/// A response to HEAD announces a body that does not follow. Which one that is cannot be told from the response, so
-/// where HEAD was asked at all, an announced body is missing if another response or nothing follows instead: no body
-/// of the checked services begins like a response.
+/// A response to HEAD announces a body that does not follow. A response does not show its request's method. So if HEAD
+/// was requested at all, an announced body counts as missing if another response or nothing follows. No body of the
+/// checked services begins like a response.
 pub fn parse(mut bytes: &[u8], head_was_asked: bool) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mirrored = (!head_was_asked).then(|| mirror(bytes));

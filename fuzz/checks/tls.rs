@@ -1,5 +1,5 @@
-//! The server's side of TLS with a client whose records are changed on the way: the server reads a beginning of what the client
-//! wrote, keeps a bounded number of bytes, and sends nothing after an error but one alert.
+//! The server's side of TLS with a client whose records are changed on the way: the server reads a prefix of the
+//! client's plaintext, keeps a limited number of bytes, and sends only one alert after an error.
 //!
 //! The data is a byte of settings, and then steps of three bytes each: a kind and two numbers.
 

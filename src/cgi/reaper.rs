@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(woken(), [0, 0, 0]);
         reaper.set_limits(CgiLimits { live: 1, ..CgiLimits::default() });
         assert_eq!(woken(), [0, 1, 0]);
-        // The client of the request that was woken has disconnected.
+        // The client of the woken request has disconnected.
         reaper.leave_queue(tickets[1].unwrap());
         assert_eq!(woken(), [0, 1, 1]);
         assert!(reaper.may_start(&mut tickets[2], &requests[2]));
@@ -443,7 +443,7 @@ mod tests {
         while reaper.lock().log.is_empty() {
             reaper.lock().handle_events(None, Instant::now());
         }
-        // Far more time than is needed. If all of it passes, only the timeout has killed the group.
+        // Far more time than necessary. If it passes completely, only the timeout has killed the group.
         let (wait, began) = (Duration::from_secs(20), Instant::now());
         reaper.end_all(wait, &mut |_, _| {});
         assert!(began.elapsed() < wait && reaper.lock().children.is_empty());

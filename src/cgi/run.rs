@@ -438,7 +438,7 @@ mod tests {
             assert!(poll(&mut run, &mut registrar).is_none(), "{second}");
             assert_eq!(run.deadline(), Some(registrar.now + first_byte));
         }
-        // Without a byte the deadline stays.
+        // Without output the deadline does not change.
         registrar.now += first_byte / 2;
         assert_eq!(run.feed(b""), 0);
         assert!(poll(&mut run, &mut registrar).is_none());

@@ -50,14 +50,14 @@ pub fn run() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
-            // NOTE: the reader of standard error may be gone; the exit status still tells of the failure.
+            // NOTE: standard error may be closed; the exit status still reports the failure.
             _ = writeln!(io::stderr(), "load-forever: error: {error}");
             ExitCode::from(USAGE)
         }
     }
 }
 
-/// Measures and reports. False if an assertion failed, or if there was nothing to measure.
+/// Measures and reports. Returns false if an assertion failed, or if no response was complete.
 fn measure(options: &LoadOptions) -> io::Result<bool> {
     let plan = options.plan()?;
     let figures = Generator::new(&plan, options)?.run()?;

@@ -200,7 +200,7 @@ mod tests {
         bytes
     }
 
-    /// Fills a pipe that is not read and returns the number of bytes that it took.
+    /// Fills a pipe that is not read and returns the number of bytes that it accepted.
     fn fill(writer: &PipeWriter) -> usize {
         let mut target = Target::new(writer.try_clone().unwrap().into());
         let mut taken = 0;
@@ -210,7 +210,7 @@ mod tests {
         taken
     }
 
-    /// A full pipe, a sink on it, and the number of bytes that have to be read before those of the sink.
+    /// A full pipe, a sink on it, and the number of bytes that must be read before those of the sink.
     fn full_pipe(limit: usize) -> (PipeReader, PipeWriter, Sink, usize) {
         let (reader, writer) = pipe().unwrap();
         let taken = fill(&writer);
@@ -396,7 +396,7 @@ mod tests {
         }
     }
 
-    /// A writer that returns one of these results for each write, the last one first, and then takes everything.
+    /// A writer that returns one of these results for each write, the last one first, and then accepts everything.
     struct Scripted(Vec<std::io::Result<usize>>);
 
     impl std::io::Write for Scripted {

@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails with each of these errors, then takes one byte at a time.
+    /// Fails with each of these errors, then accepts one byte at a time.
     struct Fails(Vec<ErrorKind>);
 
     impl Write for Fails {

@@ -61,15 +61,15 @@ pub use signals::{SignalAction, Signals};
 pub use stopper::{StopFlag, Stopper};
 use table::SessionTable;
 
-/// The token of the signals' descriptor. Sessions have the tokens from 0 upwards; [`Mailbox::TOKEN`], this one and
-/// those of the acceptors are at the other end of the range.
+/// The token of the signals' descriptor. The tokens of sessions count upwards from 0. [`Mailbox::TOKEN`], this token
+/// and those of the acceptors are at the other end of the range.
 const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// The token of the input whose end ends the run.
 #[cfg(unix)]
 const INPUT_END: Token = Token(usize::MAX - 3);
 
-/// The token of the first acceptor. Those of the others follow downwards.
+/// The token of the first acceptor. The tokens of the others count downwards from it.
 const FIRST_ACCEPTOR: usize = usize::MAX - 4;
 
 /// The loop. It runs the sessions that its acceptors produce.
@@ -86,18 +86,18 @@ pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
     capacity: Capacity,
     eviction: Eviction,
     shutdown: Shutdown,
-    /// [`TurnHooks::stopping`] was called.
+    /// True if [`TurnHooks::stopping`] was called.
     is_stop_announced: bool,
     scratch: Scratch,
     clock: TurnClock,
-    /// The flights of handshakes that one turn may compute.
+    /// The maximum number of handshake flights that are computed in one turn.
     handshakes: usize,
-    /// The flights that are left for this turn.
+    /// The number of flights that this turn may still compute.
     handshakes_left: usize,
 }
 
 impl<'s, S: Selector> Reactor<'s, S> {
-    /// A loop without sessions.
+    /// Creates a loop without sessions.
     ///
     /// # Errors
     /// If the acceptors or the signals cannot be registered with the selector.
@@ -113,7 +113,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
 }
 
 impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
-    /// A loop without sessions, as [`Reactor::new`] makes it, which reports to `observer`.
+    /// Creates a loop like [`Reactor::new`], which reports to `observer`.
     ///
     /// # Errors
     /// As [`Reactor::new`].
@@ -126,13 +126,13 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         observer: O,
     ) -> io::Result<Self> {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
-            // Their tokens come from the other end of the range than those of sessions, so the two never meet.
+            // Their tokens come from the other end of the range than those of sessions, so they never collide.
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
         if let Some(signals) = &mut signals {
             selector.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
         }
-        // By the selector's clock, so that a simulation decides the time of the start, too.
+        // The time comes from the selector's clock, so that a simulation also determines the time of the start.
         let (now, wall) = selector.clock();
         Ok(Reactor {
             observer,
@@ -155,7 +155,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         })
     }
 
-    /// Sets when the run drains by itself. It begins now.
+    /// Sets the times after which the run drains by itself. They count from now.
     pub fn set_lifetime(&mut self, lifetime: Lifetime) {
         self.shutdown.set_lifetime(lifetime, self.clock.now);
     }
@@ -171,12 +171,13 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         Ok(())
     }
 
-    /// The number of sessions that are producing or sending a response. After the run, dropping the loop cuts them.
+    /// The number of sessions that are producing or sending a response. After the run, dropping the loop cuts these
+    /// responses.
     pub fn responding(&self) -> usize {
         self.sessions.responding()
     }
 
-    /// Runs turn after turn until the run ends by its mode, by the [`StopFlag`] or by a signal.
+    /// Runs turns until the mode, the [`StopFlag`] or a signal ends the run.
     ///
     /// # Errors
     /// If the selector itself fails. No client can cause that.
@@ -193,7 +194,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.turn_begins(timeout);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
-            // Before the sessions run: a response of this turn can then say that the connection ends after it.
+            // Called before the sessions run, so that a response in this turn can announce the end of its connection.
             if let Some(end) = self.apply_stop(hooks) {
                 return Ok(end);
             }
@@ -216,10 +217,11 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         longest
     }
 
-    /// The longest time to sleep: until the next deadline or `longest`, and zero while there is work. `None` is for
-    /// ever.
+    /// The longest time to sleep: until the next deadline, but at most `longest`; zero if a session is runnable. `None`
+    /// means no limit.
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
-        // Acceptors do not count while no connection may be accepted. The loop would spin on a pending one otherwise.
+        // Acceptors do not count while no connection may be accepted. Otherwise the loop would spin on a pending
+        // connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
         #[cfg(unix)]
@@ -234,7 +236,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         next.into_iter().chain(longest).min()
     }
 
-    /// Waits for events, then reads the clock for the turn that begins.
+    /// Waits for events, then reads the clock for the new turn.
     fn sleep(&mut self, events: &mut S::Events, timeout: Option<Duration>) -> io::Result<()> {
         let slept = self.selector.select(events, timeout);
         let (now, wall) = self.selector.clock();
@@ -242,21 +244,21 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         let acceptors = self.acceptors.len();
         self.observer.woken(|| selector::awakening::<S>(events, timeout, &slept, |token| woken_by(token, acceptors)));
         match slept {
-            // A signal handler of the process ran during the sleep. The turn continues without events.
+            // A signal handler of the process interrupted the sleep. The turn continues without events.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
     }
 
-    /// Marks what the events, the mailbox and the deadlines concern.
+    /// Marks the sessions and acceptors that the events, the mailbox and the deadlines concern.
     ///
-    /// Events only mark. If a session ran here, it could end and free its key while a later event of the same batch
-    /// still names that key; and a session with two events would run twice.
+    /// No session runs here. A session that ran could end and free its key while a later event of the same batch still
+    /// contains that key, and a session with two events would run twice.
     fn mark(&mut self, events: &S::Events) {
         for (token, ready) in S::happened(events) {
             match token {
-                // The event has ended the sleep. The mailbox itself is read below, in every turn: its keys may have
-                // come while the loop was awake.
+                // This event only ends the sleep. The mailbox is read below in every turn, because keys may also arrive
+                // while the loop is awake.
                 Mailbox::TOKEN => {}
                 SIGNALS => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
                 #[cfg(unix)]
@@ -285,8 +287,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.sessions.queue_due(self.clock.now, |key| self.observer.deadline(key));
     }
 
-    /// Applies the request of a [`Stopper`], the next stop signal, and the ends that need no request. Returns the end of
-    /// the run if it is immediate.
+    /// Applies the request of a [`Stopper`], the next stop signal, and the ends that need no request. Returns the end
+    /// of the run if the run ends immediately.
     fn apply_stop(&mut self, hooks: &mut dyn TurnHooks) -> Option<RunEnd> {
         let requested = self.stop.requested().map(|action| (action, RunEnd::Stopped));
         let due = self.drain_due().map(|end| (SignalAction::Drain, end));
@@ -296,7 +298,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 self.announce_stop(hooks);
                 return None;
             }
-            // A further signal means that the drain, or the lame duck before it, takes too long for the sender.
+            // The sender of a further signal does not want to wait for the end of the lame duck or the drain.
             let action = if self.shutdown.is_draining() { SignalAction::Stop } else { action };
             Some((action, end))
         });
@@ -314,21 +316,22 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         None
     }
 
-    /// Tells the hooks once that the run ends.
+    /// Informs the hooks once that the run ends.
     fn announce_stop(&mut self, hooks: &mut dyn TurnHooks) {
         if !std::mem::replace(&mut self.is_stop_announced, true) {
             hooks.stopping();
         }
     }
 
-    /// The reason for a drain that no other thread and no signal requested: the end of an input, or of a time.
+    /// The reason for a drain without a request from another thread or a signal: the end of an input, or a time that
+    /// has passed.
     fn drain_due(&mut self) -> Option<RunEnd> {
         #[cfg(unix)]
         if self.input_end.as_mut().is_some_and(|input| input.has_ended()) {
             return Some(RunEnd::Stopped);
         }
         let now = self.clock.now;
-        // Every session is asked, so this is done only when the time may be over.
+        // This asks every session, so it is done only when the time may have passed.
         if self.shutdown.is_idle_check_due(now) {
             let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
             if end.is_some() {
@@ -346,7 +349,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 (signal, SignalAction::Reload) => {
                     self.observer.reloads(signal);
                     hooks.reload();
-                    // A smaller limit closes no session by itself. It only keeps further connections out.
+                    // A smaller limit does not close sessions. It only prevents further connections.
                     let limits = hooks.limits();
                     self.capacity = limits.capacity();
                     self.shutdown.set_grace(limits.grace);
@@ -357,28 +360,29 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// Closes the acceptors and runs every session, so that each sees [`TurnClock::stopping`].
+    /// Closes the acceptors and queues every session, so that each reads [`TurnClock::stopping`].
     fn begin_drain(&mut self, end: RunEnd) {
         self.observer.stops(false, end.signal());
-        // First, because a closed listener resets the connections that are pending on it.
+        // Pending connections are accepted first, because closing a listener resets them.
         self.accept_backlog();
         self.acceptors.iter_mut().for_each(Acceptor::close);
         self.shutdown.begin_drain(end, self.clock.now);
-        // The sessions learn of the drain by their clock. The phase in `shutdown` is what the loop itself reads.
+        // The sessions detect the drain by this field of their clock. The loop itself uses the phase in `shutdown`.
         self.clock.stopping = Some(self.clock.now);
         self.link.stopping.set(true);
         self.sessions.queue_all();
     }
 
-    /// Accepts every pending connection, without a limit for the turn: no later turn accepts any.
+    /// Accepts every pending connection, without a limit for the turn, because no later turn accepts any.
     ///
-    /// A run for one session leaves the connections that it was not started for to the next run.
+    /// A run for one session leaves all other connections to the next run.
     fn accept_backlog(&mut self) {
         for number in 0..self.acceptors.len() {
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while self.shutdown.drains_backlog() && !self.is_full() {
                 match self.acceptors[number].accept(self.clock.now) {
-                    // Without a descriptor, the connection is lost with the listener: no later turn could accept it.
+                    // Without a descriptor, the connection is lost when the listener is closed, because no later turn
+                    // could accept it.
                     Accepted::Nothing | Accepted::Exhausted(_) => break,
                     Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {
@@ -395,7 +399,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Accepts pending connections. Their sessions run in this turn.
     fn accept(&mut self) {
         for number in 0..self.acceptors.len() {
-            // The batch is bounded, so that a flood of connections does not delay the sessions that are in the table.
+            // The size of the batch is limited, so that a flood of connections does not delay the existing sessions.
             let mut left = ACCEPT_BATCH;
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while left > 0 && self.shutdown.is_accepting() && self.has_capacity(number) {
@@ -403,8 +407,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                     Accepted::Nothing => break,
                     Accepted::Exhausted(error) => {
                         self.observer.rests(BACK_OFF, &error);
-                        // The process has no descriptor left (`EMFILE`). Closing idle sessions frees some, which the
-                        // acceptor uses when it tries again.
+                        // The process has no descriptor left (`EMFILE`). Closing idle sessions frees descriptors for
+                        // the next attempt of the acceptor.
                         self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
                         break;
                     }
@@ -429,8 +433,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// closed, so that the next turn has capacity for it.
     fn has_capacity(&mut self, number: usize) -> bool {
         let full = self.is_full();
-        // Without the check for a pending connection, a full table would close idle connections that no client
-        // replaces.
+        // Without the check for a pending connection, idle sessions of a full table would be closed although no
+        // connection needs their place.
         if full && self.acceptors[number].has_pending(self.clock.now) {
             self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
         }
@@ -452,7 +456,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 
     fn run_session(&mut self, key: usize) {
-        // A session may have been closed for another connection after it was marked.
+        // The session may have been closed for another connection after it was marked.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
         let mut registrar = SessionRegistrar { registry, link: &self.link, key, now: self.clock.now };
@@ -467,8 +471,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         let mut next = entry.session.step(&mut entry.ready, &mut cx);
         self.eviction.note_memory(cx.memory_is_short);
         self.handshakes_left = cx.handshakes_left;
-        // A session is registered only when it first has to wait, so a short exchange spares the system call. The poll
-        // reports a source that is ready when it is registered, so no event is lost.
+        // A session is registered only when it first waits, which saves the system call for short exchanges. The poll
+        // reports the readiness of a source at its registration, so no event is lost.
         if let Next::Wait(_) = next
             && !entry.registered
         {
@@ -477,7 +481,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             entry.registered = registered.is_ok();
             match registered {
                 Ok(()) => self.observer.registered(key, 0),
-                // Without events the session would wait for ever.
+                // Without events the session would wait forever.
                 Err(_) => next = Next::Close(CloseReason::Broken),
             }
         }
@@ -490,7 +494,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 }
 
-/// The kind of the source that a token stands for.
+/// The kind of source that a token identifies.
 fn woken_by(token: Token, acceptors: usize) -> WokenBy {
     match token {
         SIGNALS => WokenBy::Signal,

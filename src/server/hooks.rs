@@ -132,8 +132,8 @@ mod tests {
     use crate::log::AccessLog;
     use crate::service::Response;
 
-    /// The limits of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` says so: the
-    /// largest number of sessions, the number beyond which room is short, and the grace in seconds.
+    /// The limits of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` is true: the
+    /// maximum number of sessions, the number beyond which room is short, and the grace period in seconds.
     fn limits_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
         let log = RefCell::new(AccessLog::off());
         let state = |limits: &Limits| {

@@ -330,7 +330,7 @@ mod tests {
         }
     }
 
-    /// A loop around one paced session, with a clock of its own.
+    /// A loop around one paced session, with its own clock.
     struct Turns {
         session: Paced<Echo>,
         ready: Ready,

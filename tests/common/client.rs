@@ -1,4 +1,4 @@
-//! A client on a socket. It waits for the bytes that a test expects, and gives up after a time.
+//! A client on a socket. It waits for the bytes that a test expects, and fails after a time limit.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ pub const SAFETY: Duration = Duration::from_secs(30);
 
 pub const HELLO: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A connection, and the bytes that have been read and not asked for yet.
+/// A connection, and bytes that have been read but not returned yet.
 pub struct Client {
     pub stream: TcpStream,
     ahead: Vec<u8>,

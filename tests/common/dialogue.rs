@@ -1,4 +1,5 @@
-//! Drives one session by hand: bytes in, steps until it waits, bytes out, with a clock that only a test moves.
+//! Runs one session step by step: passes bytes to it, runs it until it waits, and collects its output, with a clock
+//! that only a test moves.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use serve_forever::session::{Activity, CloseReason, Next, Ready, Scratch, Sessio
 use serve_forever::testing::MemoryRegistrar;
 use serve_forever::transport::{Memory, Narrow, Pace, PaceGate, Transport};
 
-/// The time of day in all dialogues; [`DATE`] is what it looks like.
+/// The time of day in all dialogues; [`DATE`] is the same as text.
 pub const SECOND: u64 = 784_111_777;
 
 /// The `Date` of every response in a dialogue.
@@ -20,7 +21,7 @@ pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 /// The size of the buffers that the loop lends.
 pub const SCRATCH: usize = 8 * 1024;
 
-/// More steps than any dialogue needs: a session that takes them all never waits.
+/// More steps than any dialogue needs. A session that uses all of them never waits.
 const MOST_STEPS: usize = 1_000_000;
 
 /// A site without a log that calls itself `test`.
@@ -45,7 +46,7 @@ pub struct Dialogue<'s, T> {
     /// The result of the session's last step.
     pub next: Next,
     pub steps: usize,
-    /// The session has told the loop that the memory of all sessions is short.
+    /// The session has reported to the loop that the memory of all sessions is short.
     pub memory_is_short: bool,
     /// The flights of handshakes that a step may compute.
     pub handshakes_left: usize,
@@ -104,7 +105,7 @@ impl<T: EndsInMemory> Dialogue<'_, T> {
         self.run()
     }
 
-    /// The client takes this number of bytes more.
+    /// The client accepts this number of further bytes.
     pub fn make_room(&mut self, room: usize) -> &mut Self {
         self.client().room = room;
         self.ready.write = true;
@@ -140,7 +141,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         self.session.transport()
     }
 
-    /// How many bytes of memory the session's buffers own between two steps.
+    /// The number of bytes of memory that the session's buffers own between two steps.
     pub fn memory(&self) -> usize {
         self.session.buffered_memory()
     }
@@ -194,18 +195,18 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         self
     }
 
-    /// The server is being stopped from now on.
+    /// The server begins to stop.
     pub fn stop(&mut self) {
         self.stopping = Some(self.now);
     }
 
-    /// Lets time pass, and the session notice.
+    /// Moves the clock, and runs the session if a deadline has passed.
     pub fn pass(&mut self, time: Duration) -> &mut Self {
         self.now += time;
         self.run()
     }
 
-    /// Why the session is over, if it is.
+    /// The reason for the end of the session, if it has ended.
     pub fn closed(&self) -> Option<CloseReason> {
         match self.next {
             Next::Close(reason) => Some(reason),
@@ -213,7 +214,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
         }
     }
 
-    /// How long the session is ready to wait.
+    /// The time for which the session waits at most.
     pub fn patience(&self) -> Option<Duration> {
         match self.next {
             Next::Wait(deadline) => deadline.map(|deadline| deadline.saturating_duration_since(self.now)),
@@ -222,7 +223,7 @@ impl<'s, T: Transport> Dialogue<'s, T> {
     }
 }
 
-/// Smaller than the loop's own, so that full buffers come up; and cheap to make, since there are many dialogues.
+/// Smaller than those of the loop, so that full buffers occur, and cheap to make, because there are many dialogues.
 fn small_scratch() -> Scratch {
     let buffer = || Buffer::with_capacity(SCRATCH);
     Scratch { input: buffer(), output: buffer() }

@@ -1,6 +1,6 @@
-//! A transport with a protocol of its own over another transport, as TLS is one over TCP: a handshake, records, messages that
-//! demand an answer, and an announcement of the end. It sends what it has accepted later, and keeps what it has received until it
-//! is read. Nothing is encrypted: a record is a type, a length and its payload.
+//! A transport with its own protocol over another transport, as TLS over TCP: a handshake, records, messages that
+//! require a response, and an announcement of the end. It sends accepted bytes later, and keeps received bytes until
+//! they are read. Nothing is encrypted: a record is a type, a length and its payload.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,19 +13,19 @@ use super::seeds::Random;
 
 const HELLO: u8 = 1;
 const DATA: u8 = 2;
-/// Demands an answer, before which nothing else is read.
+/// Requires a response, before which nothing else is read.
 const UPDATE: u8 = 3;
 const END: u8 = 4;
 
-/// Records that are not sent yet take at most about this.
+/// The approximate limit on the size of unsent records.
 const MOST_PENDING: usize = 4096;
 
-/// A fault of this transport that a simulation has to find.
+/// A fault of this transport that a simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LagFault {
-    /// It never says that output is pending.
+    /// It never reports that output is pending.
     ForgetsToFlush,
-    /// It ends without its announcement.
+    /// It ends without an announcement.
     EndsWithoutNotice,
     /// It reports an empty socket although it holds plaintext.
     HidesPlaintext,
@@ -40,7 +40,7 @@ pub struct Lagging<T> {
 struct Records {
     random: Random,
     fault: Option<LagFault>,
-    /// Messages that the handshake still has to read or to send: it reads at 3 and 1, and sends at 2.
+    /// Messages that the handshake must still read or send: it reads at 3 and 1, and sends at 2.
     handshake: u8,
     received: Vec<u8>,
     plaintext: VecDeque<u8>,
@@ -49,7 +49,8 @@ struct Records {
     sends_no_more: bool,
     /// The peer has announced its end.
     at_end: bool,
-    /// The last call of `recv` took everything that the socket had. An earlier one says nothing: more may have come since.
+    /// True if the last call of `recv` emptied the socket. Earlier calls do not count, because more bytes may have
+    /// arrived since.
     is_drained: bool,
 }
 
@@ -59,7 +60,7 @@ impl<T> Lagging<T> {
         Lagging { socket, records: None }
     }
 
-    /// Speaks records over `socket`.
+    /// Uses records over `socket`.
     pub fn new(socket: T, random: Random, fault: Option<LagFault>) -> Lagging<T> {
         let (received, plaintext, pending) = (Vec::new(), VecDeque::new(), Vec::new());
         let (handshake, sends_no_more, at_end, is_drained) = (3, false, false, false);
@@ -124,7 +125,7 @@ impl Records {
         Ok(count > 0)
     }
 
-    /// Takes the whole records apart that were received.
+    /// Parses the complete records that were received.
     fn take_records(&mut self) {
         while let Some((kind, payload, rest)) = take_record(&self.received) {
             match kind {
@@ -135,7 +136,7 @@ impl Records {
                 _ => self.at_end = true,
             }
             self.received = rest.to_vec();
-            // The answer to a hello comes before the next message.
+            // The response to a hello is sent before the next message.
             if self.handshake == 2 {
                 break;
             }
@@ -200,7 +201,7 @@ impl<T: Transport> Transport for Lagging<T> {
             if records.at_end {
                 return Ok(0);
             }
-            // The answer to an update has to leave before anything else is read.
+            // The response to an update must be sent before anything else is read.
             records.send_pending(&mut self.socket)?;
             match records.read(&mut self.socket) {
                 Ok(true) => {}
@@ -223,7 +224,7 @@ impl<T: Transport> Transport for Lagging<T> {
         let count = both.len().min(1 + records.random.below(3000));
         records.pending.extend(record(DATA, &both[..count]));
         if records.random.one_in(2) {
-            // The bytes are accepted, whatever becomes of them now.
+            // The bytes are accepted, even if sending them fails.
             _ = records.send_pending(&mut self.socket);
         }
         Ok(count)

@@ -1,4 +1,4 @@
-//! The transports of a simulation over one socket in memory: nothing between, records without encryption, or TLS.
+//! The transports of a simulation over one socket in memory: plain, records without encryption, or TLS.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! The lines of a dialogue in `tests/wire`, and the escapes in them. The meaning of a line is told where it is read.
+//! The lines of a dialogue in `tests/wire`, and their escapes. The code that reads a line documents its meaning.
 
 /// The bytes of a line behind its first character: with CRLF, or exact behind `|`.
 pub fn bytes_of(line: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The program, or an example, as a child process: started, asked, ended.
+//! The program, or an example, as a child process: starting it, sending it requests, ending it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use super::client::Client;
 /// timeouts of clients, so that a test of a timeout's option fails if the option has no effect.
 const SAFETY: Duration = Duration::from_secs(8);
 
-/// The program, not started yet, on a free port of this machine, and without anything from our environment.
+/// The command of the program, on a free port of this machine, and without our environment.
 #[cfg(feature = "cli")]
 pub fn command(words: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
@@ -39,7 +39,7 @@ pub fn tree(files: &[(&str, &str)]) -> TempDir {
 #[cfg(feature = "cli")]
 pub fn refusal(root: &Path, words: &[&str]) -> (i32, String) {
     let mut child = command(words).current_dir(root).spawn().unwrap();
-    // A program that starts after all says so; then it must not be waited for.
+    // A program that starts unexpectedly prints a ready line, and must not be waited for.
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if !line.is_empty() {
@@ -60,7 +60,7 @@ pub fn last_line(output: &Output) -> String {
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    /// The line that said that it is ready.
+    /// The ready line.
     pub ready: String,
     /// Receives the lines of standard output after the ready line.
     stdout: Receiver<String>,
@@ -74,7 +74,8 @@ pub fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     std::thread::spawn(move || {
         let (mut from, mut line) = (BufReader::new(from), Vec::new());
         while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            // After the receiver is dropped, reading goes on: a full pipe would change what the program does.
+            // Reading continues after the receiver is dropped, because a full pipe would change the program's
+            // behaviour.
             _ = sender.send(String::from_utf8_lossy(&line).into_owned());
             line.clear();
         }
@@ -246,7 +247,7 @@ fn rest_of(lines: &Receiver<String>) -> String {
     }
 }
 
-/// Waits for a file to be there, where that is the only sign of a signal that was seen to.
+/// Waits until a file exists, if only this shows that a signal was handled.
 pub fn wait_for(path: &Path) {
     until(&format!("{path:?} is made"), || path.exists());
 }

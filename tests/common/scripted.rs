@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// One connection of a scripted server, and the bytes that it has received and not looked at.
+/// One connection of a scripted server, and its received bytes that the script has not read.
 pub struct Peer {
     pub stream: TcpStream,
     pub seen: Vec<u8>,

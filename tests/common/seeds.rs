@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-/// Runs the scripts of seed after seed, from `FIRST_SEED` or 0 on, until `steps` or `SIM_STEPS` steps are done, or only that of
-/// `SEED`. A script
-/// that fails is shrunk, by leaving out steps that the failure does not need, and printed.
+/// Runs the scripts of consecutive seeds, beginning with `FIRST_SEED` or 0, until `steps` or `SIM_STEPS` steps are
+/// done, or only the script of `SEED`. A script that fails is shrunk, by leaving out steps that the failure does not
+/// need, and printed.
 pub fn simulate<T: Clone + Debug>(
     steps: u64,
     script: impl Fn(u64) -> Vec<T>,
@@ -28,7 +28,7 @@ pub fn simulate<T: Clone + Debug>(
     }
 }
 
-/// The shortest script that leaving out one by one leads to and that still fails, and how it does.
+/// Removes steps one by one while the script still fails. Returns the rest, and its failure.
 pub fn shrink<T: Clone>(
     mut script: Vec<T>,
     mut failure: String,

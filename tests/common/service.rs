@@ -1,4 +1,4 @@
-//! The small service that most tests ask: one path for each thing that a service can do.
+//! The small service that most tests use: one path for each feature of a service.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -172,11 +172,11 @@ impl Upstream for Echo {
 struct Channel {
     bytes: VecDeque<u8>,
     ended: bool,
-    /// The upstream was dropped: no end will come.
+    /// The upstream was dropped, so the body will not end.
     cut: bool,
 }
 
-/// Answers at once, and with the body while it comes; takes no more of it than a little ahead.
+/// Responds immediately, with the body while it arrives, and accepts only a little of it ahead.
 fn stream_echo(request: &Request) -> Reply {
     let channel = Rc::new(RefCell::new(Channel::default()));
     let length = match request.body_length() {
@@ -341,7 +341,7 @@ impl Upstream for Chokes {
     }
 }
 
-/// Answers before it takes any of the body, and then cannot take it.
+/// Responds before it accepts any of the body, and then cannot accept it.
 struct GivesUp {
     answered: bool,
 }

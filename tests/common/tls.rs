@@ -104,7 +104,8 @@ pub fn client_connection() -> ClientConnection {
     ClientConnection::new(client_config(), "localhost".try_into().unwrap()).unwrap()
 }
 
-/// A client of a simulation: it completes the handshake, sends its requests at once, and keeps what it is sent.
+/// A client of a simulation: it completes the handshake, sends its requests immediately, and stores the bytes that it
+/// receives.
 pub struct TlsEnd {
     connection: ClientConnection,
     /// The requests, until they are encrypted.
@@ -191,7 +192,7 @@ impl TlsEnd {
     }
 }
 
-/// A client on a real socket that waits for what it expects, and never for ever.
+/// A client on a real socket that waits for expected bytes, with a time limit.
 pub struct TlsClient(pub StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsClient {

@@ -1,4 +1,5 @@
-//! How the program tells that it is ready: port file, ready line, ready descriptor, service manager, nonce.
+//! The ways in which the program reports that it is ready: port file, ready line, ready descriptor, service manager,
+//! nonce.
 
 use std::fs;
 use std::io::{PipeReader, Read};

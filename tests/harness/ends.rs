@@ -1,4 +1,4 @@
-//! When the program ends: after a time, when it is idle, with its standard input, by signals.
+//! The events that end the program: a time limit, an idle period, the end of standard input, signals.
 
 use std::os::fd::OwnedFd;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! The switches for test suites and benchmarks, asked of the program itself over real sockets.
+//! The switches for test suites and benchmarks, tested on the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
 // An end-to-end test: helpers may unwrap, too.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! The program as a child process: started, asked, ended.
+//! The program as a child process: starting it, sending it requests, ending it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The reports of the program about itself: counters as JSON and for Prometheus, health, and the line at the end.
+//! The program's reports: counters as JSON and for Prometheus, health, and the line at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

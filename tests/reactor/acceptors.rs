@@ -14,7 +14,7 @@ use crate::model::{ACCEPT_BATCH, BACK_OFF, World};
 use crate::script::{Failure, Fault};
 use crate::sessions::{Client, SimulatedSession, Socket};
 
-/// The pending connections of an acceptor, and what the loop has to know of them.
+/// The pending connections of an acceptor, and the loop's expected knowledge of them.
 pub struct Backlog {
     pub token: Option<Token>,
     pub waiting: VecDeque<Arrival>,

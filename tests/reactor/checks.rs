@@ -1,4 +1,4 @@
-//! The checks at the end of a turn, and what the model says of the next sleep and of the end of the run.
+//! The checks at the end of a turn, and the model's predictions of the next sleep and of the end of the run.
 
 use std::collections::BTreeSet;
 use std::io;

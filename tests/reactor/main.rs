@@ -1,13 +1,13 @@
 //! A seeded simulation of the loop: its bookkeeping against a plain model, on a selector and a clock that a script
 //! moves.
 //!
-//! A seed makes a script of happenings: connections, refusals and failures at the acceptors; input, writability, ends
+//! A seed determines a script of events: connections, refusals and failures at the acceptors; input, writability, ends
 //! and resets at sessions; events that are late, repeated, spurious, or for a session that has ended; wake-ups from
 //! other threads, also for keys of other sessions; sleeps that are interrupted or last too long; a stop in the middle.
-//! For every turn the model knows which sessions have to run and with which readiness, how long the loop may sleep,
+//! For every turn the model predicts which sessions must run and with which readiness, how long the loop may sleep,
 //! which connections may be accepted, which sessions may be closed, and when the run ends.
 //!
-//! `SEED=n` replays one seed, `SIM_STEPS=n` runs at least `n` turns. A script that fails is shrunk before it is shown.
+//! `SEED=n` replays one seed, `SIM_STEPS=n` runs at least `n` turns. A failing script is shrunk before it is printed.
 #![allow(clippy::unwrap_used)]
 
 mod acceptors;
@@ -44,7 +44,7 @@ fn the_loop_does_what_the_model_does() {
     simulate(TURNS, script, |seed, script| run(seed, script, None));
 }
 
-/// Each of these stands for a fault in the loop's bookkeeping, which the simulation has to find.
+/// Each of these represents a fault in the loop's bookkeeping that the simulation must find.
 #[test]
 fn planted_faults_of_the_loop_are_found() {
     for fault in [

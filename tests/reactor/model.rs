@@ -1,4 +1,4 @@
-//! The model: the state of the simulated world, and what the loop has to know of it.
+//! The model: the state of the simulated world, and the loop's expected knowledge of it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use crate::common::seeds::Random;
 use crate::script::{Fault, Happening};
 use crate::sessions::{Client, Life};
 
-/// The most connections that an acceptor accepts in one turn, and the most idle sessions that are closed at a time.
+/// The maximum number of connections that an acceptor accepts in one turn, and of idle sessions that are closed at a
+/// time.
 pub const ACCEPT_BATCH: usize = 64;
 
 /// How long an acceptor waits after the system had no descriptor or memory.
 pub const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// The most stalled sessions that are closed in one turn.
+/// The maximum number of stalled sessions that are closed in one turn.
 pub const STALLED_BATCH: usize = 8;
 
 /// The pause after a search that found no stalled session.
@@ -71,7 +72,7 @@ pub struct World {
     pub timeout: Option<Duration>,
     /// The turn has ended, and the next one has not begun.
     pub between: bool,
-    /// The sessions that have to run in this turn, and those in the next.
+    /// The sessions that must run in this turn, and those that must run in the next.
     pub expected: BTreeSet<usize>,
     pub next: BTreeSet<usize>,
     pub stepped: Vec<usize>,

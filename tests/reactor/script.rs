@@ -1,4 +1,4 @@
-//! The script of a simulation: happenings in the world around the loop, made from a seed.
+//! The script of a simulation: events around the loop, made from a seed.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The selector and the clock of the simulation. Every sleep of the loop plays the script up to its next sleep.
+//! The selector and the clock of the simulation. Every sleep of the loop runs the script up to its next sleep.
 
 use std::cell::RefCell;
 use std::io;
@@ -127,7 +127,7 @@ impl World {
             }
             self.happen(happening, events);
         }
-        // After the script nothing happens any more, and the run is asked to drain.
+        // After the script no further event occurs, and the run is told to drain.
         self.longest = None;
         if self.requested.is_none() {
             self.ask(StopRequest::Drain);

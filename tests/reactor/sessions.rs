@@ -1,4 +1,4 @@
-//! Sessions without sockets. Each does at random what the contract of a session allows.
+//! Sessions without sockets. Each makes random choices within the contract of a session.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,7 +14,7 @@ use crate::common::seeds::Random;
 use crate::model::{BACK_OFF, NOT_READY, SLOTS, STALL, World};
 use crate::script::Fault;
 
-/// A session, as the model knows it.
+/// A session of the model.
 pub struct Client {
     pub random: Random,
     pub life: Life,
@@ -22,7 +22,7 @@ pub struct Client {
     pub registered: bool,
     /// Its last step returned `Next::Again`.
     pub runs_again: bool,
-    /// The readiness that the loop has to know.
+    /// The readiness that the loop must know.
     pub ready: Ready,
     /// The readiness that was not reported yet.
     pub unreported: Ready,
@@ -74,7 +74,7 @@ impl Client {
         if (ready.broken && self.broken) || (stopping && !self.random.one_in(4)) || self.random.one_in(30) {
             return Next::Close(CloseReason::Complete);
         }
-        // A session may leave input unread, and must then be told of it again.
+        // A session may leave input unread, and the loop must then report it again.
         if ready.read && !self.random.one_in(6) {
             self.unread -= self.unread.min(2);
             ready.read = self.unread > 0;

@@ -1,7 +1,7 @@
 //! Draws a trace as SVG: lanes for the loop and for the tracks of connections.
 //!
-//! The horizontal axis has the order of the events and not their times, because sleeps are long and all else is short. Not here:
-//! which traces are drawn.
+//! The horizontal axis shows the order of the events and not their times, because sleeps are long and everything else
+//! is short. Not here: which traces are drawn.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Plays a story: one client on a real loop, whose clock moves only when the script or the recorder says so.
+//! Runs a story: one client on a real loop, whose clock only the script and the recorder move.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

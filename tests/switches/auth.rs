@@ -1,4 +1,4 @@
-//! Users and passwords: what a file of them may look like, and that slow hashes keep no other client waiting.
+//! Users and passwords: the format of their file, and that slow hashes do not delay other clients.
 
 use std::io::{ErrorKind, Read, Write};
 

@@ -1,4 +1,4 @@
-//! Limits, sockets that are handed down, restarts.
+//! Limits, inherited sockets, restarts.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! SIGHUP: the settings that are read again, those that are not, and the connections that exist at that time.
+//! SIGHUP: the settings that are read again, those that are not, and existing connections.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! The switches of scripts: what guards files guards them, too, and what they leave behind is reaped.
+//! The switches of scripts: access rules for files apply to them too, and the processes that they leave behind are
+//! reaped.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! A handler or a service that keeps the loop, in a process of its own: this test binary, which runs one of its tests as the
-//! server.
+//! A handler or a service that blocks the loop, in a separate process: this test binary, which runs one of its tests as
+//! the server.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

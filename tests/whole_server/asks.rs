@@ -1,4 +1,4 @@
-//! The plain model: the requests of a client, and the response that each must get. Not here: connections.
+//! The plain model: the requests of a client, and the correct response to each. Not here: connections.
 
 use crate::common::dialogue::DATE;
 use crate::common::seeds::Random;

@@ -1,21 +1,21 @@
 //! A seeded simulation of the whole server: the loop, sessions of HTTP, files, handlers, the log, reloads and stops, with
 //! many clients on a network and a clock in memory.
 //!
-//! A seed makes a script of happenings: clients that connect, send and take a few bytes at a time, half-close, fall silent, stop
-//! reading or reset; refused, interrupted and short calls; events that are late, repeated, in another order, spurious, or of
-//! a session that has ended; work of another thread; files that change; reloads, and a stop in the middle. After the script every
-//! client goes on as its fate says. Each response that a client receives must be the one that a plain model allows, each request
-//! that has arrived must have its response and its line in the log, each connection must end, and the trace of the run must
-//! have none of the faults of [`serve_forever::trace::faults`].
+//! A seed determines a script of events: clients that connect, send and take a few bytes at a time, half-close, fall
+//! silent, stop reading or reset; refused, interrupted and short calls; events that are late, repeated, in another
+//! order, spurious, or of a session that has ended; work of another thread; files that change; reloads, and a stop in
+//! the middle. After the script every client continues according to its fate. Each response that a client receives must
+//! be one that a plain model allows, each request that has arrived must have its response and its log line, each
+//! connection must end, and [`serve_forever::trace::faults`] must find no fault in the trace of the run.
 //!
-//! A third of the connections is for TLS. Its keys are random and not those of the seed, but all its lengths are the same in
-//! every run. Some of its clients end within the handshake, change a record on its way, or send unencrypted HTTP.
+//! A third of the connections use TLS. The keys are random and do not depend on the seed, but all lengths are the same
+//! in every run. Some of its clients end within the handshake, change a record on its way, or send unencrypted HTTP.
 //!
 //! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). The client of handlers, offloaded work and
 //! sleeping handlers use sockets, threads and the system clock, which have no script.
 //!
-//! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop, from the seed
-//! `FIRST_SEED` on. A script that fails is shrunk before it is shown, and its trace is written too.
+//! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop, from
+//! the seed `FIRST_SEED` on. A failing script is shrunk before it is printed, and its trace is written too.
 #![allow(clippy::unwrap_used)]
 
 mod asks;

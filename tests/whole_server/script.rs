@@ -1,4 +1,4 @@
-//! The script of a simulation: happenings around a server, made from a seed. Not here: their effects.
+//! The script of a simulation: events around a server, made from a seed. Not here: their effects.
 
 use std::time::Duration;
 

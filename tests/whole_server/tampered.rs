@@ -1,5 +1,5 @@
-//! Planted faults: sessions that tell the loop something else than they mean, as a fault in the loop's bookkeeping would have it,
-//! and transports for TLS that forget a part of their work.
+//! Planted faults: sessions that report wrong values to the loop, like a fault in the loop's bookkeeping, and
+//! transports for TLS that leave out a part of their work.
 
 use std::fs::File;
 use std::io;

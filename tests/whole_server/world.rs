@@ -1,4 +1,4 @@
-//! The world around the server: plays the script while the loop sleeps, brings all clients to their ends after it, and compares
+//! The world around the server: runs the script while the loop sleeps, lets all clients finish after it, and compares
 //! with the model after every turn.
 
 use std::collections::VecDeque;

@@ -13,7 +13,7 @@ use serve_forever::transport::{Memory, Transport};
 use super::super::seeds::Random;
 use super::{Event, NOT_READY};
 
-/// One connection: the bytes on their way in both directions, and what the selector has to report of it.
+/// One connection: the bytes in flight in both directions, and the readiness that the selector must report.
 pub struct Line {
     pub memory: Memory,
     /// The token of the session's socket, once it is registered.
@@ -100,7 +100,7 @@ impl Line {
         self.has_changed = true;
     }
 
-    /// As edge-triggered epoll does, an event reports all readiness that there is, once after each change.
+    /// As edge-triggered epoll does, an event reports all current readiness, once after each change.
     pub fn event(&mut self) -> Option<Event> {
         let token = self.token.filter(|_| !self.is_dropped)?;
         let has_changed = std::mem::take(&mut self.has_changed);
@@ -193,7 +193,7 @@ impl Transport for ServerEnd {
 impl Source for ServerEnd {
     fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
         let mut line = self.0.borrow_mut();
-        // The registration itself reports the readiness that there is.
+        // The registration itself reports the current readiness.
         (line.token, line.has_changed) = (Some(token), true);
         Ok(())
     }

@@ -23,7 +23,7 @@ use serve_forever::transport::Transport;
 
 use super::dialogue::SECOND;
 
-/// The time, which moves only when a script or a reading of the recorder says so. The time of day stands still.
+/// The time, which only a script or a reading of the recorder moves. The time of day does not change.
 #[derive(Clone)]
 pub struct Clock {
     start: Instant,
@@ -143,7 +143,7 @@ impl Network {
         self.backlog.borrow_mut().come(Ok(line));
     }
 
-    /// The events of all that has changed since the last call.
+    /// The events for all changes since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         let readable = Ready { read: true, ..NOT_READY };
         let mut backlog = self.backlog.borrow_mut();
