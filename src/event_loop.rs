@@ -69,7 +69,7 @@ impl EventLoop {
     /// The loop has one limit for the connections of all servers together: the smallest
     /// [`connections`](crate::Limits::connections), so that no server exceeds its own limit. When the loop drains, it
     /// waits for the longest [`grace`](crate::Limits::grace), so that no response is cut earlier than its server
-    /// allows. The grace of a server that does not speak HTTP is 5 seconds.
+    /// allows. The grace of a server that does not use HTTP is 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
         let mut server = server;
         if let Some(signals) = server.take_signals() {

@@ -13,7 +13,7 @@ use crate::{HttpServer, HttpsRedirect, Limits};
 /// The maximum number of bytes in the buffers of all redirected connections, which hold heads and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
-/// The bound port, which is not served yet, and the log of its requests.
+/// The port, bound but not served yet, and the log of its requests.
 pub(super) struct Redirect {
     listener: TcpListener,
     log: AccessLog,

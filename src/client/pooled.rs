@@ -13,7 +13,7 @@ fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
-/// The most bytes of a body that are kept in memory.
+/// The maximum length of a body that is kept in memory, in bytes.
 const MOST_AHEAD: u64 = 1 << 30;
 
 /// A connection of a [`Pool`]. Dropping it returns it to the pool.
@@ -108,7 +108,7 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
     // Declared first, so that the response is dropped first. The connection is then idle or closed.
     response: HttpResponse<C::Stream>,
-    /// `None` once it has been returned.
+    /// `None` after the connection has been returned.
     connection: Option<PooledConnection<C>>,
     was_reused: bool,
 }
@@ -124,11 +124,11 @@ impl<C: PoolConnector> PooledResponse<C> {
         self.was_reused
     }
 
-    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and at most
-    /// `most` bytes, and not more than 1 GiB. True if it did. Later reads take the body from memory.
+    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and at
+    /// most `most` bytes, and not more than 1 GiB. Returns true in that case. Later reads take the body from memory.
     ///
-    /// A proxy calls this before it responds. Its client may take the response slowly, and the connection can serve others
-    /// meanwhile.
+    /// A proxy calls this before it responds. Its client may accept the response slowly, and the connection can serve
+    /// other requests during that time.
     ///
     /// # Errors
     /// As for [`HttpResponse::read_all`].

@@ -37,7 +37,7 @@ pub trait ClientStream {
     /// until an event announces input needs to implement it.
     fn expect_input(&mut self) {}
 
-    /// Ends the output: the other side reads the end after the last byte, and its own bytes can still be read. Does not wait.
+    /// Ends the output. The other side reads the end after the last byte, and its bytes can still be read. Never waits.
     ///
     /// # Errors
     /// The error of the connection. Of kind [`Unsupported`](io::ErrorKind::Unsupported) unless the stream implements it.

@@ -246,7 +246,8 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         self.stream.expect_input();
     }
 
-    /// Sends `close_notify`, after the records that wait. The stream below stays open for the alerts and keys of rustls.
+    /// Sends `close_notify` after the pending records. The underlying stream stays open, because rustls may still send
+    /// alerts and key updates.
     fn end_output(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         self.send()

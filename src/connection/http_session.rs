@@ -258,7 +258,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let core = &mut self.core;
         let is_wanted = match self.stage {
-            // Back-pressure: no further request is read from a client that does not take its responses.
+            // Back-pressure: no further request is read from a client that does not accept its responses.
             Stage::Head => core.needs_input && core.output.is_empty() && !core.transport.has_pending(),
             Stage::Handshake | Stage::Closing(_) => false,
             Stage::Lingering(_) => true,
@@ -308,7 +308,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// head, and its end with its last bytes.
     fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let progress = self.advance(ready, cx)?;
-        // Bounded, because a source that always has more would otherwise delay the output for ever.
+        // Bounded, because a source that always has more would otherwise delay the output forever.
         for _ in 0..MORE_CHUNKS {
             let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
             let is_full = self.core.output.len() >= GATHER;

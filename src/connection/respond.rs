@@ -109,8 +109,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         Stage::Sending(Box::new(Sending { body, record, upstream, is_waiting: false }))
     }
 
-    /// Ends the connection with this response if the request's body will not be read to its end, if the server is stopping, or
-    /// if only one request may be answered.
+    /// Ends the connection with this response if the request's body will not be read to its end, if the server is
+    /// stopping, or if only one response may be sent.
     fn decide_whether_it_is_the_last(&mut self, upstream: Option<&PendingUpstream>, clock: TurnClock) {
         // The client must learn from the head that its body will not be read to the end (RFC 9112 section 9.6).
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {

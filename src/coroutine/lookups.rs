@@ -1,6 +1,7 @@
-//! `NameLookups`: the names of other servers that worker threads are resolving, each once for all handlers that wait for it.
+//! `NameLookups`: the host names that worker threads are resolving. Each is resolved once for all handlers that wait
+//! for it.
 //!
-//! Not here: a memory of results, which the system's resolver may have.
+//! Not here: a cache of results, which the system's resolver may have.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::shared::Shared;
 use super::workers::WorkerPool;
 
-/// The result of one lookup for all that wait for it: `None` until it is there. The port of the addresses is 0.
+/// The result of one lookup, for all handlers that wait for it. `None` until the lookup ends. The port of the addresses
+/// is 0.
 pub(super) type Lookup = Shared<Option<Result<Vec<SocketAddr>, Arc<io::Error>>>>;
 
-/// The lookups that have no result yet, by name.
+/// The lookups that are still running, by name.
 #[derive(Clone)]
 pub(crate) struct NameLookups {
     running: Arc<Mutex<HashMap<String, Lookup>>>,
@@ -29,8 +31,8 @@ impl NameLookups {
         NameLookups { running: Arc::default(), resolve }
     }
 
-    /// Starts the lookup of a name on a worker thread, or joins the one that runs. It cannot be interrupted, so it goes on if
-    /// nothing waits for it any more, and the next handler that needs the name finds it running.
+    /// Starts the lookup of a name on a worker thread, or joins a running one. A lookup cannot be interrupted, so it
+    /// continues even if no handler waits for it, and the next handler that needs the name joins it.
     pub(super) fn start(&self, host: &str, workers: &WorkerPool) -> Lookup {
         let mut running = self.lock();
         if let Some(lookup) = running.get(host) {
@@ -38,12 +40,12 @@ impl NameLookups {
         }
         let lookup = Lookup::default();
         running.insert(host.to_owned(), lookup.clone());
-        // Unlocked first: without threads, the pool runs the job here.
+        // Unlocked first, because the pool runs the job here if it has no threads.
         drop(running);
         let (this, host, result) = (self.clone(), host.to_owned(), lookup.clone());
         workers.run(Box::new(move || {
             let addresses = (this.resolve)(&host).map_err(Arc::new);
-            // Removed first: a handler that begins to wait after the result needs a new one.
+            // Removed first, because a handler that begins to wait after the result needs a new lookup.
             this.lock().remove(&host);
             result.with(|result| *result = Some(addresses));
         }));

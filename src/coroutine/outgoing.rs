@@ -81,7 +81,7 @@ impl<'h> OutgoingConnector<'h> {
             match self.wait_until(&lookup, deadline, |result| result.clone())? {
                 Some(found) => break found,
                 None if is_past(deadline) => return Err(timed_out()),
-                // The beginning of the stop ends one wait.
+                // When the server begins to stop, this wait ends once.
                 None => {}
             }
         };

@@ -32,7 +32,7 @@ struct StackPoolState {
     taken: usize,
     /// Tickets in the order in which they were made. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
-    /// [`StackPool::shortage`] was reported. False again once half of the stacks are unused.
+    /// True if [`StackPool::shortage`] was reported. Reset when half of the stacks are unused.
     is_shortage_known: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Responses that break HTTP on purpose, or come late, for tests of clients: [`FaultService`] in front of another service.
+//! Responses that deliberately violate HTTP or are delayed, for tests of clients: [`FaultService`] in front of another
+//! service.
 //!
 //! `spec` parses the text of a fault, `service` decides which responses have one, and `upstream` passes it to the
 //! connection. Not here: changing the bytes of a response (`connection/stages/faulty.rs`).

@@ -12,7 +12,7 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Adds faults to the responses of another service, the inner one. A response with a fault breaks HTTP or comes late.
+/// Adds faults to the responses of another service, the inner one. A response with a fault violates HTTP or is delayed.
 ///
 /// ```
 /// use serve_forever::faults::FaultService;

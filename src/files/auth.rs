@@ -59,7 +59,7 @@ impl Gate {
         self.admits_credentials(&self.credentials(headers)?)
     }
 
-    /// As [`Gate::admits`], with the credentials of a request.
+    /// Like [`Gate::admits`], with the credentials of a request.
     pub(super) fn admits_credentials(&self, credentials: &Credentials) -> Option<Arc<str>> {
         self.known(credentials).unwrap_or_else(|| self.verify(credentials))
     }

@@ -1,6 +1,6 @@
-//! [`BasicAuth`]: passwords for the handlers and services of a program, compared as the files' own are.
+//! [`BasicAuth`]: verifies passwords for the handlers and services of a program, in the same way as for files.
 //!
-//! Not here: which paths need a password. The program decides that by calling it.
+//! Not here: the paths that need a password, which the program decides.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use super::account::Account;
 use super::auth::Gate;
 use crate::http::{HttpError, Request, Status};
 
-/// Verifies the passwords of requests (Basic authentication, RFC 7617), for a program's own handlers and services. Files have
-/// [`FileServiceBuilder::auth`](super::FileServiceBuilder::auth) and
+/// Verifies the passwords of requests (Basic authentication, RFC 7617), for the handlers and services of a program. For
+/// files, use [`FileServiceBuilder::auth`](super::FileServiceBuilder::auth) and
 /// [`auth_under`](super::FileServiceBuilder::auth_under).
 ///
-/// Clones share their accounts. Passwords are sent unencrypted unless the server speaks TLS.
+/// Clones share their accounts. Passwords are sent unencrypted unless the server uses TLS.
 ///
 /// ```
 /// use serve_forever::files::{Account, BasicAuth};
@@ -48,11 +48,11 @@ impl BasicAuth {
         BasicAuth { gate: Arc::new(Gate::new(realm, &accounts.into_iter().collect::<Vec<_>>())) }
     }
 
-    /// The user whose name and password the request has. The comparison takes as long for a wrong name as for a wrong
-    /// password.
+    /// Returns the user whose name and password are in the request. The comparison takes equally long for a wrong name
+    /// and for a wrong password.
     ///
-    /// For an account with a bcrypt hash the first request with some credentials takes some 50 ms, in which no other client
-    /// is served; [`verification`](BasicAuth::verification) avoids that.
+    /// For an account with a bcrypt hash the first request with new credentials takes about 50 ms, during which no
+    /// other client is served; [`verification`](BasicAuth::verification) avoids that.
     ///
     /// # Errors
     /// An [`HttpError`] with status 401 and the challenge for the client, if the credentials are missing or wrong.
@@ -60,7 +60,7 @@ impl BasicAuth {
         self.gate.admits(request.headers()).ok_or_else(|| unauthorized(&self.gate))
     }
 
-    /// As [`user`](BasicAuth::user), to be called later, on a worker thread.
+    /// Returns a closure that does the same as [`user`](BasicAuth::user), to call on a worker thread.
     ///
     /// ```no_run
     /// # use serve_forever::{files::BasicAuth, handler::Exchange};
@@ -79,7 +79,7 @@ impl BasicAuth {
 
 fn unauthorized(gate: &Gate) -> HttpError {
     let error = HttpError::new(Status::UNAUTHORIZED);
-    // A realm with a control character cannot be sent. The client is refused all the same.
+    // A realm with a control character cannot be sent. The client is refused anyway.
     error.clone().header("WWW-Authenticate", gate.challenge()).unwrap_or(error)
 }
 

@@ -29,9 +29,9 @@ pub(crate) enum Content {
 }
 
 /// The content of a cache entry. It owns no descriptor. If the cache held a file open, its file system could not be
-/// unmounted, a deleted file would keep its space, and an idle server would hold it for ever. Concurrent responses
-/// share one descriptor with each other and with [`RecentFiles`](super::recent_files::RecentFiles), which holds it for
-/// at most two seconds.
+/// unmounted, a deleted file would keep its space, and an idle server would hold it forever. Concurrent responses share
+/// one descriptor with each other and with [`RecentFiles`](super::recent_files::RecentFiles), which holds it for at
+/// most two seconds.
 #[derive(Debug)]
 pub(crate) enum CachedContent {
     /// The bytes.

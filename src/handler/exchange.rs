@@ -175,7 +175,7 @@ impl<'y> Exchange<'y> {
         Ok(body)
     }
 
-    /// As [`body`](Exchange::body), for text in UTF-8.
+    /// Like [`body`](Exchange::body), for text in UTF-8.
     ///
     /// # Errors
     /// As [`body`](Exchange::body), and an [`HttpError`] with status 400 if the body is not UTF-8.

@@ -27,9 +27,10 @@ impl Upgraded<'_> {
     /// server stops. `early` holds bytes that have already been read from `other`. They go to the client first. A side
     /// that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes wait for it.
     ///
-    /// When the client ends its side, `relay` ends the output to `other` ([`ClientStream::end_output`]) and still passes on the bytes
-    /// that `other` sends. `other` has [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) for that, counted from the
-    /// last byte that the client took. When `other` ends its side, the connection to the client closes after the last byte.
+    /// When the client ends its side, `relay` ends the output to `other` ([`ClientStream::end_output`]) and continues
+    /// to pass on the bytes that `other` sends. `other` has
+    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) for that, counted from the last byte that
+    /// the client accepted. When `other` ends its side, the connection to the client closes after the last byte.
     ///
     /// A proxy calls it after both handshakes, with the connection of
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
@@ -46,14 +47,14 @@ impl Upgraded<'_> {
             if up == Passed::End {
                 client_has_ended = true;
                 match other.end_output() {
-                    // Without an end of one side there is only that of both.
+                    // A stream that cannot end its output alone ends both sides.
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                     result => result?,
                 }
             }
             match (up, self.pass_down(&mut other, &mut held)?) {
                 (_, Passed::End) => return Ok(()),
-                // The stop of the server looks like the end of the client, and may also come after it.
+                // A stop of the server also looks like the end of the client, and may occur after it.
                 _ if client_has_ended && self.io.is_stopping() => return Ok(()),
                 (Passed::Nothing, Passed::Nothing) => {
                     if held.is_empty() {

@@ -73,8 +73,8 @@ impl HttpError {
         self
     }
 
-    /// Sets the error that is the reason for this one. The log gets it in a line of its own, with its sources; the client
-    /// does not see it.
+    /// Sets the error that is the reason for this one. It is logged on a separate line, with its sources. The client
+    /// does not receive it.
     ///
     /// ```
     /// use serve_forever::http::HttpError;

@@ -54,7 +54,7 @@ pub struct ClientMachine {
     trailers: HeaderList,
 }
 
-/// The part of a request that the client still has to send.
+/// The part of a request that the client has not sent yet.
 #[derive(Debug, PartialEq, Eq)]
 enum Outgoing {
     /// Nothing: the next request may begin.
@@ -65,7 +65,7 @@ enum Outgoing {
     Closed,
 }
 
-/// The part of a response that the server still has to send.
+/// The part of a response that the server has not sent yet.
 #[derive(Debug)]
 enum Incoming {
     /// Waits for the first byte of a response.
@@ -118,7 +118,7 @@ pub enum ResponseEvent {
 }
 
 /// The maximum number of interim responses before a final one. Without a limit, a server could keep its client waiting
-/// for ever.
+/// forever.
 const MOST_INTERIM: usize = 100;
 
 impl Default for ClientMachine {
@@ -219,7 +219,7 @@ impl ClientMachine {
     /// # Panics
     /// If [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
-        // The server would not read such a request, and the client would wait for its response for ever.
+        // The server would not read such a request, and the client would wait for its response forever.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
         // Everything has been checked, so an error leaves both `out` and the machine unchanged.

@@ -87,12 +87,12 @@ impl<O: TransitionObserver> ServerMachine<O> {
         &mut self.observer
     }
 
-    /// The part of the request that the client still has to send.
+    /// The part of the request that the client has not sent yet.
     pub fn receive_state(&self) -> &ReceiveState {
         &self.receive_state
     }
 
-    /// The part of the response that the server still has to send.
+    /// The part of the response that the server has not sent yet.
     pub fn send_state(&self) -> SendState {
         self.send_state
     }

@@ -15,8 +15,8 @@ use crate::session::{MovableSource, Registrar, SessionHandle, SourceTable, Waker
 /// The maximum number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
 const SLOTS: usize = 8;
 
-/// The token of the first movable source. Those of the others follow upwards. The tokens of sessions are small numbers, and
-/// those of the loop's own sources are at the end of the range.
+/// The token of the first movable source. The tokens of the others count upwards from it. The tokens of sessions are
+/// small numbers, and those of the sources of the loop itself are at the end of the range.
 pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
 /// The token of a session's source.

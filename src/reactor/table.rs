@@ -120,7 +120,7 @@ impl<'s> SessionTable<'s> {
             && let Some(entry) = self.entries.get_mut(key)
         {
             // Flags are added and never replaced, because an edge-triggered poll reports a change only once. A session
-            // that lost an unused flag would wait for another report for ever. The session clears a flag when a call
+            // that lost an unused flag would wait for another report forever. The session clears a flag when a call
             // returns `WouldBlock`. A TCP session may also clear the read flag after a read that did not fill its
             // buffer, because the socket is then empty.
             entry.ready.add(ready);

@@ -1,4 +1,4 @@
-//! A request that an upstream answers: passes the body to the upstream and takes its response.
+//! A request to which an upstream responds: passes the body to the upstream and takes its response.
 
 use std::io;
 

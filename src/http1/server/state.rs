@@ -4,7 +4,7 @@
 use crate::http1::head::HeadProgress;
 use crate::http1::{Decoder, Encoder};
 
-/// The part of the request that the client still has to send. Each state is named after the input that it waits for.
+/// The part of the request that the client has not sent yet. Each state is named after the input that it waits for.
 #[derive(Debug, Default)]
 pub enum ReceiveState {
     /// Waits for the first byte of a request.
@@ -20,7 +20,7 @@ pub enum ReceiveState {
     Closed,
 }
 
-/// The part of the response that the server still has to send. Each state is named after the event that it waits for.
+/// The part of the response that the server has not sent yet. Each state is named after the event that it waits for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum SendState {
     /// Waits for a request.

@@ -69,7 +69,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),
-            // Empty records would let a client keep the server waiting for ever.
+            // Empty records would let a client keep the server waiting forever.
             [_, _, _, 0, 0, ..] => return Err(NotHello),
             _ => {}
         }

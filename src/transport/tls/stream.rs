@@ -1,4 +1,4 @@
-//! `TlsStream`: a transport that speaks TLS over another one. It stores the waiting bytes, which rustls does not.
+//! `TlsStream`: a transport that adds TLS to another one. It stores the waiting bytes, which rustls does not.
 
 use std::fmt;
 use std::io;

@@ -74,7 +74,7 @@ impl Ends {
         std::mem::take(&mut self.server.socket().sent)
     }
 
-    /// The records that the client has to send.
+    /// The records that the client must send.
     fn records(&mut self) -> Vec<u8> {
         let mut records = Vec::new();
         while self.client.wants_write() {
