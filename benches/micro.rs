@@ -132,7 +132,7 @@ fn other(request: &[u8]) -> Vec<u8> {
     other
 }
 
-/// A request line of 16 KB that comes byte by byte: four times the bytes must not cost more than four times the time.
+/// A request line of 16 KB that arrives byte by byte: four times the bytes must not cost more than four times the time.
 fn head_dripped() -> Box<dyn FnMut()> {
     let head = [b"GET /".as_slice(), &[b'x'; 16 * 1024], b" HTTP/1.0\r\n\r\n"].concat();
     let (limits, mut request) = (MessageLimits::default(), Request::default());
@@ -275,7 +275,7 @@ fn observed_session(
     let mut registrar = MemoryRegistrar::without_wakers(clock.now);
     let (mut scratch, mut ready) = (Scratch::default(), Ready::FRESH);
     Box::new(move || {
-        // The file is looked at once a turn, so it has to stay.
+        // The file's state is read once per turn, so the file must exist.
         let _folder = &folder;
         clock.advance(clock.now + Duration::from_micros(50), clock.wall);
         let line = session.transport();

@@ -18,7 +18,7 @@ socket.onmessage = event => document.querySelector('pre').append(event.data + '\
 document.querySelector('input').onchange = event => { socket.send(event.target.value); event.target.value = ''; };
 </script>\n";
 
-/// The most lines that a room keeps for readers that are late. Later ones push them out.
+/// The maximum number of lines that a room keeps for slow readers. Later lines replace the oldest ones.
 const MOST_LINES: usize = 1000;
 
 /// The last lines of the conversation.
@@ -54,7 +54,7 @@ impl RequestHandler<Box<dyn Error>> for Chat {
             return Ok(x.respond(Response::html(PAGE))?);
         }
         let mut socket = websocket::accept(x)?;
-        // A read that finds no message returns at once, so the wait below can be for more than the client.
+        // A read without a message returns immediately, so the wait below can be for other events too.
         socket.get_ref().set_nonblocking(true);
         let mut seen = self.0.with(|room| room.said);
         loop {

@@ -56,7 +56,7 @@ impl Site {
     fn built(scripts: &[(&str, &str)], limits: Limits, settings: impl FnOnce(CgiBuilder) -> CgiBuilder) -> Site {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = tempfile::tempdir().unwrap();
-        // As root the server runs scripts as `nobody`, and that user has to reach the directory.
+        // As root the server runs scripts as `nobody`, and that user must be able to read the directory.
         fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(tree.path().join("cgi-bin")).unwrap();
         fs::write(tree.path().join("hello.txt"), "hello\n").unwrap();
@@ -135,7 +135,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.stopper.stop_now();
         _ = self.thread.take().map(JoinHandle::join);
-        // The server has dropped its log, so the reader comes to the end of the pipe.
+        // The server has dropped its log, so the reader reaches the end of the pipe.
         _ = self.reader.take().map(JoinHandle::join);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 const CONTRACT: &str = include_str!("../docs/contract.md");
 
-/// Rows that have no test. A new row comes with a test; a row that loses its test is a reason to write one.
+/// Rows that have no test. Every new row must have a test. If a row loses its test, write another one.
 const ROWS_WITHOUT_A_TEST: usize = 0;
 
 /// A row of one of the tables.

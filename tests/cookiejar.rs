@@ -36,7 +36,7 @@ fn header(jar: &mut CookieJar, to: &str) -> String {
     jar.header(&url(to), NOW).unwrap_or_default()
 }
 
-/// A folder that goes with the test, and the path of a file in it.
+/// A folder that is removed with the test, and the path of a file in it.
 fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cookies");

@@ -24,7 +24,7 @@ fn documents_name_only_files_that_exist() {
     }
 }
 
-/// The table "Where is it decided?" of ARCHITECTURE: the files, and the functions that they have to declare.
+/// The table "Where is it decided?" of ARCHITECTURE: the files, and the functions that they must declare.
 fn decisions() -> Vec<(String, String)> {
     let page = text("docs/ARCHITECTURE.md");
     let rows = page.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once("`: `"));
@@ -96,7 +96,7 @@ fn links(document: &str) -> Vec<String> {
     inside.map(|target| normalized(&folder.join(target))).collect()
 }
 
-/// The path without `..`, so that a document has one name however it is linked.
+/// The path without `..`, so that a document has the same name for every spelling of a link.
 fn normalized(path: &Path) -> String {
     let mut parts: Vec<&OsStr> = Vec::new();
     for part in path {

@@ -381,7 +381,7 @@ fn basic_auth() {
         &program.ask(ask("GET", "/a.txt", "Basic YWRtaW46c2U6Y3JldA==").as_bytes()),
         &["HTTP/1.1 206 ", "\r\n\r\nsecr"],
     );
-    // ann:sesame is admitted to the folder and to nothing else, by whatever path.
+    // ann:sesame is admitted only to the folder, by every spelling of its path.
     let (admin, ann) = ("Basic YWRtaW46c2U6Y3JldA==", "Basic YW5uOnNlc2FtZQ==");
     for path in ["/sub/", "//sub/", "/%73ub/", "/x/../SUB/../sub/"] {
         has(&program.ask(ask("GET", path, admin).as_bytes()), &["HTTP/1.1 401 "]);

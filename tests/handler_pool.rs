@@ -53,7 +53,7 @@ fn get(relay: &TestServer, to: SocketAddr) -> Answer {
     Client::connect(relay.address()).get(&format!("/{to}"))
 }
 
-/// The body of a response to a client of its own, and true if it came over a used connection.
+/// The body of a response to a new client, and true if it came over a used connection.
 fn fetched(relay: &TestServer, to: SocketAddr) -> (String, bool) {
     let answer = get(relay, to);
     (String::from_utf8(answer.body.clone()).unwrap(), answer.field("Reused").unwrap().parse().unwrap())

@@ -27,7 +27,7 @@ use serve_forever::transport::Memory;
 use serve_forever::transport::tls::{ServerSide, TlsStream};
 use serve_forever::{HttpServer, Limits, SignalAction, Stopped, Stopper};
 
-/// A server that runs on a thread of its own until the end of the test.
+/// A server that runs on a separate thread until the end of the test.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,

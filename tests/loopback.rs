@@ -23,7 +23,7 @@ use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::service::{Body, Reply, Response, Service};
 use serve_forever::{HttpServer, ListenOptions, Pace, Served, Stopped, Stopper};
 
-/// A server that runs on a thread of its own until the end of the test.
+/// A server that runs on a separate thread until the end of the test.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,
@@ -433,8 +433,8 @@ fn a_file_that_became_shorter_cuts_the_connection() {
     assert_eq!(client.rest(), pattern(5000).as_bytes());
 }
 
-/// The client has sent more than the server reads, and reads nothing until the server has closed. It then still has to
-/// receive every response that was sent before.
+/// The client has sent more than the server reads, and reads nothing until the server has closed. It must still receive
+/// every response that was sent before.
 #[test]
 fn responses_before_a_response_that_is_cut_arrive() {
     for (target, length) in [("/truncated?5000", 5000), ("/short?5000", 4999), ("/broken?5000", 5000)] {

@@ -36,7 +36,7 @@ fn a_protocol_of_another_crate_runs_in_a_handler() {
     const SET: &str = "*3\r\n$3\r\nSET\r\n$5\r\ncolor\r\n$4\r\nblue\r\n";
     const DEL: &str = "*2\r\n$3\r\nDEL\r\n$5\r\ncolor\r\n";
     let exchanges = [
-        // The reply comes in two parts, and the handler waits for the second one.
+        // The reply arrives in two parts, and the handler waits for the second one.
         (GET, &["$4\r\nbl", "ue\r\n"][..]),
         (GET, &["$-1\r\n"]),
         (GET, &["-ERR broken\r\n"]),

@@ -180,7 +180,7 @@ impl Client<'_> {
         self.machine.request(&head, &mut Buffer::default()).unwrap();
     }
 
-    /// Receives the pieces; returns what was read, as lines.
+    /// Receives the pieces; returns the results as lines.
     fn tell(mut self, pieces: &[&[u8]]) -> Vec<String> {
         for piece in pieces {
             self.input.extend(piece);
@@ -229,7 +229,7 @@ impl Client<'_> {
             Err(violation) => {
                 self.body_line();
                 let name = format!("{violation:?}");
-                // The quotation depends on how much of the line has arrived.
+                // The quotation depends on the part of the line that has arrived.
                 self.seen.push(format!("* refused: {}", name.split("(\"").next().unwrap()));
                 self.is_over = true;
             }

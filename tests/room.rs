@@ -29,7 +29,7 @@ struct Running {
 
 impl Running {
     fn with(limits: Limits, configure: impl FnOnce(HttpServer) -> HttpServer) -> Running {
-        // Without `defer_accept`: a connection has to be accepted although its client has sent nothing.
+        // Without `defer_accept`: a connection must be accepted although its client has sent nothing.
         let listener = ListenOptions::default().bind("127.0.0.1:0").unwrap();
         let server = HttpServer::from_listeners(vec![listener]).unwrap();
         let mut server = configure(server.service(service).limits(limits).log(AccessLog::off()));

@@ -325,7 +325,7 @@ struct Weather {
     random: Random,
     /// One call in this number is refused, interrupted or shortened; 0 for none.
     roughness: u64,
-    /// A call was refused although it was possible, so an event has to follow.
+    /// A call was refused although it was possible, so an event must follow.
     owes_read: bool,
     owes_write: bool,
     fault: Option<Fault>,
@@ -453,7 +453,7 @@ struct Run<'s> {
     script: Vec<u8>,
     /// How much of the script was sent.
     at: usize,
-    /// How much of the requests will be sent, and how many bytes that are on the wire.
+    /// The number of bytes of the requests that will be sent, and their number on the wire.
     until: usize,
     wire_until: usize,
     /// An event happened after which the loop would run the session.
@@ -550,7 +550,7 @@ fn run(seed: u64, asks: &[Ask], fault: Option<Fault>) -> Result<(), String> {
     }
 }
 
-/// The most turns in which a client sends little at a time.
+/// The maximum number of turns in which a client sends little at a time.
 const MOST_TURNS: usize = 2000;
 
 impl Run<'_> {
@@ -569,7 +569,7 @@ impl Run<'_> {
             self.random.next();
             self.turn()?;
             turns += 1;
-            // A client that sends a little at a time sends the rest at once in the end.
+            // A client that sends a little at a time finally sends the rest in one piece.
             if turns > MOST_TURNS {
                 self.deliver(usize::MAX);
             }
@@ -577,7 +577,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Passes what the server has sent to the client's side of TLS, which may have something to send then.
+    /// Passes what the server has sent to the client's side of TLS, which may send more after that.
     #[cfg(feature = "tls")]
     fn pass_records(&mut self) -> Result<(), String> {
         let Some(client) = &mut self.tls else { return Ok(()) };
@@ -593,7 +593,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// True if the client has not come to its requests. One that takes nothing may never come to them.
+    /// True if the client has not reached its requests. A client that accepts nothing may never reach them.
     #[cfg(feature = "tls")]
     fn has_more(&mut self, turns: usize) -> bool {
         let waits = self.tls.as_ref().is_some_and(|client| client.asks.is_some());
@@ -758,7 +758,7 @@ impl Run<'_> {
         self.judge(fate, asks)
     }
 
-    /// Returns how many answers were complete.
+    /// Returns the number of complete responses.
     fn judge(&mut self, fate: Fate, asks: &[Ask]) -> Result<usize, String> {
         let mut end = 0;
         let whole = asks.iter().take_while(|ask| {
@@ -780,7 +780,7 @@ impl Run<'_> {
         }
         let closes = asks.last().is_some_and(|ask| ask.close);
         let reason = self.dialogue.closed();
-        // The client can tell an orderly end from a cut one by the announcement alone.
+        // Only the announcement lets the client distinguish an orderly end from a cut.
         let is_orderly = matches!(reason, Some(CloseReason::Complete | CloseReason::ClientDone));
         if self.lags && matches!(fate, Fate::Stays | Fate::Closes) && (is_cut && has_announced_end) {
             return Err(format!("{fate:?}: the end of a cut response is announced, {reason:?}"));
@@ -1204,8 +1204,8 @@ impl RequestHandler for Pauses {
     }
 }
 
-/// A client that has shut its sending side may be gone. Each byte that it takes shows that it is there, so the time for
-/// the source begins with the last of them.
+/// A client that has shut its sending side may have disconnected. Each byte that it accepts shows that it has not, so
+/// the time for the source begins with the last of these bytes.
 #[test]
 fn a_slow_reader_that_has_shut_its_side_is_not_taken_for_gone() {
     let site = site(Handlers::new(|| Pauses));
@@ -1302,7 +1302,8 @@ fn what_is_not_waited_for_costs_a_body_no_time() {
     site.limits_mut().answer_timeout = Duration::from_secs(1000);
     let mut dialogue = Dialogue::new(&site);
     dialogue.say(b"POST /stream-echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\nab");
-    // The first of these are waited for, and worth 2 seconds; when the others come it waits for room.
+    // The session waits for the first of these bytes, which extend the time by 2 seconds. When the others arrive, it
+    // waits for room.
     dialogue.make_room(0).say(&[b'c'; 1000]).say(&[b'd'; 500]);
     for _ in 0..20 {
         dialogue.pass(STALL / 2).make_room(10);
@@ -1342,8 +1343,8 @@ fn a_client_that_takes_nothing_is_cut_after_ten_minutes() {
     }
 }
 
-/// Between these two times the loop may close the session to make room, and only then. One deadline tells the loop when
-/// the first of them has come.
+/// Between these two times the loop may close the session to make room, and only then. The session reports the first of
+/// them to the loop as a deadline.
 #[test]
 fn a_client_that_takes_nothing_is_stalled_after_half_a_minute() {
     let site = site(TestService);

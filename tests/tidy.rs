@@ -180,7 +180,7 @@ fn the_loop_and_raw_servers_know_no_http() {
     assert!(checked > 30, "hardly an import was found: {checked}");
 }
 
-/// Files that may read a clock, with the reason. All others are told the time.
+/// Files that may read a clock, with the reason. All others get the time as an argument.
 const CLOCKS: &[(&str, &str)] = &[
     ("src/cgi/reaper.rs", "the end of a run, when no turn follows"),
     ("src/cli/health_check.rs", "a health check has no loop"),

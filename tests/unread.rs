@@ -70,7 +70,7 @@ fn head(method: &str, path: &str, framing: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n").into_bytes()
 }
 
-/// Each way to answer early, to a body of this framing of which `sent` comes with the head.
+/// Each way to respond early to a body with this framing, of which `sent` arrives with the head.
 fn every_early_answer_closes(framing: &str, sent: &[u8]) {
     for (method, path) in [
         ("POST", "/error"),

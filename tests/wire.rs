@@ -79,7 +79,7 @@ enum Speed {
 /// The line by which the client closes its side.
 const END: &str = "> (end)";
 
-/// Of what is longer than this, only the last part comes byte by byte, and the rest in pieces.
+/// Of longer input, only the last part arrives byte by byte, and the rest in pieces.
 const LONG: usize = 1000;
 const PIECE: usize = 97;
 
@@ -386,7 +386,7 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// The case as it was heard when it was told whole.
+/// The case with the bytes that were received when it was sent whole.
 fn updated(case: &Case) -> String {
     let (heard, end) = play(case, &case.site(), Arrival::Whole, Speed::Full);
     let mut lines = case.preamble.clone();

@@ -17,7 +17,7 @@ pub struct Multipart<R> {
     inside: bool,
 }
 
-/// One part, whose content comes next.
+/// One part, whose content follows.
 pub struct Part {
     /// The value of its `Content-Disposition`.
     disposition: String,
@@ -39,7 +39,7 @@ impl Part {
     }
 }
 
-/// The most bytes of the header fields of one part: many more than browsers send.
+/// The maximum size of the header fields of one part in bytes, far more than browsers send.
 const HEAD: usize = 16 * 1024;
 
 impl<'x> Multipart<Rfile<'x>> {

@@ -185,7 +185,7 @@ fn agree(settings: &Settings<'_>) {
     let (key, why) = what.split_once(": ").expect("a key");
     let refused = read(&words).expect_err(&file);
     assert_eq!(refused.code(), Code::Usage);
-    // What is no value for a flag has words of its own in either place, and is found in any order.
+    // The error for an invalid value differs between the two, and they find such values in different orders.
     if why.starts_with("expected ") {
         return;
     }

@@ -57,13 +57,13 @@ fn agree(one: &Seen, other: &Seen, way: &str) {
 /// How a client behaves.
 #[derive(Debug, Clone, Copy)]
 struct Client {
-    /// The most bytes that it takes at a time.
+    /// The maximum number of bytes that it accepts at a time.
     takes: usize,
     /// Whether it closes its side when it has sent everything.
     closes: bool,
 }
 
-/// Runs a session to its end and gives what the client saw.
+/// Runs a session to its end and returns the result for the client.
 fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let site = site(bytes);
     let woken = Arc::new(AtomicBool::new(false));
@@ -120,7 +120,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     panic!("the session does not end: {:?}", bytes.escape_ascii().to_string());
 }
 
-/// Checks and simplifies what the client got.
+/// Checks and simplifies the responses that the client received.
 fn seen(line: &Line, reason: CloseReason, bytes: &[u8]) -> Vec<Answer> {
     let head_was_asked = bytes.windows(5).any(|five| five == b"HEAD ");
     let mut answers = responses::parse(&line.memory.sent, head_was_asked);
@@ -273,7 +273,7 @@ impl Upstream for Failing {
     }
 }
 
-/// Answers at once, and sends the body back while it comes.
+/// Responds immediately, and sends the body back while it arrives.
 #[derive(Default)]
 struct Streamed(Rc<RefCell<Pipe>>);
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::responses::{self, Answer};
 
-/// How long the files are: from nothing to what is sent from its descriptor.
+/// The lengths of the files: from 0 to a length that is sent from a descriptor.
 const LENGTHS: [usize; 5] = [0, 1, 10, 1000, 40_000];
 
 /// The time of modification of the file that is served.

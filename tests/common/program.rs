@@ -199,19 +199,19 @@ impl Program {
         }
     }
 
-    /// Sends SIGTERM, and returns the exit status and what is left on standard error.
+    /// Sends SIGTERM, and returns the exit status and the rest of standard error.
     pub fn end(self) -> (Option<i32>, String) {
         self.signal(rustix::process::Signal::TERM);
         self.rest()
     }
 
-    /// Waits for its end, and returns the exit status and what is left on standard error.
+    /// Waits for its end, and returns the exit status and the rest of standard error.
     pub fn rest(self) -> (Option<i32>, String) {
         let (status, _, logged) = self.outputs();
         (status, logged)
     }
 
-    /// Waits for its end, and returns the exit status and what is left on standard output and standard error.
+    /// Waits for its end, and returns the exit status and the rest of standard output and standard error.
     pub fn outputs(mut self) -> (Option<i32>, String, String) {
         let printed = rest_of(&self.stdout);
         let logged = self.stderr.as_ref().map(rest_of).unwrap_or_default();

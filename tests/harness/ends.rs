@@ -103,7 +103,7 @@ fn a_lame_duck_serves_on_until_its_time_or_a_second_signal() {
     let root = folder();
     let process = Process::start(root.path(), &["--lame-duck", "1"]);
     process.signal(Signal::TERM);
-    // A connection that is served after the signal was handled: the answers to the later one may come first only then.
+    // During the lame duck, new connections are still served.
     for _ in 0..5 {
         assert_eq!(process.client().get("/a").body, b"hello");
     }

@@ -72,7 +72,7 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until nothing listens at its address any more.
+    /// Waits until nothing listens at its address.
     pub fn until_refused(&self) {
         until("the listener is closed", || TcpStream::connect(self.address).is_err());
     }

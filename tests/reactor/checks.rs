@@ -11,7 +11,7 @@ use crate::model::{ACCEPT_BATCH, BACK_OFF, SEARCH_PAUSE, STALL, STALLED_BATCH, S
 use crate::sessions::Life;
 
 impl World {
-    /// Checks the turn that has ended. Returns the end of the run if the run has to end now.
+    /// Checks the turn that has ended. Returns the end of the run if the run must end now.
     pub fn turn_over(&mut self) -> Option<RunEnd> {
         let (stepped, expected) = (self.stepped.iter().copied().collect::<BTreeSet<_>>(), &self.expected);
         let evicted_idle: BTreeSet<_> = self.evicted_idle.iter().copied().collect();
@@ -102,8 +102,7 @@ impl World {
         self.check(away.len() >= ACCEPT_BATCH || stayed.is_empty(), || "too few idle sessions were closed".into());
     }
 
-    /// True if stalled sessions have to be closed: memory is short, or a connection was accepted and the table is
-    /// crowded.
+    /// True if stalled sessions must be closed: memory is short, or a connection was accepted and the table is crowded.
     pub fn is_short(&self) -> bool {
         self.memory_is_short || self.accepted && self.in_table() > self.short
     }
@@ -139,7 +138,7 @@ impl World {
         }
     }
 
-    /// The timeout that the loop has to pass to the selector.
+    /// The timeout that the loop must pass to the selector.
     pub fn may_sleep(&self) -> Option<Duration> {
         let accepting = self.end.is_none() && self.in_table() < self.most;
         let open = |acceptor: &Backlog| accepting && acceptor.may_accept(self.now);

@@ -51,7 +51,7 @@ pub struct World {
     pub most: usize,
     /// With more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub short: usize,
-    /// No search for stalled sessions has to be made before this time.
+    /// Before this time, the loop need not search for stalled sessions.
     pub next_search: Option<Instant>,
     pub acceptors: Vec<Backlog>,
     pub clients: Vec<Client>,

@@ -123,7 +123,7 @@ pub fn happening(random: &mut Random) -> Happening {
     }
 }
 
-/// A fault that the simulation has to find.
+/// A fault that the simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     LosesEvents,

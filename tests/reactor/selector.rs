@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Applies an event to the model, as the loop has to.
+    /// Applies an event to the model, as the loop must.
     pub fn mark(&mut self, token: Token, ready: Ready) {
         if token == Mailbox::TOKEN {
         } else if let Some(acceptor) = self.acceptors.iter_mut().find(|acceptor| acceptor.token == Some(token)) {

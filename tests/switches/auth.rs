@@ -63,7 +63,7 @@ fn a_slow_hash_keeps_no_other_client_waiting_and_is_verified_once() {
     let root = tree(&[("a", "a")]);
     let program = Program::start(root.path(), &["--auth", &format!("ann:{DEAR}"), "-q"]);
     assert_eq!(status(&program, "ann:secret"), 200);
-    // More than there are threads, so that the last has to wait for others.
+    // More requests than threads, so that the last one waits for others.
     let guess = |number: usize| {
         let mut stream = program.connect();
         let head = format!("GET /a HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n", basic(&format!("ann:{number}")));

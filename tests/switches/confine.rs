@@ -90,7 +90,7 @@ fn another_root() {
     assert_eq!(refusal(outside.path(), &["--chroot=no"]), (1, missing.into()));
 }
 
-/// Starts the program in its sandbox, if the kernel and the program have one; says so if not.
+/// Starts the program in its sandbox, if the kernel and the program support it. Otherwise prints a message.
 fn sandboxed(root: &Path, words: &[&str]) -> Option<Program> {
     let words = [words, &["--sandbox"]].concat();
     match Program::try_of(command(&words).current_dir(root)) {

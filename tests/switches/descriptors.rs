@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::program::{Program, command, tree, until};
 
-/// The most descriptors that the program may have.
+/// The maximum number of descriptors of the program.
 const MOST: usize = 40;
 
 /// The program with this limit of descriptors, and without a limit on connections that would be reached first.
@@ -32,7 +32,7 @@ fn open(program: &Program) -> usize {
     names.filter(|name| name.to_str().is_some_and(|name| name.parse::<usize>().unwrap() < MOST)).count()
 }
 
-/// How often it has gone to sleep so far, and how many ticks of processor time it has used.
+/// The number of its sleeps so far, and of the ticks of processor time that it has used.
 fn sleeps_and_ticks(program: &Program) -> (u64, u64) {
     let sleeps = program.facts("voluntary_ctxt_switches")[0].parse().unwrap();
     let stat = fs::read_to_string(program.proc().join("stat")).unwrap();

@@ -287,7 +287,7 @@ fn wrong_limits_are_status_2_and_name_the_flag() {
     }
 }
 
-/// The limit leaves 16 MiB beyond what the idle program has; the heads are 24 MB.
+/// The limit leaves 16 MiB in addition to the memory of the idle program. The heads have 24 MB.
 #[cfg(target_os = "linux")]
 #[test]
 fn under_a_limit_of_address_space_large_heads_end_no_server() {

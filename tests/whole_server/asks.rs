@@ -138,7 +138,7 @@ pub fn content(file: usize, version: usize) -> Vec<u8> {
     format!("file {file} version {version} {}\n", pattern(size)).into_bytes()
 }
 
-/// The first response in what a client has received, and its length. `None` if it is not complete.
+/// The first response in the bytes that a client has received, and its length. `None` if it is not complete.
 pub fn parse(received: &[u8], is_head: bool) -> Result<Option<(Response, usize)>, String> {
     let wrong = |what: &str| format!("{what}: {:?}", String::from_utf8_lossy(&received[..received.len().min(200)]));
     let start = b"HTTP/1.1 ";
@@ -169,7 +169,7 @@ pub fn parse(received: &[u8], is_head: bool) -> Result<Option<(Response, usize)>
     Ok(body.map(|(body, length)| (Response { status, body, closes }, begin + length)))
 }
 
-/// The body in chunks and the length of the chunks. `None` if the last chunk has not come.
+/// The body in chunks and the length of the chunks. `None` if the last chunk has not arrived.
 fn unchunked(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, ()> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {

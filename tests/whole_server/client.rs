@@ -18,7 +18,7 @@ pub enum Fate {
     HalfCloses,
     /// It sends no more than a part of its requests, and takes everything.
     FallsSilent,
-    /// It sends everything, and takes nothing any more.
+    /// It sends everything, and accepts no further bytes.
     StopsReading,
     /// It has reset its connection.
     Resets,
@@ -96,7 +96,7 @@ impl Client {
         self.asked.resize(complete, facts);
     }
 
-    /// Adds bytes that have come from the server, and checks all responses that are complete.
+    /// Adds bytes from the server, and checks all responses that are complete.
     pub fn receive(&mut self, bytes: &[u8], facts: &Facts) -> Result<(), String> {
         self.received.extend(self.wire.receive(bytes)?);
         while !self.received.is_empty() {
@@ -124,7 +124,7 @@ impl Client {
         let is_answered = match (request, self.asked.get(number)) {
             _ if self.is_mistaken => is_answer_to_mistake(request, response),
             (Some(request), Some(asked)) => request.is_answered_by(response, asked, now),
-            // A part of a request was waited for, and the rest did not come.
+            // The server waited for the rest of a request, which did not arrive.
             _ => self.fate == Fate::FallsSilent && response.status == 408,
         };
         if is_answered { Ok(()) } else { Err(format!("{request:?} of {:?} got {}", self.requests, shown())) }

@@ -196,7 +196,7 @@ fn check_log(world: &World<'_>, lines: &[String]) -> Result<(), String> {
     for client in &world.clients {
         for (number, request) in client.requests.iter().enumerate() {
             let (least, most) = counts.entry(format!("\"request\":\"{} HTTP/1.1\"", request.line())).or_default();
-            // The line of a request that did not come to its end is cut.
+            // The log line of an incomplete request is cut.
             *least += usize::from(number < client.statuses.len().min(client.asked()));
             *most += 1;
         }

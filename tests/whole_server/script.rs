@@ -31,7 +31,7 @@ pub enum Happening {
     Reload,
     /// The server is asked to drain.
     Stop,
-    /// The server is asked to stop at once.
+    /// The server is asked to stop immediately.
     StopNow,
     /// The loop sleeps. The sleep ends after this time, or earlier at its timeout.
     Sleep { time: Duration, how: Sleep },
@@ -98,7 +98,7 @@ fn happening(random: &mut Random, stops: bool) -> Happening {
     }
 }
 
-/// A fault that the simulation has to find.
+/// A fault that the simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     // Of the loop and its selector.

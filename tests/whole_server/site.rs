@@ -83,7 +83,7 @@ impl Parts {
     /// The service after this number of reloads.
     pub fn service(&self, generation: usize) -> impl Service + Send + use<> {
         let (work, loses_part) = (self.work.clone(), self.loses_part);
-        // Few stacks, so that handlers have to wait for them.
+        // Few stacks, so that handlers wait for them.
         let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), loses_part }).most(2);
         SimulatedService { parts: self.clone(), handlers: Box::new(handlers), generation }
     }

@@ -26,7 +26,7 @@ pub struct Wire {
     pub sent: usize,
     /// No more than this number of bytes is sent.
     most: usize,
-    /// After the requests, TLS announces the end of what the client sends.
+    /// After the requests, TLS announces the end of the client's output.
     announces_end: bool,
 }
 
@@ -62,7 +62,7 @@ impl Wire {
         &self.bytes[start..end]
     }
 
-    /// True if the client sends nothing more, whatever it receives.
+    /// True if the client sends nothing more, regardless of the bytes that it receives.
     pub fn is_all_sent(&self) -> bool {
         let is_whole = self.tls.as_ref().is_none_or(|tls| tls.asks.is_none());
         self.sent == self.most || (is_whole && self.sent == self.bytes.len())

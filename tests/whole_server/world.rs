@@ -33,7 +33,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 enum Phase {
     /// The script is played.
     Playing,
-    /// Every client sends and takes what its fate allows, until nothing happens by itself any more.
+    /// Every client sends and takes what its fate allows, until no further event occurs without a deadline.
     Finishing,
     /// The deadlines close the connections that are left.
     WaitingForDeadlines,
@@ -223,7 +223,7 @@ impl<'s> World<'s> {
             if !self.clients[number].line.borrow().is_dropped || self.clients[number].fate == Fate::Resets {
                 continue;
             }
-            // The kernel still has what the client has not taken.
+            // The kernel still has the bytes that the client has not accepted.
             self.take(number, usize::MAX);
             let judged = self.clients[number].judge_end(!is_ending && !self.is_crowded);
             self.check(judged.map_err(|text| format!("client {}: {text}", number + 1)));
@@ -232,7 +232,7 @@ impl<'s> World<'s> {
                 continue;
             }
             let is_evicted = self.is_crowded && client.is_idle();
-            // Its further requests have no connection any more.
+            // There is no connection for its further requests.
             client.fate = Fate::Resets;
             let result = if is_evicted { Ok(()) } else { Err(format!("the connection of client {} ends", number + 1)) };
             self.check(result);
@@ -244,7 +244,7 @@ impl<'s> World<'s> {
         let facts = self.facts();
         for number in 0..self.clients.len() {
             let hides_end = self.fault == Some(Fault::HidesTheEnd);
-            // A client of TLS sends more after it has taken what the server says in the handshake.
+            // A client of TLS sends more after it has accepted the server's part of the handshake.
             if self.clients[number].fate != Fate::StopsReading {
                 self.take(number, usize::MAX);
             }
@@ -252,7 +252,7 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Every client has what it must have, or an error says which has not.
+    /// Checks that every client has received what it must. The error names the client that has not.
     fn judge(&self) -> Result<(), String> {
         if self.stopped_at.is_some() {
             return Ok(());

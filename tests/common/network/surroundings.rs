@@ -12,7 +12,7 @@ use serve_forever::session::TurnClock;
 /// The connections that wait for a result, each with the flag of its result.
 type Waiting = Vec<(Waker, Arc<AtomicBool>)>;
 
-/// Another thread, which has the results for its upstreams when a script says so.
+/// Another thread, which completes the results for its upstreams at a time that a script sets.
 #[derive(Clone, Default)]
 pub struct OtherThread(Arc<Mutex<Waiting>>);
 
