@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::channel::{Channel, HandlerOutput, WaitReason};
+use super::clock::now;
 use super::fiber::Yielder;
 use super::outgoing::{OutgoingConnector, OutgoingStream};
 use super::resources::HandlerResources;
@@ -94,15 +95,15 @@ impl<'y> HandlerIo<'y> {
 
     /// Suspends the handler until it is next resumed, so that its connection can run.
     pub(crate) fn yield_now(&self) -> io::Result<()> {
-        self.suspend(WaitReason::Until(Instant::now()))
+        self.suspend(WaitReason::Until(now()))
     }
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
         self.check()?;
         // A sleep that overflows the clock lasts until the client disconnects.
-        let Some(end) = Instant::now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
+        let Some(end) = now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
         // A loop is needed because a deadline of the connection can resume the handler earlier.
-        while Instant::now() < end {
+        while now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
         Ok(())
@@ -328,7 +329,7 @@ impl<'y> HandlerIo<'y> {
     /// Of kind `WouldBlock` after the longest wait; otherwise those of every suspension.
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = now().checked_add(timeout);
         // With a timeout of zero, only input that has already arrived counts, and the handler is not suspended.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
@@ -361,22 +362,17 @@ impl<'y> HandlerIo<'y> {
     }
 }
 
-/// The current time.
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
-
 /// The deadline of a wait that begins now. `None` if the timeout overflows the clock.
 pub(super) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    timeout.and_then(|timeout| now().checked_add(timeout))
 }
 
 /// True if the deadline has passed.
 pub(super) fn is_past(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| deadline <= Instant::now())
+    deadline.is_some_and(|deadline| deadline <= now())
 }
 
 /// The end of a sleep whose length overflows an [`Instant`]: 30 years from now.
 fn far_future() -> Instant {
-    Instant::now() + Duration::from_secs(30 * 365 * 24 * 3600)
+    now() + Duration::from_secs(30 * 365 * 24 * 3600)
 }

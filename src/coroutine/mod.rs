@@ -13,6 +13,7 @@
 //! runner unwinds it.
 
 mod channel;
+mod clock;
 mod fiber;
 mod io;
 mod lookups;
@@ -29,6 +30,8 @@ mod task_runner;
 mod workers;
 
 pub(crate) use channel::{CHANNEL_CAPACITY, Channel, ChannelState, HandlerOutput, WaitReason};
+#[cfg(feature = "internals")]
+pub use clock::SimulatedClock;
 pub(crate) use fiber::{Task, Yielder};
 pub(crate) use io::HandlerIo;
 pub(crate) use outcome::TaskOutcome;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::io::{HandlerIo, deadline_after, is_past, now};
+use super::clock::now;
+use super::io::{HandlerIo, deadline_after, is_past};
 #[cfg(feature = "client")]
 use super::registered_socket::ParkedStream;
 use super::registered_socket::RegisteredSocket;

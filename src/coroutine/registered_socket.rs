@@ -11,7 +11,7 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 #[cfg(feature = "client")]
-use super::io::now;
+use super::clock::now;
 use crate::session::{MovableSource, SessionHandle};
 
 /// A connection that is registered with the poll. Its calls never wait.

@@ -5,11 +5,12 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
 
 use super::channel::{Channel, WaitReason};
+use super::clock::now;
 use super::fiber::{Fiber, Task};
 use super::resources::HandlerResources;
 use super::stack_pool::{StackPool, StackTicket};
@@ -96,14 +97,14 @@ impl TaskRunner {
         // The handler may have suspended in a call without a registrar, so its job starts now.
         channel.state_mut().provide(registrar);
         loop {
-            let began = Instant::now();
+            let began = now();
             if !channel.state().is_ready(|| began) {
                 return;
             }
             self.task.name(&mut |name| self.watchdog.begin(name));
             let over = fiber.resume();
             self.watchdog.end();
-            let ended = Instant::now();
+            let ended = now();
             // Adding is used because subtracting two times costs many more instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();

@@ -61,6 +61,8 @@ mod waiting;
 
 #[cfg(feature = "client")]
 pub use crate::coroutine::ParkedStream;
+#[cfg(feature = "internals")]
+pub use crate::coroutine::SimulatedClock;
 pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]
