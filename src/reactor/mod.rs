@@ -57,13 +57,11 @@ use registrar::{LoopLink, SessionRegistrar};
 pub use selector::Selector;
 use shutdown::Shutdown;
 pub use shutdown::{Lifetime, RunEnd, RunMode};
+#[cfg(feature = "internals")]
+pub use signals::SignalQueue;
 pub use signals::{SignalAction, Signals};
 pub use stopper::{StopFlag, Stopper};
 use table::SessionTable;
-
-/// The token of the signals' descriptor. The tokens of sessions count upwards from 0. [`Mailbox::TOKEN`], this token
-/// and those of the acceptors are at the other end of the range.
-const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// The token of the input whose end ends the run.
 #[cfg(unix)]
@@ -130,7 +128,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
         if let Some(signals) = &mut signals {
-            selector.registry().register(&mut signals.delivery, SIGNALS, Interest::READABLE)?;
+            signals.register(selector.registry())?;
         }
         // The time comes from the selector's clock, so that a simulation also determines the time of the start.
         let (now, wall) = selector.clock();
@@ -260,7 +258,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 // This event only ends the sleep. The mailbox is read below in every turn, because keys may also arrive
                 // while the loop is awake.
                 Mailbox::TOKEN => {}
-                SIGNALS => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
+                Signals::TOKEN => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
                 #[cfg(unix)]
                 INPUT_END => self.input_end.iter_mut().for_each(|input| input.mark_ready()),
                 // The tokens of sessions are small numbers, because a key is an index of the table.
@@ -497,7 +495,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
 /// The kind of source that a token identifies.
 fn woken_by(token: Token, acceptors: usize) -> WokenBy {
     match token {
-        SIGNALS => WokenBy::Signal,
+        Signals::TOKEN => WokenBy::Signal,
         #[cfg(unix)]
         INPUT_END => WokenBy::Signal,
         Mailbox::TOKEN => WokenBy::Wake,
@@ -514,7 +512,7 @@ impl<S: Selector, O: LoopObserver> Drop for Reactor<'_, S, O> {
             acceptor.deregister(self.selector.registry());
         }
         if let Some(signals) = &mut self.signals {
-            _ = self.selector.registry().deregister(&mut signals.delivery);
+            signals.deregister(self.selector.registry());
         }
         #[cfg(unix)]
         if let Some(input) = &self.input_end {

@@ -1,15 +1,21 @@
 //! Signals as the readiness of a descriptor. A signal is handled in the next turn and interrupts no system call.
 
+#[cfg(feature = "internals")]
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "internals")]
+use std::sync::{Mutex, PoisonError};
 
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
 use signal_hook::{SigId, flag, low_level};
-use signal_hook_mio::v1_0::Signals as Delivery;
+use signal_hook_mio::v1_0::Signals as SystemSignals;
 
 /// The signals of the process that a loop handles.
 pub struct Signals {
-    pub(super) delivery: Delivery,
+    delivery: Delivery,
     actions: Vec<(i32, SignalAction)>,
     /// The descriptor may hold an unread signal.
     ready: bool,
@@ -31,14 +37,49 @@ pub enum SignalAction {
     Reload,
 }
 
+/// The signals of a simulation that have arrived and that the loop has not read.
+#[cfg(feature = "internals")]
+pub type SignalQueue = Arc<Mutex<VecDeque<i32>>>;
+
+/// Where the signals come from.
+enum Delivery {
+    System(SystemSignals),
+    #[cfg(feature = "internals")]
+    Simulated(SignalQueue),
+}
+
+impl Delivery {
+    /// Takes the next signal that has arrived.
+    fn next(&mut self) -> Option<i32> {
+        match self {
+            Delivery::System(signals) => signals.pending().next(),
+            #[cfg(feature = "internals")]
+            Delivery::Simulated(queue) => queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front(),
+        }
+    }
+
+    /// The descriptor that is readable when a signal has arrived.
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        match self {
+            Delivery::System(signals) => Some(signals),
+            #[cfg(feature = "internals")]
+            Delivery::Simulated(_) => None,
+        }
+    }
+}
+
 impl Signals {
+    /// The token of the signals' descriptor. The tokens of sessions count upwards from 0. Those of the loop itself are at the
+    /// other end of the range.
+    pub const TOKEN: Token = Token(usize::MAX - 2);
+
     /// Installs handlers for these signals of the process. If the loop is stuck and a second stop signal arrives before
     /// the first has been read, the second ends the process as if it had no handler.
     ///
     /// # Errors
     /// If the system does not allow a handler for one of the signals.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
-        let delivery = Delivery::new(actions.iter().map(|(signal, _)| *signal))?;
+        let delivery = Delivery::System(SystemSignals::new(actions.iter().map(|(signal, _)| *signal))?);
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
         // Ready from the start: a signal may arrive before the descriptor is registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
@@ -49,6 +90,24 @@ impl Signals {
             signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);
         }
         Ok(signals)
+    }
+
+    /// Signals of a simulation: this queue holds those that have arrived. Each has an event of [`Signals::TOKEN`].
+    #[cfg(feature = "internals")]
+    pub fn simulated(actions: &[(i32, SignalAction)], queue: SignalQueue) -> Signals {
+        let (unread_stop, registered) = (Arc::default(), Vec::new());
+        let delivery = Delivery::Simulated(queue);
+        Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        let source = self.delivery.source();
+        source.map_or(Ok(()), |source| registry.register(source, Signals::TOKEN, Interest::READABLE))
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) {
+        // If the registry does not know the descriptor any more, there is nothing left to do.
+        _ = self.delivery.source().map(|source| registry.deregister(source));
     }
 
     /// Notes that the descriptor has an event.
@@ -62,7 +121,7 @@ impl Signals {
         if !self.ready {
             return None;
         }
-        let Some(signal) = self.delivery.pending().next() else {
+        let Some(signal) = self.delivery.next() else {
             self.ready = false;
             return None;
         };

@@ -36,7 +36,7 @@ impl Selector for Listed {
 #[test]
 fn a_token_tells_the_kind_of_its_source() {
     for (token, kind) in [
-        (SIGNALS, WokenBy::Signal),
+        (Signals::TOKEN, WokenBy::Signal),
         #[cfg(unix)]
         (INPUT_END, WokenBy::Signal),
         (Mailbox::TOKEN, WokenBy::Wake),
