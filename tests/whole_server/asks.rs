@@ -1,5 +1,7 @@
 //! The plain model: the requests of a client, and the correct response to each. Not here: connections.
 
+use std::time::Duration;
+
 use crate::common::dialogue::DATE;
 use crate::common::seeds::Random;
 use crate::common::service::pattern;
@@ -12,6 +14,11 @@ pub struct Facts {
     pub versions: [usize; FILES],
     /// The number of reloads.
     pub generation: usize,
+    /// The number of times that another thread has worked.
+    pub works: u64,
+    pub time: Duration,
+    /// The server drains, which ends the waits of handlers.
+    pub is_stopping: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,10 @@ pub enum Request {
     Length(usize),
     /// A handler that waits for work of another thread.
     Waited,
+    /// A handler that sleeps for this number of milliseconds.
+    Slept(usize),
+    /// A handler that waits for work of another thread, for at most this number of milliseconds.
+    Timed(usize),
     /// A handler that writes this number of parts, and waits before each.
     Parts(usize),
     File(usize),
@@ -51,7 +62,7 @@ impl Request {
     pub fn random(random: &mut Random) -> Request {
         let size = [1, 300, 4000, 60_000][random.below(4)];
         let size = random.below(size);
-        match random.below(18) {
+        match random.below(20) {
             0 => Request::Hello,
             1 => Request::Head,
             2 => Request::Missing,
@@ -65,6 +76,8 @@ impl Request {
             10..13 => Request::File(random.below(FILES)),
             13 => Request::FilePart(random.below(FILES)),
             14 => Request::Generation,
+            15 => Request::Slept(random.below(30)),
+            16 => Request::Timed(random.below(30)),
             // Often, because few other requests depend on a wake-up.
             _ => Request::Woken,
         }
@@ -82,6 +95,8 @@ impl Request {
             Request::Echo(_) => "POST /echo".to_owned(),
             Request::Length(_) => "POST /handler/length".to_owned(),
             Request::Waited => "GET /handler/waited".to_owned(),
+            Request::Slept(time) => format!("GET /handler/slept?{time}"),
+            Request::Timed(time) => format!("GET /handler/timed?{time}"),
             Request::Parts(count) => format!("GET /handler/parts?{count}"),
             Request::File(file) | Request::FilePart(file) => format!("GET /files/{file}.txt"),
             Request::Generation => "GET /generation".to_owned(),
@@ -103,6 +118,7 @@ impl Request {
     /// True if this is the response. The state of the server may have changed from `asked`, when the request was complete, to
     /// `received`, when the response was.
     pub fn is_answered_by(self, response: &Response, asked: &Facts, received: &Facts) -> bool {
+        let has_passed = |time: usize| received.time >= asked.time + Duration::from_millis(time as u64);
         let is = |status: u16, body: &[u8]| (response.status, &response.body[..]) == (status, body);
         match self {
             Request::Hello => is(200, b"hello\n"),
@@ -113,6 +129,11 @@ impl Request {
             Request::Woken => is(200, b"woken\n"),
             Request::Length(size) => is(200, format!("{size}\n").as_bytes()),
             Request::Waited => is(200, b"waited\n"),
+            Request::Slept(time) => is(200, b"slept\n") && has_passed(time),
+            Request::Timed(time) => {
+                is(200, b"worked\n") && received.works > asked.works
+                    || is(200, b"timed out\n") && (has_passed(time) || received.is_stopping)
+            }
             Request::Parts(count) => is(200, parts(count).as_bytes()),
             Request::File(file) => {
                 (asked.versions[file]..=received.versions[file]).any(|version| is(200, &content(file, version)))

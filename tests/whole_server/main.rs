@@ -11,8 +11,10 @@
 //! A third of the connections use TLS. The keys are random and do not depend on the seed, but all lengths are the same
 //! in every run. Some of its clients end within the handshake, change a record on its way, or send unencrypted HTTP.
 //!
-//! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). The client of handlers, offloaded work and
-//! sleeping handlers use sockets, threads and the system clock, which have no script.
+//! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). Not simulated: the client of
+//! handlers, whose connections are sockets of the operating system, and offloaded work, which runs on threads. Signals come from a
+//! queue in place of the handlers that the process installs, so the flag by which those end a process that is stuck is not
+//! simulated either.
 //!
 //! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop, from
 //! the seed `FIRST_SEED` on. A failing script is shrunk before it is printed, and its trace is written too.
@@ -22,6 +24,7 @@ mod asks;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod ending;
 mod script;
 mod site;
 mod tampered;
@@ -38,13 +41,15 @@ use common::dialogue::SECOND;
 use common::network::surroundings::SharedText;
 use common::network::{Clock, Listener, Network, NetworkSelector};
 use common::seeds::{Random, simulate};
+use ending::{Ending, GRACE, SIGNALS};
 use script::{Fault, Happening, script};
 use serve_forever::Stopper;
-use serve_forever::reactor::{Acceptor, Reactor, RunEnd, RunLimits, RunMode, StopFlag};
+use serve_forever::handler::SimulatedClock;
+use serve_forever::reactor::{Acceptor, Lifetime, Reactor, RunEnd, RunLimits, RunMode, Signals, StopFlag};
 use serve_forever::trace::{Recorder, faults};
 use site::{Hooks, Lines, Parts, Tree, server};
 use tampered::{TamperedListener, transports};
-use world::{GRACE, World};
+use world::World;
 
 /// A number of turns that takes about half a second in an unoptimised build.
 const TURNS: u64 = 1200;
@@ -76,7 +81,7 @@ fn a_seed_makes_the_same_run_twice() {
 }
 
 /// The planted faults, and the number of seeds within which each is found.
-const PLANTED: [(Fault, u64); 23] = [
+const PLANTED: [(Fault, u64); 27] = [
     (Fault::LosesReadable, 10),
     (Fault::LosesWritable, 10),
     (Fault::LosesWakeUps, 10),
@@ -85,6 +90,8 @@ const PLANTED: [(Fault, u64); 23] = [
     (Fault::ForgetsNextAgain, 10),
     (Fault::NeverWaits, 10),
     (Fault::IgnoresStop, 10),
+    (Fault::LosesSignals, 10),
+    (Fault::EndsLameDuck, 30),
     (Fault::LosesSentByte, 10),
     (Fault::DoublesBytes, 10),
     (Fault::CrossesConnections, 10),
@@ -97,6 +104,8 @@ const PLANTED: [(Fault, u64); 23] = [
     (Fault::ServesOldFile, 10),
     (Fault::TearsFile, 10),
     (Fault::LosesPart, 10),
+    (Fault::SleepsTooShort, 10),
+    (Fault::TimesOutEarly, 30),
     (Fault::ForgetsReload, 10),
     (Fault::LosesLogLine, 10),
     (Fault::DoublesLogLine, 10),
@@ -138,6 +147,8 @@ struct Outcome {
 
 fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Outcome {
     let clock = Clock::new();
+    let handlers_clock = clock.clone();
+    let _simulated = SimulatedClock::set(move || handlers_clock.now());
     let (trace, lines) = (SharedText::default(), Lines::default());
     let recorder = RefCell::new(recorder(&clock, &trace));
     let tree = Tree::new();
@@ -148,22 +159,30 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Outcome {
     let mut world = World::new(script, &state, parts.clone(), tree, Stopper::new(Arc::clone(&stop)));
     let mut random = Random::new(seed ^ 0x5eed);
     let (sessions, handshakes) = ([2, 5, 1000][random.below(3)], 1 + random.below(4));
+    let lame_duck = Duration::from_millis([0, 300, 3000][random.below(3)]);
     (world.is_crowded, world.random, world.fault) = (sessions < 1000, random, fault);
+    world.ending = Ending::new(lame_duck);
+    let mut signals = Signals::simulated(&SIGNALS, Arc::clone(&world.signals));
+    let generation = Rc::clone(&world.generation);
     let (backlog, make_transport) = (Rc::clone(&network.backlog), transports(fault));
     let listener = Listener { state: &state, recorder: Some(&recorder), backlog, make_transport: &make_transport };
     let running = stop.begin();
     let mut selector = NetworkSelector::new(network, world);
     let acceptor = Acceptor::new(TamperedListener { listener, fault });
     let limits = RunLimits { sessions: Some(sessions), grace: GRACE, handshakes, ..RunLimits::default() };
-    let mut reactor = Reactor::observed(&mut selector, &stop, None, vec![acceptor], limits, &recorder).unwrap();
-    let ended = reactor.run(RunMode::UntilStopped, &mut Hooks { state: &state, parts });
+    let mut reactor =
+        Reactor::observed(&mut selector, &stop, Some(&mut signals), vec![acceptor], limits, &recorder).unwrap();
+    let lame_duck = if fault == Some(Fault::EndsLameDuck) { Duration::ZERO } else { lame_duck };
+    reactor.set_lifetime(Lifetime { lame_duck, ..Lifetime::default() });
+    let ended = reactor.run(RunMode::UntilStopped, &mut Hooks { state: &state, parts, limits, generation });
     drop((reactor, running));
     state.log.borrow_mut().finish();
     let (world, trace) = (&mut selector.script, trace.text());
-    world.check(match ended {
-        Ok(RunEnd::Stopped) => check_end(world, clock.elapsed()),
-        other => Err(format!("the run ends with {other:?}")),
-    });
+    let checked = match ended {
+        Ok(end) => check_end(world, end, clock.elapsed()),
+        Err(error) => Err(format!("the loop fails: {error}")),
+    };
+    world.check(checked);
     let logged = check_log(world, &lines.lock().unwrap());
     world.check(logged);
     world.check(faults(&trace).into_iter().next().map_or(Ok(()), |fault| Err(format!("the trace: {fault}"))));
@@ -180,11 +199,8 @@ fn recorder(clock: &Clock, trace: &SharedText) -> Recorder {
 }
 
 /// The run has ended in time, and has left no connection open.
-fn check_end(world: &World<'_>, now: Duration) -> Result<(), String> {
-    let took = now - world.stopped_at.ok_or("the run ends without a request to stop")?;
-    if took > GRACE + Duration::from_secs(1) {
-        return Err(format!("the drain takes {took:?}"));
-    }
+fn check_end(world: &mut World<'_>, end: RunEnd, now: Duration) -> Result<(), String> {
+    world.ending.check(end, now)?;
     let is_open = |line: &common::network::line::Line| line.is_accepted && !line.is_dropped;
     let open = world.clients.iter().filter(|client| is_open(&client.line.borrow())).count();
     if open > 0 { Err(format!("{open} connections outlive the run")) } else { Ok(()) }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::common::seeds::Random;
+use crate::ending::SIGNALS;
 
 /// Files of the tree that the server serves.
 pub const FILES: usize = 3;
@@ -33,6 +34,8 @@ pub enum Happening {
     Stop,
     /// The server is asked to stop immediately.
     StopNow,
+    /// A signal of [`SIGNALS`](crate::ending::SIGNALS) arrives.
+    Signal { number: usize },
     /// The loop sleeps. The sleep ends after this time, or earlier at its timeout.
     Sleep { time: Duration, how: Sleep },
 }
@@ -79,9 +82,11 @@ fn happening(random: &mut Random, stops: bool) -> Happening {
         35 => Happening::Stale { token: random.below(80) },
         36 | 37 => Happening::Work,
         38 | 39 => Happening::Change { file: random.below(FILES) },
-        40 => Happening::Reload,
+        40 if random.one_in(2) => Happening::Reload,
+        40 => Happening::Signal { number: 0 },
         41 if stops && random.one_in(4) => Happening::Stop,
         42 if stops && random.one_in(8) => Happening::StopNow,
+        43 if stops && random.one_in(2) => Happening::Signal { number: 1 + random.below(SIGNALS.len() - 1) },
         _ => {
             // A whole script takes less time than any limit for a client.
             let time = Duration::from_micros([0, 500, 4000, 20_000][random.below(4)]);
@@ -110,6 +115,8 @@ pub enum Fault {
     ForgetsNextAgain,
     NeverWaits,
     IgnoresStop,
+    LosesSignals,
+    EndsLameDuck,
     // Of a session and its transport.
     LosesSentByte,
     DoublesBytes,
@@ -121,10 +128,12 @@ pub enum Fault {
     HidesPlaintext,
     ForgetsNextTurn,
     EndsUnannounced,
-    // Of services, files, the reload and the log.
+    // Of services, handlers, files, the reload and the log.
     ServesOldFile,
     TearsFile,
     LosesPart,
+    SleepsTooShort,
+    TimesOutEarly,
     ForgetsReload,
     LosesLogLine,
     DoublesLogLine,

@@ -1,7 +1,10 @@
 //! The server of a simulation: its service, the tree of its files, and its log. Not here: the loop and its clients.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +13,7 @@ use serve_forever::files::FileService;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
 use serve_forever::http::Request;
 use serve_forever::log::{AccessLog, LogFormat};
-use serve_forever::reactor::TurnHooks;
+use serve_forever::reactor::{RunLimits, TurnHooks};
 use serve_forever::service::{Reply, Response, Service};
 use serve_forever::session::TurnClock;
 use tempfile::TempDir;
@@ -63,28 +66,35 @@ pub struct Parts {
     thread: OtherThread,
     /// The number of times that the other thread has worked.
     work: Shared<u64>,
-    loses_part: bool,
+    /// The same number, which can be read without waking the handlers that wait for a change.
+    works: Arc<AtomicU64>,
+    fault: Option<Fault>,
 }
 
 impl Parts {
     pub fn new(tree: &Tree, fault: Option<Fault>) -> Parts {
         let files = FileService::builder(tree.folder.path()).base_path("/files").build().unwrap();
-        let loses_part = fault == Some(Fault::LosesPart);
-        let (thread, work) = (OtherThread::default(), Shared::new(0));
-        Parts { files: Arc::new(Mutex::new(files)), thread, work, loses_part }
+        let (thread, work, works) = (OtherThread::default(), Shared::new(0), Arc::default());
+        Parts { files: Arc::new(Mutex::new(files)), thread, work, works, fault }
     }
 
     /// Another thread works, and wakes the connections that wait for it.
     pub fn work(&self) {
         self.thread.work();
+        self.works.fetch_add(1, Ordering::Relaxed);
         self.work.with(|count| *count += 1);
+    }
+
+    /// The number of times that the other thread has worked.
+    pub fn works(&self) -> u64 {
+        self.works.load(Ordering::Relaxed)
     }
 
     /// The service after this number of reloads.
     pub fn service(&self, generation: usize) -> impl Service + Send + use<> {
-        let (work, loses_part) = (self.work.clone(), self.loses_part);
+        let (work, fault) = (self.work.clone(), self.fault);
         // Few stacks, so that handlers wait for them.
-        let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), loses_part }).most(2);
+        let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), fault }).most(2);
         SimulatedService { parts: self.clone(), handlers: Box::new(handlers), generation }
     }
 }
@@ -107,34 +117,56 @@ impl Service for SimulatedService {
     }
 }
 
-/// Waits for work and not for a time, because handlers read the system clock.
 struct SimulatedHandler {
     work: Shared<u64>,
-    loses_part: bool,
+    fault: Option<Fault>,
 }
 
 impl SimulatedHandler {
-    fn wait(&self, x: &Exchange<'_>) -> io::Result<()> {
+    /// Waits until another thread has worked. False after the timeout, and when the server drains.
+    fn wait(&self, x: &Exchange<'_>, timeout: Option<Duration>) -> io::Result<bool> {
         let seen = self.work.with(|count| *count);
-        x.wait_until(&self.work, None, |count| (*count != seen).then_some(())).map(|_| ())
+        Ok(x.wait_until(&self.work, timeout, |count| (*count != seen).then_some(()))?.is_some())
+    }
+
+    /// This number of milliseconds, or a half of it with the fault.
+    fn time(&self, milliseconds: u64, fault: Fault) -> Duration {
+        Duration::from_millis(milliseconds) / if self.fault == Some(fault) { 2 } else { 1 }
+    }
+
+    fn write_parts(&self, x: &mut Exchange<'_>, count: u64) -> io::Result<()> {
+        x.send_response(200)?;
+        x.end_headers()?;
+        let count = if self.fault == Some(Fault::LosesPart) { count.saturating_sub(1) } else { count };
+        for part in parts(count as usize).split_inclusive('\n') {
+            self.wait(x, None)?;
+            x.wfile().write_all(part.as_bytes())?;
+        }
+        Ok(())
     }
 }
 
 impl RequestHandler for SimulatedHandler {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        let Some((_, count)) = x.target().split_once('?') else {
-            self.wait(x)?;
-            return x.respond(Response::text("waited\n"));
+        let target = x.target().to_owned();
+        let (path, number) = target.split_once('?').unwrap_or((&target, ""));
+        let number = number.parse().unwrap_or(0);
+        let text = match path {
+            "/handler/slept" => {
+                x.sleep(self.time(number, Fault::SleepsTooShort))?;
+                "slept\n"
+            }
+            "/handler/timed" => match self.wait(x, Some(self.time(number, Fault::TimesOutEarly)))? {
+                true => "worked\n",
+                false => "timed out\n",
+            },
+            "/handler/parts" => return self.write_parts(x, number),
+            _ => {
+                self.wait(x, None)?;
+                "waited\n"
+            }
         };
-        let count = count.parse().unwrap_or(0_usize);
-        x.send_response(200)?;
-        x.end_headers()?;
-        let text = parts(if self.loses_part { count.saturating_sub(1) } else { count });
-        for part in text.split_inclusive('\n') {
-            self.wait(x)?;
-            x.wfile().write_all(part.as_bytes())?;
-        }
-        Ok(())
+        x.respond(Response::text(text))
     }
 
     fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -170,9 +202,21 @@ pub fn server(service: impl Service + Send + 'static, lines: &Lines, fault: Opti
 pub struct Hooks<'s> {
     pub state: &'s ServerState,
     pub parts: Parts,
+    pub limits: RunLimits,
+    /// The number of reloads.
+    pub generation: Rc<Cell<usize>>,
 }
 
 impl TurnHooks for Hooks<'_> {
+    fn limits(&self) -> RunLimits {
+        self.limits
+    }
+
+    fn reload(&mut self) {
+        self.generation.set(self.generation.get() + 1);
+        self.state.set_service(self.parts.service(self.generation.get()));
+    }
+
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration> {
         let files = self.parts.files.lock().unwrap().after_turn(clock.now, &mut |_, _| {});
         let log = self.state.log.borrow_mut().flush();

@@ -1,14 +1,16 @@
 //! The world around the server: runs the script while the loop sleeps, lets all clients finish after it, and compares
 //! with the model after every turn.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mio::Token;
 use serve_forever::Stopper;
 use serve_forever::connection::ServerState;
-use serve_forever::reactor::Mailbox;
+use serve_forever::reactor::{Mailbox, SignalAction, SignalQueue, Signals};
 use serve_forever::session::Ready;
 
 use crate::asks::Facts;
@@ -16,6 +18,7 @@ use crate::client::{Client, Fate};
 use crate::common::network::line::Line;
 use crate::common::network::{Event, NOT_READY, Network, Script};
 use crate::common::seeds::Random;
+use crate::ending::{Ending, SIGNALS};
 use crate::script::{Failure, Fault, Happening, Sleep};
 use crate::site::{Parts, Tree};
 
@@ -24,9 +27,6 @@ const MOST_TURNS: u64 = 2000;
 
 /// The longest timeout of a loop that has work to do by itself. Longer ones are the limits of clients.
 const SOON: Duration = Duration::from_secs(1);
-
-/// The longest time of a drain.
-pub const GRACE: Duration = Duration::from_secs(5);
 
 /// The progress after the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +47,14 @@ pub struct World<'s> {
     /// Happenings of the script, and events of sleeps.
     pub events: u64,
     pub clients: Vec<Client>,
-    /// The time at which the server was asked to stop.
-    pub stopped_at: Option<Duration>,
+    pub ending: Ending,
+    /// The signals that the loop has not read, and true if no sleep has reported them.
+    pub signals: SignalQueue,
+    has_signal: bool,
     pub script: VecDeque<Happening>,
     pub tree: Tree,
-    pub generation: usize,
+    /// The number of reloads.
+    pub generation: Rc<Cell<usize>>,
     pub parts: Parts,
     pub state: &'s ServerState,
     pub stopper: Stopper,
@@ -69,10 +72,12 @@ impl<'s> World<'s> {
             turns: 0,
             events: 0,
             clients: Vec::new(),
-            stopped_at: None,
+            ending: Ending::new(Duration::ZERO),
+            signals: SignalQueue::default(),
+            has_signal: false,
             script: script.iter().copied().collect(),
             tree,
-            generation: 0,
+            generation: Rc::default(),
             parts,
             state,
             stopper,
@@ -89,8 +94,16 @@ impl<'s> World<'s> {
         }
     }
 
-    fn facts(&self) -> Facts {
-        Facts { versions: self.tree.versions, generation: self.generation }
+    fn facts(&mut self, network: &Network) -> Facts {
+        let time = network.clock.elapsed();
+        let is_stopping = self.ending.closes_connections(time);
+        Facts {
+            versions: self.tree.versions,
+            generation: self.generation.get(),
+            works: self.parts.works(),
+            time,
+            is_stopping,
+        }
     }
 
     fn has(&mut self, fault: Fault) -> bool {
@@ -114,13 +127,13 @@ impl<'s> World<'s> {
                 self.is_crowded = true;
             }
             Happening::Send { target, most } => {
-                let (facts, loses_byte) = (self.facts(), self.has(Fault::LosesReceivedByte));
+                let (facts, loses_byte) = (self.facts(network), self.has(Fault::LosesReceivedByte));
                 self.clients
                     .get_mut(target % count)
                     .into_iter()
                     .for_each(|client| client.send(most, facts, loses_byte));
             }
-            Happening::Take { target, most } => self.take(target % count, most),
+            Happening::Take { target, most } => self.take(network, target % count, most),
             Happening::Reset { target } => {
                 if let Some(client) = self.clients.get_mut(target % count) {
                     client.fate = Fate::Resets;
@@ -135,32 +148,43 @@ impl<'s> World<'s> {
             Happening::Work => self.parts.work(),
             Happening::Change { file } => self.tree.change(file, self.fault),
             Happening::Reload => {
-                self.generation += 1;
+                self.generation.set(self.generation.get() + 1);
                 if self.fault != Some(Fault::ForgetsReload) {
-                    self.state.set_service(self.parts.service(self.generation));
+                    self.state.set_service(self.parts.service(self.generation.get()));
                 }
             }
-            Happening::Stop => self.stop(network, Stopper::stop),
-            Happening::StopNow => self.stop(network, Stopper::stop_now),
+            Happening::Stop => self.stop(network, SignalAction::Drain),
+            Happening::StopNow => self.stop(network, SignalAction::Stop),
+            Happening::Signal { number } => self.signal(network, number),
             Happening::Sleep { .. } => unreachable!("sleep handles it"),
         }
     }
 
-    fn stop(&mut self, network: &Network, stop: fn(&Stopper)) {
-        self.stopped_at.get_or_insert(network.clock.elapsed());
-        if self.fault != Some(Fault::IgnoresStop) {
-            stop(&self.stopper);
+    fn stop(&mut self, network: &Network, action: SignalAction) {
+        self.ending.stop(action, network.clock.elapsed());
+        match action {
+            _ if self.fault == Some(Fault::IgnoresStop) => {}
+            SignalAction::Stop => self.stopper.stop_now(),
+            _ => self.stopper.stop(),
         }
     }
 
+    /// A signal of [`SIGNALS`] arrives.
+    fn signal(&mut self, network: &Network, number: usize) {
+        let (signal, action) = SIGNALS[number];
+        self.ending.signal(signal, action, network.clock.elapsed());
+        self.signals.lock().unwrap().push_back(signal);
+        self.has_signal = true;
+    }
+
     /// A client takes bytes, and checks the responses that are complete.
-    fn take(&mut self, number: usize, most: usize) {
+    fn take(&mut self, network: &Network, number: usize, most: usize) {
         let Some(client) = self.clients.get(number) else { return };
         let mut bytes = client.take(most);
         if bytes.is_empty() {
             return;
         }
-        let (facts, mut to) = (self.facts(), number);
+        let (facts, mut to) = (self.facts(network), number);
         if self.has(Fault::LosesSentByte) {
             bytes.pop();
         } else if self.has(Fault::DoublesBytes) {
@@ -175,6 +199,9 @@ impl<'s> World<'s> {
     /// The events of a sleep, except those that the planted fault loses.
     fn take_events(&mut self, network: &mut Network) -> Vec<Event> {
         let mut events = network.take_events();
+        if std::mem::take(&mut self.has_signal) {
+            events.push((Signals::TOKEN, Ready { read: true, ..NOT_READY }));
+        }
         let listener = network.backlog.borrow().token;
         events.retain_mut(|(token, ready)| match self.fault {
             Some(Fault::LosesReadable) => {
@@ -185,7 +212,8 @@ impl<'s> World<'s> {
                 ready.write &= !self.random.one_in(4);
                 true
             }
-            Some(Fault::LosesWakeUps) => *token != Mailbox::TOKEN || self.stopped_at.is_some(),
+            Some(Fault::LosesWakeUps) => *token != Mailbox::TOKEN || self.ending.has_begun(),
+            Some(Fault::LosesSignals) => *token != Signals::TOKEN,
             Some(Fault::LosesArrivals) => Some(*token) != listener,
             _ => true,
         });
@@ -217,14 +245,15 @@ impl<'s> World<'s> {
     }
 
     /// Compares the connections that have ended with what each client must have.
-    fn look(&mut self) {
-        let is_ending = self.stopped_at.is_some() || matches!(self.phase, Phase::WaitingForDeadlines | Phase::Stopping);
+    fn look(&mut self, network: &Network) {
+        let is_ending = self.ending.closes_connections(network.clock.elapsed())
+            || matches!(self.phase, Phase::WaitingForDeadlines | Phase::Stopping);
         for number in 0..self.clients.len() {
             if !self.clients[number].line.borrow().is_dropped || self.clients[number].fate == Fate::Resets {
                 continue;
             }
             // The kernel still has the bytes that the client has not accepted.
-            self.take(number, usize::MAX);
+            self.take(network, number, usize::MAX);
             let judged = self.clients[number].judge_end(!is_ending && !self.is_crowded);
             self.check(judged.map_err(|text| format!("client {}: {text}", number + 1)));
             let client = &mut self.clients[number];
@@ -240,22 +269,25 @@ impl<'s> World<'s> {
     }
 
     /// Lets every client send and take what its fate allows.
-    fn finish_clients(&mut self) {
-        let facts = self.facts();
+    fn finish_clients(&mut self, network: &Network) {
+        let facts = self.facts(network);
         for number in 0..self.clients.len() {
             let hides_end = self.fault == Some(Fault::HidesTheEnd);
             // A client of TLS sends more after it has accepted the server's part of the handshake.
             if self.clients[number].fate != Fate::StopsReading {
-                self.take(number, usize::MAX);
+                self.take(network, number, usize::MAX);
             }
             self.clients[number].finish(facts, hides_end);
         }
     }
 
-    /// Checks that every client has received what it must. The error names the client that has not.
-    fn judge(&self) -> Result<(), String> {
-        if self.stopped_at.is_some() {
+    /// Every client has what it must have, or an error says which has not.
+    fn judge(&mut self, network: &Network) -> Result<(), String> {
+        if self.ending.closes_connections(network.clock.elapsed()) {
             return Ok(());
+        }
+        if !self.signals.lock().unwrap().is_empty() {
+            return Err("a signal is not read".to_owned());
         }
         for (number, client) in self.clients.iter().enumerate() {
             let is_accepted = client.line.borrow().is_accepted;
@@ -272,9 +304,11 @@ impl<'s> World<'s> {
     /// A sleep after the script. It ends with events, or at its timeout: a loop that needs anything else is not woken.
     fn finish(&mut self, network: &mut Network, timeout: Option<Duration>) -> Vec<Event> {
         loop {
-            self.finish_clients();
+            self.finish_clients(network);
             let mut events = self.take_events(network);
-            if events.is_empty() {
+            // Some deadlines come before the other thread has worked, and some after.
+            let waits = timeout.is_some_and(|timeout| timeout < SOON) && self.random.one_in(2);
+            if events.is_empty() && !waits {
                 // Alone, so that no other event wakes the loop in place of a wake-up that is lost.
                 self.parts.work();
                 events = self.take_events(network);
@@ -285,7 +319,7 @@ impl<'s> World<'s> {
             let lasts = match self.phase {
                 Phase::Playing | Phase::Finishing => timeout.is_some_and(|timeout| timeout < SOON),
                 Phase::WaitingForDeadlines => self.has_connections(),
-                Phase::Stopping => self.stopped_at.is_some(),
+                Phase::Stopping => self.ending.has_begun(),
             };
             if lasts {
                 match timeout {
@@ -307,13 +341,16 @@ impl<'s> World<'s> {
         self.phase = match self.phase {
             Phase::Playing => Phase::Finishing,
             Phase::Finishing => {
-                let judged = self.judge();
+                let judged = self.judge(network);
                 self.check(judged);
                 if self.random.one_in(2) { Phase::WaitingForDeadlines } else { Phase::Stopping }
             }
             Phase::WaitingForDeadlines => Phase::Stopping,
             Phase::Stopping => {
-                self.stop(network, Stopper::stop);
+                match self.random.one_in(2) {
+                    true => self.signal(network, SIGNALS.len() - 1),
+                    false => self.stop(network, SignalAction::Drain),
+                }
                 Phase::Stopping
             }
         }
@@ -332,7 +369,7 @@ impl World<'_> {
     /// Plays until a sleep ends.
     fn play(&mut self, network: &mut Network, timeout: Option<Duration>) -> io::Result<Vec<Event>> {
         self.turns += 1;
-        self.look();
+        self.look(network);
         if self.turns > MOST_TURNS {
             self.check(Err("the run does not end".to_owned()));
         }
