@@ -94,7 +94,7 @@ fn broken(length: u64) -> Response {
 /// A stream whose source works for one turn before each part.
 fn slices(length: u64) -> Response {
     let text = Text { bytes: pattern(length as usize).into_bytes(), at: 0, fails: false };
-    Response::new(Status::OK).body(Body::Stream(Box::new(Slices { text, is_made: false })))
+    Response::new(Status::OK).body(Body::Stream(Box::new(Slices { text, reads: 0 })))
 }
 
 fn file(length: u64, announced: u64) -> Response {
@@ -128,16 +128,17 @@ impl Source for Text {
     }
 }
 
-/// Makes a part of the text in one turn, and gives it in the next.
+/// Returns a part of the text at every fourth read. The three reads before it work on the part and return `Interrupted`: a
+/// connection may read twice in a turn, so that fewer of them would not make it go on without any progress.
 struct Slices {
     text: Text,
-    is_made: bool,
+    reads: usize,
 }
 
 impl Source for Slices {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.is_made = !self.is_made;
-        if self.is_made { Err(io::ErrorKind::Interrupted.into()) } else { self.text.read(buf) }
+        self.reads += 1;
+        if self.reads.is_multiple_of(4) { self.text.read(buf) } else { Err(io::ErrorKind::Interrupted.into()) }
     }
 }
 
