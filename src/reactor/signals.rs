@@ -135,3 +135,34 @@ impl Drop for Signals {
         self.registered.drain(..).for_each(|id| _ = low_level::unregister(id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// The default action of both signals ends the process, and with it this test.
+    #[test]
+    fn only_a_second_unread_stop_signal_has_its_default_action() {
+        let actions = [(SIGUSR1, SignalAction::Drain), (SIGUSR2, SignalAction::Reload)];
+        let mut signals = Signals::new(&actions).unwrap();
+        assert_eq!(signals.next(), None);
+        for _ in 0..2 {
+            raise(SIGUSR1).unwrap();
+            assert_eq!(signals.next(), None, "it is not read before an event of its descriptor");
+            signals.mark_ready();
+            assert_eq!(signals.next(), Some(actions[0]));
+            assert_eq!(signals.next(), None);
+        }
+        raise(SIGUSR2).unwrap();
+        raise(SIGUSR2).unwrap();
+        signals.mark_ready();
+        assert_eq!(signals.next(), Some(actions[1]));
+        drop(signals);
+        // The handlers of signals that no loop reads do nothing.
+        raise(SIGUSR1).unwrap();
+        raise(SIGUSR1).unwrap();
+    }
+}

@@ -104,3 +104,61 @@ impl Stopper {
         self.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn flag() -> Arc<StopFlag> {
+        Arc::new(StopFlag::new(Arc::new(Mailbox::new(|| {}))))
+    }
+
+    #[test]
+    fn the_stronger_request_wins_until_the_run_ends() {
+        let flag = flag();
+        let stopper = Stopper::new(Arc::clone(&flag));
+        assert_eq!(flag.requested(), None);
+        let run = flag.begin();
+        stopper.stop();
+        assert_eq!(flag.requested(), Some(SignalAction::Drain));
+        stopper.stop_now();
+        stopper.stop();
+        assert_eq!(flag.requested(), Some(SignalAction::Stop));
+        drop(run);
+        assert_eq!(flag.requested(), None);
+    }
+
+    #[test]
+    fn shutdown_returns_after_the_run_on_another_thread_has_ended() {
+        let (flag, has_ended) = (flag(), AtomicBool::new(false));
+        let stopper = Stopper::new(Arc::clone(&flag));
+        let (begins, begun) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let run = flag.begin();
+                begins.send(()).unwrap();
+                while flag.requested().is_none() {
+                    thread::yield_now();
+                }
+                // A run goes on after the request. `shutdown` would return meanwhile if it did not wait.
+                (0..1000).for_each(|_| thread::yield_now());
+                has_ended.store(true, Ordering::Release);
+                drop(run);
+            });
+            begun.recv().unwrap();
+            stopper.shutdown();
+            assert!(has_ended.load(Ordering::Acquire));
+        });
+    }
+
+    #[test]
+    fn shutdown_on_the_thread_of_the_run_does_not_wait_for_itself() {
+        let flag = flag();
+        let _run = flag.begin();
+        Stopper::new(Arc::clone(&flag)).shutdown();
+        assert_eq!(flag.requested(), Some(SignalAction::Drain));
+    }
+}

@@ -14,6 +14,8 @@ mod acceptors;
 mod checks;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod ends;
 mod handshakes;
 mod model;
 mod script;
