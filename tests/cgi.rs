@@ -601,6 +601,17 @@ fn responses_of_scripts() {
 }
 
 #[test]
+fn eight_redirects_within_the_server_are_followed() {
+    let mut site = Site::new(&[("loop", "echo run >&2; printf 'Location: /cgi-bin/loop\\n\\n'")]);
+    assert!(site.get("/cgi-bin/loop").starts_with("HTTP/1.1 502 "));
+    site.settle();
+    site.stop(true);
+    site.reader.take().unwrap().join().unwrap();
+    let runs = site.log.try_iter().filter(|line| line.ends_with("'/cgi-bin/loop': run")).count();
+    assert_eq!(runs, 9, "the first one and a run for each redirect");
+}
+
+#[test]
 fn scripts_get_every_method_except_trace() {
     let site = Site::new(&[("any", &format!("{TEXT}; echo \"ran by $REQUEST_METHOD with $(cat)\""))]);
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "BREW", "get"] {

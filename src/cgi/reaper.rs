@@ -369,6 +369,8 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::*;
     use crate::cgi::child::STDERR_PER_TURN;
     use crate::cgi::test_registrar::TestRegistrar;
@@ -424,6 +426,7 @@ mod tests {
         assert_eq!(woken(), [0, 0, 0]);
         reaper.set_limits(CgiLimits { live: 1, ..CgiLimits::default() });
         assert_eq!(woken(), [0, 1, 0]);
+        assert!(!reaper.may_start(&mut tickets[2], &requests[2]), "another request is before it");
         // The client of the woken request has disconnected.
         reaper.leave_queue(tickets[1].unwrap());
         assert_eq!(woken(), [0, 1, 1]);
@@ -447,5 +450,37 @@ mod tests {
         let (wait, began) = (Duration::from_secs(20), Instant::now());
         reaper.end_all(wait, &mut |_, _| {});
         assert!(began.elapsed() < wait && reaper.lock().children.is_empty());
+    }
+
+    #[test]
+    fn a_shutdown_sends_sigterm_and_later_sigkill() {
+        // The script that ends by itself may still write, and the other one is killed. Each writes a line once it handles
+        // SIGTERM.
+        let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
+        let mut registrar = TestRegistrar::new();
+        for text in
+            ["trap 'echo bye >&2; exit' TERM; echo >&2; sleep 1000 & wait", "trap '' TERM; echo >&2; exec sleep 1000"]
+        {
+            let child = Command::new("sh").args(["-c", text]).process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+            let label =
+                ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: String::new(), wake: registrar.wake() };
+            reaper.add(child, label, &mut registrar).unwrap();
+        }
+        while reaper.lock().log.len() < 2 {
+            reaper.lock().handle_events(None, Instant::now());
+        }
+        let mut log = String::new();
+        reaper.end_all(Duration::from_millis(500), &mut |_, line| log.push_str(line));
+        assert!(log.contains("bye") && reaper.lock().children.is_empty(), "{log}");
+    }
+
+    #[test]
+    fn a_reaper_that_is_dropped_leaves_no_child() {
+        let (reaper, _, stderr) = with_child("exec sleep 1000", CgiLimits::default());
+        let child = reaper.lock().children.iter().find_map(|(_, entry)| entry.pid()).unwrap();
+        let pidfd = pidfd_open(child, PidfdFlags::empty()).unwrap();
+        drop((reaper, stderr));
+        let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
+        assert_eq!(poll(&mut ended, Some(&Timespec::default())), Ok(1));
     }
 }

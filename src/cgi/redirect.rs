@@ -168,4 +168,11 @@ mod tests {
             assert_eq!((response.status, response.user.as_deref()), (status, Some("ann")), "{method}");
         }
     }
+
+    #[test]
+    fn after_a_redirect_no_more_of_the_body_is_wanted() {
+        let context = CgiService::builder("src").build(|_: &Request| Response::text("")).unwrap().context();
+        let upstream = ScriptUpstream { context, responder: Responder::Done, user: None, redirects: 1 };
+        assert!(!upstream.wants_body() && !upstream.reads_on());
+    }
 }
