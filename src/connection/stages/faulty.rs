@@ -321,10 +321,9 @@ impl FaultyResponse {
                 // No event announces an acknowledgement, so the session looks again after a short time.
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
-            Some(CutEnd::Close) | None if has_left => {
-                return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved));
-            }
-            _ => {}
+            Some(CutEnd::Reset) => {}
+            // That stage sends the output first.
+            Some(CutEnd::Close) | None => return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved)),
         }
         Ok((Stage::Faulty(self), Progress::Still))
     }
