@@ -1,19 +1,25 @@
 //! Unit tests of `HttpSession`, one step at a time: its observer, its activity, and changes of the protocol. Dialogues with
 //! a client are in `tests/wire` and `tests/simulation.rs`.
 
+#[cfg(feature = "harness")]
+mod faults;
+
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, UNIX_EPOCH};
 
 use super::*;
-use crate::http::{Request, Status};
+use crate::http::{ErrorInfo, ErrorPage, Request, Status};
 use crate::log::AccessLog;
 use crate::observer::{ConnectionObserver, ObservedWait, TransitionObserver};
 use crate::service::{Body, Registrar, Reply, Response, Service, Source, Upstream};
 use crate::session::{Activity, Next, Ready, Scratch, Session, StepContext, TurnClock};
 use crate::testing::MemoryRegistrar;
-use crate::transport::Memory;
+use crate::tls_info::TlsInfo;
+use crate::transport::{Memory, Transport};
 
 /// The calls to an observer, in order.
 #[derive(Default)]
@@ -62,7 +68,11 @@ fn session<'s>(state: &'s ServerState, bytes: &[u8], recorder: &Recorder) -> Htt
 
 /// Runs one step with a socket that is readable and writable.
 fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
-    let now = Instant::now();
+    step_at(session, Instant::now())
+}
+
+/// As [`step`], at this time.
+fn step_at<T: Transport>(session: &mut HttpSession<'_, T, Recorder>, now: Instant) -> Next {
     let mut cx = StepContext {
         clock: TurnClock::new(now, UNIX_EPOCH),
         scratch: &mut Scratch::default(),
@@ -210,6 +220,74 @@ fn only_an_upstream_changes_the_protocol_and_only_by_a_101_that_the_client_asked
     }
 }
 
+/// A connection in memory whose number of unacknowledged bytes and TLS handshake are given.
+#[derive(Default)]
+struct Connection {
+    memory: Memory,
+    unacknowledged: Option<u64>,
+    is_reset: bool,
+    tls: Option<Arc<TlsInfo>>,
+}
+
+impl Transport for Connection {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.memory.recv(buf)
+    }
+
+    fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
+        self.memory.send(first, second, more)
+    }
+
+    fn send_file(&mut self, file: &std::fs::File, offset: u64, length: u64) -> io::Result<u64> {
+        self.memory.send_file(file, offset, length)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.memory.end()
+    }
+
+    fn source(&mut self) -> &mut dyn mio::event::Source {
+        self.memory.source()
+    }
+
+    fn unacknowledged(&self) -> Option<u64> {
+        self.unacknowledged
+    }
+
+    fn reset_on_drop(&mut self) {
+        self.is_reset = true;
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        self.tls.as_ref()
+    }
+}
+
+#[test]
+fn the_error_page_of_an_incomplete_head_knows_the_handshake_of_its_connection() {
+    struct Keeps(Arc<AtomicBool>);
+    impl ErrorPage for Keeps {
+        fn content_type(&self) -> &str {
+            "text/plain"
+        }
+
+        fn render(&self, error: &ErrorInfo<'_>, _: &mut Vec<u8>) {
+            self.0.store(error.request.tls().is_some(), Ordering::Relaxed);
+        }
+    }
+    let has_tls = Arc::new(AtomicBool::new(false));
+    let mut state = state(|_: &Request| Response::text("hello"));
+    state.error_page = Box::new(Keeps(Arc::clone(&has_tls)));
+    let memory = Memory { incoming: b"GET / HT".to_vec(), ..Memory::default() };
+    let transport = Connection { memory, tls: Some(Arc::default()), ..Connection::default() };
+    let (peer, now) = ("127.0.0.1:50000".parse().unwrap(), Instant::now());
+    let mut session = HttpSession::observed(&state, transport, peer, now, Recorder::default());
+    step_at(&mut session, now);
+    step_at(&mut session, now + state.limits().head_timeout);
+    assert!(session.transport().memory.sent.starts_with(b"HTTP/1.1 408 "));
+    assert!(has_tls.load(Ordering::Relaxed));
+}
+
 /// Counts each fault every time it is executed.
 #[cfg(feature = "harness")]
 #[test]
@@ -228,7 +306,7 @@ fn a_connection_that_is_never_read_is_counted_as_a_fault() {
     for count in 1..3 {
         let recorder = Recorder::default();
         let mut session = session(&state, HELLO, &recorder);
-        step(&mut session);
+        assert!(matches!(step(&mut session), Next::Wait(_)), "it stays open");
         assert!(recorder.0.borrow().reads.is_empty());
         assert_eq!(state.faults().sum::<u64>(), count);
     }
