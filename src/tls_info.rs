@@ -7,7 +7,7 @@ use std::fmt;
 /// The names of versions and ciphers are OpenSSL's, which Python's `ssl` module and CGI scripts also use.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsInfo {
-    pub(crate) protocol: &'static str,
+    pub(crate) version: &'static str,
     pub(crate) cipher: &'static str,
     pub(crate) server_name: Option<Box<str>>,
     pub(crate) alpn: Option<Box<[u8]>>,
@@ -16,9 +16,9 @@ pub struct TlsInfo {
 }
 
 impl TlsInfo {
-    /// The version of the protocol: `TLSv1.2` or `TLSv1.3`. Python's `SSLSocket.version()`.
-    pub fn protocol(&self) -> &'static str {
-        self.protocol
+    /// The version of TLS: `TLSv1.2` or `TLSv1.3`. Python's `SSLSocket.version()`.
+    pub fn version(&self) -> &'static str {
+        self.version
     }
 
     /// The cipher suite, such as `TLS_AES_256_GCM_SHA384` or `ECDHE-ECDSA-AES128-GCM-SHA256`. Python's
@@ -53,7 +53,7 @@ impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The certificates are left out because their bytes would fill pages.
         f.debug_struct("TlsInfo")
-            .field("protocol", &self.protocol)
+            .field("version", &self.version)
             .field("cipher", &self.cipher)
             .field("server_name", &self.server_name)
             .field("is_resumed", &self.is_resumed)

@@ -212,7 +212,7 @@ fn requests_know_that_they_came_over_tls() {
     impl RequestHandler for Tells {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
             let tls = x.tls().unwrap();
-            let text = format!("{} {} {:?}", x.request().scheme(), tls.protocol(), tls.server_name());
+            let text = format!("{} {} {:?}", x.request().scheme(), tls.version(), tls.server_name());
             x.send_response(200)?;
             x.send_header("Content-Length", text.len().to_string())?;
             x.end_headers()?;
@@ -354,7 +354,7 @@ fn a_raw_server_speaks_tls_too() {
     struct Upper;
     impl StreamRequestHandler for Upper {
         fn handle(&mut self, x: &mut StreamRequest<'_>) -> io::Result<()> {
-            assert_eq!(x.tls().unwrap().protocol(), "TLSv1.3");
+            assert_eq!(x.tls().unwrap().version(), "TLSv1.3");
             let mut line = String::new();
             io::BufReader::new(x.rfile()).read_line(&mut line)?;
             write!(x.wfile(), "{}", line.to_uppercase())?;

@@ -9,7 +9,7 @@ use crate::TlsInfo;
 
 /// Calls `set` with each variable and its value. None of the values has a NUL byte.
 pub(super) fn tls_variables(tls: &TlsInfo, set: &mut dyn FnMut(&str, &[u8])) {
-    set("SSL_PROTOCOL", tls.protocol().as_bytes());
+    set("SSL_PROTOCOL", tls.version().as_bytes());
     set("SSL_CIPHER", tls.cipher().as_bytes());
     if let Some(name) = tls.server_name() {
         set("SSL_TLS_SNI", name.as_bytes());
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn version_cipher_and_server_name_have_variables() {
-        let tls = TlsInfo { protocol: "TLSv1.3", cipher: "TLS_X", server_name: Some("a".into()), ..TlsInfo::default() };
+        let tls = TlsInfo { version: "TLSv1.3", cipher: "TLS_X", server_name: Some("a".into()), ..TlsInfo::default() };
         let expected = [
             ("SSL_CIPHER", "TLS_X"),
             ("SSL_CLIENT_VERIFY", "NONE"),

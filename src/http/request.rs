@@ -379,7 +379,7 @@ mod tests {
         (other.version, other.body, other.constraints) = (Version::Http10, BodyLength::Chunked, None);
         other.peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         other.local = SocketAddr::from((Ipv4Addr::LOCALHOST, 2));
-        other.tls = Some(Arc::new(TlsInfo { protocol: "TLSv1.3", ..TlsInfo::default() }));
+        other.tls = Some(Arc::new(TlsInfo { version: "TLSv1.3", ..TlsInfo::default() }));
         other.arrived = copy.arrived + std::time::Duration::from_secs(1);
         let old = copy.clone();
         copy.copy_from(&other);

@@ -42,7 +42,7 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
 /// name.
 fn write_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
     // The names of versions and ciphers come from this program, so they need no escaping.
-    _ = write!(out, ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\"", tls.protocol(), tls.cipher());
+    _ = write!(out, ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\"", tls.version(), tls.cipher());
     if let Some(name) = tls.server_name() {
         write_text(out, "sni", name.as_bytes());
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_request_over_tls_has_an_object_for_it() {
-        let mut tls = TlsInfo { protocol: "TLSv1.3", cipher: "TLS_X", is_resumed: true, ..TlsInfo::default() };
+        let mut tls = TlsInfo { version: "TLSv1.3", cipher: "TLS_X", is_resumed: true, ..TlsInfo::default() };
         let line = |tls: TlsInfo| {
             let tls = std::sync::Arc::new(tls);
             let mut record = Record::of(b"GET / HTTP/1.1");

@@ -131,7 +131,7 @@ pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     // The handshake is complete, so the verifier has accepted these certificates.
     let certificates = common.peer_certificates().unwrap_or_default();
     TlsInfo {
-        protocol: common.protocol_version().map_or("", protocol_name),
+        version: common.protocol_version().map_or("", protocol_name),
         cipher: common.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
         server_name: side.server_name().map(Into::into),
         alpn: common.alpn_protocol().map(Into::into),

@@ -160,7 +160,7 @@ fn a_handshake_tells_what_was_agreed_on() {
         assert!(ends.server.needs_handshake() && ends.server.tls().is_none());
         assert_eq!(ends.shake(&mut 9).unwrap(), Handshake::Complete);
         let info = ends.server.tls().unwrap();
-        assert_eq!((info.protocol(), info.cipher()), (protocol, cipher));
+        assert_eq!((info.version(), info.cipher()), (protocol, cipher));
         assert_eq!((info.server_name(), info.alpn()), (Some("localhost"), Some(&b"http/1.1"[..])));
         assert!(!info.is_resumed() && info.peer_certificates().len() == 0);
     }
