@@ -54,7 +54,7 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
 //! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
-//! | `cookie` | yes | `handler::Cookies`, the cookies of a request and a response |
+//! | `cookie` | yes | `handler::Cookies`, `Exchange::set_cookie` and the crate `cookie`: the cookies of a request and a response |
 //! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
 //! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
 //! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
@@ -195,6 +195,10 @@ mod transport;
 pub mod transport;
 mod watchdog;
 
+/// The crate cookie, whose type `Cookie` is the argument of [`Exchange::set_cookie`](handler::Exchange::set_cookie). Its
+/// `time` has the durations and times of `Max-Age` and `Expires`.
+#[cfg(feature = "cookie")]
+pub use cookie;
 /// The crate mio, whose types are in the signatures of [`service::Registrar`] and of the servers of `socketserver`.
 pub use mio;
 

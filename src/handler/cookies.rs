@@ -41,8 +41,11 @@ impl Exchange<'_> {
     /// ```
     /// # use serve_forever::handler::Exchange;
     /// # fn visit(x: &Exchange<'_>) -> std::io::Result<()> {
-    /// use cookie::Cookie;
+    /// use serve_forever::cookie::time::Duration;
+    /// use serve_forever::handler::{Cookie, SameSite};
     /// x.set_cookie(Cookie::build(("visits", "1")).path("/").http_only(true))?;
+    /// let week = Duration::days(7);
+    /// x.set_cookie(Cookie::build(("lang", "en")).max_age(week).secure(true).same_site(SameSite::Lax))?;
     /// # Ok(()) }
     /// ```
     ///
