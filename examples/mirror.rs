@@ -27,8 +27,7 @@ impl Mirror {
         let fields: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).chain(field).collect();
         self.connection.request("GET", path, (), &fields)?;
         let response = self.connection.getresponse()?;
-        let set: Vec<_> = response.headers().get_all("Set-Cookie").map(String::from_utf8_lossy).collect();
-        self.jar.extract(&url, set, now);
+        self.jar.extract(&url, response.headers().get_all("Set-Cookie"), now);
         Ok(response)
     }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serve_forever::cookiejar::{
     Cookie, CookieJar, FileOptions, LoadError, LwpFile, MozillaFile, Policy, RequestUrl, Saved,
 };
-use serve_forever::http::FieldBlock;
+use serve_forever::http::HeaderList;
 
 /// 14 November 2023.
 const NOW: i64 = 1_700_000_000;
@@ -175,11 +175,11 @@ fn a_cookie_that_would_split_the_header_is_not_sent() {
 #[test]
 fn a_head_that_has_a_cookie_field_keeps_it() {
     let mut jar = with(CookieJar::new(), "http://a.com/", &["a=b"]);
-    let mut head = FieldBlock::new();
+    let mut head = HeaderList::new();
     head.add("cookie", "mine=1").unwrap();
     jar.add_cookie_header(&url("http://a.com/"), &mut head, NOW).unwrap();
     assert_eq!(head.lines(), b"cookie: mine=1\r\n");
-    let mut head = FieldBlock::new();
+    let mut head = HeaderList::new();
     head.add("X-Cookie", "1").unwrap();
     jar.add_cookie_header(&url("http://a.com/"), &mut head, NOW).unwrap();
     jar.add_cookie_header(&url("http://b.com/"), &mut head, NOW).unwrap();

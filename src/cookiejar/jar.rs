@@ -6,7 +6,7 @@ use std::fmt;
 use super::domain::{effective_host, parents};
 use super::store::Store;
 use super::{Cookie, CookiePolicy, Policy, RequestUrl, Standard, python, rfc6265};
-use crate::http::{FieldBlock, InvalidHeader};
+use crate::http::{FieldValue, HeaderList, InvalidHeader, latin1};
 
 /// The cookies of a client: Python's class of the same name.
 ///
@@ -54,16 +54,36 @@ impl<P: CookiePolicy> CookieJar<P> {
         &mut self.policy
     }
 
-    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values
-    /// of the response's `Set-Cookie` fields, in order, as Latin-1 text.
+    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values of
+    /// its `Set-Cookie` fields, in their order, as [`HeaderList::get_all`] gives them, or as texts. Bytes are read as
+    /// Latin-1.
     ///
-    /// A field that the policy does not allow, or that cannot be parsed, is ignored, and the others are still used. A
-    /// cookie that has already expired removes the one that it would replace.
-    pub fn extract<F: AsRef<str>>(&mut self, url: &RequestUrl, fields: impl IntoIterator<Item = F>, now: i64) {
+    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie that
+    /// has expired already removes the one that it would replace.
+    ///
+    /// ```
+    /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
+    /// use serve_forever::http::HeaderList;
+    /// let mut headers = HeaderList::new();
+    /// headers.add("Set-Cookie", "session=31d4d96e; Expires=Thu, 01 Jan 2099 00:00:00 GMT")?;
+    /// headers.add("Set-Cookie", "lang=en")?;
+    /// let mut jar = CookieJar::new();
+    /// jar.extract(&RequestUrl::parse("http://example.com/")?, headers.get_all("Set-Cookie"), 1_700_000_000);
+    /// assert_eq!(jar.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extract<F: FieldValue>(&mut self, url: &RequestUrl, fields: impl IntoIterator<Item = F>, now: i64) {
+        let mut bytes = Vec::new();
         for field in fields {
+            bytes.clear();
+            // No field can contain a character that Latin-1 does not have.
+            if field.append_to(&mut bytes).is_err() {
+                continue;
+            }
+            let field = latin1(&bytes);
             let cookie = match self.policy.settings().standard {
-                Standard::Rfc6265 => rfc6265::parse(self.policy.settings(), field.as_ref(), url, now),
-                Standard::Python => python::parse(field.as_ref(), url, now),
+                Standard::Rfc6265 => rfc6265::parse(self.policy.settings(), &field, url, now),
+                Standard::Python => python::parse(&field, url, now),
             };
             if let Some(cookie) = cookie {
                 self.set_cookie_if_ok(cookie, url, now);
@@ -119,17 +139,17 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field for a request for this URL to its head: Python's `add_cookie_header`. A head that
-    /// already has the field is not changed.
+    /// Adds the `Cookie` field for a request for this URL to its fields: Python's `add_cookie_header`. Fields that have
+    /// one stay as they are. `Pool::fetch_with` and `HttpConnection::request_with` send them.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
-    /// use serve_forever::http::FieldBlock;
+    /// use serve_forever::http::HeaderList;
     /// let mut jar = CookieJar::new();
     /// jar.set_cookie(Cookie::new("a", "1", "www.example.com"));
-    /// let mut head = FieldBlock::new();
-    /// jar.add_cookie_header(&RequestUrl::parse("http://www.example.com/")?, &mut head, 1_700_000_000)?;
-    /// assert_eq!(head.lines(), b"Cookie: a=1\r\n");
+    /// let mut headers = HeaderList::new();
+    /// jar.add_cookie_header(&RequestUrl::parse("http://www.example.com/")?, &mut headers, 1_700_000_000)?;
+    /// assert_eq!(headers.lines(), b"Cookie: a=1\r\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -139,11 +159,11 @@ impl<P: CookiePolicy> CookieJar<P> {
     pub fn add_cookie_header(
         &mut self,
         url: &RequestUrl,
-        head: &mut FieldBlock,
+        headers: &mut HeaderList,
         now: i64,
     ) -> Result<(), InvalidHeader> {
         let Some(value) = self.header(url, now) else { return Ok(()) };
-        if head.get("Cookie").is_some() { Ok(()) } else { head.add("Cookie", value) }
+        if headers.contains("Cookie") { Ok(()) } else { headers.add("Cookie", value) }
     }
 
     /// The cookies for a request for this URL, in the order of [`header`](CookieJar::header).
