@@ -174,6 +174,14 @@ impl HttpServer {
         Ok(self.split(once, true))
     }
 
+    /// True if connections that begin now speak TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.state.tls().is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
     /// True unless the log is off.
     #[cfg(test)]
     pub(crate) fn is_logging(&self) -> bool {

@@ -1,6 +1,9 @@
-//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. Not here: the handshake.
+//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. And a certificate as text. Not here: the handshake.
 
 use std::fmt;
+
+#[cfg(any(feature = "tls", all(feature = "cgi", target_os = "linux")))]
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// The result of the TLS handshake of a connection.
 ///
@@ -59,4 +62,16 @@ impl fmt::Debug for TlsInfo {
             .field("is_resumed", &self.is_resumed)
             .finish_non_exhaustive()
     }
+}
+
+/// A certificate in PEM, in lines of 64 characters (RFC 7468 section 2).
+#[cfg(any(feature = "tls", all(feature = "cgi", target_os = "linux")))]
+pub(crate) fn certificate_pem(certificate: &[u8]) -> String {
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    // 48 bytes become 64 characters.
+    for bytes in certificate.chunks(48) {
+        BASE64_STANDARD.encode_string(bytes, &mut text);
+        text.push('\n');
+    }
+    text + "-----END CERTIFICATE-----\n"
 }

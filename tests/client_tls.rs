@@ -18,6 +18,7 @@ use serve_forever::http::{Request, Status};
 use serve_forever::log::AccessLog;
 use serve_forever::service::Response;
 use serve_forever::testing::TestServer;
+use serve_forever::tls::Tls;
 
 /// Trusts every server: these tests are about connections.
 fn trusting() -> ClientTls {
@@ -94,7 +95,35 @@ fn only_a_certificate_that_is_trusted_for_the_name_is_accepted() {
     other = other.tls(ClientTls::ca_file(&ca).unwrap()).connect_to("127.0.0.1", server.address().port());
     assert!(matches!(other.connect(), Err(Error::Tls(_))), "another name");
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"hello");
-    assert!(matches!(ClientTls::ca_file("Cargo.toml"), Err(Error::Tls(_))));
+}
+
+#[test]
+fn a_client_trusts_the_certificate_that_a_server_has_made() {
+    let tls = Tls::self_signed(["localhost"]).unwrap();
+    let trusted = ClientTls::ca_pem(tls.certificate_pem().unwrap()).unwrap();
+    let server = HttpServer::bind("127.0.0.1:0").unwrap().tls(tls).service(|_| Response::text("hello"));
+    let server = TestServer::start(server);
+    let port = server.address().port();
+    let connection = HttpConnection::with_port("localhost", port).unwrap().timeout(LONG).tls(trusted);
+    assert_eq!(fetch(&mut connection.connect_to("127.0.0.1", port), "/").unwrap(), b"hello");
+}
+
+#[test]
+fn an_error_names_the_mistake_with_a_certificate() {
+    let text = |tls: Result<ClientTls, Error>| tls.unwrap_err().to_string();
+    let nothing = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
+    assert_eq!(text(ClientTls::ca_file("Cargo.toml")), format!("TLS: Cargo.toml: {nothing}"));
+    assert!(text(ClientTls::ca_file("no.pem")).starts_with("TLS: no.pem: "));
+    assert_eq!(text(ClientTls::ca_pem("no PEM")), format!("TLS: {nothing}"));
+
+    let file = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name);
+    let tls = Tls::from_pem_files(file("authority.crt"), file("authority.key")).unwrap();
+    let server = TestServer::start(HttpServer::bind("127.0.0.1:0").unwrap().tls(tls));
+    let port = server.address().port();
+    let connection = HttpConnection::with_port("localhost", port).unwrap().timeout(LONG);
+    let trusting = connection.tls(ClientTls::ca_file(file("authority.crt")).unwrap());
+    let error = trusting.connect_to("127.0.0.1", port).connect().unwrap_err().to_string();
+    assert!(error.contains("a server needs one with basicConstraints CA:FALSE"), "{error}");
 }
 
 #[test]

@@ -2,10 +2,8 @@
 //!
 //! Not here: the variables of every request (`environment`).
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use crate::TlsInfo;
+use crate::tls_info::certificate_pem;
 
 /// Calls `set` with each variable and its value. None of the values has a NUL byte.
 pub(super) fn tls_variables(tls: &TlsInfo, set: &mut dyn FnMut(&str, &[u8])) {
@@ -24,24 +22,13 @@ pub(super) fn tls_variables(tls: &TlsInfo, set: &mut dyn FnMut(&str, &[u8])) {
 /// Sets the variables for the client's certificate, which the handshake has verified.
 fn client_variables(certificate: &[u8], set: &mut dyn FnMut(&str, &[u8])) {
     set("SSL_CLIENT_VERIFY", b"SUCCESS");
-    set("SSL_CLIENT_CERT", pem(certificate).as_bytes());
+    set("SSL_CLIENT_CERT", certificate_pem(certificate).as_bytes());
     #[cfg(feature = "tls")]
     if let Some(summary) = crate::tls::CertificateSummary::of(certificate) {
         set("SSL_CLIENT_S_DN", summary.subject.as_bytes());
         set("SSL_CLIENT_I_DN", summary.issuer.as_bytes());
         set("SSL_CLIENT_M_SERIAL", summary.serial_number.as_bytes());
     }
-}
-
-/// Encodes a certificate as PEM, in lines of 64 characters (RFC 7468 section 2).
-fn pem(certificate: &[u8]) -> String {
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    // 48 bytes become 64 characters.
-    for bytes in certificate.chunks(48) {
-        BASE64_STANDARD.encode_string(bytes, &mut text);
-        text.push('\n');
-    }
-    text + "-----END CERTIFICATE-----\n"
 }
 
 #[cfg(test)]
@@ -75,6 +62,8 @@ mod tests {
     #[cfg(feature = "tls")]
     #[test]
     fn a_certificate_of_the_client_has_variables() {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+
         let file = include_str!("../../tests/tls/nameless.crt");
         let body: String = file.lines().filter(|line| !line.starts_with('-')).collect();
         let certificate = BASE64_STANDARD.decode(body).unwrap();

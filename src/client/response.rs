@@ -86,9 +86,9 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.headers()
     }
 
-    /// The value of a field as Latin-1 text. The values of several fields of this name are joined with a comma and a space, as
-    /// Python's `getheader` does. `Set-Cookie` is the one field whose values cannot be told apart when they are joined (RFC 9110
-    /// section 5.3): read it with `headers().get_all("Set-Cookie")`.
+    /// The value of a field as Latin-1 text. The values of several fields with this name are joined with a comma and a
+    /// space, as in Python's `getheader`. Values of `Set-Cookie` cannot be separated again (RFC 9110 section 5.3), so
+    /// read them with `headers().get_all("Set-Cookie")`.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<Cow<'_, str>> = self.headers().get_all(name).map(latin1).collect();
         (!values.is_empty()).then(|| values.join(", "))

@@ -48,18 +48,39 @@ impl ClientTls {
     /// [`Error::Tls`] if the system has no readable roots.
     pub fn system_roots() -> Result<ClientTls, Error> {
         let found = rustls_native_certs::load_native_certs();
-        ClientTls::trusting(found.certs, "the system has no root certificates")
+        let none = || Error::Tls("the system has no root certificates".to_owned());
+        ClientTls::trusting(found.certs).ok_or_else(none)
     }
 
-    /// Trusts the certificates of a PEM file, and no others.
+    /// Trusts the certificates of a PEM file, and no others: those of authorities, or a self-signed one of a server.
+    ///
+    /// The certificate of a server must not be that of an authority. `openssl` makes one by default; this makes one of a
+    /// server:
+    ///
+    /// ```sh
+    /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout site.key -out site.crt \
+    ///     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    ///     -addext basicConstraints=critical,CA:FALSE
+    /// ```
     ///
     /// # Errors
     /// [`Error::Tls`] if the file cannot be read or has no certificate.
     pub fn ca_file(path: impl AsRef<Path>) -> Result<ClientTls, Error> {
         let path = path.as_ref();
-        let failed = |error| Error::Tls(format!("{}: {error}", path.display()));
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
-        ClientTls::trusting(certificates.map_err(failed)?, "the file has no certificate")
+        let failed = |reason: &dyn fmt::Display| Error::Tls(format!("{}: {reason}", path.display()));
+        let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        ClientTls::trusting(found.map_err(|error| failed(&error))?).ok_or_else(|| failed(&NO_CERTIFICATE))
+    }
+
+    /// Trusts the certificates of a PEM text, and no others: as [`ca_file`](ClientTls::ca_file), for texts that are in no file,
+    /// such as that of `Tls::certificate_pem`.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] if the text is not PEM or has no certificate.
+    pub fn ca_pem(pem: impl AsRef<[u8]>) -> Result<ClientTls, Error> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_ref()).collect();
+        let found = found.map_err(|error| Error::Tls(error.to_string()))?;
+        ClientTls::trusting(found).ok_or_else(|| Error::Tls(NO_CERTIFICATE.to_owned()))
     }
 
     /// Trusts Mozilla's roots, which are compiled in. This is for machines without their own roots.
@@ -75,14 +96,12 @@ impl ClientTls {
         ClientTls(Arc::new(config))
     }
 
-    fn trusting(certificates: Vec<CertificateDer<'static>>, none: &str) -> Result<ClientTls, Error> {
+    /// `None` if no certificate can be used.
+    fn trusting(certificates: Vec<CertificateDer<'static>>) -> Option<ClientTls> {
         let mut roots = RootCertStore::empty();
         // Systems may have outdated roots that cannot be parsed. They are skipped.
         let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(Error::Tls(none.to_owned()));
-        }
-        Ok(ClientTls::with_roots(roots))
+        (added > 0).then(|| ClientTls::with_roots(roots))
     }
 
     fn with_roots(roots: RootCertStore) -> ClientTls {
@@ -92,6 +111,21 @@ impl ClientTls {
         let builder = versions.expect("the provider supports the versions");
         ClientTls::from_config(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
     }
+}
+
+/// The end of the message about a file or a text.
+const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
+
+/// The error of a connection. rustls names the most common mistake with self-signed certificates by an internal name only.
+fn connection_error(error: &rustls::Error) -> Error {
+    let text = error.to_string();
+    if text.contains("CaUsedAsEndEntity") {
+        return Error::Tls(format!(
+            "{text}: the certificate of the server is that of an authority; a server needs one with \
+             basicConstraints CA:FALSE, see ClientTls::ca_file"
+        ));
+    }
+    Error::Tls(text)
 }
 
 /// A TLS connection over another stream.
@@ -186,7 +220,7 @@ impl<S: ClientStream> TlsRecords<S> {
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
         let processed = self.tls.process_new_packets();
-        processed.map_err(|error| io::Error::from(Error::Tls(error.to_string())))?;
+        processed.map_err(|error| io::Error::from(connection_error(&error)))?;
         Ok(count)
     }
 

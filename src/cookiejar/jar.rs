@@ -54,12 +54,12 @@ impl<P: CookiePolicy> CookieJar<P> {
         &mut self.policy
     }
 
-    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values of
-    /// its `Set-Cookie` fields, in their order, as [`HeaderList::get_all`] gives them, or as texts. Bytes are read as
-    /// Latin-1.
+    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values
+    /// of the response's `Set-Cookie` fields, in order: bytes in Latin-1, as [`HeaderList::get_all`] returns them, or
+    /// text.
     ///
-    /// A field that the policy does not allow, or that cannot be read, is ignored; the others are read. A cookie that
-    /// has expired already removes the one that it would replace.
+    /// A field that the policy does not allow, or that cannot be parsed, is ignored, and the others are still used. A
+    /// cookie that has already expired removes the one that it would replace.
     ///
     /// ```
     /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
@@ -139,8 +139,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field for a request for this URL to its fields: Python's `add_cookie_header`. Fields that have
-    /// one stay as they are. `Pool::fetch_with` and `HttpConnection::request_with` send them.
+    /// Adds the `Cookie` field for a request for this URL to its fields: Python's `add_cookie_header`. Fields that
+    /// already have one are not changed. `Pool::fetch_with` and `HttpConnection::request_with` send a [`HeaderList`].
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};

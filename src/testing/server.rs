@@ -47,6 +47,7 @@ use crate::{EventLoop, HttpServer, Stopped, Stopper};
 pub struct TestServer {
     address: Option<SocketAddr>,
     stopper: Stopper,
+    is_encrypted: bool,
     thread: Option<JoinHandle<io::Result<Stopped>>>,
 }
 
@@ -59,6 +60,12 @@ pub trait TestableServer: Send + 'static {
     #[doc(hidden)]
     fn test_stopper(&self) -> Stopper;
 
+    /// True if clients have to speak TLS.
+    #[doc(hidden)]
+    fn test_is_encrypted(&self) -> bool {
+        false
+    }
+
     /// Turns off the log, unless it has been set.
     #[doc(hidden)]
     fn test_quieten(&mut self);
@@ -69,7 +76,7 @@ pub trait TestableServer: Send + 'static {
 
 /// Implements [`TestableServer`] with the methods of a server.
 macro_rules! testable {
-    ($server:ty, $address:expr) => {
+    ($server:ty, $address:expr $(, $is_encrypted:expr)?) => {
         impl TestableServer for $server {
             fn test_address(&self) -> Option<SocketAddr> {
                 let address: fn(&$server) -> Option<SocketAddr> = $address;
@@ -79,6 +86,11 @@ macro_rules! testable {
             fn test_stopper(&self) -> Stopper {
                 self.stopper()
             }
+
+            $(fn test_is_encrypted(&self) -> bool {
+                let is_encrypted: fn(&$server) -> bool = $is_encrypted;
+                is_encrypted(self)
+            })?
 
             fn test_quieten(&mut self) {
                 self.quieten();
@@ -91,7 +103,7 @@ macro_rules! testable {
     };
 }
 
-testable!(HttpServer, |server| Some(server.server_address()));
+testable!(HttpServer, |server| Some(server.server_address()), |server| server.is_encrypted());
 testable!(EventLoop, |_| None);
 #[cfg(unix)]
 testable!(crate::socketserver::TcpServer, |server| Some(server.server_address()));
@@ -109,9 +121,10 @@ impl TestServer {
     /// Starts the server. It is already bound, so clients can connect immediately.
     pub fn start(mut server: impl TestableServer) -> TestServer {
         let (address, stopper) = (server.test_address(), server.test_stopper());
+        let is_encrypted = server.test_is_encrypted();
         server.test_quieten();
         let thread = std::thread::spawn(move || server.test_run());
-        TestServer { address, stopper, thread: Some(thread) }
+        TestServer { address, stopper, is_encrypted, thread: Some(thread) }
     }
 
     /// The address of the server.
@@ -135,13 +148,15 @@ impl TestServer {
     }
 
     /// Sends a request with the fields `Host`, `Content-Length` and `fields` on a new connection, and returns the
-    /// response.
+    /// response. The connection is not encrypted. To test a server with TLS, use `client::HttpConnection`, as the example
+    /// of `Tls::self_signed` does.
     ///
     /// # Errors
     /// Those of the connection, including a time-out after a minute without bytes.
     ///
     /// # Panics
-    /// If the server sends bytes that are not a response, and in the cases of [`address`](TestServer::address).
+    /// If the server has TLS or sends bytes that are not a response, and in the cases of
+    /// [`address`](TestServer::address).
     pub fn request(
         &self,
         method: &str,
@@ -149,6 +164,7 @@ impl TestServer {
         fields: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<TestResponse> {
+        assert!(!self.is_encrypted, "the server has TLS: connect with client::HttpConnection and ClientTls::ca_pem");
         let mut stream = TcpStream::connect(self.address())?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(&request_bytes(method, target, fields, body))?;
@@ -164,7 +180,8 @@ impl TestServer {
         }
     }
 
-    /// Stops the server, lets responses in flight finish, and returns the reason for the end.
+    /// Stops the server, lets responses in flight finish, and returns the reason for the end. If threads of the test
+    /// still borrow the `TestServer`, stop it with the [`HttpServer::stopper`] that was taken before the start.
     ///
     /// # Errors
     /// Those of [`HttpServer::serve_forever`].
@@ -207,6 +224,14 @@ mod tests {
             server.quieten();
             assert_eq!(server.is_logging(), is_on);
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    #[should_panic(expected = "the server has TLS: connect with client::HttpConnection and ClientTls::ca_pem")]
+    fn a_server_with_tls_is_not_asked_without_encryption() {
+        let tls = crate::tls::Tls::self_signed(["localhost"]).unwrap();
+        _ = TestServer::start(HttpServer::bind("127.0.0.1:0").unwrap().tls(tls)).get("/");
     }
 
     #[test]

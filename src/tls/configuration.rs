@@ -14,6 +14,7 @@ use super::choice::CertificateChoice;
 use super::client_auth::{AcceptedClients, ClientAuth, verifier};
 use super::error::{TlsError, TlsErrorKind};
 use super::{self_signed, warnings};
+use crate::tls_info::certificate_pem;
 
 /// A TLS version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +59,8 @@ pub struct Tls {
     config: Arc<ServerConfig>,
     warnings: Arc<[String]>,
     fingerprint: Option<String>,
+    /// The default certificate in DER.
+    certificate: Option<Arc<[u8]>>,
     accepted_clients: AcceptedClients,
 }
 
@@ -71,7 +74,26 @@ impl Tls {
     }
 
     /// Generates a certificate for these DNS names and addresses. It is valid for 30 days and exists only in memory.
-    /// Clients trust it only if they are configured to, for example with the [`fingerprint`](Tls::fingerprint).
+    /// Clients trust it only if they are configured to, for example with the [`fingerprint`](Tls::fingerprint) or with
+    /// [`certificate_pem`](Tls::certificate_pem). A test of a server over TLS, with the features `tls` and `client-tls`:
+    ///
+    /// ```
+    /// use serve_forever::{HttpServer, service::Response, testing::TestServer, tls::Tls};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = Tls::self_signed(["localhost"])?;
+    /// let trusted = tls.certificate_pem().unwrap();
+    /// let server = HttpServer::bind("127.0.0.1:0")?.service(|_| Response::text("hello")).tls(tls);
+    /// let server = TestServer::start(server);
+    /// # #[cfg(feature = "client-tls")] {
+    /// use serve_forever::client::{ClientTls, HttpConnection};
+    /// let mut client = HttpConnection::with_port("localhost", server.address().port())?;
+    /// client = client.tls(ClientTls::ca_pem(trusted)?).connect_to("127.0.0.1", server.address().port());
+    /// client.request("GET", "/", (), &[])?;
+    /// assert_eq!(client.getresponse()?.read_all()?, b"hello");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If a name is neither a DNS name nor an address, or the system has no random numbers.
@@ -82,7 +104,7 @@ impl Tls {
     /// Uses a rustls configuration unchanged. Even with `ignore_client_order`, a client that puts ChaCha20 first gets
     /// it.
     pub fn from_config(config: Arc<ServerConfig>) -> Tls {
-        Tls { config, warnings: Arc::default(), fingerprint: None, accepted_clients: None }
+        Tls { config, warnings: Arc::default(), fingerprint: None, certificate: None, accepted_clients: None }
     }
 
     /// Returns a builder, which has more settings.
@@ -107,6 +129,13 @@ impl Tls {
     /// [`from_config`](Tls::from_config).
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
+    }
+
+    /// The default certificate in PEM, without the certificates of its issuers. A client that trusts a self-signed one
+    /// accepts this server: pass the text to `ClientTls::ca_pem`, or write it to a file for `curl --cacert`. `None` after
+    /// [`from_config`](Tls::from_config).
+    pub fn certificate_pem(&self) -> Option<String> {
+        self.certificate.as_deref().map(certificate_pem)
     }
 }
 
@@ -167,6 +196,14 @@ impl Default for TlsBuilder {
     }
 }
 
+/// The certificates of a server, read and checked.
+struct Certificates {
+    choice: CertificateChoice,
+    /// The default certificate in DER.
+    first: Arc<[u8]>,
+    warnings: Vec<String>,
+}
+
 impl TlsBuilder {
     /// Adds a certificate. The file begins with the server's certificate, followed by those of its issuers. The key is
     /// the first one in its file, which can be the same file.
@@ -224,7 +261,7 @@ impl TlsBuilder {
     pub fn build(self) -> Result<Tls, TlsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let provider = Arc::new(provider());
-        let (choice, fingerprint, warnings) = self.certificates(now)?;
+        let Certificates { choice, first, warnings } = self.certificates(now)?;
         let (verifier, accepted_clients) = match &self.client_ca {
             Some((file, mode)) => verifier(file, *mode, Arc::clone(&provider))?,
             None => (WebPkiClientVerifier::no_client_auth(), None),
@@ -246,28 +283,28 @@ impl TlsBuilder {
         Ok(Tls {
             config: Arc::new(config),
             warnings: warnings.into(),
-            fingerprint: Some(fingerprint),
+            fingerprint: Some(fingerprint(&first)),
+            certificate: Some(first),
             accepted_clients,
         })
     }
 
-    /// The certificates, the fingerprint of the first one, and the warnings about all of them.
-    fn certificates(&self, now: Duration) -> Result<(CertificateChoice, String, Vec<String>), TlsError> {
+    fn certificates(&self, now: Duration) -> Result<Certificates, TlsError> {
         if self.certificates.is_empty() {
             if self.self_signed.is_empty() {
                 return Err(TlsErrorKind::NothingToServe.into());
             }
             let key = self_signed::certificate(self.self_signed.clone(), now)?;
-            let fingerprint = fingerprint(&key.cert[0]);
-            return Ok((CertificateChoice::only(key), fingerprint, Vec::new()));
+            let first = key.cert[0].as_ref().into();
+            return Ok(Certificates { choice: CertificateChoice::only(key), first, warnings: Vec::new() });
         }
         let load = |(certificate, key): &(PathBuf, PathBuf)| Pair::load(certificate, key, self.password.as_deref());
         let pairs: Vec<Pair> = self.certificates.iter().map(load).collect::<Result<_, _>>()?;
         let now = now.as_secs().try_into().unwrap_or(i64::MAX);
-        let mut lines: Vec<String> = pairs.iter().flat_map(|pair| warnings::of_pair(pair, now)).collect();
-        lines.extend(warnings::of_names(&pairs));
-        let fingerprint = fingerprint(&pairs[0].key.cert[0]);
-        Ok((CertificateChoice::new(pairs), fingerprint, lines))
+        let mut warnings: Vec<String> = pairs.iter().flat_map(|pair| warnings::of_pair(pair, now)).collect();
+        warnings.extend(warnings::of_names(&pairs));
+        let first = pairs[0].key.cert[0].as_ref().into();
+        Ok(Certificates { choice: CertificateChoice::new(pairs), first, warnings })
     }
 }
 
