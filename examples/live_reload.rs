@@ -17,7 +17,8 @@ use serve_forever::service::{Body, Response};
 const SCRIPT: &[u8] = b"<script>new EventSource('/_changes').onmessage = () => location.reload()</script>\n";
 
 struct LiveReload {
-    files: FileService,
+    /// One for all connections, with one cache.
+    files: Shared<FileService>,
     /// Changes whenever a file does.
     version: Shared<u64>,
 }
@@ -58,7 +59,7 @@ impl LiveReload {
 
     /// The file, and the script if it is a page.
     fn file(&self, x: &Exchange<'_>) -> io::Result<()> {
-        let response = self.files.respond(x.request());
+        let response = self.files.with(|files| files.respond(x.request()));
         let is_page = |content_type: &[u8]| content_type.starts_with(b"text/html");
         match &response.body {
             Body::Shared(bytes) if response.status == 200 && response.head.get("Content-Type").is_some_and(is_page) => {
@@ -104,15 +105,12 @@ fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
     let address = args.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let folder = PathBuf::from(args.next().unwrap_or_else(|| ".".to_owned()));
-    FileService::new(&folder)?;
+    // The pages must not be cached.
+    let files = Shared::new(FileService::builder(&folder).extra_header("Cache-Control", "no-store").build()?);
     let version = Shared::new(fingerprint(&folder));
-    let (watched, watched_version) = (folder.clone(), version.clone());
-    std::thread::spawn(move || watch(&watched, &watched_version));
-    let handler = move || {
-        // The pages must not be cached, and the folder was there when the server started.
-        let files = FileService::builder(&folder).extra_header("Cache-Control", "no-store").build();
-        LiveReload { files: files.expect("the folder is there"), version: version.clone() }
-    };
+    let watched_version = version.clone();
+    std::thread::spawn(move || watch(&folder, &watched_version));
+    let handler = move || LiveReload { files: files.clone(), version: version.clone() };
     let mut server = HttpServer::bind(address)?.handler(handler).stop_on_termination()?;
     println!("listening on {}", server.server_address());
     server.serve_forever().map(drop)

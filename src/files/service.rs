@@ -46,6 +46,34 @@ use crate::watchdog::Watchdog;
 /// assert_eq!(response.head.get("Content-type"), Some(&b"text/plain; charset=utf-8"[..]));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Handlers can answer some paths and leave the others to files. A `FileService` is `Send` and not `Sync`, so an
+/// [`Arc`] of it cannot be shared by them; a [`Shared`](crate::handler::Shared) can, and all of them then use one cache:
+///
+/// ```
+/// use serve_forever::files::FileService;
+/// use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
+/// use serve_forever::{service::Response, testing};
+///
+/// struct Site(Shared<FileService>);
+/// impl RequestHandler for Site {
+///     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+///         match x.url_path()?.route()[..] {
+///             ["hello"] => x.respond(Response::text("hello")),
+///             _ => x.serve(&self.0),
+///         }
+///     }
+/// }
+///
+/// let files = Shared::new(FileService::new("src")?);
+/// let site = || Handlers::new({
+///     let files = files.clone();
+///     move || Site(files.clone())
+/// });
+/// assert_eq!(testing::get(site(), "/hello").text(), "hello");
+/// assert_eq!(testing::get(site(), "/lib.rs").status(), 200);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct FileService {
     tree: Tree,

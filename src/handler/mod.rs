@@ -53,6 +53,7 @@ mod request_handler;
 mod respond;
 mod response_state;
 mod service;
+mod shared_service;
 #[cfg(test)]
 mod tests;
 mod upgrade;
