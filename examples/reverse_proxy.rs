@@ -16,12 +16,17 @@ struct Proxy(String);
 impl RequestHandler for Proxy {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         let mut headers = x.headers().end_to_end();
-        headers.add("X-Forwarded-For", x.client_address().ip().to_string()).map_err(io::Error::other)?;
-        headers.add("Via", "1.1 reverse_proxy").map_err(io::Error::other)?;
+        headers.set("X-Forwarded-For", forwarded_for(x))?;
+        headers.set("X-Forwarded-Proto", x.request().scheme())?;
+        headers.add("Via", "1.1 reverse_proxy")?;
+        // The host of an absolute-form target counts, and not the field `Host` beside it (RFC 9112 section 3.2.2).
+        if let Some(authority) = x.request().authority().filter(|authority| headers.get("Host") != Some(authority)) {
+            headers.set("Host", authority)?;
+        }
         let protocol = wanted_protocol(x);
         if let Some(protocol) = &protocol {
-            headers.add("Connection", "Upgrade").map_err(io::Error::other)?;
-            headers.add("Upgrade", protocol).map_err(io::Error::other)?;
+            headers.add("Connection", "Upgrade")?;
+            headers.add("Upgrade", protocol)?;
         }
         let mut input = x.rfile();
         let body = match x.request().body_length() {
@@ -31,7 +36,8 @@ impl RequestHandler for Proxy {
         };
         // A server that fails is 502, and 504 if it takes too long.
         let upstream = x.pool().connection(&self.0).map_err(HttpError::from)?;
-        let mut response = upstream.fetch_with(x.command(), x.path(), body, &headers).map_err(HttpError::from)?;
+        let mut response =
+            upstream.fetch_with(x.command(), &x.request().origin_form(), body, &headers).map_err(HttpError::from)?;
         // A client that takes a short response slowly does not keep a connection to the server.
         response.read_ahead(64 * 1024).map_err(HttpError::from)?;
         let is_upgrade = response.status() == Status::SWITCHING_PROTOCOLS;
@@ -49,6 +55,14 @@ impl RequestHandler for Proxy {
         io::copy(&mut response, &mut x.wfile()).map_err(|error| HttpError::from(Error::from(error)))?;
         Ok(())
     }
+}
+
+/// The value of `X-Forwarded-For`: that of the client, if it sent one, and the address of the client after it, as nginx's
+/// `$proxy_add_x_forwarded_for`. A client can send any addresses, so the server must trust only the last one.
+fn forwarded_for(x: &Exchange<'_>) -> Vec<u8> {
+    let address = x.client_address().ip().to_string();
+    let addresses: Vec<&[u8]> = x.headers().get_all("X-Forwarded-For").chain([address.as_bytes()]).collect();
+    addresses.join(&b", "[..])
 }
 
 /// The protocol that the client wants to change to, such as `websocket`.

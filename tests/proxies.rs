@@ -79,6 +79,26 @@ fn a_proxy_passes_on_the_fields_for_the_other_side_and_no_others() {
 }
 
 #[test]
+fn a_proxy_sends_its_own_fields_and_the_host_of_an_absolute_target() {
+    let (heads, head) = channel();
+    let origin = origin(move |head, mut stream| {
+        heads.send(head).unwrap();
+        _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let proxy = proxy(origin);
+    let fields = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 7.7.7.7\r\n";
+    proxy.client().say(&format!("GET http://right/a?b HTTP/1.1\r\nHost: wrong\r\n{fields}\r\n")).answer();
+    let head = head.recv_timeout(SAFETY).unwrap();
+    assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
+    for (name, value) in
+        [("Host", "right"), ("X-Forwarded-For", "6.6.6.6, 7.7.7.7, 127.0.0.1"), ("X-Forwarded-Proto", "http")]
+    {
+        let of_this_name = |line: &&str| line.split(':').next() == Some(name);
+        assert_eq!(head.lines().filter(of_this_name).collect::<Vec<_>>(), [format!("{name}: {value}")]);
+    }
+}
+
+#[test]
 fn a_proxy_keeps_its_connection_to_the_server_and_replaces_one_that_has_ended() {
     let one = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
     let server = Scripted::new(vec![

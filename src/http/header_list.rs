@@ -53,6 +53,39 @@ impl HeaderList {
         Ok(())
     }
 
+    /// Removes all fields of this name and adds this one after the others; case is ignored.
+    ///
+    /// A proxy uses it for a field whose value must not come from the client:
+    ///
+    /// ```
+    /// use serve_forever::http::HeaderList;
+    /// let mut headers = HeaderList::new();
+    /// headers.add("x-forwarded-proto", "https")?;
+    /// headers.add("Accept", "*/*")?;
+    /// headers.set("X-Forwarded-Proto", "http")?;
+    /// assert_eq!(headers.lines(), b"Accept: */*\r\nX-Forwarded-Proto: http\r\n");
+    /// # Ok::<(), serve_forever::http::InvalidHeader>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`add`](HeaderList::add). The list is then unchanged.
+    pub fn set(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
+        let mut field = HeaderList::new();
+        field.add(name, value)?;
+        self.remove(name);
+        field.iter().for_each(|(name, value)| self.push(name.as_bytes(), value));
+        Ok(())
+    }
+
+    /// Removes all fields of this name; case is ignored.
+    pub fn remove(&mut self, name: &str) {
+        if self.contains(name) {
+            let all = std::mem::take(self);
+            let kept = all.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name));
+            kept.for_each(|(name, value)| self.push(name.as_bytes(), value));
+        }
+    }
+
     /// Adds a field that has already been checked.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.lines.len();
@@ -149,6 +182,23 @@ mod tests {
         assert_eq!(format!("{list:?}"), r#"{"x-B": "2", "X-a": "\\xe9", "X-b": "\\xff", "Empty": ""}"#);
         list.clear();
         assert!(list.is_empty() && list == HeaderList::new() && !list.contains("x-a"));
+    }
+
+    #[test]
+    fn a_field_that_is_set_replaces_all_of_its_name_unless_it_is_refused() {
+        let mut list = HeaderList::new();
+        for (name, value) in [("X-A", "1"), ("B", "2"), ("x-a", "3"), ("X-Ab", "4")] {
+            list.add(name, value).unwrap();
+        }
+        let before = list.clone();
+        assert!(list.set("x-A", "a\r\nY: b").is_err() && list == before);
+        list.set("x-A", 5).unwrap();
+        assert_eq!(list.lines(), b"B: 2\r\nX-Ab: 4\r\nx-A: 5\r\n");
+        assert_eq!((list.get("X-A"), list.len()), (Some(&b"5"[..]), 3));
+        list.set("New", "").unwrap();
+        list.remove("b");
+        list.remove("None");
+        assert_eq!(list.lines(), b"X-Ab: 4\r\nx-A: 5\r\nNew: \r\n");
     }
 
     #[test]

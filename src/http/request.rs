@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{
     Expect, Field, Fields, HttpError, Method, RequestFields, ResponseConstraints, Span, UrlPath, Version, is_token,
-    list_elements, query_pairs,
+    latin1, list_elements, query_pairs,
 };
 use crate::tls_info::TlsInfo;
 
@@ -117,6 +117,29 @@ impl Request {
     pub fn path(&self) -> &[u8] {
         let path = self.path.slice(&self.head);
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
+    }
+
+    /// The target in origin-form, as a proxy sends it to a server (RFC 9112 section 3.2.1): the path and the query, not
+    /// decoded. An absolute-form target loses its scheme and authority. The proxy then sends
+    /// [`authority`](Request::authority) as `Host`, not the client's `Host` (section 3.2.2).
+    ///
+    /// ```
+    /// use serve_forever::{http::Request, service::Response, testing};
+    ///
+    /// let service = |request: &Request| Response::text(request.origin_form());
+    /// for (target, origin_form) in [("/a%20b?c", "/a%20b?c"), ("http://localhost?c", "/?c"), ("http://localhost/", "/")] {
+    ///     let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    ///     let response = testing::answer(service, request.as_bytes());
+    ///     assert!(response.ends_with(format!("\r\n\r\n{origin_form}").as_bytes()), "{target}");
+    /// }
+    /// ```
+    pub fn origin_form(&self) -> String {
+        let mut target = latin1(self.path()).into_owned();
+        if let Some(query) = self.query() {
+            target.push('?');
+            target.push_str(&latin1(query));
+        }
+        target
     }
 
     /// The path of the target, decoded and normalised. Use it to select a resource and to check access.
