@@ -67,8 +67,7 @@ impl RequestHandler<Box<dyn Error>> for Chat {
                         socket.send(Message::text(line))?;
                     }
                 }
-                Err(error) if websocket::is_end(&error) => return Ok(()),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Ok(websocket::end(x, socket, error)?),
             }
         }
     }

@@ -33,8 +33,7 @@ impl RequestHandler<Box<dyn Error>> for Echo {
                 Ok(message) if message.is_text() || message.is_binary() => socket.send(message)?,
                 // The socket answers pings and the close handshake by itself, in the next read.
                 Ok(_) => {}
-                Err(error) if websocket::is_end(&error) => return Ok(()),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Ok(websocket::end(x, socket, error)?),
             }
         }
     }

@@ -115,6 +115,23 @@ fn all_sockets_of_a_chat_read_every_line_in_one_order() {
 }
 
 #[test]
+fn a_socket_is_closed_with_a_reason_when_its_server_stops() {
+    for example in ["websocket_echo", "websocket_chat"] {
+        let program = start(example, &[]);
+        let mut socket = connect(program.address);
+        socket.send(Message::text("hello")).unwrap();
+        assert_eq!(socket.read().unwrap(), Message::text("hello"));
+        program.signal(rustix::process::Signal::TERM);
+        let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("{example}: no close frame") };
+        assert_eq!(frame.code, CloseCode::Away, "{example}");
+        assert!(matches!(socket.read(), Err(Error::ConnectionClosed)), "{example}");
+        // The server waits for the end of the connection.
+        drop(socket);
+        assert_eq!(program.rest().0, Some(0), "{example}");
+    }
+}
+
+#[test]
 fn a_page_of_live_reload_learns_of_a_changed_file() {
     let folder = common::program::tree(&[("index.html", "<p>one"), ("style.css", "p {}")]);
     let program = start("live_reload", &[folder.path()]);

@@ -1,6 +1,6 @@
 //! The server's side of the handshake of WebSocket (RFC 6455 section 4.2), and a socket of tungstenite on the stream.
 
-use std::io;
+use std::io::{self, Write};
 
 use serve_forever::handler::{Exchange, HttpError, Upgraded};
 use tungstenite::handshake::derive_accept_key;
@@ -28,10 +28,26 @@ pub fn accept<'x>(x: &'x Exchange<'_>) -> io::Result<Socket<'x>> {
     Ok(WebSocket::from_raw_socket(x.upgrade("websocket")?, Role::Server, None))
 }
 
-/// True if an error of the socket only says that the conversation is over: the close handshake is done, or the stream
-/// has ended without one, as it does when the server stops.
-pub fn is_end(error: &tungstenite::Error) -> bool {
+/// A close frame with the code 1001: the server goes away (RFC 6455 section 7.4.1).
+const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
+
+/// Ends the handler after an error of the socket. Most of them only say that the conversation is over: the close handshake
+/// is done, or the stream has ended without one. The stream also ends when the server stops; the client is told so.
+///
+/// # Errors
+/// The error, if it is another one.
+pub fn end(x: &Exchange<'_>, mut socket: Socket<'_>, error: tungstenite::Error) -> Result<(), tungstenite::Error> {
     use tungstenite::Error::{ConnectionClosed, Protocol};
     use tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
-    matches!(error, ConnectionClosed | Protocol(ResetWithoutClosingHandshake))
+    match error {
+        ConnectionClosed => Ok(()),
+        Protocol(ResetWithoutClosingHandshake) => {
+            // tungstenite sends nothing more after the end of its input. A client that is gone needs no frame.
+            if x.is_stopping() {
+                _ = socket.get_mut().write_all(&GOING_AWAY);
+            }
+            Ok(())
+        }
+        error => Err(error),
+    }
 }

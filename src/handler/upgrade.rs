@@ -97,9 +97,9 @@ impl Upgraded<'_> {
     }
 
     /// Waits for a change of a shared value like [`Exchange::wait_until`], and at the same time for the client: the
-    /// result is also `None` when bytes have arrived or the client has closed its side. Together with
-    /// [`set_nonblocking`](Upgraded::set_nonblocking), a handler can send the messages of other handlers immediately
-    /// and also read from its client. The example `websocket_chat` does this.
+    /// result is also `None` when bytes have arrived, the client has closed its side, or the server begins to stop.
+    /// Together with [`set_nonblocking`](Upgraded::set_nonblocking), a handler can send the messages of other handlers
+    /// immediately and also read from its client. The example `websocket_chat` does this.
     ///
     /// # Errors
     /// The same as for [`Exchange::wait_until`].
