@@ -28,6 +28,26 @@ use crate::http::HeaderList;
 /// }
 /// # Ok(()) }
 /// ```
+///
+/// Without further settings there is no https, and no limit of time, as in Python: a server that says nothing keeps its
+/// caller for ever. [`PoolSettings::connection`] sets both:
+///
+/// ```no_run
+/// # #[cfg(feature = "client-tls")] {
+/// use std::time::Duration;
+/// use serve_forever::client::{ClientTls, Error, Pool, PoolSettings};
+///
+/// # fn main() -> Result<(), Error> {
+/// let mut settings = PoolSettings::default();
+/// settings.connection.timeout = Some(Duration::from_secs(30));
+/// settings.connection.tls = Some(ClientTls::system_roots()?);
+/// let pool = Pool::new().with_settings(settings);
+/// println!("{}", pool.fetch("GET", "https://www.example/", (), &[])?.status());
+/// # Ok(()) }
+/// # }
+/// ```
+///
+/// In a handler, [`Handlers::pool`](crate::handler::Handlers::pool) changes these settings.
 pub struct Pool<C: PoolConnector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) settings: Arc<PoolSettings>,
@@ -96,7 +116,8 @@ pub struct PoolSettings {
     /// The time after which an idle connection is closed instead of used. Default: 30 seconds, because many servers
     /// close idle connections after a minute.
     pub idle_timeout: Duration,
-    /// The settings of the connections.
+    /// The settings of the connections: their times, which are unlimited by default, and TLS for `https`, which is not set by
+    /// default.
     pub connection: ClientSettings,
 }
 
@@ -235,7 +256,11 @@ impl<C: PoolConnector> Pool<C> {
 /// The settings for an `http` or `https` server.
 fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<ClientSettings, Error> {
     if is_secure && !given.is_secure() {
-        return Err(Error::Tls("the pool has no settings for https".to_owned()));
+        let missing = match cfg!(feature = "client-tls") {
+            true => "the pool has no settings for https: set PoolSettings::connection.tls",
+            false => "https needs the feature client-tls of serve-forever, and PoolSettings::connection.tls",
+        };
+        return Err(Error::Tls(missing.to_owned()));
     }
     let mut settings = given.clone();
     #[cfg(feature = "client-tls")]

@@ -41,8 +41,9 @@ impl Exchange<'_> {
     /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
     /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
-    /// If the head of the response has not been sent yet, [`Limits::answer_timeout`](crate::Limits::answer_timeout)
-    /// applies to the wait and should be longer than `timeout`.
+    /// If the head of the response has not been sent yet, the client gets 504 after
+    /// [`Limits::answer_timeout`](crate::Limits::answer_timeout), 60 seconds by default, and the handler ends. A longer
+    /// `timeout` needs a longer limit.
     ///
     /// The example `live_reload` sends each change to a page as a server-sent event.
     ///

@@ -11,9 +11,10 @@ use crate::http::Request;
 /// A [`Service`], or one of two further kinds of closures: one that takes the [`Request`] by value and gets a copy of
 /// it, and one whose error is `Box<dyn Error + Send + Sync>`.
 ///
-/// A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the request by value.
-/// A closure with the argument type `&Request` is itself a `Service`, and the request is not copied. `M` distinguishes
-/// the cases; the compiler infers it.
+/// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
+/// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the request
+/// by value. It cannot call methods of the request: the compiler does not infer the type of `request` in
+/// `|request| request.url_path()`. `M` distinguishes the cases; the compiler infers it.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};
@@ -22,6 +23,11 @@ use crate::http::Request;
 /// # drop(server);
 /// # Ok(()) }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service",
+    note = "a type that implements `RequestHandler` goes to `HttpServer::handler`, in a closure that makes one: `.handler(|| MyHandler)`",
+    note = "a closure has the form `|request: &Request| ..` and returns a `Response`, or a `Result` with one"
+)]
 pub trait IntoService<M> {
     /// The type of the service.
     type Service: Service;

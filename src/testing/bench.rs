@@ -29,6 +29,35 @@ use super::response::TestResponse;
 /// client.send(b"host\r\n\r\n");
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
+///
+/// A handler that waits for a shared value runs when its client waits for the response:
+///
+/// ```
+/// use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
+/// use serve_forever::{service::Response, testing::Bench};
+///
+/// /// A long poll.
+/// struct Poll(Shared<u32>);
+/// impl RequestHandler for Poll {
+///     fn do_get(&mut self, x: &mut Exchange<'_>) -> std::io::Result<()> {
+///         let found = x.wait_until(&self.0, None, |value| (*value > 0).then_some(*value))?;
+///         x.respond(Response::json(found.unwrap_or_default()))
+///     }
+/// }
+/// let value = Shared::new(0);
+/// let bench = Bench::new(Handlers::new({
+///     let value = value.clone();
+///     move || Poll(value.clone())
+/// }));
+/// let mut client = bench.connect();
+/// client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert_eq!(client.take(), b"", "the handler waits");
+/// value.with(|value| *value = 5);
+/// assert_eq!(client.response_to("GET").text(), "5");
+/// ```
+///
+/// A bench cannot stop, and its time is that of the system: a handler that waits 30 seconds does so. A test sets shorter
+/// times, and tests the end of a server with a [`TestServer`](super::TestServer).
 #[must_use = "a bench serves only its clients"]
 pub struct Bench {
     site: ServerState,
@@ -173,7 +202,8 @@ impl Client<'_> {
         self.run();
     }
 
-    /// Takes the bytes that the server has sent since the last call.
+    /// Takes the bytes that the server has sent since the last call. Does not run the server: after a change that another
+    /// thread or a [`Shared`](crate::handler::Shared) makes, call [`wait`](Client::wait) first.
     pub fn take(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.sent);
         if let Some(session) = &mut self.session {
