@@ -180,7 +180,7 @@ fn a_response_that_is_to_stall_reads_no_further_request_before_its_cut() {
 fn a_reset_waits_until_the_bytes_have_left_and_are_acknowledged_but_not_for_ever() {
     let cut = |bytes| Faulty(WireEffect::Cut(CutPoint::Response(bytes), CutEnd::Reset), text);
     for (bytes, unacknowledged, longest) in
-        [(20, None, 50 * MS), (20, Some(5), 1000 * MS), (20, Some(0), 0 * MS), (0, None, 0 * MS)]
+        [(20, None, 50 * MS), (20, Some(5), 1000 * MS), (20, Some(0), Duration::ZERO), (0, None, Duration::ZERO)]
     {
         let state = state(cut(bytes));
         let mut timed = Timed::new(&state);
